@@ -1,0 +1,1 @@
+"""What crosses rooms: frozen records and interfaces. Imports nothing else of imbench."""

@@ -1,0 +1,100 @@
+"""A mini-batch, or a stack of them, with named axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One mini-batch or a stack of equally large ones.
+
+    Axes, by name: ``stack`` (any number of leading axes, none for a single batch), ``batch`` (rows),
+    ``features`` (or ``channels, height, width``), ``classes``.
+
+    Parameters
+    ----------
+    x : Tensor, ``(*stack, batch, *features)``, floating point
+    y : Tensor, ``(*stack, batch, classes)``, soft labels: non-negative, summing to one along ``classes``
+    weight : Tensor, ``(*stack, batch)``, the factor of each row in the loss; None means 1 for every row
+
+    >>> batch = Batch(torch.zeros(20, 8, 3), torch.eye(2)[torch.zeros(20, 8, dtype=torch.long)])
+    >>> batch.stack, batch.size, batch.classes
+    ((20,), 8, 2)
+    """
+
+    x: Tensor
+    y: Tensor
+    weight: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.y.ndim < 2 or self.x.shape[: self.y.ndim - 1] != self.y.shape[:-1]:
+            raise ValueError(
+                f"Batch.x {tuple(self.x.shape)} and Batch.y {tuple(self.y.shape)} must share their leading axes: "
+                "x is (*stack, batch, *features), y is (*stack, batch, classes)"
+            )
+        if self.weight is not None and self.weight.shape != self.y.shape[:-1]:
+            raise ValueError(
+                f"Batch.weight must be (*stack, batch) = {tuple(self.y.shape[:-1])}, got {tuple(self.weight.shape)}"
+            )
+
+    @property
+    def stack(self) -> tuple[int, ...]:
+        """The leading axes; ``()`` for a single batch."""
+        return tuple(self.y.shape[:-2])
+
+    @property
+    def size(self) -> int:
+        """Rows in each batch."""
+        return self.y.shape[-2]
+
+    @property
+    def classes(self) -> int:
+        """Number of classes, present or not."""
+        return self.y.shape[-1]
+
+    @property
+    def labels(self) -> Tensor:
+        """``(*stack, batch)`` class number of each row: the largest soft label, the first of equals."""
+        return self.y.argmax(dim=-1)
+
+    def take(self, rows: Tensor) -> Batch:
+        """The batch made of these rows, ``(*stack, new batch)`` numbers in ``[0, batch)``; repeats are allowed."""
+        return Batch(
+            x=take_rows(self.x, rows),
+            y=take_rows(self.y, rows),
+            weight=None if self.weight is None else self.weight.gather(-1, rows),
+        )
+
+    def mix(self, partner: Batch, share: Tensor) -> Batch:
+        """Convex combination ``share * self + (1 - share) * partner`` of features, labels and weights.
+
+        ``share`` is ``(*stack,)``, one factor in [0, 1] a batch.
+        """
+        return Batch(
+            x=_blend(self.x, partner.x, share),
+            y=_blend(self.y, partner.y, share),
+            weight=None
+            if self.weight is None or partner.weight is None
+            else _blend(self.weight, partner.weight, share),
+        )
+
+    def weighted(self, weight: Tensor) -> Batch:
+        """The same rows with this ``(*stack, batch)`` factor in the loss, times any they had."""
+        return replace(self, weight=weight if self.weight is None else self.weight * weight)
+
+
+def take_rows(values: Tensor, rows: Tensor) -> Tensor:
+    """Rows of ``(*stack, batch, *rest)`` by number ``(*stack, new batch)`` -> ``(*stack, new batch, *rest)``."""
+    stack, size, rest = rows.shape[:-1], values.shape[rows.ndim - 1], values.shape[rows.ndim :]
+    flat = values.reshape(-1, *rest)
+    # Each batch of the stack starts at its own row of the flattened table.
+    first = torch.arange(0, flat.shape[0], size, device=rows.device) if size else rows.new_zeros(stack.numel())
+    return flat[(rows.reshape(-1, rows.shape[-1]) + first[:, None]).reshape(-1)].reshape(*rows.shape, *rest)
+
+
+def _blend(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
+    return torch.lerp(b, a, share.reshape(*share.shape, *[1] * (a.ndim - share.ndim)).to(a.dtype))

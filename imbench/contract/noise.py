@@ -1,0 +1,105 @@
+"""Randomness as an argument: one random stream per net, drawn in blocks.
+
+A net's streams are keyed by names (dataset, variant, repeat, fold, and the strategy's name for the strategy's own
+draws), so what one net draws never depends on which others are in the run, nor on how they were grouped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Sample = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+
+
+def stream(*key: str | int | float) -> np.random.Generator:
+    """The random stream of this key: the same key gives the same numbers, everywhere; other keys, unrelated ones.
+
+    The key's canonical JSON is hashed with SHA-256; the digest seeds NumPy's PCG64DXSM.
+    """
+    digest = hashlib.sha256(json.dumps(key, separators=(",", ":")).encode()).digest()
+    return np.random.Generator(np.random.PCG64DXSM(int.from_bytes(digest, "little")))
+
+
+class Noise:
+    """Random draws for a stack of batches, every net from its own stream.
+
+    Parameters
+    ----------
+    generators : one NumPy generator for each entry of the first axis of ``stack``; exactly one if it is ``()``
+    stack : the leading axes of the batches, for example ``()``, ``(nets,)`` or ``(nets, steps)``
+    device : where the draws are wanted
+
+    Every method returns ``(*stack, *shape)``: the net's generator fills its whole ``(steps, *shape)`` part at once.
+    """
+
+    def __init__(
+        self,
+        generators: Sequence[np.random.Generator],
+        stack: tuple[int, ...] = (),
+        device: torch.device | str = "cpu",
+    ) -> None:
+        wanted = stack[0] if stack else 1
+        if len(generators) != wanted:
+            raise ValueError(f"Noise needs one generator a net: {wanted} for stack {stack}, got {len(generators)}")
+        self.generators = tuple(generators)
+        self.stack = tuple(stack)
+        self.device = device
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Uniform on [0, 1), float32."""
+        return self._draw(lambda rng, size: rng.random(size, dtype=np.float32), shape)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal, float32."""
+        return self._draw(lambda rng, size: rng.standard_normal(size, dtype=np.float32), shape)
+
+    def beta(self, a: float, b: float, *shape: int) -> Tensor:
+        """Beta(a, b) on [0, 1], float32; a and b positive."""
+        return self._draw(lambda rng, size: rng.beta(a, b, size).astype(np.float32), shape)
+
+    def permutation(self, n: int) -> Tensor:
+        """``(*stack, n)``: the numbers 0 to n-1 in random order, int64."""
+        order = np.arange(n)
+        return self._draw(lambda rng, size: rng.permuted(np.broadcast_to(order, size), axis=-1), (n,))
+
+    def choice(self, n: int, *shape: int) -> Tensor:
+        """Numbers from 0 to n-1 with replacement, int64."""
+        return self._draw(lambda rng, size: rng.integers(n, size=size), shape)
+
+    def balanced(self, y: Tensor) -> Tensor:
+        """Row numbers ``(*stack, batch)`` of a class-balanced draw with replacement from labels ``(*stack, batch, classes)``.
+
+        Each of the C classes present gives ``batch // C`` rows; the ``batch % C`` rows left over go to as many
+        different classes drawn at random, so that the expected share of every class present is 1/C (line 3 of
+        Algorithm 1 in Bellinger, Corizzo & Japkowicz, which leaves the remainder open). Rows come grouped by no
+        order that means anything; permute them before pairing.
+        """
+        size, classes = y.shape[-2:]
+        member = torch.nn.functional.one_hot(y.argmax(dim=-1), classes)  # (*stack, batch, classes)
+        counts = member.sum(dim=-2)  # (*stack, classes)
+        present = counts > 0
+        # A random order of the classes, those present first: slot s of the new batch takes class number s mod C of it.
+        turn = torch.where(present, self.uniform(classes), 2.0).argsort(dim=-1)
+        slot = torch.arange(size, device=y.device) % present.sum(dim=-1, keepdim=True)  # (*stack, batch)
+        drawn = turn.gather(-1, slot)  # (*stack, batch): the class of each slot
+        available = counts.gather(-1, drawn)
+        nth = (self.uniform(size) * available).long().minimum(available - 1)
+        first = counts.cumsum(dim=-1) - counts  # where each class starts once rows are grouped by class
+        by_class = y.argmax(dim=-1).argsort(dim=-1, stable=True)  # (*stack, batch)
+        return by_class.gather(-1, first.gather(-1, drawn) + nth)
+
+    def _draw(self, sample: Sample, shape: tuple[int, ...]) -> Tensor:
+        if not self.stack:
+            values = sample(self.generators[0], shape)
+        else:
+            inner = (*self.stack[1:], *shape)
+            values = (
+                np.stack([sample(rng, inner) for rng in self.generators]) if self.generators else np.empty((0, *inner))
+            )
+        return torch.as_tensor(values, device=self.device)

@@ -1,0 +1,136 @@
+"""How nets are made, trained and cross-validated: the fields of a protocol file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from imbench.contract.errors import UsageError
+from imbench.contract.spec import convert
+
+SCHEDULES = ("plateau", "constant", "cosine")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Every choice that the numbers depend on; the defaults are the paper's (see ``imbench info paper``).
+
+    Parameters
+    ----------
+    name : the protocol file's name, followed by ``+`` once a field was set by hand
+    epochs : most passes over the training rows
+    repeats, folds : repeats of stratified cross-validation and its number of folds
+    validation : share of each training part held out, stratified, for validation; in (0, 1)
+    batch_size : rows in a mini-batch; a training part smaller than it is one batch
+    drop_last : whether an incomplete last batch is dropped
+    hidden_layers : number of hidden layers of the dense net
+    width_divisor, multiclass_width_divisor : hidden width is ``int(2 * (features + classes) / divisor)``, the second for
+        more than two classes (the authors' multi-class code uses 0.75)
+    dropout : rate after every hidden layer but the last
+    clip : standardised features are clipped to ``[-clip, clip]``
+    learning_rate, beta1, beta2, epsilon : of Adam
+    schedule : ``plateau`` (multiply by ``plateau_factor`` after ``plateau_patience`` epochs without the training loss
+        improving by more than ``plateau_min_delta``, not below ``learning_rate_floor``), ``constant``, or ``cosine``
+        (from ``learning_rate`` to ``learning_rate_floor`` over the epochs)
+    patience : a net ends once its learning rate is at the floor and its training loss has not improved for this many
+        epochs; None trains every net for all epochs
+    exceptions : field values for one dataset (``coil2000``) or one task of it (``cifar10:task=multiclass``)
+    """
+
+    name: str = "paper"
+    epochs: int = 500
+    repeats: int = 10
+    folds: int = 2
+    validation: float = 0.3
+    batch_size: int = 64
+    drop_last: bool = True
+    hidden_layers: int = 3
+    width_divisor: float = 3.0
+    multiclass_width_divisor: float = 3.0
+    dropout: float = 0.1
+    clip: float = 5.0
+    learning_rate: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-7
+    schedule: str = "plateau"
+    plateau_factor: float = 0.2
+    plateau_patience: int = 5
+    plateau_min_delta: float = 1e-4
+    learning_rate_floor: float = 1e-5
+    patience: int | None = None
+    exceptions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        for name, (holds, wanted) in _RULES.items():
+            value = getattr(self, name)
+            if value is not None and not holds(value):
+                raise UsageError(f"protocol {self.name}: {name} must be {wanted}, got {value!r}")
+
+    @classmethod
+    def from_mapping(cls, name: str, values: Mapping[str, Any]) -> Protocol:
+        """Read the tables of a protocol file; `UsageError` names a field that does not exist."""
+        unknown = sorted(set(values) - set(_FIELDS))
+        if unknown:
+            raise UsageError(f"protocol {name} has no field {unknown[0]!r}; its fields: {', '.join(_FIELDS)}")
+        return cls(**{"name": name, **values})
+
+    def with_settings(self, settings: Mapping[str, str]) -> Protocol:
+        """A protocol with fields set by hand (``--set epochs=50``); they win over exceptions for single datasets."""
+        if not settings:
+            return self
+        values: dict[str, Any] = {}
+        for key, text in settings.items():
+            if key not in _SETTABLE:
+                raise UsageError(
+                    f"protocol {self.name} has no field {key!r} to set; its fields: {', '.join(_SETTABLE)}"
+                )
+            values[key] = convert(text, _SETTABLE[key], f"--set {key}")
+        rest = {d: {k: v for k, v in fields.items() if k not in values} for d, fields in self.exceptions.items()}
+        name = self.name if self.name.endswith("+") else self.name + "+"
+        return dataclasses.replace(self, name=name, exceptions={d: f for d, f in rest.items() if f}, **values)
+
+    def for_dataset(self, dataset: str, task: str) -> Protocol:
+        """The protocol of one dataset's task, its exceptions applied."""
+        changes = {**self.exceptions.get(dataset, {}), **self.exceptions.get(f"{dataset}:task={task}", {})}
+        return dataclasses.replace(self, exceptions={}, **changes)
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that decide the numbers: all but the name and the exceptions (applied before)."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("name", "exceptions")}
+
+
+def _positive(value: float) -> bool:
+    return value > 0
+
+
+_RULES = {
+    "epochs": (_positive, "a positive whole number"),
+    "repeats": (_positive, "a positive whole number"),
+    "folds": (lambda v: v >= 2, "at least 2"),
+    "validation": (lambda v: 0 < v < 1, "between 0 and 1"),
+    "batch_size": (_positive, "a positive whole number"),
+    "hidden_layers": (_positive, "a positive whole number"),
+    "width_divisor": (_positive, "positive"),
+    "multiclass_width_divisor": (_positive, "positive"),
+    "dropout": (lambda v: 0 <= v < 1, "at least 0 and less than 1"),
+    "clip": (_positive, "positive"),
+    "learning_rate": (_positive, "positive"),
+    "beta1": (lambda v: 0 <= v < 1, "at least 0 and less than 1"),
+    "beta2": (lambda v: 0 <= v < 1, "at least 0 and less than 1"),
+    "epsilon": (_positive, "positive"),
+    "schedule": (lambda v: v in SCHEDULES, "one of " + ", ".join(SCHEDULES)),
+    "plateau_factor": (lambda v: 0 < v < 1, "between 0 and 1"),
+    "plateau_patience": (_positive, "a positive whole number"),
+    "plateau_min_delta": (lambda v: v >= 0, "at least 0"),
+    "learning_rate_floor": (lambda v: v >= 0, "at least 0"),
+    "patience": (_positive, "a positive whole number or none"),
+}
+_FIELDS = {f.name: f for f in dataclasses.fields(Protocol) if f.name != "name"}
+_SETTABLE: dict[str, Any] = {
+    name: {"int": int, "float": float, "bool": bool, "str": str, "int | None": int | None}[str(f.type)]
+    for name, f in _FIELDS.items()
+    if name != "exceptions"
+}

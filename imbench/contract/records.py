@@ -1,0 +1,262 @@
+"""The records that cross rooms: Card, Variant, Dataset, Fold, Preprocessing, Job, Predictions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from imbench.contract.protocol import Protocol
+from imbench.contract.spec import format_spec
+
+# Raised whenever the same job would give other numbers for a reason that no other part of its identity shows.
+SCHEMA_VERSION = 1
+
+TASKS = ("binary", "multiclass")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One classification task of a card.
+
+    Parameters
+    ----------
+    name : ``"binary"`` (one class against all others merged) or ``"multiclass"``
+    minority : labels of the classes to be downsampled; exactly one for a binary task
+    irs : imbalance ratios minority / majority that the paper uses, smaller is harder; empty for the natural ratio
+    """
+
+    name: str
+    minority: tuple[str, ...]
+    irs: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place a dataset can be had from: a kind (``openml``, ``uci``, ``wheel``, …) and that kind's own options."""
+
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a dataset before it is fetched, and what every copy of it must be.
+
+    Parameters
+    ----------
+    name, title, modality : the name in specs, a title for people, ``"tabular"`` or ``"image"``
+    target : name of the column that holds the class
+    rows, features, missing : expected counts; ``features`` counts columns before categories are encoded
+    class_counts : expected rows of each class label
+    tasks : the tasks it offers, the default one first
+    sources : where to look, in order
+    content : SHA-256 of its rows regardless of their order (see `imbench.data.canonical`), "" when not known
+    categorical : names of the columns that hold categories
+    licence, citation, notes : what a user must know before using it
+    """
+
+    name: str
+    title: str
+    modality: str
+    target: str
+    rows: int
+    features: int
+    missing: int
+    class_counts: Mapping[str, int] = field(hash=False)
+    tasks: tuple[Task, ...]
+    sources: tuple[Source, ...] = ()
+    content: str = ""
+    categorical: tuple[str, ...] = ()
+    licence: str = ""
+    citation: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One imbalanced task made from a dataset.
+
+    Parameters
+    ----------
+    dataset : the card's name, or the path of a file
+    task : one of `TASKS`
+    ir : minority / majority after downsampling; None keeps the natural counts
+    seed : of the rows drawn and the folds
+    options : further parameters (a file's ``target``), sorted by key
+    """
+
+    dataset: str
+    task: str = "binary"
+    ir: float | None = None
+    seed: int = 0
+    options: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def spec(self) -> str:
+        """The canonical spec; defaults (binary task, natural ratio, seed 0) are left out."""
+        return format_spec(self.dataset, self._params)
+
+    @property
+    def name(self) -> str:
+        """The spec without the dataset, for example ``ir=0.05``; ``natural`` if nothing is left."""
+        return format_spec("", self._params)[1:] or "natural"
+
+    @property
+    def _params(self) -> dict[str, Any]:
+        params: dict[str, Any] = {"task": self.task, "ir": self.ir, "seed": self.seed}
+        defaults = {"task": "binary", "ir": None, "seed": 0}
+        return {k: v for k, v in params.items() if v != defaults[k]} | dict(self.options)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """The arrays of one variant, as they are before any preprocessing.
+
+    Parameters
+    ----------
+    x : ``(rows, features)`` float32 with NaN for missing, or ``(rows, channels, height, width)`` uint8
+    y : ``(rows,)`` int64 class numbers, 0 to K-1; in a binary task 1 is the minority
+    rows : ``(rows,)`` int64 row numbers in the source file
+    feature_names, feature_kinds : one for each column of x; kinds are ``"numeric"`` and ``"categorical"`` (one column
+        of 0 and 1 for each category)
+    class_names : label of each class number; merged classes are joined with ``+``
+    minority : class numbers that were downsampled
+    data_hash : SHA-256 of the source's canonical arrays, in their order
+    """
+
+    variant: Variant
+    card: Card
+    x: np.ndarray
+    y: np.ndarray
+    rows: np.ndarray
+    feature_names: tuple[str, ...]
+    feature_kinds: tuple[str, ...]
+    class_names: tuple[str, ...]
+    minority: tuple[int, ...]
+    data_hash: str
+
+    @property
+    def classes(self) -> int:
+        """Number of classes K."""
+        return len(self.class_names)
+
+    @property
+    def class_counts(self) -> np.ndarray:
+        """``(classes,)`` rows of each class."""
+        return np.bincount(self.y, minlength=self.classes)
+
+    @property
+    def ir(self) -> float:
+        """Rows of the smallest class over rows of the largest, as built."""
+        counts = self.class_counts
+        return float(counts.min() / counts.max())
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Row numbers (into a `Dataset`'s arrays) of one split: three disjoint sets, sorted."""
+
+    repeat: int
+    fold: int
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Preprocessing:
+    """How raw rows become what a net sees, fitted inside one fold: ``clip((x - center) * scale)``, missing -> 0.
+
+    A missing value becomes 0 because it is replaced by its column's mean before standardising.
+
+    Parameters
+    ----------
+    center, scale : ``(features,)`` float32
+    clip : results lie in ``[-clip, clip]``
+    """
+
+    center: np.ndarray
+    scale: np.ndarray
+    clip: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """The unit of work and of storage: one strategy on one variant under one protocol, all its folds.
+
+    Parameters
+    ----------
+    strategy : canonical spec; ``strategy_name``, ``strategy_version`` and ``strategy_params`` identify it
+    protocol : with its exceptions for this dataset applied
+    data_hash : of the source's canonical arrays
+    """
+
+    variant: Variant
+    strategy: str
+    strategy_name: str
+    strategy_version: str
+    strategy_params: Mapping[str, Any] = field(hash=False)
+    protocol: Protocol
+    data_hash: str
+
+    def identity(self) -> dict[str, Any]:
+        """What the numbers depend on, and nothing else: never host, device, path, order or the rest of the plan."""
+        variant = self.variant
+        # A file's path says nothing of what is in it; its content is in the data hash.
+        named = {"dataset": variant.dataset} if not variant.options else {}
+        return {
+            "schema": SCHEMA_VERSION,
+            "data": self.data_hash,
+            "variant": {**named, "task": variant.task, "ir": variant.ir, "seed": variant.seed, **dict(variant.options)},
+            "strategy": f"{self.strategy_name}@{self.strategy_version}",
+            "params": dict(self.strategy_params),
+            "protocol": self.protocol.identity(),
+        }
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of the identity's canonical JSON, 64 hexadecimal digits."""
+        text = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Predictions for one set of rows: ``rows`` (row numbers in the source file), ``y`` class numbers, both ``(rows,)``,
+    and ``proba`` ``(rows, classes)`` float32."""
+
+    rows: np.ndarray
+    y: np.ndarray
+    proba: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What training one net on one fold left behind.
+
+    Parameters
+    ----------
+    validation, test : predictions on the rows held out
+    train_counts : ``(classes,)`` training rows of each class
+    epochs : epochs trained; ``steps`` : gradient steps
+    floor_epoch : first epoch (from 1) that began at the learning-rate floor; None if none did
+    loss : training loss of the last epoch
+    seconds : training time attributed to this net
+    """
+
+    repeat: int
+    fold: int
+    validation: Split
+    test: Split
+    train_counts: np.ndarray
+    epochs: int
+    steps: int
+    floor_epoch: int | None
+    loss: float
+    seconds: float

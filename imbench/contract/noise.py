@@ -6,8 +6,6 @@ draws), so what one net draws never depends on which others are in the run, nor 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -15,15 +13,6 @@ import torch
 from torch import Tensor
 
 Sample = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
-
-
-def stream(*key: str | int | float) -> np.random.Generator:
-    """The random stream of this key: the same key gives the same numbers, everywhere; other keys, unrelated ones.
-
-    The key's canonical JSON is hashed with SHA-256; the digest seeds NumPy's PCG64DXSM.
-    """
-    digest = hashlib.sha256(json.dumps(key, separators=(",", ":")).encode()).digest()
-    return np.random.Generator(np.random.PCG64DXSM(int.from_bytes(digest, "little")))
 
 
 class Noise:
@@ -45,7 +34,7 @@ class Noise:
         device: torch.device | str = "cpu",
     ) -> None:
         wanted = stack[0] if stack else 1
-        if len(generators) != wanted:
+        if wanted < 1 or len(generators) != wanted:
             raise ValueError(f"Noise needs one generator a net: {wanted} for stack {stack}, got {len(generators)}")
         self.generators = tuple(generators)
         self.stack = tuple(stack)
@@ -73,12 +62,12 @@ class Noise:
         return self._draw(lambda rng, size: rng.integers(n, size=size), shape)
 
     def balanced(self, y: Tensor) -> Tensor:
-        """Row numbers ``(*stack, batch)`` of a class-balanced draw with replacement from labels ``(*stack, batch, classes)``.
+        """``(*stack, batch)`` row numbers of a class-balanced draw with replacement, y ``(*stack, batch, classes)``.
 
         Each of the C classes present gives ``batch // C`` rows; the ``batch % C`` rows left over go to as many
         different classes drawn at random, so that the expected share of every class present is 1/C (line 3 of
-        Algorithm 1 in Bellinger, Corizzo & Japkowicz, which leaves the remainder open). Rows come grouped by no
-        order that means anything; permute them before pairing.
+        Algorithm 1 in Bellinger, Corizzo & Japkowicz, which leaves the remainder open). The classes take turns in
+        the result: permute it before pairing rows with their neighbours.
         """
         size, classes = y.shape[-2:]
         member = torch.nn.functional.one_hot(y.argmax(dim=-1), classes)  # (*stack, batch, classes)
@@ -99,7 +88,5 @@ class Noise:
             values = sample(self.generators[0], shape)
         else:
             inner = (*self.stack[1:], *shape)
-            values = (
-                np.stack([sample(rng, inner) for rng in self.generators]) if self.generators else np.empty((0, *inner))
-            )
+            values = np.stack([sample(rng, inner) for rng in self.generators])
         return torch.as_tensor(values, device=self.device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,8 +26,8 @@ class Protocol:
     batch_size : rows in a mini-batch; a training part smaller than it is one batch
     drop_last : whether an incomplete last batch is dropped
     hidden_layers : number of hidden layers of the dense net
-    width_divisor, multiclass_width_divisor : hidden width is ``int(2 * (features + classes) / divisor)``, the second for
-        more than two classes (the authors' multi-class code uses 0.75)
+    width_divisor, multiclass_width_divisor : hidden width is ``int(2 * (features + classes) / divisor)``, the second
+        divisor for more than two classes (the authors' multi-class code uses 0.75)
     dropout : rate after every hidden layer but the last
     clip : standardised features are clipped to ``[-clip, clip]``
     learning_rate, beta1, beta2, epsilon : of Adam
@@ -102,11 +102,11 @@ class Protocol:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("name", "exceptions")}
 
 
-def _positive(value: float) -> bool:
-    return value > 0
+def _positive(value: Any) -> bool:
+    return bool(value > 0)
 
 
-_RULES = {
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "epochs": (_positive, "a positive whole number"),
     "repeats": (_positive, "a positive whole number"),
     "folds": (lambda v: v >= 2, "at least 2"),

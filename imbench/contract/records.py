@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from imbench.contract.protocol import Protocol
-from imbench.contract.spec import format_spec
+from imbench.contract.spec import FILE_SUFFIXES, format_spec
 
 # Raised whenever the same job would give other numbers for a reason that no other part of its identity shows.
 SCHEMA_VERSION = 1
@@ -108,6 +108,11 @@ class Variant:
         return format_spec("", self._params)[1:] or "natural"
 
     @property
+    def is_file(self) -> bool:
+        """Whether ``dataset`` is the path of a table or card of the user's own."""
+        return self.dataset.endswith(FILE_SUFFIXES)
+
+    @property
     def _params(self) -> dict[str, Any]:
         params: dict[str, Any] = {"task": self.task, "ir": self.ir, "seed": self.seed}
         defaults = {"task": "binary", "ir": None, "seed": 0}
@@ -150,6 +155,11 @@ class Dataset:
     def class_counts(self) -> np.ndarray:
         """``(classes,)`` rows of each class."""
         return np.bincount(self.y, minlength=self.classes)
+
+    @property
+    def stream_key(self) -> tuple[str, str]:
+        """What names this variant's random streams: never a path, since moving a file changes no number."""
+        return (self.data_hash if self.variant.is_file else self.variant.dataset, self.variant.name)
 
     @property
     def ir(self) -> float:
@@ -209,11 +219,11 @@ class Job:
         """What the numbers depend on, and nothing else: never host, device, path, order or the rest of the plan."""
         variant = self.variant
         # A file's path says nothing of what is in it; its content is in the data hash.
-        named = {"dataset": variant.dataset} if not variant.options else {}
         return {
             "schema": SCHEMA_VERSION,
             "data": self.data_hash,
-            "variant": {**named, "task": variant.task, "ir": variant.ir, "seed": variant.seed, **dict(variant.options)},
+            "dataset": None if variant.is_file else variant.dataset,
+            "variant": {"task": variant.task, "ir": variant.ir, "seed": variant.seed, **dict(variant.options)},
             "strategy": f"{self.strategy_name}@{self.strategy_version}",
             "params": dict(self.strategy_params),
             "protocol": self.protocol.identity(),
@@ -228,8 +238,14 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Predictions for one set of rows: ``rows`` (row numbers in the source file), ``y`` class numbers, both ``(rows,)``,
-    and ``proba`` ``(rows, classes)`` float32."""
+    """Predictions for one set of rows.
+
+    Parameters
+    ----------
+    rows : ``(rows,)`` row numbers in the source file
+    y : ``(rows,)`` class numbers
+    proba : ``(rows, classes)`` float32 probabilities
+    """
 
     rows: np.ndarray
     y: np.ndarray

@@ -49,9 +49,11 @@ class Net(Protocol):
     """
 
     @property
-    def stages(self) -> Sequence[Callable[[Tensor], Tensor]]: ...
+    def stages(self) -> Sequence[Callable[[Tensor], Tensor]]:
+        """The hidden layers in order, dropout included, then the output layer."""
 
-    def __call__(self, x: Tensor) -> Tensor: ...
+    def __call__(self, x: Tensor) -> Tensor:
+        """Logits ``(*stack, batch, classes)`` of ``x`` ``(*stack, batch, *features)``."""
 
 
 class BatchStrategy(ABC):
@@ -148,7 +150,7 @@ class PerBatchStrategy(BatchStrategy):
 
     @abstractmethod
     def rebalance_one(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
-        """As `BatchStrategy.rebalance`, for a single batch: ``x`` is ``(batch, *features)``, ``y`` ``(batch, classes)``."""
+        """As `BatchStrategy.rebalance`, for one batch: ``x`` is ``(batch, *features)``, ``y`` ``(batch, classes)``."""
 
     @final
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:

@@ -1,0 +1,1 @@
+"""Cards to arrays: sources, cache, imbalanced variants, folds, preprocessing."""

@@ -1,0 +1,1 @@
+"""The only room with nets and devices: batches, strategy, nets, predictions."""

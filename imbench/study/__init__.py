@@ -1,0 +1,1 @@
+"""Statistics and records, without torch: metrics, store, ranks, leaderboards, reports."""

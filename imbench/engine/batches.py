@@ -1,0 +1,95 @@
+"""From row numbers to the mini-batches of a whole stack of nets, scaled on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imbench.contract.batch import Batch
+from imbench.contract.records import Dataset, Fold, Preprocessing
+from imbench.contract.streams import stream
+
+# Strategies see this many steps at once. Part of the random streams' definition: a strategy's draws are taken block by
+# block, so another length would give other (equally good) numbers.
+BLOCK_STEPS = 32
+
+
+class Table:
+    """The one copy of a dataset's features and one-hot labels that all nets read, on the device of the nets."""
+
+    def __init__(self, dataset: Dataset, device: torch.device | str) -> None:
+        self.x = torch.as_tensor(dataset.x, device=device)
+        self.y = torch.as_tensor(dataset.y, device=device)
+        self.classes = dataset.classes
+        self.has_missing = bool(np.isnan(dataset.x).any())
+
+    def rows(self, numbers: Tensor, center: Tensor, scale: Tensor, clip: float) -> Tensor:
+        """Rows ``(*any)`` -> ``(*any, features)``: ``clip((x - center) * scale)``, missing values 0.
+
+        ``center`` and ``scale`` broadcast against the result.
+        """
+        x = self.x.index_select(0, numbers.reshape(-1)).reshape(*numbers.shape, -1)
+        x = x.sub_(center).mul_(scale)
+        if self.has_missing:
+            x = x.nan_to_num_(nan=0.0, posinf=clip, neginf=-clip)
+        return x.clamp_(-clip, clip)
+
+
+class Batches:
+    """The mini-batches of some nets, in blocks of steps, every net in the random order of its own stream.
+
+    Parameters
+    ----------
+    table, dataset : where rows come from
+    folds, preprocessing : one for each net; all must make the same number of equally large batches
+    batch_size : rows in a batch; ``last``: rows in the last one if it is smaller, else 0
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        dataset: Dataset,
+        folds: Sequence[Fold],
+        preprocessing: Sequence[Preprocessing],
+        steps: int,
+        batch_size: int,
+        last: int,
+    ) -> None:
+        self.table = table
+        self.steps, self.batch_size, self.last = steps, batch_size, last
+        self.clip = preprocessing[0].clip
+        self._train = [fold.train for fold in folds]
+        self._order = [stream("order", *dataset.stream_key, fold.repeat, fold.fold) for fold in folds]
+        device = table.x.device
+        self._center = torch.as_tensor(np.stack([p.center for p in preprocessing]), device=device)
+        self._scale = torch.as_tensor(np.stack([p.scale for p in preprocessing]), device=device)
+
+    def epoch(self) -> Iterator[Batch]:
+        """One pass over the training rows: batches of stack ``(nets, steps)``, at most `BLOCK_STEPS` steps each."""
+        used = self.steps * self.batch_size
+        rows = np.stack(
+            [
+                train[rng.permutation(len(train))[: used + self.last]]
+                for train, rng in zip(self._train, self._order, strict=True)
+            ]
+        )
+        whole = rows[:, :used].reshape(len(rows), self.steps, self.batch_size)
+        for first in range(0, self.steps, BLOCK_STEPS):
+            yield self._batch(whole[:, first : first + BLOCK_STEPS])
+        if self.last:
+            yield self._batch(rows[:, None, used:])
+
+    def keep(self, nets: np.ndarray) -> None:
+        """Go on with these nets only (their positions in the stack)."""
+        self._train = [self._train[i] for i in nets]
+        self._order = [self._order[i] for i in nets]
+        self._center, self._scale = self._center[nets], self._scale[nets]
+
+    def _batch(self, rows: np.ndarray) -> Batch:
+        numbers = torch.as_tensor(rows, device=self.table.x.device)  # (nets, steps, batch)
+        x = self.table.rows(numbers, self._center[:, None, None], self._scale[:, None, None], self.clip)
+        y = torch.nn.functional.one_hot(self.table.y[numbers], self.table.classes).to(x.dtype)
+        return Batch(x, y)

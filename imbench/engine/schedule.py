@@ -1,0 +1,77 @@
+"""Learning rates and ends, net by net: no net feels its neighbours."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from imbench.contract.protocol import Protocol
+
+
+class Schedule:
+    """The learning rate of every net of a stack, epoch by epoch.
+
+    Parameters
+    ----------
+    nets : how many nets
+    protocol : its ``schedule``, ``plateau_*``, ``learning_rate*`` and ``patience`` fields
+
+    Attributes
+    ----------
+    rates : ``(nets,)`` float64, the rates of the current epoch
+    floor_epoch : ``(nets,)`` the first epoch, counted from 1, that began at the floor; 0 while none did
+    ended : ``(nets,)`` whether a net has trained enough
+    """
+
+    def __init__(self, nets: int, protocol: Protocol) -> None:
+        self.protocol = protocol
+        self.rates = np.full(nets, protocol.learning_rate)
+        self.floor_epoch = np.zeros(nets, int)
+        self.ended = np.zeros(nets, bool)
+        self._best = np.full(nets, np.inf)
+        self._waited = np.zeros(nets, int)
+        self._idle_at_floor = np.zeros(nets, int)
+        self._epoch = 0
+
+    def step(self, losses: np.ndarray) -> None:
+        """Close an epoch with its ``(nets,)`` mean training losses; the rates are then those of the next epoch.
+
+        The plateau rule is that of Keras's ``ReduceLROnPlateau(monitor="loss")``.
+        """
+        protocol = self.protocol
+        self._epoch += 1
+        improved = losses < self._best - protocol.plateau_min_delta
+        self._best = np.where(improved, losses, self._best)
+        at_floor = self.rates <= protocol.learning_rate_floor
+        self._idle_at_floor = np.where(at_floor & ~improved, self._idle_at_floor + 1, 0)
+        if protocol.patience is not None:
+            self.ended |= self._idle_at_floor >= protocol.patience
+        _RATES[protocol.schedule](self, improved)
+        arrived = (self.rates <= protocol.learning_rate_floor) & (self.floor_epoch == 0)
+        self.floor_epoch = np.where(arrived, self._epoch + 1, self.floor_epoch)
+
+    def keep(self, nets: np.ndarray) -> None:
+        """Go on with these nets only (their positions in the stack)."""
+        for name in ("rates", "floor_epoch", "ended", "_best", "_waited", "_idle_at_floor"):
+            setattr(self, name, getattr(self, name)[nets])
+
+    def _plateau(self, improved: np.ndarray) -> None:
+        protocol = self.protocol
+        self._waited = np.where(improved, 0, self._waited + 1)
+        due = (self._waited >= protocol.plateau_patience) & (self.rates > protocol.learning_rate_floor)
+        lowered = np.maximum(self.rates * protocol.plateau_factor, protocol.learning_rate_floor)
+        self.rates = np.where(due, lowered, self.rates)
+        self._waited = np.where(due, 0, self._waited)
+
+    def _constant(self, improved: np.ndarray) -> None:
+        return
+
+    def _cosine(self, improved: np.ndarray) -> None:
+        """Loshchilov & Hutter 2017 (SGDR), equation 5, one period without restart."""
+        top, floor = self.protocol.learning_rate, self.protocol.learning_rate_floor
+        phase = min(1.0, self._epoch / self.protocol.epochs)
+        self.rates = np.full_like(self.rates, floor + (top - floor) * (1 + math.cos(math.pi * phase)) / 2)
+
+
+_RATES = {"plateau": Schedule._plateau, "constant": Schedule._constant, "cosine": Schedule._cosine}

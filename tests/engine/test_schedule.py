@@ -1,0 +1,79 @@
+"""The plateau rule against torch's and a plain loop; each net for itself."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imbench.contract.protocol import Protocol
+from imbench.engine.schedule import Schedule
+
+LOSSES = st.lists(st.lists(st.sampled_from([0.5, 0.49995, 0.4998, 0.4, 0.3]), min_size=3, max_size=3), max_size=60)
+
+
+def keras_plateau(losses, protocol):
+    """Keras's rule, line by line, for one net; the rate after each epoch."""
+    rate, best, wait, rates = protocol.learning_rate, np.inf, 0, []
+    for loss in losses:
+        if loss < best - protocol.plateau_min_delta:
+            best, wait = loss, 0
+        else:
+            wait += 1
+            if wait >= protocol.plateau_patience and rate > protocol.learning_rate_floor:
+                rate = max(rate * protocol.plateau_factor, protocol.learning_rate_floor)
+                wait = 0
+        rates.append(rate)
+    return rates
+
+
+@given(LOSSES)
+def test_each_net_follows_the_plateau_rule_alone(losses):
+    protocol = Protocol()
+    schedule = Schedule(3, protocol)
+    rates = []
+    for epoch in losses:
+        schedule.step(np.array(epoch))
+        rates.append(schedule.rates)
+    for net in range(3):
+        assert [r[net] for r in rates] == keras_plateau([e[net] for e in losses], protocol)
+
+
+def test_a_flat_loss_reaches_the_floor_after_three_cuts():
+    schedule = Schedule(1, Protocol())
+    epochs = 0
+    while not schedule.floor_epoch[0]:
+        schedule.step(np.array([1.0]))
+        epochs += 1
+    assert schedule.rates[0] == 1e-5
+    assert epochs == 1 + 5 + 5 + 5
+    assert schedule.floor_epoch[0] == epochs + 1
+
+
+@pytest.mark.parametrize(("patience", "ends_after"), [(3, 19), (10, 26), (None, None)])
+def test_a_net_ends_once_idle_at_the_floor(patience, ends_after):
+    schedule = Schedule(1, Protocol(patience=patience))
+    ended = []
+    for _ in range(40):
+        schedule.step(np.array([1.0]))
+        ended.append(bool(schedule.ended[0]))
+    assert (ended.index(True) + 1 if any(ended) else None) == ends_after
+
+
+def test_cosine_equals_torch():
+    protocol = Protocol(schedule="cosine", epochs=20)
+    schedule = Schedule(2, protocol)
+    adam = torch.optim.Adam([torch.zeros(1, requires_grad=True)], protocol.learning_rate)
+    reference = torch.optim.lr_scheduler.CosineAnnealingLR(adam, 20, protocol.learning_rate_floor)
+    for _ in range(20):
+        assert schedule.rates == pytest.approx(reference.get_last_lr()[0], rel=1e-9)
+        adam.step()
+        reference.step()
+        schedule.step(np.zeros(2))
+
+
+def test_constant_stays():
+    schedule = Schedule(2, Protocol(schedule="constant"))
+    for _ in range(30):
+        schedule.step(np.ones(2))
+    assert (schedule.rates == 1e-3).all()

@@ -8,7 +8,7 @@ from imbench.contract.records import Card, Dataset, Fold, Preprocessing, Task, V
 def make_dataset(rows=300, features=7, classes=2, seed=0):
     rng = np.random.default_rng(seed)
     y = np.concatenate([np.arange(classes).repeat(12), rng.choice(classes, rows - 12 * classes, p=_shares(classes))])
-    x = (rng.normal(size=(rows, features)) * 3 + 2 * y[:, None]).astype(np.float32)
+    x = (rng.normal(size=(rows, features)) * 3 + 3 * y[:, None]).astype(np.float32)
     x[rng.random(x.shape) < 0.02] = np.nan
     names = tuple(str(c) for c in range(classes))
     counts = {n: int((y == c).sum()) for c, n in enumerate(names)}

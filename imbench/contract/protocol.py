@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imbench.contract.errors import UsageError
-from imbench.contract.spec import convert
+from imbench.contract.spec import convert, format_spec
 
 SCHEDULES = ("plateau", "constant", "cosine")
 
@@ -19,7 +19,7 @@ class Protocol:
 
     Parameters
     ----------
-    name : the protocol file's name, followed by ``+`` once a field was set by hand
+    name : the protocol file's name and the fields set by hand, for example ``paper:epochs=30``
     epochs : most passes over the training rows
     repeats, folds : repeats of stratified cross-validation and its number of folds
     validation : share of each training part held out, stratified, for validation; in (0, 1)
@@ -89,7 +89,7 @@ class Protocol:
                 )
             values[key] = convert(text, _SETTABLE[key], f"--set {key}")
         rest = {d: {k: v for k, v in fields.items() if k not in values} for d, fields in self.exceptions.items()}
-        name = self.name if self.name.endswith("+") else self.name + "+"
+        name = format_spec(self.name, dict(sorted(values.items())))
         return dataclasses.replace(self, name=name, exceptions={d: f for d, f in rest.items() if f}, **values)
 
     def for_dataset(self, dataset: str, task: str) -> Protocol:

@@ -10,6 +10,7 @@ from typing import Any
 
 from imbench.contract.errors import UsageError
 from imbench.contract.protocol import Protocol
+from imbench.contract.spec import parse_spec
 
 
 def protocol_names() -> list[str]:
@@ -20,11 +21,14 @@ def protocol_names() -> list[str]:
 def load_protocol(name: str, settings: Mapping[str, str] | None = None) -> Protocol:
     """The protocol of this name, or of the TOML file of this path, with fields set by hand.
 
+    ``paper:epochs=30`` and ``paper`` with the setting ``epochs=30`` are the same.
+
     A file may say ``extends = "paper"`` and then only what differs.
 
     Raises `UsageError` for a name that is neither, a file that is not TOML, or a field out of its range.
     """
-    return Protocol.from_mapping(Path(name).stem, _values(name)).with_settings(settings or {})
+    base, own = parse_spec(name)
+    return Protocol.from_mapping(Path(base).stem, _values(base)).with_settings({**own, **(settings or {})})
 
 
 def _values(name: str) -> dict[str, Any]:

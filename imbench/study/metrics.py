@@ -1,0 +1,211 @@
+"""Metrics of predicted probabilities: a table of them, and `score` for all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imbench.study.outcome import Floats, Outcome
+
+CALIBRATION_BINS = 15
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number that says how good predicted probabilities are; a plugin registers its own in ``imbench.metrics``.
+
+    Parameters
+    ----------
+    name : as in result columns and specs
+    title : for people
+    function : from an `Outcome` to a float, NaN where the metric is undefined
+    higher_is_better : the direction of ranks
+    definition : what it is, with its edge cases
+
+    >>> round(gmean([0, 0, 1, 1], [[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.2, 0.8]]), 4)
+    0.7071
+    """
+
+    name: str
+    title: str
+    function: Callable[[Outcome], float]
+    higher_is_better: bool
+    definition: str
+
+    def __call__(self, y_true: ArrayLike, proba: ArrayLike) -> float:
+        """This metric of ``(rows,)`` true classes and ``(rows, classes)`` probabilities, checked as by `score`."""
+        return self.function(Outcome(y_true, proba))  # type: ignore[arg-type]
+
+
+METRICS: dict[str, Metric] = {}
+
+
+def _metric(title: str, *, higher_is_better: bool) -> Callable[[Callable[[Outcome], float]], Metric]:
+    """Enter a function in the table: its name is the metric's name, its docstring the definition."""
+
+    def enter(function: Callable[[Outcome], float]) -> Metric:
+        definition = " ".join((function.__doc__ or "").split())
+        metric = Metric(function.__name__, title, function, higher_is_better, definition)
+        METRICS[metric.name] = metric
+        return metric
+
+    return enter
+
+
+@_metric("G-mean", higher_is_better=True)
+def gmean(outcome: Outcome) -> float:
+    """Geometric mean of the recalls of the classes present in y_true; 0 when one of them is never hit.
+
+    The decision is the class of largest probability, the first of equals. For two classes √(TPR·TNR).
+    """
+    with np.errstate(divide="ignore"):
+        return float(np.exp(np.log(outcome.recalls[outcome.present]).mean()))
+
+
+@_metric("Balanced Brier score", higher_is_better=False)
+def bbs(outcome: Outcome) -> float:
+    """Mean over the classes present in y_true of the class's Brier score, the mean over its rows of ½‖e_j − p‖².
+
+    In 0 … 1. It scores as if classes were equally frequent, so it rewards a shifted prior: read it beside `brier`.
+    """
+    return float(outcome.class_means(outcome.half_squared)[outcome.present].mean())
+
+
+@_metric("Balanced Brier score, one-dimensional", higher_is_better=False)
+def bbs_1d(outcome: Outcome) -> float:
+    """Mean over the classes present in y_true of the mean over class j's rows of (1 − p_j)², the ReMix paper's formula.
+
+    Equal to `bbs` for two classes; for more it is not a proper score.
+    """
+    return float(outcome.class_means((1.0 - outcome.own_proba) ** 2)[outcome.present].mean())
+
+
+@_metric("Brier score", higher_is_better=False)
+def brier(outcome: Outcome) -> float:
+    """Mean over rows of ½‖e_y − p‖², in 0 … 1: half of the sum-of-squares normalisation (0 … 2) some libraries use.
+
+    For two classes it equals the usual (p_1 − y)².
+    """
+    return float(outcome.half_squared.mean())
+
+
+@_metric("Balanced accuracy", higher_is_better=True)
+def balanced_accuracy(outcome: Outcome) -> float:
+    """Mean recall of the classes present in y_true, not adjusted for chance."""
+    return float(outcome.recalls[outcome.present].mean())
+
+
+@_metric("Macro F1", higher_is_better=True)
+def macro_f1(outcome: Outcome) -> float:
+    """Mean of 2TP / (2TP + FP + FN) over the classes found in y_true or among the predictions, as in scikit-learn."""
+    true_positives = outcome.confusion.diagonal()
+    either = outcome.confusion.sum(axis=0) + outcome.counts
+    return float((2.0 * true_positives[either > 0] / either[either > 0]).mean())
+
+
+@_metric("Matthews correlation", higher_is_better=True)
+def mcc(outcome: Outcome) -> float:
+    """Matthews correlation of true and predicted classes (Gorodkin's R_K for K classes), in -1 … 1.
+
+    By scikit-learn's convention 0, chance level, where y_true or the predictions hold a single class.
+    """
+    rows, guessed = float(len(outcome.y)), outcome.confusion.sum(axis=0).astype(np.float64)
+    counts = outcome.counts.astype(np.float64)
+    covariance = outcome.confusion.trace() * rows - guessed @ counts
+    spread = np.sqrt(rows**2 - guessed @ guessed) * np.sqrt(rows**2 - counts @ counts)
+    return float(covariance / spread) if spread > 0 else 0.0
+
+
+@_metric("Log-loss", higher_is_better=False)
+def log_loss(outcome: Outcome) -> float:
+    """Mean over rows of −ln p_y in nats, p clipped to [ε, 1 − ε] with float64's ε = 2.2e-16, as in scikit-learn."""
+    epsilon = np.finfo(np.float64).eps
+    return float(-np.log(np.clip(outcome.own_proba, epsilon, 1.0 - epsilon)).mean())
+
+
+@_metric("AUROC", higher_is_better=True)
+def auroc(outcome: Outcome) -> float:
+    """Mean of the one-vs-rest areas under the ROC curve, over the classes that have rows both in and out of them.
+
+    Equal probabilities count half. NaN when y_true holds a single class.
+    """
+    rows = len(outcome.y)
+    areas = [
+        np.sum(np.diff(fp, prepend=0) * (tp + np.append(0, tp[:-1]))) / (2.0 * count * (rows - count))
+        for (tp, fp), count in zip(outcome.thresholds, outcome.counts.tolist(), strict=True)
+        if 0 < count < rows
+    ]
+    return float(np.mean(areas)) if areas else float("nan")
+
+
+@_metric("AUPRC", higher_is_better=True)
+def auprc(outcome: Outcome) -> float:
+    """Mean of the one-vs-rest average precisions Σ (R_n − R_(n−1)) P_n, over the classes present in y_true."""
+    return float(
+        np.mean(
+            [
+                np.sum(np.diff(tp, prepend=0) * (tp / (tp + fp))) / count
+                for (tp, fp), count in zip(outcome.thresholds, outcome.counts.tolist(), strict=True)
+                if count
+            ]
+        )
+    )
+
+
+@_metric("Expected calibration error", higher_is_better=False)
+def ece(outcome: Outcome) -> float:
+    """Top-label calibration error: Σ_b n_b/n |accuracy_b − mean confidence_b| over 15 equal bins of the confidence.
+
+    The confidence is the largest probability; bins are [lo, hi), the last one closed.
+    """
+    return _calibration_gap(outcome.proba.max(axis=1), outcome.predicted == outcome.y)
+
+
+@_metric("Classwise calibration error", higher_is_better=False)
+def classwise_ece(outcome: Outcome) -> float:
+    """Mean over all classes of Σ_b n_b/n |share of class j_b − mean p_j_b|, over 15 equal bins [lo, hi) of p_j.
+
+    The last bin is closed; a class absent from y_true counts, since probability given to it is misplaced.
+    """
+    return float(np.mean([_calibration_gap(outcome.proba[:, j], outcome.y == j) for j in range(outcome.classes)]))
+
+
+def _calibration_gap(confidence: Floats, hit: NDArray[np.bool_]) -> float:
+    edges = np.linspace(0.0, 1.0, CALIBRATION_BINS + 1)
+    # Searching the inner edges only makes the last bin closed.
+    bins = np.searchsorted(edges[1:-1], confidence, side="right")
+    return float(np.abs(np.bincount(bins, weights=hit - confidence)).sum() / len(confidence))
+
+
+def score(y_true: ArrayLike, proba: ArrayLike) -> dict[str, float]:
+    """Every metric of one set of predictions.
+
+    Parameters
+    ----------
+    y_true : array-like, ``(rows,)`` whole class numbers in ``[0, classes)``
+    proba : array-like, ``(rows, classes)``, non-negative, each row summing to one within 1e-4
+
+    Returns
+    -------
+    dict
+        The metrics of `METRICS` in their order, then ``recall[j]`` and ``brier[j]`` (mean over the rows of class j of
+        ½‖e_j − p‖²) of every class j. The decision is the largest probability, the first of equals. What is undefined
+        for these rows, such as the recall of a class without any, is NaN.
+
+    Raises
+    ------
+    UsageError
+        For shapes that do not fit, class numbers without a column, or rows that are not probabilities.
+
+    >>> result = score([0, 0, 1], [[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]])
+    >>> result["gmean"], round(result["bbs"], 4), result["recall[1]"]
+    (1.0, 0.0875, 1.0)
+    """
+    outcome = Outcome(y_true, proba)  # type: ignore[arg-type]
+    per_class = {"recall": outcome.recalls, "brier": outcome.class_means(outcome.half_squared)}
+    return {name: metric.function(outcome) for name, metric in METRICS.items()} | {
+        f"{name}[{j}]": float(value) for name, values in per_class.items() for j, value in enumerate(values)
+    }

@@ -1,0 +1,142 @@
+"""Outcome: what a net predicted for some rows, beside what they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imbench.contract.errors import UsageError
+
+# Softmax in float32 over a hundred classes sums to one within about 1e-6; more than this is no probability.
+SUM_TOLERANCE = 1e-4
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """True classes and predicted probabilities of the same rows, checked, and the counts that metrics share.
+
+    Parameters
+    ----------
+    y : array-like, ``(rows,)`` whole class numbers in ``[0, classes)``
+    proba : array-like, ``(rows, classes)``, at least one row and two classes, non-negative, each row summing to one
+        within 1e-4; float32 is widened to float64 and not renormalised
+
+    Raises
+    ------
+    UsageError
+        Naming what is wrong with which of the two, and in which row.
+    """
+
+    y: Integers
+    proba: Floats
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "proba", _probabilities(self.proba))
+        object.__setattr__(self, "y", _class_numbers(self.y, *self.proba.shape))
+
+    @property
+    def classes(self) -> int:
+        """Number of classes K, present or not."""
+        return int(self.proba.shape[1])
+
+    @cached_property
+    def counts(self) -> Integers:
+        """``(classes,)`` rows of each class."""
+        return np.bincount(self.y, minlength=self.classes)
+
+    @cached_property
+    def present(self) -> NDArray[np.bool_]:
+        """``(classes,)`` whether y_true holds the class."""
+        return self.counts > 0
+
+    @cached_property
+    def predicted(self) -> Integers:
+        """``(rows,)`` the class of largest probability, the first of equals."""
+        predicted: Integers = self.proba.argmax(axis=1)
+        return predicted
+
+    @cached_property
+    def confusion(self) -> Integers:
+        """``(classes, classes)`` rows of each true class (first axis) and predicted class (second axis)."""
+        cells = np.bincount(self.y * self.classes + self.predicted, minlength=self.classes**2)
+        return cells.reshape(self.classes, self.classes)
+
+    @cached_property
+    def own_proba(self) -> Floats:
+        """``(rows,)`` probability given to the row's true class."""
+        own: Floats = self.proba[np.arange(len(self.y)), self.y]
+        return own
+
+    @cached_property
+    def half_squared(self) -> Floats:
+        """``(rows,)`` ½‖e_y − p‖², in 0 … 1; for two classes it is (1 − p_y)²."""
+        gap = self.proba.copy()
+        gap[np.arange(len(self.y)), self.y] -= 1.0
+        squares: Floats = np.einsum("rc,rc->r", gap, gap)
+        return 0.5 * squares
+
+    @cached_property
+    def recalls(self) -> Floats:
+        """``(classes,)`` share of each class's rows that were predicted as it; NaN for an absent class."""
+        return self.class_means(self.predicted == self.y)
+
+    @cached_property
+    def thresholds(self) -> list[tuple[Integers, Integers]]:
+        """For each class against the rest, the true and the false positives as its threshold falls.
+
+        One entry for each distinct probability, largest first, so that rows of equal probability count at once.
+        """
+        return [_positives(self.y == j, self.proba[:, j]) for j in range(self.classes)]
+
+    def class_means(self, values: ArrayLike) -> Floats:
+        """``(classes,)`` mean of ``(rows,)`` values over the rows of each true class; NaN for an absent class."""
+        sums = np.bincount(self.y, weights=np.asarray(values, dtype=np.float64), minlength=self.classes)
+        means: Floats = np.divide(sums, self.counts, out=np.full(self.classes, np.nan), where=self.present)
+        return means
+
+
+def _positives(is_class: NDArray[np.bool_], proba: Floats) -> tuple[Integers, Integers]:
+    order = np.argsort(-proba, kind="stable")
+    falling = proba[order]
+    last_of_equals = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)
+    true_positives = np.cumsum(is_class[order])[last_of_equals]
+    return true_positives, last_of_equals + 1 - true_positives
+
+
+def _probabilities(proba: ArrayLike) -> Floats:
+    try:
+        values = np.asarray(proba, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UsageError("proba must be numbers, one row for each y_true and one column for each class") from None
+    if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2:
+        raise UsageError(f"proba must be (rows, classes) with at least 1 row and 2 classes, got shape {values.shape}")
+    for wrong, complaint in (
+        (~np.isfinite(values).all(axis=1), "is not finite; the net may have diverged"),
+        ((values < 0).any(axis=1), "has a negative probability"),
+        (np.abs(values.sum(axis=1) - 1) > SUM_TOLERANCE, "does not sum to one; apply softmax to logits first"),
+    ):
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise UsageError(f"proba row {row} {complaint}: {values[row, :10].tolist()}")
+    return values
+
+
+def _class_numbers(y: ArrayLike, rows: int, classes: int) -> Integers:
+    values = np.asarray(y)
+    if values.shape != (rows,):
+        raise UsageError(f"y_true must be one class number for each of proba's {rows} rows, got shape {values.shape}")
+    if values.dtype.kind not in "iufb" or not np.all(np.isfinite(values) & (values == np.floor(values))):
+        raise UsageError(f"y_true must hold whole class numbers, got {values[:5].tolist()}; encode labels as 0 to K-1")
+    numbers = values.astype(np.int64)
+    if numbers.min() < 0 or numbers.max() >= classes:
+        raise UsageError(
+            f"y_true must be 0 to {classes - 1} for proba's {classes} columns, "
+            f"got {numbers.min()} to {numbers.max()}; give proba a column for every class"
+        )
+    return numbers

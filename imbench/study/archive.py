@@ -1,0 +1,72 @@
+"""Predictions as a Parquet table, and back, bit for bit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from imbench.contract.records import Predictions, Split
+
+# Parts of a fold, and the attribute of Predictions that holds each.
+_PARTS = ("validation", "test")
+_FOLDS = b"imbench.folds"
+_FACTS = ("repeat", "fold", "epochs", "steps", "floor_epoch", "loss", "seconds")
+
+
+def to_table(predictions: Sequence[Predictions]) -> pa.Table:
+    """One row for each predicted row: ``repeat, fold, part, row, y, p[0] … p[K-1]``, probabilities in float32.
+
+    What is known of a fold as a whole lies in the table's metadata.
+    """
+    ordered = sorted(predictions, key=lambda p: (p.repeat, p.fold))
+    splits = [(p, part, getattr(p, part)) for p in ordered for part in _PARTS]
+    sizes = [len(split.y) for _, _, split in splits]
+    proba = np.concatenate([np.asarray(split.proba, dtype=np.float32) for _, _, split in splits])
+    columns: dict[str, Any] = {
+        "repeat": np.repeat(np.array([p.repeat for p, _, _ in splits], dtype=np.int32), sizes),
+        "fold": np.repeat(np.array([p.fold for p, _, _ in splits], dtype=np.int32), sizes),
+        "part": pa.DictionaryArray.from_arrays(
+            np.repeat(np.array([_PARTS.index(part) for _, part, _ in splits], dtype=np.int8), sizes), list(_PARTS)
+        ),
+        "row": np.concatenate([np.asarray(split.rows, dtype=np.int64) for _, _, split in splits]),
+        "y": np.concatenate([np.asarray(split.y, dtype=np.int64) for _, _, split in splits]),
+    }
+    columns |= {f"p[{j}]": np.ascontiguousarray(proba[:, j]) for j in range(proba.shape[1])}
+    folds = [
+        {name: _plain(getattr(p, name)) for name in _FACTS}
+        | {"train_counts": np.asarray(p.train_counts).tolist()}
+        | {part: len(getattr(p, part).y) for part in _PARTS}
+        for p in ordered
+    ]
+    return pa.table(columns).replace_schema_metadata({_FOLDS: json.dumps(folds)})
+
+
+def from_table(table: pa.Table) -> list[Predictions]:
+    """What `to_table` was given, in the order of repeats and folds.
+
+    Raises KeyError or ValueError for a table that it did not make.
+    """
+    folds = json.loads((table.schema.metadata or {})[_FOLDS])
+    rows, y = table["row"].to_numpy(), table["y"].to_numpy()
+    classes = sum(name.startswith("p[") for name in table.column_names)
+    proba = np.stack([table[f"p[{j}]"].to_numpy() for j in range(classes)], axis=1)
+    found, start = [], 0
+    for fold in folds:
+        splits: dict[str, Any] = {}
+        for part in _PARTS:
+            end = start + fold[part]
+            splits[part] = Split(rows[start:end], y[start:end], proba[start:end])
+            start = end
+        counts = np.array(fold["train_counts"])
+        found.append(Predictions(**{name: fold[name] for name in _FACTS}, train_counts=counts, **splits))
+    if start != len(rows):
+        raise ValueError(f"predictions hold {len(rows)} rows, their folds {start}")
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

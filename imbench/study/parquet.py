@@ -1,0 +1,74 @@
+"""Parquet files that say which job they are of, and that show when they are damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imbench.contract.errors import StoreError
+from imbench.contract.records import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_IDENTITY = b"imbench.identity"
+
+
+class DamagedError(Exception):
+    """A file that is not what the store wrote."""
+
+
+def to_parquet(table: pa.Table, identity: str) -> bytes:
+    """The table as a Parquet file with this identity (a job's canonical JSON) and checksums."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    metadata = {**(table.schema.metadata or {}), _IDENTITY: identity}
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table.replace_schema_metadata(metadata),
+        sink,
+        compression="zstd",
+        use_dictionary=False,
+        write_page_checksum=True,
+    )
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def from_parquet(content: bytes, key: str) -> pa.Table:
+    """The table in a Parquet file of this job; `DamagedError` or pyarrow's errors if it is not one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
+    identity = (table.schema.metadata or {}).get(_IDENTITY, b"")
+    if sha256(identity).hexdigest() != key:
+        raise DamagedError(f"the file of job {key} holds another job")
+    schema = json.loads(identity)["schema"]
+    if schema > SCHEMA_VERSION:
+        raise newer(f"job {key}", schema, SCHEMA_VERSION)
+    return table
+
+
+def ends_well(file: Path) -> bool:
+    """Whether a Parquet file has both of its magic marks and a footer that fits between them."""
+    try:
+        with open(file, "rb") as handle:
+            size = handle.seek(0, os.SEEK_END)
+            if size < 12:
+                return False
+            handle.seek(-8, os.SEEK_END)
+            tail = handle.read(8)
+            handle.seek(0)
+            return handle.read(4) == tail[4:] == b"PAR1" and int.from_bytes(tail[:4], "little") <= size - 12
+    except OSError as error:
+        raise StoreError(f"cannot read {file}: {error.strerror}; check the folder's permissions and disk") from error
+
+
+def newer(what: Path | str, schema: object, known: int) -> StoreError:
+    """The error for what a newer imbench wrote."""
+    return StoreError(f"{what} has schema {schema!r}, this imbench knows {known}; install a newer imbench to read it")

@@ -1,0 +1,284 @@
+"""The store: a folder of immutable files, two for each finished job."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from imbench.contract.errors import StoreError
+from imbench.contract.records import Job, Predictions
+from imbench.study.files import remove_stale, write_durably
+from imbench.study.parquet import DamagedError, ends_well, from_parquet, newer, to_parquet
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+T = TypeVar("T")
+
+MARKER = "imbench-store.json"
+NOTES = "notes.json"
+# Of the folder's layout; the schema of the results themselves is in every row.
+STORE_SCHEMA = 1
+
+_FOLDERS = ("jobs", "predictions", "failed", "quarantine")
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a store holds: jobs done, failed, found damaged and not yet redone, and bytes of all files."""
+
+    done: int
+    failed: int
+    quarantined: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Store:
+    """Results in a folder: ``jobs/<key>.parquet`` (a row a fold) and ``predictions/<key>.parquet`` for each job done.
+
+    Nothing is locked and nothing is changed in place, so several processes may read and write at once, network file
+    systems are fine, and stores are merged by copying files. A job is done when both of its files are there and
+    whole; a damaged file is moved to ``quarantine/``, and its job counts as not done.
+
+    Parameters
+    ----------
+    path : the folder; get a checked store from `Store.open`
+    """
+
+    path: Path
+    # Size and time of the row files that were read and found whole, so that each is read in full only once.
+    _whole: dict[str, tuple[int, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], create: bool = False) -> Store:
+        """The store in this folder, made if need be and ``create`` is true, then also checked to be writable.
+
+        Raises
+        ------
+        StoreError
+            If there is none, the folder is something else, cannot be written, or a newer imbench wrote it.
+        """
+        store = cls(Path(path))
+        marker = store.path / MARKER
+        if store.path.exists() and not store.path.is_dir():
+            raise StoreError(f"store {store.path} is a file; give a folder")
+        if not marker.exists():
+            store._begin(create)
+        _check_marker(marker)
+        if create:
+            # A full or read-only disk is better found now than after the first job.
+            write_durably(store.path / "writable", b"")
+            (store.path / "writable").unlink(missing_ok=True)
+            for folder in (store.path, *(store.path / name for name in _FOLDERS)):
+                remove_stale(folder)
+        return store
+
+    def _begin(self, create: bool) -> None:
+        if not create:
+            raise StoreError(f"{self.path} is no imbench store (it has no {MARKER}); give the folder of an earlier run")
+        # A first run that was killed may have left its unfinished marker.
+        if self.path.exists() and any(not file.name.startswith(f".{MARKER}~") for file in _listed(self.path)):
+            raise StoreError(f"{self.path} is no imbench store and not empty; give a new or empty folder")
+        write_durably(self.path / MARKER, (json.dumps({"schema": STORE_SCHEMA}) + "\n").encode())
+
+    def has(self, key: str) -> bool:
+        """Whether the job of this key is done, its rows readable and its predictions not cut short."""
+        known = self._whole.get(key)
+        if known is not None and known == _stamp(self._file("jobs", key)):
+            return self._in_place(key)
+        return self._rows(key) is not None
+
+    def keys(self) -> list[str]:
+        """Keys of the jobs done, sorted."""
+        return [key for key in self._named("jobs", ".parquet") if self.has(key)]
+
+    def write(self, job: Job, predictions: Sequence[Predictions], facts: Mapping[str, Any]) -> None:
+        """Score and keep a finished job; an earlier failure of it is forgotten.
+
+        Parameters
+        ----------
+        predictions : of every fold of the job's protocol, in any order
+        facts : further columns of each row, one value each (versions, hardware, threads); ``ir``, the imbalance ratio
+            of the variant as built, stands in its own column
+
+        Raises
+        ------
+        StoreError
+            If the disk is full or the folder cannot be written; nothing stored before is lost.
+        UsageError
+            For predictions that are not probabilities; nothing is written.
+        ValueError
+            If a fold is missing or there twice, or facts redefine a column.
+        """
+        from imbench.study.archive import to_table
+        from imbench.study.rows import finished_rows, identity_text
+
+        wanted = job.protocol.repeats * job.protocol.folds
+        if len({(p.repeat, p.fold) for p in predictions}) != wanted or len(predictions) != wanted:
+            raise ValueError(f"a job's {wanted} folds are stored at once and each one time, got {len(predictions)}")
+        identity = identity_text(job)
+        rows = to_parquet(finished_rows(job, predictions, facts), identity)
+        # Predictions first: rows exist only if their predictions do.
+        write_durably(self._file("predictions", job.key), to_parquet(to_table(predictions), identity))
+        write_durably(self._file("jobs", job.key), rows)
+        self._failure(job.key).unlink(missing_ok=True)
+
+    def fail(self, job: Job, error: str, facts: Mapping[str, Any]) -> None:
+        """Keep a job's failure: it shows as rows with this error until the job succeeds."""
+        from imbench.study.rows import failed_rows
+
+        text = json.dumps({"identity": job.identity(), "rows": failed_rows(job, error, facts)}, indent=1)
+        write_durably(self._failure(job.key), text.encode() + b"\n")
+
+    def frame(self, keys: Collection[str] | None = None) -> pd.DataFrame:
+        """One row for each fold of the jobs done and failed, or of those among `keys`.
+
+        Columns are those of `imbench.study.rows.finished_rows`; a failed job has NaN metrics and its ``error``. Sorted
+        by task, dataset, ir, variant, protocol and strategy, so equal stores give equal frames.
+        """
+        from imbench.study.rows import SORTED_BY, joined
+
+        wanted = None if keys is None else frozenset(keys)
+        done = [self._rows(key) for key in self._named("jobs", ".parquet") if wanted is None or key in wanted]
+        failed = [self._failed_rows(key) for key in self._failed() if wanted is None or key in wanted]
+        frame: pd.DataFrame = joined([table for table in (*done, *failed) if table is not None]).to_pandas()
+        return frame.sort_values(list(SORTED_BY), kind="stable", ignore_index=True)
+
+    def predictions(self, key: str) -> list[Predictions]:
+        """Predictions of every fold of a job done, in order; float32 probabilities, as the net gave them.
+
+        Raises
+        ------
+        StoreError
+            If the job is not done, or its predictions turn out to be damaged (they are moved to ``quarantine/``).
+        """
+        from imbench.study.archive import from_table
+
+        if not self.has(key):
+            raise StoreError(f"store {self.path} has no finished job {key}; run it first")
+        found = self._read("predictions", key, lambda content: from_table(from_parquet(content, key)))
+        if found is None:
+            raise StoreError(f"predictions of job {key} in {self.path} are damaged and set aside; run the job again")
+        return found
+
+    def note(self, notes: Sequence[str]) -> None:
+        """Keep what a reader of these results must know of the last run: its coverage and substitutions."""
+        write_durably(self.path / NOTES, (json.dumps({"notes": list(notes)}, indent=1) + "\n").encode())
+
+    def notes(self) -> tuple[str, ...]:
+        """The notes of the last run; none if there are none, or they cannot be read."""
+        try:
+            return tuple(map(str, json.loads((self.path / NOTES).read_bytes())["notes"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return ()
+
+    def status(self) -> Status:
+        """How many jobs are done, failed and set aside as damaged, and the size of the store."""
+        done = set(self.keys())
+        aside = {file.name.split(".")[0] for file in _listed(self.path / "quarantine")} - done
+        stamps = [_stamp(file) for file in self.path.rglob("*") if file.is_file()]
+        return Status(len(done), len(self._failed()), len(aside), sum(stamp[0] for stamp in stamps if stamp))
+
+    def _rows(self, key: str) -> pa.Table | None:
+        """The rows of a job done; None if it is not, be it because a file is damaged."""
+        if not self._in_place(key):
+            return None
+        stamp = _stamp(self._file("jobs", key))
+        rows = self._read("jobs", key, lambda content: from_parquet(content, key))
+        if rows is not None and stamp is not None:
+            self._whole[key] = stamp
+        return rows
+
+    def _in_place(self, key: str) -> bool:
+        """Whether both files are there and end as they should, which a copy that was cut short does not."""
+        if not (self._file("jobs", key).exists() and self._file("predictions", key).exists()):
+            return False
+        if not ends_well(self._file("predictions", key)):
+            self._set_aside(self._file("predictions", key))
+            return False
+        return True
+
+    def _failed(self) -> list[str]:
+        return [key for key in self._named("failed", ".json") if not self.has(key)]
+
+    def _failed_rows(self, key: str) -> pa.Table | None:
+        from imbench.study.rows import failed_table
+
+        return self._read("failed", key, lambda content: failed_table(json.loads(content)["rows"]))
+
+    def _read(self, folder: str, key: str, parse: Callable[[bytes], T]) -> T | None:
+        """The parsed content of a file; a damaged one is set aside and gives None."""
+        file = self._failure(key) if folder == "failed" else self._file(folder, key)
+        try:
+            content = file.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            # Not the file's fault: setting it aside would throw good results away.
+            raise StoreError(
+                f"cannot read {file}: {error.strerror}; check the folder's permissions and disk"
+            ) from error
+        try:
+            return parse(content)
+        except StoreError:
+            raise
+        except (DamagedError, OSError, ValueError, KeyError, TypeError):
+            self._set_aside(file)
+            return None
+
+    def _set_aside(self, file: Path) -> None:
+        target = self.path / "quarantine" / f"{file.stem}.{file.parent.name}{file.suffix}"
+        try:
+            target.parent.mkdir(exist_ok=True)
+            os.replace(file, target)
+        except OSError:
+            pass  # a store that can only be read keeps it; it counts as not done all the same
+
+    def _named(self, folder: str, suffix: str) -> list[str]:
+        return sorted(file.stem for file in _listed(self.path / folder) if file.suffix == suffix)
+
+    def _file(self, folder: str, key: str) -> Path:
+        return self.path / folder / f"{key}.parquet"
+
+    def _failure(self, key: str) -> Path:
+        return self.path / "failed" / f"{key}.json"
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    """Size in bytes and time of change; None if there is no such file (any more)."""
+    try:
+        facts = file.stat()
+    except OSError:
+        return None
+    return facts.st_size, facts.st_mtime_ns
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(f"cannot read {folder}: {error.strerror}; check the folder's permissions") from error
+
+
+def _check_marker(marker: Path) -> None:
+    try:
+        schema = json.loads(marker.read_text("utf-8"))["schema"]
+    except OSError as error:
+        raise StoreError(f"cannot read {marker}: {error.strerror}; check the folder's permissions") from error
+    except (ValueError, KeyError, TypeError):
+        raise StoreError(
+            f'{marker} does not say the store\'s schema; it should read {{"schema": {STORE_SCHEMA}}}'
+        ) from None
+    if not isinstance(schema, int) or schema > STORE_SCHEMA:
+        raise newer(marker.parent, schema, STORE_SCHEMA)

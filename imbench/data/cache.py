@@ -1,0 +1,167 @@
+"""The per-user cache: one canonical Parquet file a copy, named by its own hash, so that each load can prove it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from imbench.contract.errors import DataError
+from imbench.contract.records import Card
+from imbench.data.canonical import Table, data_hash
+
+ENVIRONMENT = "IMBENCH_CACHE"
+_FORMAT = 1
+_KEY = b"imbench"
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One copy of a dataset that lies on this disk.
+
+    Parameters
+    ----------
+    path : its file
+    origin : the kind of source it came from; for a mirror ``mirror:`` and a hash of the mirror's files
+    data_hash : SHA-256 of its values in their order (see `imbench.data.canonical.data_hash`)
+    """
+
+    path: Path
+    origin: str
+    data_hash: str
+
+
+def cache_folder(cache: Path | None = None) -> Path:
+    """The cache's folder: the argument, else ``IMBENCH_CACHE``, else the platform's per-user cache folder."""
+    if cache is not None:
+        return Path(cache).expanduser()
+    if os.environ.get(ENVIRONMENT):
+        return Path(os.environ[ENVIRONMENT]).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("imbench"))
+
+
+def downloads_folder(cache: Path | None = None) -> Path:
+    """Where files that hold several datasets are kept."""
+    return cache_folder(cache) / "downloads"
+
+
+def put(table: Table, card: Card, origin: str, cache: Path | None = None) -> Copy:
+    """Store a verified copy under a temporary name, then rename it: another process sees all of it or nothing.
+
+    Raises `DataError` if the folder cannot be written to.
+    """
+    folder = _dataset_folder(card, cache)
+    about = {
+        "format": _FORMAT,
+        "origin": origin,
+        "data_hash": data_hash(table),
+        "names": table.names,
+        "categories": table.categories,
+        "labels": table.labels,
+        "shape": table.x.shape[1:],
+        "image": table.x.dtype == np.uint8,
+        "card": _card_hash(card),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".part-", dir=folder)
+        os.close(handle)
+        try:
+            _write(table, about, name)
+            path = folder / f"{origin.partition(':')[0]}-{_file_hash(Path(name))}.parquet"
+            os.replace(name, path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"the data cache {folder} cannot be written to ({error.strerror}); set {ENVIRONMENT} to a folder that can"
+        ) from None
+    return Copy(path, origin, str(about["data_hash"]))
+
+
+def copies(card: Card, cache: Path | None = None) -> Iterator[Copy]:
+    """The sound copies of this dataset: those of a mirror first, then in the order of the card's sources.
+
+    A file whose content is not what its name says, or that was checked against another card, is removed.
+    """
+    kinds = ["mirror", *(s.kind for s in card.sources)]
+    files = _dataset_folder(card, cache).glob("*-*.parquet")
+    for path in sorted(files, key=lambda p: (_rank(p.name.split("-")[0], kinds), p.name)):
+        about = _sound(path, card)
+        if about is None:
+            path.unlink(missing_ok=True)
+        else:
+            yield Copy(path, about["origin"], about["data_hash"])
+
+
+def get(copy: Copy) -> Table | None:
+    """Read a copy, or None if it went away since it was found."""
+    try:
+        stored = pq.read_table(copy.path)
+    except (OSError, pa.ArrowException):
+        return None
+    about = json.loads(stored.schema.metadata[_KEY])
+    rows, y = stored.num_rows, stored["y"].to_numpy().astype(np.int64)
+    if about["image"]:
+        x = np.frombuffer(b"".join(stored["image"].to_pylist()), dtype=np.uint8).reshape(rows, *about["shape"])
+    else:
+        x = np.empty((rows, *about["shape"]))
+        for j in range(x.shape[1]):
+            x[:, j] = stored[f"x{j}"].to_numpy()
+    return Table(x, tuple(about["names"]), tuple(map(tuple, about["categories"])), y, tuple(about["labels"]))
+
+
+def _write(table: Table, about: dict[str, Any], path: str) -> None:
+    if about["image"]:
+        flat = np.ascontiguousarray(table.x).reshape(len(table.x), -1)
+        buffer = pa.py_buffer(flat)
+        columns = {"image": pa.Array.from_buffers(pa.binary(flat.shape[1]), len(flat), [None, buffer])}
+    else:
+        columns = {f"x{j}": pa.array(table.x[:, j]) for j in range(table.x.shape[1])}
+    stored = pa.table({**columns, "y": pa.array(table.y)}).replace_schema_metadata({_KEY: json.dumps(about)})
+    pq.write_table(stored, path, compression="none" if about["image"] else "zstd")  # pixels hardly shrink
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sound(path: Path, card: Card) -> dict[str, Any] | None:
+    try:
+        if _file_hash(path) != path.stem.split("-", 1)[1]:
+            return None
+        about: dict[str, Any] = json.loads(pq.read_schema(path).metadata[_KEY])
+    except (OSError, pa.ArrowException, KeyError, ValueError):
+        return None
+    return about if about["format"] == _FORMAT and about["card"] == _card_hash(card) else None
+
+
+def _card_hash(card: Card) -> str:
+    """What a copy was checked against: a card corrected since asks for a new copy."""
+    facts = [card.rows, card.features, card.missing, dict(card.class_counts), card.content, card.categorical]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _dataset_folder(card: Card, cache: Path | None) -> Path:
+    name = Path(card.name).stem
+    if card.name.endswith(".toml"):  # two cards of a user's own may have one file name
+        name += "-" + hashlib.sha256(str(Path(card.name).resolve()).encode()).hexdigest()[:12]
+    return cache_folder(cache) / "data" / name
+
+
+def _file_hash(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _rank(kind: str, kinds: list[str]) -> int:
+    return kinds.index(kind) if kind in kinds else len(kinds)

@@ -1,0 +1,200 @@
+"""The one form that every copy of a dataset is brought into, and the hashes of it."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from imbench.contract.errors import DataError
+
+_BLOCK = 65_536  # rows hashed at a time, so that hashing needs no second copy of a large table
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A dataset as its source has it: row order kept, nothing scaled, imputed or left out.
+
+    Parameters
+    ----------
+    x : ``(rows, features)`` float64, NaN for missing, a category as its number in ``categories``; or
+        ``(rows, channels, height, width)`` uint8
+    names : one for each column of x
+    categories : for each column of x its categories, sorted; empty for a numeric column
+    y : ``(rows,)`` int64 numbers into ``labels``
+    labels : the classes, as text
+    """
+
+    x: np.ndarray
+    names: tuple[str, ...]
+    categories: tuple[tuple[str, ...], ...]
+    y: np.ndarray
+    labels: tuple[str, ...]
+
+    @property
+    def class_counts(self) -> dict[str, int]:
+        """Rows of each class label."""
+        counts = np.bincount(self.y, minlength=len(self.labels))
+        return dict(zip(self.labels, counts.tolist(), strict=True))
+
+    @property
+    def missing(self) -> int:
+        """Number of missing values in x."""
+        return 0 if self.x.dtype == np.uint8 else int(np.isnan(self.x).sum())
+
+
+def from_frame(
+    frame: pd.DataFrame,
+    target: str,
+    *,
+    categorical: tuple[str, ...] = (),
+    relabel: Mapping[str, str] | None = None,
+    other: str | None = None,
+    order: tuple[str, ...] = (),
+) -> Table:
+    """Bring a data frame into the canonical form.
+
+    Parameters
+    ----------
+    frame : the features and the target, in any column types
+    target : name of the column that holds the class
+    categorical : names of the columns that hold categories; all others must be numbers
+    relabel : this source's spelling of a label -> the card's
+    other : the label of every class that ``relabel`` does not list; None leaves those as they are
+    order : the labels in their wanted order; labels it does not list follow, sorted
+
+    Raises `DataError` for a column that does not exist, is not numeric, or is infinite, and for a missing target.
+    """
+    for column in (target, *categorical):
+        if column not in frame.columns:
+            raise DataError(f"there is no column {column!r}; {near(column, frame.columns)}")
+    y, labels = encode_target(frame[target], relabel, other, order)
+    features = [c for c in frame.columns if c != target]
+    if not features:
+        raise DataError(f"there is no column beside the target {target!r}; a dataset needs at least one feature")
+    x = np.empty((len(frame), len(features)))
+    categories: list[tuple[str, ...]] = []
+    for j, column in enumerate(features):
+        x[:, j], names = _categories(frame[column]) if column in categorical else (_numbers(frame[column]), ())
+        categories.append(names)
+    return Table(x, tuple(map(str, features)), tuple(categories), y, labels)
+
+
+def encode_target(
+    column: pd.Series[Any], relabel: Mapping[str, str] | None, other: str | None, order: tuple[str, ...]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Class numbers ``(rows,)`` and their labels; the parameters are those of `from_frame`."""
+    absent = np.flatnonzero(column.isna())
+    if len(absent):
+        raise DataError(
+            f"the target {column.name!r} is missing in {len(absent)} rows, first in row {absent[0]}; remove those rows"
+        )
+    # Label text repeats: translate each spelling once.
+    spelled = {v: label_text(v) for v in column.unique()}
+    known = {v: (relabel or {}).get(text, text if other is None else other) for v, text in spelled.items()}
+    found = set(known.values())
+    labels = (*(label for label in order if label in found), *sorted(found - set(order), key=natural_order))
+    number = {v: labels.index(label) for v, label in known.items()}
+    return np.array([number[v] for v in column], dtype=np.int64), labels
+
+
+def label_text(value: Any) -> str:
+    """A class label as text, numbers in their shortest form: ``1.0``, ``"1."`` and ``1`` are all ``"1"``."""
+    text = str(value).strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return str(int(number)) if number.is_integer() else text
+
+
+def near(name: str, known: Any) -> str:
+    """The end of an error sentence: the near matches of a name that does not exist, else all that do."""
+    names = [str(k) for k in known]
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if close:
+        return "did you mean " + " or ".join(repr(c) for c in close) + "?"
+    listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    return f"there are {listed or 'none'}"
+
+
+def data_hash(table: Table) -> str:
+    """SHA-256 of a table's values in their order; column names do not count, since they change no number."""
+    digest = hashlib.sha256(_header(table))
+    for start in range(0, len(table.x), _BLOCK):
+        digest.update(_canonical_block(table.x[start : start + _BLOCK]).tobytes())
+    digest.update(table.y.astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+def content_hash(table: Table, decimals: int | None = None) -> str:
+    """SHA-256 of a table's rows whatever their order: rows sorted by their values from first to last, then label.
+
+    Parameters
+    ----------
+    decimals : places to round to first, for datasets that sources print with differing precision; None for none
+
+    Images have none: "" is returned.
+    """
+    if table.x.dtype == np.uint8:
+        return ""
+    x = table.x if decimals is None else np.round(table.x, decimals)
+    x = _canonical_block(x)
+    names = np.array(sorted(table.labels))
+    y = np.searchsorted(names, np.array(table.labels))[table.y]
+    order = np.lexsort([y, *x.T[::-1]])
+    ordered = Table(x[order], table.names, table.categories, y[order], tuple(names.tolist()))
+    return data_hash(ordered)
+
+
+def _header(table: Table) -> bytes:
+    shape = [int(n) for n in table.x.shape]
+    about = {"shape": shape, "dtype": str(table.x.dtype), "categories": table.categories, "labels": table.labels}
+    return json.dumps(about, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _canonical_block(x: np.ndarray) -> np.ndarray:
+    if x.dtype == np.uint8:
+        return np.ascontiguousarray(x)
+    # One bit pattern for every NaN, and none for minus zero.
+    return np.where(np.isnan(x), np.nan, x + 0.0).astype("<f8")
+
+
+def natural_order(label: str) -> tuple[int, float, str]:
+    """Sort key of labels: numbers by size, then text."""
+    try:
+        return (0, float(label), label)
+    except ValueError:
+        return (1, 0.0, label)
+
+
+def _categories(column: pd.Series[Any]) -> tuple[np.ndarray, tuple[str, ...]]:
+    present = column.notna().to_numpy()
+    text = column[present].map(label_text)
+    names = sorted(set(text), key=natural_order)
+    codes = np.full(len(column), np.nan)
+    codes[present] = text.map({name: i for i, name in enumerate(names)}).to_numpy(dtype=float)
+    return codes, tuple(names)
+
+
+def _numbers(column: pd.Series[Any]) -> np.ndarray:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    try:
+        values = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+    except (ValueError, TypeError):
+        raise DataError(f"column {column.name!r} is not numeric; name it as categorical, or drop it") from None
+    with np.errstate(over="ignore"):
+        infinite = np.flatnonzero(np.isinf(values.astype(np.float32)))
+    if len(infinite):
+        raise DataError(
+            f"column {column.name!r} is infinite or beyond float32 in row {infinite[0]} "
+            f"({values[infinite[0]]}); leave the cell empty if it is missing"
+        )
+    return values

@@ -1,0 +1,199 @@
+"""A card's TOML file -> Card, every field checked."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from imbench.contract.errors import DataError
+from imbench.contract.records import TASKS, Card, Source, Task
+from imbench.data.canonical import near
+
+MODALITIES = ("tabular", "image")
+
+# Field -> (type, whether it must be there).
+_CARD = {
+    "title": (str, True),
+    "modality": (str, False),
+    "target": (str, True),
+    "rows": (int, True),
+    "features": (int, True),
+    "missing": (int, False),
+    "content": (str, False),
+    "decimals": (int, False),
+    "categorical": (list, False),
+    "licence": (str, False),
+    "citation": (str, False),
+    "notes": (list, False),
+    "class_counts": (dict, True),
+    "task": (list, True),
+    "source": (list, False),
+}
+_TASK = {"name": (str, True), "minority": (list, True), "irs": (list, False)}
+_COMMON: dict[str, tuple[type, bool]] = {
+    "kind": (str, True),
+    "target": (str, False),
+    "labels": (dict, False),
+    "other": (str, False),
+}
+_READING: dict[str, tuple[type, bool]] = {
+    "columns": (list, False),
+    "drop": (list, False),
+    "separator": (str, False),
+    "header": (bool, False),
+    "skip_rows": (int, False),
+    "missing_values": (list, False),
+    "first_rows": (int, False),
+}
+_SOURCES: dict[str, dict[str, tuple[type, bool]]] = {
+    "mirror": {"files": (list, False), "image": (str, False)},
+    "openml": {"id": (int, True), "drop": (list, False), "first_rows": (int, False)},
+    "imblearn": {"name": (str, True)},
+    "uci": {"url": (str, True), "sha256": (str, False), "members": (list, False), "format": (str, False), **_READING},
+    "wheel": {"package": (str, True), "sha256": (str, True), "member": (str, True), **_READING},
+    "sklearn": {"name": (str, True)},
+    "file": {"path": (str, True), "sha256": (str, False), **_READING},
+}
+_SOURCES["url"] = _SOURCES["uci"]
+
+
+def read_card(path: Path, name: str) -> Card:
+    """Read the card of this file; ``name`` is how specs will call it.
+
+    Raises `DataError`, naming file, field and fix, for a file that is not TOML, a field that is missing, unknown
+    or of the wrong type, counts that do not sum to the rows, and a task whose minority is not among the classes.
+    """
+    try:
+        fields = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"cannot read the card {path}: {error}") from None
+    where = f"card {path.name}"
+    _check_fields(fields, _CARD, where)
+    counts = _class_counts(fields, where)
+    modality = fields.get("modality", MODALITIES[0])
+    if modality not in MODALITIES:
+        raise DataError(f"{where}: modality must be one of {', '.join(MODALITIES)}, got {modality!r}")
+    return Card(
+        name=name,
+        title=fields["title"],
+        modality=modality,
+        target=fields["target"],
+        rows=fields["rows"],
+        features=fields["features"],
+        missing=fields.get("missing", -1),
+        class_counts=counts,
+        tasks=_tasks(fields["task"], counts, where),
+        sources=tuple(_source(s, path, f"{where}, source {i}") for i, s in enumerate(fields.get("source", []), 1)),
+        content=_content(fields, where),
+        categorical=_texts(fields, "categorical", where),
+        licence=fields.get("licence", ""),
+        citation=fields.get("citation", ""),
+        notes=_texts(fields, "notes", where),
+    )
+
+
+def _check_fields(fields: Any, wanted: Mapping[str, tuple[type, bool]], where: str) -> None:
+    if not isinstance(fields, dict):
+        raise DataError(f"{where} must be a table of fields, got {fields!r}")
+    for key, value in fields.items():
+        if key not in wanted:
+            raise DataError(f"{where} has an unknown field {key!r}; {near(key, wanted)}")
+        kind = wanted[key][0]
+        # TOML's true is a Python int; no field takes both.
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise DataError(f"{where}: {key} must be {_CALLED[kind]}, got {value!r}")
+    for key, (kind, required) in wanted.items():
+        if required and key not in fields:
+            raise DataError(f"{where} lacks the field {key!r}; add it, {_CALLED[kind]}")
+
+
+_CALLED: dict[type, str] = {
+    str: "text",
+    int: "a whole number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a table",
+}
+
+
+def _texts(fields: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    values = fields.get(key, [])
+    wrong = [v for v in values if not isinstance(v, str)]
+    if wrong:
+        raise DataError(f"{where}: {key} must be a list of text, got {wrong[0]!r} in it; put it in quotes")
+    return tuple(values)
+
+
+def _class_counts(fields: Mapping[str, Any], where: str) -> dict[str, int]:
+    counts: dict[str, int] = fields["class_counts"]
+    for label, count in counts.items():
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise DataError(f"{where}: class_counts.{label} must be a positive whole number, got {count!r}")
+    if len(counts) < 2:
+        raise DataError(f"{where}: class_counts lists {len(counts)} class; a task needs at least two")
+    for key in ("rows", "features"):
+        if fields[key] < 1:
+            raise DataError(f"{where}: {key} must be positive, got {fields[key]}")
+    if sum(counts.values()) != fields["rows"]:
+        raise DataError(
+            f"{where}: class_counts sum to {sum(counts.values())} but rows is {fields['rows']}; correct one of them"
+        )
+    return counts
+
+
+def _tasks(tables: list[Any], counts: Mapping[str, int], where: str) -> tuple[Task, ...]:
+    tasks: list[Task] = []
+    for number, fields in enumerate(tables, 1):
+        here = f"{where}, task {number}"
+        _check_fields(fields, _TASK, here)
+        if fields["name"] not in TASKS or fields["name"] in [t.name for t in tasks]:
+            raise DataError(f"{here}: name must be one of {', '.join(TASKS)}, each once, got {fields['name']!r}")
+        tasks.append(Task(fields["name"], _minority(fields, counts, here), _irs(fields, here)))
+    if not tasks:
+        raise DataError(f"{where} has no task; add a [[task]] with name and minority")
+    return tuple(sorted(tasks, key=lambda t: TASKS.index(t.name)))
+
+
+def _minority(fields: Mapping[str, Any], counts: Mapping[str, int], where: str) -> tuple[str, ...]:
+    minority = _texts(fields, "minority", where)
+    for label in minority:
+        if label not in counts:
+            raise DataError(f"{where}: minority {label!r} is not among the class_counts; {near(label, counts)}")
+    most = 1 if fields["name"] == "binary" else len(counts) - 1
+    if not 1 <= len(set(minority)) == len(minority) <= most:
+        wanted = "exactly one class" if most == 1 else f"1 to {most} classes, each once"
+        raise DataError(f"{where}: minority must name {wanted}, got {list(minority)}")
+    return minority
+
+
+def _irs(fields: Mapping[str, Any], where: str) -> tuple[float, ...]:
+    irs = fields.get("irs", [])
+    wrong = [ir for ir in irs if not isinstance(ir, float) or not 0 < ir < 1]
+    if wrong:
+        raise DataError(f"{where}: irs must lie between 0 and 1 (minority / majority), got {wrong[0]!r}")
+    return tuple(irs)
+
+
+def _source(fields: Any, path: Path, where: str) -> Source:
+    kind = fields.get("kind") if isinstance(fields, dict) else None
+    if kind not in _SOURCES:
+        raise DataError(f"{where}: kind must be one of {', '.join(_SOURCES)}, got {kind!r}")
+    _check_fields(fields, _COMMON | _SOURCES[kind], where)
+    labels = fields.get("labels", {})
+    wrong = [k for k, v in labels.items() if not isinstance(v, str)]
+    if wrong:
+        raise DataError(f"{where}: labels.{wrong[0]} must be text, got {labels[wrong[0]]!r}; put it in quotes")
+    options = {k: v for k, v in fields.items() if k != "kind"}
+    if kind == "file":  # relative to the card, wherever the command is run
+        options["path"] = str(path.parent.resolve() / options["path"])
+    return Source(kind, options)
+
+
+def _content(fields: Mapping[str, Any], where: str) -> str:
+    content, decimals = fields.get("content", ""), fields.get("decimals")
+    if content and (len(content) != 64 or set(content) - set("0123456789abcdef")):
+        raise DataError(f"{where}: content must be a SHA-256 of 64 hexadecimal digits, got {content!r}")
+    # Rows are rounded before hashing where sources print them with differing precision.
+    return content if decimals is None or not content else f"{content}@{decimals}"

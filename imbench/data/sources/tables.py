@@ -1,0 +1,70 @@
+"""Delimited text and Parquet -> data frame, as a card's source entry says."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from imbench.contract.records import Card
+from imbench.data.canonical import Table, from_frame
+from imbench.data.sources.network import SourceError
+
+# How tables of the field write a missing value.
+MISSING = ("", "?", "na", "NA", "N/A", "n/a", "nan", "NaN", "null", "NULL")
+
+
+def parse_text(content: bytes, options: Mapping[str, Any], target: str) -> pd.DataFrame:
+    """Read delimited text.
+
+    Parameters
+    ----------
+    options : ``separator`` (a comma; ``whitespace``), ``header`` (false), ``skip_rows``, ``missing_values``, and for a
+        text without header ``columns``: the names, or else the last column is the target and the others f1, f2, …
+    """
+    separator = options.get("separator", ",")
+    has_header = options.get("header", False)
+    frame = pd.read_csv(
+        io.BytesIO(content),
+        sep=r"\s+" if separator == "whitespace" else separator,
+        header=0 if has_header else None,
+        skiprows=options.get("skip_rows", 0),
+        na_values=list(options.get("missing_values", MISSING)),
+        keep_default_na=False,
+        skipinitialspace=True,
+        float_precision="round_trip",
+        low_memory=False,
+    )
+    if not has_header:
+        frame.columns = pd.Index(_names(frame.shape[1], options.get("columns"), target))
+    return frame
+
+
+def _names(width: int, columns: list[str] | None, target: str) -> list[str]:
+    names = columns or [f"f{j}" for j in range(1, width)] + [target]
+    if len(names) != width:
+        raise SourceError(f"the table has {width} columns, and the card names {len(names)}")
+    return names
+
+
+def to_table(frame: pd.DataFrame, card: Card, options: Mapping[str, Any]) -> Table:
+    """Bring a source's data frame into the card's canonical form.
+
+    Parameters
+    ----------
+    options : ``target`` (the card's), ``drop`` (columns left out where present), ``first_rows``, ``labels`` (this
+        source's spelling -> the card's), ``other`` (the label of all that ``labels`` does not list)
+    """
+    frame = frame.drop(columns=[c for c in options.get("drop", ()) if c in frame.columns])
+    if "first_rows" in options:
+        frame = frame.iloc[: options["first_rows"]]
+    return from_frame(
+        frame,
+        options.get("target", card.target),
+        categorical=card.categorical,
+        relabel=options.get("labels"),
+        other=options.get("other"),
+        order=tuple(card.class_counts),
+    )

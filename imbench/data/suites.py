@@ -1,0 +1,93 @@
+"""Suites: named lists of dataset variants that are run together."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imbench.contract.errors import DataError
+from imbench.contract.spec import parse_spec
+from imbench.data.canonical import near
+from imbench.data.cards import cards_folder
+
+
+@dataclass(frozen=True)
+class SuiteEntry:
+    """One configuration of a suite.
+
+    Parameters
+    ----------
+    spec : the dataset variant
+    fallback : a variant to run in its place only if its data cannot be had; whoever runs it says so
+    """
+
+    spec: str
+    fallback: str | None = None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named list of configurations, in the order of its file."""
+
+    name: str
+    title: str
+    entries: tuple[SuiteEntry, ...]
+
+
+def suite_names() -> list[str]:
+    """Names of the shipped suites, sorted."""
+    return sorted(p.stem for p in (cards_folder() / "suites").glob("*.toml"))
+
+
+def load_suite(name_or_path: str) -> Suite:
+    """The shipped suite of this name, or the suite in the .toml file of this path.
+
+    Raises `DataError` for a name that is neither, a file that is not TOML, and an entry that is not a spec. Whether
+    an entry's dataset exists is found when the entry is resolved, since a plugin may bring it.
+    """
+    own = name_or_path.endswith(".toml")
+    if not own and name_or_path not in suite_names():
+        raise DataError(
+            f"unknown suite {name_or_path!r}; {near(name_or_path, suite_names())} A .toml file can be named by its path"
+        )
+    path = Path(name_or_path) if own else cards_folder() / "suites" / f"{name_or_path}.toml"
+    try:
+        fields = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"cannot read the suite {path}: {error}") from None
+    return _suite(path.stem, fields)
+
+
+def _suite(name: str, fields: dict[str, Any]) -> Suite:
+    unknown = sorted(set(fields) - {"title", "configurations"})
+    if unknown:
+        raise DataError(f"suite {name} has an unknown field {unknown[0]!r}; its fields: title, configurations")
+    rows = fields.get("configurations", [])
+    if not isinstance(rows, list) or not rows:
+        raise DataError(f'suite {name} lists no configurations; write configurations = ["segment:ir=0.05"]')
+    entries = tuple(_entry(name, row) for row in rows)
+    specs = [e.spec for e in entries]
+    twice = [s for s in specs if specs.count(s) > 1]
+    if twice:
+        raise DataError(f"suite {name} lists {twice[0]!r} twice; keep one")
+    return Suite(name, str(fields.get("title", name)), entries)
+
+
+def _entry(suite: str, row: Any) -> SuiteEntry:
+    entry = row if isinstance(row, dict) else {"spec": row}
+    if not set(entry) <= {"spec", "fallback"} or not all(isinstance(v, str) for v in entry.values()):
+        raise DataError(f"suite {suite}: {row!r} must be a spec, or a table with the text fields spec and fallback")
+    if "spec" not in entry:
+        raise DataError(f"suite {suite}: {row!r} lacks the field 'spec'; add the configuration it stands for")
+    for spec in entry.values():
+        parse_spec(spec)
+    return SuiteEntry(entry["spec"], entry.get("fallback"))
+
+
+def __getattr__(name: str) -> Suite:
+    # Entry points name each shipped suite as an attribute: `tabular = "imbench.data.suites:tabular"`.
+    if name.startswith("_") or name not in suite_names():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return load_suite(name)

@@ -1,0 +1,158 @@
+"""A table of the user's own: what its spec and its columns say becomes a card."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from imbench.contract.errors import DataError
+from imbench.contract.records import TASKS, Card, Source, Task
+from imbench.contract.spec import parse_spec
+from imbench.data.canonical import Table, data_hash, from_frame, label_text, near
+from imbench.data.sources.tables import MISSING
+from imbench.data.variants import FILE_PARAMETERS, default_minority
+
+SUFFIXES = (".csv", ".tsv", ".parquet")
+MOST_CATEGORIES = 1000
+
+
+def is_user_table(name: str) -> bool:
+    """Whether the name in a spec is the path of a table."""
+    return name.endswith(SUFFIXES)
+
+
+def read_user_table(spec: str) -> tuple[Card, Table]:
+    """Read ``path/table.csv:target=churn,minority=yes``.
+
+    The parameters: ``target`` (needed), ``minority`` (the smaller of two classes if not given; several are joined
+    with ``+``), ``drop`` (columns to leave out) and ``categorical`` (numbers that are categories). Text columns are
+    categorical. More than two classes without ``minority`` make a multi-class task.
+
+    Raises `DataError` for a file that does not exist, is empty or cannot be read, a target that is not named, does
+    not exist or has missing values, one class, and a text column of more than 1,000 categories.
+    """
+    name, params = parse_spec(spec)
+    path = os.path.normpath(name)
+    _state(path)
+    if "target" not in params:
+        raise DataError(f"{name}: which column holds the class? Say so: {name}:target=COLUMN")
+    categorical, table = _read(path, *(params.get(k, "") for k in ("target", "drop", "categorical")))
+    minority = _minority(params, table.class_counts, name)
+    task = TASKS[0] if len(minority) == 1 and params.get("task", TASKS[0]) == TASKS[0] else TASKS[1]
+    card = Card(
+        name=path,
+        title=Path(path).name,
+        modality="tabular",
+        target=params["target"],
+        rows=len(table.x),
+        features=table.x.shape[1],
+        missing=table.missing,
+        class_counts=table.class_counts,
+        tasks=(Task(task, minority),),
+        sources=(Source("file", {"path": path, **{k: v for k, v in params.items() if k in FILE_PARAMETERS}}),),
+        categorical=categorical,
+    )
+    return card, table
+
+
+def describe_user_table(spec: str) -> tuple[Card, str]:
+    """The card and the data hash of a user's table; errors are those of `read_user_table`.
+
+    As long as the file does not change it is not read again for the same spec, and its rows are not kept.
+    """
+    return _described(spec, _state(os.path.normpath(parse_spec(spec)[0])))
+
+
+@lru_cache(maxsize=64)
+def _described(spec: str, state: tuple[int, int]) -> tuple[Card, str]:
+    card, table = read_user_table(spec)
+    return card, data_hash(table)
+
+
+def _state(path: str) -> tuple[int, int]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        folder = Path(path).parent
+        others = [p.name for p in folder.iterdir() if p.suffix in SUFFIXES] if folder.is_dir() else []
+        raise DataError(f"the file {path!r} does not exist; {near(Path(path).name, others)}") from None
+    return found.st_mtime_ns, found.st_size
+
+
+def _read(path: str, target: str, drop: str, categorical: str) -> tuple[tuple[str, ...], Table]:
+    frame = _frame(path, target)
+    for column in filter(None, [target, *drop.split("+"), *categorical.split("+")]):
+        if column not in frame.columns:
+            raise DataError(f"{path} has no column {column!r}; {near(column, frame.columns)}")
+    frame = frame.drop(columns=[c for c in drop.split("+") if c])
+    if target not in frame.columns:
+        raise DataError(f"{path}: the target {target!r} cannot be dropped; take it out of drop")
+    text = tuple(c for c in frame.columns if c != target and not pd.api.types.is_numeric_dtype(frame[c]))
+    named = tuple(c for c in categorical.split("+") if c and c not in text)
+    for column in (*text, *named):
+        found = frame[column].nunique()
+        if found > MOST_CATEGORIES:
+            raise DataError(
+                f"{path}: column {column!r} has {found:,} categories, more than {MOST_CATEGORIES:,}; "
+                f"leave it out with drop={column}, or write it as numbers"
+            )
+    try:
+        table = from_frame(frame, target, categorical=(*text, *named))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    if len(table.labels) < 2:
+        raise DataError(f"{path} has one class only, {table.labels[0]!r}; a task needs at least two")
+    return (*text, *named), table
+
+
+def _frame(path: str, target: str) -> pd.DataFrame:
+    try:
+        frame = pd.read_parquet(path) if path.endswith(".parquet") else _read_text(path, target)
+    except DataError:
+        raise
+    except Exception as error:  # each reader has its own kinds of failure
+        raise DataError(f"cannot read {path}: {str(error).splitlines()[0] if str(error) else error!r}") from None
+    if not len(frame):
+        raise DataError(f"{path} has no rows; give a table with a header and at least one row a class")
+    frame.columns = frame.columns.map(str)
+    return frame
+
+
+def _read_text(path: str, target: str) -> pd.DataFrame:
+    separator = "\t" if path.endswith(".tsv") else ","
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        columns = next(csv.reader(file, delimiter=separator), [])
+    if not columns:
+        raise DataError(f"{path} is empty; give a table with a header and at least one row a class")
+    # A class may well be called "NA" or "none": in the target only an empty cell is missing.
+    missing: Mapping[Any, Any] = {c: [""] if c == target else list(MISSING) for c in columns}
+    return pd.read_csv(
+        path,
+        sep=separator,
+        encoding="utf-8-sig",
+        dtype={target: str} if target in columns else None,
+        na_values=missing,
+        keep_default_na=False,
+        skipinitialspace=True,
+        float_precision="round_trip",
+        low_memory=False,
+    )
+
+
+def _minority(params: Mapping[str, str], counts: Mapping[str, int], name: str) -> tuple[str, ...]:
+    text = params.get("minority")
+    if text is None:
+        return default_minority(counts)
+    wanted = (label_text(text),) if label_text(text) in counts else tuple(map(label_text, text.split("+")))
+    for label in wanted:
+        if label not in counts:
+            raise DataError(f"{name}: minority {label!r} is not a class of {params['target']!r}; {near(label, counts)}")
+    if len(set(wanted)) == len(counts) or len(set(wanted)) < len(wanted):
+        raise DataError(f"{name}: minority={text} must leave at least one class out, and name each once")
+    return wanted

@@ -1,0 +1,190 @@
+"""Imbalanced variants: which rows of a dataset a spec selects, under which class numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from imbench.contract.errors import DataError
+from imbench.contract.records import TASKS, Card, Dataset, Task, Variant
+from imbench.contract.spec import convert, parse_spec
+from imbench.contract.streams import stream
+from imbench.data.canonical import Table, near
+
+# Fewer rows of a class cannot be spread over two folds with rows left to train and to validate on.
+FEWEST_MINORITY = 4
+
+PARAMETERS = ("task", "ir", "seed")
+FILE_PARAMETERS = ("target", "minority", "drop", "categorical")
+_TABLES = (".csv", ".tsv", ".parquet")
+
+
+def parse_variant(text: str, card: Card) -> Variant:
+    """Read a dataset spec; specs that mean the same give equal Variants.
+
+    Parameters
+    ----------
+    text : ``segment:ir=0.05,task=binary,seed=0``; for a table of the user's own also ``target``, ``minority``, …
+    card : what the spec's name stands for (for a user's table, see `imbench.data.load.card_of`)
+
+    Raises `DataError` for a parameter that does not exist, a task the card does not offer, an ``ir`` that is not
+    between 0 and 1 or that the card's class counts do not allow (see `expected_counts`), and a negative seed.
+    """
+    name, params = parse_spec(text)
+    own_table = card.name.endswith(_TABLES)
+    known = (*PARAMETERS, *FILE_PARAMETERS) if own_table else PARAMETERS
+    for key in params:
+        if key not in known:
+            raise DataError(f"{name} has no parameter {key!r}; {near(key, known)}")
+    ir = convert(params.get("ir", "none"), float | None, f"{name}: ir")
+    if ir is not None and not 0 < ir < 1:
+        raise DataError(f"{name}: ir must lie between 0 and 1 (minority / majority, 0.05 is 1 to 20), got {ir}")
+    seed = convert(params.get("seed", "0"), int, f"{name}: seed")
+    if seed < 0:
+        raise DataError(f"{name}: seed must be 0 or more, got {seed}")
+    task = task_of(card, params.get("task", card.tasks[0].name))
+    variant = Variant(card.name, task.name, ir, seed, _file_options(params, task, card) if own_table else ())
+    expected_counts(card, variant)  # a ratio that cannot be had is found before any data is fetched
+    return variant
+
+
+def task_of(card: Card, name: str) -> Task:
+    """The card's task of this name; `DataError` if it offers none."""
+    for task in card.tasks:
+        if task.name == name:
+            return task
+    offered = ", ".join(t.name for t in card.tasks)
+    raise DataError(f"{card.name} has no task {name!r}; it offers {offered}")
+
+
+def default_minority(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """The smaller of two classes (of equals the later one); none of more."""
+    return () if len(counts) != 2 else (min(reversed(list(counts)), key=lambda label: counts[label]),)
+
+
+def _file_options(params: Mapping[str, str], task: Task, card: Card) -> tuple[tuple[str, str], ...]:
+    options = {"target": card.target}
+    if task.minority != default_minority(card.class_counts):
+        options["minority"] = "+".join(task.minority)
+    for key in ("drop", "categorical"):
+        if key in params:
+            options[key] = "+".join(sorted(params[key].split("+")))
+    return tuple(sorted(options.items()))
+
+
+def build(table: Table, card: Card, variant: Variant, data_hash: str) -> Dataset:
+    """Make one variant of a dataset.
+
+    Binary: one class is kept as the minority and downsampled to ``int(n_majority * ir)`` rows, all others merge.
+    Multi-class: each listed class is downsampled to ``int(n_largest_class * ir)`` rows, the others stay (Table 1 of
+    Bellinger, Corizzo & Japkowicz). ``ir=None`` keeps every row. Which rows stay depends on dataset, task, class and
+    seed only, and in a fixed order, so the minority rows of a smaller ``ir`` are among those of a larger one. Rows
+    keep the order of the source.
+
+    Raises `DataError` for a dataset with one class, and what `expected_counts` raises.
+    """
+    if len(table.labels) < 2:
+        raise DataError(f"{card.name} has one class only, {table.labels[0]!r}; a task needs at least two")
+    task = task_of(card, variant.task)
+    minority = [table.labels.index(label) for label in task.minority]
+    # A file is known by what is in it: moving it changes no draw.
+    kept = _kept_rows(table, task, variant, data_hash if variant.is_file else variant.dataset)
+    y, class_names, numbers = _number_classes(table, variant.task, minority)
+    x, names, kinds = _encode(table, kept)
+    return Dataset(
+        variant=variant,
+        card=card,
+        x=x,
+        y=y[kept],
+        rows=kept,
+        feature_names=names,
+        feature_kinds=kinds,
+        class_names=class_names,
+        minority=numbers,
+        data_hash=data_hash,
+    )
+
+
+def expected_counts(card: Card, variant: Variant) -> tuple[int, ...]:
+    """Rows of each class number of a variant, from the card alone.
+
+    Raises `DataError` for an ``ir`` that leaves fewer than 4 rows of a class, or that asks for more than it has.
+    """
+    kept = _kept_counts(card.class_counts, task_of(card, variant.task), variant, card.name)
+    if variant.task == TASKS[0]:
+        (minority,) = task_of(card, variant.task).minority
+        return (sum(kept.values()) - kept[minority], kept[minority])
+    return tuple(kept.values())
+
+
+def _kept_counts(counts: Mapping[str, int], task: Task, variant: Variant, name: str) -> dict[str, int]:
+    if variant.ir is not None and not task.minority:
+        raise DataError(
+            f"{name}: which classes should ir={variant.ir:g} downsample? Name them, "
+            f"for example minority={next(reversed(list(counts)))},task=multiclass"
+        )
+    kept = dict(counts)
+    for label in task.minority:
+        has = counts[label]
+        reference = sum(counts.values()) - has if task.name == TASKS[0] else max(counts.values())
+        kept[label] = has if variant.ir is None else int(reference * variant.ir)
+        _check_kept(kept[label], has, reference, variant.ir, f"{name}: class {label!r}")
+    return kept
+
+
+def _check_kept(wanted: int, has: int, reference: int, ir: float | None, what: str) -> None:
+    if has < FEWEST_MINORITY:
+        raise DataError(f"{what} has {has} rows, and at least {FEWEST_MINORITY} are needed; merge or remove it")
+    if wanted > has:
+        raise DataError(
+            f"{what} has {has} rows, and ir={ir:g} asks for {wanted}; "
+            f"use an ir of at most {has / reference:.4g}, or none for the natural ratio"
+        )
+    if wanted < FEWEST_MINORITY:
+        raise DataError(
+            f"{what} is left with {wanted} rows at ir={ir:g}, and at least {FEWEST_MINORITY} are needed; "
+            f"use an ir of at least {FEWEST_MINORITY / reference:.4g}"
+        )
+
+
+def _kept_rows(table: Table, task: Task, variant: Variant, source: str) -> np.ndarray:
+    kept = _kept_counts(table.class_counts, task, variant, variant.dataset)
+    keep = np.ones(len(table.y), dtype=bool)
+    for label in task.minority:
+        members = np.flatnonzero(table.y == table.labels.index(label))
+        # A fixed random order of the class's rows, of which a smaller ratio takes a shorter beginning.
+        order = stream(source, "variant", task.name, variant.seed, label).permutation(members)
+        keep[order[kept[label] :]] = False
+    return np.flatnonzero(keep)
+
+
+def _number_classes(
+    table: Table, task: str, minority: list[int]
+) -> tuple[np.ndarray, tuple[str, ...], tuple[int, ...]]:
+    if task != TASKS[0]:
+        return table.y, table.labels, tuple(minority)
+    (kept,) = minority
+    merged = "+".join(label for i, label in enumerate(table.labels) if i != kept)
+    return (table.y == kept).astype(np.int64), (merged, table.labels[kept]), (1,)
+
+
+def _encode(table: Table, rows: np.ndarray) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
+    """Float32 rows, one column of 0 and 1 for each category; missing stays NaN. Images stay as they are."""
+    if table.x.dtype == np.uint8:
+        return table.x[rows], table.names, ("numeric",) * len(table.names)
+    columns = list(_columns(table))
+    x = np.empty((len(rows), len(columns)), dtype=np.float32)
+    for j, (source, code, _) in enumerate(columns):
+        values = table.x[rows, source]
+        x[:, j] = values if code is None else np.where(np.isnan(values), np.nan, values == code)
+    kinds = tuple("numeric" if code is None else "categorical" for _, code, _ in columns)
+    return x, tuple(name for _, _, name in columns), kinds
+
+
+def _columns(table: Table) -> Iterator[tuple[int, int | None, str]]:
+    for j, (name, categories) in enumerate(zip(table.names, table.categories, strict=True)):
+        if not categories:
+            yield j, None, name
+        for code, category in enumerate(categories):
+            yield j, code, f"{name}={category}"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from imbench.contract.records import SCHEMA_VERSION, Job, Predictions
 from imbench.study.metrics import METRICS, score
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _WHAT = {
     "dataset": pa.string(),
@@ -110,9 +113,11 @@ def column_order(names: Iterable[str]) -> list[str]:
     return [n for n in known if n in given] + sorted(given - set(known))
 
 
-def fact_columns(names: Iterable[str]) -> list[str]:
-    """Those of these columns that came as facts: versions, hardware, threads."""
-    return sorted(n for n in names if n not in SCHEMA.names and _class_of(n) is None)
+def fact_values(frame: pd.DataFrame) -> dict[str, list[str]]:
+    """The facts (versions, hardware, threads) of these rows by name, each with its different values as sorted text."""
+    names = sorted(n for n in frame.columns if n not in SCHEMA.names and _class_of(n) is None)
+    # A whole number is read back as a float where another row lacks it.
+    return {n: sorted({str(int(v)) if _is_whole(v) else str(v) for v in frame[n].dropna().unique()}) for n in names}
 
 
 def identity_text(job: Job) -> str:
@@ -197,6 +202,10 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 def _as_text(table: pa.Table, names: set[str]) -> pa.Table:
     fields = [pa.field(f.name, pa.string()) if f.name in names else f for f in table.schema]
     return table.cast(pa.schema(fields)) if names & set(table.column_names) else table
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, float) and value.is_integer()
 
 
 def _class_of(column: str) -> int | None:

@@ -1,0 +1,53 @@
+"""MixUp: batches of convex combinations of their own rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from imbench.contract.batch import Batch
+from imbench.contract.noise import Noise
+from imbench.contract.strategy import BatchStrategy, TrainingInfo
+from imbench.strategies.parameters import positive
+
+
+@dataclass(frozen=True)
+class MixUp(BatchStrategy):
+    """Replace every row by its convex combination with another row of the batch, labels likewise.
+
+    H. Zhang, M. Cisse, Y. N. Dauphin and D. Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", ICLR 2018:
+    one ``lam ~ Beta(alpha, alpha)`` and one permutation a batch,
+
+        x'_i = lam x_i + (1 - lam) x_perm(i)
+        y'_i = lam y_i + (1 - lam) y_perm(i)
+
+    The class shares of a batch stay what they are: MixUp rebalances nothing.
+
+    Shapes: ``x (*stack, batch, *features)`` and ``y (*stack, batch, classes)`` in and out.
+
+    Parameters
+    ----------
+    alpha : above 0; the smaller, the closer are rows to being left alone
+
+    Raises
+    ------
+    UsageError for an alpha that is not a positive finite number.
+
+    >>> import torch
+    >>> x, y = torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([0, 0, 1])
+    >>> x2, y2 = MixUp(alpha=1.0)(x, y, seed=3)
+    >>> round(float(x2.sum()), 4), round(float(y2[:, 1].sum()), 4)
+    (7.0, 1.0)
+    """
+
+    name: ClassVar[str] = "mixup"
+
+    alpha: float = 0.1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alpha", positive("MixUp.alpha", self.alpha, "the ReMix paper uses 0.1 to 0.4"))
+
+    def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
+        """The batch mixed with a random permutation of itself."""
+        share = noise.beta(self.alpha, self.alpha)  # (*stack,)
+        return batch.mix(batch.take(noise.permutation(batch.size)), share)

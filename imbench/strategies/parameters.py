@@ -1,0 +1,22 @@
+"""Judges the parameters of the built-in strategies when they are made."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any
+
+from imbench.contract.errors import UsageError
+
+
+def positive(name: str, value: Any, advice: str) -> float:
+    """`value` as a float if it is a finite number above 0.
+
+    Raises `UsageError` otherwise, naming the parameter (``ReMix.alpha``), the value, and `advice`.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise UsageError(f"{name} must be a positive number, got {value!r}; {advice}")
+    number = float(value)
+    if not (math.isfinite(number) and number > 0):
+        raise UsageError(f"{name} must be {'positive' if math.isfinite(number) else 'finite'}, got {value}; {advice}")
+    return number

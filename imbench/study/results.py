@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -113,10 +113,21 @@ def _called(dataset: str, variant: str, strategy: str, protocol: str) -> str:
     return f"{dataset if variant == 'natural' else f'{dataset}:{variant}'} with {strategy} under {protocol}"
 
 
-def load(path: str | os.PathLike[str]) -> Results:
-    """The results in a store's folder, with the notes of the last run into it.
+def load(
+    path: str | os.PathLike[str], keys: Collection[str] | None = None, notes: Sequence[str] | None = None
+) -> Results:
+    """The results in a store's folder.
 
-    Raises `StoreError` if the folder is no store, or a newer imbench wrote it.
+    Parameters
+    ----------
+    path : the folder
+    keys : of the jobs to read; None reads all
+    notes : what the reader must know; None gives the notes that the last run left in the store
+
+    Raises
+    ------
+    StoreError
+        If the folder is no store, or a newer imbench wrote it.
     """
     store = Store.open(path)
-    return Results(store.frame(), store.path, store.notes())
+    return Results(store.frame(keys), store.path, store.notes() if notes is None else tuple(notes))

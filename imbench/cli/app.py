@@ -1,0 +1,90 @@
+"""The command line's entry: verbs, and how each kind of ending is told and coded."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from imbench.cli import data, info, listing, report, run, status
+from imbench.cli.session import Session, debug_option
+from imbench.contract.errors import UsageError
+
+DONE, SOME_FAILED, USAGE, UNEXPECTED, INTERRUPTED = 0, 1, 2, 70, 130
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    params=[debug_option()],
+    epilog="Exit codes: 0 done, 1 some jobs failed, 2 wrong usage or configuration (before any work), "
+    "130 interrupted, 70 an error in imbench itself.",
+)
+@click.version_option(package_name="imbench")
+def cli() -> None:
+    """Benchmark the recipes that rebalance mini-batches when networks train on imbalanced classes."""
+
+
+for _verb in (run.run, listing.list_, info.info, data.data, status.status, report.report):
+    cli.add_command(_verb)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code; only an error of imbench's own, with ``--debug``, shows a traceback.
+
+    Parameters
+    ----------
+    arguments : without the program's name; default: those the program was started with
+    """
+    session = Session(tuple(sys.argv[1:] if arguments is None else arguments))
+    try:
+        code = cli.main(list(session.arguments), prog_name="imbench", standalone_mode=False, obj=session)
+    except click.Abort:
+        return _interrupted(session)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return USAGE
+    except click.ClickException as error:
+        return _refused(error.format_message(), _help_hint(error))
+    except UsageError as error:
+        return _refused(str(error))
+    except Exception as error:
+        # Whatever else comes up here is no fault of the user's: say so, and keep what a report needs.
+        return _unexpected(error, session)
+    return code if isinstance(code, int) else DONE
+
+
+def _refused(message: str, hint: str = "") -> int:
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+    return USAGE
+
+
+def _help_hint(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{context.command_path if context else 'imbench'} --help shows what can be given"
+
+
+def _interrupted(session: Session) -> int:
+    kept = f"; jobs that ended are kept. To resume:\n  {session.command}" if session.resumable else ""
+    click.echo(f"interrupted{kept}", err=True)
+    return INTERRUPTED
+
+
+def _unexpected(error: Exception, session: Session) -> int:
+    click.echo(f"error: unexpected {type(error).__name__}: {error}", err=True)
+    click.echo("This is a fault in imbench or in a plugin, not in your command. Please report it with", err=True)
+    click.echo(f"  the command    {session.command}", err=True)
+    text = "".join(traceback.format_exception(error))
+    if session.debug:
+        click.echo(f"  the traceback\n{text}", err=True)
+        return UNEXPECTED
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="imbench-error-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(f"{session.command}\n{text}")
+    click.echo(f"  the traceback  {file.name} (or add --debug to see it here)", err=True)
+    return UNEXPECTED

@@ -1,0 +1,78 @@
+"""Leaderboards as text for a terminal, and as plain values for JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from imbench.cli.output import table
+
+if TYPE_CHECKING:
+    from imbench.study.leaderboard import Leaderboard
+    from imbench.study.results import Results
+
+# Header and how a value of this column is written.
+_COLUMNS = {
+    "strategy": ("strategy", "{}"),
+    "mean": ("mean", "{:.4f}"),
+    "rank_sum": ("rank sum", "{:g}"),
+    "average_rank": ("avg rank", "{:.2f}"),
+}
+
+
+def boards_text(results: Results) -> str:
+    """A table for each protocol, task and metric, then what a reader must know of them."""
+    boards = [_board_text(board) for board in results.leaderboards()]
+    return "\n\n".join([*boards, "\n".join(results.notes)] if results.notes else boards)
+
+
+def boards_json(results: Results) -> dict[str, Any]:
+    """The same as plain values, with the failures."""
+    return {
+        "store": str(results.store),
+        "notes": list(results.notes),
+        "leaderboards": [_board_json(board) for board in results.leaderboards()],
+        "failures": results.failures().to_dict("records"),
+    }
+
+
+def _board_text(board: Leaderboard) -> str:
+    best = "higher" if board.metric.higher_is_better else "lower"
+    title = f"{board.task}, {board.metric.title} ({best} is better), protocol {board.protocol}"
+    headers = [header for header, _ in _COLUMNS.values()]
+    rows = [
+        [_written(value, pattern) for value, (_, pattern) in zip(row, _COLUMNS.values(), strict=True)]
+        for row in board.table[list(_COLUMNS)].itertuples(index=False, name=None)
+    ]
+    return "\n".join([table(headers, rows, title=title, right=headers[1:]), _basis(board), *_dropped(board)])
+
+
+def _written(value: Any, pattern: str) -> str:
+    return "-" if isinstance(value, float) and math.isnan(value) else pattern.format(value)
+
+
+def _basis(board: Leaderboard) -> str:
+    count = len(board.configurations)
+    configurations = f"{count} configuration{'' if count == 1 else 's'}"
+    if board.undefined:
+        return f"{configurations}; no Friedman test: {board.undefined}"
+    first = board.table.iloc[0]
+    return f"{configurations}; Friedman {first['friedman']:.3f}, p = {first['p']:.2g}"
+
+
+def _dropped(board: Leaderboard) -> Sequence[str]:
+    return [f"not ranked: {d.dataset} {d.variant}, which lacks {', '.join(d.missing)}" for d in board.dropped]
+
+
+def _board_json(board: Leaderboard) -> dict[str, Any]:
+    return {
+        "protocol": board.protocol,
+        "task": board.task,
+        "metric": board.metric.name,
+        "higher_is_better": board.metric.higher_is_better,
+        "configurations": [{"dataset": d, "variant": v} for d, v in board.configurations],
+        "dropped": [{"dataset": d.dataset, "variant": d.variant, "missing": list(d.missing)} for d in board.dropped],
+        "undefined": board.undefined,
+        "rows": board.table.to_dict("records"),
+    }

@@ -1,0 +1,82 @@
+"""``imbench data``: where each dataset stands, and fetching them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from imbench.cli.options import json_option, mirror_option
+from imbench.cli.output import emit, emit_json, say, table
+from imbench.cli.session import Verb, debug_option
+from imbench.contract.errors import DataError, UsageError
+
+
+@click.group(invoke_without_command=True, params=[debug_option()])
+@mirror_option
+@json_option
+@click.pass_context
+def data(context: click.Context, data_mirror: str | None, as_json: bool) -> None:
+    """Show where each dataset stands.
+
+    It is cached, in the mirror, reachable from a source, or out of reach, and why.
+    `imbench data fetch` brings them into the cache.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from imbench.data.survey import survey
+
+    found = survey(_all_cards(), data_mirror)
+    headers = ["name", "title", "rows", "features", "state", "detail"]
+    if as_json:
+        emit_json([{name: getattr(status, name) for name in headers} for status in found])
+        return
+    rows = [[s.name, f"{s.rows:,}", s.features, s.state, s.detail] for s in found]
+    emit(table([headers[0], *headers[2:]], rows, right=["rows", "features"]))
+
+
+@data.command(cls=Verb)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--all", "everything", is_flag=True, help="Every installed dataset.")
+@mirror_option
+@json_option
+def fetch(names: tuple[str, ...], everything: bool, data_mirror: str | None, as_json: bool) -> int:
+    """Bring datasets into the cache, each checked against its card; 1 is the exit code if any cannot be had."""
+    from imbench.data.load import fetch as fetch_card
+    from imbench.registry import Registry
+
+    if bool(names) == everything:
+        raise UsageError("which datasets? Give names (imbench data fetch segment musk2), or --all for every one")
+    cards = _all_cards() if everything else [Registry().card(name) for name in names]
+    rows: list[dict[str, Any]] = []
+    for card in cards:
+        try:
+            copy = fetch_card(card, data_mirror)
+        except DataError as error:
+            say(f"error: {error}")
+            rows.append({"name": card.name, "fetched": False, "source": None, "data_hash": None, "error": str(error)})
+        else:
+            source = copy.origin.partition(":")[0]
+            row = {"name": card.name, "fetched": True, "source": source, "data_hash": copy.data_hash, "error": None}
+            rows.append(row)
+            if not as_json:
+                say(f"{card.name}: verified, from {source}")
+    missing = [row["name"] for row in rows if not row["fetched"]]
+    if as_json:
+        emit_json(rows)
+    else:
+        emit(f"{len(rows) - len(missing)} of {len(rows)} datasets at hand")
+    return 1 if missing else 0
+
+
+def _all_cards() -> list[Any]:
+    """The card of every registered dataset; one whose package is broken is told and left out."""
+    from imbench.registry import Registry
+
+    registry, cards = Registry(), []
+    for entry in registry.entries("dataset"):
+        try:
+            cards.append(entry.load())
+        except UsageError as error:
+            say(f"warning: {error}")
+    return cards

@@ -1,0 +1,45 @@
+"""The plan of a run as a table: what would be trained, what is stored, and where the data is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imbench.cli.output import emit, emit_json, table
+
+if TYPE_CHECKING:
+    from imbench.bench import Plan
+
+
+def show_plan(plan: Plan, as_json: bool) -> None:
+    """Print a plan that was made without fetching anything."""
+    places = _places(plan)
+    if as_json:
+        emit_json({**plan.to_json(), "data": places})
+        return
+    rows = [_row(plan, spec, places) for spec in dict.fromkeys(job.variant.spec for job in plan.jobs)]
+    headers = ["dataset", "to do", "stored", "nets", "steps", "data"]
+    emit(table(headers, rows, right=headers[1:5]))
+    emit("")
+    emit(f"{len(plan.pending)} of {len(plan.jobs)} jobs to do, {plan.nets:,} nets, at most {plan.steps:,} steps")
+    emit(f"protocol {plan.protocol.name}, store {plan.store}")
+    for note in plan.notes:
+        emit(note)
+
+
+def _row(plan: Plan, spec: str, places: dict[str, str]) -> list[object]:
+    jobs = [job for job in plan.jobs if job.variant.spec == spec]
+    pending = [job for job in jobs if job.key not in plan.done]
+    nets, steps = sum(plan.size(job).nets for job in pending), sum(plan.size(job).steps for job in pending)
+    return [spec, len(pending), len(jobs) - len(pending), f"{nets:,}", f"{steps:,}", places[jobs[0].variant.dataset]]
+
+
+def _places(plan: Plan) -> dict[str, str]:
+    """Where the data of each dataset of the plan would come from; hosts are asked, nothing is downloaded."""
+    from imbench.data.survey import survey
+    from imbench.registry import Registry
+
+    places = {job.variant.dataset: "at hand" for job in plan.jobs}
+    missing = [Registry().card(name) for name in plan.unfetched]
+    for found in survey(missing, plan.data_mirror):
+        places[found.name] = f"{found.state}: {found.detail}"
+    return places

@@ -1,0 +1,162 @@
+"""``imbench info NAME``: everything known of one strategy, dataset, suite, metric or protocol."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imbench.cli.options import json_option, plugin_option
+from imbench.cli.output import emit, emit_json, table
+from imbench.cli.session import Verb
+from imbench.contract.errors import UsageError
+
+if TYPE_CHECKING:
+    from imbench.registry import Registry
+
+Facts = dict[str, Any]
+
+
+@click.command(cls=Verb)
+@click.argument("name")
+@plugin_option
+@json_option
+def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
+    """Tell everything known of one name.
+
+    NAME is a strategy, dataset, suite, metric or protocol, or a spec of one.
+
+    \b
+    imbench info remix:alpha=0.3
+    imbench info segment:ir=0.05
+    imbench info paper
+    """
+    from imbench.registry import Registry
+
+    registry = Registry(plugins)
+    kinds = _kinds_of(registry, name)
+    described = [{"kind": kind, **_DESCRIBE[kind](registry, name)} for kind in kinds]
+    if as_json:
+        emit_json(described[0] if len(described) == 1 else described)
+        return
+    for facts in described:
+        about = facts.pop("about", "")
+        rows = [[key.replace("_", " "), _written(value)] for key, value in facts.items()]
+        emit(table(["", ""], rows).lstrip("\n"))
+        if about:
+            emit(f"\n{about}")
+
+
+def _kinds_of(registry: Registry, name: str) -> list[str]:
+    """The kinds of things that have this name; `UsageError` with near matches if nothing has."""
+    from imbench.contract.spec import FILE_SUFFIXES, parse_spec
+    from imbench.protocols import protocol_names
+    from imbench.registry import GROUPS
+
+    base, _ = parse_spec(name)
+    if base.endswith(FILE_SUFFIXES):
+        return ["dataset"]
+    names = {kind: {e.name for e in registry.entries(kind)} for kind in GROUPS} | {"protocol": set(protocol_names())}
+    kinds = [kind for kind, known in names.items() if base.rpartition("/")[2] in known]
+    if not kinds:
+        near = difflib.get_close_matches(base, sorted(set().union(*names.values())), n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise UsageError(
+            f"nothing is called {base!r}; {hint}imbench list strategies, datasets, suites, metrics and protocols "
+            "show all names"
+        )
+    return kinds
+
+
+def _strategy(registry: Registry, spec: str) -> Facts:
+    from imbench.contract.spec import parse_spec
+
+    strategy = registry.strategy(spec)
+    entry = registry.find("strategy", parse_spec(spec)[0])
+    return {
+        "name": strategy.spec,
+        "version": strategy.version,
+        "package": f"{entry.package} {entry.version}".strip(),
+        "object": entry.value,
+        "parameters": strategy.params,
+        "about": inspect.getdoc(type(strategy)) or "",
+    }
+
+
+def _dataset(registry: Registry, spec: str) -> Facts:
+    from imbench.data.variants import expected_counts, parse_variant
+
+    card = registry.card(spec)
+    variant = parse_variant(spec, card)
+    return {
+        "name": card.name,
+        "title": card.title,
+        "modality": card.modality,
+        "rows": card.rows,
+        "features": card.features,
+        "missing": card.missing,
+        "target": card.target,
+        "class_counts": dict(card.class_counts),
+        "tasks": {t.name: {"minority": list(t.minority), "irs": list(t.irs)} for t in card.tasks},
+        "variant": variant.spec,
+        "variant_counts": dict(enumerate(expected_counts(card, variant))),
+        "sources": [s.kind for s in card.sources],
+        "content": card.content,
+        "licence": card.licence,
+        "citation": card.citation,
+        "notes": list(card.notes),
+    }
+
+
+def _suite(registry: Registry, name: str) -> Facts:
+    suite = registry.find("suite", name).load()
+    return {
+        "name": suite.name,
+        "title": suite.title,
+        "configurations": [
+            f"{e.spec} (or {e.fallback} where that cannot be had)" if e.fallback else e.spec for e in suite.entries
+        ],
+    }
+
+
+def _metric(registry: Registry, name: str) -> Facts:
+    metric = registry.find("metric", name).load()
+    return {
+        "name": metric.name,
+        "title": metric.title,
+        "better": "higher" if metric.higher_is_better else "lower",
+        "definition": metric.definition,
+    }
+
+
+def _protocol(registry: Registry, spec: str) -> Facts:
+    from imbench.protocols import load_protocol
+
+    protocol = load_protocol(spec)
+    return {"name": protocol.name, **protocol.identity(), "exceptions": dict(protocol.exceptions)}
+
+
+_DESCRIBE: dict[str, Callable[[Registry, str], Facts]] = {
+    "strategy": _strategy,
+    "dataset": _dataset,
+    "suite": _suite,
+    "metric": _metric,
+    "protocol": _protocol,
+}
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{key}: {_inline(part)}" for key, part in value.items()) or "none"
+    if isinstance(value, list):
+        return "\n".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{key} {_inline(part)}" for key, part in value.items())
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)

@@ -1,0 +1,123 @@
+"""How a run's progress is shown on stderr: a live bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from imbench.cli.output import last_line, say
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from imbench.bench import Event
+
+# Between two lines that only say how far the run is; failures are told at once.
+SECONDS_BETWEEN_LINES = 10.0
+
+
+@contextmanager
+def reporter(quiet: bool) -> Iterator[Callable[[Event], None]]:
+    """What to call with each event of a run; failures are told even when quiet."""
+    if quiet:
+        yield _tell_failure
+    elif sys.stderr.isatty():
+        with _bar() as progress:
+            yield LiveBar(progress)
+    else:
+        yield PlainLines()
+
+
+class PlainLines:
+    """Lines for a log: the first and the last job, failures, and in between one every few seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._started = self._told = clock()
+
+    def __call__(self, event: Event) -> None:
+        """Print a line if this event deserves one."""
+        now = self._clock()
+        if event.kind == "failed":
+            _tell_failure(event)
+        if event.kind not in ("finished", "failed") or event.job is None:
+            return
+        if event.done in (1, event.total) or now - self._told >= SECONDS_BETWEEN_LINES:
+            self._told = now
+            say(_line(event, now - self._started))
+
+
+class LiveBar:
+    """A bar of gradient steps, with jobs, speed and time left; failures stay above it."""
+
+    def __init__(self, progress: Progress, clock: Callable[[], float] = time.monotonic) -> None:
+        self._progress = progress
+        self._clock = clock
+        self._started = clock()
+        self._task = progress.add_task("training", total=None, facts="")
+
+    def __call__(self, event: Event) -> None:
+        """Move the bar."""
+        if event.kind == "failed":
+            self._progress.console.print(_failure(event), style="red", markup=False, highlight=False)
+        speed = _speed(event, self._clock() - self._started)
+        facts = f"{event.done}/{event.total} jobs{f', {speed}' if speed else ''}"
+        # A bar of no length is rich's sign for "unknown"; a run with nothing to do is done.
+        self._progress.update(self._task, total=max(event.steps_total, 1), completed=event.steps_done or 0, facts=facts)
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    # At 60 columns the bar gives way first.
+    return Progress(
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:>3.0f}% {task.fields[facts]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def _line(event: Event, elapsed: float) -> str:
+    parts = [f"{event.done}/{event.total} jobs", _speed(event, elapsed)]
+    if event.steps_done and event.done < event.total:
+        left = elapsed / event.steps_done * (event.steps_total - event.steps_done)
+        parts.append(f"about {duration(left)} left")
+    return ", ".join(filter(None, parts))
+
+
+def _speed(event: Event, elapsed: float) -> str:
+    if not event.nets or elapsed <= 0:
+        return ""
+    rate = event.nets / elapsed
+    return f"{rate:.1f} nets/s" if rate >= 1 else f"{rate * 60:.1f} nets/min"
+
+
+def _tell_failure(event: Event) -> None:
+    if event.kind == "failed":
+        say(_failure(event))
+
+
+def _failure(event: Event) -> str:
+    assert event.job is not None
+    return f"failed: {event.job.variant.spec} with {event.job.strategy}: {last_line(event.error or '')}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> duration(59.6), duration(3_600 * 2 + 61)
+    ('1 min', '2 h 1 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

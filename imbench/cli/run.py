@@ -1,0 +1,123 @@
+"""``imbench run``: plan, train what is missing, show the leaderboards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imbench.cli.options import json_option, mirror_option, plugin_option, store_option
+from imbench.cli.output import emit, emit_json, say
+from imbench.cli.session import Session, Verb
+from imbench.contract.errors import UsageError
+
+if TYPE_CHECKING:
+    from imbench.bench import Plan
+
+_DEFAULT_SUITE = "tabular"
+
+
+@click.command(cls=Verb)
+@click.option("--suite", metavar="NAME", help="Suite of datasets; default: tabular, unless --dataset is given.")
+@click.option(
+    "--dataset", "datasets", multiple=True, metavar="SPEC", help="Such as segment:ir=0.05, or a table. Repeatable."
+)
+@click.option(
+    "--strategy",
+    "strategies",
+    multiple=True,
+    metavar="SPEC",
+    help="Such as remix:alpha=0.3. Repeatable; default: every installed one.",
+)
+@click.option("--protocol", default="standard", show_default=True, metavar="NAME", help="How nets are trained.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Change a field of the protocol. Repeatable."
+)
+@plugin_option
+@store_option
+@mirror_option
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes; default: one a core.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where to train.")
+@click.option("--strict", is_flag=True, help="Refuse to run if any data cannot be had, instead of leaving it out.")
+@click.option("--dry-run", is_flag=True, help="Show the plan; train and download nothing.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress; errors and the result only.")
+@json_option
+@click.pass_obj
+def run(
+    session: Session,
+    /,
+    settings: tuple[str, ...],
+    jobs: int | None,
+    device: str,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+    **request: Any,
+) -> int:
+    """Train, score and rank strategies on datasets.
+
+    Results are kept in the store as they come, so running the same command again resumes.
+
+    \b
+    imbench run --suite tabular
+    imbench run --dataset segment:ir=0.05 --strategy remix:alpha=0.3 --protocol smoke
+    imbench run --dataset my_table.csv:target=churn --set epochs=50
+    """
+    from imbench import bench
+
+    if request["suite"] is None and not request["datasets"]:
+        request["suite"] = _DEFAULT_SUITE
+    request["settings"] = _settings(settings)
+    request["strategies"] = request["strategies"] or None
+    if dry_run:
+        from imbench.cli.dry_run import show_plan
+
+        show_plan(bench.plan(fetch=False, **request), as_json)
+        return 0
+    session.resumable = True
+    if not quiet:
+        say("planning, and fetching data that is not at hand")
+    return _execute(bench.plan(**request), jobs, device, quiet, as_json)
+
+
+def _execute(plan: Plan, jobs: int | None, device: str, quiet: bool, as_json: bool) -> int:
+    from imbench import bench
+    from imbench.cli.boards import boards_json, boards_text
+    from imbench.cli.progress import duration, reporter
+
+    if not quiet:
+        for note in (*plan.notes, _outlook(plan)):
+            say(note)
+    started = time.monotonic()
+    with reporter(quiet) as progress:
+        results = bench.run_plan(plan, jobs=jobs, device=device, progress=progress)
+    failed = len(results.failures())
+    if not quiet:
+        say(f"{len(plan.pending) - failed} jobs done, {failed} failed, in {duration(time.monotonic() - started)}\n")
+    if as_json:
+        emit_json(boards_json(results))
+    else:
+        emit(boards_text(results))
+    if failed:
+        say(f"{failed} of {len(plan.jobs)} jobs failed; imbench status --store {plan.store} shows why")
+    return 1 if failed else 0
+
+
+def _outlook(plan: Plan) -> str:
+    pending, held = len(plan.pending), len(plan.jobs) - len(plan.pending)
+    kept = f"; {held} done before" if held else ""
+    return f"{pending} jobs to do ({plan.nets:,} nets, at most {plan.steps:,} steps){kept}; store {plan.store}"
+
+
+def _settings(texts: Sequence[str]) -> dict[str, str]:
+    settings: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not (key and equals and value):
+            raise UsageError(f"--set {text!r} is not FIELD=VALUE; write for example --set epochs=50")
+        if key in settings:
+            raise UsageError(f"--set {key} is given twice, {settings[key]} and {value}; keep one")
+        settings[key] = value
+    return settings

@@ -1,1 +1,63 @@
 """imbench: a benchmark of the recipes that rebalance mini-batches on imbalanced classes."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imbench.bench import load, plan, run
+    from imbench.contract.batch import Batch
+    from imbench.contract.errors import DataError, StoreError, UsageError
+    from imbench.contract.noise import Noise
+    from imbench.contract.strategy import BatchStrategy, PerBatchStrategy, TrainingInfo
+    from imbench.registry import dataset, strategy
+    from imbench.study.metrics import score
+    from imbench.study.results import Results
+
+# Imported on first use, so that `import imbench` and `imbench --help` answer at once.
+_HOMES = {
+    "load": "imbench.bench",
+    "plan": "imbench.bench",
+    "run": "imbench.bench",
+    "Batch": "imbench.contract.batch",
+    "DataError": "imbench.contract.errors",
+    "StoreError": "imbench.contract.errors",
+    "UsageError": "imbench.contract.errors",
+    "Noise": "imbench.contract.noise",
+    "BatchStrategy": "imbench.contract.strategy",
+    "PerBatchStrategy": "imbench.contract.strategy",
+    "TrainingInfo": "imbench.contract.strategy",
+    "dataset": "imbench.registry",
+    "strategy": "imbench.registry",
+    "score": "imbench.study.metrics",
+    "Results": "imbench.study.results",
+}
+
+__all__ = [
+    "Batch",
+    "BatchStrategy",
+    "DataError",
+    "Noise",
+    "PerBatchStrategy",
+    "Results",
+    "StoreError",
+    "TrainingInfo",
+    "UsageError",
+    "dataset",
+    "load",
+    "plan",
+    "run",
+    "score",
+    "strategy",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'imbench' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

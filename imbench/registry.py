@@ -19,7 +19,7 @@ from imbench.contract.errors import UsageError
 from imbench.contract.spec import FILE_SUFFIXES, build, parse_spec
 
 if TYPE_CHECKING:
-    from imbench.contract.records import Card
+    from imbench.contract.records import Card, Dataset
     from imbench.contract.strategy import BatchStrategy
 
 GROUPS = {
@@ -112,14 +112,23 @@ class Registry:
         strategy: BatchStrategy = build(cls, params, spec)
         return strategy
 
-    def card(self, name: str) -> Card:
-        """The card of a dataset's name, or of a file of the user's own (a table or a card)."""
-        from imbench.data.cards import load_card
+    def card(self, spec: str) -> Card:
+        """The card of a dataset's spec; for a table or card file of the user's own, read from the file."""
+        from imbench.data.load import card_of
 
+        name, _ = parse_spec(spec)
         if name.endswith(FILE_SUFFIXES):
-            return load_card(name)
+            return card_of(spec)
         card: Card = self.find("dataset", name).load()
         return card
+
+    def dataset(self, spec: str, *, mirror: str | None = None, cache: Path | None = None) -> Dataset:
+        """The arrays of a dataset's spec; see `imbench.dataset`."""
+        from imbench.data.load import load
+        from imbench.data.variants import parse_variant
+
+        card = self.card(spec)
+        return load(card, parse_variant(spec, card), mirror=mirror, cache=cache)
 
     @cached_property
     def _from_files(self) -> list[Entry]:
@@ -207,3 +216,18 @@ def strategy(spec: str) -> BatchStrategy:
     Raises `UsageError` for an unknown name (with near matches), parameter or value.
     """
     return Registry().strategy(spec)
+
+
+def dataset(spec: str, *, mirror: str | None = None, cache: Path | None = None) -> Dataset:
+    """The arrays, names, labels and row numbers of a dataset variant: ``imbench.dataset("segment:ir=0.05")``.
+
+    Parameters
+    ----------
+    spec : ``segment:ir=0.05``, ``optdigits:task=multiclass,ir=0.1,seed=3``, ``my/table.csv:target=churn``, …
+    mirror : folder or http(s) URL that is asked first; default the environment's ``IMBENCH_DATA_MIRROR``
+    cache : folder of the copies fetched; default ``IMBENCH_CACHE``, else the platform's per-user cache folder
+
+    Raises `UsageError` for a spec that means nothing, `DataError` for data that cannot be had or is not what its card
+    says.
+    """
+    return Registry().dataset(spec, mirror=mirror, cache=cache)

@@ -1,0 +1,294 @@
+"""What was asked for -> the jobs to do: names resolved, data at hand, everything checked before any training."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from imbench.contract.errors import DataError, UsageError
+from imbench.contract.protocol import Protocol
+from imbench.contract.records import Card, Job, Variant
+from imbench.contract.strategy import BatchStrategy
+from imbench.data.load import data_hash, fetch
+from imbench.data.suites import SuiteEntry, load_suite
+from imbench.data.variants import expected_counts, parse_variant
+from imbench.engine.mlp import mlp_widths
+from imbench.engine.train import steps_per_epoch
+from imbench.protocols import load_protocol
+from imbench.registry import Registry
+from imbench.study.store import Store
+
+# Stands for the hash of data that a dry run does not fetch.
+NOT_FETCHED = "not fetched"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much work a job is: nets, gradient steps of all of them, and floating-point operations."""
+
+    nets: int
+    steps: int
+    operations: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of a run, and what stands between them and what was asked for.
+
+    Parameters
+    ----------
+    jobs : every job, pending or done
+    done : keys of the jobs that the store already has
+    wanted : number of dataset configurations asked for
+    unavailable : ``(spec, reason)`` of configurations left out
+    substituted : ``(wanted spec, spec used instead)``
+    skipped : ``(strategy, reason)`` of installed strategies that could not be loaded and were not asked for by name
+    protocol : as asked for, exceptions for single datasets not yet applied
+    store, plugins, data_mirror : where results go and what the workers need to know
+    """
+
+    jobs: tuple[Job, ...]
+    done: frozenset[str]
+    wanted: int
+    unavailable: tuple[tuple[str, str], ...]
+    substituted: tuple[tuple[str, str], ...]
+    skipped: tuple[tuple[str, str], ...]
+    protocol: Protocol
+    store: Path
+    plugins: tuple[str, ...] = ()
+    data_mirror: str | None = None
+    sizes: Mapping[str, Size] | None = None
+
+    @property
+    def pending(self) -> tuple[Job, ...]:
+        """The jobs still to do."""
+        return tuple(job for job in self.jobs if job.key not in self.done)
+
+    @cached_property
+    def configurations(self) -> tuple[Variant, ...]:
+        """The dataset configurations that are trained on."""
+        return tuple(dict.fromkeys(job.variant for job in self.jobs))
+
+    @property
+    def unfetched(self) -> tuple[str, ...]:
+        """Datasets that a run would fetch first (only after planning with ``fetch=False``)."""
+        return tuple(dict.fromkeys(job.variant.dataset for job in self.jobs if job.data_hash == NOT_FETCHED))
+
+    @property
+    def nets(self) -> int:
+        """Nets still to train."""
+        return sum(self.size(job).nets for job in self.pending)
+
+    @property
+    def steps(self) -> int:
+        """Most gradient steps still to take, over all nets; a protocol with early ends takes fewer."""
+        return sum(self.size(job).steps for job in self.pending)
+
+    def size(self, job: Job) -> Size:
+        """The work of one job, from the card's class counts."""
+        return (self.sizes or {})[job.key]
+
+    @property
+    def coverage(self) -> str:
+        """``complete: 27 configurations`` or ``partial: 12 of 27 configurations``."""
+        found = len(self.configurations)
+        return (
+            f"complete: {found} configurations"
+            if found == self.wanted
+            else f"partial: {found} of {self.wanted} configurations"
+        )
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the results must know: coverage, substitutions, what is missing and why."""
+        notes = [self.coverage]
+        notes += [f"{used} stands in for {wanted}" for wanted, used in self.substituted]
+        notes += [f"left out: {spec} ({reason})" for spec, reason in self.unavailable]
+        notes += [f"strategy left out: {name} ({reason})" for name, reason in self.skipped]
+        return notes
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as plain values."""
+        return {
+            "protocol": {"name": self.protocol.name, **self.protocol.identity()},
+            "store": str(self.store),
+            "coverage": self.coverage,
+            "unavailable": [{"dataset": s, "reason": r} for s, r in self.unavailable],
+            "substituted": [{"wanted": w, "used": u} for w, u in self.substituted],
+            "skipped": [{"strategy": s, "reason": r} for s, r in self.skipped],
+            "unfetched": list(self.unfetched),
+            "nets": self.nets,
+            "steps": self.steps,
+            "jobs": [
+                {
+                    "key": job.key if job.data_hash != NOT_FETCHED else None,
+                    "dataset": job.variant.spec,
+                    "strategy": job.strategy,
+                    "done": job.key in self.done,
+                    "nets": self.size(job).nets,
+                    "steps": self.size(job).steps,
+                }
+                for job in self.jobs
+            ],
+        }
+
+
+def plan(
+    *,
+    suite: str | None = None,
+    datasets: Sequence[str] = (),
+    strategies: Sequence[str] | None = None,
+    protocol: str = "standard",
+    settings: Mapping[str, str] | None = None,
+    store: str | Path = "imbench-store",
+    data_mirror: str | None = None,
+    plugins: Sequence[str] = (),
+    strict: bool = False,
+    fetch: bool = True,
+) -> Plan:
+    """Work out the jobs of a run; nothing is trained, and with ``fetch=False`` nothing is downloaded.
+
+    Parameters are those of `imbench.run`. Raises `UsageError` for an unknown name or a value out of range, for a
+    dataset asked for by name that cannot be had, for a suite of which no dataset can be had, and with ``strict`` for
+    any that cannot.
+    """
+    registry = Registry(tuple(plugins))
+    rules = load_protocol(protocol, settings)
+    chosen, skipped = _strategies(registry, strategies)
+    entries = _entries(suite, datasets)
+    held = Store.open(Path(store), create=fetch) if fetch or Path(store).exists() else None
+    data = _Data(registry, data_mirror, fetch)
+    found: dict[Variant, str] = {}
+    unavailable, substituted = [], []
+    for entry in entries:
+        used, reason = data.first_at_hand(entry)
+        if used is None:
+            unavailable.append((entry.spec, reason))
+            continue
+        if used != entry.spec:
+            substituted.append((entry.spec, used))
+        found[data.variant(used)] = data.hash_of(used)
+    _refuse(datasets, unavailable, substituted, strict, complete=bool(found))
+    jobs, sizes = [], {}
+    for variant, content in found.items():
+        resolved = rules.for_dataset(variant.dataset, variant.task)
+        size = _size(data.card(variant.spec), variant, resolved)
+        for strategy in chosen:
+            job = Job(variant, strategy.spec, strategy.name, strategy.version, strategy.params, resolved, content)
+            jobs.append(job)
+            sizes[job.key] = size
+    return Plan(
+        tuple(jobs),
+        frozenset(job.key for job in jobs if held is not None and held.has(job.key)),
+        len(entries),
+        tuple(unavailable),
+        tuple(substituted),
+        tuple(skipped),
+        rules,
+        Path(store),
+        tuple(plugins),
+        data_mirror,
+        sizes,
+    )
+
+
+@dataclass
+class _Data:
+    """Cards and data hashes, each looked up once."""
+
+    registry: Registry
+    mirror: str | None
+    fetch: bool
+
+    def __post_init__(self) -> None:
+        self._cards: dict[str, Card] = {}
+        self._hashes: dict[Card, str | DataError] = {}
+
+    def card(self, spec: str) -> Card:
+        if spec not in self._cards:
+            self._cards[spec] = self.registry.card(spec)
+        return self._cards[spec]
+
+    def variant(self, spec: str) -> Variant:
+        return parse_variant(spec, self.card(spec))
+
+    def hash_of(self, spec: str) -> str:
+        """The hash of the data behind a spec, fetched if it has to be; `DataError` if it cannot be had."""
+        card = self.card(spec)
+        if card not in self._hashes:
+            self._hashes[card] = self._look_up(card)
+        found = self._hashes[card]
+        if isinstance(found, DataError):
+            raise found
+        return found
+
+    def first_at_hand(self, entry: SuiteEntry) -> tuple[str | None, str]:
+        """The entry's own spec or its fallback, whichever can be had; else None and the reason of the first."""
+        reasons = []
+        for spec in filter(None, (entry.spec, entry.fallback)):
+            self.variant(spec)  # a bad spec is the user's error, not missing data
+            try:
+                self.hash_of(spec)
+            except DataError as error:
+                reasons.append(str(error))
+            else:
+                return spec, ""
+        return None, reasons[0]
+
+    def _look_up(self, card: Card) -> str | DataError:
+        try:
+            if self.fetch:
+                fetch(card, self.mirror)
+            return data_hash(card, self.mirror) or NOT_FETCHED
+        except DataError as error:
+            return error
+
+
+def _strategies(registry: Registry, specs: Sequence[str] | None) -> tuple[list[BatchStrategy], list[tuple[str, str]]]:
+    """The strategies asked for, or all that are installed; a broken one stops only a run that asked for it."""
+    if specs:
+        return list(dict.fromkeys(registry.strategy(spec) for spec in specs)), []
+    chosen, skipped = [], []
+    for entry in registry.entries("strategy"):
+        try:
+            chosen.append(registry.strategy(entry.name))
+        except UsageError as error:
+            skipped.append((f"{entry.package}/{entry.name}", str(error)))
+    return chosen, skipped
+
+
+def _entries(suite: str | None, datasets: Sequence[str]) -> list[SuiteEntry]:
+    if suite is None and not datasets:
+        raise UsageError("nothing to run: give a suite (--suite tabular) or datasets (--dataset segment:ir=0.05)")
+    entries = list(load_suite(suite).entries) if suite else []
+    return [*entries, *(SuiteEntry(spec, None) for spec in datasets)]
+
+
+def _refuse(
+    plan_for: Sequence[str],
+    unavailable: Sequence[tuple[str, str]],
+    substituted: Sequence[tuple[str, str]],
+    strict: bool,
+    complete: bool,
+) -> None:
+    """Raise for missing data that this run cannot do without."""
+    for spec, reason in unavailable:
+        if spec in plan_for or strict or not complete:
+            raise DataError(f"{spec} cannot be had: {reason}")
+    if strict and substituted:
+        wanted, used = substituted[0]
+        raise DataError(f"{wanted} cannot be had, only its stand-in {used}; run without --strict to accept that")
+
+
+def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:
+    counts = expected_counts(card, variant)
+    nets = protocol.repeats * protocol.folds
+    train = int(sum(counts) * (1 - 1 / protocol.folds) * (1 - protocol.validation))
+    steps = nets * protocol.epochs * steps_per_epoch(train, protocol)
+    widths = mlp_widths(card.features, len(counts), protocol)
+    weights = sum(a * b for a, b in itertools.pairwise(widths))
+    return Size(nets, steps, 6.0 * protocol.batch_size * weights * steps)

@@ -93,15 +93,15 @@ def put(table: Table, card: Card, origin: str, cache: Path | None = None) -> Cop
 def copies(card: Card, cache: Path | None = None) -> Iterator[Copy]:
     """The sound copies of this dataset: those of a mirror first, then in the order of the card's sources.
 
-    A file whose content is not what its name says, or that was checked against another card, is removed.
+    A file whose content is not what its name says is removed; one that was checked against another card is left out.
     """
     kinds = ["mirror", *(s.kind for s in card.sources)]
     files = _dataset_folder(card, cache).glob("*-*.parquet")
     for path in sorted(files, key=lambda p: (_rank(p.name.split("-")[0], kinds), p.name)):
-        about = _sound(path, card)
+        about = _read_about(path)
         if about is None:
             path.unlink(missing_ok=True)
-        else:
+        elif about.get("format") == _FORMAT and about["card"] == _card_hash(card):
             yield Copy(path, about["origin"], about["data_hash"])
 
 
@@ -114,12 +114,19 @@ def get(copy: Copy) -> Table | None:
     about = json.loads(stored.schema.metadata[_KEY])
     rows, y = stored.num_rows, stored["y"].to_numpy().astype(np.int64)
     if about["image"]:
-        x = np.frombuffer(b"".join(stored["image"].to_pylist()), dtype=np.uint8).reshape(rows, *about["shape"])
+        x = np.concatenate([_bytes_of(chunk) for chunk in stored["image"].chunks]).reshape(rows, *about["shape"])
     else:
         x = np.empty((rows, *about["shape"]))
         for j in range(x.shape[1]):
             x[:, j] = stored[f"x{j}"].to_numpy()
     return Table(x, tuple(about["names"]), tuple(map(tuple, about["categories"])), y, tuple(about["labels"]))
+
+
+def _bytes_of(chunk: Any) -> np.ndarray:
+    """The bytes of an Arrow array of fixed-size binary values, one after the other, not copied."""
+    width = chunk.type.byte_width
+    values = np.frombuffer(chunk.buffers()[1], dtype=np.uint8)
+    return values[chunk.offset * width : (chunk.offset + len(chunk)) * width]
 
 
 def _write(table: Table, about: dict[str, Any], path: str) -> None:
@@ -135,14 +142,14 @@ def _write(table: Table, about: dict[str, Any], path: str) -> None:
         os.fsync(file.fileno())
 
 
-def _sound(path: Path, card: Card) -> dict[str, Any] | None:
+def _read_about(path: Path) -> dict[str, Any] | None:
     try:
         if _file_hash(path) != path.stem.split("-", 1)[1]:
             return None
         about: dict[str, Any] = json.loads(pq.read_schema(path).metadata[_KEY])
-    except (OSError, pa.ArrowException, KeyError, ValueError):
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
         return None
-    return about if about["format"] == _FORMAT and about["card"] == _card_hash(card) else None
+    return about
 
 
 def _card_hash(card: Card) -> str:

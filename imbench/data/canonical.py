@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import DataError
+from imbench.data.names import near
 
 _BLOCK = 65_536  # rows hashed at a time, so that hashing needs no second copy of a large table
 
@@ -112,16 +112,6 @@ def label_text(value: Any) -> str:
     except ValueError:
         return text
     return str(int(number)) if number.is_integer() else text
-
-
-def near(name: str, known: Any) -> str:
-    """The end of an error sentence: the near matches of a name that does not exist, else all that do."""
-    names = [str(k) for k in known]
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    if close:
-        return "did you mean " + " or ".join(repr(c) for c in close) + "?"
-    listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-    return f"there are {listed or 'none'}"
 
 
 def data_hash(table: Table) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from imbench.contract.errors import DataError
 from imbench.contract.records import TASKS, Card, Source, Task
-from imbench.data.canonical import near
+from imbench.data.names import near
 
 MODALITIES = ("tabular", "image")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from imbench.contract.errors import DataError
 from imbench.contract.spec import parse_spec
-from imbench.data.canonical import near
 from imbench.data.cards import cards_folder
+from imbench.data.names import near
 
 
 @dataclass(frozen=True)

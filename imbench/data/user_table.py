@@ -14,8 +14,9 @@ import pandas as pd
 from imbench.contract.errors import DataError
 from imbench.contract.records import TASKS, Card, Source, Task
 from imbench.contract.spec import parse_spec
-from imbench.data.canonical import Table, data_hash, from_frame, label_text, near
-from imbench.data.sources.tables import MISSING
+from imbench.data.canonical import Table, data_hash, from_frame, label_text
+from imbench.data.names import near
+from imbench.data.sources.tables import EXACT, MISSING
 from imbench.data.variants import FILE_PARAMETERS, default_minority
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
@@ -132,7 +133,7 @@ def _read_text(path: str, target: str) -> pd.DataFrame:
         raise DataError(f"{path} is empty; give a table with a header and at least one row a class")
     # A class may well be called "NA" or "none": in the target only an empty cell is missing.
     missing: Mapping[Any, Any] = {c: [""] if c == target else list(MISSING) for c in columns}
-    return pd.read_csv(
+    frame: pd.DataFrame = pd.read_csv(
         path,
         sep=separator,
         encoding="utf-8-sig",
@@ -140,9 +141,10 @@ def _read_text(path: str, target: str) -> pd.DataFrame:
         na_values=missing,
         keep_default_na=False,
         skipinitialspace=True,
-        float_precision="round_trip",
         low_memory=False,
+        **EXACT,
     )
+    return frame
 
 
 def _minority(params: Mapping[str, str], counts: Mapping[str, int], name: str) -> tuple[str, ...]:

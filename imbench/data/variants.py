@@ -10,7 +10,8 @@ from imbench.contract.errors import DataError
 from imbench.contract.records import TASKS, Card, Dataset, Task, Variant
 from imbench.contract.spec import convert, parse_spec
 from imbench.contract.streams import stream
-from imbench.data.canonical import Table, near
+from imbench.data.canonical import Table
+from imbench.data.names import near
 
 # Fewer rows of a class cannot be spread over two folds with rows left to train and to validate on.
 FEWEST_MINORITY = 4

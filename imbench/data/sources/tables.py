@@ -16,6 +16,11 @@ from imbench.data.sources.network import SourceError
 MISSING = ("", "?", "na", "NA", "N/A", "n/a", "nan", "NaN", "null", "NULL")
 
 
+# Every digit counts towards a hash. From pandas 3.1 on its one way to read numbers is exact; before it had to be asked.
+_PANDAS = tuple(int(part) for part in pd.__version__.split(".")[:2])
+EXACT: dict[str, Any] = {} if _PANDAS >= (3, 1) else {"float_precision": "round_trip"}
+
+
 def parse_text(content: bytes, options: Mapping[str, Any], target: str) -> pd.DataFrame:
     """Read delimited text.
 
@@ -26,7 +31,7 @@ def parse_text(content: bytes, options: Mapping[str, Any], target: str) -> pd.Da
     """
     separator = options.get("separator", ",")
     has_header = options.get("header", False)
-    frame = pd.read_csv(
+    frame: pd.DataFrame = pd.read_csv(
         io.BytesIO(content),
         sep=r"\s+" if separator == "whitespace" else separator,
         header=0 if has_header else None,
@@ -34,8 +39,8 @@ def parse_text(content: bytes, options: Mapping[str, Any], target: str) -> pd.Da
         na_values=list(options.get("missing_values", MISSING)),
         keep_default_na=False,
         skipinitialspace=True,
-        float_precision="round_trip",
         low_memory=False,
+        **EXACT,
     )
     if not has_header:
         frame.columns = pd.Index(_names(frame.shape[1], options.get("columns"), target))

@@ -1,0 +1,120 @@
+import multiprocessing
+
+import numpy as np
+import pytest
+
+from imbench.contract.errors import DataError
+from imbench.contract.records import Source
+from imbench.data import cache
+from imbench.data.canonical import data_hash, from_frame
+from imbench.data.load import data_hash as hash_at_hand
+from imbench.data.load import fetch, load
+from imbench.data.variants import parse_variant
+from tests.data import made
+
+
+def only_copy(card):
+    (copy,) = cache.copies(card)
+    return copy
+
+
+def test_what_is_put_is_what_is_got():
+    table = from_frame(made.frame(), "target", categorical=("w",))
+    copy = cache.put(table, made.card(), "file")
+    got = cache.get(copy)
+    assert data_hash(got) == data_hash(table) == copy.data_hash
+    assert (got.names, got.categories, got.labels) == (table.names, table.categories, table.labels)
+    np.testing.assert_array_equal(got.x, table.x)
+
+
+def test_images_come_back_pixel_by_pixel():
+    made_table = made.table([6, 4])
+    pixels = np.random.default_rng(0).integers(0, 256, (10, 3, 5, 4), dtype=np.uint8)
+    table = type(made_table)(pixels, ("red", "green", "blue"), ((),) * 3, made_table.y, made_table.labels)
+    np.testing.assert_array_equal(cache.get(cache.put(table, made.card(), "file")).x, pixels)
+
+
+def test_only_a_verified_copy_is_used_again_without_asking(tmp_path):
+    place = made.mirror(tmp_path / "mirror")
+    assert hash_at_hand(made.card(), place) is None
+    copy = fetch(made.card(), place)
+    assert hash_at_hand(made.card(), place) == copy.data_hash
+    (tmp_path / "mirror" / "made.parquet").unlink()
+    assert fetch(made.card(), place) == copy
+    assert fetch(made.card(), None) == copy
+
+
+@pytest.mark.parametrize("harm", ["cut short", "one bit", "emptied"])
+def test_a_corrupt_copy_is_removed_and_fetched_again(tmp_path, harm):
+    place = made.mirror(tmp_path / "mirror")
+    copy = fetch(made.card(), place)
+    content = copy.path.read_bytes()
+    harmed = {"cut short": content[:-9], "one bit": bytes([content[0] ^ 1]) + content[1:], "emptied": b""}
+    copy.path.write_bytes(harmed[harm])
+    assert hash_at_hand(made.card(), place) is None
+    assert not copy.path.exists()
+    assert fetch(made.card(), place).data_hash == copy.data_hash
+    assert cache.get(only_copy(made.card())) is not None
+
+
+def test_a_corrected_card_asks_for_a_new_copy_and_leaves_the_old_one(tmp_path):
+    place = made.mirror(tmp_path / "mirror")
+    copy = fetch(made.card(), place)
+    assert hash_at_hand(made.card(missing=0), place) is None
+    assert copy.path.exists()
+
+
+def test_a_mirror_that_changes_is_asked_again(tmp_path):
+    frame = made.frame()
+    before = fetch(made.card(), made.mirror(tmp_path / "mirror", {"made": frame}))
+    frame["v"] += 1
+    after = fetch(made.card(), made.mirror(tmp_path / "mirror", {"made": frame}))
+    assert after.data_hash != before.data_hash
+    assert hash_at_hand(made.card(), str(tmp_path / "mirror")) == after.data_hash
+
+
+def fetch_once(place, ready, found):
+    ready.wait()
+    found.put(fetch(made.card(), place).data_hash)
+
+
+def test_processes_that_fetch_at_once_do_not_trip_over_each_other(tmp_path):
+    place = made.mirror(tmp_path / "mirror")
+    context = multiprocessing.get_context("fork")
+    ready, found = context.Barrier(4), context.Queue()
+    workers = [context.Process(target=fetch_once, args=(place, ready, found)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    hashes = {found.get(timeout=30) for _ in workers}
+    for worker in workers:
+        worker.join()
+    assert hashes == {only_copy(made.card()).data_hash}
+    assert [p.name for p in cache.cache_folder().rglob("*") if p.is_file()] == [only_copy(made.card()).path.name]
+
+
+def test_a_copy_that_goes_away_while_it_is_wanted_is_fetched_again(tmp_path, monkeypatch):
+    place = made.mirror(tmp_path / "mirror")
+    fetch(made.card(), place)
+    monkeypatch.setattr(cache, "get", lambda copy: None)
+    assert len(load(made.card(), parse_variant("made", made.card()), mirror=place).y) == 60
+
+
+def test_a_cache_that_cannot_be_written_to_is_said(tmp_path, monkeypatch):
+    (tmp_path / "in-the-way").write_text("")
+    monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "in-the-way"))
+    with pytest.raises(DataError, match=r"cache .* cannot be written to .*; set IMBENCH_CACHE"):
+        fetch(made.card(), made.mirror(tmp_path / "mirror"))
+
+
+def test_two_cards_of_ones_own_with_one_name_keep_apart(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        made.frame(seed=len(folder + folder[0])).to_csv(tmp_path / folder / "t.csv", index=False)
+    cards = [
+        made.card(
+            str(tmp_path / folder / "mine.toml"),
+            (Source("file", {"path": str(tmp_path / folder / "t.csv"), "header": True}),),
+        )
+        for folder in ("one", "two")
+    ]
+    assert fetch(cards[0]).path.parent != fetch(cards[1]).path.parent

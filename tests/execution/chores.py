@@ -1,0 +1,120 @@
+"""What the workers in these tests are given to do; a module, so that workers can import it."""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+
+class RefusalError(Exception):
+    pass
+
+
+class Unreadable:
+    """Survives pickling but not unpickling."""
+
+    def __reduce__(self):
+        return (int, ("no number",))
+
+
+def square(x):
+    return x * x
+
+
+def refuse():
+    raise RefusalError("not today")
+
+
+def leave(code):
+    sys.exit(code)
+
+
+def vanish(code):
+    os._exit(code)
+
+
+def kill_self(number):
+    os.kill(os.getpid(), number)
+    time.sleep(60)
+
+
+def segfault():
+    ctypes.string_at(0)
+
+
+def vanish_leaving_a_child(pid_file):
+    """Die while a forked child keeps every pipe open."""
+    child = os.fork()
+    if not child:
+        time.sleep(60)
+    Path(pid_file).write_text(str(child))
+    os._exit(7)
+
+
+def sleep(pid_file, seconds=60.0):
+    Path(pid_file).write_text(str(os.getpid()))
+    time.sleep(seconds)
+
+
+def compute(pid_file):
+    """Keep the processor busy in long calls of a numerical library."""
+    import numpy
+
+    Path(pid_file).write_text(str(os.getpid()))
+    a = numpy.ones((1500, 1500))
+    while True:
+        a = numpy.tanh(a @ a)
+
+
+def ignore_interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.1)
+    return "still here"
+
+
+def speak():
+    print("said in Python")
+    os.system("echo said by a program")
+    return sys.stdin.read()
+
+
+def who():
+    return os.getpid()
+
+
+def wait_for(path):
+    deadline = time.monotonic() + 20
+    while not Path(path).exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return os.getpid()
+
+
+def touch(path):
+    Path(path).touch()
+    return os.getpid()
+
+
+def threads():
+    """How many threads the numerical libraries say they use."""
+    import numpy
+    import torch
+    from threadpoolctl import threadpool_info
+
+    numpy.ones((4, 4)) @ numpy.ones((4, 4))
+    return {torch.get_num_threads(), *(pool["num_threads"] for pool in threadpool_info())}
+
+
+def unpicklable_result():
+    return threading.Lock()
+
+
+def unreadable_result():
+    return Unreadable()
+
+
+def count_calls(_calls=[]):  # noqa: B006
+    _calls.append(None)
+    return len(_calls)

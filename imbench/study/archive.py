@@ -29,9 +29,7 @@ def to_table(predictions: Sequence[Predictions]) -> pa.Table:
     columns: dict[str, Any] = {
         "repeat": np.repeat(np.array([p.repeat for p, _, _ in splits], dtype=np.int32), sizes),
         "fold": np.repeat(np.array([p.fold for p, _, _ in splits], dtype=np.int32), sizes),
-        "part": pa.DictionaryArray.from_arrays(
-            np.repeat(np.array([_PARTS.index(part) for _, part, _ in splits], dtype=np.int8), sizes), list(_PARTS)
-        ),
+        "part": np.repeat([part for _, part, _ in splits], sizes),
         "row": np.concatenate([np.asarray(split.rows, dtype=np.int64) for _, _, split in splits]),
         "y": np.concatenate([np.asarray(split.y, dtype=np.int64) for _, _, split in splits]),
     }
@@ -42,7 +40,7 @@ def to_table(predictions: Sequence[Predictions]) -> pa.Table:
         | {part: len(getattr(p, part).y) for part in _PARTS}
         for p in ordered
     ]
-    return pa.table(columns).replace_schema_metadata({_FOLDS: json.dumps(folds)})
+    return pa.table(columns).replace_schema_metadata({_FOLDS: json.dumps(folds).encode()})
 
 
 def from_table(table: pa.Table) -> list[Predictions]:

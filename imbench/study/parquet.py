@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _IDENTITY = b"imbench.identity"
+_SEAL = b"imbench.seal"
 
 
 class DamagedError(Exception):
@@ -26,32 +28,40 @@ def to_parquet(table: pa.Table, identity: str) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    metadata = {**(table.schema.metadata or {}), _IDENTITY: identity}
+    metadata = {**(table.schema.metadata or {}), _IDENTITY: identity.encode()}
+    sealed = table.replace_schema_metadata({**metadata, _SEAL: _seal(table, metadata)})
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        table.replace_schema_metadata(metadata),
-        sink,
-        compression="zstd",
-        use_dictionary=False,
-        write_page_checksum=True,
-    )
+    pq.write_table(sealed, sink, compression="zstd", use_dictionary=False, write_page_checksum=True)
     content: bytes = sink.getvalue().to_pybytes()
     return content
 
 
 def from_parquet(content: bytes, key: str) -> pa.Table:
-    """The table in a Parquet file of this job; `DamagedError` or pyarrow's errors if it is not one."""
+    """The table in a Parquet file of this job; `DamagedError` if it is not one."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
-    identity = (table.schema.metadata or {}).get(_IDENTITY, b"")
+    try:
+        table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
+    except Exception as error:  # the bytes are in memory, so whatever pyarrow finds, it is them
+        raise DamagedError(f"the file of job {key} is not Parquet: {error}") from error
+    metadata = dict(table.schema.metadata or {})
+    identity, seal = metadata.get(_IDENTITY, b""), metadata.pop(_SEAL, b"")
+    if seal != _seal(table, metadata):
+        raise DamagedError(f"the shape or metadata of job {key} are not as they were written")
     if sha256(identity).hexdigest() != key:
         raise DamagedError(f"the file of job {key} holds another job")
     schema = json.loads(identity)["schema"]
     if schema > SCHEMA_VERSION:
         raise newer(f"job {key}", schema, SCHEMA_VERSION)
     return table
+
+
+def _seal(table: pa.Table, metadata: Mapping[bytes, bytes]) -> bytes:
+    """A digest of all that Parquet's page checksums leave out: rows, names and types of columns, metadata."""
+    columns = [[column.name, str(column.type)] for column in table.schema]
+    facts = sorted((name.decode(), value.decode()) for name, value in metadata.items())
+    return sha256(json.dumps([table.num_rows, columns, facts]).encode()).hexdigest().encode()
 
 
 def ends_well(file: Path) -> bool:

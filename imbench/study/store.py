@@ -69,9 +69,13 @@ class Store:
         """
         store = cls(Path(path))
         marker = store.path / MARKER
-        if store.path.exists() and not store.path.is_dir():
+        try:
+            is_file, is_store = store.path.exists() and not store.path.is_dir(), marker.exists()
+        except OSError as error:
+            raise StoreError(f"cannot look into {store.path}: {error.strerror}; check its permissions") from error
+        if is_file:
             raise StoreError(f"store {store.path} is a file; give a folder")
-        if not marker.exists():
+        if not is_store:
             store._begin(create)
         _check_marker(marker)
         if create:
@@ -231,7 +235,7 @@ class Store:
             return parse(content)
         except StoreError:
             raise
-        except (DamagedError, OSError, ValueError, KeyError, TypeError):
+        except (DamagedError, ValueError, KeyError, TypeError):
             self._set_aside(file)
             return None
 

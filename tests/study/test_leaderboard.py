@@ -1,0 +1,223 @@
+"""Leaderboards rank complete configurations and mix nothing that is not comparable."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from imbench.contract.errors import UsageError
+from imbench.study.leaderboard import leaderboards
+from imbench.study.results import load
+from tests.study.made import FACTS, PROTOCOL, fill, job, predictions
+
+STRATEGIES = ["baseline", "mixup", "remix"]
+
+
+def frame(scores, task="binary"):
+    """Rows of made-up g-means: {(dataset, variant): {strategy: one g-mean for each fold}}; bbs is 1 less that."""
+    return pd.DataFrame(
+        [
+            {
+                "dataset": dataset,
+                "variant": variant,
+                "task": task,
+                "strategy": strategy,
+                "protocol": "paper",
+                "fold": fold,
+                "gmean": value,
+                "bbs": 1 - value,
+                "data_hash": "d",
+                "strategy_version": "1",
+                "schema": 1,
+                "protocol_fields": "{}",
+            }
+            for (dataset, variant), row in scores.items()
+            for strategy, values in row.items()
+            for fold, value in enumerate(values)
+        ]
+    )
+
+
+SCORES = {
+    ("a", "ir=0.01"): {"baseline": [0.1, 0.3], "mixup": [0.2, 0.2], "remix": [0.5, 0.7]},
+    ("a", "ir=0.05"): {"baseline": [0.4, 0.4], "mixup": [0.3, 0.3], "remix": [0.9, 0.8]},
+    ("b", "ir=0.05"): {"baseline": [0.5, 0.7], "mixup": [0.4, 0.6], "remix": [0.5, 0.5]},
+}
+
+
+def test_a_leaderboard_says_mean_ranks_and_friedman_best_first():
+    board = leaderboards(frame(SCORES), ["gmean"])[0]
+    # By hand: fold means .2 .2 .6 | .4 .3 .85 | .6 .5 .5 give ranks 2.5 2.5 1 | 2 3 1 | 1 2.5 2.5.
+    assert board.table["strategy"].tolist() == ["remix", "baseline", "mixup"]
+    assert board.table["rank_sum"].tolist() == [4.5, 5.5, 8]
+    assert board.table["average_rank"].tolist() == pytest.approx([1.5, 5.5 / 3, 8 / 3])
+    assert board.table["mean"].tolist() == pytest.approx([0.65, 0.4, 1 / 3])
+    assert board.table["configurations"].tolist() == [3, 3, 3]
+    expected = stats.friedmanchisquare([0.2, 0.4, 0.6], [0.2, 0.3, 0.5], [0.6, 0.85, 0.5])
+    assert board.table["friedman"].tolist() == pytest.approx([expected.statistic] * 3)
+    assert board.table["p"].tolist() == pytest.approx([expected.pvalue] * 3)
+
+
+def test_lower_is_better_turns_the_ranks():
+    gmean, bbs = leaderboards(frame(SCORES))
+    pd.testing.assert_frame_equal(
+        gmean.table.drop(columns="mean"), bbs.table.drop(columns="mean"), check_exact=False, rtol=1e-9
+    )
+    assert bbs.table["mean"].tolist() == pytest.approx([0.35, 0.6, 2 / 3])
+
+
+def test_equal_rank_sums_are_ordered_by_the_mean_then_by_name():
+    scores = {
+        ("a", "natural"): {"z": [0.9], "y": [0.1], "x": [0.0], "w": [0.0]},
+        ("b", "natural"): {"z": [0.5], "y": [0.6], "x": [0.0], "w": [0.0]},
+    }
+    assert leaderboards(frame(scores), ["gmean"])[0].table["strategy"].tolist() == ["z", "y", "w", "x"]
+
+
+def test_configurations_that_lack_a_strategy_are_dropped_and_listed():
+    scores = SCORES | {("b", "ir=0.05"): {"baseline": [0.5], "mixup": [math.nan]}}
+    board = leaderboards(frame(scores), ["gmean"])[0]
+    assert board.configurations == (("a", "ir=0.01"), ("a", "ir=0.05"))
+    assert [(d.dataset, d.variant, d.missing) for d in board.dropped] == [("b", "ir=0.05", ("mixup", "remix"))]
+    assert set(board.table["configurations"]) == {2}
+
+
+def test_a_strategy_without_any_result_drops_nothing():
+    scores = {where: row | {"broken": [math.nan]} for where, row in SCORES.items()}
+    board = leaderboards(frame(scores), ["gmean"])[0]
+    assert board.unranked == ("broken",)
+    assert len(board.configurations) == 3
+
+
+@pytest.mark.parametrize(
+    ("scores", "reason"),
+    [
+        ({("a", "natural"): SCORES["a", "ir=0.01"]}, "at least 2 complete configurations, there is 1"),
+        ({("a", "x"): {"p": [0.1]}, ("a", "y"): {"q": [0.2]}}, "there are none"),
+        ({("a", "x"): {"p": [0.1]}, ("a", "y"): {"p": [0.2]}}, "at least 2 strategies"),
+        ({("a", str(i)): {"p": [0.1], "q": [0.1]} for i in range(5)}, "all strategies are tied"),
+    ],
+)
+def test_an_undefined_test_is_nan_with_its_reason(scores, reason):
+    board = leaderboards(frame(scores), ["gmean"])[0]
+    assert reason in board.undefined
+    assert board.table["p"].isna().all()
+    assert len(board.table) == len({name for row in scores.values() for name in row})
+
+
+def test_tasks_and_protocols_have_tables_of_their_own(store):
+    fill(store, ["a", "b"], STRATEGIES)
+    fill(store, ["a", "b"], STRATEGIES, task="multiclass")
+    fill(store, ["a", "b"], STRATEGIES[:2], protocol=replace(PROTOCOL, name="other", epochs=7))
+    boards = leaderboards(store.frame(), ["gmean"])
+    assert [(b.protocol, b.task, len(b.table)) for b in boards] == [
+        ("other", "binary", 2),
+        ("quick", "binary", 3),
+        ("quick", "multiclass", 3),
+    ]
+
+
+def test_protocols_of_one_name_are_told_apart_by_what_differs(store):
+    for epochs in (30, 50):
+        fill(store, ["a", "b"], STRATEGIES, protocol=replace(PROTOCOL, name="paper+", epochs=epochs))
+    boards = leaderboards(store.frame(), ["gmean"])
+    assert [b.protocol for b in boards] == ["paper+ (epochs=30)", "paper+ (epochs=50)"]
+
+
+def test_a_protocols_exception_for_one_dataset_does_not_split_it(store):
+    fill(store, ["a", "b"], STRATEGIES)
+    fill(store, ["coil2000"], STRATEGIES, protocol=replace(PROTOCOL, batch_size=32))
+    (board,) = leaderboards(store.frame(), ["gmean"])
+    assert len(board.configurations) == 3
+
+
+def test_versions_of_a_strategy_are_two_strategies(store):
+    fill(store, ["a", "b"], STRATEGIES)
+    fill(store, ["a", "b"], ["remix"], version="2")
+    (board,) = leaderboards(store.frame(), ["gmean"])
+    assert set(board.table["strategy"]) == {"baseline", "mixup", "remix@1", "remix@2"}
+
+
+def test_other_data_under_the_same_name_is_another_configuration(store):
+    fill(store, ["a"], STRATEGIES, data="old")
+    fill(store, ["a"], STRATEGIES, data="new")
+    (board,) = leaderboards(store.frame(), ["gmean"])
+    assert len(board.configurations) == 2
+
+
+def test_rows_of_an_older_schema_are_left_out():
+    old = frame(SCORES).assign(schema=0, gmean=1.0)
+    both = leaderboards(pd.concat([frame(SCORES), old]), ["gmean"])[0]
+    pd.testing.assert_frame_equal(both.table, leaderboards(frame(SCORES), ["gmean"])[0].table)
+
+
+def test_an_unknown_metric_is_named():
+    with pytest.raises(UsageError, match=r"unknown metric 'accuracy'; there are gmean, bbs"):
+        leaderboards(frame(SCORES), ["accuracy"])
+
+
+def test_results_show_their_jobs_failures_and_notes(store):
+    fill(store, ["a", "b"], STRATEGIES)
+    store.fail(job("c", "remix"), "diverged", FACTS)
+    store.note(["partial: 3 of 27 configurations"])
+    results = load(store.path)
+    assert "7 jobs (1 failed): 3 configurations, 3 strategies, protocol quick" in repr(results)
+    assert "partial: 3 of 27 configurations" in repr(results)
+    assert results.failures()[["dataset", "strategy", "error"]].to_numpy().tolist() == [["c", "remix", "diverged"]]
+    html = results._repr_html_()
+    assert html.count("<table") == 2
+    assert "G-mean" in html
+
+
+def test_the_frame_of_results_is_the_callers_own(store):
+    fill(store, ["a"], ["remix"])
+    results = load(store.path)
+    mine = results.frame()
+    mine["gmean"] = 0.0
+    assert (results.frame()["gmean"] > 0).all()
+
+
+def test_results_of_one_plan_leave_out_the_rest_of_the_store(store):
+    fill(store, ["a"], STRATEGIES)
+    results = load(store.path, keys=[job("a", "mixup").key], notes=["one job"])
+    assert set(results.frame()["strategy"]) == {"mixup"}
+    assert results.notes == ("one job",)
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    ["a:ir=0.05", "a:task=binary,ir=0.05", "a:ir=0.05,seed=0", "b:task=multiclass", "b:ir=0.05,task=multiclass"],
+)
+def test_predictions_are_found_by_specs(store, dataset):
+    fill(store, ["a"], STRATEGIES)
+    fill(store, ["a"], STRATEGIES, ir=0.1)
+    fill(store, ["a"], STRATEGIES, task="multiclass")
+    fill(store, ["b"], STRATEGIES, task="multiclass")
+    found = load(store.path).predictions(dataset=dataset, strategy="remix")
+    assert found[0].test.proba.shape == (20, 3 if "multiclass" in dataset else 2)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "strategy", "message"),
+    [
+        ("a", "remix", r"2 jobs match .* a:ir=0.05 with remix under quick; a:ir=0.1 with remix under quick"),
+        ("c", "remix", r"no jobs match dataset 'c'.* there are: a:ir=0.05 with baseline under quick"),
+        ("a:ir=0.05", "smote", r"no jobs match .* strategy 'smote'"),
+    ],
+)
+def test_predictions_that_are_not_one_job_are_refused_with_what_there_is(store, dataset, strategy, message):
+    fill(store, ["a"], STRATEGIES)
+    fill(store, ["a"], STRATEGIES, ir=0.1)
+    with pytest.raises(UsageError, match=message):
+        load(store.path).predictions(dataset, strategy)
+
+
+def test_predictions_of_the_natural_variant_are_meant_by_the_bare_name(store):
+    fill(store, ["a"], ["remix"])
+    natural = job("a", "remix", ir=None)
+    store.write(natural, predictions(natural, rows=60), FACTS)
+    assert load(store.path).predictions("a", "remix")[0].test.proba.shape == (30, 2)

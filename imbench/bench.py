@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from imbench.contract.errors import DataError
+from imbench.contract.errors import DataError, UsageError
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Dataset, Fold, Job, Preprocessing
 from imbench.data.folds import fold_hash, make_folds
@@ -112,6 +112,7 @@ def run_plan(
     progress: Callable[[Event], None] | None = None,
 ) -> Results:
     """Do the pending jobs of a plan and read the results of all its jobs; see `run`."""
+    _check_device(device)
     store = Store.open(plan.store, create=True)
     store.note(plan.notes)
     for event in _execute(plan, store, _executor(jobs, device, len(plan.pending)), device):
@@ -175,6 +176,17 @@ def _prepared(
     folds = make_folds(dataset, protocol)
     fitted = [fit(dataset, fold, protocol.clip) for fold in folds]
     return dataset, folds, fitted, fold_hash(dataset, folds)
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdigit()) or (kind == "cpu" and number):
+        raise UsageError(f"unknown device {device!r}; choose cpu, cuda or cuda:N")
+    found = torch.cuda.device_count()
+    if kind == "cuda" and int(number or 0) >= found:
+        raise UsageError(f"device {device!r} does not exist, torch finds {found} CUDA devices; choose cpu")
 
 
 def _executor(jobs: int | None, device: str, pending: int) -> Executor:

@@ -14,6 +14,7 @@ from imbench.contract.protocol import Protocol
 from imbench.contract.records import Card, Job, Variant
 from imbench.contract.strategy import BatchStrategy
 from imbench.data.load import data_hash, fetch
+from imbench.data.sources.mirror import open_mirror
 from imbench.data.suites import SuiteEntry, load_suite
 from imbench.data.variants import expected_counts, parse_variant
 from imbench.engine.mlp import mlp_widths
@@ -161,6 +162,7 @@ def plan(
     chosen, skipped = _strategies(registry, strategies)
     entries = _entries(suite, datasets)
     held = Store.open(Path(store), create=fetch) if fetch or Path(store).exists() else None
+    open_mirror(data_mirror)  # one that does not exist is an error also where no dataset would ask it
     data = _Data(registry, data_mirror, fetch)
     found: dict[Variant, str] = {}
     unavailable, substituted = [], []
@@ -230,7 +232,7 @@ class _Data:
         """The entry's own spec or its fallback, whichever can be had; else None and the reason of the first."""
         reasons = []
         for spec in filter(None, (entry.spec, entry.fallback)):
-            self.variant(spec)  # a bad spec is the user's error, not missing data
+            expected_counts(self.card(spec), self.variant(spec))  # a bad spec is the user's error, not missing data
             try:
                 self.hash_of(spec)
             except DataError as error:

@@ -1,0 +1,177 @@
+"""Everything a user can get wrong is found before any training, and a plan says what will be done."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from imbench.contract.errors import DataError, StoreError, UsageError
+from imbench.planning import plan
+
+
+@pytest.fixture
+def ask(tmp_path, table):
+    """Plan the table's run, with some arguments changed."""
+
+    def make(**changes):
+        given = {"datasets": [table], "protocol": "smoke", "store": tmp_path / "store", **changes}
+        return plan(**given)
+
+    return make
+
+
+def test_a_plan_counts_jobs_nets_and_steps(ask):
+    made = ask(strategies=["baseline", "remix"])
+    assert len(made.jobs) == len(made.pending) == 2
+    assert made.nets == 2 * 2  # two strategies, one repeat of two folds
+    rows = 180 + int(180 * 0.2)
+    assert made.steps == 4 * 3 * (int(rows / 2 * 0.7) // 64)
+    assert made.coverage == "complete: 1 configurations"
+
+
+def test_without_names_every_installed_strategy_is_planned(ask):
+    assert {"baseline", "batch-smote", "cost-adjusted", "mixup", "remix"} <= {j.strategy for j in ask().jobs}
+
+
+def test_equal_specs_are_one_job(ask, table):
+    made = ask(strategies=["remix", "remix:alpha=0.1"], datasets=[table, table + ",seed=0"])
+    assert len(made.jobs) == 1
+
+
+def test_a_broken_plugin_stops_only_a_run_that_asks_for_it(ask, install):
+    install("imbench-mine", {"imbench.strategies": {"mine": "imbench_mine:Mine"}}, "import no_such_library")
+    made = ask()
+    assert "mine" not in {j.strategy for j in made.jobs}
+    assert any("imbench-mine/mine" in note and "no_such_library" in note for note in made.notes)
+    with pytest.raises(UsageError, match="no_such_library"):
+        ask(strategies=["mine"])
+
+
+BAD = [
+    ({"strategies": ["remxi"]}, "did you mean remix"),
+    ({"strategies": ["remix:alpha=0"]}, "must be positive"),
+    ({"datasets": ["segmnt:ir=0.05"]}, "unknown dataset 'segmnt'; did you mean segment"),
+    ({"datasets": ["segment:ir=0.001"]}, "is left with 1 rows"),
+    ({"datasets": ["segment:ir=0.9"]}, "has 330"),
+    ({"datasets": ["segment:ir=2"]}, "between 0 and 1"),
+    ({"datasets": ["segment:ratio=0.1"]}, "no parameter 'ratio'"),
+    ({"datasets": ["musk2:task=multiclass"]}, "no task 'multiclass'"),
+    ({"datasets": [], "suite": "tabluar"}, "unknown suite 'tabluar'"),
+    ({"datasets": []}, "nothing to run"),
+    ({"protocol": "papr"}, "unknown protocol 'papr'"),
+    ({"settings": {"epoch": "3"}}, "no field 'epoch'"),
+    ({"settings": {"epochs": "many"}}, "must be a whole number, got 'many'"),
+    ({"settings": {"epochs": "0"}}, "epochs must be a positive whole number, got 0"),
+    ({"settings": {"dropout": "1"}}, "dropout must be at least 0 and less than 1"),
+    ({"plugins": ["nowhere.py"]}, "is not a Python file"),
+    ({"data_mirror": "/no/such/mirror"}, "no/such/mirror"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD, ids=[str(c) for c, _ in BAD])
+def test_bad_input_is_an_error_before_any_work(ask, changes, message, tmp_path, monkeypatch):
+    monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(UsageError, match=message):
+        ask(**changes)
+    assert not list(tmp_path.glob("store/jobs/*"))
+
+
+def test_a_folder_that_is_no_store_is_refused(ask, tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "thesis.tex").write_text("precious")
+    with pytest.raises(StoreError, match="no imbench store and not empty"):
+        ask()
+
+
+def test_a_plan_without_fetching_leaves_no_trace(ask, tmp_path, monkeypatch):
+    monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("IMBENCH_DATA_MIRROR", raising=False)
+    made = ask(datasets=[], suite="tabular", fetch=False)
+    assert len(made.configurations) == 27
+    assert "musk2" in made.unfetched
+    assert not (tmp_path / "store").exists()
+    assert not (tmp_path / "cache").exists() or not list((tmp_path / "cache").rglob("*.parquet"))
+    assert json.loads(json.dumps(made.to_json()))["nets"] == made.nets > 0
+
+
+@pytest.fixture
+def unreachable(tmp_path, monkeypatch):
+    """A suite of the user's own whose first dataset is there and whose others cannot be had."""
+    card = """
+        title = "Nowhere"
+        modality = "tabular"
+        target = "y"
+        rows = 100
+        features = 3
+        missing = 0
+        [class_counts]
+        a = 80
+        b = 20
+        [[task]]
+        name = "binary"
+        minority = ["b"]
+    """
+    (tmp_path / "nowhere.toml").write_text("\n".join(line.strip() for line in card.splitlines()))
+    monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("IMBENCH_DATA_MIRROR", raising=False)
+    return str(tmp_path / "nowhere.toml")
+
+
+def suite_of(tmp_path, *rows):
+    path = tmp_path / "mine.toml"
+    path.write_text(f'title = "Mine"\nconfigurations = [{", ".join(rows)}]\n')
+    return str(path)
+
+
+def test_a_suite_runs_with_the_datasets_that_are_there_and_says_so(ask, tmp_path, table, unreachable):
+    made = ask(datasets=[], suite=suite_of(tmp_path, f'"{table}"', f'"{unreachable}"'))
+    assert made.coverage == "partial: 1 of 2 configurations"
+    assert [spec for spec, _ in made.unavailable] == [unreachable]
+
+
+def test_a_stand_in_is_used_only_where_needed_and_stated(ask, tmp_path, table, unreachable):
+    row = f'{{spec = "{unreachable}", fallback = "{table}"}}'
+    made = ask(datasets=[], suite=suite_of(tmp_path, row))
+    assert made.substituted == ((unreachable, table),)
+    assert f"{table} stands in for {unreachable}" in made.notes
+
+
+@pytest.mark.parametrize("fallback", ["", ', fallback = "{table},seed=1"'])
+def test_strict_refuses_what_is_not_complete(ask, tmp_path, table, unreachable, fallback):
+    rows = [f'"{table}"', f'{{spec = "{unreachable}"{fallback.format(table=table)}}}']
+    with pytest.raises(DataError, match="cannot be had"):
+        ask(datasets=[], suite=suite_of(tmp_path, *rows), strict=True)
+
+
+def test_a_dataset_asked_for_by_name_must_be_there(ask, table, unreachable):
+    with pytest.raises(DataError, match="nowhere"):
+        ask(datasets=[table, unreachable])
+
+
+def test_a_suite_of_which_nothing_is_there_is_an_error(ask, tmp_path, unreachable):
+    with pytest.raises(DataError, match="cannot be had"):
+        ask(datasets=[], suite=suite_of(tmp_path, f'"{unreachable}"'))
+
+
+def test_moving_a_table_changes_no_key_and_changing_it_does(ask, tmp_path, table):
+    before = ask(strategies=["remix"]).jobs[0].key
+    path, rest = table.split(".csv")
+    moved = tmp_path / "elsewhere.csv"
+    original = Path(path + ".csv").read_text()
+    moved.write_text(original)
+    assert ask(datasets=[f"{moved}{rest}"], strategies=["remix"]).jobs[0].key == before
+    moved.write_text(original.replace("red", "green", 1))
+    assert ask(datasets=[f"{moved}{rest}"], strategies=["remix"]).jobs[0].key != before
+
+
+def test_the_key_depends_on_what_the_numbers_depend_on(ask, table):
+    first = ask(strategies=["remix"]).jobs[0].key
+    assert ask(strategies=["remix"], protocol="smoke:epochs=3").jobs[0].key == first
+    others = [
+        ask(strategies=["remix:alpha=0.2"]),
+        ask(strategies=["mixup"]),
+        ask(strategies=["remix"], settings={"epochs": "4"}),
+        ask(strategies=["remix"], datasets=[table + ",seed=1"]),
+        ask(strategies=["remix"], datasets=[table.replace("ir=0.2", "ir=0.3")]),
+    ]
+    assert len({first, *(made.jobs[0].key for made in others)}) == 6

@@ -13,6 +13,7 @@ from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.protocol import Protocol
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
+from imbench.engine.dropout import block_keys, kept_units
 
 
 class StackedNets:
@@ -96,17 +97,12 @@ class StackedNets:
         self._square = torch.cat([s.reshape(-1) for s in states[2]])
 
     def _dropout_masks(self, steps: int, size: int) -> Tensor | None:
-        """``(nets, steps, hidden layers - 1, batch, hidden)``, True where a unit is kept; None without dropout.
-
-        NOTE: 16 random bits decide, so that the rate is met to 1/65536.
-        """
+        """``(nets, steps, hidden layers - 1, batch, hidden)``, True where a unit is kept; None without dropout."""
         layers, hidden = len(self.widths) - 3, self.widths[1]
         if self.protocol.dropout == 0 or layers < 1:
             return None
-        threshold = round(self.protocol.dropout * 65536)
-        shape = (steps, layers, size, hidden)
-        draws = np.stack([rng.integers(0, 65536, shape, np.uint16) >= threshold for rng in self._streams])
-        return torch.as_tensor(draws, device=self.device)
+        keys = np.stack([block_keys(rng) for rng in self._streams])
+        return kept_units(keys, (steps, layers, size, hidden), self.protocol.dropout, self.device)
 
     def _gradient_in_closed_form(self, batch: Batch, masks: Tensor | None, info: TrainingInfo) -> Tensor:
         """Fill the gradients by hand; returns the ``(nets,)`` losses."""

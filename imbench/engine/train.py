@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import time
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,6 +23,9 @@ from imbench.engine.batches import Batches, Table
 from imbench.engine.mlp import glorot_uniform, mlp_widths
 from imbench.engine.schedule import Schedule
 from imbench.engine.stacked import StackedNets
+
+if TYPE_CHECKING:
+    from imbench.engine.fused import FusedNets
 
 # Rows predicted at once: bounds the memory of a prediction, and changes no number.
 PREDICTION_ROWS = 8192
@@ -86,6 +92,26 @@ def _batching(rows: int, protocol: Protocol) -> tuple[int, int, int]:
     return rows // size, size, 0 if protocol.drop_last else rows % size
 
 
+def _engine(strategy: BatchStrategy, device: torch.device) -> type[StackedNets] | type[FusedNets]:
+    """The kind of nets to train: the fused ones on a CPU, unless the strategy has a forward pass of its own."""
+    own_forward = type(strategy).forward is not BatchStrategy.forward
+    return StackedNets if device.type != "cpu" or own_forward else _fused() or StackedNets
+
+
+@functools.cache
+def _fused() -> type[FusedNets] | None:
+    """The fused engine, which compiles on its first import on a machine; None, with one notice, without Numba."""
+    try:
+        from imbench.engine.fused import FusedNets
+    except ImportError as error:
+        warnings.warn(
+            f"the fused engine needs Numba ({error}); nets train several times slower in torch: pip install numba",
+            stacklevel=2,
+        )
+        return None
+    return FusedNets
+
+
 class _Stack:
     """Nets that take their steps together because their epochs have equally many."""
 
@@ -103,7 +129,7 @@ class _Stack:
         self.strategy, self.protocol, self.table, self.batches = strategy, protocol, table, batches
         widths = mlp_widths(dataset.x.shape[1], dataset.classes, protocol)
         keys = [(*dataset.stream_key, fold.repeat, fold.fold) for fold in folds]
-        self.nets = StackedNets(
+        self.nets = _engine(strategy, table.x.device)(
             widths,
             [glorot_uniform(widths, stream("weights", *key)) for key in keys],
             [stream("dropout", *key) for key in keys],

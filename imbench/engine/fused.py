@@ -1,0 +1,173 @@
+"""The fused engine: dense nets on a CPU, one after another, many steps in one call of a compiled kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imbench.contract.batch import Batch
+from imbench.contract.noise import Noise
+from imbench.contract.protocol import Protocol
+from imbench.contract.strategy import BatchStrategy, TrainingInfo
+from imbench.engine import kernel
+from imbench.engine.dropout import block_keys, threshold
+from imbench.engine.stacked import _mean_loss
+
+
+@dataclass(frozen=True, eq=False)
+class _Room:
+    """What the kernel needs for batches of one size: its plan, and working space for each net or one for all."""
+
+    plan: np.ndarray
+    spaces: list[np.ndarray]
+
+
+class FusedNets:
+    """`imbench.engine.stacked.StackedNets` on a CPU: the same nets, steps and dropout, to rounding.
+
+    Each net takes all steps of a block before the next one does, so that its parameters and Adam moments stay in the
+    cache. Takes strategies with a loss of their own, but none with a `BatchStrategy.forward` of its own.
+
+    Parameters
+    ----------
+    widths : ``(features, hidden, …, classes)``
+    weights : for each net, ``[W0, b0, W1, b1, …]`` as `imbench.engine.mlp.glorot_uniform` makes them
+    dropout_streams : one generator for each net
+    strategy, protocol : what decides the loss and the optimizer
+    """
+
+    def __init__(
+        self,
+        widths: tuple[int, ...],
+        weights: Sequence[Sequence[np.ndarray]],
+        dropout_streams: Sequence[np.random.Generator],
+        strategy: BatchStrategy,
+        protocol: Protocol,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if torch.device(device).type != "cpu":
+            raise ValueError(f"FusedNets trains on the cpu, got device {device}; StackedNets trains on any device")
+        self.widths, self.strategy, self.protocol = widths, strategy, protocol
+        self._streams = list(dropout_streams)
+        self._own_loss = type(strategy).loss is not BatchStrategy.loss
+        self._steps_done = 0
+        self._rooms: dict[int, _Room] = {}
+        self._layout, parameters, _ = kernel.plan_net(widths, 1)
+        # (nets, parameters): each net's own are contiguous
+        self._values, self._means, self._squares = np.zeros((3, len(weights), parameters), np.float32)
+        for i, arrays in enumerate(weights):
+            for view, array in zip(self.parameters, arrays, strict=True):
+                view[i] = torch.as_tensor(array)
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """Views ``[W0, b0, W1, b1, …]``, W ``(nets, inputs, outputs)``, b ``(nets, outputs)``."""
+        views = []
+        for layer in range(len(self.widths) - 1):
+            width, out = self.widths[layer : layer + 2]
+            start, end = self._layout[layer : layer + 2, kernel.WEIGHTS]
+            both = self._values[:, start:end].reshape(len(self._values), width + 1, -1)
+            views += [torch.from_numpy(both[:, :width, :out]), torch.from_numpy(both[:, width, :out])]
+        return views
+
+    def advance(self, batch: Batch, info: TrainingInfo, noise: Noise, rates: np.ndarray) -> np.ndarray:
+        """Take one gradient step on every batch of the stack ``(nets, steps)``, in order.
+
+        ``rates`` is ``(nets,)``. Returns ``(nets,)``, the sum of the steps' losses (each the mean over its batch).
+        """
+        batch = Batch(
+            *(None if part is None else part.float().contiguous() for part in (batch.x, batch.y, batch.weight))
+        )
+        draws = [self._draws(rng) for rng in self._streams]
+        settings = [self._settings(rate) for rate in rates]
+        take = self._with_own_loss if self._own_loss else self._with_cross_entropy
+        losses = take(batch, info, settings, draws)
+        self._steps_done += batch.stack[1]
+        return losses
+
+    def logits(self, net: int, x: Tensor) -> Tensor:
+        """``(rows, classes)`` logits of one net without dropout, from ``(rows, features)``."""
+        parameters = self.parameters
+        for layer in range(len(self.widths) - 1):
+            x = torch.addmm(parameters[2 * layer + 1][net], x, parameters[2 * layer][net])
+            x = x.relu_() if layer < len(self.widths) - 2 else x
+        return x
+
+    def keep(self, nets: np.ndarray) -> None:
+        """Go on with these nets only (their positions in the stack)."""
+        self._values, self._means, self._squares = (a[nets] for a in (self._values, self._means, self._squares))
+        self._streams = [self._streams[i] for i in nets]
+
+    def _with_cross_entropy(
+        self, batch: Batch, info: TrainingInfo, settings: list[np.ndarray], draws: list[np.ndarray]
+    ) -> np.ndarray:
+        room = self._room(batch.size, 1)
+        x, y = batch.x.numpy(), batch.y.numpy()
+        weights = np.zeros((len(x), 0, 0), np.float32) if batch.weight is None else batch.weight.numpy()
+        return np.array(
+            [
+                kernel.train_steps(
+                    x[i],
+                    y[i],
+                    weights[i],
+                    *self._state(i),
+                    room.spaces[0],
+                    room.plan,
+                    settings[i],
+                    draws[i],
+                    self._steps_done,
+                )
+                for i in range(len(x))
+            ]
+        )
+
+    def _with_own_loss(
+        self, batch: Batch, info: TrainingInfo, settings: list[np.ndarray], draws: list[np.ndarray]
+    ) -> np.ndarray:
+        """The strategy's loss is differentiated on the logits, for all nets at once, between two halves of a step."""
+        nets, steps = batch.stack
+        room = self._room(batch.size, nets)
+        info = replace(info, class_counts=info.class_counts[:, 0])  # (nets, classes)
+        x, logits = batch.x.numpy(), np.empty((nets, batch.size, batch.classes), np.float32)
+        total = np.zeros(nets)
+        for step in range(steps):
+            for i in range(nets):
+                kernel.forward_step(
+                    x[i, step], self._values[i], room.spaces[i], room.plan, settings[i], draws[i], step, logits[i]
+                )
+            with torch.enable_grad():
+                leaf = torch.from_numpy(logits).requires_grad_()
+                weight = None if batch.weight is None else batch.weight[:, step]
+                losses = _mean_loss(self.strategy.loss(leaf, batch.y[:, step], info), weight)
+                delta = torch.autograd.grad(losses.sum(), leaf)[0].contiguous().numpy()
+            for i in range(nets):
+                state = *self._state(i), room.spaces[i]
+                kernel.backward_step(delta[i], *state, room.plan, settings[i], self._steps_done + step)
+            total += losses.detach().numpy()
+        return total
+
+    def _state(self, net: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self._values[net], self._means[net], self._squares[net]
+
+    def _room(self, size: int, spaces: int) -> _Room:
+        room = self._rooms.get(size)
+        if room is None or len(room.spaces) < spaces:
+            plan, _, floats = kernel.plan_net(self.widths, size)
+            room = _Room(plan, [kernel.working_space(plan, floats, size) for _ in range(spaces)])
+            self._rooms[size] = room
+        return room
+
+    def _settings(self, rate: float) -> np.ndarray:
+        protocol = self.protocol
+        scale = 1.0 / (1.0 - protocol.dropout)
+        return np.array([rate, protocol.beta1, protocol.beta2, protocol.epsilon, scale])
+
+    def _draws(self, rng: np.random.Generator) -> np.ndarray:
+        """Dropout's threshold and this block's two keys; nothing is drawn where nothing can be dropped."""
+        if self.protocol.dropout == 0 or len(self.widths) < 4:
+            return np.zeros(3, np.uint32)
+        return np.concatenate([np.array([threshold(self.protocol.dropout)], np.uint32), block_keys(rng)])

@@ -1,0 +1,558 @@
+"""The compiled kernel of the fused engine: training steps of one dense net, its state resident in cache.
+
+Everything is laid out in panels of `PANEL` lanes, so that each of the three matrix products of a layer is the same
+small product in registers, and what follows it (ReLU and dropout, their derivative, Adam) takes place on the registers
+before they are stored:
+
+    forward    act[unit, row]   = W[feature, unit]ᵀ · act[feature, row]      a lane is a row of the batch
+    backward   delta[feature, row] = W[feature, unit] · delta[unit, row]     a lane is a row of the batch
+    gradient   dW[feature, unit] = act[feature, row] · delta[row, unit]      a lane is a unit
+
+A layer's bias is the last row of its weights, and meets a row of ones in its input. See docs/decisions/0001.
+
+One file, because Numba's cache on disk notices changes of the file that a compiled function is written in and of no
+other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+PANEL = 16
+# Rows of a product held in registers: 6 x 16 floats are 12 of AVX2's 16 registers, which keeps both multipliers busy.
+TILE_ROWS = 6
+
+# Columns of the plan of a net (see `plan_net`).
+WIDTH, PADDED, INPUT, WEIGHTS, MASK, DELTA = range(6)
+# Entries of the settings of a call.
+RATE, DECAY1, DECAY2, EPSILON, KEEP_SCALE = range(5)
+
+_FLOATS, _INTS = ir.VectorType(ir.FloatType(), PANEL), ir.VectorType(ir.IntType(32), PANEL)
+_INDEX = ir.IntType(64)
+
+
+class Lanes:
+    """A vector of `PANEL` floats or 32-bit integers, in the code that is being generated."""
+
+    def __init__(self, builder: ir.IRBuilder, value: Any) -> None:
+        self.builder, self.value = builder, value
+
+    @classmethod
+    def splat(cls, builder: ir.IRBuilder, scalar: Any) -> Lanes:
+        """All lanes equal to a generated float or 32-bit integer, or to a Python float."""
+        if isinstance(scalar, float):
+            return cls(builder, ir.Constant(_FLOATS, [scalar] * PANEL))
+        kind = ir.VectorType(scalar.type, PANEL)
+        one = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
+        return cls(builder, builder.shuffle_vector(one, one, ir.Constant(_INTS, [0] * PANEL)))
+
+    @classmethod
+    def bits(cls, builder: ir.IRBuilder, values: list[int]) -> Lanes:
+        """Constant 32-bit integers."""
+        return cls(builder, ir.Constant(_INTS, values))
+
+    @classmethod
+    def load(cls, builder: ir.IRBuilder, pointer: Any) -> Lanes:
+        """`PANEL` floats from an address."""
+        return cls(builder, builder.load(builder.bitcast(pointer, _FLOATS.as_pointer()), align=4))
+
+    def store(self, pointer: Any) -> None:
+        """`PANEL` floats to an address."""
+        self.builder.store(self.value, self.builder.bitcast(pointer, self.value.type.as_pointer()), align=4)
+
+    def times_plus(self, factor: Lanes, term: Lanes) -> Lanes:
+        """``self * factor + term``, fused where the processor can."""
+        return self._call("llvm.fmuladd", factor, term)
+
+    def sqrt(self) -> Lanes:
+        """The square root of each lane."""
+        return self._call("llvm.sqrt")
+
+    def where(self, condition: Any, other: Lanes) -> Lanes:
+        """These lanes where the condition holds, else the other ones."""
+        return Lanes(self.builder, self.builder.select(condition, self.value, other.value))
+
+    def as_floats(self) -> Lanes:
+        """The same bits read as floats."""
+        return Lanes(self.builder, self.builder.bitcast(self.value, _FLOATS))
+
+    def as_bits(self) -> Lanes:
+        """The same bits read as integers."""
+        return Lanes(self.builder, self.builder.bitcast(self.value, _INTS))
+
+    def __lt__(self, other: Lanes) -> Any:
+        return self.builder.fcmp_ordered("<", self.value, other.value)
+
+    def __add__(self, other: Lanes) -> Lanes:
+        return self._apply("fadd", "add", other)
+
+    def __sub__(self, other: Lanes) -> Lanes:
+        return self._apply("fsub", "sub", other)
+
+    def __mul__(self, other: Lanes) -> Lanes:
+        return self._apply("fmul", "mul", other)
+
+    def __truediv__(self, other: Lanes) -> Lanes:
+        return self._apply("fdiv", "sdiv", other)
+
+    def __xor__(self, other: Lanes) -> Lanes:
+        return self._apply("xor", "xor", other)
+
+    def __rshift__(self, other: Lanes) -> Lanes:
+        return self._apply("lshr", "lshr", other)
+
+    def __lshift__(self, other: Lanes) -> Lanes:
+        return self._apply("shl", "shl", other)
+
+    def _call(self, name: str, *others: Lanes) -> Lanes:
+        kind = ir.FunctionType(_FLOATS, [_FLOATS] * (1 + len(others)))
+        function = cgutils.get_or_insert_function(self.builder.module, kind, f"{name}.v{PANEL}f32")
+        return Lanes(self.builder, self.builder.call(function, [self.value, *(other.value for other in others)]))
+
+    def _apply(self, of_floats: str, of_bits: str, other: Lanes) -> Lanes:
+        name = of_floats if self.value.type == _FLOATS else of_bits
+        return Lanes(self.builder, getattr(self.builder, name)(self.value, other.value))
+
+
+def _address(context: Any, builder: ir.IRBuilder, kind: Any, array: Any, index: Any) -> Any:
+    return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
+
+
+@contextmanager
+def _counted(builder: ir.IRBuilder, count: Any) -> Iterator[Any]:
+    with cgutils.for_range(builder, count) as loop:
+        yield loop.index
+
+
+Finish = Callable[[ir.IRBuilder, int, Lanes], None]
+
+
+def _product(builder: ir.IRBuilder, rows: Any, a: Any, strides: Any, b: Any, counts: Any, finish: Finish) -> None:
+    """Generate ``c[r, lane] = sum_t a[r, t] * b[t, lane]`` for up to `TILE_ROWS` rows, held in registers.
+
+    Parameters
+    ----------
+    a, b : addresses; ``b`` is a panel, ``a[r, t]`` lies at ``r * strides[0] + (t // inner) * strides[2] +
+        (t % inner) * strides[1]``
+    counts : ``inner`` and ``outer``; t runs to their product
+    finish : called with each row's number and lanes
+    """
+    inner, outer = counts
+    end = builder.append_basic_block("tile.end")
+    choice = builder.switch(rows, end)
+    for size in range(1, TILE_ROWS + 1):
+        block = builder.append_basic_block(f"tile.{size}")
+        choice.add_case(_INDEX(size), block)
+        builder.position_at_end(block)
+        sums = [cgutils.alloca_once(builder, _FLOATS) for _ in range(size)]
+        for held in sums:
+            builder.store(Lanes.splat(builder, 0.0).value, held)
+        starts = [builder.gep(a, [builder.mul(_INDEX(r), strides[0])]) for r in range(size)]
+        with _counted(builder, outer) as far, _counted(builder, inner) as near:
+            at = builder.add(builder.mul(far, strides[2]), builder.mul(near, strides[1]))
+            t = builder.add(builder.mul(far, inner), near)
+            panel = Lanes.load(builder, builder.gep(b, [builder.mul(t, _INDEX(PANEL))]))
+            for start, held in zip(starts, sums, strict=True):
+                factor = Lanes.splat(builder, builder.load(builder.gep(start, [at])))
+                builder.store(factor.times_plus(panel, Lanes(builder, builder.load(held))).value, held)
+        for r, held in enumerate(sums):
+            finish(builder, r, Lanes(builder, builder.load(held)))
+        builder.branch(end)
+    builder.position_at_end(end)
+
+
+@intrinsic
+def _tile_forward(typingctx, p, w_at, ld, s, src, dst, inner, rows, floor, mask):  # type: ignore[no-untyped-def]
+    """``rows`` units of a layer for one panel of the batch: product, ReLU, dropout.
+
+    ``floor`` is 0 for ReLU and -inf for none; ``mask`` is (keep scale, threshold, key 1, key 2, number of the first
+    unit's first draw, draws a row), a threshold of 0 keeps every unit.
+    """
+    n = types.intp
+    draws = types.Tuple((types.float32, types.uint32, types.uint32, types.uint32, types.uint32, types.uint32))
+    sig = types.void(p, n, n, s, n, n, n, n, types.float32, draws)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        p_, w_at_, ld_, s_, src_, dst_, inner_, rows_, floor_, mask_ = args
+        out = _address(context, builder, signature.args[3], s_, dst_)
+        low = Lanes.splat(builder, floor_)
+        scale, threshold, key1, key2, first, stride = (builder.extract_value(mask_, i) for i in range(6))
+        lane = Lanes.bits(builder, list(range(PANEL))) * Lanes.splat(builder, stride)
+        dropping = builder.icmp_unsigned(">", threshold, threshold.type(0))
+        fill = Lanes.splat(builder, 0.0)
+
+        def finish(builder: ir.IRBuilder, r: int, acc: Lanes) -> None:
+            to = builder.gep(out, [_INDEX(r * PANEL)])
+            result = low.where(acc < low, acc)  # keeps NaN
+            result.store(to)
+            with builder.if_then(dropping):
+                counter = lane + Lanes.splat(builder, builder.add(first, first.type(r)))
+                drawn = _hash(builder, counter, Lanes.splat(builder, key1), Lanes.splat(builder, key2))
+                dropped = builder.icmp_unsigned("<", drawn.value, Lanes.splat(builder, threshold).value)
+                fill.where(dropped, result * Lanes.splat(builder, scale)).store(to)
+
+        a = _address(context, builder, signature.args[0], p_, w_at_)
+        b = _address(context, builder, signature.args[3], s_, src_)
+        _product(builder, rows_, a, (_INDEX(1), ld_, _INDEX(0)), b, (inner_, _INDEX(1)), finish)
+        return context.get_dummy_value()
+
+    return sig, codegen
+
+
+def _hash(builder: ir.IRBuilder, counter: Lanes, key1: Lanes, key2: Lanes) -> Lanes:
+    """`imbench.engine.dropout.hashed`, lane by lane."""
+
+    def constant(value: int) -> Lanes:
+        return Lanes.bits(builder, [value] * PANEL)
+
+    h = counter ^ key1
+    h = (h ^ (h >> constant(16))) * constant(0x85EBCA6B)
+    h = (h ^ (h >> constant(13))) * constant(0xC2B2AE35)
+    h = (h ^ (h >> constant(16))) + key2
+    return (h ^ (h >> constant(15))) * constant(0x735A2D97)
+
+
+@intrinsic
+def _tile_backward(typingctx, p, w_at, ld, s, act, src, dst, inner, rows, scale):  # type: ignore[no-untyped-def]
+    """``rows`` features' part of a layer's delta for one panel of the batch, passed where their unit was not 0."""
+    n = types.intp
+    sig = types.void(p, n, n, s, n, n, n, n, n, types.float32)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        p_, w_at_, ld_, s_, act_, src_, dst_, inner_, rows_, scale_ = args
+        active = _address(context, builder, signature.args[3], s_, act_)
+        out = _address(context, builder, signature.args[3], s_, dst_)
+        zero = Lanes.splat(builder, 0.0)
+        factor = Lanes.splat(builder, scale_)
+
+        def finish(builder: ir.IRBuilder, r: int, acc: Lanes) -> None:
+            passed = zero < Lanes.load(builder, builder.gep(active, [_INDEX(r * PANEL)]))
+            (acc * factor).where(passed, zero).store(builder.gep(out, [_INDEX(r * PANEL)]))
+
+        a = _address(context, builder, signature.args[0], p_, w_at_)
+        b = _address(context, builder, signature.args[3], s_, src_)
+        _product(builder, rows_, a, (ld_, _INDEX(1), _INDEX(0)), b, (inner_, _INDEX(1)), finish)
+        return context.get_dummy_value()
+
+    return sig, codegen
+
+
+@intrinsic
+def _tile_adam(typingctx, p, m, v, at, ld, s, src, jump, grad, panels, rows, adam):  # type: ignore[no-untyped-def]
+    """The gradient of ``rows`` x `PANEL` weights and their step of Adam (Kingma & Ba 2015, Algorithm 1).
+
+    ``adam`` is (rate / (1 - beta1^t), 1 - beta1, 1 - beta2, 1 / sqrt(1 - beta2^t), epsilon).
+    """
+    n = types.intp
+    sig = types.void(p, m, v, n, n, s, n, n, n, n, n, types.UniTuple(types.float32, 5))
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        p_, m_, v_, at_, ld_, s_, src_, jump_, grad_, panels_, rows_, adam_ = args
+        rate, share1, share2, correction, epsilon = (
+            Lanes.splat(builder, builder.extract_value(adam_, i)) for i in range(5)
+        )
+        homes = [_address(context, builder, signature.args[i], args[i], at_) for i in range(3)]
+
+        def finish(builder: ir.IRBuilder, r: int, g: Lanes) -> None:
+            weight, mean, square = (builder.gep(home, [builder.mul(_INDEX(r), ld_)]) for home in homes)
+            m1 = Lanes.load(builder, mean)
+            m1 = share1.times_plus(g - m1, m1)
+            v1 = Lanes.load(builder, square)
+            v1 = share2.times_plus(g * g - v1, v1)
+            m1.store(mean)
+            v1.store(square)
+            step = (rate * m1) / v1.sqrt().times_plus(correction, epsilon)
+            (Lanes.load(builder, weight) - step).store(weight)
+
+        a = _address(context, builder, signature.args[5], s_, src_)
+        b = _address(context, builder, signature.args[5], s_, grad_)
+        _product(builder, rows_, a, (_INDEX(PANEL), _INDEX(1), jump_), b, (_INDEX(PANEL), panels_), finish)
+        return context.get_dummy_value()
+
+    return sig, codegen
+
+
+@intrinsic
+def _transpose(typingctx, src, src_at, src_row, dst, dst_at):  # type: ignore[no-untyped-def]
+    """`PANEL` x `PANEL` floats, rows ``src_row`` apart, written transposed to a panel."""
+    n = types.intp
+    sig = types.void(src, n, n, dst, n)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        src_, src_at_, src_row_, dst_, dst_at_ = args
+        start = _address(context, builder, signature.args[0], src_, src_at_)
+        rows = [Lanes.load(builder, builder.gep(start, [builder.mul(_INDEX(r), src_row_)])).value for r in range(PANEL)]
+        # Four perfect shuffles of 16 rows of 16 are their transposition.
+        half = PANEL // 2
+        masks = [ir.Constant(_INTS, [h + i // 2 + PANEL * (i % 2) for i in range(PANEL)]) for h in (0, half)]
+        for _ in range(PANEL.bit_length() - 1):
+            rows = [builder.shuffle_vector(rows[i], rows[i + half], mask) for i in range(half) for mask in masks]
+        out = _address(context, builder, signature.args[3], dst_, dst_at_)
+        for r, row in enumerate(rows):
+            Lanes(builder, row).store(builder.gep(out, [_INDEX(r * PANEL)]))
+        return context.get_dummy_value()
+
+    return sig, codegen
+
+
+@intrinsic
+def _exp(typingctx, s, at):  # type: ignore[no-untyped-def]
+    """In place, the exponential of `PANEL` floats not above 0 (Cephes' expf: 2 units in the last place)."""
+    sig = types.void(s, types.intp)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        def constant(value: float) -> Lanes:
+            return Lanes.splat(builder, value)
+
+        place = _address(context, builder, signature.args[0], args[0], args[1])
+        x = Lanes.load(builder, place)
+        x = constant(-87.0).where(x < constant(-87.0), x)
+        # Adding 1.5 * 2^23 rounds to a whole number, which is then in the low bits.
+        shifter = constant(12582912.0)
+        whole = x.times_plus(constant(1.44269504), shifter)
+        n = whole - shifter
+        r = n.times_plus(constant(-0.693359375), x)
+        r = n.times_plus(constant(2.12194440e-4), r)
+        y = constant(1.9875691500e-4)
+        for c in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1):
+            y = y.times_plus(r, constant(c))
+        y = y.times_plus(r * r, r) + constant(1.0)
+        exponent = (whole.as_bits() << Lanes.bits(builder, [23] * PANEL)) + constant(1.0).as_bits()
+        (y * exponent.as_floats()).store(place)
+        return context.get_dummy_value()
+
+    return sig, codegen
+
+
+def compiled(signature: str) -> Callable[[Callable[..., Any]], Any]:
+    """Compile at import, kept on disk for the next process where a place for it can be written."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        options = {"error_model": "numpy", "fastmath": {"contract", "arcp", "nsz", "reassoc", "afn"}}
+        try:
+            return numba.njit(signature, cache=True, **options)(function)
+        except RuntimeError:  # no folder for the cache: neither the package's nor the user's is writable
+            return numba.njit(signature, **options)(function)
+
+    return decorate
+
+
+@numba.njit(inline="never")
+def _load(x, s, at):  # type: ignore[no-untyped-def]
+    """``(batch, features)`` -> panels, rows beyond the batch 0."""
+    size, width = x.shape
+    stride = (width + 1) * PANEL
+    flat = x.reshape(-1)
+    for q in range((size + PANEL - 1) // PANEL):
+        first = q * PANEL
+        if first + PANEL <= size and width >= PANEL:
+            for c in range(0, width, PANEL):
+                c0 = min(c, width - PANEL)  # the last block overlaps the one before
+                _transpose(flat, first * width + c0, width, s, at + q * stride + c0 * PANEL)
+        else:
+            for lane in range(PANEL):
+                for c in range(width):
+                    s[at + q * stride + c * PANEL + lane] = x[first + lane, c] if first + lane < size else 0.0
+    return
+
+
+@numba.njit(inline="never")
+def _forward(x, p, s, plan, settings, draws, step):  # type: ignore[no-untyped-def]
+    """Activations of every layer into ``s``; those of the last are the logits."""
+    size = x.shape[0]
+    panels = (size + PANEL - 1) // PANEL
+    layers = plan.shape[0] - 1
+    _load(x, s, plan[0, INPUT])
+    for layer in range(layers):
+        width, out = plan[layer, WIDTH], plan[layer + 1, WIDTH]
+        ld, w_at = plan[layer + 1, PADDED], plan[layer, WEIGHTS]
+        src, dst = plan[layer, INPUT], plan[layer + 1, INPUT]
+        blocks = (out + TILE_ROWS - 1) // TILE_ROWS
+        floor = np.float32(0.0) if layer < layers - 1 else np.float32(-np.inf)
+        threshold = draws[0] if layer < layers - 2 else np.uint32(0)
+        drawn = (step * plan[layers, MASK] + plan[layer + 1, MASK]) * size
+        for q in range(panels):
+            first = 0
+            for block in range(blocks):
+                rows = out // blocks + (1 if block < out % blocks else 0)
+                number = np.uint32(drawn + q * PANEL * out + first)
+                mask = (settings[KEEP_SCALE], threshold, draws[1], draws[2], number, np.uint32(out))
+                to = dst + (q * (out + 1) + first) * PANEL
+                _tile_forward(p, w_at + first, ld, s, src + q * (width + 1) * PANEL, to, width + 1, rows, floor, mask)
+                first += rows
+
+
+@numba.njit(inline="never")
+def _backward(size, p, m, v, s, plan, settings, done):  # type: ignore[no-untyped-def]
+    """From the delta of the logits to new parameters, the last layer first. ``done`` steps came before."""
+    panels = (size + PANEL - 1) // PANEL
+    layers = plan.shape[0] - 1
+    turned = plan[0, DELTA]
+    first_share = 1.0 - settings[DECAY1] ** (done + 1)
+    adam = (
+        np.float32(settings[RATE] / first_share),
+        np.float32(1.0 - settings[DECAY1]),
+        np.float32(1.0 - settings[DECAY2]),
+        np.float32(1.0 / math.sqrt(1.0 - settings[DECAY2] ** (done + 1))),
+        np.float32(settings[EPSILON]),
+    )
+    for layer in range(layers - 1, -1, -1):
+        width, out = plan[layer, WIDTH], plan[layer + 1, WIDTH]
+        ld, w_at = plan[layer + 1, PADDED], plan[layer, WEIGHTS]
+        src, delta = plan[layer, INPUT], plan[layer + 1, DELTA]
+        for q in range(panels):
+            for i in range(delta + (q * ld + out) * PANEL, delta + (q + 1) * ld * PANEL):
+                s[i] = 0.0  # padded units have no gradient
+            for c in range(ld // PANEL):
+                _transpose(s, delta + (q * ld + c * PANEL) * PANEL, PANEL, s, turned + (c * panels + q) * PANEL * PANEL)
+        if layer > 0:
+            scale = np.float32(settings[KEEP_SCALE] if layer < layers - 1 else 1.0)
+            into, padded = plan[layer, DELTA], plan[layer, PADDED]
+            blocks = (width + TILE_ROWS - 1) // TILE_ROWS
+            for q in range(panels):
+                first = 0
+                for block in range(blocks):
+                    rows = width // blocks + (1 if block < width % blocks else 0)
+                    act, to = src + (q * (width + 1) + first) * PANEL, into + (q * padded + first) * PANEL
+                    _tile_backward(p, w_at + first * ld, ld, s, act, delta + q * ld * PANEL, to, out, rows, scale)
+                    first += rows
+        blocks = (width + 1 + TILE_ROWS - 1) // TILE_ROWS
+        for c in range(ld // PANEL):
+            first, grad = 0, turned + c * panels * PANEL * PANEL
+            for block in range(blocks):
+                rows = (width + 1) // blocks + (1 if block < (width + 1) % blocks else 0)
+                at, act = w_at + first * ld + c * PANEL, src + first * PANEL
+                _tile_adam(p, m, v, at, ld, s, act, (width + 1) * PANEL, grad, panels, rows, adam)
+                first += rows
+
+
+@numba.njit(inline="never")
+def _cross_entropy(y, weight, s, plan):  # type: ignore[no-untyped-def]
+    """The mean loss of a step (soft labels, weighted); the delta of the logits into its place."""
+    size, classes = y.shape
+    last = plan.shape[0] - 1
+    loss = np.float32(0.0)
+    for q in range((size + PANEL - 1) // PANEL):
+        z = plan[last, INPUT] + q * (classes + 1) * PANEL
+        d = plan[last, DELTA] + q * plan[last, PADDED] * PANEL
+        for lane in range(PANEL):
+            top = s[z + lane]
+            for c in range(1, classes):
+                top = max(top, s[z + c * PANEL + lane])
+            for c in range(classes):
+                s[d + c * PANEL + lane] = s[z + c * PANEL + lane] - top
+        for c in range(classes):
+            _exp(s, d + c * PANEL)
+        for lane in range(PANEL):
+            row = q * PANEL + lane
+            if row >= size:
+                for c in range(classes):
+                    s[d + c * PANEL + lane] = 0.0
+                continue
+            total, mass, agreement, top = np.float32(0.0), np.float32(0.0), np.float32(0.0), s[z + lane]
+            for c in range(classes):
+                top = max(top, s[z + c * PANEL + lane])
+                total += s[d + c * PANEL + lane]
+                mass += y[row, c]
+                agreement += y[row, c] * s[z + c * PANEL + lane]
+            share = weight[row] if weight.shape[0] > 0 else np.float32(1.0)
+            loss += share * (mass * (math.log(total) + top) - agreement)
+            share /= np.float32(size)
+            for c in range(classes):
+                s[d + c * PANEL + lane] = share * (s[d + c * PANEL + lane] / total * mass - y[row, c])
+    return loss / np.float32(size)
+
+
+_STATE = (
+    "float32[::1], float32[::1], float32[::1], float32[::1], int64[:,::1], float64[::1]"  # p, m, v, s, plan, settings
+)
+
+
+@compiled(f"float64(float32[:,:,::1], float32[:,:,::1], float32[:,::1], {_STATE}, uint32[::1], int64)")
+def train_steps(x, y, weight, p, m, v, s, plan, settings, draws, done):  # type: ignore[no-untyped-def]
+    """Take one step on each batch of ``x`` (steps, batch, features); the sum of their losses.
+
+    Parameters
+    ----------
+    y : ``(steps, batch, classes)``; ``weight`` ``(steps, batch)``, or ``(0, 0)`` for none
+    p, m, v : parameters and Adam's moments of the net, ``s`` its working space, ``plan`` their layout
+    settings : see `RATE` and its neighbours; ``draws``: dropout's threshold and two keys
+    done : steps taken before
+    """
+    total = 0.0
+    for step in range(x.shape[0]):
+        _forward(x[step], p, s, plan, settings, draws, step)
+        total += _cross_entropy(
+            y[step], weight[min(step, weight.shape[0] - 1)] if weight.shape[0] else weight[:, 0], s, plan
+        )
+        _backward(x.shape[1], p, m, v, s, plan, settings, done + step)
+    return total
+
+
+@compiled(
+    "void(float32[:,::1], float32[::1], float32[::1], int64[:,::1], float64[::1], uint32[::1], int64, float32[:,::1])"
+)
+def forward_step(x, p, s, plan, settings, draws, step, logits):  # type: ignore[no-untyped-def]
+    """``logits`` (batch, classes) of step number ``step`` of a block, dropout applied."""
+    _forward(x, p, s, plan, settings, draws, step)
+    size, classes = logits.shape
+    for row in range(size):
+        q, lane = row // PANEL, row % PANEL
+        for c in range(classes):
+            logits[row, c] = s[plan[-1, INPUT] + (q * (classes + 1) + c) * PANEL + lane]
+
+
+@compiled(f"void(float32[:,::1], {_STATE}, int64)")
+def backward_step(delta, p, m, v, s, plan, settings, done):  # type: ignore[no-untyped-def]
+    """Finish the step that `forward_step` began, from the loss's gradient on the logits, ``(batch, classes)``."""
+    size, classes = delta.shape
+    for row in range((size + PANEL - 1) // PANEL * PANEL):
+        q, lane = row // PANEL, row % PANEL
+        for c in range(classes):
+            at = plan[-1, DELTA] + (q * plan[-1, PADDED] + c) * PANEL + lane
+            s[at] = delta[row, c] if row < size else 0.0
+    _backward(size, p, m, v, s, plan, settings, done)
+
+
+def plan_net(widths: tuple[int, ...], batch: int) -> tuple[np.ndarray, int, int]:
+    """Where everything of a net lies: its plan, the number of its parameters (padded), and floats of working space.
+
+    A plan is ``(layers + 1, 6)`` int64; row l is about the values that enter layer l (the last row: the logits), with
+    the columns `WIDTH`; `PADDED` (the width up to whole panels); `INPUT`, where the values lie in the working space;
+    `WEIGHTS`, where the layer's weights begin, ``(WIDTH + 1, PADDED of the next row)`` with the bias as the last row;
+    `MASK`, how many units dropout draws for before these; `DELTA`, where their gradients lie.
+    """
+    panels = -(-batch // PANEL)
+    plan = np.zeros((len(widths), 6), np.int64)
+    plan[:, WIDTH] = widths
+    plan[:, PADDED] = -(-plan[:, WIDTH] // PANEL) * PANEL
+    plan[1:, WEIGHTS] = np.cumsum((plan[:-1, WIDTH] + 1) * plan[1:, PADDED])
+    plan[:, MASK] = np.concatenate([[0, 0], np.cumsum(widths[1:-1])])[: len(widths)]
+    # Dropout draws for every hidden layer but the last; the last row of the column is their sum.
+    plan[-1, MASK] = sum(widths[1:-2])
+    panel = panels * PANEL
+    inputs = (plan[:, WIDTH] + 1) * panel
+    plan[1:, INPUT] = np.cumsum(inputs)[:-1]
+    widest = int(plan[1:, PADDED].max()) * panel
+    plan[:, DELTA] = inputs.sum() + widest * (1 + np.arange(len(widths)) % 2)
+    plan[0, DELTA] = inputs.sum()
+    return plan, int(plan[-1, WEIGHTS]), int(inputs.sum()) + 3 * widest
+
+
+def working_space(plan: np.ndarray, floats: int, batch: int) -> np.ndarray:
+    """Working space for batches of at most ``batch`` rows, with its rows of ones."""
+    space = np.zeros(floats, np.float32)
+    for width, start in plan[:-1, [WIDTH, INPUT]]:
+        values = space[start : start + (width + 1) * -(-batch // PANEL) * PANEL]
+        values.reshape(-1, width + 1, PANEL)[:, -1] = 1.0
+    return space

@@ -91,13 +91,13 @@ def put(table: Table, card: Card, origin: str, cache: Path | None = None) -> Cop
 
 
 def copies(card: Card, cache: Path | None = None) -> Iterator[Copy]:
-    """The sound copies of this dataset: those of a mirror first, then in the order of the card's sources.
+    """The sound copies of this dataset: in the order of the card's sources, then those of mirrors, oldest first.
 
+    So a copy that a mirror brings later does not change what runs without a mirror have been using.
     A file whose content is not what its name says is removed; one that was checked against another card is left out.
     """
-    kinds = ["mirror", *(s.kind for s in card.sources)]
-    files = _dataset_folder(card, cache).glob("*-*.parquet")
-    for path in sorted(files, key=lambda p: (_rank(p.name.split("-")[0], kinds), p.name)):
+    kinds = [s.kind for s in card.sources if s.kind != "mirror"]
+    for path in _by_rank(_dataset_folder(card, cache), kinds):
         about = _read_about(path)
         if about is None:
             path.unlink(missing_ok=True)
@@ -116,7 +116,7 @@ def get(copy: Copy) -> Table | None:
     if about["image"]:
         x = np.concatenate([_bytes_of(chunk) for chunk in stored["image"].chunks]).reshape(rows, *about["shape"])
     else:
-        x = np.empty((rows, *about["shape"]))
+        x = np.empty((rows, *about["shape"]), order="F")
         for j in range(x.shape[1]):
             x[:, j] = stored[f"x{j}"].to_numpy()
     return Table(x, tuple(about["names"]), tuple(map(tuple, about["categories"])), y, tuple(about["labels"]))
@@ -170,5 +170,13 @@ def _file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _rank(kind: str, kinds: list[str]) -> int:
-    return kinds.index(kind) if kind in kinds else len(kinds)
+def _by_rank(folder: Path, kinds: list[str]) -> list[Path]:
+    ranked = []
+    for path in folder.glob("*-*.parquet"):
+        kind = path.name.partition("-")[0]
+        try:
+            age = path.stat().st_mtime_ns
+        except FileNotFoundError:  # another process found it corrupt
+            continue
+        ranked.append((kinds.index(kind) if kind in kinds else len(kinds), age, path))
+    return [path for _, _, path in sorted(ranked)]

@@ -78,7 +78,7 @@ def from_frame(
     features = [c for c in frame.columns if c != target]
     if not features:
         raise DataError(f"there is no column beside the target {target!r}; a dataset needs at least one feature")
-    x = np.empty((len(frame), len(features)))
+    x = np.empty((len(frame), len(features)), order="F")  # filled, and later read, column by column
     categories: list[tuple[str, ...]] = []
     for j, column in enumerate(features):
         x[:, j], names = _categories(frame[column]) if column in categorical else (_numbers(frame[column]), ())

@@ -34,6 +34,9 @@ def dataset(spec: str, *, mirror: str | None = None, cache: Path | None = None) 
 
     Raises `DataError` for a spec that means nothing, and for data that cannot be had or is not what its card says.
     """
+    if is_user_table(parse_spec(spec)[0]):
+        card, table = read_user_table(spec)
+        return build(table, card, parse_variant(spec, card), hash_table(table))
     card = card_of(spec)
     return load(card, parse_variant(spec, card), mirror=mirror, cache=cache)
 

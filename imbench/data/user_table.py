@@ -17,15 +17,14 @@ from imbench.contract.spec import parse_spec
 from imbench.data.canonical import Table, data_hash, from_frame, label_text
 from imbench.data.names import near
 from imbench.data.sources.tables import EXACT, MISSING
-from imbench.data.variants import FILE_PARAMETERS, default_minority
+from imbench.data.variants import FILE_PARAMETERS, TABLE_SUFFIXES, default_minority
 
-SUFFIXES = (".csv", ".tsv", ".parquet")
 MOST_CATEGORIES = 1000
 
 
 def is_user_table(name: str) -> bool:
     """Whether the name in a spec is the path of a table."""
-    return name.endswith(SUFFIXES)
+    return name.endswith(TABLE_SUFFIXES)
 
 
 def read_user_table(spec: str) -> tuple[Card, Table]:
@@ -81,7 +80,7 @@ def _state(path: str) -> tuple[int, int]:
         found = os.stat(path)
     except OSError:
         folder = Path(path).parent
-        others = [p.name for p in folder.iterdir() if p.suffix in SUFFIXES] if folder.is_dir() else []
+        others = [p.name for p in folder.iterdir() if p.suffix in TABLE_SUFFIXES] if folder.is_dir() else []
         raise DataError(f"the file {path!r} does not exist; {near(Path(path).name, others)}") from None
     return found.st_mtime_ns, found.st_size
 

@@ -18,7 +18,8 @@ FEWEST_MINORITY = 4
 
 PARAMETERS = ("task", "ir", "seed")
 FILE_PARAMETERS = ("target", "minority", "drop", "categorical")
-_TABLES = (".csv", ".tsv", ".parquet")
+_BLOCK = 4096  # rows encoded at a time: columns are read, rows are written, and a block of both fits in cache
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 
 
 def parse_variant(text: str, card: Card) -> Variant:
@@ -33,7 +34,7 @@ def parse_variant(text: str, card: Card) -> Variant:
     between 0 and 1 or that the card's class counts do not allow (see `expected_counts`), and a negative seed.
     """
     name, params = parse_spec(text)
-    own_table = card.name.endswith(_TABLES)
+    own_table = card.name.endswith(TABLE_SUFFIXES)
     known = (*PARAMETERS, *FILE_PARAMETERS) if own_table else PARAMETERS
     for key in params:
         if key not in known:
@@ -176,9 +177,13 @@ def _encode(table: Table, rows: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]
         return table.x[rows], table.names, ("numeric",) * len(table.names)
     columns = list(_columns(table))
     x = np.empty((len(rows), len(columns)), dtype=np.float32)
-    for j, (source, code, _) in enumerate(columns):
-        values = table.x[rows, source]
-        x[:, j] = values if code is None else np.where(np.isnan(values), np.nan, values == code)
+    for start in range(0, len(rows), _BLOCK):
+        block = rows[start : start + _BLOCK]
+        for j, (source, code, _) in enumerate(columns):
+            values = table.x[block, source]
+            x[start : start + _BLOCK, j] = (
+                values if code is None else np.where(np.isnan(values), np.nan, values == code)
+            )
     kinds = tuple("numeric" if code is None else "categorical" for _, code, _ in columns)
     return x, tuple(name for _, _, name in columns), kinds
 

@@ -73,6 +73,15 @@ def test_a_mirror_that_changes_is_asked_again(tmp_path):
     assert hash_at_hand(made.card(), str(tmp_path / "mirror")) == after.data_hash
 
 
+def test_a_mirrors_copy_does_not_displace_the_one_in_use_without_a_mirror(tmp_path):
+    made.frame()[::-1].to_csv(tmp_path / "t.csv", index=False)
+    card = made.card(sources=(Source("file", {"path": str(tmp_path / "t.csv"), "header": True}),))
+    in_use = fetch(card)
+    from_mirror = fetch(card, made.mirror(tmp_path / "mirror"))
+    assert from_mirror.data_hash != in_use.data_hash
+    assert fetch(card) == in_use
+
+
 def fetch_once(place, ready, found):
     ready.wait()
     found.put(fetch(made.card(), place).data_hash)

@@ -94,4 +94,5 @@ def _ask(url: str) -> str | None:
 
 def _reason(error: BaseException) -> str:
     cause = getattr(error, "reason", None) or error
-    return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return text.splitlines()[0].lower() if text else type(cause).__name__

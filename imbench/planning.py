@@ -108,7 +108,10 @@ class Plan:
         """What a reader of the results must know: coverage, substitutions, what is missing and why."""
         notes = [self.coverage]
         notes += [f"{used} stands in for {wanted}" for wanted, used in self.substituted]
-        notes += [f"left out: {spec} ({reason})" for spec, reason in self.unavailable]
+        reasons = dict.fromkeys(reason for _, reason in self.unavailable)
+        for reason in reasons:
+            specs = [spec for spec, given in self.unavailable if given == reason]
+            notes.append(f"left out: {', '.join(specs)}: {reason}")
         notes += [f"strategy left out: {name} ({reason})" for name, reason in self.skipped]
         return notes
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from imbench.cli.output import table
+from imbench.cli.output import paragraph, table
 
 if TYPE_CHECKING:
     from imbench.study.leaderboard import Leaderboard
@@ -24,7 +24,8 @@ _COLUMNS = {
 def boards_text(results: Results) -> str:
     """A table for each protocol, task and metric, then what a reader must know of them."""
     boards = [_board_text(board) for board in results.leaderboards()]
-    return "\n\n".join([*boards, "\n".join(results.notes)] if results.notes else boards)
+    notes = "\n".join(map(paragraph, results.notes))
+    return "\n\n".join([*boards, notes] if notes else boards)
 
 
 def boards_json(results: Results) -> dict[str, Any]:
@@ -40,12 +41,14 @@ def boards_json(results: Results) -> dict[str, Any]:
 def _board_text(board: Leaderboard) -> str:
     best = "higher" if board.metric.higher_is_better else "lower"
     title = f"{board.task}, {board.metric.title} ({best} is better), protocol {board.protocol}"
+    if not board.configurations:
+        return "\n".join([paragraph(title), "no configuration has a result of every strategy", *_dropped(board)])
     headers = [header for header, _ in _COLUMNS.values()]
     rows = [
         [_written(value, pattern) for value, (_, pattern) in zip(row, _COLUMNS.values(), strict=True)]
         for row in board.table[list(_COLUMNS)].itertuples(index=False, name=None)
     ]
-    return "\n".join([table(headers, rows, title=title, right=headers[1:]), _basis(board), *_dropped(board)])
+    return "\n".join([table(headers, rows, title=title, right=headers[1:]), paragraph(_basis(board)), *_dropped(board)])
 
 
 def _written(value: Any, pattern: str) -> str:
@@ -62,7 +65,9 @@ def _basis(board: Leaderboard) -> str:
 
 
 def _dropped(board: Leaderboard) -> Sequence[str]:
-    return [f"not ranked: {d.dataset} {d.variant}, which lacks {', '.join(d.missing)}" for d in board.dropped]
+    return [
+        paragraph(f"not ranked: {d.dataset} {d.variant}, which lacks {', '.join(d.missing)}") for d in board.dropped
+    ]
 
 
 def _board_json(board: Leaderboard) -> dict[str, Any]:

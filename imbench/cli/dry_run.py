@@ -22,8 +22,13 @@ def show_plan(plan: Plan, as_json: bool) -> None:
     emit("")
     emit(f"{len(plan.pending)} of {len(plan.jobs)} jobs to do, {plan.nets:,} nets, at most {plan.steps:,} steps")
     emit(f"protocol {plan.protocol.name}, store {plan.store}")
-    for note in plan.notes:
+    for note in (*plan.notes, *_warnings(places)):
         emit(note)
+
+
+def _warnings(places: dict[str, str]) -> list[str]:
+    missing = [name for name, place in places.items() if place.startswith("unreachable")]
+    return [f"cannot be reached now, so a run would do without: {', '.join(missing)}"] if missing else []
 
 
 def _row(plan: Plan, spec: str, places: dict[str, str]) -> list[object]:

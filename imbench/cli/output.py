@@ -8,6 +8,7 @@ import math
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,11 @@ def table(
     for row in rows:
         grid.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     return render(*([Text(title, style="bold")] if title else []), grid)
+
+
+def paragraph(text: str) -> str:
+    """A sentence of a result, broken between words where the terminal ends."""
+    return textwrap.fill(text, width(), break_long_words=False, break_on_hyphens=False)
 
 
 def render(*parts: Any) -> str:

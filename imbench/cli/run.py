@@ -76,10 +76,15 @@ def run(
 
         show_plan(bench.plan(fetch=False, **request), as_json)
         return 0
+    _check_device(device)
     session.resumable = True
-    if not quiet:
-        say("planning, and fetching data that is not at hand")
-    return _execute(bench.plan(**request), jobs, device, quiet, as_json)
+    # Planning without fetching finds every mistake in the request at once, and what is missing.
+    plan = bench.plan(fetch=False, **request)
+    if plan.unfetched:
+        if not quiet:
+            say(f"fetching {', '.join(plan.unfetched)}")
+        plan = bench.plan(**request)
+    return _execute(plan, jobs, device, quiet, as_json)
 
 
 def _execute(plan: Plan, jobs: int | None, device: str, quiet: bool, as_json: bool) -> int:
@@ -109,6 +114,15 @@ def _outlook(plan: Plan) -> str:
     pending, held = len(plan.pending), len(plan.jobs) - len(plan.pending)
     kept = f"; {held} done before" if held else ""
     return f"{pending} jobs to do ({plan.nets:,} nets, at most {plan.steps:,} steps){kept}; store {plan.store}"
+
+
+def _check_device(device: str) -> None:
+    if device == "cpu":
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        raise UsageError("--device cuda needs a GPU that torch can use, and there is none; use --device cpu")
 
 
 def _settings(texts: Sequence[str]) -> dict[str, str]:

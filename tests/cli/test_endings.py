@@ -1,0 +1,119 @@
+"""How a command ends: interrupted, cut off by its reader, in a narrow terminal, or by a fault of imbench's own."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from imbench.cli import main
+
+COMMAND = [sys.executable, "-c", "import sys; from imbench.cli import main; sys.exit(main())"]
+
+
+def test_a_typo_in_a_verb_names_the_near_one(imbench):
+    answer = imbench("rnu")
+    assert answer.code == 2
+    assert "Did you mean 'run'" in answer.err
+
+
+def test_no_verb_shows_the_verbs(imbench):
+    answer = imbench()
+    assert answer.code == 2
+    assert "Commands:" in answer.err
+
+
+@pytest.mark.parametrize("verb", ["run", "list", "info", "data", "status", "report"])
+def test_every_verb_has_help_and_explains_every_option(verb, imbench):
+    answer = imbench(verb, "--help")
+    assert answer.code == 0
+    assert answer.out.startswith(f"Usage: imbench {verb}")
+
+
+def test_the_version_is_the_packages(imbench):
+    from importlib.metadata import version
+
+    assert version("imbench") in imbench("--version").out
+
+
+def test_an_error_of_our_own_keeps_its_traceback_in_a_file(imbench, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("imbench.registry.Registry.entries", lambda *_: 1 / 0)
+    answer = imbench("list", "strategies")
+    assert answer.code == 70
+    assert "Traceback" not in answer.err
+    (file,) = tmp_path.glob("imbench-error-*.txt")
+    assert str(file) in answer.err
+    assert "ZeroDivisionError" in file.read_text()
+
+
+@pytest.mark.parametrize("arguments", [("--debug", "list", "strategies"), ("list", "strategies", "--debug")])
+def test_debug_shows_the_traceback_at_once(arguments, imbench, monkeypatch):
+    monkeypatch.setattr("imbench.registry.Registry.entries", lambda *_: 1 / 0)
+    assert "Traceback" in imbench(*arguments).err
+
+
+def test_an_interrupted_run_ends_with_130_and_the_command_to_resume(imbench, table, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("imbench.bench.run_plan", interrupted)
+    answer = imbench("run", "--dataset", table, "--set", "epochs=7")
+    assert answer.code == 130
+    assert answer.err.rstrip().endswith(f"imbench run --dataset {table} --set epochs=7")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_ctrl_c_stops_the_run_and_its_workers_and_the_command_resumes_it(table, imbench):
+    arguments = ["run", "--dataset", table, "--strategy", "baseline", "--protocol", "smoke"]
+    long = [*arguments, "--set", "epochs=1000000", "--store", "store"]
+    process = subprocess.Popen([*COMMAND, *long], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        wait_for(lambda: os.path.exists("store/imbench-store.json"))
+        time.sleep(1)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    finally:
+        stop_group(process.pid)
+    assert process.returncode == 130
+    assert err.rstrip().endswith(f"imbench {' '.join(long)}")
+    assert "Traceback" not in err
+    assert imbench(*arguments, "--store", "store", "--jobs", "1").code == 0
+
+
+def wait_for(holds, seconds=60):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "the run did not begin"
+        time.sleep(0.05)
+
+
+def stop_group(group):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([*COMMAND, "list", "datasets"], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_sixty_columns_are_enough_for_a_leaderboard(finished, imbench, monkeypatch):
+    _, command, _ = finished
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = imbench(*command).out.splitlines()
+    # A path has no place where a line may break; everything else does.
+    assert max(len(line) for line in lines if "/" not in line) <= 60
+    assert any(line.split() == ["strategy", "mean", "rank", "sum", "avg", "rank"] for line in lines)
+
+
+def test_main_reads_the_arguments_the_program_was_started_with(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["imbench", "list", "protocols"])
+    assert main() == 0
+    assert "paper" in capsys.readouterr().out

@@ -1,0 +1,190 @@
+"""The verbs that only look: list, info, data, status, report."""
+
+import json
+import os
+import subprocess
+import sys
+from textwrap import dedent
+
+import pandas as pd
+import pytest
+
+from imbench import registry
+from imbench.protocols import protocol_names
+
+# Taken before the fixture that hides it from tests which must not lean on it.
+REAL_MIRROR = os.environ.get("IMBENCH_DATA_MIRROR")
+
+
+@pytest.mark.parametrize("kind", ["strategies", "datasets", "suites", "metrics"])
+def test_list_shows_every_registered_name(kind, imbench):
+    wanted = [entry.name for entry in getattr(registry, kind)()]
+    assert [row["name"] for row in json.loads(imbench("list", kind, "--json").out)] == wanted
+    lines = imbench("list", kind).out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == wanted
+
+
+def test_list_shows_the_protocols(imbench):
+    assert [row["name"] for row in json.loads(imbench("list", "protocols", "--json").out)] == protocol_names()
+
+
+def test_list_shows_the_strategies_of_a_plugin_file(imbench, tmp_path):
+    source = "from dataclasses import dataclass\nfrom imbench import BatchStrategy\n@dataclass(frozen=True)\n"
+    source += "class Mine(BatchStrategy):\n  name = 'mine'\n  def rebalance(self, batch, info, noise): return batch\n"
+    (tmp_path / "mine.py").write_text(source)
+    assert "mine.py" in imbench("list", "strategies", "--plugin", "mine.py").out
+
+
+def test_list_of_something_else_names_what_there_is(imbench):
+    answer = imbench("list", "cards")
+    assert answer.code == 2
+    assert "datasets" in answer.err
+
+
+KNOWN = {
+    "remix:alpha=0.3": ("strategy", {"name": "remix:alpha=0.3", "parameters": {"alpha": 0.3}}),
+    "segment:ir=0.05": ("dataset", {"rows": 2310, "variant_counts": {"0": 1980, "1": 99}}),
+    "optdigits:task=multiclass,ir=0.1": ("dataset", {"variant": "optdigits:task=multiclass,ir=0.1"}),
+    "tabular": ("suite", {"name": "tabular"}),
+    "gmean": ("metric", {"better": "higher"}),
+    "bbs": ("metric", {"better": "lower"}),
+    "paper": ("protocol", {"epochs": 500, "repeats": 10, "patience": None}),
+    "paper:epochs=30": ("protocol", {"name": "paper:epochs=30", "epochs": 30}),
+}
+
+
+@pytest.mark.parametrize(("name", "kind", "facts"), [(n, k, f) for n, (k, f) in KNOWN.items()], ids=KNOWN)
+def test_info_tells_what_is_known_of_any_name(name, kind, facts, imbench):
+    told = json.loads(imbench("info", name, "--json").out)
+    assert told["kind"] == kind
+    assert {key: told[key] for key in facts} == facts
+    assert f"kind{' ':>2}" in imbench("info", name).out
+
+
+def test_info_tells_of_a_table_of_ones_own(imbench, table):
+    told = json.loads(imbench("info", table, "--json").out)
+    assert told["class_counts"] == {"no": 160, "yes": 40}
+
+
+def test_every_installed_name_has_info(imbench):
+    for kind in ("strategies", "datasets", "suites", "metrics"):
+        for entry in getattr(registry, kind)():
+            assert imbench("info", entry.name).code == 0, entry
+
+
+def test_info_of_a_typo_names_near_matches_of_any_kind(imbench):
+    answer = imbench("info", "segmnt")
+    assert answer.code == 2
+    assert "did you mean segment" in answer.err
+
+
+@pytest.fixture
+def card(tmp_path):
+    """A card of one's own, beside its data."""
+    frame = pd.DataFrame({"a": [float(i) for i in range(20)], "target": ["no"] * 12 + ["yes"] * 8})
+    frame.to_csv(tmp_path / "tiny.csv", index=False)
+    path = tmp_path / "tiny.toml"
+    path.write_text(
+        dedent("""
+        title = "Tiny"
+        modality = "tabular"
+        target = "target"
+        rows = 20
+        features = 1
+        missing = 0
+        [class_counts]
+        no = 12
+        yes = 8
+        [[task]]
+        name = "binary"
+        minority = ["yes"]
+        [[source]]
+        kind = "file"
+        path = "tiny.csv"
+        header = true
+        """)
+    )
+    return str(path)
+
+
+def test_data_fetch_brings_a_dataset_into_the_cache_and_says_from_where(card, imbench):
+    answer = imbench("data", "fetch", card, "--json")
+    assert answer.code == 0
+    (row,) = json.loads(answer.out)
+    assert row["fetched"] is True
+    assert len(row["data_hash"]) == 64
+
+
+def test_data_fetch_of_wrong_data_says_why_and_gives_exit_code_1(card, imbench, tmp_path):
+    text = (tmp_path / "tiny.toml").read_text()
+    (tmp_path / "tiny.toml").write_text(text.replace("rows = 20", "rows = 21").replace("no = 12", "no = 13"))
+    answer = imbench("data", "fetch", card)
+    assert answer.code == 1
+    assert "0 of 1 datasets at hand" in answer.out
+    assert "error: " in answer.err
+
+
+@pytest.mark.parametrize("arguments", [(), ("segment", "--all")])
+def test_data_fetch_wants_names_or_all(arguments, imbench):
+    assert imbench("data", "fetch", *arguments).code == 2
+
+
+def test_data_shows_where_every_dataset_stands(imbench, monkeypatch):
+    # Hosts are not asked here; that they answer is the survey's own test.
+    monkeypatch.setattr("imbench.data.sources.network.probe", lambda url: "not asked")
+    monkeypatch.setattr("imbench.data.survey.package_index", lambda: "/nonexistent")
+    rows = json.loads(imbench("data", "--json").out)
+    assert [row["name"] for row in rows] == [entry.name for entry in registry.datasets()]
+    assert {row["state"] for row in rows} <= {"cached", "mirror", "reachable", "unreachable"}
+    assert "segment" in imbench("data").out
+
+
+@pytest.fixture
+def mirror():
+    if not REAL_MIRROR:
+        pytest.skip("IMBENCH_DATA_MIRROR is unset: no real datasets here")
+    return REAL_MIRROR
+
+
+@pytest.mark.data
+def test_data_fetch_takes_real_data_from_a_mirror(imbench, mirror):
+    answer = imbench("data", "fetch", "segment", "--data-mirror", mirror)
+    assert (answer.code, answer.err) == (0, "segment: verified, from mirror\n")
+    assert "cached" in next(line for line in imbench("data").out.splitlines() if line.startswith("segment"))
+
+
+def test_status_counts_the_jobs_of_a_store(finished, imbench):
+    store, _, _ = finished
+    told = json.loads(imbench("status", "--store", store, "--json").out)
+    assert told["done"] >= 6
+    assert told["failed"] == 0
+    assert f"{told['done']} jobs done, 0 failed" in imbench("status", "--store", store).out
+
+
+@pytest.mark.parametrize("verb", ["status", "report"])
+def test_a_folder_that_is_no_store_is_said_so(verb, imbench):
+    answer = imbench(verb, "--store", "nowhere")
+    assert answer.code == 2
+    assert "nowhere" in answer.err
+
+
+def test_report_writes_files_and_names_them(finished, imbench, tmp_path):
+    store, _, _ = finished
+    answer = imbench("report", "--store", store, "--to", tmp_path / "report")
+    assert answer.code == 0
+    files = answer.out.splitlines()
+    assert {path.rpartition(".")[2] for path in files} >= {"md", "csv", "json"}
+    assert all((tmp_path / path).stat().st_size > 0 for path in files)
+
+
+@pytest.mark.parametrize("verb", ["list strategies", "info paper", "--help"])
+def test_a_look_needs_no_training_library(verb):
+    script = f"""
+import sys
+from imbench.cli import main
+assert main({verb.split()!r}) == 0
+heavy = sorted({{"torch", "pandas", "sklearn", "scipy", "imblearn"}} & set(sys.modules))
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

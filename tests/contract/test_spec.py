@@ -1,0 +1,121 @@
+"""The one grammar: text to values and back."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imbench.contract.errors import UsageError
+from imbench.contract.spec import build, convert, format_spec, parse_spec
+
+settled = settings(deadline=None, derandomize=True)
+words = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    alpha: float = 0.1
+    steps: int = 3
+    title: str = "plain"
+    hard: bool = False
+    limit: int | None = None
+    shares: tuple[float, ...] = (0.5,)
+
+
+recipes = st.builds(
+    Recipe,
+    alpha=st.floats(allow_nan=False, allow_infinity=False),
+    steps=st.integers(),
+    title=words,
+    hard=st.booleans(),
+    limit=st.none() | st.integers(),
+    shares=st.lists(st.floats(0, 1), min_size=1, max_size=4).map(tuple),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "params"),
+    [
+        ("remix", "remix", {}),
+        ("remix:", "remix", {}),
+        ("remix:alpha=0.3", "remix", {"alpha": "0.3"}),
+        (" remix : alpha = 0.3 , k = 2 ", "remix ", {"alpha": "0.3", "k": "2"}),
+        ("package/remix:alpha=0.3", "package/remix", {"alpha": "0.3"}),
+        ("data/my:table.csv", "data/my:table.csv", {}),
+        ("data/my:table.csv:target=y", "data/my:table.csv", {"target": "y"}),
+        ("a,b.parquet:target=y,ir=0.1", "a,b.parquet", {"target": "y", "ir": "0.1"}),
+        ("x.csv.old:k=1", "x.csv.old", {"k": "1"}),
+        ("remix:key=a=b", "remix", {"key": "a=b"}),
+    ],
+)
+def test_specs_are_read(text, name, params):
+    found = parse_spec(text)
+    assert (found[0].strip(), found[1]) == (name.strip(), params)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "has no name"),
+        ("  ", "has no name"),
+        (":alpha=1", "has no name"),
+        ("remix:alpha", "'alpha' in 'remix:alpha' is not key=value"),
+        ("remix:alpha=", "is not key=value"),
+        ("remix:=1", "is not key=value"),
+        ("remix:alpha=1,alpha=2", "'alpha' is given twice"),
+    ],
+)
+def test_what_is_no_spec_is_a_usage_error_that_quotes_it(text, reason):
+    with pytest.raises(UsageError, match=reason):
+        parse_spec(text)
+
+
+@settled
+@given(name=words, recipe=recipes)
+def test_a_value_survives_the_way_to_text_and_back(name, recipe):
+    spec = format_spec(name, vars(recipe))
+    found, params = parse_spec(spec)
+    assert found == name
+    assert build(Recipe, params, spec) == recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("3", int, 3),
+        ("3", float, 3.0),
+        ("1e-3", float, 0.001),
+        ("yes", bool, True),
+        ("FALSE", bool, False),
+        ("none", int | None, None),
+        ("4", int | None, 4),
+        ("1+2", tuple[int, ...], (1, 2)),
+        ("a", str, "a"),
+    ],
+)
+def test_text_becomes_the_type_it_is_wanted_as(text, kind, value):
+    assert convert(text, kind, "--set it") == value
+    assert type(convert(text, kind, "--set it")) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "wanted"),
+    [
+        ("3.5", int, "a whole number"),
+        ("much", float, "a number"),
+        ("nan", float, "a finite number"),
+        ("-inf", float, "a finite number"),
+        ("maybe", bool, "true or false"),
+        ("x", int | None, "a whole number"),
+        ("1+x", tuple[int, ...], "a whole number"),
+    ],
+)
+def test_text_that_is_not_of_its_type_is_a_usage_error(text, kind, wanted):
+    with pytest.raises(UsageError, match=f"--set it must be {wanted}, got "):
+        convert(text, kind, "--set it")
+
+
+def test_an_unknown_parameter_is_named_beside_the_known_ones():
+    with pytest.raises(UsageError, match="remix:beta=1 has no parameter 'beta'; its parameters: alpha, steps"):
+        build(Recipe, {"beta": "1"}, "remix:beta=1")

@@ -174,9 +174,9 @@ def classwise_ece(outcome: Outcome) -> float:
 
 
 def _calibration_gap(confidence: Floats, hit: NDArray[np.bool_]) -> float:
-    edges = np.linspace(0.0, 1.0, CALIBRATION_BINS + 1)
-    # Searching the inner edges only makes the last bin closed.
-    bins = np.searchsorted(edges[1:-1], confidence, side="right")
+    # The inner edges alone, so that the last bin is closed; divided, so that 0.6 is 9/15 and not a rounding below it.
+    inner = np.arange(1, CALIBRATION_BINS) / CALIBRATION_BINS
+    bins = np.searchsorted(inner, confidence, side="right")
     return float(np.abs(np.bincount(bins, weights=hit - confidence)).sum() / len(confidence))
 
 

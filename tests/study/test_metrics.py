@@ -116,9 +116,13 @@ def plain_ece(confidence, hit):
     return total
 
 
-@settings(max_examples=60, deadline=None)
+# Edges of bins, each with a value inside the bins that it divides.
+EDGES_AND_INSIDES = [0.0, 0.05, 0.15, 0.2, 0.25, 0.3, 1 / 3, 0.35, 0.55, 0.6, 0.65, 0.75, 0.8, 0.85, 0.95, 1.0]
+
+
+@settings(max_examples=200, deadline=None)
 @given(
-    st.lists(st.tuples(st.sampled_from([0.0, 0.2, 1 / 3, 0.4, 0.5, 0.6, 0.8, 1.0]), st.booleans()), min_size=1),
+    st.lists(st.tuples(st.sampled_from(EDGES_AND_INSIDES), st.booleans()), min_size=1),
 )
 def test_calibration_bins_are_half_open_and_the_last_one_closed(rows):
     proba = np.array([[1 - p, p] for p, _ in rows])

@@ -131,6 +131,7 @@ def test_a_failed_job_is_rows_with_its_error_until_it_succeeds(store):
     store.write(one, predictions(one), FACTS)
     assert set(store.frame()["error"]) == {""}
     assert (store.status().failed, store.status().done) == (0, 1)
+    assert not list((store.path / "failed").iterdir())
 
 
 def test_a_success_hides_a_failure_that_was_copied_in(store):
@@ -353,17 +354,19 @@ fill(Store({str(store.path)!r}), ["b"], ["remix"])
     assert set(before) <= set(files(store))
 
 
-def test_a_living_writers_temporary_file_stays_and_an_old_one_goes(store):
-    (store.path / "jobs").mkdir()
-    living = store.path / "jobs" / f".x.parquet~otherhost~{os.getpid()}~0123abcd.tmp"
+def test_a_living_writers_temporary_file_stays_and_an_old_one_goes(store, monkeypatch):
+    names = []
+    monkeypatch.setattr(os, "replace", lambda a, _: names.append(Path(a)))
+    store.write(job(), predictions(job()), FACTS)
+    monkeypatch.undo()
+    mine, elsewhere = names[0], store.path / "jobs" / ".x.parquet~otherhost~999999999~0123abcd.tmp"
     old = store.path / "jobs" / ".y.parquet~otherhost~1~0123abcd.tmp"
-    for file in (living, old):
+    for file in (mine, elsewhere, old):
         file.write_bytes(b"part")
     two_days_ago = time.time() - 2 * 24 * 3600
     os.utime(old, (two_days_ago, two_days_ago))
     Store.open(store.path, create=True)
-    assert living.exists()
-    assert not old.exists()
+    assert [file.exists() for file in (mine, elsewhere, old)] == [True, True, False]
 
 
 def test_a_folder_that_is_something_else_is_refused(tmp_path):

@@ -95,8 +95,14 @@ class Plan:
 
     @property
     def coverage(self) -> str:
-        """``complete: 27 configurations`` or ``partial: 12 of 27 configurations``."""
+        """``complete: 27 configurations`` or ``partial: 12 of 27 configurations``.
+
+        Planned without fetching: ``27 configurations, the data of 15 not fetched yet``.
+        """
         found = len(self.configurations)
+        missing = len({job.variant for job in self.jobs if job.data_hash == NOT_FETCHED})
+        if missing:
+            return f"{found} configurations, the data of {missing} not fetched yet"
         return (
             f"complete: {found} configurations"
             if found == self.wanted

@@ -45,6 +45,16 @@ def write_durably(path: Path, content: bytes) -> None:
         _remove(temporary)
 
 
+def listed(folder: Path) -> list[Path]:
+    """What is in a folder, sorted; nothing if there is no such folder. Raises StoreError if it cannot be read."""
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(f"cannot read {folder}: {error.strerror}; check the folder's permissions") from error
+
+
 def remove_stale(folder: Path) -> None:
     """Delete the temporary files in `folder` that dead processes left; those that may yet be renamed stay.
 

@@ -76,7 +76,9 @@ def _failures(results: Results) -> str:
     failures = results.failures()
     if failures.empty:
         return "## Failures\n\nNone."
-    return "## Failures\n\n" + _table(list(failures.columns), failures.itertuples(index=False, name=None))
+    # The last line of a traceback names the error; the JSON file has it in full.
+    rows = [(*what, error.strip().splitlines()[-1]) for *what, error in failures.itertuples(index=False, name=None)]
+    return "## Failures\n\n" + _table(list(failures.columns), rows)
 
 
 def _provenance(results: Results) -> str:
@@ -93,5 +95,5 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _plain(cell: object) -> str:
-    """One line of text: an error's traceback would break the table."""
+    """One line of text, as tables and lists need."""
     return " ".join(str(cell).split())

@@ -76,7 +76,7 @@ def finished_rows(job: Job, predictions: Sequence[Predictions], facts: Mapping[s
 
 def failed_rows(job: Job, error: str, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One row for each fold that failed with the job, with its error and without a metric, as plain JSON values."""
-    common = _common(job, facts) | {"error": error or "failed without a message"} | _facts(facts)
+    common = _common(job, facts) | {"error": error.strip() or "failed without a message"} | _facts(facts)
     return [
         common | {"repeat": repeat, "fold": fold}
         for repeat in range(job.protocol.repeats)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from imbench.contract.errors import StoreError
 from imbench.contract.records import Job, Predictions
-from imbench.study.files import remove_stale, write_durably
-from imbench.study.parquet import DamagedError, ends_well, from_parquet, newer, to_parquet
+from imbench.study.files import listed, remove_stale, write_durably
+from imbench.study.marker import check_marker
+from imbench.study.parquet import DamagedError, ends_well, from_parquet, to_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,11 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MARKER = "imbench-store.json"
 NOTES = "notes.json"
-# Of the folder's layout; the schema of the results themselves is in every row.
-STORE_SCHEMA = 1
-
 _FOLDERS = ("jobs", "predictions", "failed", "quarantine")
 
 
@@ -68,16 +65,7 @@ class Store:
             If there is none, the folder is something else, cannot be written, or a newer imbench wrote it.
         """
         store = cls(Path(path))
-        marker = store.path / MARKER
-        try:
-            is_file, is_store = store.path.exists() and not store.path.is_dir(), marker.exists()
-        except OSError as error:
-            raise StoreError(f"cannot look into {store.path}: {error.strerror}; check its permissions") from error
-        if is_file:
-            raise StoreError(f"store {store.path} is a file; give a folder")
-        if not is_store:
-            store._begin(create)
-        _check_marker(marker)
+        check_marker(store.path, create)
         if create:
             # A full or read-only disk is better found now than after the first job.
             write_durably(store.path / "writable", b"")
@@ -85,14 +73,6 @@ class Store:
             for folder in (store.path, *(store.path / name for name in _FOLDERS)):
                 remove_stale(folder)
         return store
-
-    def _begin(self, create: bool) -> None:
-        if not create:
-            raise StoreError(f"{self.path} is no imbench store (it has no {MARKER}); give the folder of an earlier run")
-        # A first run that was killed may have left its unfinished marker.
-        if self.path.exists() and any(not file.name.startswith(f".{MARKER}~") for file in _listed(self.path)):
-            raise StoreError(f"{self.path} is no imbench store and not empty; give a new or empty folder")
-        write_durably(self.path / MARKER, (json.dumps({"schema": STORE_SCHEMA}) + "\n").encode())
 
     def has(self, key: str) -> bool:
         """Whether the job of this key is done, its rows readable and its predictions not cut short."""
@@ -188,7 +168,7 @@ class Store:
     def status(self) -> Status:
         """How many jobs are done, failed and set aside as damaged, and the size of the store."""
         done = set(self.keys())
-        aside = {file.name.split(".")[0] for file in _listed(self.path / "quarantine")} - done
+        aside = {file.name.split(".")[0] for file in listed(self.path / "quarantine")} - done
         stamps = [_stamp(file) for file in self.path.rglob("*") if file.is_file()]
         return Status(len(done), len(self._failed()), len(aside), sum(stamp[0] for stamp in stamps if stamp))
 
@@ -248,7 +228,7 @@ class Store:
             pass  # a store that can only be read keeps it; it counts as not done all the same
 
     def _named(self, folder: str, suffix: str) -> list[str]:
-        return sorted(file.stem for file in _listed(self.path / folder) if file.suffix == suffix)
+        return sorted(file.stem for file in listed(self.path / folder) if file.suffix == suffix)
 
     def _file(self, folder: str, key: str) -> Path:
         return self.path / folder / f"{key}.parquet"
@@ -264,25 +244,3 @@ def _stamp(file: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return facts.st_size, facts.st_mtime_ns
-
-
-def _listed(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise StoreError(f"cannot read {folder}: {error.strerror}; check the folder's permissions") from error
-
-
-def _check_marker(marker: Path) -> None:
-    try:
-        schema = json.loads(marker.read_text("utf-8"))["schema"]
-    except OSError as error:
-        raise StoreError(f"cannot read {marker}: {error.strerror}; check the folder's permissions") from error
-    except (ValueError, KeyError, TypeError):
-        raise StoreError(
-            f'{marker} does not say the store\'s schema; it should read {{"schema": {STORE_SCHEMA}}}'
-        ) from None
-    if not isinstance(schema, int) or schema > STORE_SCHEMA:
-        raise newer(marker.parent, schema, STORE_SCHEMA)

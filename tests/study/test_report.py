@@ -22,7 +22,7 @@ NAMES = ["leaderboard.md", "leaderboard.csv", "leaderboard.json", "scores.csv"]
 def results(store):
     fill(store, ["a", "b"], STRATEGIES)
     fill(store, ["a"], STRATEGIES, task="multiclass")
-    store.fail(job("c", "remix"), "ValueError: x | y\n  at line 3", FACTS)
+    store.fail(job("c", "remix"), "Traceback:\n  line 3\nValueError: x | y\n", FACTS)
     store.note(["partial: 3 of 27 configurations", "aps_failure is represented by its first 9,000 rows"])
     return load(store.path)
 
@@ -52,7 +52,7 @@ def test_the_markdown_states_coverage_direction_failures_and_versions(results, t
         "### G-mean (higher is better)",
         "### Balanced Brier score (lower is better)",
         "- c ir=0.05: no result of baseline, mixup, remix",
-        "| c | ir=0.05 | remix | quick | ValueError: x \\| y at line 3 |",
+        "| c | ir=0.05 | remix | quick | ValueError: x \\| y |",
         "| imbench | 0.1.0 |",
         "| threads | 1 |",
         "Friedman's test needs at least 2 complete configurations, there is 1.",

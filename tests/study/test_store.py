@@ -20,9 +20,10 @@ import pytest
 
 from imbench.contract.errors import StoreError, UsageError
 from imbench.study import parquet
+from imbench.study.marker import MARKER, STORE_SCHEMA
 from imbench.study.metrics import METRICS, score
 from imbench.study.parquet import DamagedError, from_parquet
-from imbench.study.store import MARKER, STORE_SCHEMA, Store
+from imbench.study.store import Store
 from tests.study.made import FACTS, fill, job, predictions
 
 LEADING = ["dataset", "variant", "task", "ir", "strategy", "protocol", "repeat", "fold", "n_train", "n_test", "seconds"]
@@ -375,6 +376,11 @@ def test_a_folder_that_is_something_else_is_refused(tmp_path):
         with pytest.raises(StoreError, match="is no imbench store"):
             Store.open(tmp_path, create=create)
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_folder_where_the_first_run_was_killed_may_be_begun_again(tmp_path):
+    (tmp_path / f".{MARKER}~otherhost~1~0123abcd.tmp").write_text("{")
+    assert Store.open(tmp_path, create=True).keys() == []
 
 
 def test_reading_makes_no_store(tmp_path):

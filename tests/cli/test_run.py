@@ -153,10 +153,10 @@ def test_a_mistake_is_one_error_with_exit_code_2_before_any_work(arguments, said
 
 
 def test_a_gpu_that_is_not_there_is_refused_before_any_work(table, imbench, monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     answer = imbench("run", "--dataset", table, "--device", "cuda")
     assert answer.code == 2
-    assert "use --device cpu" in answer.err
+    assert "error: device 'cuda' does not exist" in answer.err
 
 
 def test_a_store_that_is_a_file_is_refused(table, imbench, tmp_path):

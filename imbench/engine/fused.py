@@ -79,9 +79,7 @@ class FusedNets:
 
         ``rates`` is ``(nets,)``. Returns ``(nets,)``, the sum of the steps' losses (each the mean over its batch).
         """
-        batch = Batch(
-            *(None if part is None else part.float().contiguous() for part in (batch.x, batch.y, batch.weight))
-        )
+        batch = Batch(_ready(batch.x), _ready(batch.y), None if batch.weight is None else _ready(batch.weight))
         draws = [self._draws(rng) for rng in self._streams]
         settings = [self._settings(rate) for rate in rates]
         take = self._with_own_loss if self._own_loss else self._with_cross_entropy
@@ -171,3 +169,7 @@ class FusedNets:
         if self.protocol.dropout == 0 or len(self.widths) < 4:
             return np.zeros(3, np.uint32)
         return np.concatenate([np.array([threshold(self.protocol.dropout)], np.uint32), block_keys(rng)])
+
+
+def _ready(values: Tensor) -> Tensor:
+    return values.float().contiguous()

@@ -14,6 +14,9 @@ One file, because Numba's cache on disk notices changes of the file that a compi
 other.
 """
 
+# Numba's functions have no types that mypy could follow.
+# mypy: disable-error-code="no-untyped-call, call-arg, call-overload, import-untyped"
+
 from __future__ import annotations
 
 import math
@@ -257,7 +260,7 @@ def _tile_adam(typingctx, p, m, v, at, ld, s, src, jump, grad, panels, rows, ada
     sig = types.void(p, m, v, n, n, s, n, n, n, n, n, types.UniTuple(types.float32, 5))
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        p_, m_, v_, at_, ld_, s_, src_, jump_, grad_, panels_, rows_, adam_ = args
+        at_, ld_, s_, src_, jump_, grad_, panels_, rows_, adam_ = args[3:]
         rate, share1, share2, correction, epsilon = (
             Lanes.splat(builder, builder.extract_value(adam_, i)) for i in range(5)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import time
 import warnings
 from collections import defaultdict
@@ -19,7 +20,7 @@ from imbench.contract.protocol import Protocol
 from imbench.contract.records import Dataset, Fold, Predictions, Preprocessing, Split
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.contract.streams import stream
-from imbench.engine.batches import Batches, Table
+from imbench.engine.batches import BLOCK_STEPS, Batches, Table
 from imbench.engine.mlp import glorot_uniform, mlp_widths
 from imbench.engine.schedule import Schedule
 from imbench.engine.stacked import StackedNets
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 # Rows predicted at once: bounds the memory of a prediction, and changes no number.
 PREDICTION_ROWS = 8192
+
+# Bytes of one core's share of the last-level cache that a block of batches may take: changes speed, and no number.
+CACHE_BYTES = 2**22
 
 
 class TrainingError(RuntimeError):
@@ -72,11 +76,13 @@ def train(
         stacks[_batching(len(fold.train), protocol)].append(i)
     results: dict[int, Predictions] = {}
     with _flushed_denormals(), torch.no_grad():
-        for (steps, batch_size, last), members in stacks.items():
-            of = [folds[i] for i in members]
-            batches = Batches(table, dataset, of, [preprocessing[i] for i in members], steps, batch_size, last)
-            stack = _Stack(dataset, of, [preprocessing[i] for i in members], strategy, protocol, table, batches)
-            results.update(zip(members, stack.train(), strict=True))
+        for (steps, batch_size, last), alike in stacks.items():
+            most = _nets_together(strategy, table, min(steps, BLOCK_STEPS) * batch_size)
+            for members in (alike[i : i + most] for i in range(0, len(alike), most)):
+                of, fitted = [folds[i] for i in members], [preprocessing[i] for i in members]
+                batches = Batches(table, dataset, of, fitted, steps, batch_size, last)
+                stack = _Stack(dataset, of, fitted, strategy, protocol, table, batches)
+                results.update(zip(members, stack.train(), strict=True))
     return [results[i] for i in range(len(folds))]
 
 
@@ -96,6 +102,13 @@ def _engine(strategy: BatchStrategy, device: torch.device) -> type[StackedNets] 
     """The kind of nets to train: the fused ones on a CPU, unless the strategy has a forward pass of its own."""
     own_forward = type(strategy).forward is not BatchStrategy.forward
     return StackedNets if device.type != "cpu" or own_forward else _fused() or StackedNets
+
+
+def _nets_together(strategy: BatchStrategy, table: Table, block_rows: int) -> int:
+    """How many nets train side by side: for the fused engine, as many as have a block of batches fit the cache."""
+    if _engine(strategy, table.x.device) is StackedNets:
+        return sys.maxsize  # one operation for all nets is what makes that engine fast
+    return max(1, CACHE_BYTES // (block_rows * table.x.shape[1] * table.x.element_size()))
 
 
 @functools.cache

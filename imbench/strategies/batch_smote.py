@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
-from imbench.contract.batch import Batch, take_rows
+from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.strategies.by_class import ByClass
 from imbench.strategies.nearest import nearest
+from imbench.strategies.rows import between
 
 MOST_NEIGHBOURS = 5
 # With fewer rows in some class of the batch there are no neighbours worth the name: rows are repeated instead.
@@ -66,12 +67,14 @@ class BatchSMOTE(BatchStrategy):
 
         single = groups.present == 1
         in_place = torch.arange(size, device=rows.device)
-        drawn = batch.take(torch.where(single, in_place, rows).reshape(shape))
-        ends = take_rows(batch.x, torch.where(single, in_place, partners).reshape(shape))
-        gap = luck[..., 2, :].to(drawn.x.dtype).reshape(*shape, *[1] * (drawn.x.ndim - len(shape)))
-        hard = one_hot(drawn.labels, batch.classes).to(drawn.y.dtype)
-        y = torch.where(single.reshape(*batch.stack, 1, 1), drawn.y, hard)
-        return Batch(torch.lerp(drawn.x, ends, gap), y, drawn.weight)
+        rows = torch.where(single, in_place, rows).reshape(shape)
+        partners = torch.where(single, in_place, partners).reshape(shape)
+        hard = one_hot(batch.labels.gather(-1, rows), batch.classes).to(batch.y.dtype)
+        return Batch(
+            between(batch.x, rows, partners, luck[..., 2, :]),
+            torch.where(single.reshape(*batch.stack, 1, 1), batch.y, hard),
+            None if batch.weight is None else batch.weight.gather(-1, rows),
+        )
 
 
 def _most_positions(size: int, classes: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 
 class ByClass:
@@ -21,22 +20,22 @@ class ByClass:
     ----------
     sizes, starts : ``(stack, classes)`` rows of the class of each rank, and where they start in `rows`
     present, largest, smallest : ``(stack, 1)`` number of classes present, rows of the largest and of the smallest one
-    rows : ``(stack, batch)`` row numbers, class after class, in their order within a class
+    rows : ``(stack, batch)`` row numbers, class 0 first, in their order within a class
 
     >>> groups = ByClass(torch.tensor([[1, 1, 0, 1]]), classes=3)
-    >>> groups.sizes, groups.rows
-    (tensor([[3, 1, 0]]), tensor([[0, 1, 3, 2]]))
+    >>> groups.sizes, groups.starts, groups.rows
+    (tensor([[3, 1, 0]]), tensor([[1, 0, 4]]), tensor([[2, 0, 1, 3]]))
     """
 
     def __init__(self, labels: Tensor, classes: int) -> None:
-        counts = one_hot(labels, classes).sum(dim=-2)
-        self.sizes, by_size = counts.sort(dim=-1, descending=True, stable=True)
-        self.starts = self.sizes.cumsum(dim=-1) - self.sizes
+        ordered, self.rows = labels.sort(dim=-1, stable=True)
+        numbers = torch.arange(classes + 1, device=labels.device).expand(len(labels), -1).contiguous()
+        starts = torch.searchsorted(ordered, numbers)
+        self.sizes, by_size = starts.diff(dim=-1).sort(dim=-1, descending=True, stable=True)
+        self.starts = starts.gather(-1, by_size)
         self.present = (self.sizes > 0).sum(dim=-1, keepdim=True)
         self.largest = self.sizes[:, :1]
         self.smallest = self.sizes.gather(-1, self.present - 1)
-        rank = by_size.argsort(dim=-1).gather(-1, labels)
-        self.rows = rank.argsort(dim=-1, stable=True)
 
     def row(self, rank: Tensor, member: Tensor) -> Tensor:
         """Row numbers of these members of the classes of these ranks, all ``(stack, any)``."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
+
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.strategies.parameters import positive
+from imbench.strategies.rows import mixed
 
 
 @dataclass(frozen=True)
@@ -50,4 +53,6 @@ class MixUp(BatchStrategy):
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """The batch mixed with a random permutation of itself."""
         share = noise.beta(self.alpha, self.alpha)  # (*stack,)
-        return batch.mix(batch.take(noise.permutation(batch.size)), share)
+        partners = noise.permutation(batch.size)  # (*stack, batch)
+        rows = torch.arange(batch.size, device=partners.device).expand_as(partners)
+        return mixed(batch, rows, partners, share)

@@ -9,6 +9,7 @@ from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.strategies.parameters import positive
+from imbench.strategies.rows import mixed
 
 
 @dataclass(frozen=True)
@@ -56,4 +57,4 @@ class ReMix(BatchStrategy):
         rows = noise.balanced(batch.y)  # line 3: (*stack, batch) row numbers
         partners = rows.gather(-1, noise.permutation(batch.size))  # line 4
         share = noise.beta(self.alpha, self.alpha)  # line 5: (*stack,)
-        return batch.take(rows).mix(batch.take(partners), share)  # lines 6 and 7
+        return mixed(batch, rows, partners, share)  # lines 6 and 7

@@ -48,8 +48,8 @@ def are_rows_of(x, batch):
 def test_batches_are_distributed_as_imbalanced_learn_makes_them(counts):
     """Class counts, originals, and each feature's mean and spread in every class agree within five standard errors."""
     batch = make_batch(counted(*counts), len(counts), (4,))
-    ours = rebalance(BatchSMOTE(), repeated(batch, 3000))
-    theirs = drawn_by(sampler_for(counts), batch, 100, np.random.default_rng(0))
+    ours = rebalance(BatchSMOTE(), repeated(batch, 1000))
+    theirs = drawn_by(sampler_for(counts), batch, 60, np.random.default_rng(0))
 
     def summary(x, labels):
         of_class = one_hot(labels, len(counts)).double()  # (draws, batch, classes)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Between two lines that only say how far the run is; failures are told at once.
 SECONDS_BETWEEN_LINES = 10.0
+# The first jobs wait for workers that import libraries: what they took says little of the rest.
+_TELLING = 0.05
 
 
 @contextmanager
@@ -88,7 +90,7 @@ def _bar() -> Progress:
 
 def _line(event: Event, elapsed: float) -> str:
     parts = [f"{event.done}/{event.total} jobs", _speed(event, elapsed)]
-    if event.steps_done and event.done < event.total:
+    if event.steps_done > _TELLING * event.steps_total and event.done < event.total:
         left = elapsed / event.steps_done * (event.steps_total - event.steps_done)
         parts.append(f"about {duration(left)} left")
     return ", ".join(filter(None, parts))

@@ -145,7 +145,8 @@ def _execute(plan: Plan, store: Store, executor: Executor, device: str) -> Itera
             if isinstance(outcome, Outcome):
                 ended, steps, nets = ended + 1, steps + size.steps, nets + size.nets
                 if outcome.error is not None:
-                    store.fail(job, outcome.error, _facts(device))
+                    ir = job.variant.ir or min(size.class_counts) / max(size.class_counts)
+                    store.fail(job, outcome.error, {"ir": ir, **_facts(device)})
                 yield event("failed" if outcome.error else "finished", job, outcome.seconds, outcome.error)
             else:
                 yield event("started", job)

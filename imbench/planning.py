@@ -29,8 +29,9 @@ NOT_FETCHED = "not fetched"
 
 @dataclass(frozen=True)
 class Size:
-    """How much work a job is: nets, gradient steps of all of them, and floating-point operations."""
+    """How much a job is: rows of each class, nets, gradient steps of all of them, and floating-point operations."""
 
+    class_counts: tuple[int, ...]
     nets: int
     steps: int
     operations: float
@@ -302,4 +303,4 @@ def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:
     steps = nets * protocol.epochs * steps_per_epoch(train, protocol)
     widths = mlp_widths(card.features, len(counts), protocol)
     weights = sum(a * b for a, b in itertools.pairwise(widths))
-    return Size(nets, steps, 6.0 * protocol.batch_size * weights * steps)
+    return Size(counts, nets, steps, 6.0 * protocol.batch_size * weights * steps)

@@ -170,7 +170,10 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Row numbers (into a `Dataset`'s arrays) of one split: three disjoint sets, sorted."""
+    """Row numbers (into a `Dataset`'s arrays) of one split: three disjoint sets, sorted.
+
+    Repeats and folds count from 0.
+    """
 
     repeat: int
     fold: int

@@ -93,7 +93,8 @@ def take_rows(values: Tensor, rows: Tensor) -> Tensor:
     flat = values.reshape(-1, *rest)
     # Each batch of the stack starts at its own row of the flattened table.
     first = torch.arange(0, flat.shape[0], size, device=rows.device) if size else rows.new_zeros(stack.numel())
-    return flat[(rows.reshape(-1, rows.shape[-1]) + first[:, None]).reshape(-1)].reshape(*rows.shape, *rest)
+    numbers = (rows.reshape(-1, rows.shape[-1]) + first[:, None]).reshape(-1)
+    return flat.index_select(0, numbers).reshape(*rows.shape, *rest)
 
 
 def _blend(a: Tensor, b: Tensor, share: Tensor) -> Tensor:

@@ -70,8 +70,10 @@ class Noise:
         the result: permute it before pairing rows with their neighbours.
         """
         size, classes = y.shape[-2:]
-        member = torch.nn.functional.one_hot(y.argmax(dim=-1), classes)  # (*stack, batch, classes)
-        counts = member.sum(dim=-2)  # (*stack, classes)
+        labels, by_class = y.argmax(dim=-1).sort(dim=-1, stable=True)  # (*stack, batch)
+        numbers = torch.arange(classes + 1, device=y.device).expand(*labels.shape[:-1], -1).contiguous()
+        first = torch.searchsorted(labels, numbers)  # (*stack, classes + 1): where each class starts among `labels`
+        counts = first.diff(dim=-1)
         present = counts > 0
         # A random order of the classes, those present first: slot s of the new batch takes class number s mod C of it.
         turn = torch.where(present, self.uniform(classes), 2.0).argsort(dim=-1)
@@ -79,8 +81,6 @@ class Noise:
         drawn = turn.gather(-1, slot)  # (*stack, batch): the class of each slot
         available = counts.gather(-1, drawn)
         nth = (self.uniform(size) * available).long().minimum(available - 1)
-        first = counts.cumsum(dim=-1) - counts  # where each class starts once rows are grouped by class
-        by_class = y.argmax(dim=-1).argsort(dim=-1, stable=True)  # (*stack, batch)
         return by_class.gather(-1, first.gather(-1, drawn) + nth)
 
     def _draw(self, sample: Sample, shape: tuple[int, ...]) -> Tensor:

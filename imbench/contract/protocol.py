@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,10 +65,11 @@ class Protocol:
     exceptions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        for name, (holds, wanted) in _RULES.items():
+        for name, kind in _SETTABLE.items():
             value = getattr(self, name)
-            if value is not None and not holds(value):
-                raise UsageError(f"protocol {self.name}: {name} must be {wanted}, got {value!r}")
+            holds, wanted = _RULES.get(name, (_anything, ""))
+            if not (_is_a(value, kind) and (value is None or holds(value))):
+                raise UsageError(f"protocol {self.name}: {name} must be {wanted or _CALLED[kind]}, got {value!r}")
 
     @classmethod
     def from_mapping(cls, name: str, values: Mapping[str, Any]) -> Protocol:
@@ -75,7 +77,15 @@ class Protocol:
         unknown = sorted(set(values) - set(_FIELDS))
         if unknown:
             raise UsageError(f"protocol {name} has no field {unknown[0]!r}; its fields: {', '.join(_FIELDS)}")
-        return cls(**{"name": name, **values})
+        protocol = cls(**{"name": name, **values})
+        for dataset, fields in protocol.exceptions.items():
+            if not isinstance(fields, Mapping) or not set(fields) <= set(_SETTABLE):
+                raise UsageError(
+                    f"protocol {name}: exceptions for {dataset!r} must be a table of fields, got {fields!r}; "
+                    f"the fields: {', '.join(_SETTABLE)}"
+                )
+            protocol.for_dataset(*dataset.split(":task=") if ":task=" in dataset else (dataset, ""))
+        return protocol
 
     def with_settings(self, settings: Mapping[str, str]) -> Protocol:
         """A protocol with fields set by hand (``--set epochs=50``); they win over exceptions for single datasets."""
@@ -106,6 +116,20 @@ def _positive(value: Any) -> bool:
     return bool(value > 0)
 
 
+def _anything(value: Any) -> bool:
+    return True
+
+
+def _is_a(value: Any, kind: Any) -> bool:
+    """Whether a protocol file's value is of its field's type; a whole number will do for any number, no bool will."""
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    if kind is float:
+        return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, kind)
+
+
+_CALLED = {bool: "true or false", str: "text"}
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "epochs": (_positive, "a positive whole number"),
     "repeats": (_positive, "a positive whole number"),

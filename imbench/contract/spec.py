@@ -60,7 +60,8 @@ def format_value(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return "+".join(format_value(v) for v in value)
-    return repr(value) if isinstance(value, float) else str(value)
+    # "+" separates the values of a tuple, and 1e20 is the same number as 1e+20.
+    return repr(value).replace("e+", "e") if isinstance(value, float) else str(value)
 
 
 def build(cls: type[T], params: Mapping[str, str], owner: str) -> T:

@@ -109,3 +109,26 @@ def test_identity_is_every_field_that_decides_numbers():
     assert set(protocol.identity()) == fields - {"name", "exceptions"}
     assert protocol.identity() == Protocol("other").identity()
     assert protocol.identity() != Protocol(epochs=3).identity()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", "many"),
+        ("epochs", 3.5),
+        ("epochs", True),
+        ("learning_rate", float("inf")),
+        ("drop_last", "no"),
+        ("validation", None),
+        ("schedule", 3),
+    ],
+)
+def test_a_file_whose_value_has_the_wrong_type_is_refused(field, value):
+    with pytest.raises(UsageError, match=f"{field} must be"):
+        Protocol.from_mapping("mine", {field: value})
+
+
+@pytest.mark.parametrize("fields", [3, {"epoch": 3}, {"epochs": "many"}, {"epochs": 0}])
+def test_a_file_with_a_bad_exception_is_refused(fields):
+    with pytest.raises(UsageError, match="epochs"):
+        Protocol.from_mapping("mine", {"exceptions": {"coil2000": fields}})

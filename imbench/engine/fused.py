@@ -15,6 +15,7 @@ from imbench.contract.protocol import Protocol
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.engine import kernel
 from imbench.engine.dropout import block_keys, threshold
+from imbench.engine.fused_plan import plan_net, working_space
 from imbench.engine.stacked import _mean_loss
 
 
@@ -56,7 +57,7 @@ class FusedNets:
         self._own_loss = type(strategy).loss is not BatchStrategy.loss
         self._steps_done = 0
         self._rooms: dict[int, _Room] = {}
-        self._layout, parameters, _ = kernel.plan_net(widths, 1)
+        self._layout, parameters, _ = plan_net(widths, 1)
         # (nets, parameters): each net's own are contiguous
         self._values, self._means, self._squares = np.zeros((3, len(weights), parameters), np.float32)
         for i, arrays in enumerate(weights):
@@ -154,8 +155,8 @@ class FusedNets:
     def _room(self, size: int, spaces: int) -> _Room:
         room = self._rooms.get(size)
         if room is None or len(room.spaces) < spaces:
-            plan, _, floats = kernel.plan_net(self.widths, size)
-            room = _Room(plan, [kernel.working_space(plan, floats, size) for _ in range(spaces)])
+            plan, _, floats = plan_net(self.widths, size)
+            room = _Room(plan, [working_space(plan, floats, size) for _ in range(spaces)])
             self._rooms[size] = room
         return room
 

@@ -35,7 +35,7 @@ PANEL = 16
 # Rows of a product held in registers: 6 x 16 floats are 12 of AVX2's 16 registers, which keeps both multipliers busy.
 TILE_ROWS = 6
 
-# Columns of the plan of a net (see `plan_net`).
+# Columns of the plan of a net (see `imbench.engine.fused_plan`).
 WIDTH, PADDED, INPUT, WEIGHTS, MASK, DELTA = range(6)
 # Entries of the settings of a call.
 RATE, DECAY1, DECAY2, EPSILON, KEEP_SCALE = range(5)
@@ -85,6 +85,14 @@ class Lanes:
         """These lanes where the condition holds, else the other ones."""
         return Lanes(self.builder, self.builder.select(condition, self.value, other.value))
 
+    def shifted_signed(self, count: int) -> Lanes:
+        """Integers shifted right, their sign kept."""
+        return Lanes(self.builder, self.builder.ashr(self.value, ir.Constant(_INTS, [count] * PANEL)))
+
+    def to_floats(self) -> Lanes:
+        """Integers as floats of the same value."""
+        return Lanes(self.builder, self.builder.sitofp(self.value, _FLOATS))
+
     def as_floats(self) -> Lanes:
         """The same bits read as floats."""
         return Lanes(self.builder, self.builder.bitcast(self.value, _FLOATS))
@@ -107,6 +115,9 @@ class Lanes:
 
     def __truediv__(self, other: Lanes) -> Lanes:
         return self._apply("fdiv", "sdiv", other)
+
+    def __and__(self, other: Lanes) -> Lanes:
+        return self._apply("and_", "and_", other)
 
     def __xor__(self, other: Lanes) -> Lanes:
         return self._apply("xor", "xor", other)
@@ -308,31 +319,106 @@ def _transpose(typingctx, src, src_at, src_row, dst, dst_at):  # type: ignore[no
     return sig, codegen
 
 
+def _exponential(x: Lanes) -> Lanes:
+    """The exponential of floats not above 0 (Cephes' expf: 2 units in the last place)."""
+
+    def constant(value: float) -> Lanes:
+        return Lanes.splat(x.builder, value)
+
+    x = constant(-87.0).where(x < constant(-87.0), x)
+    # Adding 1.5 * 2^23 rounds to a whole number, which is then in the low bits.
+    shifter = constant(12582912.0)
+    whole = x.times_plus(constant(1.44269504), shifter)
+    n = whole - shifter
+    r = n.times_plus(constant(-0.693359375), x)
+    r = n.times_plus(constant(2.12194440e-4), r)
+    y = constant(1.9875691500e-4)
+    for c in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1):
+        y = y.times_plus(r, constant(c))
+    y = y.times_plus(r * r, r) + constant(1.0)
+    exponent = (whole.as_bits() << Lanes.bits(x.builder, [23] * PANEL)) + constant(1.0).as_bits()
+    return y * exponent.as_floats()
+
+
+def _logarithm(x: Lanes) -> Lanes:
+    """The natural logarithm of normal positive floats (Cephes' logf: 2 units in the last place)."""
+
+    def constant(value: float) -> Lanes:
+        return Lanes.splat(x.builder, value)
+
+    def bits(value: int) -> Lanes:
+        return Lanes.bits(x.builder, [value] * PANEL)
+
+    # x = m * 2^e with m in [sqrt(1/2), sqrt(2)): the offset moves the border between exponents there.
+    moved = x.as_bits() - bits(0x3F3504F3)
+    e = (moved.shifted_signed(23)).to_floats()
+    m = ((moved & bits(0x7FFFFF)) + bits(0x3F3504F3)).as_floats() - constant(1.0)
+    y = constant(7.0376836292e-2)
+    for c in (
+        *(-1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1),
+        *(-1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1),
+    ):
+        y = y.times_plus(m, constant(c))
+    y = y * m * m * m
+    y = e.times_plus(constant(-2.12194440e-4), y)
+    y = (m * m).times_plus(constant(-0.5), y)
+    return e.times_plus(constant(0.693359375), m + y)
+
+
 @intrinsic
-def _exp(typingctx, s, at):  # type: ignore[no-untyped-def]
-    """In place, the exponential of `PANEL` floats not above 0 (Cephes' expf: 2 units in the last place)."""
-    sig = types.void(s, types.intp)
+def _panel_loss(typingctx, s, z, y, d, classes, scale):  # type: ignore[no-untyped-def]
+    """The sum of the losses of a panel's rows; ``scale`` times their gradient on the logits to ``d``.
+
+    ``z`` holds the logits, ``y`` the soft labels and after them the rows' weights. With m the sum of a row's labels,
+    its loss is ``w * (m * log(sum_c exp z_c) - sum_c y_c z_c)`` and its gradient ``w * (m * softmax(z)_c - y_c)``.
+    """
+    n = types.intp
+    sig = types.float32(s, n, n, n, n, types.float32)
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        def constant(value: float) -> Lanes:
-            return Lanes.splat(builder, value)
+        s_, z_, y_, d_, classes_, scale_ = args
+        bases = [_address(context, builder, signature.args[0], s_, at) for at in (z_, y_, d_)]
 
-        place = _address(context, builder, signature.args[0], args[0], args[1])
-        x = Lanes.load(builder, place)
-        x = constant(-87.0).where(x < constant(-87.0), x)
-        # Adding 1.5 * 2^23 rounds to a whole number, which is then in the low bits.
-        shifter = constant(12582912.0)
-        whole = x.times_plus(constant(1.44269504), shifter)
-        n = whole - shifter
-        r = n.times_plus(constant(-0.693359375), x)
-        r = n.times_plus(constant(2.12194440e-4), r)
-        y = constant(1.9875691500e-4)
-        for c in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1):
-            y = y.times_plus(r, constant(c))
-        y = y.times_plus(r * r, r) + constant(1.0)
-        exponent = (whole.as_bits() << Lanes.bits(builder, [23] * PANEL)) + constant(1.0).as_bits()
-        (y * exponent.as_floats()).store(place)
-        return context.get_dummy_value()
+        def sums(*start: float) -> list[Any]:
+            held = [cgutils.alloca_once(builder, _FLOATS) for _ in start]
+            for place, value in zip(held, start, strict=True):
+                builder.store(Lanes.splat(builder, value).value, place)
+            return held
+
+        def value(place: Any) -> Lanes:
+            return Lanes(builder, builder.load(place))
+
+        def add(place: Any, term: Lanes) -> None:
+            builder.store((value(place) + term).value, place)
+
+        @contextmanager
+        def each_class() -> Iterator[list[Any]]:
+            with _counted(builder, classes_) as c:
+                yield [builder.gep(base, [builder.mul(c, _INDEX(PANEL))]) for base in bases]
+
+        (highest,) = sums(-3e38)
+        with each_class() as (at_z, _, _):
+            z = Lanes.load(builder, at_z)
+            builder.store(z.where(value(highest) < z, value(highest)).value, highest)
+        top = value(highest)
+        total, mass, agreement = sums(0.0, 0.0, 0.0)
+        with each_class() as (at_z, at_y, at_d):
+            z, y = Lanes.load(builder, at_z), Lanes.load(builder, at_y)
+            e = _exponential(z - top)
+            e.store(at_d)
+            add(total, e)
+            add(mass, y)
+            add(agreement, y * z)
+        weight = Lanes.load(builder, builder.gep(bases[1], [builder.mul(classes_, _INDEX(PANEL))]))
+        losses = weight * (value(mass) * (_logarithm(value(total)) + top) - value(agreement))
+        factor = value(mass) / value(total)
+        share = weight * Lanes.splat(builder, scale_)
+        with each_class() as (_, at_y, at_d):
+            (share * (Lanes.load(builder, at_d) * factor - Lanes.load(builder, at_y))).store(at_d)
+        result = ir.Constant(ir.FloatType(), 0.0)
+        for lane in range(PANEL):
+            result = builder.fadd(result, builder.extract_element(losses.value, ir.Constant(ir.IntType(32), lane)))
+        return result
 
     return sig, codegen
 
@@ -444,36 +530,19 @@ def _cross_entropy(y, weight, s, plan):  # type: ignore[no-untyped-def]
     """The mean loss of a step (soft labels, weighted); the delta of the logits into its place."""
     size, classes = y.shape
     last = plan.shape[0] - 1
-    loss = np.float32(0.0)
+    labels = plan[0, DELTA]  # free at this time
+    loss = 0.0
     for q in range((size + PANEL - 1) // PANEL):
-        z = plan[last, INPUT] + q * (classes + 1) * PANEL
-        d = plan[last, DELTA] + q * plan[last, PADDED] * PANEL
-        for lane in range(PANEL):
-            top = s[z + lane]
-            for c in range(1, classes):
-                top = max(top, s[z + c * PANEL + lane])
-            for c in range(classes):
-                s[d + c * PANEL + lane] = s[z + c * PANEL + lane] - top
-        for c in range(classes):
-            _exp(s, d + c * PANEL)
         for lane in range(PANEL):
             row = q * PANEL + lane
-            if row >= size:
-                for c in range(classes):
-                    s[d + c * PANEL + lane] = 0.0
-                continue
-            total, mass, agreement, top = np.float32(0.0), np.float32(0.0), np.float32(0.0), s[z + lane]
+            here = row < size  # lanes beyond the batch weigh nothing
             for c in range(classes):
-                top = max(top, s[z + c * PANEL + lane])
-                total += s[d + c * PANEL + lane]
-                mass += y[row, c]
-                agreement += y[row, c] * s[z + c * PANEL + lane]
-            share = weight[row] if weight.shape[0] > 0 else np.float32(1.0)
-            loss += share * (mass * (math.log(total) + top) - agreement)
-            share /= np.float32(size)
-            for c in range(classes):
-                s[d + c * PANEL + lane] = share * (s[d + c * PANEL + lane] / total * mass - y[row, c])
-    return loss / np.float32(size)
+                s[labels + c * PANEL + lane] = y[row, c] if here else 0.0
+            s[labels + classes * PANEL + lane] = (weight[row] if weight.shape[0] > 0 else 1.0) if here else 0.0
+        z = plan[last, INPUT] + q * (classes + 1) * PANEL
+        d = plan[last, DELTA] + q * plan[last, PADDED] * PANEL
+        loss += _panel_loss(s, z, labels, d, classes, np.float32(1.0 / size))
+    return loss / size
 
 
 _STATE = (
@@ -525,37 +594,3 @@ def backward_step(delta, p, m, v, s, plan, settings, done):  # type: ignore[no-u
             at = plan[-1, DELTA] + (q * plan[-1, PADDED] + c) * PANEL + lane
             s[at] = delta[row, c] if row < size else 0.0
     _backward(size, p, m, v, s, plan, settings, done)
-
-
-def plan_net(widths: tuple[int, ...], batch: int) -> tuple[np.ndarray, int, int]:
-    """Where everything of a net lies: its plan, the number of its parameters (padded), and floats of working space.
-
-    A plan is ``(layers + 1, 6)`` int64; row l is about the values that enter layer l (the last row: the logits), with
-    the columns `WIDTH`; `PADDED` (the width up to whole panels); `INPUT`, where the values lie in the working space;
-    `WEIGHTS`, where the layer's weights begin, ``(WIDTH + 1, PADDED of the next row)`` with the bias as the last row;
-    `MASK`, how many units dropout draws for before these; `DELTA`, where their gradients lie.
-    """
-    panels = -(-batch // PANEL)
-    plan = np.zeros((len(widths), 6), np.int64)
-    plan[:, WIDTH] = widths
-    plan[:, PADDED] = -(-plan[:, WIDTH] // PANEL) * PANEL
-    plan[1:, WEIGHTS] = np.cumsum((plan[:-1, WIDTH] + 1) * plan[1:, PADDED])
-    plan[:, MASK] = np.concatenate([[0, 0], np.cumsum(widths[1:-1])])[: len(widths)]
-    # Dropout draws for every hidden layer but the last; the last row of the column is their sum.
-    plan[-1, MASK] = sum(widths[1:-2])
-    panel = panels * PANEL
-    inputs = (plan[:, WIDTH] + 1) * panel
-    plan[1:, INPUT] = np.cumsum(inputs)[:-1]
-    widest = int(plan[1:, PADDED].max()) * panel
-    plan[:, DELTA] = inputs.sum() + widest * (1 + np.arange(len(widths)) % 2)
-    plan[0, DELTA] = inputs.sum()
-    return plan, int(plan[-1, WEIGHTS]), int(inputs.sum()) + 3 * widest
-
-
-def working_space(plan: np.ndarray, floats: int, batch: int) -> np.ndarray:
-    """Working space for batches of at most ``batch`` rows, with its rows of ones."""
-    space = np.zeros(floats, np.float32)
-    for width, start in plan[:-1, [WIDTH, INPUT]]:
-        values = space[start : start + (width + 1) * -(-batch // PANEL) * PANEL]
-        values.reshape(-1, width + 1, PANEL)[:, -1] = 1.0
-    return space

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from imbench.contract.batch import Batch
@@ -42,10 +42,11 @@ def trained_nets(dataset, folds, strategy, protocol):
     return stack.nets
 
 
+@example(strategy=Plain(), classes=16, features=1, divisor=4.0, layers=2, batch_size=10, drop_last=True)
 @settings(max_examples=25, deadline=None)
 @given(
     strategy=st.sampled_from(RECIPES),
-    classes=st.sampled_from([2, 3, 10]),
+    classes=st.sampled_from([2, 3, 10, 16, 17]),
     features=st.integers(1, 40),
     divisor=st.floats(0.5, 4.0),
     layers=st.integers(1, 4),
@@ -176,7 +177,7 @@ def test_logits_of_any_size_give_a_finite_loss():
 @pytest.fixture
 def no_numba(monkeypatch):
     """Numba as it is where it is not installed, and nothing imported yet."""
-    for name in ("fused", "kernel"):
+    for name in ("fused", "fused_plan", "kernel"):
         monkeypatch.delitem(sys.modules, f"imbench.engine.{name}")
         monkeypatch.delattr(f"imbench.engine.{name}")
     monkeypatch.setitem(sys.modules, "numba", None)

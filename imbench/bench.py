@@ -16,6 +16,7 @@ from imbench.contract.protocol import Protocol
 from imbench.contract.records import Dataset, Fold, Job, Preprocessing
 from imbench.data.folds import fold_hash, make_folds
 from imbench.data.preprocess import fit
+from imbench.engine.train import compile_once, train
 from imbench.execution import Executor, InProcess, LocalPool, Outcome, Task, available_cores
 from imbench.planning import Plan, plan
 from imbench.registry import Registry
@@ -34,12 +35,13 @@ class Event:
 
     Parameters
     ----------
-    kind : ``planned``, ``started``, ``finished``, ``failed`` or ``done``
-    plan : what is being run; ``job``: the job it is about, None for ``planned`` and ``done``
+    kind : ``planned``, ``compiled`` (the training kernel, the first time on a machine), ``started``, ``finished``,
+        ``failed`` or ``done``
+    plan : what is being run; ``job``: the job it is about, None where it is about none
     done, total : jobs of this run ended so far, whatever their end, and in all
-    steps_done, steps_total : gradient steps planned for the jobs ended so far, and for all
+    work_done, work_total : roughly the seconds that the jobs ended so far, and all, take one core
     nets : nets trained so far
-    seconds : how long the job took; ``error``: why it failed
+    seconds : how long the job, or compiling, took; ``error``: why it failed
     """
 
     kind: str
@@ -47,8 +49,8 @@ class Event:
     job: Job | None
     done: int
     total: int
-    steps_done: int
-    steps_total: int
+    work_done: float
+    work_total: float
     nets: int
     seconds: float = 0.0
     error: str | None = None
@@ -112,7 +114,7 @@ def run_plan(
     progress: Callable[[Event], None] | None = None,
 ) -> Results:
     """Do the pending jobs of a plan and read the results of all its jobs; see `run`."""
-    _check_device(device)
+    check_device(device)
     store = Store.open(plan.store, create=True)
     store.note(plan.notes)
     for event in _execute(plan, store, _executor(jobs, device, len(plan.pending)), device):
@@ -128,22 +130,24 @@ def load(store: str | Path) -> Results:
 
 def _execute(plan: Plan, store: Store, executor: Executor, device: str) -> Iterator[Event]:
     pending = plan.pending
-    total = sum(plan.size(job).steps for job in pending)
-    ended = steps = nets = 0
+    total = sum(plan.size(job).cost for job in pending)
+    ended, work, nets = 0, 0.0, 0
 
     def event(kind: str, job: Job | None = None, seconds: float = 0.0, error: str | None = None) -> Event:
-        return Event(kind, plan, job, ended, len(pending), steps, total, nets, seconds, error)
+        return Event(kind, plan, job, ended, len(pending), work, total, nets, seconds, error)
 
     yield event("planned")
+    if pending and (compiling := compile_once(device)):
+        yield event("compiled", seconds=compiling)
     tasks = [
-        Task(i, plan.size(job).operations, partial(_do, job, plan.store, plan.data_mirror, plan.plugins, device))
+        Task(i, plan.size(job).cost, partial(_do, job, plan.store, plan.data_mirror, plan.plugins, device))
         for i, job in enumerate(pending)
     ]
     with closing(executor.run(tasks)) as outcomes:
         for outcome in outcomes:
             job, size = pending[outcome.index], plan.size(pending[outcome.index])
             if isinstance(outcome, Outcome):
-                ended, steps, nets = ended + 1, steps + size.steps, nets + size.nets
+                ended, work, nets = ended + 1, work + size.cost, nets + size.nets
                 if outcome.error is not None:
                     ir = job.variant.ir or min(size.class_counts) / max(size.class_counts)
                     store.fail(job, outcome.error, {"ir": ir, **_facts(device)})
@@ -155,8 +159,6 @@ def _execute(plan: Plan, store: Store, executor: Executor, device: str) -> Itera
 
 def _do(job: Job, store: Path, mirror: str | None, plugins: tuple[str, ...], device: str) -> None:
     """One job, from arrays to the stored file; runs in a worker."""
-    from imbench.engine.train import train
-
     registry = Registry(plugins)
     dataset, folds, fitted, rows_hash = _prepared(registry, job.variant.spec, job.data_hash, mirror, job.protocol)
     strategy = registry.strategy(job.strategy)
@@ -179,7 +181,8 @@ def _prepared(
     return dataset, folds, fitted, fold_hash(dataset, folds)
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
+    """Raise `UsageError` for a device that torch does not have."""
     import torch
 
     kind, _, number = device.partition(":")

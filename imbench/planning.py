@@ -23,18 +23,29 @@ from imbench.protocols import load_protocol
 from imbench.registry import Registry
 from imbench.study.store import Store
 
+# What a step of a small net takes beside its products, and the rate of those: the fused engine on one core of 2021
+# (docs/decisions/0001). Their ratio matters, not the seconds.
+SECONDS_PER_STEP, RATE = 2.5e-5, 6e10
+
 # Stands for the hash of data that a dry run does not fetch.
 NOT_FETCHED = "not fetched"
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much a job is: rows of each class, nets, gradient steps of all of them, and floating-point operations."""
+    """How much a job is.
+
+    Parameters
+    ----------
+    class_counts : rows of each class
+    nets, steps : nets to train, and gradient steps of all of them
+    cost : seconds that it takes one core, roughly; good for putting long jobs first and for telling the time left
+    """
 
     class_counts: tuple[int, ...]
     nets: int
     steps: int
-    operations: float
+    cost: float
 
 
 @dataclass(frozen=True)
@@ -303,4 +314,4 @@ def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:
     steps = nets * protocol.epochs * steps_per_epoch(train, protocol)
     widths = mlp_widths(card.features, len(counts), protocol)
     weights = sum(a * b for a, b in itertools.pairwise(widths))
-    return Size(counts, nets, steps, 6.0 * protocol.batch_size * weights * steps)
+    return Size(counts, nets, steps, steps * (SECONDS_PER_STEP + 6 * protocol.batch_size * weights / RATE))

@@ -65,9 +65,9 @@ def _basis(board: Leaderboard) -> str:
 
 
 def _dropped(board: Leaderboard) -> Sequence[str]:
-    return [
-        paragraph(f"not ranked: {d.dataset} {d.variant}, which lacks {', '.join(d.missing)}") for d in board.dropped
-    ]
+    configurations = [f"{d.dataset} {d.variant}, which lacks {', '.join(d.missing)}" for d in board.dropped]
+    strategies = [f"{name}, which has no result" for name in board.unranked]
+    return [paragraph(f"not ranked: {what}") for what in (*configurations, *strategies)]
 
 
 def _board_json(board: Leaderboard) -> dict[str, Any]:
@@ -78,6 +78,7 @@ def _board_json(board: Leaderboard) -> dict[str, Any]:
         "higher_is_better": board.metric.higher_is_better,
         "configurations": [{"dataset": d, "variant": v} for d, v in board.configurations],
         "dropped": [{"dataset": d.dataset, "variant": d.variant, "missing": list(d.missing)} for d in board.dropped],
+        "unranked": list(board.unranked),
         "undefined": board.undefined,
         "rows": board.table.to_dict("records"),
     }

@@ -43,8 +43,8 @@ class PlainLines:
     def __call__(self, event: Event) -> None:
         """Print a line if this event deserves one."""
         now = self._clock()
-        if event.kind == "failed":
-            _tell_failure(event)
+        _tell_failure(event)
+        _tell_compilation(event)
         if event.kind not in ("finished", "failed") or event.job is None:
             return
         if event.done in (1, event.total) or now - self._told >= SECONDS_BETWEEN_LINES:
@@ -65,10 +65,11 @@ class LiveBar:
         """Move the bar."""
         if event.kind == "failed":
             self._progress.console.print(_failure(event), style="red", markup=False, highlight=False)
+        _tell_compilation(event)
         speed = _speed(event, self._clock() - self._started)
         facts = f"{event.done}/{event.total} jobs{f', {speed}' if speed else ''}"
-        # A bar of no length is rich's sign for "unknown"; a run with nothing to do is done.
-        self._progress.update(self._task, total=max(event.steps_total, 1), completed=event.steps_done or 0, facts=facts)
+        # A bar of no length is rich's sign for "unknown".
+        self._progress.update(self._task, total=event.work_total or 1, completed=event.work_done, facts=facts)
 
 
 def _bar() -> Progress:
@@ -90,8 +91,8 @@ def _bar() -> Progress:
 
 def _line(event: Event, elapsed: float) -> str:
     parts = [f"{event.done}/{event.total} jobs", _speed(event, elapsed)]
-    if event.steps_done > _TELLING * event.steps_total and event.done < event.total:
-        left = elapsed / event.steps_done * (event.steps_total - event.steps_done)
+    if event.work_done > _TELLING * event.work_total and event.done < event.total:
+        left = elapsed / event.work_done * (event.work_total - event.work_done)
         parts.append(f"about {duration(left)} left")
     return ", ".join(filter(None, parts))
 
@@ -101,6 +102,11 @@ def _speed(event: Event, elapsed: float) -> str:
         return ""
     rate = event.nets / elapsed
     return f"{rate:.1f} nets/s" if rate >= 1 else f"{rate * 60:.1f} nets/min"
+
+
+def _tell_compilation(event: Event) -> None:
+    if event.kind == "compiled":
+        say(f"compiled the training kernel in {duration(event.seconds)}, once for this machine")
 
 
 def _tell_failure(event: Event) -> None:

@@ -76,6 +76,7 @@ def run(
 
         show_plan(bench.plan(fetch=False, **request), as_json)
         return 0
+    bench.check_device(device)
     session.resumable = True
     # Planning without fetching finds every mistake in the request at once, and what is missing.
     plan = bench.plan(fetch=False, **request)

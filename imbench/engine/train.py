@@ -111,6 +111,19 @@ def _nets_together(strategy: BatchStrategy, table: Table, block_rows: int) -> in
     return max(1, CACHE_BYTES // (block_rows * table.x.shape[1] * table.x.element_size()))
 
 
+def compile_once(device: torch.device | str = "cpu") -> float:
+    """Compile what training on this device needs, so that worker processes find it on disk.
+
+    Returns the seconds that took; 0 where it was there already, or there is nothing to compile.
+    """
+    start = time.perf_counter()
+    if torch.device(device).type != "cpu" or "imbench.engine.kernel" in sys.modules or _fused() is None:
+        return 0.0
+    from imbench.engine.kernel import train_steps
+
+    return time.perf_counter() - start if train_steps.stats.cache_misses else 0.0
+
+
 @functools.cache
 def _fused() -> type[FusedNets] | None:
     """The fused engine, which compiles on its first import on a machine; None, with one notice, without Numba."""

@@ -166,7 +166,8 @@ def test_progress_adds_up(run):
     run(progress=events.append)
     assert [e.kind for e in events] == ["planned", "started", "finished", "started", "finished", "done"]
     assert events[-1].done == events[-1].total == 2
-    assert events[-1].steps_done == events[-1].steps_total > 0
+    assert events[-1].work_done == pytest.approx(events[-1].work_total)
+    assert events[-1].work_total > 0
     assert events[-1].nets == 4
 
 

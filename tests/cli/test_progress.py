@@ -15,8 +15,8 @@ def event(kind, done=0, *, error=None):
         job=None if kind in ("planned", "done") else job,
         done=done,
         total=100,
-        steps_done=done * 50,
-        steps_total=5000,
+        work_done=done * 50.0,
+        work_total=5000.0,
         nets=done * 20,
         error=error,
     )

@@ -72,4 +72,7 @@ def finished(tmp_path_factory) -> tuple[Path, list[str], Answer]:
     strategies = ["--strategy", "baseline", "--strategy", "remix"]
     store = folder / "store"
     command = ["run", *datasets, *strategies, "--protocol", "smoke", "--jobs", "1", "--store", str(store)]
-    return store, command, call(*command)
+    with pytest.MonkeyPatch.context() as patch:
+        # Parallel runs of pytest set a width; this fixture is made before a test's own surroundings are.
+        patch.delenv("COLUMNS", raising=False)
+        return store, command, call(*command)

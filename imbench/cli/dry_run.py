@@ -28,7 +28,7 @@ def show_plan(plan: Plan, as_json: bool) -> None:
 
 def _warnings(places: dict[str, str]) -> list[str]:
     missing = [name for name, place in places.items() if place.startswith("unreachable")]
-    return [f"cannot be reached now, so a run would do without: {', '.join(missing)}"] if missing else []
+    return [f"cannot be reached now, so a run would leave out or stand in for: {', '.join(missing)}"] if missing else []
 
 
 def _row(plan: Plan, spec: str, places: dict[str, str]) -> list[object]:

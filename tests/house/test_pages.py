@@ -12,7 +12,8 @@ from imbench.cli.app import cli
 from tests.house.conftest import ROOT, blocks, pages
 from tests.house.installed import write_table
 
-COMMANDS = sorted({line for page in pages() for line in re.findall(r"^imbench .+$", page.read_text(), re.MULTILINE)})
+LINES = [line.strip() for page in pages() for line in page.read_text("utf-8").splitlines()]
+COMMANDS = sorted({line for line in LINES if line.startswith("imbench ") and not line.startswith("imbench is ")})
 LINKS = [(page, link) for page in pages() for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())]
 
 

@@ -22,7 +22,7 @@ def outcomes(events):
     return {event.index: event for event in events if isinstance(event, Outcome)}
 
 
-@pytest.fixture(params=EXECUTORS, ids=str)
+@pytest.fixture(params=EXECUTORS, ids=["in-process", "one-worker", "two-workers"])
 def executor(request):
     return request.param
 

@@ -17,28 +17,10 @@ from imbench.data.cards import load_card
 from imbench.data.sources.kinds import KINDS
 from imbench.data.sources.mirror import ENVIRONMENT, Mirror, open_mirror
 from imbench.data.user_table import describe_user_table, is_user_table, read_user_table
-from imbench.data.variants import build, parse_variant
+from imbench.data.variants import build
 from imbench.data.verify import verify
 
 log = logging.getLogger("imbench.data")
-
-
-def dataset(spec: str, *, mirror: str | None = None, cache: Path | None = None) -> Dataset:
-    """The arrays, names, labels and row numbers of a dataset variant.
-
-    Parameters
-    ----------
-    spec : ``segment:ir=0.05``, ``optdigits:task=multiclass,ir=0.1,seed=3``, ``my/table.csv:target=churn``, …
-    mirror : folder or http(s) URL that is asked first; default the environment's ``IMBENCH_DATA_MIRROR``
-    cache : folder of the copies fetched; default ``IMBENCH_CACHE``, else the platform's per-user cache folder
-
-    Raises `DataError` for a spec that means nothing, and for data that cannot be had or is not what its card says.
-    """
-    if is_user_table(parse_spec(spec)[0]):
-        card, table = read_user_table(spec)
-        return build(table, card, parse_variant(spec, card), hash_table(table))
-    card = card_of(spec)
-    return load(card, parse_variant(spec, card), mirror=mirror, cache=cache)
 
 
 def card_of(spec: str) -> Card:
@@ -48,7 +30,10 @@ def card_of(spec: str) -> Card:
 
 
 def load(card: Card, variant: Variant, *, mirror: str | None = None, cache: Path | None = None) -> Dataset:
-    """The arrays of one variant of this card's dataset, fetched if need be; errors are those of `dataset`."""
+    """The arrays of one variant of this card's dataset, fetched if need be; see `imbench.registry.dataset`.
+
+    Raises `DataError` for data that cannot be had or is not what its card says.
+    """
     if is_user_table(card.name):
         _, table = read_user_table(variant.spec)
         return build(table, card, variant, hash_table(table))

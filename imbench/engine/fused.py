@@ -16,7 +16,7 @@ from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.engine import kernel
 from imbench.engine.dropout import block_keys, threshold
 from imbench.engine.fused_plan import plan_net, working_space
-from imbench.engine.stacked import _mean_loss
+from imbench.engine.stacked import mean_loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +141,7 @@ class FusedNets:
             with torch.enable_grad():
                 leaf = torch.from_numpy(logits).requires_grad_()
                 weight = None if batch.weight is None else batch.weight[:, step]
-                losses = _mean_loss(self.strategy.loss(leaf, batch.y[:, step], info), weight)
+                losses = mean_loss(self.strategy.loss(leaf, batch.y[:, step], info), weight)
                 delta = torch.autograd.grad(losses.sum(), leaf)[0].contiguous().numpy()
             for i in range(nets):
                 state = *self._state(i), room.spaces[i]

@@ -133,10 +133,10 @@ class StackedNets:
         if self._own_loss:
             with torch.enable_grad():
                 logits.requires_grad_()
-                losses = _mean_loss(self.strategy.loss(logits, batch.y, info), batch.weight)
+                losses = mean_loss(self.strategy.loss(logits, batch.y, info), batch.weight)
                 return losses.detach(), torch.autograd.grad(losses.sum(), logits)[0]
         log_p = torch.log_softmax(logits, dim=-1)
-        losses = _mean_loss(-(batch.y * log_p).sum(dim=-1), batch.weight)
+        losses = mean_loss(-(batch.y * log_p).sum(dim=-1), batch.weight)
         delta = log_p.exp_().mul_(batch.y.sum(dim=-1, keepdim=True)).sub_(batch.y).div_(batch.size)
         return losses, delta if batch.weight is None else delta.mul_(batch.weight[..., None])
 
@@ -144,7 +144,7 @@ class StackedNets:
         leaves = [p.detach().requires_grad_() for p in self.parameters]
         with torch.enable_grad():
             logits, y = self.strategy.forward(_StagedNet(leaves, masks, self.protocol.dropout), batch, noise)
-            losses = _mean_loss(self.strategy.loss(logits, y, info), batch.weight)
+            losses = mean_loss(self.strategy.loss(logits, y, info), batch.weight)
             gradients = torch.autograd.grad(losses.sum(), leaves)
         for held, gradient in zip(self._gradients, gradients, strict=True):
             held.copy_(gradient)
@@ -196,7 +196,7 @@ def _scaled(masks: Tensor | None, layer: int, last: int, dropout: float) -> Tens
     return None if masks is None or layer >= last - 1 else masks[:, layer] / (1.0 - dropout)
 
 
-def _mean_loss(losses: Tensor, weight: Tensor | None) -> Tensor:
+def mean_loss(losses: Tensor, weight: Tensor | None) -> Tensor:
     """``(nets, batch)`` -> ``(nets,)``: the weighted sum over the batch size, as Keras reduces class weights."""
     return (losses if weight is None else losses * weight).mean(dim=-1)
 

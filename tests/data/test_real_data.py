@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from imbench import registry
 from imbench.contract.protocol import Protocol
-from imbench.data import load, preprocess
+from imbench.data import preprocess
 from imbench.data.canonical import content_hash
 from imbench.data.cards import card_names, load_card
 from imbench.data.folds import make_folds
@@ -19,7 +20,7 @@ CONFIGURATIONS = [e.fallback or e.spec for s in ("tabular", "natural") for e in 
 @pytest.mark.data
 @pytest.mark.parametrize("spec", CONFIGURATIONS)
 def test_every_configuration_builds_and_can_be_trained_on(spec, real_mirror, real_cache):
-    dataset = load.dataset(spec, mirror=real_mirror, cache=real_cache)
+    dataset = registry.dataset(spec, mirror=real_mirror, cache=real_cache)
     card = dataset.card
     assert tuple(dataset.class_counts) == expected_counts(card, dataset.variant)
     assert dataset.x.shape == (sum(dataset.class_counts), len(dataset.feature_names))
@@ -33,7 +34,7 @@ def test_every_configuration_builds_and_can_be_trained_on(spec, real_mirror, rea
 
 @pytest.mark.data
 def test_cifar_is_the_50_000_training_images(real_mirror, real_cache):
-    dataset = load.dataset("cifar10:task=multiclass", mirror=real_mirror, cache=real_cache)
+    dataset = registry.dataset("cifar10:task=multiclass", mirror=real_mirror, cache=real_cache)
     assert dataset.x.shape == (50_000, 3, 32, 32)
     assert (dataset.class_counts == 5000).all()
     # The channel means of the training images, as published for the original.
@@ -43,7 +44,7 @@ def test_cifar_is_the_50_000_training_images(real_mirror, real_cache):
 
 @pytest.mark.data
 def test_musk_keeps_the_paper_codes_minority(real_mirror, real_cache):
-    dataset = load.dataset("musk2", mirror=real_mirror, cache=real_cache)
+    dataset = registry.dataset("musk2", mirror=real_mirror, cache=real_cache)
     assert dataset.class_counts.tolist() == [5581, 1017]
 
 

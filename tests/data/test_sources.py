@@ -54,7 +54,7 @@ def test_parts_of_an_archive_are_read_one_below_the_other(web):
     lines = TEXT.splitlines(keepends=True)
     parts = {"a": "".join(lines[1:31]), "b": "".join(lines[31:])}
     options = {"header": False, "members": ["a", "b"], "columns": ["u", "v", "w", "target"]}
-    fetch(made.card(sources=(from_web(web, zipped(parts), **options),), content=CONTENT))
+    assert fetch(made.card(sources=(from_web(web, zipped(parts), **options),), content=CONTENT)).origin == "uci"
 
 
 def test_a_tar_archive_and_a_plain_file_are_read_too(web):
@@ -63,10 +63,11 @@ def test_a_tar_archive_and_a_plain_file_are_read_too(web):
         about = tarfile.TarInfo("in/made.csv")
         about.size = len(TEXT)
         archive.addfile(about, io.BytesIO(TEXT.encode()))
-    fetch(made.card("one", sources=(from_web(web, buffer.getvalue(), "made.tar.gz"),), content=CONTENT))
+    packed = made.card("one", sources=(from_web(web, buffer.getvalue(), "made.tar.gz"),), content=CONTENT)
     plain = from_web(web, TEXT.encode(), "made.csv")
     plain = Source("url", {k: v for k, v in plain.options.items() if k != "members"})
-    fetch(made.card("two", sources=(plain,), content=CONTENT))
+    unpacked = made.card("two", sources=(plain,), content=CONTENT)
+    assert fetch(packed).data_hash == fetch(unpacked).data_hash
 
 
 @pytest.mark.parametrize(

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from importlib.metadata import version
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from imbench.contract.errors import DataError, UsageError
-from imbench.contract.protocol import Protocol
-from imbench.contract.records import Dataset, Fold, Job, Preprocessing
-from imbench.data.folds import fold_hash, make_folds
-from imbench.data.preprocess import fit
-from imbench.engine.train import compile_once, train
+from imbench.contract.errors import UsageError
+from imbench.contract.records import Job, Predictions
+from imbench.data.shared import shared_arrays
+from imbench.engine.train import compile_once
 from imbench.execution import Executor, InProcess, LocalPool, Outcome, Task, available_cores
+from imbench.jobs import Part, Workplace, facts_of, parts_of
 from imbench.planning import Plan, plan
-from imbench.registry import Registry
 from imbench.study.results import Results
 from imbench.study.results import load as load_results
 from imbench.study.store import Store
+from imbench.worker import attempt
 
 __all__ = ["Event", "Plan", "load", "plan", "run", "run_plan"]
-
-_RECORDED = ("imbench", "torch", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -117,7 +111,7 @@ def run_plan(
     check_device(device)
     store = Store.open(plan.store, create=True)
     store.note(plan.notes)
-    for event in _execute(plan, store, _executor(jobs, device, len(plan.pending)), device):
+    for event in _execute(plan, store, _workers(jobs, device), device):
         if progress is not None:
             progress(event)
     return Results(store.frame([job.key for job in plan.jobs]), store.path, tuple(plan.notes))
@@ -128,57 +122,81 @@ def load(store: str | Path) -> Results:
     return load_results(Path(store))
 
 
-def _execute(plan: Plan, store: Store, executor: Executor, device: str) -> Iterator[Event]:
-    pending = plan.pending
-    total = sum(plan.size(job).cost for job in pending)
-    ended, work, nets = 0, 0.0, 0
-
-    def event(kind: str, job: Job | None = None, seconds: float = 0.0, error: str | None = None) -> Event:
-        return Event(kind, plan, job, ended, len(pending), work, total, nets, seconds, error)
-
-    yield event("planned")
-    if pending and (compiling := compile_once(device)):
-        yield event("compiled", seconds=compiling)
-    tasks = [
-        Task(i, plan.size(job).cost, partial(_do, job, plan.store, plan.data_mirror, plan.plugins, device))
-        for i, job in enumerate(pending)
-    ]
-    with closing(executor.run(tasks)) as outcomes:
-        for outcome in outcomes:
-            job, size = pending[outcome.index], plan.size(pending[outcome.index])
-            if isinstance(outcome, Outcome):
-                ended, work, nets = ended + 1, work + size.cost, nets + size.nets
-                if outcome.error is not None:
-                    ir = job.variant.ir or min(size.class_counts) / max(size.class_counts)
-                    store.fail(job, outcome.error, {"ir": ir, **_facts(device)})
-                yield event("failed" if outcome.error else "finished", job, outcome.seconds, outcome.error)
-            else:
-                yield event("started", job)
-    yield event("done")
-
-
-def _do(job: Job, store: Path, mirror: str | None, plugins: tuple[str, ...], device: str) -> None:
-    """One job, from arrays to the stored file; runs in a worker."""
-    registry = Registry(plugins)
-    dataset, folds, fitted, rows_hash = _prepared(registry, job.variant.spec, job.data_hash, mirror, job.protocol)
-    strategy = registry.strategy(job.strategy)
-    predictions = train(dataset, folds, fitted, strategy, job.protocol, device=device)
-    facts = {"rows_hash": rows_hash, "ir": job.variant.ir or dataset.ir, **_facts(device)}
-    Store.open(store, create=False).write(job, predictions, facts)
+def _execute(plan: Plan, store: Store, workers: int, device: str) -> Iterator[Event]:
+    tally = _Tally(plan)
+    yield tally.event("planned")
+    if plan.pending and (compiling := compile_once(device)):
+        yield tally.event("compiled", seconds=compiling)
+    with shared_arrays() as arrays:
+        place = Workplace(plan.store, arrays, plan.plugins, device)
+        parts = parts_of(plan, workers, device)
+        tasks = [
+            Task(i, part.cost, partial(place.do, part), partial(place.prepare, part.job, plan.data_mirror))
+            for i, part in enumerate(parts)
+        ]
+        executor: Executor = InProcess() if workers == 1 else LocalPool(workers, threads=1)
+        with closing(executor.run(tasks)) as outcomes:
+            for outcome in outcomes:
+                part = parts[outcome.index]
+                if not isinstance(outcome, Outcome):
+                    if tally.begins(part.job):
+                        yield tally.event("started", part.job)
+                elif tally.ends(part, outcome, place):
+                    state = tally.states[part.job.key]
+                    if state.error is not None:
+                        ir = part.job.variant.ir or plan.size(part.job).ir
+                        store.fail(part.job, state.error, {"ir": ir, **facts_of(device)})
+                    yield tally.event("failed" if state.error else "finished", part.job, state.seconds, state.error)
+    yield tally.event("done")
 
 
-# A worker often does the strategies of one configuration one after another.
-@lru_cache(maxsize=1)
-def _prepared(
-    registry: Registry, spec: str, data_hash: str, mirror: str | None, protocol: Protocol
-) -> tuple[Dataset, list[Fold], list[Preprocessing], str]:
-    """Arrays, folds, what was fitted inside them, and the hash of all row numbers."""
-    dataset = registry.dataset(spec, mirror=mirror)
-    if dataset.data_hash != data_hash:
-        raise DataError(f"the data of {spec} changed since the run was planned; run again")
-    folds = make_folds(dataset, protocol)
-    fitted = [fit(dataset, fold, protocol.clip) for fold in folds]
-    return dataset, folds, fitted, fold_hash(dataset, folds)
+@dataclass
+class _State:
+    """One job under way: folds still to come, predictions of a job in parts, seconds so far, and why it failed."""
+
+    left: int
+    predictions: list[Predictions] = field(default_factory=list)
+    seconds: float = 0.0
+    error: str | None = None
+    begun: bool = False
+
+
+class _Tally:
+    """What has become of the jobs of a plan so far."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.states = {job.key: _State(plan.size(job).nets) for job in plan.pending}
+        self.total = sum(plan.size(job).cost for job in plan.pending)
+        self.ended, self.work, self.nets = 0, 0.0, 0
+
+    def event(self, kind: str, job: Job | None = None, seconds: float = 0.0, error: str | None = None) -> Event:
+        """What to tell now."""
+        jobs = len(self.states)
+        return Event(kind, self.plan, job, self.ended, jobs, self.work, self.total, self.nets, seconds, error)
+
+    def begins(self, job: Job) -> bool:
+        """Whether this is the first that is heard of the job."""
+        state = self.states[job.key]
+        first, state.begun = not state.begun, True
+        return first
+
+    def ends(self, part: Part, outcome: Outcome, place: Workplace) -> bool:
+        """Take note of a part that ended; whether its job has now ended. A part that failed ends its job."""
+        state, folds = self.states[part.job.key], part.end - part.first
+        self.work, self.nets = self.work + part.cost, self.nets + folds
+        if state.error is not None:
+            return False
+        state.left, state.seconds, state.error = state.left - folds, state.seconds + outcome.seconds, outcome.error
+        if state.error is None and not part.is_whole:
+            state.predictions += outcome.value
+            if not state.left:
+                state.error = attempt(partial(place.keep, part.job, state.predictions)).error
+        if state.left and state.error is None:
+            return False
+        state.predictions = []
+        self.ended += 1
+        return True
 
 
 def check_device(device: str) -> None:
@@ -193,29 +211,6 @@ def check_device(device: str) -> None:
         raise UsageError(f"device {device!r} does not exist, torch finds {found} CUDA devices; choose cpu")
 
 
-def _executor(jobs: int | None, device: str, pending: int) -> Executor:
-    """A pool of single-threaded processes on the CPU; this process for one worker, or for a GPU, which one feeds."""
-    workers = min(jobs or available_cores(), max(pending, 1))
-    if jobs == 1 or device != "cpu":
-        return InProcess()
-    return LocalPool(workers, threads=1)
-
-
-def _facts(device: str) -> dict[str, Any]:
-    """Versions and hardware, for the record; no number may depend on them, and none names a host."""
-    return {
-        **{name: version(name) for name in _RECORDED},
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "cpu": _cpu_model(),
-        "cores": available_cores(),
-        "device": device,
-    }
-
-
-@lru_cache
-def _cpu_model() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+def _workers(jobs: int | None, device: str) -> int:
+    """How many worker processes train, one thread each; 1 is this process, which also feeds a GPU."""
+    return 1 if device != "cpu" else jobs or available_cores()

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,11 +32,14 @@ class Task:
     cost : expected work in any unit, the same for all tasks; costly ones go first
     call : what to do, without arguments; for worker processes it and what it returns must survive pickling, its
         function being defined in a module that can be imported
+    prepare : called in this process just before the task is handed out, for what its call needs to find; what it raises
+        is the task's failure
     """
 
     index: int
     cost: float
     call: Callable[[], Any]
+    prepare: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class InProcess:
         """See `Executor.run`."""
         for task in _costly_first(tasks):
             yield Started(task.index)
-            yield Outcome(task.index, *attempt(task.call))
+            yield Outcome(task.index, *attempt(partial(_prepared_call, task)))
 
 
 @dataclass(frozen=True)
@@ -208,6 +212,9 @@ class _Crew:
         while self.waiting and post.task is None:
             task = self.waiting.popleft()
             events.append(Started(task.index))
+            if (failed := attempt(task.prepare)).error is not None:
+                events.append(Outcome(task.index, *failed))
+                continue
             try:
                 call = pickle.dumps(task.call)
             except Exception as error:  # pickling runs the code of whatever is pickled
@@ -228,6 +235,11 @@ class _Crew:
             if self.failed_starts >= MOST_FAILED_STARTS:
                 raise WorkerError(f"a worker process {post.worker.end} while starting; its messages on stderr say why")
         return []
+
+
+def _prepared_call(task: Task) -> Any:
+    task.prepare()
+    return task.call()
 
 
 def _unpacked(task: Task, report: Report) -> Outcome:

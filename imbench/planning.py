@@ -47,6 +47,11 @@ class Size:
     steps: int
     cost: float
 
+    @property
+    def ir(self) -> float:
+        """Rows of the smallest class over rows of the largest."""
+        return min(self.class_counts) / max(self.class_counts)
+
 
 @dataclass(frozen=True)
 class Plan:

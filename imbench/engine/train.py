@@ -104,6 +104,14 @@ def _engine(strategy: BatchStrategy, device: torch.device) -> type[StackedNets] 
     return StackedNets if device.type != "cpu" or own_forward else _fused() or StackedNets
 
 
+def is_independent(strategy: BatchStrategy, device: torch.device | str = "cpu") -> bool:
+    """Whether a net gets the same bits whatever trains beside it, so that folds may be trained in any groups.
+
+    In the torch engine a product of more or fewer nets may round otherwise.
+    """
+    return _engine(strategy, torch.device(device)) is not StackedNets
+
+
 def _nets_together(strategy: BatchStrategy, table: Table, block_rows: int) -> int:
     """How many nets train side by side: for the fused engine, as many as have a block of batches fit the cache."""
     if _engine(strategy, table.x.device) is StackedNets:

@@ -149,3 +149,21 @@ def test_a_pool_needs_a_whole_number_of_workers(workers):
 
 def test_available_cores_are_within_this_process_affinity():
     assert 1 <= available_cores() <= len(os.sched_getaffinity(0))
+
+
+def test_what_a_task_needs_is_prepared_here_before_it_is_handed_out(executor, tmp_path):
+    here, flags = [], [tmp_path / f"flag{i}" for i in range(3)]
+
+    def prepare(flag):
+        here.append(os.getpid())
+        flag.touch()
+
+    tasks = [Task(i, 1.0, flag.exists, partial(prepare, flag)) for i, flag in enumerate(flags)]
+    assert all(outcome.value for outcome in outcomes(executor.run(tasks)).values())
+    assert here == [os.getpid()] * 3
+
+
+def test_a_failed_preparation_is_its_tasks_failure(executor):
+    tasks = [Task(0, 2.0, chores.who, chores.refuse), Task(1, 1.0, partial(chores.square, 3))]
+    outcome = outcomes(executor.run(tasks))
+    assert (outcome[0].error, outcome[1].value) == ("RefusalError: not today", 9)

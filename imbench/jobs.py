@@ -1,0 +1,164 @@
+"""One job, or a part of it, from arrays to predictions and the stored file: what a worker is asked to do."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from imbench.contract.errors import DataError
+from imbench.contract.protocol import Protocol
+from imbench.contract.records import Dataset, Fold, Job, Predictions, Preprocessing
+from imbench.data.folds import fold_hash, make_folds
+from imbench.data.preprocess import fit
+from imbench.data.shared import SharedArrays
+from imbench.engine.train import is_independent, train
+from imbench.execution import available_cores
+from imbench.planning import Plan
+from imbench.registry import Registry
+from imbench.study.store import Store
+
+_RECORDED = ("imbench", "torch", "numpy", "scikit-learn")
+
+# A job is cut where it would take longer than this share of what each worker has to do in all, so that none of them
+# is at a long job while the others have nothing left; but not into parts that hardly pay for their start.
+_LARGEST_SHARE, _LEAST_SECONDS = 0.25, 2.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some folds of a job, or all of them.
+
+    Parameters
+    ----------
+    job : the job
+    first, end : its folds by number, as `imbench.data.folds.make_folds` lists them, ``end`` not included
+    of : folds of the whole job
+    cost : expected seconds on one core
+    """
+
+    job: Job
+    first: int
+    end: int
+    of: int
+    cost: float
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether this is the whole job."""
+        return self.end - self.first == self.of
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where parts are done: the store, the arrays, the plugin files and the device."""
+
+    store: Path
+    arrays: SharedArrays
+    plugins: tuple[str, ...]
+    device: str
+
+    def prepare(self, job: Job, mirror: str | None) -> None:
+        """Have the job's arrays at hand; for the process that hands jobs out. Raises `DataError`."""
+        self.arrays.put(job.variant.spec, lambda: self._planned(job, mirror))
+
+    def do(self, part: Part) -> list[Predictions] | None:
+        """Train the nets of this part; a whole job is stored and gives None."""
+        splits = _splits(self.arrays, job := part.job)
+        strategy = Registry(self.plugins).strategy(job.strategy)
+        chosen = range(part.first, part.end)
+        folds, fitted = [splits.folds[i] for i in chosen], [splits.fit(i) for i in chosen]
+        predictions = train(splits.dataset, folds, fitted, strategy, job.protocol, device=self.device)
+        if not part.is_whole:
+            return predictions
+        self.keep(job, predictions)
+        return None
+
+    def keep(self, job: Job, predictions: Sequence[Predictions]) -> None:
+        """Store a job whose folds are all done."""
+        splits = _splits(self.arrays, job)
+        facts = {"rows_hash": splits.hash, "ir": job.variant.ir or splits.dataset.ir, **facts_of(self.device)}
+        Store.open(self.store, create=False).write(job, predictions, facts)
+
+    def _planned(self, job: Job, mirror: str | None) -> Dataset:
+        dataset = Registry(self.plugins).dataset(job.variant.spec, mirror=mirror)
+        if dataset.data_hash != job.data_hash:
+            raise DataError(f"the data of {job.variant.spec} changed since the run was planned; run again")
+        return dataset
+
+
+def parts_of(plan: Plan, workers: int, device: str) -> list[Part]:
+    """The pending jobs of a plan, cut for this many workers where no number depends on it."""
+    share = _LARGEST_SHARE * sum(plan.size(job).cost for job in plan.pending) / workers
+    return [part for job in plan.pending for part in _cut(job, plan, max(share, _LEAST_SECONDS), workers, device)]
+
+
+def _cut(job: Job, plan: Plan, most: float, workers: int, device: str) -> list[Part]:
+    size = plan.size(job)
+    count = 1 if workers == 1 else min(size.nets, math.ceil(size.cost / most))
+    if count > 1 and not is_independent(Registry(plan.plugins).strategy(job.strategy), device):
+        count = 1
+    bounds = [size.nets * i // count for i in range(count + 1)]
+    return [
+        Part(job, first, end, size.nets, size.cost * (end - first) / size.nets)
+        for first, end in itertools.pairwise(bounds)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Splits:
+    """A variant's arrays, its folds under a protocol, and what was fitted inside them so far."""
+
+    dataset: Dataset
+    folds: list[Fold]
+    clip: float
+
+    @cached_property
+    def hash(self) -> str:
+        return fold_hash(self.dataset, self.folds)
+
+    @cached_property
+    def _fitted(self) -> dict[int, Preprocessing]:
+        return {}
+
+    def fit(self, number: int) -> Preprocessing:
+        if number not in self._fitted:
+            self._fitted[number] = fit(self.dataset, self.folds[number], self.clip)
+        return self._fitted[number]
+
+
+def _splits(arrays: SharedArrays, job: Job) -> _Splits:
+    return _splits_of(arrays, job.variant.spec, job.protocol)
+
+
+# A worker often does the strategies of one configuration one after another.
+@lru_cache(maxsize=1)
+def _splits_of(arrays: SharedArrays, spec: str, protocol: Protocol) -> _Splits:
+    dataset = arrays.get(spec)
+    return _Splits(dataset, make_folds(dataset, protocol), protocol.clip)
+
+
+def facts_of(device: str) -> dict[str, Any]:
+    """Versions and hardware, for the record; no number may depend on them, and none names a host."""
+    return {
+        **{name: version(name) for name in _RECORDED},
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu_model(),
+        "cores": available_cores(),
+        "device": device,
+    }
+
+
+@lru_cache
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

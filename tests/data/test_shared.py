@@ -1,0 +1,92 @@
+"""One copy of a variant's arrays, shared by all processes of a run and gone with it."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import pytest
+
+from imbench.contract.errors import DataError
+from imbench.contract.records import Variant
+from imbench.data.shared import SharedArrays, shared_arrays
+from imbench.data.variants import build
+from tests.data import made
+
+
+@pytest.fixture(autouse=True)
+def temporary_files(tmp_path, monkeypatch):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def dataset():
+    table = made.table([40, 20])
+    return build(table, made.table_card(table, ("c1",)), VARIANT, "0")
+
+
+VARIANT = Variant("made")
+
+
+def test_what_is_got_is_what_was_put():
+    original = dataset()
+    with shared_arrays() as arrays:
+        arrays.put("made", lambda: original)
+        got = arrays.get("made")
+        for name in ("x", "y", "rows"):
+            np.testing.assert_array_equal(getattr(got, name), getattr(original, name))
+        assert (got.variant, got.class_names, got.data_hash) == (original.variant, original.class_names, "0")
+
+
+def test_arrays_are_mapped_not_read_and_loaded_once():
+    loads = []
+    with shared_arrays() as arrays:
+        for _ in range(3):
+            arrays.put("made", lambda: loads.append(1) or dataset())
+        assert isinstance(arrays.get("made").x, np.memmap)
+    assert len(loads) == 1
+
+
+def test_what_one_writes_no_other_sees():
+    with shared_arrays() as arrays:
+        arrays.put("made", dataset)
+        first, second = arrays.get("made"), arrays.get("made")
+        first.x[:] = 7
+        assert not (second.x == 7).any()
+
+
+def test_the_folder_goes_with_the_run_even_if_it_fails(temporary_files):
+    def interrupt():
+        assert list(temporary_files.iterdir())
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), shared_arrays() as arrays:
+        arrays.put("made", interrupt)
+    assert not list(temporary_files.iterdir())
+
+
+def test_what_a_killed_run_left_goes_with_the_next_and_a_living_run_keeps_its_own(temporary_files):
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    left = temporary_files / f"imbench-arrays-{dead.stdout.strip()}-abc"
+    living = temporary_files / f"imbench-arrays-{os.getppid()}-abc"
+    left.mkdir()
+    living.mkdir()
+    with shared_arrays():
+        assert living.exists()
+        assert not left.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_the_way_out(tmp_path):
+    with pytest.raises(DataError, match=r"made cannot be written to .*nowhere.*TMPDIR"):
+        SharedArrays(tmp_path / "nowhere").put("made", dataset)
+
+
+def test_a_failed_load_leaves_nothing_that_looks_whole():
+    with shared_arrays() as arrays:
+        with pytest.raises(ValueError, match="no data"):
+            arrays.put("made", lambda: (_ for _ in ()).throw(ValueError("no data")))
+        arrays.put("made", dataset)
+        assert len(arrays.get("made").x) == 60

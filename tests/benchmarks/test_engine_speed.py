@@ -1,164 +1,19 @@
 """Microseconds of one training step of one net: fused, stacked in torch, and the best plain loop; all in one run.
 
-Run by ``tox -e benchmark``. The plain loop is what a competent user writes: `torch.nn.Sequential`, fused Adam, batches
-by index-select, on one thread or two, whichever is faster. Each engine is timed over the whole of an epoch (gathering,
-strategy, steps), with the shares printed; the fastest of several repeats counts.
+Run by ``tox -e benchmark``. Each engine is timed over the whole of an epoch (gathering, strategy, steps), with the
+shares printed.
 """
 
 import itertools
-import time
 
-import numpy as np
 import pytest
 import torch
 
-from imbench.contract.batch import Batch
-from imbench.contract.noise import Noise
 from imbench.contract.protocol import Protocol
-from imbench.contract.records import Card, Dataset, Fold, Preprocessing, Task, Variant
-from imbench.contract.strategy import TrainingInfo
-from imbench.engine import train as training
-from imbench.engine.batches import Batches, Table
 from imbench.engine.fused import FusedNets
 from imbench.engine.mlp import mlp_widths
 from imbench.engine.stacked import StackedNets
-from imbench.strategies.remix import ReMix
-
-# name: features, batch size, training rows; the times (us) that the fused kernel itself must keep to on one core of a
-# 2.45 GHz EPYC, and how many plain loops one core must replace, the whole path counted (twice that on two cores).
-SHAPES = {
-    "segment": (19, 64, 735, 20, 30.0),
-    "satimage": (36, 64, 2240, 40, 15.0),
-    "coil": (85, 32, 3430, 60, 12.5),
-    "musk": (166, 64, 2300, 230, 4.5),
-    "seizure": (178, 64, 4000, 270, 4.5),
-}
-NETS = 20
-REPEATS = 7
-
-
-def made(features, rows):
-    rng = np.random.default_rng(0)
-    y = (rng.random(rows) < 0.05).astype(np.int64)
-    x = (rng.normal(size=(rows, features)) + y[:, None]).astype(np.float32)
-    card = Card("made", "", "tabular", "y", rows, features, 0, {}, (Task("binary", ("1",)),))
-    names = tuple(map(str, range(features)))
-    return Dataset(
-        Variant("made"), card, x, y, np.arange(rows), names, ("numeric",) * features, ("0", "1"), (1,), "0" * 64
-    )
-
-
-def fastest(function, repeats=REPEATS):
-    """Seconds of the fastest of several calls, the first one not counted."""
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-class Epochs:
-    """Nets of one shape, an epoch at a time, with the time each part of it takes."""
-
-    def __init__(self, kind, dataset, protocol):
-        rows = len(dataset.y)
-        batching = training._batching(rows, protocol)
-        steps = batching[0]
-        together = NETS
-        if kind is FusedNets:
-            block = min(steps, 32) * protocol.batch_size
-            together = min(NETS, training._nets_together(ReMix(), Table(dataset, "cpu"), block))
-        folds = [Fold(i, 0, np.arange(rows), np.arange(2), np.arange(2)) for i in range(together)]
-        features = dataset.x.shape[1]
-        fitted = [Preprocessing(np.zeros(features, np.float32), np.ones(features, np.float32), 5.0)] * together
-        self.strategy = ReMix()
-        table = Table(dataset, "cpu")
-        self.batches = Batches(table, dataset, folds, fitted, *batching)
-        stack = training._Stack(dataset, folds, fitted, self.strategy, protocol, table, self.batches)
-        if kind is StackedNets:
-            keys = [(*dataset.stream_key, fold.repeat, fold.fold) for fold in folds]
-            widths = mlp_widths(features, 2, protocol)
-            stack.nets = StackedNets(
-                widths,
-                [training.glorot_uniform(widths, training.stream("weights", *key)) for key in keys],
-                [training.stream("dropout", *key) for key in keys],
-                self.strategy,
-                protocol,
-            )
-        self.stack, self.net_steps = stack, together * steps
-        self.shares = {"gather": np.inf, "strategy": np.inf, "nets": np.inf}
-
-    def run(self):
-        """One epoch, whole."""
-        with training._flushed_denormals(), torch.no_grad():
-            self.stack._epoch(0)
-
-    def measure(self):
-        """One epoch, part by part; keeps the least time of each part, in microseconds a net and step."""
-        stack, clock = self.stack, time.perf_counter
-        counts = torch.as_tensor(stack.counts, dtype=torch.float32)[:, None]
-        info = TrainingInfo(counts, "tabular", stack.dataset.feature_kinds, 0, 500)
-        spent = dict.fromkeys(self.shares, 0.0)
-        with training._flushed_denormals(), torch.no_grad():
-            source = self.batches.epoch()
-            while True:
-                marks = [clock()]
-                raw = next(source, None)
-                marks.append(clock())
-                if raw is None:
-                    break
-                batch = self.strategy.rebalance(raw, info, Noise(stack.streams, raw.stack))
-                marks.append(clock())
-                stack.nets.advance(batch, info, Noise(stack.streams, raw.stack[:1]), stack.schedule.rates)
-                marks.append(clock())
-                for part, before, after in zip(spent, marks, marks[1:], strict=False):
-                    spent[part] += after - before
-        for part, seconds in spent.items():
-            self.shares[part] = min(self.shares[part], seconds / self.net_steps * 1e6)
-
-
-def plain_epoch(dataset, protocol, strategy):
-    """A function that trains one net for an epoch in a plain loop, ``strategy`` called batch by batch."""
-    widths = mlp_widths(dataset.x.shape[1], 2, protocol)
-    layers = []
-    for i, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
-        layers += [torch.nn.Linear(inputs, outputs)]
-        layers += [torch.nn.ReLU()] if i < len(widths) - 2 else []
-        layers += [torch.nn.Dropout(protocol.dropout)] if i < len(widths) - 3 else []
-    model = torch.nn.Sequential(*layers)
-    adam = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-7, fused=True)
-    x, y = torch.from_numpy(dataset.x), torch.nn.functional.one_hot(torch.from_numpy(dataset.y)).float()
-    info, noise = TrainingInfo(y.sum(0)), Noise([np.random.default_rng(0)])
-    size = protocol.batch_size
-
-    def epoch():
-        order = torch.randperm(len(x))
-        for rows in order[: len(x) // size * size].reshape(-1, size):
-            batch = strategy.rebalance(Batch(x.index_select(0, rows), y.index_select(0, rows)), info, noise)
-            loss = torch.nn.functional.cross_entropy(model(batch.x), batch.y)
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
-
-    return epoch
-
-
-def plain_microseconds(dataset, protocol):
-    """Of a step of the plain loop, on one thread or two, whichever is faster."""
-    times, threads = [], torch.get_num_threads()
-    for count in (1, 2):
-        torch.set_num_threads(count)
-        times.append(fastest(plain_epoch(dataset, protocol, ReMix()), 3))
-    torch.set_num_threads(threads)
-    return min(times) / (len(dataset.y) // protocol.batch_size) * 1e6
-
-
-def sgemm_gigaflops():
-    """What one core multiplies in a second, in large matrices."""
-    a, b, c = torch.rand(512, 512), torch.rand(512, 512), torch.empty(512, 512)
-    return 2 * 512**3 / fastest(lambda: torch.mm(a, b, out=c), 30) / 1e9
+from tests.benchmarks.nets import REPEATS, SHAPES, Epochs, fastest, made, plain_microseconds, sgemm_gigaflops
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -10,6 +10,7 @@ STARTS = {
     "import imbench": "import imbench",
     "imbench --help": "from imbench.cli import main; main(['--help'])",
     "imbench list datasets": "from imbench.cli import main; main(['list', 'datasets'])",
+    "imbench run --dry-run": "from imbench.cli import main; main(['run', '--suite', 'tabular', '--dry-run'])",
 }
 
 

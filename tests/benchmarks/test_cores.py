@@ -1,0 +1,76 @@
+"""`imbench run` on every core against plain loops, one alone and one a core, in one run."""
+
+import time
+
+import pandas as pd
+import pytest
+
+from imbench import bench
+from imbench.engine.train import compile_once
+from imbench.execution import available_cores
+from tests.benchmarks.nets import (
+    SHAPES,
+    in_processes,
+    kernel_gigaflops,
+    made,
+    plain_loop_microseconds,
+)
+
+# How many plain loops (one alone, on one thread or two) two cores must replace; half of it where one runs on each core.
+FLOORS = {"segment": 60, "coil": 25, "musk": 9, "seizure": 9}
+SECONDS = 12.0
+FOLDS = 20
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Plan and run ReMix on a table of this shape; steps a second of the whole path, the workers' start included."""
+
+    def steps_per_second(shape, jobs, seconds=SECONDS):
+        features, size, rows, most, _ = SHAPES[shape]
+        table = made(features, int(rows / 0.35))
+        path = tmp_path / f"{shape}.parquet"
+        pd.DataFrame(table.x, columns=[f"f{j}" for j in range(features)]).assign(y=table.y).to_parquet(path)
+        epochs = max(2, round(seconds * jobs / (FOLDS * (rows // size) * most * 1e-6)))
+        plan = bench.plan(
+            datasets=[f"{path}:target=y"],
+            strategies=["remix"],
+            protocol=f"paper:epochs={epochs},batch_size={size}",
+            store=tmp_path / f"store-{shape}-{jobs}",
+        )
+        start = time.perf_counter()
+        results = bench.run_plan(plan, jobs=jobs)
+        return results.frame()["steps"].sum() / (time.perf_counter() - start)
+
+    return steps_per_second
+
+
+@pytest.mark.parametrize("shape", FLOORS)
+def test_the_whole_run_on_every_core(benchmark, shape, run, capsys):
+    if benchmark.disabled:
+        pytest.skip("timings are taken by tox -e benchmark")
+    compile_once()
+    cores = available_cores()
+    alone = {n: 1e6 / in_processes(plain_loop_microseconds, shape, 1, threads=n)[0][0] for n in (1, 2)}
+    one = max(alone.values())
+    each = sum(1e6 / us for (us,) in in_processes(plain_loop_microseconds, shape, cores))
+    ours = benchmark.pedantic(run, (shape, cores), rounds=1)
+    single = run(shape, 1, SECONDS / 2)
+    benchmark.extra_info.update(ours=ours, single=single, plain=one, plain_each=each, cores=cores)
+    with capsys.disabled():
+        print(
+            f"\n{shape}, {cores} cores: {ours:,.0f} steps/s, {ours / single:.2f} x one core; plain loop {one:,.0f} "
+            f"({ours / one:.1f} x, wanted on 2 cores {FLOORS[shape]}), one a core {each:,.0f} "
+            f"({ours / each:.1f} x, wanted {FLOORS[shape] / 2:g})"
+        )
+    assert ours / one > FLOORS[shape] / 4
+
+
+def test_the_kernel_beside_large_products_on_every_core_at_once(benchmark, capsys):
+    if benchmark.disabled:
+        pytest.skip("timings are taken by tox -e benchmark")
+    rates = benchmark.pedantic(in_processes, (kernel_gigaflops, "musk", available_cores()), rounds=1)
+    with capsys.disabled():
+        for ours, peak in rates:
+            print(f"\nmusk: {ours:.1f} of {peak:.1f} GF/s sgemm, {ours / peak:.0%} (wanted 60 %)")
+    assert all(ours > 0.3 * peak for ours, peak in rates)

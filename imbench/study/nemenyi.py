@@ -80,6 +80,7 @@ def normal_range_sf(q: ArrayLike, strategies: int) -> Floats:
             beyond = -np.expm1((strategies - 1) * np.log1p(-ratio))
         density = np.exp(-(z**2) / 2 + (strategies - 1) * log_ndtr(z)) / np.sqrt(2 * np.pi)
         result[start : start + _CHUNK] = strategies * (density * beyond).sum(axis=1) * (_NODES[1] - _NODES[0])
+    result[values == 0] = 1.0  # up to rounding it is
     return np.clip(result, 0.0, 1.0)
 
 

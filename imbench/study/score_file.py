@@ -64,7 +64,7 @@ def refuse_repeated_rows(path: str | Path, table: pd.DataFrame) -> None:
         rows = (np.flatnonzero(table.index == twice) + 1).tolist()
         raise UsageError(
             f"{path} has row {named!r} {len(rows)} times (number {', '.join(map(str, rows[:5]))} below the header); "
-            "name the column that tells them apart with --label COLUMN, or average those of one dataset with --blocks COLUMN"
+            "name the column that tells them apart with --label COLUMN, or average them with --blocks COLUMN"
         )
 
 

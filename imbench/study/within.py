@@ -29,8 +29,8 @@ def compare_within(rows: pd.DataFrame, metric: Metric, reference: str, alpha: fl
     Returns
     -------
     A row for each configuration and strategy: ``dataset``, ``variant``, ``strategy``, ``folds`` compared, ``gain``,
-    the mean over folds, positive is better, its interval ``low`` to ``high``, ``p`` of `corrected_t` with the rows' own share
-    of tested rows, and ``p_holm`` over the strategies of one configuration; NaN below two common folds.
+    the mean over folds, positive is better, its interval ``low`` to ``high``, ``p`` of `corrected_t` with the rows' own
+    share of tested rows, and ``p_holm`` over the strategies of one configuration; NaN below two common folds.
 
     Raises
     ------

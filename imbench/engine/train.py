@@ -171,7 +171,7 @@ class _Stack:
             protocol,
             table.x.device,
         )
-        self.schedule = Schedule(len(folds), protocol)
+        self.schedule = Schedule(len(folds), protocol, batches.steps + bool(batches.last))
         self.streams = [stream("strategy", *key, strategy.name) for key in keys]
         self.counts = np.stack([np.bincount(dataset.y[f.train], minlength=dataset.classes) for f in folds])
         self.active = np.arange(len(folds))  # positions in `folds` of the nets still training

@@ -30,7 +30,7 @@ def keras_plateau(losses, protocol):
 @given(LOSSES)
 def test_each_net_follows_the_plateau_rule_alone(losses):
     protocol = Protocol()
-    schedule = Schedule(3, protocol)
+    schedule = Schedule(3, protocol, 10)
     rates = []
     for epoch in losses:
         schedule.step(np.array(epoch))
@@ -40,7 +40,7 @@ def test_each_net_follows_the_plateau_rule_alone(losses):
 
 
 def test_a_flat_loss_reaches_the_floor_after_three_cuts():
-    schedule = Schedule(1, Protocol())
+    schedule = Schedule(1, Protocol(), 10)
     epochs = 0
     while not schedule.floor_epoch[0]:
         schedule.step(np.array([1.0]))
@@ -50,9 +50,11 @@ def test_a_flat_loss_reaches_the_floor_after_three_cuts():
     assert schedule.floor_epoch[0] == epochs + 1
 
 
-@pytest.mark.parametrize(("patience", "ends_after"), [(3, 19), (10, 26), (None, None)])
-def test_a_net_ends_once_idle_at_the_floor(patience, ends_after):
-    schedule = Schedule(1, Protocol(patience=patience))
+@pytest.mark.parametrize(
+    ("patience", "steps", "ends_after"), [(3, 1, 19), (30, 10, 19), (25, 10, 19), (10, 1, 26), (None, 10, None)]
+)
+def test_a_net_ends_once_idle_at_the_floor_for_so_many_steps(patience, steps, ends_after):
+    schedule = Schedule(1, Protocol(patience=patience), steps)
     ended = []
     for _ in range(40):
         schedule.step(np.array([1.0]))
@@ -60,9 +62,50 @@ def test_a_net_ends_once_idle_at_the_floor(patience, ends_after):
     assert (ended.index(True) + 1 if any(ended) else None) == ends_after
 
 
+def test_any_new_minimum_however_small_lets_a_net_go_on():
+    schedule = Schedule(2, Protocol(patience=30), 10)
+    for epoch in range(60):
+        # The first falls by far less than the plateau rule calls an improvement; the second never falls.
+        schedule.step(np.array([1.0 - 1e-7 * epoch, 1.0]))
+    assert schedule.floor_epoch.tolist() == [17, 17]
+    assert schedule.ended.tolist() == [False, True]
+
+
+def test_waiting_starts_at_the_floor():
+    schedule = Schedule(1, Protocol(patience=10, plateau_patience=20), 10)
+    for _ in range(1 + 3 * 20):
+        schedule.step(np.array([1.0]))
+        assert not schedule.ended[0]
+    schedule.step(np.array([1.0]))
+    assert schedule.ended[0]
+
+
+@given(LOSSES, st.integers(1, 30), st.integers(1, 9))
+def test_each_net_ends_by_its_own_losses(losses, patience, steps):
+    protocol = Protocol(patience=patience, plateau_patience=1, plateau_factor=0.01)
+    schedule = Schedule(3, protocol, steps)
+    ends = []
+    for epoch in losses:
+        schedule.step(np.array(epoch))
+        ends.append(schedule.ended.tolist())
+    for net in range(3):
+        assert [e[net] for e in ends] == plain_ends([e[net] for e in losses], protocol, steps)
+
+
+def plain_ends(losses, protocol, steps):
+    """The rule for one net in plain words: whether it has ended after each epoch."""
+    rates, ended, idle, at_end = [protocol.learning_rate, *keras_plateau(losses, protocol)], False, 0, []
+    for epoch, loss in enumerate(losses):
+        new_minimum = loss < min(losses[:epoch], default=np.inf)
+        idle = 0 if new_minimum or rates[epoch] > protocol.learning_rate_floor else idle + steps
+        ended = ended or idle >= protocol.patience
+        at_end.append(ended)
+    return at_end
+
+
 def test_cosine_equals_torch():
     protocol = Protocol(schedule="cosine", epochs=20)
-    schedule = Schedule(2, protocol)
+    schedule = Schedule(2, protocol, 10)
     adam = torch.optim.Adam([torch.zeros(1, requires_grad=True)], protocol.learning_rate)
     reference = torch.optim.lr_scheduler.CosineAnnealingLR(adam, 20, protocol.learning_rate_floor)
     for _ in range(20):
@@ -73,7 +116,7 @@ def test_cosine_equals_torch():
 
 
 def test_constant_stays():
-    schedule = Schedule(2, Protocol(schedule="constant"))
+    schedule = Schedule(2, Protocol(schedule="constant"), 10)
     for _ in range(30):
         schedule.step(np.ones(2))
     assert (schedule.rates == 1e-3).all()

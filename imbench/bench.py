@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -13,11 +13,13 @@ from typing import Any
 
 from imbench.contract.errors import DataError, UsageError
 from imbench.contract.protocol import Protocol
-from imbench.contract.records import Dataset, Fold, Job, Preprocessing
+from imbench.contract.records import Dataset, Fold, Job, Predictions, Preprocessing
 from imbench.data.folds import fold_hash, make_folds
 from imbench.data.preprocess import fit
+from imbench.engine.cohort import Request
 from imbench.engine.train import compile_once, train
-from imbench.execution import Executor, InProcess, LocalPool, Outcome, Task, available_cores
+from imbench.execution import Executor, InProcess, LocalPool, Outcome, Started, Task, available_cores
+from imbench.grouped import run_grouped
 from imbench.planning import Plan, plan
 from imbench.registry import Registry
 from imbench.study.results import Results
@@ -143,7 +145,7 @@ def _execute(plan: Plan, store: Store, executor: Executor, device: str) -> Itera
         Task(i, plan.size(job).cost, partial(_do, job, plan.store, plan.data_mirror, plan.plugins, device))
         for i, job in enumerate(pending)
     ]
-    with closing(executor.run(tasks)) as outcomes:
+    with closing(executor.run(tasks) if device == "cpu" else _run_grouped(plan, device)) as outcomes:
         for outcome in outcomes:
             job, size = pending[outcome.index], plan.size(pending[outcome.index])
             if isinstance(outcome, Outcome):
@@ -159,12 +161,29 @@ def _execute(plan: Plan, store: Store, executor: Executor, device: str) -> Itera
 
 def _do(job: Job, store: Path, mirror: str | None, plugins: tuple[str, ...], device: str) -> None:
     """One job, from arrays to the stored file; runs in a worker."""
+    request, facts = _request(job, mirror, plugins)
+    predictions = train(
+        request.dataset, request.folds, request.preprocessing, request.strategy, request.protocol, device=device
+    )
+    _keep(store, device, job, predictions, facts)
+
+
+def _run_grouped(plan: Plan, device: str) -> Generator[Started | Outcome, None, None]:
+    """The pending jobs on a GPU, as few large stacks."""
+    prepare = partial(_request, mirror=plan.data_mirror, plugins=plan.plugins)
+    return run_grouped(plan.pending, prepare, partial(_keep, plan.store, device), device)
+
+
+def _request(job: Job, mirror: str | None, plugins: tuple[str, ...]) -> tuple[Request, dict[str, Any]]:
+    """A job's arrays, and what is recorded of them."""
     registry = Registry(plugins)
     dataset, folds, fitted, rows_hash = _prepared(registry, job.variant.spec, job.data_hash, mirror, job.protocol)
-    strategy = registry.strategy(job.strategy)
-    predictions = train(dataset, folds, fitted, strategy, job.protocol, device=device)
-    facts = {"rows_hash": rows_hash, "ir": job.variant.ir or dataset.ir, **_facts(device)}
-    Store.open(store, create=False).write(job, predictions, facts)
+    facts = {"rows_hash": rows_hash, "ir": job.variant.ir or dataset.ir}
+    return Request(dataset, folds, fitted, registry.strategy(job.strategy), job.protocol), facts
+
+
+def _keep(store: Path, device: str, job: Job, predictions: list[Predictions], facts: Mapping[str, Any]) -> None:
+    Store.open(store, create=False).write(job, predictions, {**facts, **_facts(device)})
 
 
 # A worker often does the strategies of one configuration one after another.

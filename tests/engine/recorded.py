@@ -1,4 +1,4 @@
-"""A recorder for any device: plays again what a step did to tensors, and nothing of its Python, as a CUDA graph does."""
+"""A recorder for any device: plays again what a step did to tensors, none of its Python, as a CUDA graph does."""
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode

@@ -109,6 +109,7 @@ class Cohort:
         self._counts = on_device(self.counts.astype(np.float32)[:, None], table.x.device)  # the same for all steps
         self._source = self._rebalanced()
         self._prepared: _Prepared | None = None
+        self._error: Exception | None = None
         self._begin_epoch(0)
 
     def weights(self) -> list[list[np.ndarray]]:
@@ -126,6 +127,8 @@ class Cohort:
 
     def next_block(self) -> Block:
         """The next block of batches, with the rates to take it at."""
+        if self._error is not None:
+            raise self._error
         if self._prepared is None:
             self._prepare()
         assert self._prepared is not None
@@ -135,8 +138,16 @@ class Cohort:
 
     def look_ahead(self) -> None:
         """Make the next block now, if that may be: a GPU is still at the steps of this one."""
-        if self._ahead and self._prepared is None and not self.done:
-            self._prepare()
+        if self._ahead and self._prepared is None:
+            try:
+                self._prepare()
+            except Exception as error:  # it matters only if nets are left to take that block
+                self._error = error
+
+    @property
+    def ends_epoch(self) -> bool:
+        """Whether the block under way is the last of its epoch."""
+        return self._current.ends_epoch
 
     def close_block(self, losses: Tensor) -> None:
         """The steps of the block are taken, or under way, with these ``(nets,)`` sums of losses, float64.
@@ -147,7 +158,7 @@ class Cohort:
         batch = self._current.batch
         self._losses = self._losses + losses * batch.size
         self._rows += batch.stack[1] * batch.size
-        if self._current.ends_epoch:
+        if self.ends_epoch:
             self._close_epoch(self._losses.div_(self._rows).cpu().numpy())
 
     def spend(self, seconds: float) -> None:

@@ -148,6 +148,10 @@ class StackedNets:
             self._rates[columns] = rates
             self._adam.set_rates(at, rates)
 
+    def wait(self) -> None:
+        """Until the device has taken all steps."""
+        self.step_losses[:1].cpu()
+
     def close(self) -> None:
         """Free what the runner holds for these nets."""
         self.runner.forget()

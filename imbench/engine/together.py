@@ -130,20 +130,22 @@ class Together:
                 self._with(cohort, partial(self._load, cohort))
         if not self._going:
             return
-        start = time.perf_counter()
-        self._nets.run(min(part.left for part in self._going.values()))
-        each = (time.perf_counter() - start) / sum(len(part.columns) for part in self._going.values())
+        steps = min(part.left for part in self._going.values())
+        seconds = _timed(partial(self._nets.run, steps))
         for cohort, part in list(self._going.items()):
-            cohort.spend(each)
             if part.error is not None:
                 self._end(cohort, part.error)
         due = [cohort for cohort, part in self._going.items() if not part.left]
-        # All that can be done before waiting for the device, for all of them, while it works.
+        # While a GPU is still at these steps, what can be done before they are over.
         for cohort in due:
-            self._with(cohort, cohort.look_ahead)
+            cohort.look_ahead()
+        if any(cohort.ends_epoch for cohort in due):
+            seconds += _timed(self._nets.wait)
+        each = seconds / max(1, sum(len(part.columns) for part in self._going.values()))
+        for cohort in self._going:
+            cohort.spend(each)
         for cohort in due:
-            if cohort in self._going:
-                self._with(cohort, partial(self._close_block, cohort))
+            self._with(cohort, partial(self._close_block, cohort))
 
     def _load(self, cohort: Cohort) -> None:
         self._going[cohort].load(*cohort.next_block())
@@ -160,6 +162,13 @@ class Together:
     def _end(self, cohort: Cohort, error: Exception | None) -> None:
         self.drop(cohort)
         self._ended.append((cohort, error))
+
+
+def _timed(action: Callable[[], None]) -> float:
+    """The seconds it takes."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
 
 
 def _attempt(action: Callable[[], None]) -> Exception | None:

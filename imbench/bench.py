@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,8 +11,9 @@ from pathlib import Path
 from imbench.contract.errors import UsageError
 from imbench.contract.records import Job, Predictions
 from imbench.data.shared import shared_arrays
-from imbench.engine.train import compile_once
-from imbench.execution import Executor, InProcess, LocalPool, Outcome, Task, available_cores
+from imbench.engine.choice import compile_once, one_thread
+from imbench.execution import Executor, InProcess, LocalPool, Outcome, Started, Task, available_cores
+from imbench.grouped import run_grouped
 from imbench.jobs import Part, Workplace, facts_of, parts_of
 from imbench.planning import Plan, plan
 from imbench.study.results import Results
@@ -130,12 +131,8 @@ def _execute(plan: Plan, store: Store, workers: int, device: str) -> Iterator[Ev
     with shared_arrays() as arrays:
         place = Workplace(plan.store, arrays, plan.plugins, device)
         parts = parts_of(plan, workers, device)
-        tasks = [
-            Task(i, part.cost, partial(place.do, part), partial(place.prepare, part.job, plan.data_mirror))
-            for i, part in enumerate(parts)
-        ]
-        executor: Executor = InProcess() if workers == 1 else LocalPool(workers, threads=1)
-        with closing(executor.run(tasks)) as outcomes:
+        run = _on_cores(parts, place, plan, workers) if device == "cpu" else _grouped(plan, place)
+        with closing(run) as outcomes:
             for outcome in outcomes:
                 part = parts[outcome.index]
                 if not isinstance(outcome, Outcome):
@@ -148,6 +145,24 @@ def _execute(plan: Plan, store: Store, workers: int, device: str) -> Iterator[Ev
                         store.fail(part.job, state.error, {"ir": ir, **facts_of(device)})
                     yield tally.event("failed" if state.error else "finished", part.job, state.seconds, state.error)
     yield tally.event("done")
+
+
+def _on_cores(
+    parts: Sequence[Part], place: Workplace, plan: Plan, workers: int
+) -> Generator[Started | Outcome, None, None]:
+    """Parts of jobs on the cores of this machine, one thread each."""
+    executor: Executor = LocalPool(workers, threads=1) if workers > 1 else InProcess()
+    tasks = [
+        Task(i, part.cost, partial(place.do, part), partial(place.prepare, part.job, plan.data_mirror))
+        for i, part in enumerate(parts)
+    ]
+    with one_thread():
+        yield from executor.run(tasks)
+
+
+def _grouped(plan: Plan, place: Workplace) -> Generator[Started | Outcome, None, None]:
+    """The pending jobs, each a whole one, on a GPU, as few large stacks."""
+    return run_grouped(plan.pending, partial(place.request, mirror=plan.data_mirror), place.keep, place.device)
 
 
 @dataclass

@@ -18,7 +18,9 @@ from imbench.contract.records import Dataset, Fold, Job, Predictions, Preprocess
 from imbench.data.folds import fold_hash, make_folds
 from imbench.data.preprocess import fit
 from imbench.data.shared import SharedArrays
-from imbench.engine.train import is_independent, train
+from imbench.engine.choice import is_independent
+from imbench.engine.cohort import Request
+from imbench.engine.train import train
 from imbench.execution import available_cores
 from imbench.planning import Plan
 from imbench.registry import Registry
@@ -70,21 +72,40 @@ class Workplace:
 
     def do(self, part: Part) -> list[Predictions] | None:
         """Train the nets of this part; a whole job is stored and gives None."""
-        splits = _splits(self.arrays, job := part.job)
-        strategy = Registry(self.plugins).strategy(job.strategy)
-        chosen = range(part.first, part.end)
-        folds, fitted = [splits.folds[i] for i in chosen], [splits.fit(i) for i in chosen]
-        predictions = train(splits.dataset, folds, fitted, strategy, job.protocol, device=self.device)
+        splits = self._splits(part.job)
+        request = self._request(part.job, splits, range(part.first, part.end))
+        predictions = train(
+            request.dataset,
+            request.folds,
+            request.preprocessing,
+            request.strategy,
+            request.protocol,
+            device=self.device,
+        )
         if not part.is_whole:
             return predictions
-        self.keep(job, predictions)
+        self.keep(part.job, predictions, splits)
         return None
 
-    def keep(self, job: Job, predictions: Sequence[Predictions]) -> None:
+    def request(self, job: Job, mirror: str | None) -> tuple[Request, Splits]:
+        """A whole job's arrays, the same objects for jobs of one variant that are asked for in a row."""
+        self.prepare(job, mirror)
+        splits = self._splits(job)
+        return self._request(job, splits, range(len(splits.folds))), splits
+
+    def keep(self, job: Job, predictions: Sequence[Predictions], splits: Splits | None = None) -> None:
         """Store a job whose folds are all done."""
-        splits = _splits(self.arrays, job)
-        facts = {"rows_hash": splits.hash, "ir": job.variant.ir or splits.dataset.ir, **facts_of(self.device)}
+        of = splits or self._splits(job)
+        facts = {"rows_hash": of.hash, "ir": job.variant.ir or of.dataset.ir, **facts_of(self.device)}
         Store.open(self.store, create=False).write(job, predictions, facts)
+
+    def _request(self, job: Job, splits: Splits, chosen: range) -> Request:
+        strategy = Registry(self.plugins).strategy(job.strategy)
+        folds, fitted = [splits.folds[i] for i in chosen], [splits.fit(i) for i in chosen]
+        return Request(splits.dataset, folds, fitted, strategy, job.protocol)
+
+    def _splits(self, job: Job) -> Splits:
+        return _splits_of(self.arrays, job.variant.spec, job.protocol)
 
     def _planned(self, job: Job, mirror: str | None) -> Dataset:
         dataset = Registry(self.plugins).dataset(job.variant.spec, mirror=mirror)
@@ -112,7 +133,7 @@ def _cut(job: Job, plan: Plan, most: float, workers: int, device: str) -> list[P
 
 
 @dataclass(frozen=True, eq=False)
-class _Splits:
+class Splits:
     """A variant's arrays, its folds under a protocol, and what was fitted inside them so far."""
 
     dataset: Dataset
@@ -121,6 +142,7 @@ class _Splits:
 
     @cached_property
     def hash(self) -> str:
+        """Of the rows of every part of every fold."""
         return fold_hash(self.dataset, self.folds)
 
     @cached_property
@@ -128,20 +150,17 @@ class _Splits:
         return {}
 
     def fit(self, number: int) -> Preprocessing:
+        """What the fold of this number fits on its training half."""
         if number not in self._fitted:
             self._fitted[number] = fit(self.dataset, self.folds[number], self.clip)
         return self._fitted[number]
 
 
-def _splits(arrays: SharedArrays, job: Job) -> _Splits:
-    return _splits_of(arrays, job.variant.spec, job.protocol)
-
-
 # A worker often does the strategies of one configuration one after another.
 @lru_cache(maxsize=1)
-def _splits_of(arrays: SharedArrays, spec: str, protocol: Protocol) -> _Splits:
+def _splits_of(arrays: SharedArrays, spec: str, protocol: Protocol) -> Splits:
     dataset = arrays.get(spec)
-    return _Splits(dataset, make_folds(dataset, protocol), protocol.clip)
+    return Splits(dataset, make_folds(dataset, protocol), protocol.clip)
 
 
 def facts_of(device: str) -> dict[str, Any]:

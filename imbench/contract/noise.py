@@ -89,4 +89,13 @@ class Noise:
         else:
             inner = (*self.stack[1:], *shape)
             values = np.stack([sample(rng, inner) for rng in self.generators])
-        return torch.as_tensor(values, device=self.device)
+        return on_device(values, self.device)
+
+
+def on_device(values: np.ndarray, device: torch.device | str) -> Tensor:
+    """The array as a tensor there; on a GPU it arrives while the host goes on, in the order of the current stream."""
+    tensor = torch.as_tensor(values)
+    if torch.device(device).type != "cuda":
+        return tensor.to(device)
+    # From pinned memory, which PyTorch does not use again before the copy is made.
+    return tensor.pin_memory().to(device, non_blocking=True)

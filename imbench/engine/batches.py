@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from imbench.contract.batch import Batch
+from imbench.contract.noise import on_device
+from imbench.contract.protocol import Protocol
 from imbench.contract.records import Dataset, Fold, Preprocessing
 from imbench.contract.streams import stream
 
@@ -17,6 +19,18 @@ from imbench.contract.streams import stream
 BLOCK_STEPS = 32
 
 _BLOCK = 65_536  # rows looked at together
+
+
+def batching(rows: int, protocol: Protocol) -> tuple[int, int, int]:
+    """Whole batches an epoch, their size, and the size of the incomplete last one if it is used."""
+    size = min(protocol.batch_size, rows)
+    return rows // size, size, 0 if protocol.drop_last else rows % size
+
+
+def steps_per_epoch(rows: int, protocol: Protocol) -> int:
+    """Gradient steps that a net with this many training rows takes in an epoch."""
+    steps, _, last = batching(rows, protocol)
+    return steps + bool(last)
 
 
 class Table:
@@ -71,6 +85,16 @@ class Batches:
         self._center = torch.as_tensor(np.stack([p.center for p in preprocessing]), device=device)
         self._scale = torch.as_tensor(np.stack([p.scale for p in preprocessing]), device=device)
 
+    @property
+    def longest(self) -> int:
+        """Steps of the longest block."""
+        return min(self.steps, BLOCK_STEPS)
+
+    @property
+    def blocks(self) -> int:
+        """Blocks in an epoch."""
+        return -(-self.steps // BLOCK_STEPS) + bool(self.last)
+
     def epoch(self) -> Iterator[Batch]:
         """One pass over the training rows: batches of stack ``(nets, steps)``, at most `BLOCK_STEPS` steps each."""
         used = self.steps * self.batch_size
@@ -80,20 +104,23 @@ class Batches:
                 for train, rng in zip(self._train, self._order, strict=True)
             ]
         )
-        whole = rows[:, :used].reshape(len(rows), self.steps, self.batch_size)
+        self._rows = on_device(rows, self.table.x.device)  # (nets, rows)
         for first in range(0, self.steps, BLOCK_STEPS):
-            yield self._batch(whole[:, first : first + BLOCK_STEPS])
+            last = min(first + BLOCK_STEPS, self.steps)
+            yield self._batch(first * self.batch_size, last * self.batch_size, self.batch_size)
         if self.last:
-            yield self._batch(rows[:, None, used:])
+            yield self._batch(used, used + self.last, self.last)
 
     def keep(self, nets: np.ndarray) -> None:
-        """Go on with these nets only (their positions in the stack)."""
+        """Go on with these nets only (their positions in the stack), in the middle of an epoch too."""
         self._train = [self._train[i] for i in nets]
         self._order = [self._order[i] for i in nets]
-        self._center, self._scale = self._center[nets], self._scale[nets]
+        chosen = on_device(nets, self.table.x.device)
+        self._center, self._scale = self._center[chosen], self._scale[chosen]
+        self._rows = self._rows[chosen]
 
-    def _batch(self, rows: np.ndarray) -> Batch:
-        numbers = torch.as_tensor(rows, device=self.table.x.device)  # (nets, steps, batch)
+    def _batch(self, first: int, last: int, size: int) -> Batch:
+        numbers = self._rows[:, first:last].reshape(len(self._rows), -1, size)  # (nets, steps, batch)
         x = self.table.rows(numbers, self._center[:, None, None], self._scale[:, None, None], self.clip)
         y = torch.nn.functional.one_hot(self.table.y[numbers], self.table.classes).to(x.dtype)
         return Batch(x, y)

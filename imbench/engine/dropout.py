@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,18 +17,18 @@ def threshold(rate: float) -> int:
     return round(rate * 2**32)
 
 
-def kept_units(keys: np.ndarray, shape: tuple[int, ...], rate: float, device: torch.device | str) -> Tensor:
-    """``(nets, *shape)`` bool, True where a unit is kept; ``keys`` is ``(nets, 2)`` uint32."""
-    # Net after net on a CPU, where a net's draws fit the cache; all at once where launching costs.
-    together = 1 if torch.device(device).type == "cpu" else len(keys)
-    counter = torch.arange(math.prod(shape), dtype=torch.int32, device=device)
-    limit = _signed(threshold(rate) ^ 0x80000000)
-    parts = []
-    for some in torch.split(torch.as_tensor(keys.view(np.int32), device=device), together):
-        drawn = hashed(counter, some[:, :1], some[:, 1:])
-        # Flipping the sign bit makes a signed comparison of an unsigned one.
-        parts.append(drawn.bitwise_xor_(_signed(0x80000000)) >= limit)
-    return torch.cat(parts).reshape(len(keys), *shape)
+def kept_units(numbers: Tensor, keys: Tensor, rate: float) -> Tensor:
+    """``(nets, draws)`` bool, True where a unit is kept.
+
+    Parameters
+    ----------
+    numbers : ``(nets, draws)`` or broadcastable to it, int32, the number of each draw within its block: steps, layers,
+        rows and units counted in this order, the last one fastest
+    keys : ``(nets, 2)`` int32, the bits of `block_keys`
+    """
+    drawn = hashed(numbers, keys[:, :1], keys[:, 1:])
+    # Flipping the sign bit makes a signed comparison of an unsigned one.
+    return drawn.bitwise_xor_(_signed(0x80000000)) >= _signed(threshold(rate) ^ 0x80000000)
 
 
 def hashed(counter: Tensor, key1: Tensor, key2: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.engine import kernel
 from imbench.engine.dropout import block_keys, threshold
 from imbench.engine.fused_plan import plan_net, working_space
-from imbench.engine.stacked import mean_loss
+from imbench.engine.loss import mean_loss
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,11 +18,11 @@ from imbench.contract.noise import Noise
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Card, Dataset, Fold, Preprocessing, Task, Variant
 from imbench.contract.strategy import TrainingInfo
-from imbench.engine import train as training
-from imbench.engine.batches import Batches, Table
+from imbench.engine.batches import Table, batching
+from imbench.engine.cohort import Cohort, Request
 from imbench.engine.fused import FusedNets
+from imbench.engine.group import CACHE_BYTES, _training
 from imbench.engine.mlp import mlp_widths
-from imbench.engine.stacked import StackedNets
 from imbench.strategies.remix import ReMix
 
 # name: features, batch size, training rows; the times (us) that the fused kernel itself must keep to on one core of a
@@ -60,59 +60,55 @@ def fastest(function, repeats=REPEATS):
     return min(times)
 
 
+def asked(dataset, strategy, protocol, nets=NETS):
+    """A job of so many nets, all of them on all rows."""
+    rows, features = dataset.x.shape
+    folds = [Fold(i, 0, np.arange(rows), np.arange(2), np.arange(2)) for i in range(nets)]
+    fitted = [Preprocessing(np.zeros(features, np.float32), np.ones(features, np.float32), 5.0)] * nets
+    return Request(dataset, folds, fitted, strategy, protocol)
+
+
 class Epochs:
     """Nets of one shape, an epoch at a time, with the time each part of it takes."""
 
-    def __init__(self, kind, dataset, protocol):
-        rows = len(dataset.y)
-        batching = training._batching(rows, protocol)
-        steps = batching[0]
+    def __init__(self, kind, dataset, protocol, strategy=None):
+        strategy = strategy or ReMix()
+        batches = batching(len(dataset.y), protocol)
         together = NETS
         if kind is FusedNets:
-            block = min(steps, 32) * protocol.batch_size
-            together = min(NETS, training._nets_together(ReMix(), Table(dataset, "cpu"), block))
-        folds = [Fold(i, 0, np.arange(rows), np.arange(2), np.arange(2)) for i in range(together)]
-        features = dataset.x.shape[1]
-        fitted = [Preprocessing(np.zeros(features, np.float32), np.ones(features, np.float32), 5.0)] * together
-        self.strategy = ReMix()
-        table = Table(dataset, "cpu")
-        self.batches = Batches(table, dataset, folds, fitted, *batching)
-        stack = training._Stack(dataset, folds, fitted, self.strategy, protocol, table, self.batches)
-        if kind is StackedNets:
-            keys = [(*dataset.stream_key, fold.repeat, fold.fold) for fold in folds]
-            widths = mlp_widths(features, 2, protocol)
-            stack.nets = StackedNets(
-                widths,
-                [training.glorot_uniform(widths, training.stream("weights", *key)) for key in keys],
-                [training.stream("dropout", *key) for key in keys],
-                self.strategy,
-                protocol,
-            )
-        self.stack, self.net_steps = stack, together * steps
+            block = min(batches[0], 32) * protocol.batch_size * dataset.x[0].nbytes
+            together = max(1, min(NETS, CACHE_BYTES // block))
+        request = asked(dataset, strategy, protocol, together)
+        self.cohort = Cohort(request, range(together), Table(dataset, "cpu"), batches)
+        weights, streams = self.cohort.weights(), self.cohort.dropout_streams()
+        self.cohort.nets = self.nets = kind(self.cohort.widths, weights, streams, strategy, protocol)
+        self.net_steps = together * batches[0]
         self.shares = {"gather": np.inf, "strategy": np.inf, "nets": np.inf}
 
     def run(self):
         """One epoch, whole."""
-        with training._flushed_denormals(), torch.no_grad():
-            self.stack._epoch(0)
+        with _training(torch.device("cpu")):
+            for _ in range(self.cohort.batches.blocks):
+                losses = self.nets.advance(*self.cohort.next_block())
+                self.cohort.close_block(torch.from_numpy(losses))
 
     def measure(self):
         """One epoch, part by part; keeps the least time of each part, in microseconds a net and step."""
-        stack, clock = self.stack, time.perf_counter
-        counts = torch.as_tensor(stack.counts, dtype=torch.float32)[:, None]
-        info = TrainingInfo(counts, "tabular", stack.dataset.feature_kinds, 0, 500)
+        cohort, clock = self.cohort, time.perf_counter
+        counts = torch.as_tensor(cohort.counts, dtype=torch.float32)[:, None]
+        info = TrainingInfo(counts, "tabular", cohort.request.dataset.feature_kinds, 0, 500)
         spent = dict.fromkeys(self.shares, 0.0)
-        with training._flushed_denormals(), torch.no_grad():
-            source = self.batches.epoch()
+        with _training(torch.device("cpu")):
+            source = cohort.batches.epoch()
             while True:
                 marks = [clock()]
                 raw = next(source, None)
                 marks.append(clock())
                 if raw is None:
                     break
-                batch = self.strategy.rebalance(raw, info, Noise(stack.streams, raw.stack))
+                batch = cohort.strategy.rebalance(raw, info, Noise(cohort.streams, raw.stack))
                 marks.append(clock())
-                stack.nets.advance(batch, info, Noise(stack.streams, raw.stack[:1]), stack.schedule.rates)
+                self.nets.advance(batch, info, Noise(cohort.streams, raw.stack[:1]), cohort.schedule.rates)
                 marks.append(clock())
                 for part, before, after in zip(spent, marks, marks[1:], strict=False):
                     spent[part] += after - before

@@ -1,7 +1,8 @@
 """Microseconds of one training step of one net: fused, stacked in torch, and the best plain loop; all in one run.
 
-Run by ``tox -e benchmark``. Each engine is timed over the whole of an epoch (gathering, strategy, steps), with the
-shares printed.
+Run by ``tox -e benchmark``. The plain loop is what a competent user writes: `torch.nn.Sequential`, fused Adam, batches
+by index-select, on one thread or two, whichever is faster. Each engine is timed over the whole of an epoch (gathering,
+strategy, steps), with the shares printed; the fastest of several repeats counts.
 """
 
 import itertools
@@ -11,9 +12,21 @@ import torch
 
 from imbench.contract.protocol import Protocol
 from imbench.engine.fused import FusedNets
+from imbench.engine.group import train_group
 from imbench.engine.mlp import mlp_widths
 from imbench.engine.stacked import StackedNets
-from tests.benchmarks.nets import REPEATS, SHAPES, Epochs, fastest, made, plain_microseconds, sgemm_gigaflops
+from imbench.strategies.remix import ReMix
+from tests.benchmarks.nets import (
+    NETS,
+    REPEATS,
+    SHAPES,
+    Epochs,
+    asked,
+    fastest,
+    made,
+    plain_microseconds,
+    sgemm_gigaflops,
+)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -48,3 +61,30 @@ def test_a_step_of_the_fused_engine(benchmark, shape, capsys):
         )
     # A quarter of what an idle core reaches: a shared machine passes, a kernel that lost its vectors does not.
     assert plain / whole > ratio / 4
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_step_of_one_stack_of_five_jobs(benchmark, shape, capsys):
+    if benchmark.disabled:
+        pytest.skip("timings are taken by tox -e benchmark")
+    features, size, rows, *_ = SHAPES[shape]
+    dataset, protocol = made(features, rows), Protocol(batch_size=size, epochs=1)
+    jobs = [asked(dataset, ReMix(alpha=alpha), protocol) for alpha in (0.1, 0.2, 0.3, 0.4, 0.5)]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+
+        def one_after_another():
+            return [list(train_group([job], engine=StackedNets)) for job in jobs]
+
+        apart = fastest(one_after_another, 2)
+        benchmark.pedantic(lambda: list(train_group(jobs, engine=StackedNets)), rounds=2, warmup_rounds=1)
+        ours = benchmark.stats.stats.min
+    finally:
+        torch.set_num_threads(threads)
+    micro = 1e6 / (len(jobs) * NETS * (rows // size))
+    with capsys.disabled():
+        print(
+            f"\n{shape}: one stack of 5 x 20 nets {ours * micro:.1f} us a net and step, five stacks of 20 "
+            f"{apart * micro:.1f} ({apart / ours:.2f} x)"
+        )

@@ -1,8 +1,12 @@
 """A small made-up dataset with missing values, and its folds."""
 
+from contextlib import contextmanager
+
 import numpy as np
+import pytest
 
 from imbench.contract.records import Card, Dataset, Fold, Preprocessing, Task, Variant
+from imbench.engine.cohort import Cohort
 
 
 def make_dataset(rows=300, features=7, classes=2, seed=0):
@@ -47,3 +51,19 @@ def fit(dataset, fold, clip=5.0):
     center = np.nanmean(half, axis=0)
     scale = 1 / np.where(np.isnan(half), center, half).std(axis=0)
     return Preprocessing(center.astype(np.float32), scale.astype(np.float32), clip)
+
+
+@contextmanager
+def watched_ends():
+    """Meanwhile every net that ends leaves its kind and its weights: ``{(strategy, variant, repeat, fold): …}``."""
+    held, finish = {}, Cohort._finish
+
+    def watched(self, position, epochs, loss):
+        fold = self.folds[self.active[position]]
+        key = self.strategy, self.request.dataset.variant.spec, fold.repeat, fold.fold
+        held[key] = type(self.nets), [p[position].numpy().copy() for p in self.nets.parameters]
+        return finish(self, position, epochs, loss)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Cohort, "_finish", watched)
+        yield held

@@ -16,30 +16,18 @@ from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.protocol import Protocol
 from imbench.contract.strategy import TrainingInfo
-from imbench.engine import kernel
+from imbench.engine import choice, kernel
 from imbench.engine import train as training
-from imbench.engine.batches import Batches, Table
 from imbench.engine.dropout import block_keys, kept_units
 from imbench.engine.fused import FusedNets
+from imbench.engine.group import _training
 from imbench.engine.mlp import glorot_uniform
 from imbench.engine.stacked import StackedNets
-from tests.engine.made import fit, make_dataset, make_folds
+from tests.engine.made import fit, make_dataset, make_folds, watched_ends
 from tests.engine.plain import plain_loop
 from tests.engine.test_train import ByStages, Focal, Plain, SoftAndWeighted
 
 RECIPES = [Plain(), SoftAndWeighted(), Focal()]
-
-
-def trained_nets(dataset, folds, strategy, protocol):
-    """The nets of some folds at the end of their training."""
-    fitted = [fit(dataset, fold, protocol.clip) for fold in folds]
-    batching = training._batching(len(folds[0].train), protocol)
-    table = Table(dataset, "cpu")
-    with torch.no_grad():
-        batches = Batches(table, dataset, folds, fitted, *batching)
-        stack = training._Stack(dataset, folds, fitted, strategy, protocol, table, batches)
-        stack.train()
-    return stack.nets
 
 
 @example(strategy=Plain(), classes=16, features=1, divisor=4.0, layers=2, batch_size=10, drop_last=True)
@@ -68,12 +56,14 @@ def test_every_shape_has_the_weights_of_the_plain_loop(
         schedule="constant",
     )
     protocol = replace(protocol, epochs=-(-50 // training.steps_per_epoch(143, protocol)))
-    nets = trained_nets(dataset, [fold], strategy, protocol)
-    assert isinstance(nets, FusedNets)
-    assert nets._steps_done >= 50
+    with watched_ends() as ends:
+        (result,) = training.train(dataset, [fold], [fit(dataset, fold)], strategy, protocol)
+    kind, weights = ends[strategy, dataset.variant.spec, 0, 0]
+    assert kind is FusedNets
+    assert result.steps >= 50
     expected, _ = plain_loop(dataset, fold, fit(dataset, fold), strategy, protocol)
-    for ours, theirs in zip(nets.parameters, expected, strict=True):
-        np.testing.assert_allclose(ours[0].numpy(), theirs, atol=1e-5)
+    for ours, theirs in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 def both_engines(strategy, protocol, nets=3, widths=(21, 17, 17, 17, 3)):
@@ -181,9 +171,9 @@ def no_numba(monkeypatch):
         monkeypatch.delitem(sys.modules, f"imbench.engine.{name}")
         monkeypatch.delattr(f"imbench.engine.{name}")
     monkeypatch.setitem(sys.modules, "numba", None)
-    training._fused.cache_clear()
+    choice._fused.cache_clear()
     yield
-    training._fused.cache_clear()
+    choice._fused.cache_clear()
 
 
 def test_without_numba_torch_takes_over_with_one_notice(no_numba):
@@ -204,7 +194,7 @@ def test_without_numba_torch_takes_over_with_one_notice(no_numba):
      (Plain(), "cuda", StackedNets)],
 )  # fmt: skip
 def test_the_engine_follows_device_and_strategy(strategy, device, kind):
-    assert training._engine(strategy, torch.device(device)) is kind
+    assert choice.engine_for(strategy, torch.device(device)) is kind
 
 
 def test_another_device_is_refused():
@@ -220,7 +210,7 @@ def test_where_no_folder_can_hold_the_cache_it_compiles_all_the_same(monkeypatch
 
 def test_denormals_are_flushed_in_compiled_code_too():
     product = numba.njit("float32(float32, float32)")(lambda a, b: a * b)
-    with training._flushed_denormals():
+    with _training(torch.device("cpu")):
         assert product(np.float32(1e-30), np.float32(1e-10)) == 0
     assert product(np.float32(1e-30), np.float32(1e-10)) > 0
 
@@ -228,7 +218,9 @@ def test_denormals_are_flushed_in_compiled_code_too():
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_units_are_dropped_at_the_rate_and_independently(rate):
     keys = np.stack([block_keys(np.random.default_rng(i)) for i in range(2)])
-    kept = kept_units(keys, (24, 2, 64, 50), rate, "cpu").numpy().astype(float)
+    shape = (24, 2, 64, 50)
+    numbers = torch.arange(np.prod(shape), dtype=torch.int32)
+    kept = kept_units(numbers, torch.from_numpy(keys.view(np.int32)), rate).reshape(2, *shape).numpy().astype(float)
     draws = kept[0].size
     assert kept.mean() == pytest.approx(1 - rate, abs=4 * np.sqrt(rate * (1 - rate) / kept.size))
     pairs = {

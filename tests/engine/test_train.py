@@ -12,7 +12,7 @@ from imbench.contract.errors import UsageError
 from imbench.contract.protocol import Protocol
 from imbench.contract.strategy import BatchStrategy
 from imbench.engine.train import TrainingError, steps_per_epoch, train
-from tests.engine.made import fit, make_dataset, make_folds
+from tests.engine.made import fit, make_dataset, make_folds, watched_ends
 from tests.engine.plain import plain_loop
 
 
@@ -88,17 +88,17 @@ def test_the_stack_predicts_what_the_plain_loop_predicts(strategy, classes, drop
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: type(s).__name__)
 @pytest.mark.parametrize("classes", [2, 10])
-def test_the_stack_has_the_weights_of_the_plain_loop(strategy, classes, monkeypatch):
-    kept = []
-    monkeypatch.setattr("imbench.engine.train._Stack._finish", lambda self, *a: kept.append(self) or (0, 0))
+def test_the_stack_has_the_weights_of_the_plain_loop(strategy, classes):
     dataset = make_dataset(classes=classes)
     folds = make_folds(dataset, count=2, train=144)
-    trained(dataset, folds, strategy, SHORT)
+    with watched_ends() as ends:
+        trained(dataset, folds, strategy, SHORT)
     assert steps_per_epoch(144, SHORT) * SHORT.epochs >= 50
-    for i, fold in enumerate(folds):
+    for fold in folds:
         expected, _ = plain_loop(dataset, fold, fit(dataset, fold), strategy, SHORT)
-        for ours, theirs in zip(kept[0].nets.parameters, expected, strict=True):
-            np.testing.assert_allclose(ours[i].numpy(), theirs, atol=1e-5)
+        _, weights = ends[strategy, dataset.variant.spec, fold.repeat, fold.fold]
+        for ours, theirs in zip(weights, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
@@ -130,18 +130,6 @@ def test_nets_that_end_early_leave_the_others_as_they_are():
         (alone,) = trained(dataset, [fold], Plain(), protocol)
         assert (alone.epochs, alone.steps, alone.floor_epoch) == (ours.epochs, ours.steps, ours.floor_epoch)
         np.testing.assert_allclose(ours.test.proba, alone.test.proba, atol=1e-5)
-
-
-def test_dropout_changes_the_net_and_keeps_the_announced_share():
-    from imbench.engine.mlp import glorot_uniform
-    from imbench.engine.stacked import StackedNets
-
-    rng = np.random.default_rng(0)
-    widths = (4, 50, 50, 50, 2)
-    nets = StackedNets(widths, [glorot_uniform(widths, rng)], [rng], Plain(), Protocol(dropout=0.3))
-    masks = nets._dropout_masks(40, 64)
-    assert masks.shape == (1, 40, 2, 64, 50)
-    assert masks.float().mean() == pytest.approx(0.7, abs=0.005)
 
 
 def test_a_training_part_smaller_than_a_batch_is_one_batch():

@@ -1,0 +1,73 @@
+"""Which engine trains what: the fused one where it can, the general one elsewhere."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+from imbench.contract.strategy import BatchStrategy
+from imbench.engine.stacked import StackedNets
+
+if TYPE_CHECKING:
+    from imbench.engine.fused import FusedNets
+
+Engine = type["StackedNets"] | type["FusedNets"]
+
+
+def engine_for(strategy: BatchStrategy, device: torch.device) -> Engine:
+    """The kind of nets to train: the fused ones on a CPU, unless the strategy has a forward pass of its own."""
+    own_forward = type(strategy).forward is not BatchStrategy.forward
+    return StackedNets if device.type != "cpu" or own_forward else _fused() or StackedNets
+
+
+def is_independent(strategy: BatchStrategy, device: torch.device | str = "cpu") -> bool:
+    """Whether a net gets the same bits whatever trains beside it, so that folds may be trained in any groups.
+
+    In the general engine a product of more or fewer nets may round otherwise.
+    """
+    return engine_for(strategy, torch.device(device)) is not StackedNets
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread meanwhile: many small operations wait for a second one longer than it helps."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def compile_once(device: torch.device | str = "cpu") -> float:
+    """Compile what training on this device needs, so that worker processes find it on disk.
+
+    Returns the seconds that took; 0 where it was there already, or there is nothing to compile.
+    """
+    start = time.perf_counter()
+    if torch.device(device).type != "cpu" or "imbench.engine.kernel" in sys.modules or _fused() is None:
+        return 0.0
+    from imbench.engine.kernel import train_steps
+
+    return time.perf_counter() - start if train_steps.stats.cache_misses else 0.0
+
+
+@functools.cache
+def _fused() -> type[FusedNets] | None:
+    """The fused engine, which compiles on its first import on a machine; None, with one notice, without Numba."""
+    try:
+        from imbench.engine.fused import FusedNets
+    except ImportError as error:
+        warnings.warn(
+            f"the fused engine needs Numba ({error}); nets train several times slower in torch: pip install numba",
+            stacklevel=2,
+        )
+        return None
+    return FusedNets

@@ -1,0 +1,249 @@
+"""The nets of one job that take their steps together: a stream of blocks of batches, and what becomes of the nets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol as Interface
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imbench.contract.batch import Batch
+from imbench.contract.noise import Noise, on_device
+from imbench.contract.protocol import Protocol
+from imbench.contract.records import Dataset, Fold, Predictions, Preprocessing, Split
+from imbench.contract.strategy import BatchStrategy, TrainingInfo
+from imbench.contract.streams import stream
+from imbench.engine.batches import Batches, Table
+from imbench.engine.mlp import glorot_uniform, mlp_widths
+from imbench.engine.schedule import Schedule
+
+# Rows predicted at once: bounds the memory of a prediction, and changes no number.
+PREDICTION_ROWS = 8192
+
+# What nets advance by: batches of stack (nets, steps), what is known of them, noise, and learning rates.
+Block = tuple[Batch, TrainingInfo, Noise, np.ndarray]
+
+
+class TrainingError(RuntimeError):
+    """Training that went wrong: a loss that is no longer a finite number."""
+
+
+class Nets(Interface):
+    """A cohort's nets: fused ones, or a part of a stack."""
+
+    def logits(self, net: int, x: Tensor) -> Tensor:
+        """``(rows, classes)`` logits of one net, from ``(rows, features)``."""
+
+    def keep(self, nets: np.ndarray) -> None:
+        """Go on with these nets only (their positions)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A job's arrays: what `imbench.engine.train.train` takes."""
+
+    dataset: Dataset
+    folds: Sequence[Fold]
+    preprocessing: Sequence[Preprocessing]
+    strategy: BatchStrategy
+    protocol: Protocol
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    batch: Batch
+    info: TrainingInfo
+    ends_epoch: bool
+
+    def keep(self, nets: Tensor) -> _Prepared:
+        batch = self.batch
+        weight = None if batch.weight is None else batch.weight[nets]
+        info = replace(self.info, class_counts=self.info.class_counts[nets])
+        return _Prepared(Batch(batch.x[nets], batch.y[nets], weight), info, self.ends_epoch)
+
+
+class Cohort:
+    """Nets of one job with equally many and equally large batches, from their first step to their predictions.
+
+    Whoever trains them sets `nets`, takes blocks by `next_block` and hands in their losses by `close_block`.
+
+    Parameters
+    ----------
+    request : the job; ``members``: positions of this cohort's folds in it
+    table : the job's data on the device
+    batching : as `Batches` takes it: steps, batch size, size of a smaller last batch
+    ahead : whether a block may be made before the steps of the one before are done. Changes no number, since nets
+        draw from their own streams alone; a forward pass of the strategy's own draws in between, and forbids it.
+    """
+
+    nets: Nets
+    _losses: Tensor
+
+    def __init__(
+        self,
+        request: Request,
+        members: Sequence[int],
+        table: Table,
+        batching: tuple[int, int, int],
+        *,
+        ahead: bool = False,
+    ) -> None:
+        self.request, self.members, self.table = request, list(members), table
+        self.strategy, self.protocol, dataset = request.strategy, request.protocol, request.dataset
+        self.folds = [request.folds[i] for i in members]
+        self.preprocessing = [request.preprocessing[i] for i in members]
+        self.batches = Batches(table, dataset, self.folds, self.preprocessing, *batching)
+        self.widths = mlp_widths(dataset.x.shape[1], dataset.classes, self.protocol)
+        self._keys = [(*dataset.stream_key, fold.repeat, fold.fold) for fold in self.folds]
+        self.schedule = Schedule(len(self.folds), self.protocol, self.batches.steps + bool(self.batches.last))
+        self.streams = [stream("strategy", *key, self.strategy.name) for key in self._keys]
+        self.counts = np.stack([np.bincount(dataset.y[f.train], minlength=dataset.classes) for f in self.folds])
+        self.active = np.arange(len(self.folds))  # positions in `folds` of the nets still training
+        self.seconds = np.zeros(len(self.folds))
+        self.predictions: dict[int, Predictions] = {}  # by position in the request's folds
+        self._ahead = ahead and type(self.strategy).forward is BatchStrategy.forward
+        self._counts = on_device(self.counts.astype(np.float32)[:, None], table.x.device)  # the same for all steps
+        self._source = self._rebalanced()
+        self._prepared: _Prepared | None = None
+        self._error: Exception | None = None
+        self._begin_epoch(0)
+
+    def weights(self) -> list[list[np.ndarray]]:
+        """Initial weights of each net, as `glorot_uniform` makes them."""
+        return [glorot_uniform(self.widths, stream("weights", *key)) for key in self._keys]
+
+    def dropout_streams(self) -> list[np.random.Generator]:
+        """Where each net's dropout draws from."""
+        return [stream("dropout", *key) for key in self._keys]
+
+    @property
+    def done(self) -> bool:
+        """Whether every net has trained to its end."""
+        return len(self.predictions) == len(self.folds)
+
+    def next_block(self) -> Block:
+        """The next block of batches, with the rates to take it at."""
+        if self._error is not None:
+            raise self._error
+        if self._prepared is None:
+            self._prepare()
+        assert self._prepared is not None
+        self._current, self._prepared = self._prepared, None
+        batch, info = self._current.batch, self._current.info
+        return batch, info, self._noise(batch.stack[:1]), self.schedule.rates
+
+    def look_ahead(self) -> None:
+        """Make the next block now, if that may be: a GPU is still at the steps of this one."""
+        if self._ahead and self._prepared is None:
+            try:
+                self._prepare()
+            except Exception as error:  # it matters only if nets are left to take that block
+                self._error = error
+
+    @property
+    def ends_epoch(self) -> bool:
+        """Whether the block under way is the last of its epoch."""
+        return self._current.ends_epoch
+
+    def close_block(self, losses: Tensor) -> None:
+        """The steps of the block are taken, or under way, with these ``(nets,)`` sums of losses, float64.
+
+        At the end of an epoch waits for the losses, sets the next rates, and predicts with the nets that end. Raises
+        `TrainingError` for a loss that is not finite.
+        """
+        batch = self._current.batch
+        self._losses = self._losses + losses * batch.size
+        self._rows += batch.stack[1] * batch.size
+        if self.ends_epoch:
+            self._close_epoch(self._losses.div_(self._rows).cpu().numpy())
+
+    def spend(self, seconds: float) -> None:
+        """Training took each net of this cohort so much longer."""
+        self.seconds[self.active] += seconds
+
+    def _begin_epoch(self, epoch: int) -> None:
+        self._epoch, self._rows = epoch, 0
+        self._losses = torch.zeros(len(self.active), dtype=torch.float64, device=self.table.x.device)
+
+    def _close_epoch(self, losses: np.ndarray) -> None:
+        epochs = self._epoch + 1
+        if not np.isfinite(losses).all():
+            fold = self.folds[self.active[int(np.argmin(np.isfinite(losses)))]]
+            raise TrainingError(
+                f"the training loss of repeat {fold.repeat}, fold {fold.fold} is {losses[~np.isfinite(losses)][0]} "
+                f"after epoch {epochs}; the strategy's batches or loss may hold values that are not finite"
+            )
+        self.schedule.step(losses)
+        ended = self.schedule.ended | (epochs == self.protocol.epochs)
+        for position in np.flatnonzero(ended):
+            result = self._finish(int(position), epochs, float(losses[position]))
+            self.predictions[self.members[self.active[position]]] = result
+        if ended.any():
+            self._keep(np.flatnonzero(~ended))
+        self._begin_epoch(epochs)
+
+    def _prepare(self) -> None:
+        start = time.perf_counter()
+        self._prepared = next(self._source, None)
+        self.spend((time.perf_counter() - start) / len(self.active))
+
+    def _rebalanced(self) -> Iterator[_Prepared]:
+        """Every block of every epoch; nets may end in between."""
+        dataset = self.request.dataset
+        for epoch in range(self.protocol.epochs):
+            for number, raw in enumerate(self.batches.epoch(), start=1):
+                info = TrainingInfo(
+                    self._counts,  # (nets, 1, classes)
+                    dataset.card.modality,
+                    dataset.feature_kinds,
+                    epoch,
+                    self.protocol.epochs,
+                )
+                batch = self.strategy.rebalance(raw, info, self._noise(raw.stack))
+                yield _Prepared(batch, info, number == self.batches.blocks)
+
+    def _noise(self, stack: tuple[int, ...]) -> Noise:
+        return Noise([self.streams[i] for i in self.active], stack, self.table.x.device)
+
+    def _keep(self, positions: np.ndarray) -> None:
+        self.nets.keep(positions)
+        self.active = self.active[positions]
+        if not len(positions):
+            return
+        for part in (self.batches, self.schedule):
+            part.keep(positions)
+        chosen = on_device(positions, self.table.x.device)
+        self._counts = self._counts[chosen]
+        self._prepared = None if self._prepared is None else self._prepared.keep(chosen)
+
+    def _finish(self, position: int, epochs: int, loss: float) -> Predictions:
+        index = self.active[position]
+        fold = self.folds[index]
+        floor = int(self.schedule.floor_epoch[position])
+        return Predictions(
+            fold.repeat,
+            fold.fold,
+            self._predict(position, index, fold.validation),
+            self._predict(position, index, fold.test),
+            self.counts[index],
+            epochs,
+            epochs * (self.batches.steps + bool(self.batches.last)),
+            floor if 0 < floor <= epochs else None,
+            loss,
+            float(self.seconds[index]),
+        )
+
+    def _predict(self, position: int, index: int, rows: np.ndarray) -> Split:
+        fitted = self.preprocessing[index]
+        device = self.table.x.device
+        center, scale = on_device(fitted.center, device), on_device(fitted.scale, device)
+        parts = [
+            torch.softmax(self.nets.logits(position, self.table.rows(numbers, center, scale, fitted.clip)), dim=-1)
+            for numbers in torch.split(on_device(rows, device), PREDICTION_ROWS)
+        ]
+        dataset = self.request.dataset
+        return Split(dataset.rows[rows], dataset.y[rows], torch.cat(parts).cpu().numpy())

@@ -21,6 +21,7 @@ from imbench.contract.records import Dataset, Fold, Predictions, Preprocessing, 
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.contract.streams import stream
 from imbench.engine.batches import BLOCK_STEPS, Batches, Table
+from imbench.engine.exposure import ExposureMeter
 from imbench.engine.mlp import glorot_uniform, mlp_widths
 from imbench.engine.schedule import Schedule
 from imbench.engine.stacked import StackedNets
@@ -166,6 +167,7 @@ class _Stack:
         self.schedule = Schedule(len(folds), protocol)
         self.streams = [stream("strategy", *key, strategy.name) for key in keys]
         self.counts = np.stack([np.bincount(dataset.y[f.train], minlength=dataset.classes) for f in folds])
+        self.exposure = ExposureMeter(self.counts, strategy, table.x.device)
         self.active = np.arange(len(folds))  # positions in `folds` of the nets still training
         self.seconds = np.zeros(len(folds))
 
@@ -201,6 +203,7 @@ class _Stack:
         total, rows = np.zeros(len(self.active)), 0
         for raw in self.batches.epoch():
             batch = self.strategy.rebalance(raw, info, Noise(streams, raw.stack, device))
+            self.exposure.see(raw, batch, self.active, epoch)
             losses = self.nets.advance(batch, info, Noise(streams, raw.stack[:1], device), self.schedule.rates)
             total += losses * batch.size
             rows += batch.stack[1] * batch.size
@@ -233,6 +236,7 @@ class _Stack:
             floor if 0 < floor <= epochs else None,
             loss,
             float(self.seconds[index]),
+            self.exposure.of(int(index)),
         )
 
     def _predict(self, position: int, index: int, rows: np.ndarray) -> Split:

@@ -14,6 +14,8 @@ from imbench.study.outcome import Floats, Integers, Outcome
 from imbench.study.tuning import tuned_weights, weighted_decisions
 
 ARGMAX = "argmax"
+# Not a rule: every strategy under every rule competes, `baseline+tuned` beside `baseline`.
+EACH = "each"
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,8 @@ RULES: Mapping[str, Rule] = {
             "tuned",
             "tuned on validation rows",
             "The class of largest w_j · p_j, with class weights (for two classes: a threshold) that maximise the "
-            "g-mean of the fold's validation rows; probabilities stay as they are. A class without a validation row keeps "
-            "the weight 1.",
+            "g-mean of the fold's validation rows; probabilities stay as they are. A class without a validation row "
+            "keeps the weight 1.",
             by_tuned_weights,
             of_decisions_only=True,
         ),

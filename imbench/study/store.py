@@ -181,6 +181,42 @@ class Store:
             raise StoreError(f"predictions of job {key} in {self.path} are damaged and set aside; run the job again")
         return found
 
+    def rows(self, key: str) -> pa.Table | None:
+        """The rows of a job done as its file has them, nothing derived; None if it is not done."""
+        return self._rows(key)
+
+    def copy(self, key: str, source: Store) -> None:
+        """Take over a job done from another store, byte for byte, in place of what is here of this job.
+
+        Raises
+        ------
+        StoreError
+            If a file of it turns out to be damaged, or cannot be read or written; then nothing is changed.
+        """
+        folders = ("predictions", "jobs")  # predictions first: rows exist only if their predictions do
+        contents = {}
+        for folder in folders:
+            content = source._read(folder, key, bytes)
+            try:
+                from_parquet(content or b"", key)
+            except DamagedError as error:
+                raise StoreError(f"job {key} in {source.path} is damaged ({error}); run it again there") from error
+            contents[folder] = content or b""
+        for folder in folders:
+            if source._file(folder, key) != self._file(folder, key):
+                write_durably(self._file(folder, key), contents[folder])
+        self._failure(key).unlink(missing_ok=True)
+
+    def copy_failure(self, key: str, source: Store) -> None:
+        """Take over a job's failure from another store."""
+        content = source._read("failed", key, bytes)
+        if content is not None and source.path != self.path:
+            write_durably(self._failure(key), content)
+
+    def failed_keys(self) -> list[str]:
+        """Keys of the jobs that failed and were not done since, sorted."""
+        return self._failed()
+
     def note(self, notes: Sequence[str]) -> None:
         """Keep what a reader of these results must know of the last run: its coverage and substitutions."""
         write_durably(self.path / NOTES, (json.dumps({"notes": list(notes)}, indent=1) + "\n").encode())

@@ -20,7 +20,7 @@ _GENERIC = {"root", "user", "users", "home", "localhost", "admin", "default", "p
 _END = r"[^\s'\"<>|,;()\[\]{}]"
 _URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>|()\[\]{}]+")
 _WINDOWS = re.compile(rf"(?<!\w)(?:[A-Za-z]:[\\/]|\\\\){_END}+")
-_POSIX = re.compile(rf"(?<![\w.:/\]>])~?(?:/[^\s'\"<>|,;:()\[\]{{}}/]+)+/?|(?<![\w/])~{_END}*/{_END}+")
+_POSIX = re.compile(rf"(?<![\w./\]])~?(?:/[^\s'\"<>|,;:()\[\]{{}}/]+)+/?|(?<![\w/])~{_END}*/{_END}+")
 _QUOTED = re.compile(r"(['\"])((?:~?/|[A-Za-z]:[\\/]|\\\\)[^'\"\n]+)\1")
 _ADDRESS = re.compile(r"[\w.+-]+@([A-Za-z][\w.-]*)")
 _OWNER = re.compile(r"(?:/home|/Users|[A-Za-z]:[\\/]Users)[\\/]([^\s\\/'\"<>|:,;]+)")
@@ -60,7 +60,7 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """A sentence, an error or a fact without names and paths."""
-        return self.words(self.paths(_ADDRESS.sub(_address, text)))
+        return self.words(_ADDRESS.sub(_address, self.paths(text)))
 
     def paths(self, text: str) -> str:
         """The text with URLs and absolute paths shortened, and otherwise as it is."""

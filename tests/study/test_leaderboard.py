@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import pandas as pd
@@ -304,3 +306,34 @@ def test_rows_read_as_categories_give_the_same_leaderboards(store, rule):
     for a, b in zip(leaderboards(whole, rule=rule), leaderboards(few, rule=rule), strict=True):
         assert (a.protocol, a.task, a.configurations, a.dropped) == (b.protocol, b.task, b.configurations, b.dropped)
         pd.testing.assert_frame_equal(a.table, b.table)
+
+
+SCALE = """
+import resource, sys
+import numpy as np, pandas as pd
+from imbench.study.leaderboard import leaderboards
+mega = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+strategies, configurations, folds = 100, 1000, 20
+rows = strategies * configurations * folds
+leaderboards  # and what it imports, before memory is measured
+import scipy.special
+before = mega()
+def text(codes, names): return pd.Categorical.from_codes(codes, names)
+where = np.repeat(np.arange(configurations, dtype=np.int16), strategies * folds)
+who = np.tile(np.repeat(np.arange(strategies, dtype=np.int16), folds), configurations)
+zero = np.zeros(rows, np.int8)
+same = {"task": "binary", "variant": "natural", "strategy_version": "1", "protocol": "p", "protocol_fields": "{}"}
+columns = {name: text(zero, [value]) for name, value in same.items()}
+columns["dataset"] = columns["data_hash"] = text(where, [f"d{i}" for i in range(configurations)])
+columns["strategy"] = text(who, [f"s{i}" for i in range(strategies)])
+columns["gmean"] = np.random.default_rng(0).random(rows)
+(board,) = leaderboards(pd.DataFrame(columns, copy=False), ["gmean"])
+assert len(board.table) == strategies and len(board.configurations) == configurations
+print(mega() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted in kilobytes on Linux only")
+def test_two_million_folds_are_ranked_in_a_tenth_of_what_twenty_may_take():
+    done = subprocess.run([sys.executable, "-c", SCALE], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 400, "megabytes; twenty million rows may take 4,000"

@@ -11,7 +11,7 @@ from imbench.contract.records import Exposure
 from imbench.contract.strategy import BatchStrategy
 
 # A recipe does early what it does late, so the first epochs stand for all; that keeps the cost below 1 % of training
-# under the paper's 500 epochs (docs/store.md). Looking at features costs more than looking at labels.
+# Musk's nets under the paper's 500 epochs (docs/store.md). Looking at features costs more than looking at labels.
 LABEL_EPOCHS, FEATURE_EPOCHS, FEATURES = 50, 10, 16
 
 _SOFT, _MADE, _LOSS, _FORWARD = "soft labels", "rows made up", "a loss of its own", "a forward pass of its own"

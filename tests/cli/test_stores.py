@@ -17,15 +17,15 @@ from imbench.study.store import Store
 
 @pytest.fixture
 def store(finished, tmp_path):
-    """A copy of a finished run that may be changed."""
-    return shutil.copytree(finished[0], tmp_path / "mine")
+    """A copy of a finished run that may be changed, without what other tests added to the run."""
+    return parted(finished[0], tmp_path / "mine", "baseline", "remix")
 
 
-def parted(store, folder, strategy):
-    """A store of one strategy's jobs, parted from another by copying files."""
+def parted(store, folder, *strategies):
+    """A store of these strategies' jobs, parted from another by copying files."""
     shutil.copytree(store, folder)
     frame = library.load(store).frame()
-    for key in set(frame.loc[frame["strategy"] != strategy, "key"]):
+    for key in set(frame.loc[~frame["strategy"].isin(strategies), "key"]):
         for kind in ("jobs", "predictions"):
             (folder / kind / f"{key}.parquet").unlink()
     return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ _COLUMNS = {
     "mean": ("mean", "{:.4f}"),
     "rank_sum": ("rank sum", "{:g}"),
     "average_rank": ("avg rank", "{:.2f}"),
+    "zero_folds": ("zero folds", "{:.0f}"),
 }
 
 
@@ -40,15 +42,38 @@ def boards_json(results: Results) -> dict[str, Any]:
 
 def _board_text(board: Leaderboard) -> str:
     best = "higher" if board.metric.higher_is_better else "lower"
-    title = f"{board.task}, {board.metric.title} ({best} is better), protocol {board.protocol}"
+    if board.metric.target is not None:
+        best = f"nearer to {board.metric.target:g}"
+    rule = "" if board.rule == "argmax" else f", rule {board.rule}"
+    title = f"{board.task}, {board.metric.title} ({best} is better), protocol {board.protocol}{rule}"
     if not board.configurations:
-        return "\n".join([paragraph(title), "no configuration has a result of every strategy", *_dropped(board)])
-    headers = [header for header, _ in _COLUMNS.values()]
+        return "\n".join(
+            [paragraph(title), "no configuration has a result of every strategy", *map(paragraph, _dropped(board))]
+        )
+    # Folds in which a class is never hit say something of decisions only.
+    columns = {name: how for name, how in _COLUMNS.items() if name != "zero_folds" or _has_zero_folds(board)}
+    headers = [header for header, _ in columns.values()]
     rows = [
-        [_written(value, pattern) for value, (_, pattern) in zip(row, _COLUMNS.values(), strict=True)]
-        for row in board.table[list(_COLUMNS)].itertuples(index=False, name=None)
+        [_written(value, pattern) for value, (_, pattern) in zip(row, columns.values(), strict=True)]
+        for row in board.table[list(columns)].itertuples(index=False, name=None)
     ]
-    return "\n".join([table(headers, rows, title=title, right=headers[1:]), paragraph(_basis(board)), *_dropped(board)])
+    below = [_basis(board), *_challenger(board), *_dropped(board)]
+    return "\n".join([table(headers, rows, title=title, right=headers[1:]), *map(paragraph, below)])
+
+
+def _has_zero_folds(board: Leaderboard) -> bool:
+    return board.metric.of_decisions and bool(board.table["zero_folds"].notna().any())
+
+
+def _challenger(board: Leaderboard) -> list[str]:
+    challenger = board.challenger
+    if challenger is None:
+        return []
+    return [
+        f"{challenger.name}, the baseline with a threshold tuned on validation rows, would be number "
+        f"{challenger.place} of {challenger.competitors}: mean {challenger.mean:.4f}, "
+        f"average rank {challenger.average_rank:.2f}"
+    ]
 
 
 def _written(value: Any, pattern: str) -> str:
@@ -67,7 +92,7 @@ def _basis(board: Leaderboard) -> str:
 def _dropped(board: Leaderboard) -> Sequence[str]:
     configurations = [f"{d.dataset} {d.variant}, which lacks {', '.join(d.missing)}" for d in board.dropped]
     strategies = [f"{name}, which has no result" for name in board.unranked]
-    return [paragraph(f"not ranked: {what}") for what in (*configurations, *strategies)]
+    return [f"not ranked: {what}" for what in (*configurations, *strategies)]
 
 
 def _board_json(board: Leaderboard) -> dict[str, Any]:
@@ -76,6 +101,8 @@ def _board_json(board: Leaderboard) -> dict[str, Any]:
         "task": board.task,
         "metric": board.metric.name,
         "higher_is_better": board.metric.higher_is_better,
+        "rule": board.rule,
+        "challenger": None if board.challenger is None else dataclasses.asdict(board.challenger),
         "configurations": [{"dataset": d, "variant": v} for d, v in board.configurations],
         "dropped": [{"dataset": d.dataset, "variant": d.variant, "missing": list(d.missing)} for d in board.dropped],
         "unranked": list(board.unranked),

@@ -14,8 +14,9 @@ import numpy as np
 from imbench.contract.protocol import Protocol
 from imbench.contract.spec import FILE_SUFFIXES, format_spec
 
-# Raised whenever the same job would give other numbers for a reason that no other part of its identity shows.
-SCHEMA_VERSION = 1
+# Raised whenever the same job would give other numbers for a reason that no other part of its identity shows. Which
+# columns its rows have is another matter (`imbench.study.parquet.ROWS_SCHEMA`), and decides no key.
+NUMBERS_VERSION = 1
 
 TASKS = ("binary", "multiclass")
 
@@ -223,7 +224,7 @@ class Job:
         variant = self.variant
         # A file's path says nothing of what is in it; its content is in the data hash.
         return {
-            "schema": SCHEMA_VERSION,
+            "schema": NUMBERS_VERSION,
             "data": self.data_hash,
             "dataset": None if variant.is_file else variant.dataset,
             "variant": {"task": variant.task, "ir": variant.ir, "seed": variant.seed, **dict(variant.options)},
@@ -256,6 +257,28 @@ class Split:
 
 
 @dataclass(frozen=True, eq=False)
+class Exposure:
+    """What the classes had of one net's batches, over its first epochs.
+
+    The rarest class is the one of fewest training rows, but some; the first of equals.
+
+    Parameters
+    ----------
+    empty : share of the batches, before the strategy, without a row of the rarest class; in 0 … 1
+    before, after : mean rows of the rarest class in a batch before the strategy, and its mean soft labels after it
+    prior : ``(classes,)`` mean soft label of the rows trained on, each weighted by ``batch.weight``; sums to one
+    inexact : why the class prior alone does not tell how the rows trained on differ from the training rows, such as
+        ``soft labels``; "" where it does
+    """
+
+    empty: float
+    before: float
+    after: float
+    prior: np.ndarray
+    inexact: str = ""
+
+
+@dataclass(frozen=True, eq=False)
 class Predictions:
     """What training one net on one fold left behind.
 
@@ -267,6 +290,7 @@ class Predictions:
     floor_epoch : first epoch (from 1) that began at the learning-rate floor; None if none did
     loss : training loss of the last epoch
     seconds : training time attributed to this net
+    exposure : what the classes had of the batches; None where it was not measured
     """
 
     repeat: int
@@ -279,3 +303,4 @@ class Predictions:
     floor_epoch: int | None
     loss: float
     seconds: float
+    exposure: Exposure | None = None

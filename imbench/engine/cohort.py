@@ -18,6 +18,7 @@ from imbench.contract.records import Dataset, Fold, Predictions, Preprocessing, 
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.contract.streams import stream
 from imbench.engine.batches import Batches, Table
+from imbench.engine.exposure import ExposureMeter
 from imbench.engine.mlp import glorot_uniform, mlp_widths
 from imbench.engine.schedule import Schedule
 
@@ -102,6 +103,7 @@ class Cohort:
         self.schedule = Schedule(len(self.folds), self.protocol, self.batches.steps + bool(self.batches.last))
         self.streams = [stream("strategy", *key, self.strategy.name) for key in self._keys]
         self.counts = np.stack([np.bincount(dataset.y[f.train], minlength=dataset.classes) for f in self.folds])
+        self.exposure = ExposureMeter(self.counts, self.strategy, table.x.device)
         self.active = np.arange(len(self.folds))  # positions in `folds` of the nets still training
         self.seconds = np.zeros(len(self.folds))
         self.predictions: dict[int, Predictions] = {}  # by position in the request's folds
@@ -204,6 +206,7 @@ class Cohort:
                     self.protocol.epochs,
                 )
                 batch = self.strategy.rebalance(raw, info, self._noise(raw.stack))
+                self.exposure.see(raw, batch, self.active, epoch)
                 yield _Prepared(batch, info, number == self.batches.blocks)
 
     def _noise(self, stack: tuple[int, ...]) -> Noise:
@@ -235,6 +238,7 @@ class Cohort:
             floor if 0 < floor <= epochs else None,
             loss,
             float(self.seconds[index]),
+            self.exposure.of(int(index)),
         )
 
     def _predict(self, position: int, index: int, rows: np.ndarray) -> Split:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from imbench.contract.records import Predictions, Split
+from imbench.contract.records import Exposure, Predictions, Split
 
 # Parts of a fold, and the attribute of Predictions that holds each.
 _PARTS = ("validation", "test")
@@ -38,6 +39,7 @@ def to_table(predictions: Sequence[Predictions]) -> pa.Table:
         {name: _plain(getattr(p, name)) for name in _FACTS}
         | {"train_counts": np.asarray(p.train_counts).tolist()}
         | {part: len(getattr(p, part).y) for part in _PARTS}
+        | ({} if p.exposure is None else {"exposure": _exposure_values(p.exposure)})
         for p in ordered
     ]
     return pa.table(columns).replace_schema_metadata({_FOLDS: json.dumps(folds).encode()})
@@ -60,10 +62,22 @@ def from_table(table: pa.Table) -> list[Predictions]:
             splits[part] = Split(rows[start:end], y[start:end], proba[start:end])
             start = end
         counts = np.array(fold["train_counts"])
-        found.append(Predictions(**{name: fold[name] for name in _FACTS}, train_counts=counts, **splits))
+        # Files of the first schema do not have it.
+        exposure = _exposure(fold["exposure"]) if "exposure" in fold else None
+        facts = {name: fold[name] for name in _FACTS}
+        found.append(Predictions(**facts, train_counts=counts, exposure=exposure, **splits))
     if start != len(rows):
         raise ValueError(f"predictions hold {len(rows)} rows, their folds {start}")
     return found
+
+
+def _exposure_values(exposure: Exposure) -> dict[str, Any]:
+    values = {field.name: _plain(getattr(exposure, field.name)) for field in dataclasses.fields(exposure)}
+    return values | {"prior": np.asarray(exposure.prior).tolist()}
+
+
+def _exposure(values: dict[str, Any]) -> Exposure:
+    return Exposure(**values | {"prior": np.array(values["prior"])})
 
 
 def _plain(value: Any) -> Any:

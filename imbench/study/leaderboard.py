@@ -14,6 +14,7 @@ from imbench.contract.records import TASKS
 from imbench.contract.spec import format_value
 from imbench.study.metrics import METRICS, Metric
 from imbench.study.ranks import average_ranks, complete_blocks, friedman, friedman_undefined, rank, rank_sums
+from imbench.study.rules import ARGMAX, EACH, RULES, ruled_column
 
 HEADLINE = ("gmean", "bbs")
 
@@ -21,6 +22,7 @@ HEADLINE = ("gmean", "bbs")
 CONFIGURATION = ["dataset", "variant", "data_hash"]
 
 _NAMED = ["protocol", "dataset", "task"]
+_OF_A_JOB = ["task", *CONFIGURATION, "strategy", "strategy_version", "protocol", "protocol_fields", "numbers"]
 
 
 @dataclass(frozen=True)
@@ -32,20 +34,42 @@ class Dropped:
     missing: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Challenger:
+    """How a strategy under another decision rule would rank if it competed with those of a leaderboard.
+
+    Parameters
+    ----------
+    name : such as ``baseline+tuned``
+    mean, average_rank : its own, over the configurations that have it and every ranked strategy
+    place : 1 is best; competitors of equal rank sums share the better place
+    competitors : how many compete, itself included
+    """
+
+    name: str
+    mean: float
+    average_rank: float
+    place: int
+    competitors: int
+
+
 @dataclass(frozen=True, eq=False)
 class Leaderboard:
-    """One task and metric under one protocol.
+    """One task and metric under one protocol and decision rule.
 
     Parameters
     ----------
     protocol, task, metric : what is ranked
     table : a row for each strategy, best first: ``strategy``, ``mean`` over configurations of the mean over folds,
-        ``rank_sum`` and ``average_rank`` (1 is best, so smaller is better), ``configurations`` ranked, and the table's
+        ``rank_sum`` and ``average_rank`` (1 is best, so smaller is better), ``configurations`` ranked, ``zero_folds``
+        of them in which a class that has test rows is never hit (NaN where rows do not say), and the table's
         ``friedman`` statistic and its ``p``
     configurations : (dataset, variant) of those ranked, the complete ones
     dropped : those that lack a strategy
     unranked : strategies without a single result, left out lest they drop every configuration
     undefined : why Friedman's test says nothing; "" where it does
+    rule : how decisions are made, a key of `imbench.study.rules.RULES`, or ``each``
+    challenger : under ``argmax`` and for a metric of decisions, how the baseline with a tuned threshold would rank
     """
 
     protocol: str
@@ -56,39 +80,58 @@ class Leaderboard:
     dropped: tuple[Dropped, ...] = ()
     unranked: tuple[str, ...] = ()
     undefined: str = ""
+    rule: str = ARGMAX
+    challenger: Challenger | None = None
 
 
-def leaderboards(frame: pd.DataFrame, metrics: Sequence[str] = HEADLINE) -> list[Leaderboard]:
+def leaderboards(frame: pd.DataFrame, metrics: Sequence[str] = HEADLINE, rule: str = ARGMAX) -> list[Leaderboard]:
     """The leaderboards of these rows (see `Store.frame`), in the order of protocols, tasks and metrics.
 
-    A strategy in two versions counts as two; rows of an older schema than the newest are left out.
+    A strategy in two versions counts as two; rows are left out whose numbers an older version decided than the newest.
+
+    Parameters
+    ----------
+    frame : a row for each fold
+    metrics : names of `imbench.study.metrics.METRICS`
+    rule : one decision rule for all strategies (a metric that it does not change is as it is), or ``each``: every
+        strategy under every rule competes, as ``baseline+tuned`` where the rule is not ``argmax``
 
     Raises
     ------
     UsageError
-        For a metric that does not exist.
+        For a metric or rule that does not exist, or that these rows do not have.
     """
     unknown = [name for name in metrics if name not in METRICS]
     if unknown:
         raise UsageError(f"unknown metric {unknown[0]!r}; there are {', '.join(METRICS)}")
-    rows = labelled(frame)
-    tasks = [*TASKS, *sorted(set(rows["task"]) - set(TASKS))]
+    wanted = [METRICS[name] for name in metrics]
+    jobs = labelled(job_sums(frame, leaderboard_columns(metrics, rule)))
+    tasks = [*TASKS, *sorted(set(jobs["task"]) - set(TASKS))]
     return [
-        leaderboard(rows[(rows["protocol"] == protocol) & (rows["task"] == task)], METRICS[metric], protocol, task)
-        for protocol in sorted(set(rows["protocol"]))
+        _board(jobs[(jobs["protocol"] == protocol) & (jobs["task"] == task)], metric, protocol, task, rule)
+        for protocol in sorted(set(jobs["protocol"]))
         for task in tasks
-        if ((rows["protocol"] == protocol) & (rows["task"] == task)).any()
-        for metric in metrics
+        if ((jobs["protocol"] == protocol) & (jobs["task"] == task)).any()
+        for metric in wanted
     ]
 
 
-def leaderboard(rows: pd.DataFrame, metric: Metric, protocol: str, task: str) -> Leaderboard:
-    """The leaderboard of rows that all have this protocol and task."""
-    results = fold_means(rows, metric.name)
+def leaderboard_columns(metrics: Sequence[str] = HEADLINE, rule: str = ARGMAX) -> list[str]:
+    """The columns that leaderboards of these metrics under this rule read: all that `Store.frame` need be asked for."""
+    rules = dict.fromkeys([ARGMAX, "tuned", *RULES] if rule == EACH else [ARGMAX, "tuned", rule])
+    ruled = [ruled_column(METRICS[metric], r) for metric in metrics for r in rules]
+    return list(dict.fromkeys([*_OF_A_JOB, "key", *ruled, *(_zero_column(r) for r in rules)]))
+
+
+def _board(jobs: pd.DataFrame, metric: Metric, protocol: str, task: str, rule: str) -> Leaderboard:
+    """The leaderboard of jobs that all have this protocol and task."""
+    rules = _rules_of(jobs, metric, rule)
+    results = pd.concat([_means(jobs, metric, r, suffix=rule == EACH) for r in rules], axis=1)
     means = results.dropna(axis="columns", how="all")
     whole, dropped = complete_blocks(means)
-    ranks = rank(whole.to_numpy(), higher_is_better=metric.higher_is_better)
+    ranks = rank(metric.ranked(whole.to_numpy()), higher_is_better=metric.higher_is_better)
     test = friedman(ranks)
+    zeros = pd.concat([_zero_folds(jobs, whole.index, r, suffix=rule == EACH) for r in rules])
     table = pd.DataFrame(
         {
             "strategy": means.columns.to_numpy(),
@@ -96,11 +139,13 @@ def leaderboard(rows: pd.DataFrame, metric: Metric, protocol: str, task: str) ->
             "rank_sum": rank_sums(ranks) if len(whole) else np.nan,
             "average_rank": average_ranks(ranks),
             "configurations": len(whole),
+            "zero_folds": zeros.reindex(means.columns).to_numpy(),
             "friedman": test.statistic,
             "p": test.pvalue,
         }
     )
-    best_first = table.assign(cost=-table["mean"] if metric.higher_is_better else table["mean"])
+    distance = metric.ranked(table["mean"].to_numpy())
+    best_first = table.assign(cost=-distance if metric.higher_is_better else distance)
     return Leaderboard(
         protocol,
         task,
@@ -112,37 +157,132 @@ def leaderboard(rows: pd.DataFrame, metric: Metric, protocol: str, task: str) ->
         ),
         unranked=tuple(results.columns.difference(means.columns)),
         undefined=friedman_undefined(ranks),
+        rule=rule,
+        challenger=_challenger(jobs, metric, means) if rule == ARGMAX else None,
     )
+
+
+def _rules_of(jobs: pd.DataFrame, metric: Metric, rule: str) -> list[str]:
+    """The rules that compete: those of ``each`` that change the metric, and that these rows have."""
+    if rule == EACH:
+        changed = [r for r in RULES if r == ARGMAX or ruled_column(metric, r) != metric.name]
+        return [r for r in changed if ruled_column(metric, r) in jobs]
+    column = ruled_column(metric, rule)
+    if column not in jobs:
+        raise UsageError(f"these results have no column {column!r}; read them with imbench.load, which adds it")
+    return [rule]
+
+
+def _challenger(jobs: pd.DataFrame, metric: Metric, means: pd.DataFrame) -> Challenger | None:
+    """The baseline with a tuned threshold among the strategies ranked, if rows have both."""
+    column = ruled_column(metric, "tuned")
+    if not metric.of_decisions or column not in jobs or "baseline" not in means.columns:
+        return None
+    tuned = _means(jobs, metric, "tuned", suffix=True).get("baseline+tuned")
+    if tuned is None:
+        return None
+    whole, _ = complete_blocks(means.assign(**{"baseline+tuned": tuned}))
+    if not len(whole):
+        return None
+    ranks = rank(metric.ranked(whole.to_numpy()), higher_is_better=metric.higher_is_better)
+    sums, mine = rank_sums(ranks), list(whole.columns).index("baseline+tuned")
+    return Challenger(
+        "baseline+tuned",
+        float(whole["baseline+tuned"].mean()),
+        float(average_ranks(ranks)[mine]),
+        # Sums of ranks are halves, so this far apart they are not equal.
+        1 + int(np.sum(sums < sums[mine] - 0.25)),
+        len(whole.columns),
+    )
+
+
+def _means(jobs: pd.DataFrame, metric: Metric, rule: str, suffix: bool) -> pd.DataFrame:
+    """Configurations × competitors: the mean of a metric under a rule over the folds that define it."""
+    column = ruled_column(metric, rule)
+    groups = jobs.groupby([*CONFIGURATION, "strategy"])
+    # Over all folds of the jobs, as if they were one; NaN where no fold defines it.
+    means = (groups[column].sum() / groups[f"{column} folds"].sum().replace(0, np.nan)).unstack("strategy")  # noqa: PD010
+    return means.rename(columns=lambda name: _competitor(name, rule, suffix))
+
+
+def _zero_folds(jobs: pd.DataFrame, configurations: pd.Index, rule: str, suffix: bool) -> pd.Series:
+    """For each competitor, folds of these configurations in which a class that has test rows is never hit."""
+    column = _zero_column(rule)
+    if column not in jobs:
+        return pd.Series(dtype=float)
+    among = jobs[pd.MultiIndex.from_frame(jobs[CONFIGURATION]).isin(configurations)]
+    counts = among.groupby("strategy")[column].sum(min_count=1)
+    return counts.rename(index=lambda name: _competitor(name, rule, suffix))
+
+
+def _competitor(strategy: str, rule: str, suffix: bool) -> str:
+    return f"{strategy}+{rule}" if suffix and rule != ARGMAX else strategy
+
+
+def _zero_column(rule: str) -> str:
+    return "zero_recall" if rule == ARGMAX else f"zero_recall@{rule}"
+
+
+def job_sums(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """One row for each job, so that what follows is small however many folds there are.
+
+    Of each column that the frame has: its sum over the folds that define it, and their number as ``NAME folds``; of
+    ``zero_recall`` and its kind, the number of folds with any.
+    """
+    there = [name for name in columns if name in frame and name not in ("key", *_OF_A_JOB)]
+    zeros = [name for name in there if name.startswith("zero_recall")]
+    values = [name for name in there if name not in zeros]
+    facts = [name for name in _OF_A_JOB if name in frame]
+    by = ["key"] if "key" in frame else facts
+    first = ~frame.duplicated(by)
+    rows = pd.DataFrame({name: frame[name] for name in dict.fromkeys([*by, *there])}, copy=False)
+    for name in zeros:
+        rows[name] = (rows[name] > 0).astype(float).where(rows[name].notna())
+    groups = rows.groupby(by, observed=True, sort=False, dropna=False)
+    counts = groups[values].count().add_suffix(" folds")
+    sums = pd.concat([groups[values].sum(), groups[zeros].sum(min_count=1), counts], axis=1).reset_index(drop=True)
+    jobs = frame.loc[first, facts].reset_index(drop=True)
+    texts = [name for name in facts if isinstance(jobs[name].dtype, pd.CategoricalDtype)]
+    return pd.concat([jobs.astype(dict.fromkeys(texts, "str")), sums], axis=1)
 
 
 def fold_means(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Configurations × strategies: the mean of a metric over the folds that define it, NaN where none does."""
     # pivot_table would lose the configurations where everything failed.
-    means: pd.DataFrame = rows.groupby([*CONFIGURATION, "strategy"])[metric].mean().unstack("strategy")  # noqa: PD010
+    means: pd.DataFrame = rows.groupby([*CONFIGURATION, "strategy"], observed=True)[metric].mean().unstack("strategy")  # noqa: PD010
     return means
 
 
 def labelled(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the newest schema, with protocols and strategies told apart that share a name.
+    """The rows whose numbers the newest version decided, with protocols and strategies told apart that share a name.
 
     A protocol file that was edited, or fields set by hand in two ways, give one name to two protocols: where the
     results of one dataset show it, the fields that differ follow the name. Versions of a strategy follow ``@``.
     """
-    rows = frame[frame["schema"] == frame["schema"].max()]
-    versions = rows.groupby("strategy")["strategy_version"].transform("nunique")
-    strategy = rows["strategy"].where(versions == 1, rows["strategy"] + "@" + rows["strategy_version"])
+    # A frame of one's own need not say it; then all rows are of one version.
+    newest = frame["numbers"] == frame["numbers"].max() if "numbers" in frame else np.ones(len(frame), dtype=bool)
+    rows = frame if newest.all() else frame[newest]
+    changed: dict[str, pd.Series] = {}
+    versions = rows[["strategy", "strategy_version"]].drop_duplicates()["strategy"].value_counts()
+    several = set(versions.index[versions > 1])
+    if several:
+        name = rows["strategy"].astype("str")
+        changed["strategy"] = name.where(~name.isin(several), name + "@" + rows["strategy_version"].astype("str"))
     names = _protocol_names(rows)
-    protocol = [names[pair] for pair in zip(rows["protocol"], rows["protocol_fields"], strict=True)]
-    told: pd.DataFrame = rows.assign(strategy=strategy, protocol=protocol)
+    if any(label != pair[0] for pair, label in names.items()):
+        pairs = zip(rows["protocol"], rows["protocol_fields"], strict=True)
+        changed["protocol"] = pd.Series([names[pair] for pair in pairs], index=rows.index, dtype="str")
+    told: pd.DataFrame = rows.assign(**changed)
     return told
 
 
 def _protocol_names(rows: pd.DataFrame) -> dict[tuple[str, str], str]:
     """What to call each pair of a protocol's name and its fields."""
-    pairs = {pair: json.loads(pair[1]) for pair in zip(rows["protocol"], rows["protocol_fields"], strict=True)}
+    few = rows[["protocol_fields", *_NAMED]].drop_duplicates()
+    pairs = {pair: json.loads(pair[1]) for pair in zip(few["protocol"], few["protocol_fields"], strict=True)}
     differing: dict[str, set[str]] = {name: set() for name, _ in pairs}
     # Within one dataset only: between datasets a protocol's own exceptions differ.
-    for _, group in rows.drop_duplicates(["protocol_fields", *_NAMED]).groupby(_NAMED):
+    for _, group in few.groupby(_NAMED, observed=True):
         name = group["protocol"].iloc[0]
         first, *others = (pairs[name, text] for text in group["protocol_fields"])
         differing[name] |= {key for other in others for key in other if other[key] != first.get(key)}

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from imbench.contract.errors import UsageError
+from imbench.study.calibration import logistic_slope
 from imbench.study.outcome import Floats, Outcome
 
 CALIBRATION_BINS = 15
@@ -24,6 +26,9 @@ class Metric:
     function : from an `Outcome` to a float, NaN where the metric is undefined
     higher_is_better : the direction of ranks
     definition : what it is, with its edge cases
+    of_decisions : whether it depends on the decided classes alone, so that a rule that leaves probabilities as they
+        are changes it
+    target : the best value where that is neither the largest nor the smallest; ranks go by the distance from it
 
     >>> round(gmean([0, 0, 1, 1], [[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.2, 0.8]]), 4)
     0.7071
@@ -34,6 +39,19 @@ class Metric:
     function: Callable[[Outcome], float]
     higher_is_better: bool
     definition: str
+    of_decisions: bool = False
+    target: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.target is not None and self.higher_is_better:
+            raise UsageError(
+                f"metric {self.name} has a target, {self.target}, and says that higher is better; "
+                "what is ranked is the distance from the target, so set higher_is_better to false"
+            )
+
+    def ranked(self, values: Floats) -> Floats:
+        """The numbers that ranks go by: values as they are, or their distance from the target."""
+        return values if self.target is None else np.abs(values - self.target)
 
     def __call__(self, y_true: ArrayLike, proba: ArrayLike) -> float:
         """This metric of ``(rows,)`` true classes and ``(rows, classes)`` probabilities, checked as by `score`."""
@@ -43,19 +61,21 @@ class Metric:
 METRICS: dict[str, Metric] = {}
 
 
-def _metric(title: str, *, higher_is_better: bool) -> Callable[[Callable[[Outcome], float]], Metric]:
+def _metric(
+    title: str, *, higher_is_better: bool, of_decisions: bool = False, target: float | None = None
+) -> Callable[[Callable[[Outcome], float]], Metric]:
     """Enter a function in the table: its name is the metric's name, its docstring the definition."""
 
     def enter(function: Callable[[Outcome], float]) -> Metric:
         definition = " ".join((function.__doc__ or "").split())
-        metric = Metric(function.__name__, title, function, higher_is_better, definition)
+        metric = Metric(function.__name__, title, function, higher_is_better, definition, of_decisions, target)
         METRICS[metric.name] = metric
         return metric
 
     return enter
 
 
-@_metric("G-mean", higher_is_better=True)
+@_metric("G-mean", higher_is_better=True, of_decisions=True)
 def gmean(outcome: Outcome) -> float:
     """Geometric mean of the recalls of the classes present in y_true; 0 when one of them is never hit.
 
@@ -92,13 +112,13 @@ def brier(outcome: Outcome) -> float:
     return float(outcome.half_squared.mean())
 
 
-@_metric("Balanced accuracy", higher_is_better=True)
+@_metric("Balanced accuracy", higher_is_better=True, of_decisions=True)
 def balanced_accuracy(outcome: Outcome) -> float:
     """Mean recall of the classes present in y_true, not adjusted for chance."""
     return float(outcome.recalls[outcome.present].mean())
 
 
-@_metric("Macro F1", higher_is_better=True)
+@_metric("Macro F1", higher_is_better=True, of_decisions=True)
 def macro_f1(outcome: Outcome) -> float:
     """Mean of 2TP / (2TP + FP + FN) over the classes found in y_true or among the predictions, as in scikit-learn."""
     true_positives = outcome.confusion.diagonal()
@@ -106,7 +126,7 @@ def macro_f1(outcome: Outcome) -> float:
     return float((2.0 * true_positives[either > 0] / either[either > 0]).mean())
 
 
-@_metric("Matthews correlation", higher_is_better=True)
+@_metric("Matthews correlation", higher_is_better=True, of_decisions=True)
 def mcc(outcome: Outcome) -> float:
     """Matthews correlation of true and predicted classes (Gorodkin's R_K for K classes), in -1 … 1.
 
@@ -173,6 +193,19 @@ def classwise_ece(outcome: Outcome) -> float:
     return float(np.mean([_calibration_gap(outcome.proba[:, j], outcome.y == j) for j in range(outcome.classes)]))
 
 
+@_metric("Calibration slope", higher_is_better=False, target=1.0)
+def calibration_slope(outcome: Outcome) -> float:
+    """Slope b of the logistic regression logit P(y = j) = a + b · logit p_j, by maximum likelihood (Cox 1958).
+
+    Mean over the classes for which it exists; for two classes both slopes are equal. 1 is best: below it probabilities
+    are too extreme, above it too modest. NaN where it exists for no class: a class has no row, or log-odds tell its
+    rows from the others without an overlap. Ranked by the distance from 1.
+    """
+    slopes = [logistic_slope(outcome.log_odds[:, j], outcome.y == j) for j in range(outcome.classes)]
+    defined = [slope for slope in slopes if not np.isnan(slope)]
+    return float(np.mean(defined)) if defined else float("nan")
+
+
 def _calibration_gap(confidence: Floats, hit: NDArray[np.bool_]) -> float:
     # The inner edges alone, so that the last bin is closed; divided, so that 0.6 is 9/15 and not a rounding below it.
     inner = np.arange(1, CALIBRATION_BINS) / CALIBRATION_BINS
@@ -204,8 +237,15 @@ def score(y_true: ArrayLike, proba: ArrayLike) -> dict[str, float]:
     >>> result["gmean"], round(result["bbs"], 4), result["recall[1]"]
     (1.0, 0.0875, 1.0)
     """
-    outcome = Outcome(y_true, proba)  # type: ignore[arg-type]
-    per_class = {"recall": outcome.recalls, "brier": outcome.class_means(outcome.half_squared)}
-    return {name: metric.function(outcome) for name, metric in METRICS.items()} | {
+    return score_of(Outcome(y_true, proba))  # type: ignore[arg-type]
+
+
+def score_of(outcome: Outcome, *, of_decisions_only: bool = False) -> dict[str, float]:
+    """What `score` gives, of an outcome; only what depends on decisions alone (`Metric.of_decisions`) if asked."""
+    wanted = {name: m for name, m in METRICS.items() if m.of_decisions or not of_decisions_only}
+    per_class = {"recall": outcome.recalls}
+    if not of_decisions_only:
+        per_class["brier"] = outcome.class_means(outcome.half_squared)
+    return {name: metric.function(outcome) for name, metric in wanted.items()} | {
         f"{name}[{j}]": float(value) for name, values in per_class.items() for j, value in enumerate(values)
     }

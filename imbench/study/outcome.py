@@ -26,6 +26,8 @@ class Outcome:
     y : array-like, ``(rows,)`` whole class numbers in ``[0, classes)``
     proba : array-like, ``(rows, classes)``, at least one row and two classes, non-negative, each row summing to one
         within 1e-4; float32 is widened to float64 and not renormalised
+    decided : ``(rows,)`` class decided for each row by a rule of its own; None decides for the class of largest
+        probability, the first of equals
 
     Raises
     ------
@@ -35,6 +37,7 @@ class Outcome:
 
     y: Integers
     proba: Floats
+    decided: Integers | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "proba", _probabilities(self.proba))
@@ -57,8 +60,8 @@ class Outcome:
 
     @cached_property
     def predicted(self) -> Integers:
-        """``(rows,)`` the class of largest probability, the first of equals."""
-        predicted: Integers = self.proba.argmax(axis=1)
+        """``(rows,)`` the class decided for: of largest probability, the first of equals, unless a rule decided."""
+        predicted: Integers = self.proba.argmax(axis=1) if self.decided is None else self.decided
         return predicted
 
     @cached_property
@@ -85,6 +88,17 @@ class Outcome:
     def recalls(self) -> Floats:
         """``(classes,)`` share of each class's rows that were predicted as it; NaN for an absent class."""
         return self.class_means(self.predicted == self.y)
+
+    @cached_property
+    def log_odds(self) -> Floats:
+        """``(rows, classes)`` ln p_j − ln Σ_(k≠j) p_k; both clipped from below at float64's ε = 2.2e-16.
+
+        The sum of the others keeps what 1 − p_j would round away where p_j is close to one.
+        """
+        smallest = np.finfo(np.float64).eps
+        others = self.proba @ (1.0 - np.eye(self.classes))
+        odds: Floats = np.log(np.maximum(self.proba, smallest)) - np.log(np.maximum(others, smallest))
+        return odds
 
     @cached_property
     def thresholds(self) -> list[tuple[Integers, Integers]]:

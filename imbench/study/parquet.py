@@ -10,12 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imbench.contract.errors import StoreError
-from imbench.contract.records import SCHEMA_VERSION
+from imbench.contract.records import NUMBERS_VERSION
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# Raised whenever rows or predictions get other columns. It decides no number and no key: files of an older schema are
+# read, and what they lack is derived (`imbench.study.derive`).
+#   1  metrics of argmax
+#   2  metrics under every decision rule, exposure of the rarest class, the prior trained towards, calibration slope
+ROWS_SCHEMA = 2
+
 _IDENTITY = b"imbench.identity"
+_ROWS = b"imbench.rows"
 _SEAL = b"imbench.seal"
 
 
@@ -28,10 +35,12 @@ def to_parquet(table: pa.Table, identity: str) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    metadata = {**(table.schema.metadata or {}), _IDENTITY: identity.encode()}
+    metadata = {**(table.schema.metadata or {}), _IDENTITY: identity.encode(), _ROWS: str(ROWS_SCHEMA).encode()}
     sealed = table.replace_schema_metadata({**metadata, _SEAL: _seal(table, metadata)})
     sink = pa.BufferOutputStream()
-    pq.write_table(sealed, sink, compression="zstd", use_dictionary=False, write_page_checksum=True)
+    pq.write_table(
+        sealed, sink, compression="zstd", use_dictionary=False, write_page_checksum=True, write_statistics=False
+    )
     content: bytes = sink.getvalue().to_pybytes()
     return content
 
@@ -51,10 +60,26 @@ def from_parquet(content: bytes, key: str) -> pa.Table:
         raise DamagedError(f"the shape or metadata of job {key} are not as they were written")
     if sha256(identity).hexdigest() != key:
         raise DamagedError(f"the file of job {key} holds another job")
-    schema = json.loads(identity)["schema"]
-    if schema > SCHEMA_VERSION:
-        raise newer(f"job {key}", schema, SCHEMA_VERSION)
+    for found, known in ((numbers_version(table), NUMBERS_VERSION), (rows_schema(table), ROWS_SCHEMA)):
+        if found > known:
+            raise newer(f"job {key}", found, known)
     return table
+
+
+def rows_schema(table: pa.Table) -> int:
+    """Which columns the file had that this table was read from; the first schema did not say so."""
+    return int((table.schema.metadata or {}).get(_ROWS, b"1"))
+
+
+def numbers_version(table: pa.Table) -> int:
+    """Which version of what decides the numbers made them (`imbench.contract.records.NUMBERS_VERSION`)."""
+    return int(json.loads(table.schema.metadata[_IDENTITY])["schema"])
+
+
+def identity_of(table: pa.Table) -> str:
+    """The canonical JSON of the job that the table's file is of."""
+    text: str = table.schema.metadata[_IDENTITY].decode()
+    return text
 
 
 def _seal(table: pa.Table, metadata: Mapping[bytes, bytes]) -> bytes:

@@ -48,11 +48,15 @@ class Results:
         failed = self.rows[self.rows["error"] != ""].drop_duplicates("key")
         return failed[columns].reset_index(drop=True)
 
-    def leaderboards(self, metrics: Sequence[str] = ("gmean", "bbs")) -> list[Leaderboard]:
-        """A leaderboard for each protocol, task and metric."""
+    def leaderboards(self, metrics: Sequence[str] = ("gmean", "bbs"), rule: str = "argmax") -> list[Leaderboard]:
+        """A leaderboard for each protocol, task and metric.
+
+        ``rule`` decides for all strategies: ``argmax``, ``tuned`` or ``prior-corrected`` (see
+        `imbench.study.rules.RULES`). With ``each``, every strategy under every rule competes.
+        """
         from imbench.study.leaderboard import leaderboards
 
-        return leaderboards(self.rows, metrics)
+        return leaderboards(self.rows, metrics, rule)
 
     def predictions(self, dataset: str, strategy: str, protocol: str | None = None) -> list[Predictions]:
         """Predictions of every fold of one job, by the specs of its dataset and strategy.

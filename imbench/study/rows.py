@@ -2,49 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from imbench.contract.records import SCHEMA_VERSION, Job, Predictions
-from imbench.study.metrics import METRICS, score
+from imbench.contract.records import NUMBERS_VERSION, Job, Predictions
+from imbench.study.columns import SCHEMA, class_of
+from imbench.study.columns import column_order as column_order
+from imbench.study.fold_scores import rows_hashes, scored
+from imbench.study.parquet import ROWS_SCHEMA
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_WHAT = {
-    "dataset": pa.string(),
-    "variant": pa.string(),
-    "task": pa.string(),
-    "ir": pa.float64(),
-    "strategy": pa.string(),
-    "protocol": pa.string(),
-    "repeat": pa.int64(),
-    "fold": pa.int64(),
-    "n_train": pa.int64(),
-    "n_test": pa.int64(),
-    "seconds": pa.float64(),
-}
-_HOW = {
-    "epochs": pa.int64(),
-    "steps": pa.int64(),
-    "floor_epoch": pa.int64(),
-    "loss": pa.float64(),
-    "zero_recall": pa.int64(),
-    "absent": pa.string(),
-    "key": pa.string(),
-    "data_hash": pa.string(),
-    "rows_hash": pa.string(),
-    "strategy_version": pa.string(),
-    "schema": pa.int64(),
-    "error": pa.string(),
-    "protocol_fields": pa.string(),
-}
-SCHEMA = pa.schema(_WHAT | dict.fromkeys(METRICS, pa.float64()) | _HOW)
 
 # Facts that the caller knows better than the job does.
 _GIVEN = ("ir", "rows_hash")
@@ -56,9 +28,11 @@ def finished_rows(job: Job, predictions: Sequence[Predictions], facts: Mapping[s
     """Score the test predictions of every fold: one row each, in the order of repeats and folds.
 
     Columns: what was trained (dataset … fold), ``n_train`` rows without the validation rows, ``n_test``, ``seconds``
-    of training, the metrics of `imbench.study.metrics.score`, how training went, ``zero_recall`` (present classes
-    never hit), ``absent`` (class numbers without a test row, joined with ``+``), identity, ``error`` ("" here), then
-    the facts. ``rows_hash`` is SHA-256 over the rows of the variant, of the validation part and of the test part,
+    of training, the metrics of `imbench.study.metrics.score`, those that another decision rule changes
+    (``gmean@tuned``, see `imbench.study.rules`), how training went, ``zero_recall`` (present classes never hit),
+    ``absent`` and ``absent_validation`` (class numbers without a test or validation row, joined with ``+``), what the
+    batches held of the rarest class (`imbench.contract.records.Exposure`), identity, ``error`` ("" here), then the
+    facts. ``rows_hash`` is SHA-256 over the rows of the variant, of the validation part and of the test part,
     each sorted, so it pins the training rows too.
 
     Raises
@@ -69,9 +43,9 @@ def finished_rows(job: Job, predictions: Sequence[Predictions], facts: Mapping[s
         If facts redefine a column.
     """
     common = _common(job, facts)
-    hashes = _rows_hashes(predictions)
+    hashes = rows_hashes(predictions)
     ordered = sorted(predictions, key=lambda p: (p.repeat, p.fold))
-    return _table([common | _trained(p) | {"rows_hash": hashes[p.repeat, p.fold]} | _facts(facts) for p in ordered])
+    return _table([common | scored(p) | {"rows_hash": hashes[p.repeat, p.fold]} | _facts(facts) for p in ordered])
 
 
 def failed_rows(job: Job, error: str, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -89,9 +63,15 @@ def failed_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return _table(rows)
 
 
-def joined(tables: Sequence[pa.Table]) -> pa.Table:
-    """The rows of all these tables with the columns of any; a fact that is text in one of them is text in all."""
+def joined(tables: Sequence[pa.Table], columns: Collection[str] | None = None) -> pa.Table:
+    """The rows of all these tables with the columns of any; a fact that is text in one of them is text in all.
+
+    With ``columns``, only those, and text as dictionaries, so that many rows take little memory.
+    """
     whole = [SCHEMA.empty_table(), *tables]
+    if columns is not None:
+        wanted = frozenset(columns)
+        whole = [_as_dictionaries(t.select([n for n in t.column_names if n in wanted])) for t in whole]
     kinds: dict[str, set[pa.DataType]] = {}
     for table in whole:
         for column in table.schema:
@@ -100,22 +80,18 @@ def joined(tables: Sequence[pa.Table]) -> pa.Table:
         name for name, types in kinds.items() if len(types - {pa.null(), pa.int64(), pa.float64()}) > 0 < len(types) - 1
     }
     together = pa.concat_tables([_as_text(table, mixed) for table in whole], promote_options="permissive")
+    together = together.unify_dictionaries()
     return together.select(column_order(together.column_names))
 
 
-def column_order(names: Iterable[str]) -> list[str]:
-    """These columns as results show them: what, metrics, metrics of each class, how, then facts by name."""
-    given = set(names)
-    per_class = sorted(
-        (n for n in given if _class_of(n) is not None), key=lambda n: (n.startswith("brier"), _class_of(n))
-    )
-    known = [*_WHAT, *METRICS, *per_class, *_HOW]
-    return [n for n in known if n in given] + sorted(given - set(known))
+def derivable(column: str) -> bool:
+    """Whether rows of an older schema lack this column and predictions give it."""
+    return "@" in column or column.startswith("tuned_weight[") or column in ("calibration_slope", "absent_validation")
 
 
 def fact_values(frame: pd.DataFrame) -> dict[str, list[str]]:
     """The facts (versions, hardware, threads) of these rows by name, each with its different values as sorted text."""
-    names = sorted(n for n in frame.columns if n not in SCHEMA.names and _class_of(n) is None)
+    names = sorted(n for n in frame.columns if n not in SCHEMA.names and class_of(n) is None)
     # A whole number is read back as a float where another row lacks it.
     return {n: sorted({str(int(v)) if _is_whole(v) else str(v) for v in frame[n].dropna().unique()}) for n in names}
 
@@ -137,32 +113,15 @@ def _common(job: Job, facts: Mapping[str, Any]) -> dict[str, Any]:
         "key": job.key,
         "data_hash": job.data_hash,
         "strategy_version": job.strategy_version,
-        "schema": SCHEMA_VERSION,
+        "schema": ROWS_SCHEMA,
+        "numbers": NUMBERS_VERSION,
         "error": "",
         "protocol_fields": json.dumps(job.protocol.identity(), sort_keys=True, separators=(",", ":")),
     }
 
 
-def _trained(p: Predictions) -> dict[str, Any]:
-    metrics = score(p.test.y, p.test.proba)
-    recalls = [value for name, value in metrics.items() if name.startswith("recall[")]
-    return metrics | {
-        "repeat": p.repeat,
-        "fold": p.fold,
-        "n_train": int(np.sum(p.train_counts)),
-        "n_test": len(p.test.y),
-        "seconds": float(p.seconds),
-        "epochs": p.epochs,
-        "steps": p.steps,
-        "floor_epoch": p.floor_epoch,
-        "loss": float(p.loss),
-        "zero_recall": sum(r == 0 for r in recalls),
-        "absent": "+".join(str(j) for j, r in enumerate(recalls) if np.isnan(r)),
-    }
-
-
 def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    taken = [name for name in facts if name not in _GIVEN and (name in SCHEMA.names or _class_of(name) is not None)]
+    taken = [name for name in facts if name not in _GIVEN and (name in SCHEMA.names or class_of(name) is not None)]
     if taken:
         raise ValueError(f"facts name {taken[0]!r}, a column of every row; call the fact something else")
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in facts.items()}
@@ -170,20 +129,6 @@ def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(value, str | int | float | None):
             raise ValueError(f"fact {name!r} must be text, a number, true, false or None, got {type(value).__name__}")
     return {name: value for name, value in plain.items() if name != "ir"}
-
-
-def _rows_hashes(predictions: Sequence[Predictions]) -> dict[tuple[int, int], str]:
-    tested: dict[int, list[np.ndarray]] = {}
-    for p in predictions:
-        tested.setdefault(p.repeat, []).append(p.test.rows)
-    hashes = {}
-    for p in predictions:
-        digest = hashlib.sha256()
-        # The folds of a repeat test every row of the variant once.
-        for rows in (np.concatenate(tested[p.repeat]), p.validation.rows, p.test.rows):
-            digest.update(len(rows).to_bytes(8, "little") + np.sort(rows).astype("<i8").tobytes())
-        hashes[p.repeat, p.fold] = digest.hexdigest()
-    return hashes
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -204,11 +149,12 @@ def _as_text(table: pa.Table, names: set[str]) -> pa.Table:
     return table.cast(pa.schema(fields)) if names & set(table.column_names) else table
 
 
+def _as_dictionaries(table: pa.Table) -> pa.Table:
+    for i, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            table = table.set_column(i, field.name, table[field.name].dictionary_encode())
+    return table
+
+
 def _is_whole(value: object) -> bool:
     return isinstance(value, float) and value.is_integer()
-
-
-def _class_of(column: str) -> int | None:
-    """The j of ``recall[j]`` or ``brier[j]``; None for other columns."""
-    name, bracket, rest = column.partition("[")
-    return int(rest[:-1]) if name in ("recall", "brier") and bracket and rest[:-1].isdecimal() else None

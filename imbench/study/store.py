@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -13,7 +15,15 @@ from imbench.contract.errors import StoreError
 from imbench.contract.records import Job, Predictions
 from imbench.study.files import listed, remove_stale, write_durably
 from imbench.study.marker import check_marker
-from imbench.study.parquet import DamagedError, ends_well, from_parquet, to_parquet
+from imbench.study.parquet import (
+    ROWS_SCHEMA,
+    DamagedError,
+    ends_well,
+    from_parquet,
+    identity_of,
+    rows_schema,
+    to_parquet,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +32,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NOTES = "notes.json"
-_FOLDERS = ("jobs", "predictions", "failed", "quarantine")
+# What older files lack, derived from their predictions: may be deleted at any time.
+DERIVED = "derived"
+_DERIVED_FROM = b"imbench.derived_from"
+_FOLDERS = ("jobs", "predictions", "failed", "quarantine", DERIVED)
 
 
 @dataclass(frozen=True)
@@ -123,19 +136,33 @@ class Store:
         text = json.dumps({"identity": job.identity(), "rows": failed_rows(job, error, facts)}, indent=1)
         write_durably(self._failure(job.key), text.encode() + b"\n")
 
-    def frame(self, keys: Collection[str] | None = None) -> pd.DataFrame:
+    def frame(self, keys: Collection[str] | None = None, columns: Collection[str] | None = None) -> pd.DataFrame:
         """One row for each fold of the jobs done and failed, or of those among `keys`.
 
         Columns are those of `imbench.study.rows.finished_rows`; a failed job has NaN metrics and its ``error``. Sorted
-        by task, dataset, ir, variant, protocol and strategy, so equal stores give equal frames.
+        by task, dataset, ir, variant, protocol and strategy, so equal stores give equal frames. What a job of an older
+        schema lacks is derived from its predictions, once, and kept in ``derived/``.
+
+        Parameters
+        ----------
+        keys : of the jobs to read; None reads all
+        columns : to read, in any order; None reads all. With it text comes as categories, which take little memory,
+            and nothing is derived that is not asked for.
         """
         from imbench.study.rows import SORTED_BY, joined
 
         wanted = None if keys is None else frozenset(keys)
-        done = [self._rows(key) for key in self._named("jobs", ".parquet") if wanted is None or key in wanted]
-        failed = [self._failed_rows(key) for key in self._failed() if wanted is None or key in wanted]
-        frame: pd.DataFrame = joined([table for table in (*done, *failed) if table is not None]).to_pandas()
-        return frame.sort_values(list(SORTED_BY), kind="stable", ignore_index=True)
+        read = None if columns is None else {*columns, *SORTED_BY}
+        found = (
+            *(self._current(key, read) for key in self._named("jobs", ".parquet") if wanted is None or key in wanted),
+            *(self._failed_rows(key) for key in self._failed() if wanted is None or key in wanted),
+        )
+        frame: pd.DataFrame = joined([table for table in found if table is not None], read).to_pandas()
+        for name in frame.columns[frame.dtypes == "category"]:
+            # Sorted as the text is: the order in which files were read must not show.
+            frame[name] = frame[name].cat.reorder_categories(sorted(frame[name].cat.categories))
+        frame = frame.sort_values(list(SORTED_BY), kind="stable", ignore_index=True)
+        return frame if columns is None else frame[[name for name in frame.columns if name in set(columns)]]
 
     def predictions(self, key: str) -> list[Predictions]:
         """Predictions of every fold of a job done, in order; float32 probabilities, as the net gave them.
@@ -153,6 +180,42 @@ class Store:
         if found is None:
             raise StoreError(f"predictions of job {key} in {self.path} are damaged and set aside; run the job again")
         return found
+
+    def rows(self, key: str) -> pa.Table | None:
+        """The rows of a job done as its file has them, nothing derived; None if it is not done."""
+        return self._rows(key)
+
+    def copy(self, key: str, source: Store) -> None:
+        """Take over a job done from another store, byte for byte, in place of what is here of this job.
+
+        Raises
+        ------
+        StoreError
+            If a file of it turns out to be damaged, or cannot be read or written; then nothing is changed.
+        """
+        folders = ("predictions", "jobs")  # predictions first: rows exist only if their predictions do
+        contents = {}
+        for folder in folders:
+            content = source._read(folder, key, bytes)
+            try:
+                from_parquet(content or b"", key)
+            except DamagedError as error:
+                raise StoreError(f"job {key} in {source.path} is damaged ({error}); run it again there") from error
+            contents[folder] = content or b""
+        for folder in folders:
+            if source._file(folder, key) != self._file(folder, key):
+                write_durably(self._file(folder, key), contents[folder])
+        self._failure(key).unlink(missing_ok=True)
+
+    def copy_failure(self, key: str, source: Store) -> None:
+        """Take over a job's failure from another store."""
+        content = source._read("failed", key, bytes)
+        if content is not None and source.path != self.path:
+            write_durably(self._failure(key), content)
+
+    def failed_keys(self) -> list[str]:
+        """Keys of the jobs that failed and were not done since, sorted."""
+        return self._failed()
 
     def note(self, notes: Sequence[str]) -> None:
         """Keep what a reader of these results must know of the last run: its coverage and substitutions."""
@@ -182,6 +245,38 @@ class Store:
             self._whole[key] = stamp
         return rows
 
+    def _current(self, key: str, columns: Collection[str] | None) -> pa.Table | None:
+        """As `_rows`, with what a file of an older schema lacks of these columns (None: of all)."""
+        from imbench.study.derive import brought_up, with_numbers
+        from imbench.study.rows import derivable
+
+        rows = self._rows(key)
+        if rows is None or rows_schema(rows) >= ROWS_SCHEMA:
+            return rows
+        if columns is not None and not any(derivable(name) for name in columns):
+            return with_numbers(rows)
+        digest = hashlib.sha256(self._file("jobs", key).read_bytes()).hexdigest().encode()
+        kept = self._kept(key)
+        if kept is not None and (kept.schema.metadata or {}).get(_DERIVED_FROM) == digest:
+            return kept
+        try:
+            brought = brought_up(rows, self.predictions(key))
+        except StoreError:
+            return None  # the predictions turned out damaged, so the job is not done
+        metadata = {**(brought.schema.metadata or {}), _DERIVED_FROM: digest}
+        with contextlib.suppress(StoreError):  # a store that can only be read derives them each time
+            content = to_parquet(brought.replace_schema_metadata(metadata), identity_of(rows))
+            write_durably(self._file(DERIVED, key), content)
+        return brought
+
+    def _kept(self, key: str) -> pa.Table | None:
+        """What was derived before, if it is whole; it is rebuilt if not."""
+        try:
+            kept = from_parquet(self._file(DERIVED, key).read_bytes(), key)
+        except (OSError, DamagedError, StoreError):
+            return None
+        return kept if rows_schema(kept) == ROWS_SCHEMA else None
+
     def _in_place(self, key: str) -> bool:
         """Whether both files are there and end as they should, which a copy that was cut short does not."""
         if not (self._file("jobs", key).exists() and self._file("predictions", key).exists()):
@@ -197,7 +292,12 @@ class Store:
     def _failed_rows(self, key: str) -> pa.Table | None:
         from imbench.study.rows import failed_table
 
-        return self._read("failed", key, lambda content: failed_table(json.loads(content)["rows"]))
+        def parse(content: bytes) -> pa.Table:
+            known = json.loads(content)
+            # Rows of the first schema do not say ``numbers`` themselves.
+            return failed_table([{"numbers": known["identity"]["schema"], **row} for row in known["rows"]])
+
+        return self._read("failed", key, parse)
 
     def _read(self, folder: str, key: str, parse: Callable[[bytes], T]) -> T | None:
         """The parsed content of a file; a damaged one is set aside and gives None."""

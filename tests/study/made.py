@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from imbench.contract.protocol import Protocol
-from imbench.contract.records import Job, Predictions, Split, Variant
+from imbench.contract.records import Exposure, Job, Predictions, Split, Variant
 
 PROTOCOL = Protocol("quick", repeats=2)
 FACTS = {"imbench": "0.1.0", "threads": 1, "ir": 0.05}
@@ -38,6 +38,7 @@ def predictions(of, *, skill=1.0, classes=2, rows=40, seed=0):
                     floor_epoch=None if fold else 2,
                     loss=0.1 + 0.2,
                     seconds=0.25,
+                    exposure=Exposure(0.25, 1.5, 8.0, np.full(classes, 1 / classes), "soft labels"),
                 )
             )
     return found

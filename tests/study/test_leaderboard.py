@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import pandas as pd
@@ -10,7 +12,7 @@ import pytest
 from scipy import stats
 
 from imbench.contract.errors import UsageError
-from imbench.study.leaderboard import leaderboards
+from imbench.study.leaderboard import leaderboard_columns, leaderboards
 from imbench.study.results import load
 from tests.study.made import FACTS, PROTOCOL, fill, job, predictions
 
@@ -32,7 +34,7 @@ def frame(scores, task="binary"):
                 "bbs": 1 - value,
                 "data_hash": "d",
                 "strategy_version": "1",
-                "schema": 1,
+                "numbers": 1,
                 "protocol_fields": "{}",
             }
             for (dataset, variant), row in scores.items()
@@ -149,8 +151,8 @@ def test_other_data_under_the_same_name_is_another_configuration(store):
     assert len(board.configurations) == 2
 
 
-def test_rows_of_an_older_schema_are_left_out():
-    old = frame(SCORES).assign(schema=0, gmean=1.0)
+def test_rows_that_an_older_version_decided_are_left_out():
+    old = frame(SCORES).assign(numbers=0, gmean=1.0)
     both = leaderboards(pd.concat([frame(SCORES), old]), ["gmean"])[0]
     pd.testing.assert_frame_equal(both.table, leaderboards(frame(SCORES), ["gmean"])[0].table)
 
@@ -221,3 +223,117 @@ def test_predictions_of_the_natural_variant_are_meant_by_the_bare_name(store):
     natural = job("a", "remix", ir=None)
     store.write(natural, predictions(natural, rows=60), FACTS)
     assert load(store.path).predictions("a", "remix")[0].test.proba.shape == (30, 2)
+
+
+def ruled(extra):
+    """The rows of SCORES with further columns, each a function of the strategy's name and the row's g-mean."""
+    rows = frame(SCORES)
+    for name, function in extra.items():
+        rows[name] = [function(s, g) for s, g in zip(rows["strategy"], rows["gmean"], strict=True)]
+    return rows
+
+
+def test_a_baseline_with_a_tuned_threshold_can_win():
+    rows = ruled({"gmean@tuned": lambda s, g: g + 0.8 if s == "baseline" else g})
+    each = leaderboards(rows, ["gmean"], rule="each")[0]
+    assert each.table["strategy"].iloc[0] == "baseline+tuned"
+    assert set(each.table["strategy"]) == {s + suffix for s in STRATEGIES for suffix in ("", "+tuned")}
+    plain = leaderboards(rows, ["gmean"])[0]
+    assert plain.table["strategy"].iloc[0] == "remix"
+    # By hand: 0.8 more than the baseline's means is best in all three configurations.
+    told = plain.challenger
+    assert (told.name, told.place, told.average_rank, told.competitors) == ("baseline+tuned", 1, 1.0, 4)
+    assert told.mean == pytest.approx(0.4 + 0.8)
+
+
+def test_one_rule_for_all_ranks_the_same_strategies_by_its_column():
+    rows = ruled({"gmean@tuned": lambda s, g: 1 - g})
+    board = leaderboards(rows, ["gmean"], rule="tuned")[0]
+    assert board.rule == "tuned"
+    assert board.table["strategy"].iloc[-1] == "remix"
+    assert board.table["mean"].tolist() == pytest.approx([2 / 3, 0.6, 0.35])
+
+
+def test_a_metric_that_a_rule_leaves_alone_competes_once():
+    rows = ruled({"gmean@tuned": lambda _, g: g, "bbs@prior-corrected": lambda _, g: g})
+    (board,) = leaderboards(rows, ["bbs"], rule="each")
+    assert set(board.table["strategy"]) == {s + suffix for s in STRATEGIES for suffix in ("", "+prior-corrected")}
+    pd.testing.assert_frame_equal(
+        leaderboards(rows, ["bbs"], rule="tuned")[0].table, leaderboards(rows, ["bbs"])[0].table
+    )
+
+
+def test_folds_in_which_a_class_is_never_hit_are_counted():
+    rows = ruled({"zero_recall": lambda s, g: (2 if g < 0.15 else 0) if s == "baseline" else 1})
+    counts = leaderboards(rows, ["gmean"])[0].table.set_index("strategy")["zero_folds"]
+    assert counts.to_dict() == {"baseline": 1, "mixup": 6, "remix": 6}
+
+
+def test_zero_folds_of_configurations_left_out_are_not_counted():
+    rows = ruled({"zero_recall": lambda *_: 1})
+    rows.loc[(rows["dataset"] == "b") & (rows["strategy"] == "remix"), "gmean"] = math.nan
+    assert set(leaderboards(rows, ["gmean"])[0].table["zero_folds"]) == {4}
+
+
+def test_a_metric_with_a_target_is_ranked_by_the_distance_from_it():
+    slopes = {"baseline": 0.5, "mixup": 1.2, "remix": 3.0}
+    board = leaderboards(ruled({"calibration_slope": lambda s, _: slopes[s]}), ["calibration_slope"])[0]
+    assert board.table["strategy"].tolist() == ["mixup", "baseline", "remix"]
+    assert board.table["mean"].tolist() == pytest.approx([1.2, 0.5, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("best", "unknown decision rule 'best'; there are argmax, tuned, prior-corrected"),
+        ("tuned", "no column 'gmean@tuned'"),
+    ],
+)
+def test_a_rule_that_rows_do_not_have_is_named(rule, message):
+    with pytest.raises(UsageError, match=message):
+        leaderboards(frame(SCORES), ["gmean"], rule=rule)
+
+
+@pytest.mark.parametrize("rule", ["argmax", "tuned", "prior-corrected", "each"])
+def test_rows_read_as_categories_give_the_same_leaderboards(store, rule):
+    fill(store, ["a", "b"], STRATEGIES)
+    fill(store, ["a", "b"], ["remix"], version="2")
+    fill(store, ["a"], STRATEGIES, protocol=replace(PROTOCOL, epochs=7))
+    whole = store.frame()
+    few = store.frame(columns=leaderboard_columns(["gmean", "bbs"], rule))
+    assert isinstance(few["strategy"].dtype, pd.CategoricalDtype)
+    assert len(few.columns) < len(whole.columns) / 2
+    for a, b in zip(leaderboards(whole, rule=rule), leaderboards(few, rule=rule), strict=True):
+        assert (a.protocol, a.task, a.configurations, a.dropped) == (b.protocol, b.task, b.configurations, b.dropped)
+        pd.testing.assert_frame_equal(a.table, b.table)
+
+
+SCALE = """
+import resource, sys
+import numpy as np, pandas as pd
+from imbench.study.leaderboard import leaderboards
+mega = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+strategies, configurations, folds = 100, 1000, 20
+rows = strategies * configurations * folds
+leaderboards  # and what it imports, before memory is measured
+import scipy.special
+before = mega()
+def text(codes, names): return pd.Categorical.from_codes(codes, names)
+where = np.repeat(np.arange(configurations, dtype=np.int16), strategies * folds)
+who = np.tile(np.repeat(np.arange(strategies, dtype=np.int16), folds), configurations)
+zero = np.zeros(rows, np.int8)
+same = {"task": "binary", "variant": "natural", "strategy_version": "1", "protocol": "p", "protocol_fields": "{}"}
+columns = {name: text(zero, [value]) for name, value in same.items()}
+columns["dataset"] = columns["data_hash"] = text(where, [f"d{i}" for i in range(configurations)])
+columns["strategy"] = text(who, [f"s{i}" for i in range(strategies)])
+columns["gmean"] = np.random.default_rng(0).random(rows)
+(board,) = leaderboards(pd.DataFrame(columns, copy=False), ["gmean"])
+assert len(board.table) == strategies and len(board.configurations) == configurations
+print(mega() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted in kilobytes on Linux only")
+def test_two_million_folds_are_ranked_in_a_tenth_of_what_twenty_may_take():
+    done = subprocess.run([sys.executable, "-c", SCALE], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 400, "megabytes; twenty million rows may take 4,000"

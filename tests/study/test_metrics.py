@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import tomllib
 import warnings
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -105,6 +107,38 @@ def test_brier_scores_of_classes_equal_a_plain_loop(predictions):
     assert found["bbs_1d"] == pytest.approx(np.mean([np.mean(v) for v in flat.values() if v]))
 
 
+def logit_slope(y, own):
+    """Statsmodels' slope of one class's log-odds; None where the classes do not overlap."""
+    yes, no = own[y], own[~y]
+    if not len(yes) or not len(no) or yes.max() <= no.min() or no.max() <= yes.min():
+        return None
+    return sm.Logit(y.astype(float), sm.add_constant(own)).fit(disp=0, maxiter=200, method="newton").params[1]
+
+
+@pytest.mark.parametrize("strength", [0.3, 1.0, 4.0])
+@pytest.mark.parametrize("case", ["two classes", "rare class", "three classes", "ten classes", "an absent class"])
+def test_the_calibration_slope_equals_statsmodels(case, strength):
+    y, proba = made(*CASES[case], dtype=np.float64)
+    proba = proba**strength / (proba**strength).sum(axis=1, keepdims=True)
+    odds = np.log(proba / (1 - proba))
+    slopes = [logit_slope(y == j, odds[:, j]) for j in range(proba.shape[1])]
+    expected = np.mean([slope for slope in slopes if slope is not None])
+    assert score(y, proba)["calibration_slope"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_probabilities_made_too_extreme_halve_the_calibration_slope():
+    y, proba = made(2, [300, 100], dtype=np.float64)
+    extreme = proba**2 / (proba**2).sum(axis=1, keepdims=True)
+    slope = score(y, proba)["calibration_slope"]
+    assert score(y, extreme)["calibration_slope"] == pytest.approx(slope / 2, rel=1e-9)
+    assert METRICS["calibration_slope"].ranked(np.array([0.5, 1.0, 1.25])).tolist() == [0.5, 0.0, 0.25]
+
+
+def test_a_target_and_higher_is_better_do_not_go_together():
+    with pytest.raises(UsageError, match="set higher_is_better to false"):
+        dataclasses.replace(METRICS["gmean"], target=1.0)
+
+
 def plain_ece(confidence, hit):
     total = 0.0
     for b in range(15):
@@ -138,8 +172,10 @@ def test_calibration_bins_are_half_open_and_the_last_one_closed(rows):
 def test_a_perfect_classifier_has_the_best_of_every_metric(classes):
     y = np.arange(classes).repeat(4)
     found = score(y, np.eye(classes)[y])
-    best = {name: 1.0 if metric.higher_is_better else 0.0 for name, metric in METRICS.items()}
-    assert {name: found[name] for name in METRICS} == pytest.approx(best, abs=1e-12)
+    # A slope needs an overlap of the classes' log-odds; a perfect classifier leaves none.
+    assert math.isnan(found["calibration_slope"])
+    best = {m.name: 1.0 if m.higher_is_better else 0.0 for m in METRICS.values() if m.target is None}
+    assert {name: found[name] for name in best} == pytest.approx(best, abs=1e-12)
 
 
 def test_an_always_wrong_classifier_has_the_worst():
@@ -161,7 +197,7 @@ def test_ties_go_to_the_first_class(classes):
 
 def test_what_a_single_class_cannot_tell_is_nan():
     found = score([1, 1], [[0.4, 0.6, 0.0], [0.7, 0.3, 0.0]])
-    undefined = {"auroc", "recall[0]", "brier[0]", "recall[2]", "brier[2]"}
+    undefined = {"auroc", "calibration_slope", "recall[0]", "brier[0]", "recall[2]", "brier[2]"}
     assert {name for name, value in found.items() if math.isnan(value)} == undefined
     assert found["gmean"] == pytest.approx(0.5)
 

@@ -27,8 +27,10 @@ from imbench.study.store import Store
 from tests.study.made import FACTS, fill, job, predictions
 
 LEADING = ["dataset", "variant", "task", "ir", "strategy", "protocol", "repeat", "fold", "n_train", "n_test", "seconds"]
-TRAINED = ["epochs", "steps", "floor_epoch", "loss", "zero_recall", "absent"]
-TRAILING = [*TRAINED, "key", "data_hash", "rows_hash", "strategy_version", "schema", "error"]
+ZERO = ["zero_recall", "zero_recall@tuned", "zero_recall@prior-corrected"]
+EXPOSURE = ["empty_batches", "minority_rows", "minority_rows_trained", "prior_inexact"]
+TRAINED = ["epochs", "steps", "floor_epoch", "loss", *ZERO, "absent", "absent_validation", *EXPOSURE]
+TRAILING = [*TRAINED, "key", "data_hash", "rows_hash", "strategy_version", "schema", "numbers", "error"]
 
 
 def files(store):
@@ -41,7 +43,15 @@ def test_a_job_is_a_row_for_each_fold_with_every_metric(store):
     store.write(one, folds, FACTS)
     frame = store.frame()
     metrics = [*METRICS, "recall[0]", "recall[1]", "brier[0]", "brier[1]"]
-    assert list(frame.columns) == [*LEADING, *metrics, *TRAILING, "protocol_fields", "imbench", "threads"]
+    others = [name for name in frame.columns if "@" in name or name.startswith(("tuned_weight", "train_prior"))]
+    assert [name for name in frame.columns if name not in others or name in ZERO] == [
+        *LEADING,
+        *metrics,
+        *TRAILING,
+        "protocol_fields",
+        "imbench",
+        "threads",
+    ]
     assert frame[["repeat", "fold"]].to_numpy().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
     for row, fold in zip(frame.to_dict("records"), folds, strict=True):
         assert {m: row[m] for m in metrics} == score(fold.test.y, fold.test.proba)
@@ -60,7 +70,10 @@ def test_predictions_come_back_bit_for_bit(store, classes):
     for found, fold in zip(store.predictions(one.key), given, strict=True):
         for field in dataclasses.fields(fold):
             a, b = getattr(found, field.name), getattr(fold, field.name)
-            if field.name in ("validation", "test"):
+            if field.name == "exposure":
+                for part in dataclasses.fields(b):
+                    np.testing.assert_array_equal(getattr(a, part.name), getattr(b, part.name))
+            elif field.name in ("validation", "test"):
                 assert b.proba.dtype == a.proba.dtype == np.float32
                 np.testing.assert_array_equal(a.proba, b.proba)
                 np.testing.assert_array_equal(a.rows, b.rows)
@@ -430,10 +443,11 @@ def test_a_store_of_another_schema_is_refused(store, marker, message, create):
         Store.open(store.path, create=create)
 
 
-def test_results_of_a_newer_schema_are_refused_and_kept(store, monkeypatch):
+@pytest.mark.parametrize("known", ["NUMBERS_VERSION", "ROWS_SCHEMA"])
+def test_results_of_a_newer_schema_are_refused_and_kept(store, monkeypatch, known):
     fill(store, ["a"], ["remix"])
     before = files(store)
-    monkeypatch.setattr(parquet, "SCHEMA_VERSION", 0)
+    monkeypatch.setattr(parquet, known, 0)
     with pytest.raises(StoreError, match="install a newer imbench"):
         store.frame()
     assert files(store) == before

@@ -1,0 +1,45 @@
+"""``imbench publish``: a store as a folder for any static host."""
+
+from __future__ import annotations
+
+import click
+
+from imbench.cli.options import json_option
+from imbench.cli.output import emit, emit_json
+from imbench.cli.session import Verb
+
+
+@click.command(cls=Verb)
+@click.argument("store")
+@click.option("--to", required=True, metavar="DIR", help="Folder to publish to; other stores' pages in it stay.")
+@click.option("--name", metavar="NAME", help="Of the page; default: the store's folder name.")
+@click.option("--title", metavar="TEXT", help="Of the page; default: what the store holds.")
+@click.option(
+    "--author", "authors", multiple=True, metavar="NAME", help="To cite: 'Family, Given' or a group. Repeatable."
+)
+@click.option("--mixed", is_flag=True, help="Allow several protocols or schema versions on one page.")
+@click.option("--replace", is_flag=True, help="Let a page of this name lose jobs that it shows now.")
+@json_option
+def publish(
+    store: str,
+    to: str,
+    name: str | None,
+    title: str | None,
+    authors: tuple[str, ...],
+    mixed: bool,
+    replace: bool,
+    as_json: bool,
+) -> None:
+    """Check a store, take host names, user names and paths out, and write it as a page of a folder.
+
+    The folder can be served by any static host, or opened from disk. Publishing another store adds a page.
+    """
+    from imbench.study.publish import publish as publish_store
+
+    done = publish_store(store, to, name=name, title=title, authors=authors, mixed=mixed, replace_page=replace)
+    if as_json:
+        emit_json({"folder": str(done.folder), "page": done.page, "files": list(done.files)})
+        return
+    emit(f"{done.folder / 'index.html'}")
+    for file in done.files:
+        emit(str(done.folder / done.page / file))

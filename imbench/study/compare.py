@@ -1,0 +1,203 @@
+"""Compare two stores: what differs beyond the noise of folds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from imbench.contract.errors import UsageError
+from imbench.study.leaderboard import HEADLINE
+from imbench.study.metrics import METRICS
+from imbench.study.outcome import Floats
+from imbench.study.rules import ARGMAX, ruled_column
+
+# What a job is about; its protocol and the strategy's version may differ between two stores, and that be the question.
+_ABOUT = ["task", "data_hash", "variant", "strategy"]
+_FOLD = ["repeat", "fold", "rows_hash"]
+
+
+@dataclass(frozen=True)
+class Unpaired:
+    """A job of one store that has no partner in the other: ``store`` is ``A`` or ``B``; ``reason`` says why."""
+
+    store: str
+    dataset: str
+    variant: str
+    strategy: str
+    protocol: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two stores, job by job.
+
+    Parameters
+    ----------
+    table : a row for each pair of jobs and metric: ``dataset, variant, strategy, protocol`` (``A | B`` where they are
+        called differently), ``metric``, ``folds`` paired, ``mean_a``, ``mean_b``, ``difference`` (B − A), ``t``, ``p``,
+        ``p_holm``, and ``beyond_noise``; largest evidence first
+    unpaired : jobs without a partner
+    rule : how decisions are made
+    alpha : ``beyond_noise`` is p_holm ≤ alpha
+    """
+
+    table: pd.DataFrame
+    unpaired: tuple[Unpaired, ...]
+    rule: str
+    alpha: float
+
+    @property
+    def beyond_noise(self) -> pd.DataFrame:
+        """The rows of the table that differ beyond noise."""
+        return self.table[self.table["beyond_noise"]]
+
+
+def compare(
+    a: pd.DataFrame, b: pd.DataFrame, metrics: Sequence[str] = HEADLINE, rule: str = ARGMAX, alpha: float = 0.05
+) -> Comparison:
+    """Compare the rows of two stores (see `Store.frame`) over the folds that both have.
+
+    Jobs are partners if they are about the same data, variant and strategy; of several, those of the same protocol
+    and version of the strategy. One job left in each store is a pair even if its protocol is another: that is how a
+    shortened protocol is held against the full one. Folds are paired if they tested and trained on the same rows.
+
+    Each pair and metric has a two-sided corrected resampled t-test of the folds' differences,
+    t = d̄ / √((1/n + n_test/n_train) s²) with n − 1 degrees of freedom (C. Nadeau and Y. Bengio, "Inference for the
+    generalization error", Machine Learning 52, 2003): folds share rows, so their plain variance is too small.
+    ``n_train`` are the rows trained on, those for validation left out. Differences that are all equal have p 1 if they
+    are zero and 0 otherwise. Holm's correction is over the whole table.
+
+    Raises
+    ------
+    UsageError
+        For a metric or rule that does not exist, or an ``alpha`` outside 0 … 1.
+    """
+    for name in metrics:
+        if name not in METRICS:
+            raise UsageError(f"unknown metric {name!r}; there are {', '.join(METRICS)}")
+    if not 0 < alpha < 1:
+        raise UsageError(f"alpha must be between 0 and 1, got {alpha}; 0.05 is usual")
+    columns = {name: ruled_column(METRICS[name], rule) for name in metrics}
+    a, b = (frame[frame["error"] == ""] for frame in (a, b))
+    folds = {store: dict(iter(frame.groupby("key", observed=True))) for store, frame in (("A", a), ("B", b))}
+    pairs, unpaired = _pairs(a, b)
+    found = []
+    for key_a, key_b in pairs:
+        one, other = folds["A"][key_a], folds["B"][key_b]
+        both = one.merge(other, on=_FOLD, suffixes=("_a", "_b"))
+        if both.empty:
+            reason = "its partner has no fold of the same rows"
+            unpaired += [_unpaired("A", one.iloc[0], reason), _unpaired("B", other.iloc[0], reason)]
+        found += [_compared(both, name, column) for name, column in columns.items() if len(both)]
+    return Comparison(_table(found, alpha), tuple(unpaired), rule, alpha)
+
+
+def _pairs(a: pd.DataFrame, b: pd.DataFrame) -> tuple[list[tuple[str, str]], list[Unpaired]]:
+    """Keys of partners, and the jobs without one."""
+    left = {store: frame.drop_duplicates("key").set_index("key") for store, frame in (("A", a), ("B", b))}
+    pairs: list[tuple[str, str]] = []
+    for alike in _ALIKE:
+        groups = [_groups(jobs, alike) for jobs in left.values()]
+        # Only where there is no choice: of several alike none is the partner more than another.
+        new = [
+            (keys[0], groups[1][what][0])
+            for what, keys in groups[0].items()
+            if len(keys) == 1 and len(groups[1].get(what, ())) == 1
+        ]
+        pairs += new
+        left["A"], left["B"] = (left[s].drop([pair[i] for pair in new]) for i, s in enumerate(("A", "B")))
+    unpaired = [
+        _unpaired(store, job, "the other store has no job, or several, of this data, variant and strategy")
+        for store, jobs in left.items()
+        for _, job in jobs.iterrows()
+    ]
+    return sorted(pairs), unpaired
+
+
+def _groups(
+    jobs: pd.DataFrame, alike: Callable[[pd.Series], tuple[object, ...]]
+) -> dict[tuple[object, ...], list[str]]:
+    found: dict[tuple[object, ...], list[str]] = {}
+    for key, job in jobs.iterrows():
+        found.setdefault(alike(job), []).append(str(key))
+    return found
+
+
+def _about(job: pd.Series) -> tuple[object, ...]:
+    return tuple(job[name] for name in _ABOUT)
+
+
+# When two jobs are partners, the closest likeness first.
+_ALIKE: tuple[Callable[[pd.Series], tuple[object, ...]], ...] = (
+    lambda job: (job.name,),
+    lambda job: (*_about(job), job["protocol_fields"], job["strategy_version"]),
+    lambda job: (*_about(job), job["protocol_fields"]),
+    _about,
+)
+
+
+def _compared(both: pd.DataFrame, metric: str, column: str) -> dict[str, object]:
+    """One row of the table."""
+    first = both.iloc[0]
+    defined = both[both[f"{column}_a"].notna() & both[f"{column}_b"].notna()]
+    one, other = (defined[f"{column}_{store}"].to_numpy(dtype=float) for store in ("a", "b"))
+    ratio = float((both["n_test_a"] / both["n_train_a"]).mean())
+    t, p = _corrected_t(other - one, ratio)
+    return {
+        **{name: _either(first, name) for name in ("dataset", "variant", "strategy", "protocol")},
+        "metric": metric,
+        "folds": len(defined),
+        "mean_a": float(one.mean()) if len(one) else np.nan,
+        "mean_b": float(other.mean()) if len(other) else np.nan,
+        "difference": float((other - one).mean()) if len(one) else np.nan,
+        "t": t,
+        "p": p,
+    }
+
+
+def _either(first: pd.Series, name: str) -> str:
+    if name in first:
+        return str(first[name])
+    one, other = str(first[f"{name}_a"]), str(first[f"{name}_b"])
+    return one if one == other else f"{one} | {other}"
+
+
+def _corrected_t(differences: Floats, ratio: float) -> tuple[float, float]:
+    """Nadeau and Bengio's t and its two-sided p; NaN for fewer than two differences."""
+    from scipy.special import stdtr
+
+    n = len(differences)
+    if n < 2:
+        return float("nan"), float("nan")
+    mean, variance = float(differences.mean()), float(differences.var(ddof=1))
+    if np.ptp(differences) <= 1e-12:  # rounding must not pass for a variance
+        return (0.0, 1.0) if abs(mean) <= 1e-12 else (float(np.copysign(np.inf, mean)), 0.0)
+    t = mean / float(np.sqrt((1 / n + ratio) * variance))
+    return t, float(2 * stdtr(n - 1, -abs(t)))
+
+
+def _holm(p: Floats) -> Floats:
+    """Holm's adjusted p-values (S. Holm, 1979); NaN stay NaN and count for nothing."""
+    adjusted = np.full(len(p), np.nan)
+    tested = np.flatnonzero(~np.isnan(p))
+    order = tested[np.argsort(p[tested], kind="stable")]
+    steps = p[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0) if len(order) else steps
+    return adjusted
+
+
+def _table(found: Sequence[dict[str, object]], alpha: float) -> pd.DataFrame:
+    columns = ["dataset", "variant", "strategy", "protocol", "metric", "folds", "mean_a", "mean_b", "difference"]
+    table = pd.DataFrame(found, columns=[*columns, "t", "p"])
+    adjusted = _holm(table["p"].to_numpy(dtype=float))
+    table = table.assign(p_holm=adjusted, beyond_noise=adjusted <= alpha)
+    return table.sort_values(["p", *columns[:5]], ignore_index=True)
+
+
+def _unpaired(store: str, job: pd.Series, reason: str) -> Unpaired:
+    dataset, variant, strategy, protocol = (str(job[n]) for n in ("dataset", "variant", "strategy", "protocol"))
+    return Unpaired(store, dataset, variant, strategy, protocol, reason)

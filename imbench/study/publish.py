@@ -1,0 +1,270 @@
+"""Publish a store: checked, scrubbed, and written as a folder for any static host."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from imbench.contract.errors import StoreError, UsageError
+from imbench.study.folder import check_own, manifest, renew
+from imbench.study.leaderboard import CONFIGURATION, Leaderboard, labelled
+from imbench.study.merge import ROUNDING
+from imbench.study.metrics import METRICS
+from imbench.study.page_files import badge, board_html, citation, html, listing
+from imbench.study.report import write_report
+from imbench.study.results import Results, load
+from imbench.study.rules import by_argmax
+from imbench.study.scrub import Scrubber
+from imbench.study.site import ROOT_FILES, renew_site
+from imbench.study.store import Store
+
+ANONYMOUS = "The authors of these results"
+_CHECKED = ("gmean", "bbs", "brier")
+# Files of a report in which a folder's path could stand; the others are made from scrubbed rows, or hold no text.
+_TEXT = {".html", ".md", ".csv", ".json", ".svg", ".tex", ".txt", ".cff"}
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was published: ``folder``, the ``page`` of it that this store has, and the page's files."""
+
+    folder: Path
+    page: str
+    files: tuple[str, ...]
+
+
+def publish(
+    store: str | os.PathLike[str],
+    to: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    authors: Sequence[str] = (),
+    mixed: bool = False,
+    replace_page: bool = False,
+) -> Published:
+    """Write a store as one page of a folder that any static host can serve.
+
+    The page, a folder of its own, holds everything that `imbench.study.report.write_report` writes, ``index.html``,
+    ``results.parquet`` (rows without predictions), ``CITATION.cff``, ``badge.svg`` and ``manifest.json`` with the
+    SHA-256 of each file. The folder itself has the same of all its pages together, and an index of them. Publishing
+    the same store again changes no byte.
+
+    Parameters
+    ----------
+    store : the folder of results; nothing in it is changed
+    to : the folder to publish to, made if need be
+    name : of the page; default: the store's folder name
+    title : for people; default: what the store holds
+    authors : to be cited, ``Family, Given`` or the name of a group
+    mixed : whether several protocols or schema versions may stand on one page
+    replace_page : whether a page of this name may lose jobs that it shows now
+
+    Raises
+    ------
+    StoreError
+        If the store is damaged, or its rows are not what its predictions give; if it mixes protocols or schema
+        versions, unless ``mixed``; if a page of this name has jobs that the store does not; if ``to`` has files of
+        somebody else in the way. Nothing is written then.
+    UsageError
+        If ``to`` lies in the store, or ``name`` is no name for a folder.
+    """
+    source, folder = Path(store), Path(to)
+    if folder.resolve().is_relative_to(source.resolve()):
+        raise UsageError(f"--to {folder} lies in the store {source}; give a folder outside it")
+    results = load(source)
+    check_whole(Store.open(source), results.rows)
+    if not mixed:
+        check_unmixed(results.rows)
+    scrubber = _scrubber(results)
+    clean = replace(
+        results, rows=scrubber.rows(results.rows), notes=tuple(scrubber.text(note) for note in results.notes)
+    )
+    page = _page_name(name, source, scrubber)
+    check_own(folder, dict.fromkeys(ROOT_FILES))
+    if not replace_page:
+        _check_keeps(folder / page, page, results.rows)
+    title = title or _title(clean)
+    files, facts = _page(clean, scrubber, title, list(authors) or [ANONYMOUS])
+    renew(folder / page, files, {"page": page, **facts})
+    renew_site(folder)
+    return Published(folder, page, tuple(sorted(files)))
+
+
+def check_whole(store: Store, rows: pd.DataFrame) -> None:
+    """See that a store is fit to be published: jobs done, none damaged, and rows that follow from predictions.
+
+    Raises
+    ------
+    StoreError
+        That says which job is wrong.
+    """
+    status = store.status()
+    if status.quarantined:
+        raise StoreError(
+            f"store {store.path} has {status.quarantined} jobs that were found damaged; do the same run again first"
+        )
+    done = rows[rows["error"] == ""]
+    if done.empty:
+        raise StoreError(f"store {store.path} has no finished job to publish; run some first")
+    for key, of_job in done.groupby("key"):
+        folds = {(p.repeat, p.fold): p for p in store.predictions(str(key))}
+        for row in of_job.to_dict("records"):
+            outcome = by_argmax(folds[row["repeat"], row["fold"]])
+            for metric in _CHECKED:
+                if not abs(METRICS[metric].function(outcome) - row[metric]) <= ROUNDING:
+                    raise StoreError(
+                        f"job {key} of store {store.path} says {metric} {row[metric]} in repeat {row['repeat']}, fold "
+                        f"{row['fold']}, its predictions give {METRICS[metric].function(outcome)}; delete it and run "
+                        "it again"
+                    )
+
+
+def check_unmixed(rows: pd.DataFrame) -> None:
+    """Raise StoreError if rows are of several protocols, or of several schema versions."""
+    protocols = sorted(set(labelled(rows)["protocol"]))
+    versions = sorted({(int(s), int(n)) for s, n in rows[["schema", "numbers"]].drop_duplicates().to_numpy()})
+    for what, found in (
+        ("protocols", protocols),
+        ("schema versions", [f"{schema} (numbers of version {numbers})" for schema, numbers in versions]),
+    ):
+        if len(found) > 1:
+            raise StoreError(
+                f"the store mixes {what}: {', '.join(found)}; publish stores of one each, or allow it with --mixed"
+            )
+
+
+def _scrubber(results: Results) -> Scrubber:
+    texts = [str(v) for n in ("dataset", "error", "protocol", "variant") for v in results.rows[n].dropna().unique()]
+    return Scrubber.of_this_machine([*texts, *results.notes], [results.store, Path.home(), Path.cwd()])
+
+
+def _page_name(name: str | None, store: Path, scrubber: Scrubber) -> str:
+    if name is not None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise UsageError(f"--name {name!r} must be letters, digits, dots, dashes and underscores, as in a URL")
+        return name
+    words = scrubber.words(store.resolve().name).replace("[name]", " ").lower()
+    return re.sub(r"[^a-z0-9]+", "-", words).strip("-") or "results"
+
+
+def _check_keeps(folder: Path, page: str, rows: pd.DataFrame) -> None:
+    """A page may grow; what it would lose belongs to another store."""
+    if not manifest(folder):
+        return
+    try:
+        shown = set(pq.read_table(folder / "results.parquet", columns=["key"])["key"].to_pylist())
+    except (OSError, pa.ArrowException, KeyError):
+        return  # a damaged page is no reason to keep it
+    lost = shown - set(rows["key"])
+    if lost:
+        raise StoreError(
+            f"page {page!r} has {len(lost)} jobs that this store has not, so it is of another store; choose another "
+            "--name, or give --replace"
+        )
+
+
+def _title(results: Results) -> str:
+    rows = results.rows
+    configurations = len(rows[CONFIGURATION].drop_duplicates())
+    protocols = ", ".join(sorted(set(rows["protocol"])))
+    strategies = rows["strategy"].nunique()
+    return f"imbench: {strategies} strategies on {configurations} configurations, protocol {protocols}"
+
+
+def _page(
+    results: Results, scrubber: Scrubber, title: str, authors: Sequence[str]
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """The files of a page, and what its manifest says beside their hashes."""
+    rows, boards = results.rows, results.leaderboards()
+    parquet = rows_as_parquet(rows)
+    files = _report_files(results, scrubber)
+    abstract = " ".join([f"{title}.", *(f"{note}." for note in results.notes)])
+    files |= {
+        "results.parquet": parquet,
+        "CITATION.cff": citation(title, authors, abstract, hashlib.sha256(parquet).hexdigest()).encode(),
+        "badge.svg": badge("imbench", _message(boards)).encode(),
+    }
+    files.setdefault("index.html", _index(files, title, results, boards))
+    facts = {
+        "title": title,
+        "authors": list(authors),
+        "imbench": version("imbench"),
+        "protocols": sorted(set(rows["protocol"])),
+        "schemas": sorted({int(schema) for schema in rows["schema"]}),
+        "configurations": len(rows[CONFIGURATION].drop_duplicates()),
+        "strategies": sorted(set(rows["strategy"])),
+        "jobs": int(rows["key"].nunique()),
+        "failed": len(results.failures()),
+        "notes": list(results.notes),
+        "best": [_best(board) for board in boards if len(board.configurations)],
+    }
+    return files, facts
+
+
+def _report_files(results: Results, scrubber: Scrubber) -> dict[str, bytes]:
+    """Whatever the report writes, by the path inside its folder."""
+    with tempfile.TemporaryDirectory() as temporary:
+        write_report(results, temporary)
+        found = {}
+        for file in sorted(Path(temporary).rglob("*")):
+            if file.is_file():
+                content = file.read_bytes()
+                if file.suffix in _TEXT:
+                    content = scrubber.rendered(content.decode("utf-8")).encode("utf-8")
+                found[file.relative_to(temporary).as_posix()] = content
+    return found
+
+
+def _index(files: dict[str, bytes], title: str, results: Results, boards: Sequence[Leaderboard]) -> bytes:
+    """The report's own page if it has a single one, else a plain one with the leaderboards."""
+    pages = [name for name in files if name.endswith(".html") and "/" not in name]
+    if len(pages) == 1:
+        return files[pages[0]]
+    links = "".join(f'<li><a href="{name}">{name}</a></li>' for name in sorted(files))
+    body = [f"<h1>{escape(title)}</h1>", listing(results.notes), "<h2>Leaderboards</h2>", *map(board_html, boards)]
+    return html(title, "\n".join([*body, f"<h2>Files</h2>\n<ul>{links}</ul>"])).encode()
+
+
+def _message(boards: Sequence[Leaderboard]) -> str:
+    """What the badge says: the best strategy of the first leaderboard that ranks any."""
+    for board in boards:
+        if len(board.configurations):
+            return f"{board.table['strategy'].iloc[0]} leads in {board.metric.title}"
+    return "results"
+
+
+def _best(board: Leaderboard) -> dict[str, Any]:
+    first = board.table.iloc[0]
+    return {
+        "protocol": board.protocol,
+        "task": board.task,
+        "metric": board.metric.name,
+        "strategy": str(first["strategy"]),
+        "mean": float(first["mean"]),
+        "average_rank": float(first["average_rank"]),
+        "configurations": len(board.configurations),
+        "p": None if np.isnan(first["p"]) else float(first["p"]),
+    }
+
+
+def rows_as_parquet(rows: pd.DataFrame) -> bytes:
+    """Rows as a Parquet file, the same bytes for the same rows."""
+    table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()

@@ -1,0 +1,110 @@
+"""`imbench merge`, `compare` and `publish`: what they print, and what they refuse before any work."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import pandas as pd
+import pytest
+
+import imbench as library
+from imbench.study.archive import to_table
+from imbench.study.parquet import identity_of, to_parquet
+from imbench.study.store import Store
+
+
+@pytest.fixture
+def store(finished, tmp_path):
+    """A copy of a finished run that may be changed, without what other tests added to the run."""
+    return parted(finished[0], tmp_path / "mine", "baseline", "remix")
+
+
+def parted(store, folder, *strategies):
+    """A store of these strategies' jobs, parted from another by copying files."""
+    shutil.copytree(store, folder)
+    frame = library.load(store).frame()
+    for key in set(frame.loc[~frame["strategy"].isin(strategies), "key"]):
+        for kind in ("jobs", "predictions"):
+            (folder / kind / f"{key}.parquet").unlink()
+    return folder
+
+
+def test_two_halves_of_a_run_are_merged_into_the_whole(store, imbench, tmp_path):
+    halves = [parted(store, tmp_path / name, name) for name in ("baseline", "remix")]
+    answer = imbench("merge", *halves, "--into", tmp_path / "both", "--json")
+    told = json.loads(answer.out)
+    assert (answer.code, told["jobs"], told["added"], told["conflicts"]) == (0, 6, 6, [])
+    pd.testing.assert_frame_equal(library.load(tmp_path / "both").frame(), library.load(store).frame())
+    again = imbench("merge", *halves, "--into", tmp_path / "both")
+    assert "6 jobs done, 0 of them new" in again.out
+
+
+def other_numbers(store, tmp_path):
+    """A copy of the store in which the predictions of one fold are other ones."""
+    liar = shutil.copytree(store, tmp_path / "liar")
+    key = Store.open(liar).keys()[0]
+    rows = Store.open(liar).rows(key)
+    folds = Store.open(liar).predictions(key)
+    folds[0].test.proba[:] = folds[0].test.proba[::-1].copy()
+    (liar / "predictions" / f"{key}.parquet").write_bytes(to_parquet(to_table(folds), identity_of(rows)))
+    return liar
+
+
+def test_a_conflict_is_told_and_decided_by_prefer(store, imbench, tmp_path):
+    liar = other_numbers(store, tmp_path)
+    refused = imbench("merge", store, liar, "--into", tmp_path / "both")
+    assert (refused.code, refused.out) == (2, "")
+    assert "1 jobs have other numbers in two stores; nothing was merged" in refused.err
+    assert not (tmp_path / "both").exists()
+    told = imbench("merge", store, liar, "--into", tmp_path / "both", "--prefer", store)
+    assert told.code == 0
+    assert "decided by --prefer" in told.out
+
+
+def test_a_store_compared_with_itself_differs_in_nothing(store, imbench):
+    answer = imbench("compare", store, store)
+    assert answer.code == 0
+    assert "0 of 12 comparisons (6 pairs of jobs) differ beyond noise at alpha = 0.05" in answer.out
+
+
+def test_a_comparison_as_json_has_every_row(store, imbench, tmp_path):
+    half = parted(store, tmp_path / "half", "remix")
+    told = json.loads(imbench("compare", store, half, "--metric", "brier", "--json").out)
+    assert {row["metric"] for row in told["rows"]} == {"brier"}
+    assert [row["p"] for row in told["rows"]] == [1.0] * 3
+    assert {(job["store"], job["strategy"]) for job in told["unpaired"]} == {("A", "baseline")}
+
+
+def test_a_store_is_published_and_its_files_listed(store, imbench, tmp_path):
+    answer = imbench("publish", store, "--to", tmp_path / "site", "--author", "Curie, Marie", "--title", "Mine")
+    assert answer.code == 0
+    for line in answer.out.splitlines():
+        assert (tmp_path / "site").joinpath(line).exists()
+    index = (tmp_path / "site" / "index.html").read_text()
+    assert "Mine" in index
+    assert str(tmp_path) not in "".join(f.read_text("utf-8", "replace") for f in (tmp_path / "site").rglob("*.*"))
+
+
+def test_terminal_tables_say_how_a_tuned_baseline_would_rank(finished):
+    _, _, answer = finished
+    lines = re.findall(r"^baseline\+tuned, .*would be number \d of 3: mean \d\.\d{4}", answer.out, flags=re.MULTILINE)
+    assert len(lines) == 2, "once for each task, under the g-mean"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("merge", "nowhere", "--into", "both"), "nowhere is no imbench store"),
+        (("compare", "nowhere", "nowhere"), "nowhere is no imbench store"),
+        (("publish", "nowhere", "--to", "site"), "nowhere is no imbench store"),
+        (("merge", "--into", "both"), "Missing argument"),
+        (("compare", "one"), "Missing argument"),
+    ],
+)
+def test_what_is_no_store_is_an_error_of_usage(imbench, tmp_path, arguments, message):
+    answer = imbench(*arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert message in answer.err
+    assert [f.name for f in tmp_path.iterdir() if f.name != "cache"] == []

@@ -1,0 +1,120 @@
+"""A store of the first schema opens, reports and takes part in what stores do, for ever."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+
+from imbench.contract.protocol import Protocol
+from imbench.contract.records import Job, Variant
+from imbench.study.leaderboard import leaderboards
+from imbench.study.metrics import score
+from imbench.study.report import write_report
+from imbench.study.results import load
+from imbench.study.store import Store
+from imbench.study.tuning import tuned_weights, weighted_decisions
+
+FIRST = Path(__file__).parent / "fixtures" / "store-schema-1"
+
+
+def file_facts(folder):
+    """Bytes and time of every file that the first schema knew."""
+    kept = [file for file in folder.rglob("*") if file.is_file() and file.parent.name != "derived"]
+    return {str(file.relative_to(folder)): (file.read_bytes(), file.stat().st_mtime_ns) for file in kept}
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A copy that may be written to."""
+    return shutil.copytree(FIRST, tmp_path / "old")
+
+
+def test_every_job_of_the_first_schema_is_done_and_has_its_predictions(old):
+    store = Store.open(old)
+    files = sorted(file.stem for file in (old / "jobs").iterdir())
+    assert store.keys() == files
+    assert len(files) == 6
+    for key in files:
+        assert [(p.repeat, p.fold) for p in store.predictions(key)] == [(0, 0), (0, 1)]
+
+
+def test_the_rows_of_the_first_schema_are_what_was_written(old):
+    frame = Store.open(old).frame().sort_values(["key", "fold"], ignore_index=True)
+    written = pd.concat([pq.read_table(file).to_pandas() for file in sorted((old / "jobs").iterdir())])
+    written = written.sort_values(["key", "fold"], ignore_index=True)
+    pd.testing.assert_frame_equal(frame[written.columns], written, check_dtype=False)
+
+
+def test_the_scores_of_the_first_schema_follow_from_its_predictions(old):
+    store = Store.open(old)
+    for row in store.frame().to_dict("records"):
+        (fold,) = [p for p in store.predictions(row["key"]) if p.fold == row["fold"]]
+        again = score(fold.test.y, fold.test.proba)
+        assert {m: row[m] for m in ("gmean", "bbs", "log_loss")} == {m: again[m] for m in ("gmean", "bbs", "log_loss")}
+
+
+def test_a_report_of_the_first_schema_ranks_its_three_strategies(old, tmp_path):
+    results = load(old)
+    assert {tuple(sorted(board.table["strategy"])) for board in results.leaderboards()} == {
+        ("baseline", "cost-adjusted", "remix")
+    }
+    assert all(path.stat().st_size for path in write_report(results, tmp_path / "report"))
+
+
+def test_the_key_of_a_job_is_what_it_was_in_the_first_schema(old):
+    row = load(old).rows.query("strategy == 'remix' and dataset == 'ecoli'").iloc[0]
+    protocol = Protocol.from_mapping("smoke", json.loads(row["protocol_fields"]))
+    job = Job(Variant("ecoli"), "remix", "remix", "1", {"alpha": 0.1}, protocol, row["data_hash"])
+    assert (old / "jobs" / f"{job.key}.parquet").exists(), "a finished store stays finished"
+
+
+def test_decision_rules_are_derived_from_the_predictions(old):
+    store = Store.open(old)
+    before = file_facts(old)
+    for row in store.frame().to_dict("records"):
+        (fold,) = [p for p in store.predictions(row["key"]) if p.fold == row["fold"]]
+        decided = weighted_decisions(fold.test.proba, tuned_weights(fold.validation.y, fold.validation.proba))
+        assert row["balanced_accuracy@tuned"] == pytest.approx(balanced_accuracy_score(fold.test.y, decided))
+        assert (row["schema"], row["numbers"]) == (1, 1)
+        assert math.isnan(row["bbs@prior-corrected"]), "the prior trained towards was not measured"
+        assert math.isnan(row["minority_rows"])
+    assert file_facts(old) == before
+
+
+def test_what_was_derived_is_kept_and_rebuilt_when_lost_damaged_or_outdated(old):
+    first = Store.open(old).frame()
+    kept = sorted((old / "derived").iterdir())
+    assert [file.stem for file in kept] == Store.open(old).keys()
+    kept[0].unlink()
+    kept[1].write_bytes(kept[1].read_bytes()[:-9])
+    kept[2].write_bytes(kept[3].read_bytes())
+    pd.testing.assert_frame_equal(Store.open(old).frame(), first)
+    assert sorted((old / "derived").iterdir()) == kept
+    assert len({file.read_bytes() for file in kept}) == len(kept)
+
+
+def test_columns_that_need_nothing_derived_derive_nothing(old):
+    frame = Store.open(old).frame(columns=["strategy", "gmean", "numbers"])
+    assert list(frame.columns) == ["strategy", "gmean", "numbers"]
+    assert set(frame["numbers"]) == {1}
+    assert not (old / "derived").exists()
+
+
+def test_old_and_new_rows_stand_in_one_leaderboard(old):
+    store = Store.open(old)
+    row = store.frame().query("strategy == 'remix' and dataset == 'ecoli'").iloc[0]
+    protocol = Protocol.from_mapping("smoke", json.loads(row["protocol_fields"]))
+    new = Job(Variant("ecoli"), "mixup", "mixup", "1", {"alpha": 0.1}, protocol, row["data_hash"])
+    predictions = store.predictions(row["key"])
+    store.write(new, predictions, {"ir": row["ir"]})
+    frame = store.frame()
+    assert set(frame["schema"]) == {1, 2}
+    board = leaderboards(frame.assign(protocol="smoke"), ["gmean"])[0]
+    assert set(board.table["strategy"]) == {"baseline", "cost-adjusted", "mixup", "remix"}

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
+from imbench.study.equivalence import corrected_t
 from imbench.study.leaderboard import HEADLINE
 from imbench.study.metrics import METRICS
-from imbench.study.outcome import Floats
+from imbench.study.pairwise import holm
 from imbench.study.rules import ARGMAX, ruled_column
 
 # What a job is about; its protocol and the strategy's version may differ between two stores, and that be the question.
@@ -145,8 +146,8 @@ def _compared(both: pd.DataFrame, metric: str, column: str) -> dict[str, object]
     first = both.iloc[0]
     defined = both[both[f"{column}_a"].notna() & both[f"{column}_b"].notna()]
     one, other = (defined[f"{column}_{store}"].to_numpy(dtype=float) for store in ("a", "b"))
-    ratio = float((both["n_test_a"] / both["n_train_a"]).mean())
-    t, p = _corrected_t(other - one, ratio)
+    share = float((both["n_test_a"] / (both["n_test_a"] + both["n_train_a"])).mean())
+    test = corrected_t(other - one, share) if len(defined) > 1 else None
     return {
         **{name: _either(first, name) for name in ("dataset", "variant", "strategy", "protocol")},
         "metric": metric,
@@ -154,8 +155,8 @@ def _compared(both: pd.DataFrame, metric: str, column: str) -> dict[str, object]
         "mean_a": float(one.mean()) if len(one) else np.nan,
         "mean_b": float(other.mean()) if len(other) else np.nan,
         "difference": float((other - one).mean()) if len(one) else np.nan,
-        "t": t,
-        "p": p,
+        "t": test.statistic if test else np.nan,
+        "p": test.pvalue if test else np.nan,
     }
 
 
@@ -166,34 +167,12 @@ def _either(first: pd.Series, name: str) -> str:
     return one if one == other else f"{one} | {other}"
 
 
-def _corrected_t(differences: Floats, ratio: float) -> tuple[float, float]:
-    """Nadeau and Bengio's t and its two-sided p; NaN for fewer than two differences."""
-    from scipy.special import stdtr
-
-    n = len(differences)
-    if n < 2:
-        return float("nan"), float("nan")
-    mean, variance = float(differences.mean()), float(differences.var(ddof=1))
-    if np.ptp(differences) <= 1e-12:  # rounding must not pass for a variance
-        return (0.0, 1.0) if abs(mean) <= 1e-12 else (float(np.copysign(np.inf, mean)), 0.0)
-    t = mean / float(np.sqrt((1 / n + ratio) * variance))
-    return t, float(2 * stdtr(n - 1, -abs(t)))
-
-
-def _holm(p: Floats) -> Floats:
-    """Holm's adjusted p-values (S. Holm, 1979); NaN stay NaN and count for nothing."""
-    adjusted = np.full(len(p), np.nan)
-    tested = np.flatnonzero(~np.isnan(p))
-    order = tested[np.argsort(p[tested], kind="stable")]
-    steps = p[order] * np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0) if len(order) else steps
-    return adjusted
-
-
 def _table(found: Sequence[dict[str, object]], alpha: float) -> pd.DataFrame:
     columns = ["dataset", "variant", "strategy", "protocol", "metric", "folds", "mean_a", "mean_b", "difference"]
     table = pd.DataFrame(found, columns=[*columns, "t", "p"])
-    adjusted = _holm(table["p"].to_numpy(dtype=float))
+    p = table["p"].to_numpy(dtype=float)
+    adjusted = np.full(len(p), np.nan)
+    adjusted[~np.isnan(p)] = holm(p[~np.isnan(p)])
     table = table.assign(p_holm=adjusted, beyond_noise=adjusted <= alpha)
     return table.sort_values(["p", *columns[:5]], ignore_index=True)
 

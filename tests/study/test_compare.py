@@ -11,7 +11,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from imbench.contract.errors import UsageError
-from imbench.study.compare import _corrected_t, _holm, compare
+from imbench.study.compare import compare
 from imbench.study.store import Store
 from tests.study.made import FACTS, PROTOCOL, job, predictions
 
@@ -56,26 +56,17 @@ def test_the_t_test_is_that_of_nadeau_and_bengio_over_paired_folds(tmp_path):
     assert (row["folds"], row["difference"]) == (20, pytest.approx(d.mean()))
 
 
-def test_without_shared_rows_the_test_is_the_paired_t_test():
-    a, b = np.random.default_rng(0).normal(size=(2, 12))
-    plain = stats.ttest_rel(b, a)
-    assert _corrected_t(b - a, 0.0) == pytest.approx((plain.statistic, plain.pvalue))
-
-
-@pytest.mark.parametrize(
-    ("differences", "expected"),
-    [([0.0, 0.0], (0, 1)), ([0.1, 0.1], (math.inf, 0)), ([-0.1, -0.1, -0.1], (-math.inf, 0)), ([0.3], (math.nan,) * 2)],
-)
-def test_differences_without_a_variance_have_an_answer(differences, expected):
-    assert _corrected_t(np.array(differences), 1.0) == pytest.approx(expected, nan_ok=True)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_holms_correction_equals_statsmodels(seed):
-    p = np.random.default_rng(seed).beta(0.3, 2, size=9)
-    assert _holm(p) == pytest.approx(multipletests(p, method="holm")[1])
-    with_gap = np.insert(p, 3, math.nan)
-    assert np.delete(_holm(with_gap), 3) == pytest.approx(_holm(p))
+def test_a_metric_without_two_common_folds_counts_for_nothing_in_holms_correction(tmp_path):
+    a = rows_of(tmp_path / "a", (job("a"), 0.5, 0), (job("b"), 0.5, 0))
+    b = rows_of(tmp_path / "b", (job("a"), 1.0, 0), (job("b"), 1.0, 0))
+    a.loc[a["dataset"] == "a", "bbs"] = math.nan
+    table = compare(a, b, ["gmean", "bbs"]).table
+    undefined = table["p"].isna()
+    assert undefined.tolist() == ((table["dataset"] == "a") & (table["metric"] == "bbs")).tolist()
+    assert table.loc[~undefined, "p_holm"].to_numpy() == pytest.approx(
+        multipletests(table.loc[~undefined, "p"], method="holm")[1]
+    )
+    assert not table.loc[undefined, "beyond_noise"].any()
 
 
 def test_a_shorter_protocol_is_held_against_the_full_one(tmp_path):

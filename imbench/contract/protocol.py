@@ -35,9 +35,9 @@ class Protocol:
     schedule : ``plateau`` (multiply by ``plateau_factor`` after ``plateau_patience`` epochs without the training loss
         improving by more than ``plateau_min_delta``, not below ``learning_rate_floor``), ``constant``, or ``cosine``
         (from ``learning_rate`` to ``learning_rate_floor`` over the epochs)
-    patience : a net ends once its learning rate has been at the floor for this many gradient steps without a new
-        minimum of its training loss, at the end of that epoch; None trains every net for all epochs. In steps, since
-        epochs have from ten of them to hundreds (docs/decisions/0003)
+    patience : a net ends, with its epoch, once its learning rate has been at the floor for this many gradient steps
+        without the training loss improving by more than ``plateau_min_delta``; None trains every net for all epochs.
+        In steps, since epochs have from ten of them to hundreds (docs/decisions/0003)
     exceptions : field values for one dataset (``coil2000``) or one task of it (``cifar10:task=multiclass``)
     """
 

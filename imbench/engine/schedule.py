@@ -31,7 +31,6 @@ class Schedule:
         self.floor_epoch = np.zeros(nets, int)
         self.ended = np.zeros(nets, bool)
         self._best = np.full(nets, np.inf)
-        self._lowest = np.full(nets, np.inf)
         self._waited = np.zeros(nets, int)
         self._idle_at_floor = np.zeros(nets, int)  # steps
         self._epoch = 0
@@ -45,10 +44,8 @@ class Schedule:
         self._epoch += 1
         improved = losses < self._best - protocol.plateau_min_delta
         self._best = np.where(improved, losses, self._best)
-        # Any new minimum counts here, however small: at the floor a net that still learns does so slowly.
-        still_learning, self._lowest = losses < self._lowest, np.minimum(losses, self._lowest)
         at_floor = self.rates <= protocol.learning_rate_floor
-        self._idle_at_floor = np.where(at_floor & ~still_learning, self._idle_at_floor + self.steps, 0)
+        self._idle_at_floor = np.where(at_floor & ~improved, self._idle_at_floor + self.steps, 0)
         if protocol.patience is not None:
             self.ended |= self._idle_at_floor >= protocol.patience
         _RATES[protocol.schedule](self, improved)
@@ -57,7 +54,7 @@ class Schedule:
 
     def keep(self, nets: np.ndarray) -> None:
         """Go on with these nets only (their positions in the stack)."""
-        for name in ("rates", "floor_epoch", "ended", "_best", "_lowest", "_waited", "_idle_at_floor"):
+        for name in ("rates", "floor_epoch", "ended", "_best", "_waited", "_idle_at_floor"):
             setattr(self, name, getattr(self, name)[nets])
 
     def _plateau(self, improved: np.ndarray) -> None:

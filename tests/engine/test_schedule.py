@@ -62,11 +62,11 @@ def test_a_net_ends_once_idle_at_the_floor_for_so_many_steps(patience, steps, en
     assert (ended.index(True) + 1 if any(ended) else None) == ends_after
 
 
-def test_any_new_minimum_however_small_lets_a_net_go_on():
+def test_only_what_the_plateau_rule_calls_an_improvement_lets_a_net_go_on():
     schedule = Schedule(2, Protocol(patience=30), 10)
     for epoch in range(60):
-        # The first falls by far less than the plateau rule calls an improvement; the second never falls.
-        schedule.step(np.array([1.0 - 1e-7 * epoch, 1.0]))
+        falling = 1.0 - 2e-4 * max(0, epoch - 18)  # from the floor on
+        schedule.step(np.array([falling, 1.0 - 1e-7 * epoch]))
     assert schedule.floor_epoch.tolist() == [17, 17]
     assert schedule.ended.tolist() == [False, True]
 
@@ -94,10 +94,12 @@ def test_each_net_ends_by_its_own_losses(losses, patience, steps):
 
 def plain_ends(losses, protocol, steps):
     """The rule for one net in plain words: whether it has ended after each epoch."""
-    rates, ended, idle, at_end = [protocol.learning_rate, *keras_plateau(losses, protocol)], False, 0, []
+    rates, best = [protocol.learning_rate, *keras_plateau(losses, protocol)], np.inf
+    ended, idle, at_end = False, 0, []
     for epoch, loss in enumerate(losses):
-        new_minimum = loss < min(losses[:epoch], default=np.inf)
-        idle = 0 if new_minimum or rates[epoch] > protocol.learning_rate_floor else idle + steps
+        improved = loss < best - protocol.plateau_min_delta
+        best = loss if improved else best
+        idle = 0 if improved or rates[epoch] > protocol.learning_rate_floor else idle + steps
         ended = ended or idle >= protocol.patience
         at_end.append(ended)
     return at_end

@@ -65,7 +65,7 @@ def test_a_net_ends_once_idle_at_the_floor_for_so_many_steps(patience, steps, en
 def test_only_what_the_plateau_rule_calls_an_improvement_lets_a_net_go_on():
     schedule = Schedule(2, Protocol(patience=30), 10)
     for epoch in range(60):
-        falling = 1.0 - 2e-4 * max(0, epoch - 18)  # from the floor on
+        falling = 1.0 - 2e-4 * max(0, epoch - 15)  # from the floor on
         schedule.step(np.array([falling, 1.0 - 1e-7 * epoch]))
     assert schedule.floor_epoch.tolist() == [17, 17]
     assert schedule.ended.tolist() == [False, True]

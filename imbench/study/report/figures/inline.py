@@ -33,7 +33,8 @@ def _mark(mark: Mark) -> str:
         return f'<circle class="{kind} {ink}" cx="{_n(mark.x)}" cy="{_n(mark.y)}" r="{_n(mark.size)}"/>'
     open_ = shape in ("plus", "cross")
     paths = "".join(_path(ring) + ("" if open_ else "Z") for ring in polygon(mark))
-    return f'<path class="{"l" if open_ else "f"} {ink}" d="{paths}"{" stroke-width=\"2\"" if open_ else ""}/>'
+    width = ' stroke-width="2"' if open_ else ""
+    return f'<path class="{"l" if open_ else "f"} {ink}" d="{paths}"{width}/>'
 
 
 def _words(mark: Words) -> str:

@@ -30,7 +30,9 @@ def plates(scene: Scene) -> dict[str, bytes]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({**mpl.rcParamsDefault, **_SETTINGS, "backend": mpl.get_backend(auto_select=False)}):
+    # A user's own matplotlibrc must not change the bytes; the backend is not ours to touch.
+    plain = {name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith("backend")}
+    with mpl.rc_context({**plain, **_SETTINGS}):
         figure = Figure(figsize=(scene.width * POINTS / 72, scene.height * POINTS / 72))
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, scene.width), ylim=(scene.height, 0))

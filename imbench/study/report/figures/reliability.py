@@ -11,7 +11,7 @@ from imbench.study.report.figures.scene import Line, Mark, Scene, Words, scale
 from imbench.study.report.reliability import Curve
 from imbench.study.report.words import number
 
-PANEL, GAP, LEFT, TOP, COLUMNS = 190.0, 44.0, 40.0, 30.0, 3
+PANEL, GAP, LEFT, TOP, COLUMNS = 140.0, 34.0, 36.0, 30.0, 4
 
 
 def reliability(curves: Sequence[Curve], series: Mapping[str, int]) -> Scene | None:

@@ -116,35 +116,40 @@ class Board:
         against = standing.pair(name, self.control) if self.control and name != self.control else None
         leader = standing.pair(name, best) if name != best else None
         own = name == self.control
+        rank_low, rank_high = (float(end) for end in standing.rank_intervals[i])
+        gain_low, gain_high = (float("nan") if own else float(end) for end in span)
         return Competitor(
-            name,
-            mean,
-            float(standing.average_ranks[i]),
-            *(float(end) for end in standing.rank_intervals[i]),
-            float(standing.rank_sums[i]),
-            float("nan") if own else gain,
-            *(float("nan") if own else float(end) for end in span),
-            against.wins if against else None,
-            against.ties if against else None,
-            against.losses if against else None,
-            against.p_holm if against else float("nan"),
-            leader.p_holm if leader else float("nan"),
-            float(self.by_dataset.average_ranks[i]),
+            name=name,
+            mean=mean,
+            average_rank=float(standing.average_ranks[i]),
+            rank_low=rank_low,
+            rank_high=rank_high,
+            rank_sum=float(standing.rank_sums[i]),
+            gain=float("nan") if own else gain,
+            gain_low=gain_low,
+            gain_high=gain_high,
+            wins=against.wins if against else None,
+            ties=against.ties if against else None,
+            losses=against.losses if against else None,
+            p_control=against.p_holm if against else float("nan"),
+            p_best=leader.p_holm if leader else float("nan"),
+            dataset_rank=float(self.by_dataset.average_ranks[i]),
         )
 
 
-def make_boards(cells: Cells, columns: Sequence[Column], alpha: float) -> list[Board]:
-    """A board for each column, and one in which all rules of a metric compete where there are several."""
-    found = [_board(cells, [column], column.rule, alpha) for column in columns]
+def plan_boards(columns: Sequence[Column]) -> list[tuple[str, list[Column]]]:
+    """(rule, columns) of each board: one for each column, and one where all rules of a metric compete if several do."""
+    found = []
     for metric in dict.fromkeys(c.metric.name for c in columns):
         rules = [c for c in columns if c.metric.name == metric]
+        found += [(c.rule, [c]) for c in rules]
         if len(rules) > 1:
-            found.append(_board(cells, rules, EVERY_RULE, alpha))
-    order = list(dict.fromkeys(c.metric.name for c in columns))
-    return sorted(found, key=lambda board: order.index(board.metric.name))
+            found.append((EVERY_RULE, rules))
+    return found
 
 
-def _board(cells: Cells, columns: Sequence[Column], rule: str, alpha: float) -> Board:
+def make_board(cells: Cells, columns: Sequence[Column], rule: str, alpha: float) -> Board:
+    """The board of these columns of one metric; under `EVERY_RULE` each strategy competes under each column's rule."""
     metric = columns[0].metric
     scores = np.concatenate([cells.mean[c.name] for c in columns], axis=1)
     plain = rule != EVERY_RULE

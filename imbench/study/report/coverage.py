@@ -14,7 +14,10 @@ from imbench.study.report.words import scrub
 # Columns that say how training went, where the rows have them: title, what it is.
 PROCESS: Mapping[str, tuple[str, str]] = {
     "epochs": ("epochs", "epochs trained, mean over nets"),
-    "floor_epoch": ("floor epoch", "first epoch that began at the learning-rate floor, mean over the nets that got there"),
+    "floor_epoch": (
+        "floor epoch",
+        "first epoch that began at the learning-rate floor, mean over the nets that got there",
+    ),
 }
 
 

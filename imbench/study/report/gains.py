@@ -44,7 +44,7 @@ def gains_by_ir(board: Board) -> list[Gain]:
         gains, datasets = board.gains[rows], [board.configurations[i].dataset for i in rows]
         means, spans = gains.mean(axis=0), mean_interval(gains, datasets)
         found += [
-            Gain(label, name, float(means[i]), *map(float, spans[i]), len(rows), len(set(datasets)))
+            Gain(label, name, float(means[i]), float(spans[i][0]), float(spans[i][1]), len(rows), len(set(datasets)))
             for i, name in enumerate(board.names)
             if name != board.control
         ]

@@ -8,9 +8,9 @@ from functools import cached_property
 
 from imbench.contract.errors import UsageError
 from imbench.study.leaderboard import CONFIGURATION, labelled
-from imbench.study.report.boards import Board, make_boards
+from imbench.study.report.boards import Board, make_board, plan_boards
 from imbench.study.report.cells import Cells, all_cells
-from imbench.study.report.columns import EVERY_RULE, PLAIN_RULE, Column, choose, columns_of, headline
+from imbench.study.report.columns import EVERY_RULE, Column, choose, columns_of, headline
 from imbench.study.report.cost import Cost, costs
 from imbench.study.report.coverage import Covered, Failure, covered, failures
 from imbench.study.report.gains import Gain, gains_by_ir
@@ -21,6 +21,9 @@ from imbench.study.report.words import scrub
 from imbench.study.results import Results
 
 ALPHA = 0.05
+
+# Testing all pairs of 200 strategies takes a second a board; a store of 5 strategies has a few hundred pairs in all.
+MOST_PAIRS = 100_000
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,15 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Everything a report shows; a section of the report is a field, in the order they are read."""
+    """Everything a report shows.
+
+    Parameters
+    ----------
+    jobs, configurations : how many the store holds
+    columns : metrics under rules, those of ``headline`` first
+    boards : the leading ones first; ``left_out``: metrics that a store with so many strategies has no boards of
+    fingerprint : see `imbench.study.report.provenance.fingerprint`
+    """
 
     notes: tuple[str, ...]
     jobs: int
@@ -58,6 +69,7 @@ class Model:
     headline: tuple[str, ...]
     cells: tuple[Cells, ...]
     boards: tuple[Board, ...]
+    left_out: tuple[str, ...]
     curves: tuple[Curve, ...]
     costs: tuple[Cost, ...]
     covered: tuple[Covered, ...]
@@ -71,8 +83,12 @@ class Model:
     @cached_property
     def leading(self) -> tuple[Board, ...]:
         """The boards that open the report: the headline metrics under the first rule, and where rules compete."""
-        first = self.columns[0].rule if self.columns else PLAIN_RULE
-        return tuple(b for b in self.boards if b.metric.name in self.headline and b.rule in (first, EVERY_RULE))
+        return tuple(b for b in self.boards if _leads(b.metric.name, b.rule, self.headline, self.columns))
+
+    @cached_property
+    def others(self) -> tuple[Board, ...]:
+        """The boards beyond the leading ones."""
+        return tuple(b for b in self.boards if b not in self.leading)
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -100,8 +116,10 @@ def gather(results: Results, options: Options) -> Model:
     """
     rows = labelled(results.rows)
     columns = choose(columns_of(rows.columns), options.metrics, options.rules)
-    cells = all_cells(rows, [*(c.name for c in columns), "seconds"], options.modality or {})
-    boards = [board for cell in cells for board in make_boards(cell, columns, options.alpha)]
+    measured = [c.name for c in columns_of(rows.columns)] + [c for c in rows.columns if "[" in c] + ["seconds"]
+    cells = all_cells(rows, measured, options.modality or {})
+    lead = headline(columns, options.metrics)
+    boards, left_out = _boards(cells, columns, lead, options.alpha)
     first = {(b.protocol, b.task): b for b in reversed(boards)}
     leading = {where: _leading(board) for where, board in first.items()}
     groups = {(c.protocol, c.task): rows[(rows["protocol"] == c.protocol) & (rows["task"] == c.task)] for c in cells}
@@ -110,9 +128,10 @@ def gather(results: Results, options: Options) -> Model:
         jobs=int(rows["key"].nunique()),
         configurations=len(rows[CONFIGURATION].drop_duplicates()),
         columns=tuple(columns),
-        headline=tuple(headline(columns, options.metrics)),
+        headline=tuple(lead),
         cells=tuple(cells),
         boards=tuple(boards),
+        left_out=tuple(left_out),
         curves=tuple(curves(results, rows, leading)),
         costs=tuple(cost for cell in cells for cost in costs(cell)),
         covered=tuple(one for cell in cells for one in covered(cell, groups[cell.protocol, cell.task])),
@@ -123,6 +142,26 @@ def gather(results: Results, options: Options) -> Model:
         commands=options.commands or tuple(commands(results.rows)),
         alpha=options.alpha,
     )
+
+
+def _boards(
+    cells: Sequence[Cells], columns: Sequence[Column], lead: Sequence[str], alpha: float
+) -> tuple[list[Board], list[str]]:
+    """The leading boards, then the others as long as all pairs are not too many; metrics of those left out."""
+    planned = [(cell, rule, of) for cell in cells for rule, of in plan_boards(columns)]
+    planned.sort(key=lambda plan: not _leads(plan[2][0].metric.name, plan[1], lead, columns))
+    made, left_out, pairs = [], [], 0
+    for cell, rule, of in planned:
+        pairs += (len(cell.strategies) * len(of)) ** 2 // 2
+        if pairs <= MOST_PAIRS or _leads(of[0].metric.name, rule, lead, columns):
+            made.append(make_board(cell, of, rule, alpha))
+        else:
+            left_out.append(of[0].metric.name)
+    return made, list(dict.fromkeys(left_out))
+
+
+def _leads(metric: str, rule: str, lead: Sequence[str], columns: Sequence[Column]) -> bool:
+    return metric in lead and rule in (columns[0].rule, EVERY_RULE)
 
 
 def _leading(board: Board) -> Sequence[str]:

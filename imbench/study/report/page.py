@@ -26,7 +26,6 @@ from imbench.study.report.provenance import SHOWN_VALUES
 from imbench.study.report.words import counted, listed, number, p_said, p_value, span
 
 # What is shown of much: more rows than these lie in the data files beside the page, which says so.
-MOST_BOARD_ROWS = 2500
 MOST_MATRIX = 20
 MOST_CELLS = 20_000
 MOST_FAILURES = 200
@@ -68,26 +67,6 @@ class View:
     def __init__(self, model: Model, figures: Figures) -> None:
         self.model, self.figures = model, figures
 
-    @cached_property
-    def boards(self) -> tuple[Board, ...]:
-        """The boards on the page: the leading ones, then the others as long as their rows are not too many."""
-        kept, rows = list(self.model.leading), sum(len(b.names) for b in self.model.leading)
-        for board in self.model.boards:
-            if board not in kept and rows + len(board.names) <= MOST_BOARD_ROWS:
-                kept.append(board)
-                rows += len(board.names)
-        return tuple(kept)
-
-    @property
-    def others(self) -> tuple[Board, ...]:
-        """The boards on the page beyond the leading ones."""
-        return self.boards[len(self.model.leading) :]
-
-    @property
-    def left_out(self) -> int:
-        """Boards that lie in the data files only."""
-        return len(self.model.boards) - len(self.boards)
-
     def choices(self, what: str) -> list[str]:
         """What a filter offers, in the order of the page."""
         listed_: Mapping[str, list[Any]] = {
@@ -95,8 +74,8 @@ class View:
             "task": [c.task for c in self.model.cells],
             "modality": [one.modality for c in self.model.cells for one in c.configurations],
             "ir": [label for labels in self.ratios for label in labels],
-            "metric": [b.metric.name for b in self.boards],
-            "rule": [b.rule for b in self.boards],
+            "metric": [b.metric.name for b in self.model.boards],
+            "rule": [b.rule for b in self.model.boards],
         }
         found = list(dict.fromkeys(listed_[what]))
         return sorted(found, key=_ratio_order) if what == "ir" else found
@@ -158,7 +137,7 @@ class View:
         return Markup(text.replace("<", "\\u003c"))
 
     def _data(self) -> dict[str, Any]:
-        shown = {(b.protocol, b.task, b.metric.name, b.rule) for b in self.boards}
+        shown = {(b.protocol, b.task, b.metric.name, b.rule) for b in self.model.boards}
         groups = []
         for cells, ratios in zip(self.model.cells, self.ratios, strict=True):
             columns = [
@@ -172,15 +151,20 @@ class View:
                     "task": cells.task,
                     "strategies": cells.strategies,
                     "configurations": [
-                        [c.dataset, c.variant, ir, c.modality] for c, ir in zip(cells.configurations, ratios, strict=True)
+                        [c.dataset, c.variant, ir, c.modality]
+                        for c, ir in zip(cells.configurations, ratios, strict=True)
                     ],
                     "columns": columns,
                 }
             )
-        most = max([2, *(len(board.names) for board in self.boards)])
+        most = max([2, *(len(board.names) for board in self.model.boards)])
+        most_datasets = max([2, *(len({c.dataset for c in cells.configurations}) for cells in self.model.cells)])
         return {
             "alpha": self.model.alpha,
             "q": critical_values(most, self.model.alpha),
+            "tails": tails(most_datasets, self.model.alpha),
+            "headline": self.model.headline,
+            "rule": self.model.columns[0].rule if self.model.columns else PLAIN_RULE,
             "higher": {name: metric.higher_is_better for name, metric in METRICS.items()},
             "groups": groups,
         }
@@ -208,7 +192,18 @@ def critical_values(most: int, alpha: float) -> list[float]:
     return [0.0, 0.0, *(round(float(q), 7) for q in CubicSpline(np.log(knots), exact)(np.log(np.arange(2, most + 1))))]
 
 
-def _rows(cells: Cells, mean: Floats, sd: Floats, sign: int) -> Sequence[tuple[Configuration, list[tuple[float, float, bool]]]]:
+def tails(most: int, alpha: float) -> list[float]:
+    """For n = 0 … most datasets the quantile at which `bootstrap_means` takes an interval's lower end (0 below two)."""
+    from scipy.special import ndtr, stdtrit
+
+    n = np.arange(2, most + 1)
+    ends = ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, alpha / 2))
+    return [0.0, 0.0, *(round(float(end), 9) for end in ends)]
+
+
+def _rows(
+    cells: Cells, mean: Floats, sd: Floats, sign: int
+) -> Sequence[tuple[Configuration, list[tuple[float, float, bool]]]]:
     known = ~np.isnan(mean)
     best = np.where(known.any(axis=1), np.max(np.where(known, sign * mean, -np.inf), axis=1), np.nan)
     top = known & (sign * mean >= best[:, None] - 1e-12)

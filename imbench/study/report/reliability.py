@@ -50,7 +50,9 @@ class Curve:
     of: int
 
 
-def curves(results: Results, labelled_rows: pd.DataFrame, leading: Mapping[tuple[str, str], Sequence[str]]) -> list[Curve]:
+def curves(
+    results: Results, labelled_rows: pd.DataFrame, leading: Mapping[tuple[str, str], Sequence[str]]
+) -> list[Curve]:
     """The curves of the leading strategies of each protocol and task; none where a store has no predictions.
 
     For two classes the probability is that of the minority (class 1); for more, every class against the rest counts.
@@ -63,7 +65,8 @@ def curves(results: Results, labelled_rows: pd.DataFrame, leading: Mapping[tuple
         return []
     jobs = labelled_rows[labelled_rows["error"] == ""].drop_duplicates("key")
     store, found = Store(results.store), []
-    for (protocol, task), group in jobs.groupby(["protocol", "task"], sort=True):
+    for (of_protocol, of_task), group in jobs.groupby(["protocol", "task"], sort=True):
+        protocol, task = str(of_protocol), str(of_task)
         shown = [s for s in leading.get((protocol, task), ()) if (group["strategy"] == s).any()][:MOST_STRATEGIES]
         mine = group[group["strategy"].isin(shown)]
         numbers = mine.groupby(CONFIGURATION, sort=True).ngroup()
@@ -73,7 +76,7 @@ def curves(results: Results, labelled_rows: pd.DataFrame, leading: Mapping[tuple
             keys = mine["key"][(mine["strategy"] == strategy) & numbers.isin(kept)].tolist()
             sums = [_sums(folds) for folds in (_read(store, key) for key in keys) if folds]
             if sums:
-                found.append(_curve(str(protocol), str(task), strategy, np.array(sums), total))
+                found.append(_curve(protocol, task, strategy, np.array(sums), total))
     return found
 
 

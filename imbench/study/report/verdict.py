@@ -37,21 +37,25 @@ def verdict(board: Board) -> Verdict:
     best = board.table[0]
     standing, scope = board.standing, _scope(board)
     interval = span(best.rank_low, best.rank_high)
-    rank = f"average rank {number(best.average_rank, 2)}" + (f", 95 % interval {interval}" if interval else "")
+    rank = f"average rank {number(best.average_rank, 2)}" + (f" (95 % interval {interval})" if interval else "")
     if standing.undefined:
-        return _of(board, f"No test is possible: {_lower(standing.undefined)}.", (f"Best here is {best.name} ({rank}).",))
+        return _of(
+            board, f"No test is possible: {_lower(standing.undefined)}.", (f"Best here is {best.name} ({rank}).",)
+        )
     if not standing.friedman[1] < board.alpha:
         lead = f"The {len(names)} competitors cannot be told apart ({_friedman(standing)}, {scope})."
-        return _of(board, lead, (f"{best.name} has the best {rank}; chance alone explains such a lead.",))
+        return _of(board, lead, (f"{best.name} has the best {rank}; chance alone may explain that.",))
     beaten, open_ = _split(standing, best.name, names[1:], board.alpha)
-    lead = f"{best.name} has the best {rank}"
+    lead = f"{best.name} leads, {rank}, "
     if not beaten:
-        lead += ", but no pairwise test tells it from any other"
+        lead += "but no pairwise test tells it from any other"
     elif open_:
-        lead += f"; it is not told apart from {listed(open_)}"
+        lead += f"but is not told apart from {listed(open_)}"
     else:
-        lead += "; it is better than every other"
-    return _of(board, f"{lead} ({scope}).", (*_pairwise(board, beaten), *_control(board, best.name), _datasets(board)))
+        lead += "better than every other"
+    return _of(
+        board, f"{lead}, over {scope}.", (*_pairwise(board, beaten), *_control(board, best.name), _datasets(board))
+    )
 
 
 def _of(board: Board, lead: str, support: Sequence[str]) -> Verdict:
@@ -69,7 +73,9 @@ def _control(board: Board, best: str) -> list[str]:
     if not board.control or board.control == best:
         return []
     others = [row.name for row in board.table if row.name != board.control]
-    better, worse, rest = [], [], []
+    better: list[str] = []
+    worse: list[str] = []
+    rest: list[str] = []
     for name in others:
         pair = board.standing.pair(name, board.control)
         sure = pair is not None and pair.p_holm < board.alpha and pair.effect != 0

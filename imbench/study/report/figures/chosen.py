@@ -48,7 +48,9 @@ class Figures:
     @cached_property
     def files(self) -> tuple[Scene, ...]:
         """The figures that are also written as files: of the leading boards, and the reliability curves."""
-        drawn = [make(board) for board in self.model.leading for make in (self.critical_difference, self.gain, self.cost)]
+        drawn = [
+            make(board) for board in self.model.leading for make in (self.critical_difference, self.gain, self.cost)
+        ]
         return (*(scene for scene in drawn if scene is not None), *self.reliability)
 
     def _series(self, board: Board) -> Mapping[str, int]:

@@ -11,7 +11,7 @@ from imbench.study.report.figures.scene import Line, Mark, Scene, Words, scale, 
 from imbench.study.report.words import number
 
 MOST = 20
-WIDTH, HEIGHT, LEFT, RIGHT, TOP = 720.0, 240.0, 58.0, 30.0, 14.0
+WIDTH, HEIGHT, LEFT, RIGHT, TOP = 520.0, 220.0, 48.0, 30.0, 14.0
 
 
 def quality_against_time(board: Board, costs: Sequence[Cost], series: Mapping[str, int]) -> Scene | None:

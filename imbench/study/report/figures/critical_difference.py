@@ -9,7 +9,7 @@ from imbench.study.report.figures.scene import Line, Mark, Scene, Words, scale, 
 from imbench.study.report.words import counted, listed, number
 
 MOST = 20
-WIDTH, TOP, STEP = 720.0, 58.0, 17.0
+WIDTH, TOP, STEP = 520.0, 58.0, 17.0
 
 
 def critical_difference(board: Board) -> Scene | None:

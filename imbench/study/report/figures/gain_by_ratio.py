@@ -11,7 +11,7 @@ from imbench.study.report.gains import Gain
 from imbench.study.report.words import number, span
 
 MOST = 7
-WIDTH, HEIGHT, LEFT, RIGHT = 720.0, 250.0, 58.0, 12.0
+WIDTH, HEIGHT, LEFT, RIGHT = 520.0, 220.0, 48.0, 12.0
 
 
 def gain_by_ratio(board: Board, gains: Sequence[Gain], series: Mapping[str, int]) -> Scene | None:

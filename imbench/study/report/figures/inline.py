@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
+from typing import Any
 
 from imbench.study.report.figures.scene import SERIES, SHAPES, Line, Mark, Scene, Words, polygon
 
@@ -10,9 +12,10 @@ from imbench.study.report.figures.scene import SERIES, SHAPES, Line, Mark, Scene
 def inline_svg(scene: Scene) -> str:
     """An ``<svg>`` element with a title and a description as its text alternative."""
     name = escape(scene.name)
+    wide, high = _n(scene.width), _n(scene.height)
     body = "".join(_DRAW[type(mark)](mark) for mark in scene.marks)
     return (
-        f'<svg class="figure" viewBox="0 0 {_n(scene.width)} {_n(scene.height)}" role="img" '
+        f'<svg class="figure" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}" role="img" '
         f'aria-labelledby="{name}-t {name}-d"><title id="{name}-t">{escape(scene.title)}</title>'
         f'<desc id="{name}-d">{escape(scene.description)}</desc>{body}</svg>'
     )
@@ -40,7 +43,9 @@ def _mark(mark: Mark) -> str:
 def _words(mark: Words) -> str:
     size = "" if mark.size == 12 else f' font-size="{_n(mark.size)}"'
     anchor = "" if mark.anchor == "start" else f' text-anchor="{mark.anchor}"'
-    return f'<text class="f {_ink(mark.ink)}" x="{_n(mark.x)}" y="{_n(mark.y)}"{anchor}{size}>{escape(mark.text)}</text>'
+    return (
+        f'<text class="f {_ink(mark.ink)}" x="{_n(mark.x)}" y="{_n(mark.y)}"{anchor}{size}>{escape(mark.text)}</text>'
+    )
 
 
 def _path(points: list[tuple[float, float]]) -> str:
@@ -55,4 +60,4 @@ def _n(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-_DRAW = {Line: _line, Mark: _mark, Words: _words}
+_DRAW: dict[type, Callable[[Any], str]] = {Line: _line, Mark: _mark, Words: _words}

@@ -17,11 +17,16 @@ _ANCHORS = {"start": "left", "middle": "center", "end": "right"}
 
 # TrueType outlines in PDF, as publishers ask; glyphs as outlines in SVG, which is a font that needs no other file.
 # The salt and the missing dates make equal figures equal files.
-_SETTINGS = {"pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "imbench", "font.family": "DejaVu Sans"}
+_SETTINGS: dict[str, Any] = {
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "imbench",
+    "font.family": "DejaVu Sans",
+}
 _METADATA: dict[str, dict[str, Any]] = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None}}
 
-# A pixel of a scene is a point of paper times this: 720 pixels are a text's width of 6.5 inches.
-POINTS = 6.5 * 72 / 720
+# Points of paper for a pixel of a scene: 520 pixels are 5.4 inches, text of 12 pixels is 9 points.
+POINTS = 0.75
 
 
 def plates(scene: Scene) -> dict[str, bytes]:
@@ -31,8 +36,11 @@ def plates(scene: Scene) -> dict[str, bytes]:
     from matplotlib.figure import Figure
 
     # A user's own matplotlibrc must not change the bytes; the backend is not ours to touch.
-    plain = {name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith("backend")}
-    with mpl.rc_context({**plain, **_SETTINGS}):
+    plain: dict[str, Any] = {
+        name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith("backend")
+    }
+    settings: Any = {**plain, **_SETTINGS}
+    with mpl.rc_context(settings):
         figure = Figure(figsize=(scene.width * POINTS / 72, scene.height * POINTS / 72))
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, scene.width), ylim=(scene.height, 0))

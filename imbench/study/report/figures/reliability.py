@@ -57,11 +57,16 @@ def _frame(x0: float, y0: float, name: str) -> list[Line | Mark | Words]:
 def _curve(curve: Curve, x0: float, y0: float, series: int) -> list[Line | Mark | Words]:
     x, y = scale(0, 1, x0, x0 + PANEL), scale(0, 1, y0 + PANEL, y0)
     known = np.isfinite(curve.observed)
-    points = tuple((x(float(p)), y(float(o))) for p, o in zip(curve.predicted[known], curve.observed[known], strict=True))
+    points = tuple(
+        (x(float(p)), y(float(o))) for p, o in zip(curve.predicted[known], curve.observed[known], strict=True)
+    )
     dash = (4.0, 3.0) if curve.strategy == BASELINE else ()
     # The area of a point grows with the share of predictions in its bin.
     sizes = 2.0 + 5.0 * np.sqrt(curve.share[known])
-    return [Line(points, series, 1.6, dash), *(Mark(*at, series, float(s)) for at, s in zip(points, sizes, strict=True))]
+    return [
+        Line(points, series, 1.6, dash),
+        *(Mark(*at, series, float(s)) for at, s in zip(points, sizes, strict=True)),
+    ]
 
 
 def _said(curve: Curve) -> str:

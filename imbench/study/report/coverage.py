@@ -13,6 +13,10 @@ from imbench.study.report.words import scrub
 
 # Columns that say how training went, where the rows have them: title, what it is.
 PROCESS: Mapping[str, tuple[str, str]] = {
+    "empty_batches": ("empty batches", "share of batches, before the strategy, without a row of the rarest class"),
+    "minority_rows": ("rarest rows", "rows of the rarest class in a batch, before the strategy"),
+    "minority_rows_trained": ("rarest trained", "soft labels of the rarest class in a batch, after the strategy"),
+    "train_prior[1]": ("trained prior[1]", "share of class 1 in what is trained on; in a binary task the minority's"),
     "epochs": ("epochs", "epochs trained, mean over nets"),
     "floor_epoch": (
         "floor epoch",
@@ -30,6 +34,7 @@ class Covered:
     done, failed : configurations; ``wanted``: configurations of the task that any strategy has or failed on
     folds : nets trained; ``zero_recall``: those that never hit some class present in their test rows
     process : means of the columns of `PROCESS`, NaN where unknown
+    inexact : why correcting for the prior trained towards is an approximation; "" where it is exact or unknown
     """
 
     protocol: str
@@ -41,6 +46,7 @@ class Covered:
     folds: int
     zero_recall: int
     process: Mapping[str, float]
+    inexact: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,7 @@ def covered(cells: Cells, rows: pd.DataFrame) -> list[Covered]:
     missed = (rows["zero_recall"].fillna(0) > 0).groupby(strategy, observed=True).sum()
     known = [name for name in PROCESS if name in rows]
     means = rows.groupby(strategy, observed=True)[known].mean()
+    reasons = _reasons(rows)
     return [
         Covered(
             cells.protocol,
@@ -77,9 +84,20 @@ def covered(cells: Cells, rows: pd.DataFrame) -> list[Covered]:
             int(cells.folds[:, i].sum()),
             int(missed.get(name, 0)),
             {column: float(means.loc[name, column]) for column in known},  # type: ignore[arg-type]
+            reasons.get(name, ""),
         )
         for i, name in enumerate(cells.strategies)
     ]
+
+
+def _reasons(rows: pd.DataFrame) -> dict[str, str]:
+    if "prior_inexact" not in rows:
+        return {}
+    pairs = rows[["strategy", "prior_inexact"]].dropna().drop_duplicates().itertuples(index=False, name=None)
+    found: dict[str, list[str]] = {}
+    for strategy, reason in sorted(pairs):
+        found.setdefault(strategy, []).extend([reason] if reason else [])
+    return {strategy: "; ".join(reasons) for strategy, reasons in found.items()}
 
 
 def failures(rows: pd.DataFrame) -> list[Failure]:

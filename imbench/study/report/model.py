@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import pandas as pd
+
 from imbench.contract.errors import UsageError
-from imbench.study.leaderboard import CONFIGURATION, labelled
+from imbench.study.leaderboard import CONFIGURATION, HEADLINE, labelled
 from imbench.study.report.boards import Board, make_board, plan_boards
 from imbench.study.report.cells import Cells, all_cells
 from imbench.study.report.columns import EVERY_RULE, Column, choose, columns_of, headline
@@ -115,8 +117,8 @@ def gather(results: Results, options: Options) -> Model:
         For a metric or rule that the results do not have.
     """
     rows = labelled(results.rows)
-    columns = choose(columns_of(rows.columns), options.metrics, options.rules)
-    measured = [c.name for c in columns_of(rows.columns)] + [c for c in rows.columns if "[" in c] + ["seconds"]
+    columns = choose(columns_of(_known(rows)), options.metrics, options.rules)
+    measured = [c.name for c in columns_of(_known(rows))] + [c for c in rows.columns if "[" in c] + ["seconds"]
     cells = all_cells(rows, measured, options.modality or {})
     lead = headline(columns, options.metrics)
     boards, left_out = _boards(cells, columns, lead, options.alpha)
@@ -142,6 +144,11 @@ def gather(results: Results, options: Options) -> Model:
         commands=options.commands or tuple(commands(results.rows)),
         alpha=options.alpha,
     )
+
+
+def _known(rows: pd.DataFrame) -> list[str]:
+    """Columns that hold something: an old store has no value of a newer rule."""
+    return [str(name) for name in rows.columns if rows[name].notna().any() or (rows.empty and name in HEADLINE)]
 
 
 def _boards(

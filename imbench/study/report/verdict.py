@@ -46,15 +46,19 @@ def verdict(board: Board) -> Verdict:
         lead = f"The {len(names)} competitors cannot be told apart ({_friedman(standing)}, {scope})."
         return _of(board, lead, (f"{best.name} has the best {rank}; chance alone may explain that.",))
     beaten, open_ = _split(standing, best.name, names[1:], board.alpha)
-    lead = f"{best.name} leads, {rank}, "
-    if not beaten:
-        lead += "but no pairwise test tells it from any other"
+    equals = [row.name for row in board.table if abs(row.average_rank - best.average_rank) < 1e-9]
+    if len(equals) > 1:
+        lead = f"{listed(equals)} share the best {rank}"
+    elif not beaten:
+        lead = f"{best.name} leads, {rank}, but no pairwise test tells it from any other"
     elif open_:
-        lead += f"but is not told apart from {listed(open_)}"
+        lead = f"{best.name} leads, {rank}, but is not told apart from {listed(open_)}"
     else:
-        lead += "better than every other"
+        lead = f"{best.name} leads, {rank}, better than every other"
     return _of(
-        board, f"{lead}, over {scope}.", (*_pairwise(board, beaten), *_control(board, best.name), _datasets(board))
+        board,
+        f"{lead}, over {scope}.",
+        (*_pairwise(board, best.name, beaten), *_control(board, best.name), _datasets(board)),
     )
 
 
@@ -62,11 +66,13 @@ def _of(board: Board, lead: str, support: Sequence[str]) -> Verdict:
     return Verdict(board.title, board.slug, lead, tuple(sentence for sentence in support if sentence))
 
 
-def _pairwise(board: Board, beaten: Sequence[str]) -> list[str]:
+def _pairwise(board: Board, best: str, beaten: Sequence[str]) -> list[str]:
     test = f"Friedman's test finds differences ({_friedman(board.standing)})"
     if not beaten:
         return [f"{test}; the pairwise tests do not say between which."]
-    return [f"{test}. Better than {listed(beaten)} by Wilcoxon's test with Holm's correction at {board.alpha:g}."]
+    return [
+        f"{test}. {best} is better than {listed(beaten)} by Wilcoxon's test with Holm's correction at {board.alpha:g}."
+    ]
 
 
 def _control(board: Board, best: str) -> list[str]:

@@ -42,6 +42,6 @@ def with_rule(results: Results) -> Results:
 def plain_ranks(rows, metric, higher):
     """Strategy -> average rank over configurations, by pandas alone; ties share the mean rank."""
     done = rows[rows["error"] == ""]
-    means = done.groupby(["dataset", "variant", "strategy"])[metric].mean().unstack("strategy")  # noqa: PD010
+    means = done.groupby(["dataset", "variant", "strategy"])[metric].mean().unstack("strategy")
     ranks = means.dropna().round(12).rank(axis=1, ascending=not higher, method="average")
     return ranks.mean()

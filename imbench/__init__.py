@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from imbench.contract.noise import Noise
     from imbench.contract.strategy import BatchStrategy, PerBatchStrategy, TrainingInfo
     from imbench.registry import dataset, strategy
+    from imbench.study.equivalence import corrected_t, equivalence
+    from imbench.study.evaluation import Evaluation, evaluate
     from imbench.study.metrics import score
     from imbench.study.results import Results
 
@@ -30,6 +32,10 @@ _HOMES = {
     "TrainingInfo": "imbench.contract.strategy",
     "dataset": "imbench.registry",
     "strategy": "imbench.registry",
+    "corrected_t": "imbench.study.equivalence",
+    "equivalence": "imbench.study.equivalence",
+    "Evaluation": "imbench.study.evaluation",
+    "evaluate": "imbench.study.evaluation",
     "score": "imbench.study.metrics",
     "Results": "imbench.study.results",
 }
@@ -38,13 +44,17 @@ __all__ = [
     "Batch",
     "BatchStrategy",
     "DataError",
+    "Evaluation",
     "Noise",
     "PerBatchStrategy",
     "Results",
     "StoreError",
     "TrainingInfo",
     "UsageError",
+    "corrected_t",
     "dataset",
+    "equivalence",
+    "evaluate",
     "load",
     "plan",
     "run",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-from imbench.cli import data, info, listing, report, run, status
+from imbench.cli import data, evaluate, info, listing, report, run, status
 from imbench.cli.session import Session, debug_option
 from imbench.contract.errors import UsageError
 
@@ -27,7 +27,7 @@ def cli() -> None:
     """Benchmark the recipes that rebalance mini-batches when networks train on imbalanced classes."""
 
 
-for _verb in (run.run, listing.list_, info.info, data.data, status.status, report.report):
+for _verb in (run.run, listing.list_, info.info, data.data, status.status, report.report, evaluate.evaluate):
     cli.add_command(_verb)
 
 

@@ -1,0 +1,151 @@
+"""``imbench evaluate``: which strategies differ, from a table of scores or from a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imbench.cli.options import json_option
+from imbench.cli.output import emit, emit_json, paragraph, render, table
+from imbench.cli.session import Verb
+from imbench.contract.errors import UsageError
+
+if TYPE_CHECKING:
+    from imbench.study.evaluation import Evaluation
+    from imbench.study.levels import Levels
+
+# Options that mean something for one kind of source only.
+_OF_CSV = {"higher": "--higher or --lower", "blocks": "--blocks", "labels": "--label"}
+_OF_STORE = {"metric": "--metric", "task": "--task", "protocol": "--protocol"}
+
+
+@click.command(cls=Verb)
+@click.argument("source", metavar="SCORES.csv|STORE")
+@click.option("--higher/--lower", "higher", default=None, help="Whether higher or lower scores are better (CSV).")
+@click.option("--alpha", type=float, default=0.05, show_default=True, metavar="A", help="Level of tests and intervals.")
+@click.option("--blocks", metavar="COLUMN", help="Average rows of one label, such as the variants of a dataset (CSV).")
+@click.option("--label", "labels", multiple=True, metavar="COLUMN", help="A column of labels (CSV). Repeatable.")
+@click.option(
+    "--reference", metavar="STRATEGY", help="Gains are over this one; default: baseline, or the first column."
+)
+@click.option("--metric", metavar="NAME", help="The metric to compare by, such as gmean (store).")
+@click.option("--task", metavar="TASK", help="Only this task: binary or multiclass (store).")
+@click.option("--protocol", metavar="P", help="Only results under this protocol (store).")
+@json_option
+def evaluate(source: str, alpha: float, reference: str | None, as_json: bool, **options: Any) -> None:
+    """Compare strategies over many datasets: ranks, tests, effect sizes, intervals.
+
+    SCORES.csv has a row for each configuration and a column of numbers for each strategy; its first columns, if they
+    are no numbers, are labels. STORE is a folder of results.
+
+    \b
+    imbench evaluate scores.csv --higher
+    imbench evaluate scores.csv --lower --blocks dataset
+    imbench evaluate imbench-store --metric gmean --task binary
+    """
+    from_store = Path(source).is_dir()
+    _refuse_unused(options, _OF_CSV if from_store else _OF_STORE, "a table of scores" if from_store else "a store")
+    if from_store:
+        _evaluate_store(source, alpha, reference, as_json, **{name: options[name] for name in _OF_STORE})
+    else:
+        _evaluate_file(source, alpha, reference, as_json, **{name: options[name] for name in _OF_CSV})
+
+
+def _refuse_unused(options: dict[str, Any], unused: dict[str, str], what: str) -> None:
+    for name, flag in unused.items():
+        if options[name] not in (None, ()):
+            raise UsageError(f"{flag} is for {what}; leave it out here")
+
+
+def _evaluate_file(
+    path: str,
+    alpha: float,
+    reference: str | None,
+    as_json: bool,
+    higher: bool | None,
+    blocks: str | None,
+    labels: tuple[str, ...],
+) -> None:
+    from imbench.study.evaluation import evaluate
+    from imbench.study.score_file import read_scores, refuse_repeated_rows
+
+    if not Path(path).exists():
+        raise UsageError(f"no such file or store: {path}")
+    if higher is None:
+        raise UsageError("say which scores are better: --higher or --lower")
+    scores = read_scores(path, (*labels, blocks) if blocks else labels)
+    if blocks is None or scores.index.nlevels > 1:
+        refuse_repeated_rows(path, scores)
+    found = evaluate(scores, higher_is_better=higher, alpha=alpha, blocks=blocks, reference=reference)
+    if as_json:
+        emit_json({"scores": path, **found.to_dict()})
+        return
+    emit("\n\n".join([paragraph(f"{path}: {', '.join(map(str, scores.columns))}"), _text(found)]))
+
+
+def _evaluate_store(
+    path: str,
+    alpha: float,
+    reference: str | None,
+    as_json: bool,
+    metric: str | None,
+    task: str | None,
+    protocol: str | None,
+) -> None:
+    from imbench.study.levels import evaluate_rows
+    from imbench.study.metrics import METRICS
+    from imbench.study.results import load
+
+    if metric is None:
+        raise UsageError(f"name the metric to compare by, --metric NAME; there are {', '.join(METRICS)}")
+    results = load(path)
+    found = evaluate_rows(results.rows, metric, task=task, protocol=protocol, alpha=alpha, reference=reference)
+    if as_json:
+        emit_json({"store": path, "notes": list(results.notes), "evaluations": list(map(_levels_json, found))})
+        return
+    emit("\n\n\n".join([*map(_levels_text, found), *map(paragraph, results.notes)]))
+
+
+def _levels_text(levels: Levels) -> str:
+    title = f"{levels.task}, {levels.metric.title}, protocol {levels.protocol}"
+    parts = [
+        f"{_heading(f'{title}: {name} as blocks')}\n\n{_text(found)}"
+        for name, found in (("configurations", levels.configurations), ("datasets", levels.datasets))
+        if found is not None
+    ]
+    return "\n\n".join([*parts, *(paragraph(f"{note}") for note in levels.notes)])
+
+
+def _heading(text: str) -> str:
+    line = paragraph(text)
+    return f"{line}\n{'=' * max(map(len, line.splitlines()))}"
+
+
+def _levels_json(levels: Levels) -> dict[str, Any]:
+    return {
+        "protocol": levels.protocol,
+        "task": levels.task,
+        "metric": levels.metric.name,
+        "notes": list(levels.notes),
+        "configurations": levels.configurations and levels.configurations.to_dict(),
+        "datasets": levels.datasets and levels.datasets.to_dict(),
+    }
+
+
+def _text(evaluation: Evaluation) -> str:
+    from rich.text import Text
+
+    from imbench.study.evaluation_text import sections
+
+    return "\n\n".join(
+        "\n".join(
+            [
+                render(Text(section.title, style="bold")),
+                *([table(section.headers, section.rows, right=section.right)] if section.headers else []),
+                *map(paragraph, section.notes),
+            ]
+        )
+        for section in sections(evaluation)
+    )

@@ -1,0 +1,228 @@
+"""Evaluate: which strategies differ over many datasets, by how much, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from imbench.contract.errors import UsageError
+from imbench.study.friedman import ImanDavenport, SmallSample, friedman_small_sample, iman_davenport
+from imbench.study.intervals import bootstrap_means
+from imbench.study.nemenyi import check_alpha, critical_difference, nemenyi, runs
+from imbench.study.outcome import Floats
+from imbench.study.pairwise import holm, wilcoxon
+from imbench.study.ranks import Friedman, average_ranks, friedman, friedman_undefined, rank, rank_sums
+from imbench.study.score_table import Labels, score_table
+
+# What gains are measured against unless told: the strategy of this name, or else the first column.
+BASELINE = "baseline"
+
+# What notes warn of: below this many datasets a resample cannot show how far the mean may be off; up to this many tied
+# differences the normal approximation is poor.
+FEW_DATASETS, FEW_TIED = 8, 10
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Strategies compared over blocks (configurations or datasets); made by `evaluate`.
+
+    Series and matrices are indexed by strategy, in the order of the scores' columns.
+
+    Parameters
+    ----------
+    higher_is_better, alpha : as asked for
+    average_ranks, rank_sums : 1 is best, so smaller is better; ties share the average rank
+    rank_intervals : ``low`` and ``high``, bootstrap intervals of level 1 − alpha of the average rank, over datasets
+    reference : the strategy that gains are over
+    gains : ``mean`` over blocks of how much better than the reference, in the scores' unit, positive is better, and
+        its bootstrap interval ``low``, ``high``
+    friedman : χ² with the correction for ties and its asymptotic p-value
+    friedman_small_sample : the same test's p-value that holds for few blocks, and its ``method``
+    iman_davenport : the F statistic and its p-value
+    nemenyi_cd : how far apart average ranks must be to differ at alpha
+    nemenyi : p-value matrix
+    wilcoxon : a row for each pair ``first``, ``second``, with the columns of `imbench.study.pairwise.wilcoxon`
+    control : the strategy of best average rank (``best``, the same in every row) against each other ``strategy``:
+        Wilcoxon's ``p`` and its ``p_holm`` over these k − 1 tests, the ``effect`` of the best, and for comparison
+        Demšar's ``z`` test of average ranks with its own ``p_z`` and ``p_z_holm``
+    groups : sets of two or more strategies whose average ranks all lie within the critical difference, the largest
+        there are, best first; a strategy in none is told apart from all others
+    groups_wilcoxon : runs of strategies, consecutive by average rank, of which no pair differs at alpha after Holm's
+        correction, the longest there are
+    n_blocks, n_rows, n_datasets : blocks ranked, complete rows averaged into them, datasets resampled in intervals
+    dropped : label of each row left out, and the strategies it has no score of
+    notes : what is undefined or must be known, one sentence each
+    """
+
+    higher_is_better: bool
+    alpha: float
+    average_ranks: pd.Series[float]
+    rank_sums: pd.Series[float]
+    rank_intervals: pd.DataFrame
+    reference: Any
+    gains: pd.DataFrame
+    friedman: Friedman
+    friedman_small_sample: SmallSample
+    iman_davenport: ImanDavenport
+    nemenyi_cd: float
+    nemenyi: pd.DataFrame
+    wilcoxon: pd.DataFrame
+    control: pd.DataFrame
+    groups: tuple[tuple[Any, ...], ...]
+    groups_wilcoxon: tuple[tuple[Any, ...], ...]
+    n_blocks: int
+    n_rows: int
+    n_datasets: int
+    dropped: Mapping[Any, tuple[Any, ...]]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain JSON values; None for what is undefined or infinite, which ``notes`` tells."""
+        from imbench.study.evaluation_text import plain
+
+        return plain(self)
+
+    def __str__(self) -> str:
+        from imbench.study.evaluation_text import sections, text
+
+        return "\n\n".join(map(text, sections(self)))
+
+
+def evaluate(
+    scores: pd.DataFrame,
+    *,
+    higher_is_better: bool,
+    alpha: float = 0.05,
+    blocks: Labels = None,
+    clusters: Labels = None,
+    reference: Any = None,
+) -> Evaluation:
+    """Compare strategies over datasets or configurations, by ranks and by pairs.
+
+    Parameters
+    ----------
+    scores : rows × strategies, numbers; rows with a missing cell are dropped and listed
+    higher_is_better : the metric's direction
+    alpha : the level of intervals, of the critical difference and of groups, in (0, 1)
+    blocks : one label for each row, or the name of an index level. Complete rows of one label (variants of one dataset)
+        are averaged first, so that blocks are independent. None: each row is a block
+    clusters : labels likewise, of the dataset each row belongs to: rows stay blocks, and intervals resample datasets
+    reference : the strategy that gains are over; default ``baseline`` if there is one, else the first column
+
+    Raises
+    ------
+    UsageError
+        For fewer than 2 complete rows or strategies, columns that are no numbers or named twice, labels that do not
+        fit, a level out of range.
+
+    >>> table = pd.DataFrame({"a": [0.7, 0.8, 0.9], "b": [0.6, 0.7, 0.8], "c": [0.6, 0.6, 0.9]}, index=["x", "y", "z"])
+    >>> evaluate(table, higher_is_better=True).rank_sums.to_dict()
+    {'a': 3.5, 'b': 7.5, 'c': 7.0}
+    """
+    check_alpha(alpha)
+    if not isinstance(higher_is_better, bool | np.bool_):
+        raise UsageError(f"higher_is_better must be True or False, got {higher_is_better!r}")
+    checked = score_table(scores, blocks, clusters)
+    table = checked.table
+    names = pd.Index(table.columns.to_numpy(), name="strategy")
+    over = _reference(names, reference)
+    gains = table.to_numpy() if higher_is_better else -table.to_numpy()
+    ranks = rank(gains, higher_is_better=True)
+    n, k = ranks.shape
+    means = average_ranks(ranks)
+    order = np.lexsort((np.arange(k), -gains.mean(axis=0), means))
+    omnibus = friedman(ranks)
+    first, second = np.triu_indices(k, 1)
+    pairs = wilcoxon(gains, first, second)
+    nemenyi_p = nemenyi(means, n)
+    cd = critical_difference(k, n, alpha)
+    # NOTE: at least the critical difference apart is different (Demšar 2006, section 3.2.2).
+    by_cd = np.abs(means[:, None] - means) >= cd
+    by_wilcoxon = np.zeros((k, k), dtype=np.bool_)
+    by_wilcoxon[first, second] = by_wilcoxon[second, first] = pairs["p_holm"].to_numpy() < alpha
+    pairs.insert(0, "first", names[first])
+    pairs.insert(1, "second", names[second])
+    over_reference = gains - gains[:, [over]]
+    ends = bootstrap_means(np.hstack([ranks, over_reference]), checked.datasets, alpha)
+    f_test = iman_davenport(omnibus.statistic, n, k)
+    datasets = int(checked.datasets.max()) + 1
+    return Evaluation(
+        higher_is_better=bool(higher_is_better),
+        alpha=alpha,
+        average_ranks=pd.Series(means, names, name="average_rank"),
+        rank_sums=pd.Series(rank_sums(ranks), names, name="rank_sum"),
+        rank_intervals=pd.DataFrame({"low": ends[0, :k], "high": ends[1, :k]}, names),
+        reference=names[over],
+        gains=pd.DataFrame({"mean": over_reference.mean(axis=0), "low": ends[0, k:], "high": ends[1, k:]}, names),
+        friedman=omnibus,
+        friedman_small_sample=friedman_small_sample(ranks),
+        iman_davenport=f_test,
+        nemenyi_cd=cd,
+        nemenyi=pd.DataFrame(nemenyi_p, names, names.rename("against")),
+        wilcoxon=pairs,
+        control=_control(gains, means, order, names),
+        groups=_named(names, runs(by_cd, order.tolist())),
+        groups_wilcoxon=_named(names, runs(by_wilcoxon, order.tolist())),
+        n_blocks=n,
+        n_rows=checked.rows,
+        n_datasets=datasets,
+        dropped=checked.dropped,
+        notes=_notes(ranks, f_test, pairs, datasets, alpha),
+    )
+
+
+def _reference(names: pd.Index[Any], reference: Any) -> int:
+    wanted = (BASELINE if BASELINE in names else names[0]) if reference is None else reference
+    if wanted not in names:
+        raise UsageError(f"reference {wanted!r} is no strategy; there are {', '.join(map(str, names))}")
+    return list(names).index(wanted)
+
+
+def _control(gains: Floats, means: Floats, order: np.ndarray[Any, Any], names: pd.Index[Any]) -> pd.DataFrame:
+    """The best strategy against each other one, best first."""
+    from scipy.special import ndtr
+
+    n, k = gains.shape
+    best, rest = order[0], order[1:]
+    tests = wilcoxon(gains, np.full(k - 1, best), rest)
+    # Demšar 2006, section 3.2.2: z = (R_i − R_j) / √(k(k + 1)/6N).
+    z = (means[rest] - means[best]) / np.sqrt(k * (k + 1) / (6 * n))
+    p_z = 2 * ndtr(-np.abs(z))
+    table = tests.assign(z=z, p_z=p_z, p_z_holm=holm(p_z))
+    table.insert(0, "best", names[np.full(k - 1, best)])
+    table.insert(1, "strategy", names[rest])
+    return table
+
+
+def _named(names: pd.Index[Any], found: list[list[int]]) -> tuple[tuple[Any, ...], ...]:
+    return tuple(tuple(names[number] for number in run) for run in found)
+
+
+def _notes(ranks: Floats, f_test: ImanDavenport, pairs: pd.DataFrame, datasets: int, alpha: float) -> tuple[str, ...]:
+    n = len(ranks)
+    undefined = friedman_undefined(ranks)
+    rough = int(((pairs["method"] == "normal") & (pairs["wins"] + pairs["losses"]).between(1, FEW_TIED)).sum())
+    # The smallest two-sided p-value of n differences is 2 / 2^n.
+    out_of_reach = len(pairs) * 2.0 ** (1 - n) >= alpha
+    told = (
+        (bool(undefined), undefined),
+        (
+            np.isinf(f_test.statistic),
+            "perfect agreement: all blocks rank the strategies alike, so Iman-Davenport's F is infinite and its p is 0",
+        ),
+        (
+            out_of_reach,
+            f"{n} blocks are too few for any of {len(pairs)} pairs to differ at {alpha:g} by an exact Wilcoxon test "
+            "with Holm's correction",
+        ),
+        (
+            rough > 0,
+            f"{rough} Wilcoxon p-values are rough: normal approximation to {FEW_TIED} or fewer tied differences",
+        ),
+        (datasets < FEW_DATASETS, f"bootstrap intervals over fewer than {FEW_DATASETS} datasets are too narrow"),
+    )
+    return tuple(note for holds, note in told if holds)

@@ -1,0 +1,86 @@
+"""A store's results evaluated on both levels: configurations as blocks, as in the paper, and datasets as blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import pandas as pd
+
+from imbench.contract.errors import UsageError
+from imbench.study.evaluation import Evaluation, evaluate
+from imbench.study.leaderboard import fold_means, labelled
+from imbench.study.metrics import METRICS, Metric
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """One task and metric under one protocol.
+
+    Parameters
+    ----------
+    protocol, task, metric : what is evaluated
+    configurations : each variant of a dataset is a block, intervals resample datasets; None where that cannot be done
+    datasets : the mean over a dataset's variants is a block; None where that cannot be done
+    notes : why a level is not there, and strategies without any result
+    """
+
+    protocol: str
+    task: str
+    metric: Metric
+    configurations: Evaluation | None
+    datasets: Evaluation | None
+    notes: tuple[str, ...]
+
+
+def evaluate_rows(
+    rows: pd.DataFrame,
+    metric: str,
+    *,
+    task: str | None = None,
+    protocol: str | None = None,
+    alpha: float = 0.05,
+    reference: str | None = None,
+) -> list[Levels]:
+    """Evaluate per-fold rows (see `Store.frame`), for each protocol and task or the one asked for.
+
+    Raises
+    ------
+    UsageError
+        For a metric, task or protocol that the rows do not have, or if nothing can be evaluated.
+    """
+    if metric not in METRICS:
+        raise UsageError(f"unknown metric {metric!r}; there are {', '.join(METRICS)}")
+    told = labelled(rows)
+    for column, wanted in (("task", task), ("protocol", protocol)):
+        there = sorted(set(told[column]))
+        if wanted is not None and wanted not in there:
+            raise UsageError(f"no results of {column} {wanted!r}; there are {', '.join(map(repr, there))}")
+        told = told if wanted is None else told[told[column] == wanted]
+    found = [
+        _levels(group, METRICS[metric], str(of_protocol), str(of_task), alpha, reference)
+        for (of_protocol, of_task), group in told.groupby(["protocol", "task"], sort=True)
+    ]
+    if not any(levels.configurations for levels in found):
+        raise UsageError("; ".join(note for levels in found for note in levels.notes) or "the store holds no results")
+    return found
+
+
+def _levels(
+    rows: pd.DataFrame, metric: Metric, protocol: str, task: str, alpha: float, reference: str | None
+) -> Levels:
+    means = fold_means(rows, metric.name)
+    short = means.reset_index("data_hash", drop=True)
+    means = short if short.index.is_unique else means
+    ranked = means.dropna(axis="columns", how="all")
+    notes = [f"{name} has no result and is not ranked" for name in means.columns.difference(ranked.columns)]
+    compare = partial(evaluate, ranked, higher_is_better=metric.higher_is_better, alpha=alpha, reference=reference)
+    found: dict[str, Evaluation | None] = {"configurations": None, "datasets": None}
+    attempts = {"configurations": partial(compare, clusters="dataset"), "datasets": partial(compare, blocks="dataset")}
+    try:
+        for name, attempt in attempts.items():
+            found[name] = attempt()
+    except UsageError as error:
+        # What cannot be compared over configurations cannot be over datasets either.
+        notes.append(f"{task}, protocol {protocol}, {name} as blocks: {error}")
+    return Levels(protocol, task, metric, found["configurations"], found["datasets"], tuple(notes))

@@ -1,0 +1,193 @@
+"""``imbench evaluate``: tables of scores and stores, and what it says of those it cannot take."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imbench.study.evaluation import evaluate
+from imbench.study.store import Store
+from tests.study.made import fill
+
+SCORES = pd.DataFrame(
+    {
+        "dataset": ["a", "a", "b", "b", "c", "d"],
+        "ir": [0.01, 0.05, 0.01, 0.05, 0.05, 0.05],
+        "baseline": [0.1, 0.2, 0.5, 0.6, 0.3, 0.2],
+        "mixup": [0.15, 0.1, 0.5, 0.7, 0.4, 0.1],
+        "remix": [0.3, 0.4, 0.7, math.nan, 0.5, 0.4],
+    }
+)
+TABLE = SCORES.set_index(["dataset", "ir"])
+
+
+@pytest.fixture
+def scores(tmp_path):
+    """The path of a table whose imbalance ratios are text, so that they are labels."""
+    SCORES.assign(ir=[f"ir={ir}" for ir in SCORES["ir"]]).to_csv(tmp_path / "scores.csv", index=False)
+    return str(tmp_path / "scores.csv")
+
+
+@pytest.fixture
+def filled(tmp_path):
+    """A store with two variants of each of three datasets, three strategies, and a single multi-class one."""
+    store = Store.open(tmp_path / "filled", create=True)
+    for ir in (0.05, 0.1):
+        fill(store, ["a", "b", "c"], ["baseline", "mixup", "remix"], ir=ir)
+    fill(store, ["a"], ["baseline", "remix"], task="multiclass")
+    return str(store.path)
+
+
+def test_json_of_a_table_is_the_evaluation_itself(imbench, scores):
+    told = json.loads(imbench("evaluate", scores, "--higher", "--json").out)
+    assert told.pop("scores") == scores
+    named = TABLE.set_axis(pd.MultiIndex.from_arrays([SCORES["dataset"], [f"ir={ir}" for ir in SCORES["ir"]]]))
+    assert told == json.loads(json.dumps(evaluate(named, higher_is_better=True).to_dict()))
+    assert told["dropped"] == [{"row": ["b", "ir=0.05"], "missing": ["remix"]}]
+
+
+@pytest.mark.parametrize("direction", ["--higher", "--lower"])
+def test_the_text_ranks_by_the_direction(imbench, scores, direction):
+    answer = imbench("evaluate", scores, direction)
+    assert answer.code == 0
+    ranked = [line.split()[0] for line in answer.out.splitlines()[4:7]]
+    ranks = evaluate(TABLE, higher_is_better=direction == "--higher").average_ranks
+    assert [ranks[name] for name in ranked] == sorted(ranks)
+    assert "Row b ir=0.05 is left out: no score of remix." in answer.out
+
+
+def test_blocks_average_the_rows_of_one_dataset(imbench, scores):
+    told = json.loads(imbench("evaluate", scores, "--higher", "--blocks", "dataset", "--json").out)
+    expected = evaluate(TABLE, higher_is_better=True, blocks="dataset")
+    assert (told["n_blocks"], told["n_rows"]) == (4, 5)
+    assert told["average_ranks"] == expected.average_ranks.to_dict()
+
+
+def test_a_numeric_column_can_be_a_label(imbench, tmp_path):
+    SCORES.to_csv(tmp_path / "numbers.csv", index=False)
+    told = json.loads(imbench("evaluate", "numbers.csv", "--higher", "--label", "ir", "--json").out)
+    assert list(told["average_ranks"]) == ["baseline", "mixup", "remix"]
+
+
+def test_alpha_and_reference_change_what_they_name(imbench, scores):
+    told = json.loads(imbench("evaluate", scores, "--higher", "--alpha", "0.2", "--reference", "remix", "--json").out)
+    expected = evaluate(TABLE, higher_is_better=True, alpha=0.2, reference="remix")
+    assert told["nemenyi_cd"] == expected.nemenyi_cd
+    assert told["gains"]["baseline"]["mean"] == expected.gains.loc["baseline", "mean"] < 0
+    assert "80 % interval" in imbench("evaluate", scores, "--higher", "--alpha", "0.2").out
+
+
+@pytest.mark.parametrize(
+    "written", [",a,b\n1,.5,.6\n2,.7,.8\n", "id;a;b\nx;.5;.6\ny;.7;.8\n", "\ufeffid\ta\tb\n\nx\t.5\t.6\ny\t.7\t.8\n\n"]
+)
+def test_pandas_own_files_semicolons_tabs_and_excels_marks_are_read(imbench, tmp_path, written):
+    (tmp_path / "other.csv").write_text(written, "utf-8")
+    told = json.loads(imbench("evaluate", "other.csv", "--lower", "--json").out)
+    assert told["rank_sums"] == {"a": 2, "b": 4}
+
+
+def test_a_strategy_that_failed_everywhere_is_named(imbench, tmp_path):
+    (tmp_path / "failed.csv").write_text("id,a,b\nx,.5,\ny,.6,NA\n")
+    answer = imbench("evaluate", "failed.csv", "--higher")
+    assert answer.code == 2
+    assert "scores missing: b (2); leave such strategies out" in answer.err
+
+
+def test_a_store_shows_both_levels(imbench, filled):
+    answer = imbench("evaluate", filled, "--metric", "gmean")
+    assert answer.code == 0
+    for line in (
+        "binary, G-mean, protocol quick: configurations as blocks",
+        "Average ranks over 6 blocks; 1 is best, higher scores are better",
+        "Intervals are bootstrapped over 3 datasets.",
+        "binary, G-mean, protocol quick: datasets as blocks",
+        "Average ranks over 3 blocks (means of 6 rows); 1 is best, higher scores are better",
+    ):
+        assert line in answer.out.splitlines()
+    assert "multiclass, protocol quick, configurations as blocks: an evaluation needs at least 2" in answer.out
+
+
+def test_json_of_a_store_equals_evaluating_its_means(imbench, filled):
+    told = json.loads(imbench("evaluate", filled, "--metric", "bbs", "--task", "binary", "--json").out)
+    (one,) = told["evaluations"]
+    rows = Store.open(filled).frame().query("task == 'binary'")
+    means = rows.pivot_table(index=["dataset", "variant"], columns="strategy", values="bbs", aggfunc="mean")
+    for level, options in (("configurations", {"clusters": "dataset"}), ("datasets", {"blocks": "dataset"})):
+        expected = evaluate(means, higher_is_better=False, **options)
+        assert one[level]["average_ranks"] == pytest.approx(expected.average_ranks.to_dict())
+        assert one[level]["friedman"]["pvalue"] == pytest.approx(expected.friedman.pvalue)
+        assert one[level]["n_datasets"] == 3
+
+
+def test_a_finished_run_can_be_evaluated(imbench, finished):
+    store, _, _ = finished
+    answer = imbench("evaluate", store, "--metric", "gmean", "--task", "binary", "--protocol", "smoke")
+    assert answer.code == 0
+    assert "baseline" in answer.out
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_lines_fit_the_terminal(imbench, filled, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert max(map(len, imbench("evaluate", filled, "--metric", "gmean").out.splitlines())) <= width
+
+
+def test_many_pairs_are_counted_and_the_clearest_shown(imbench, tmp_path):
+    wide = pd.DataFrame(np.random.default_rng(0).normal(size=(9, 12)), columns=[f"s{i}" for i in range(12)])
+    wide.rename_axis("id").to_csv(tmp_path / "wide.csv")
+    out = imbench("evaluate", "wide.csv", "--higher", "--label", "id").out
+    assert out.count(" vs ") == 30
+    assert "of 66 pairs differ at 0.05 after correction; 36 with larger p-values are not shown." in out
+
+
+FILES = {
+    "good.csv": "id,a,b\nx,1,2\ny,2,3\n",
+    "word.csv": "id,a,b\nx,1,2\ny,two,3\nz,1,3\n",
+    "text.csv": "id,e\na,b\nb,c\n",
+    "twice.csv": "id,a,a\nx,1,2\ny,2,3\n",
+    "rows.csv": "id,a,b\nx,1,2\nx,2,3\ny,1,3\n",
+    "ragged.csv": "id,a,b\nx,1,2\ny,2\n",
+    "empty.csv": "",
+    "header.csv": "id,a,b\n",
+    "one.csv": "id,a,b\nx,1,2\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("nowhere.csv --higher", "no such file or store: nowhere.csv"),
+        ("good.csv", "--higher or --lower"),
+        ("good.csv --higher --alpha 1.5", "alpha must be between 0 and 1, got 1.5"),
+        ("good.csv --higher --blocks where", "good.csv has no column 'where'; there are 'id', 'a', 'b'"),
+        ("good.csv --higher --reference c", "reference 'c' is no strategy; there are a, b"),
+        ("good.csv --higher --metric gmean", "--metric is for a store"),
+        ("good.csv --higher --task binary", "--task is for a store"),
+        ("word.csv --higher", "word.csv, row 'y', column 'a': 'two' is not a number"),
+        ("text.csv --higher", "text.csv has no numeric column"),
+        ("twice.csv --higher", "twice.csv names column 'a' 2 times"),
+        ("rows.csv --higher", "rows.csv has row 'x' 2 times (number 1, 2 below the header)"),
+        ("ragged.csv --higher", "ragged.csv, line 3, has 2 cells, the header 3"),
+        ("empty.csv --higher", "empty.csv has no rows"),
+        ("header.csv --higher", "header.csv has no rows"),
+        ("one.csv --higher", "at least 2 complete rows, got 1 of 1"),
+        ("filled", "name the metric to compare by, --metric NAME; there are gmean, bbs"),
+        ("filled --metric accuracy", "unknown metric 'accuracy'; there are gmean, bbs"),
+        ("filled --metric bbs --lower", "--higher or --lower is for a table of scores"),
+        ("filled --metric bbs --task regression", "no results of task 'regression'; there are 'binary', 'multiclass'"),
+        ("filled --metric bbs --protocol paper", "no results of protocol 'paper'; there are 'quick'"),
+        (
+            "filled --metric bbs --task multiclass",
+            "multiclass, protocol quick, configurations as blocks: an evaluation",
+        ),
+    ],
+)
+def test_a_users_mistake_is_told_on_stderr(imbench, filled, tmp_path, command, message):
+    for name, content in FILES.items():
+        (tmp_path / name).write_text(content)
+    answer = imbench("evaluate", *command.split())
+    assert answer.code == 2
+    assert message in answer.err
+    assert answer.out == ""

@@ -11,7 +11,6 @@ import numpy as np
 from imbench.study.metrics import Metric
 from imbench.study.report.cells import BASELINE, Cells, Configuration, Floats
 from imbench.study.report.columns import EVERY_RULE, PLAIN_RULE, Column
-from imbench.study.report.intervals import mean_interval
 from imbench.study.report.standing import Standing, stand
 
 
@@ -108,7 +107,7 @@ class Board:
         )
         best = self.names[order[0]] if order else ""
         gain = self.gains.mean(axis=0) if len(self.gains) else np.full(len(self.names), np.nan)
-        spans = mean_interval(self.gains, [c.dataset for c in self.configurations])
+        spans = self.standing.gain_intervals
         return tuple(self._row(i, best, float(means[i]), float(gain[i]), spans[i]) for i in order)
 
     def _row(self, i: int, best: str, mean: float, gain: float, span: Floats) -> Competitor:
@@ -166,21 +165,31 @@ def make_board(cells: Cells, columns: Sequence[Column], rule: str, alpha: float)
         if not there
     )
     datasets = [c.dataset for c in ranked]
-    higher, complete = metric.higher_is_better, scores[whole]
-    each = list(dict.fromkeys(datasets))
-    means = np.array([complete[[d == e for d in datasets]].mean(axis=0) for e in each]).reshape(len(each), len(kept))
+    complete, control = scores[whole], BASELINE if BASELINE in kept else ""
+    standing, by_dataset = (
+        stand(
+            complete,
+            kept,
+            datasets,
+            higher=metric.higher_is_better,
+            alpha=alpha,
+            control=control,
+            by_dataset=level,
+        )
+        for level in (False, True)
+    )
     return Board(
         cells.protocol,
         cells.task,
         metric,
         rule,
         tuple(kept),
-        BASELINE if BASELINE in kept else "",
+        control,
         complete,
         ranked,
         dropped,
         tuple(name for name, there in zip(names, has, strict=True) if not there),
-        stand(complete, kept, datasets, higher=higher, alpha=alpha),
-        stand(means, kept, each, higher=higher, alpha=alpha),
+        standing,
+        by_dataset,
         alpha,
     )

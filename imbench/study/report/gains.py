@@ -42,7 +42,7 @@ def gains_by_ir(board: Board) -> list[Gain]:
     for label in sorted(set(labels.values()), key=_position):
         rows = [i for i, c in enumerate(board.configurations) if labels[c] == label]
         gains, datasets = board.gains[rows], [board.configurations[i].dataset for i in rows]
-        means, spans = gains.mean(axis=0), mean_interval(gains, datasets)
+        means, spans = gains.mean(axis=0), mean_interval(gains, datasets, board.alpha)
         found += [
             Gain(label, name, float(means[i]), float(spans[i][0]), float(spans[i][1]), len(rows), len(set(datasets)))
             for i, name in enumerate(board.names)

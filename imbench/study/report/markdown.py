@@ -10,6 +10,7 @@ from imbench.study.report.coverage import PROCESS
 from imbench.study.report.model import Model
 from imbench.study.report.page import MOST_MATRIX, win_rate
 from imbench.study.report.provenance import SHOWN_VALUES
+from imbench.study.report.standing import Standing
 from imbench.study.report.words import number, p_said, p_value, span
 
 # Beyond these the data files are the better reading.
@@ -70,7 +71,7 @@ def _board(board: Board) -> str:
     standing = board.standing
     test = standing.undefined or (
         f"Friedman's test with tie correction: χ² = {number(standing.friedman[0], 4)}, "
-        f"{p_said(standing.friedman[1])}; Iman-Davenport F = {number(standing.iman_davenport[0], 3)}, "
+        f"{p_said(standing.friedman[1])}{_small_sample(standing)}; Iman-Davenport F = {number(standing.iman_davenport[0], 3)}, "
         f"{p_said(standing.iman_davenport[1])}; Nemenyi's critical difference {number(standing.cd, 3)}"
     )
     dropped = [f"- {c.label}: no result of {', '.join(missing)}" for c, missing in board.dropped[:MOST_ROWS]]
@@ -82,6 +83,11 @@ def _board(board: Board) -> str:
     ]
     basis = f"{len(board.configurations)} configurations of {standing.datasets} datasets. {test}."
     return "\n\n".join([f"## {_title(board)}", _table([*header, "p to best"], rows), basis, *gaps])
+
+
+def _small_sample(standing: Standing) -> str:
+    p, method = standing.small_sample
+    return f" ({method} {p_said(p)})" if method not in ("", "asymptotic") else ""
 
 
 def _gains(model: Model, board: Board) -> str:

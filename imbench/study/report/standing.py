@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
-from imbench.study.ranks import friedman, friedman_undefined, rank
-
-Floats = NDArray[np.float64]
-
-DRAWS, LEVEL = 2000, 0.95
+from imbench.contract.errors import UsageError
+from imbench.study.evaluation import evaluate
+from imbench.study.outcome import Floats
+from imbench.study.ranks import friedman_undefined, rank
 
 
 @dataclass(frozen=True)
@@ -44,26 +42,36 @@ class Standing:
     ----------
     names : of the competitors, in the order of the columns given
     average_ranks, rank_sums : ``(competitors,)``; 1 is best
-    rank_intervals : ``(competitors, 2)`` bootstrap over datasets; NaN for a single dataset
+    rank_intervals, gain_intervals : ``(competitors, 2)`` bootstrap over datasets; NaN for a single dataset
     blocks, datasets : how many
     friedman, iman_davenport : (statistic, p); NaN where ``undefined`` says why
+    small_sample : Friedman's p-value that holds for few blocks, and how it was had
     cd : Nemenyi's critical difference of average ranks
     groups : maximal sets of competitors whose average ranks differ by less than ``cd``
     pairs : by (first, second), in the order of names
+    notes : what a reader must know of the tests, one sentence each
     """
 
     names: tuple[str, ...]
     average_ranks: Floats
     rank_sums: Floats
     rank_intervals: Floats
+    gain_intervals: Floats
     blocks: int
     datasets: int
     friedman: tuple[float, float]
+    small_sample: tuple[float, str]
     iman_davenport: tuple[float, float]
     cd: float
     groups: tuple[tuple[str, ...], ...]
     pairs: Mapping[tuple[str, str], Pair]
     undefined: str
+    notes: tuple[str, ...]
+
+    @property
+    def p(self) -> float:
+        """Friedman's p-value to go by: the one for few blocks where there is one."""
+        return self.small_sample[0] if self.small_sample[0] == self.small_sample[0] else self.friedman[1]
 
     def pair(self, first: str, second: str) -> Pair | None:
         """The comparison of these two, seen from the first; None where there is none."""
@@ -73,76 +81,79 @@ class Standing:
         return found.turned() if found else None
 
 
-def stand(scores: Floats, names: Sequence[str], datasets: Sequence[str], *, higher: bool, alpha: float) -> Standing:
-    """The standing of ``(blocks, competitors)`` scores without NaN.
+def stand(
+    scores: Floats,
+    names: Sequence[str],
+    datasets: Sequence[str],
+    *,
+    higher: bool,
+    alpha: float,
+    control: str = "",
+    by_dataset: bool = False,
+) -> Standing:
+    """The standing of ``(configurations, competitors)`` scores without NaN.
 
     Parameters
     ----------
-    datasets : of each block; intervals draw whole datasets
+    datasets : of each configuration; intervals draw whole datasets
     higher : whether higher scores are better
-    alpha : level of the critical difference
+    alpha : level of tests and intervals
+    control : that gains are over; "" for none
+    by_dataset : whether the mean over a dataset's configurations is a block, rather than each configuration
     """
-    from scipy.stats import f as f_distribution
-    from scipy.stats import studentized_range
-
-    from imbench.study.report.intervals import mean_interval
-
-    ranks = rank(scores, higher_is_better=higher)
-    blocks, k = ranks.shape
-    test = friedman(ranks)
-    average = ranks.mean(axis=0) if blocks else np.full(k, np.nan)
-    statistic = np.nan
-    with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = np.float64((blocks - 1) * test.statistic) / (blocks * (k - 1) - test.statistic) if k > 1 else np.nan
-    iman = (float(statistic), float(f_distribution.sf(statistic, k - 1, (k - 1) * (blocks - 1))))
-    cd = np.nan
-    if blocks and k > 1:
-        cd = float(studentized_range.ppf(1 - alpha, k, np.inf)) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * blocks))
+    labels = {"blocks" if by_dataset else "clusters": list(datasets)}
+    table = pd.DataFrame(scores, columns=list(names))
+    try:
+        found = evaluate(table, higher_is_better=higher, alpha=alpha, reference=control or None, **labels)
+    except UsageError as error:
+        return _untested(table, datasets, higher, by_dataset, str(error))
+    small, asymptotic = found.friedman_small_sample, found.friedman
     return Standing(
-        tuple(names),
-        average,
-        ranks.sum(axis=0),
-        mean_interval(ranks, datasets),
-        blocks,
-        len(set(datasets)),
-        (test.statistic, test.pvalue),
-        iman,
-        float(cd),
-        _groups(names, average, float(cd)),
-        _pairs(scores if higher else -scores, names),
-        friedman_undefined(ranks),
+        names=tuple(names),
+        average_ranks=found.average_ranks.to_numpy(),
+        rank_sums=found.rank_sums.to_numpy(),
+        rank_intervals=found.rank_intervals.to_numpy(),
+        gain_intervals=found.gains[["low", "high"]].to_numpy(),
+        blocks=found.n_blocks,
+        datasets=found.n_datasets,
+        friedman=(asymptotic.statistic, asymptotic.pvalue),
+        small_sample=(small.pvalue, small.method),
+        iman_davenport=(found.iman_davenport.statistic, found.iman_davenport.pvalue),
+        cd=found.nemenyi_cd,
+        groups=tuple(tuple(map(str, group)) for group in found.groups),
+        pairs=_pairs(found.wilcoxon),
+        undefined="; ".join(found.notes[:1]) if np.isnan(asymptotic.statistic) else "",
+        notes=found.notes,
     )
 
 
-def _groups(names: Sequence[str], average: Floats, cd: float) -> tuple[tuple[str, ...], ...]:
-    order = np.argsort(average, kind="stable")
-    found: list[tuple[int, int]] = []
-    for start in range(len(order)):
-        end = start
-        while end + 1 < len(order) and average[order[end + 1]] - average[order[start]] < cd:
-            end += 1
-        if end > start and (not found or end > found[-1][1]):
-            found.append((start, end))
-    return tuple(tuple(names[order[i]] for i in range(a, b + 1)) for a, b in found)
+def _pairs(table: pd.DataFrame) -> dict[tuple[str, str], Pair]:
+    columns = ["first", "second", "wins", "ties", "losses", "p", "p_holm", "effect", "method"]
+    rows = zip(*(table[name].tolist() for name in columns), strict=True)
+    return {(str(first), str(second)): Pair(*rest) for first, second, *rest in rows}
 
 
-def _pairs(scores: Floats, names: Sequence[str]) -> dict[tuple[str, str], Pair]:
-    from scipy.stats import wilcoxon
-
-    found: list[tuple[tuple[str, str], tuple[int, int, int], float, float]] = []
-    for a, b in combinations(range(len(names)), 2):
-        gap = scores[:, a] - scores[:, b]
-        gap = np.where(np.abs(gap) <= 1e-12, 0.0, gap)
-        wins, losses = int((gap > 0).sum()), int((gap < 0).sum())
-        p, effect = 1.0, 0.0
-        if wins + losses:
-            p = float(wilcoxon(gap[gap != 0], zero_method="wilcox", correction=False, method="approx").pvalue)
-            size = np.argsort(np.argsort(np.abs(gap[gap != 0]))) + 1.0
-            effect = float((size * np.sign(gap[gap != 0])).sum() / size.sum())
-        found.append(((names[a], names[b]), (wins, len(gap) - wins - losses, losses), p, effect))
-    order = sorted(range(len(found)), key=lambda i: found[i][2])
-    holm, worst = {}, 0.0
-    for place, i in enumerate(order):
-        worst = min(1.0, max(worst, found[i][2] * (len(found) - place)))
-        holm[i] = worst
-    return {key: Pair(*wtl, p, holm[i], effect, "asymptotic") for i, (key, wtl, p, effect) in enumerate(found)}
+def _untested(table: pd.DataFrame, datasets: Sequence[str], higher: bool, by_dataset: bool, reason: str) -> Standing:
+    """Ranks alone, of too few blocks or competitors for any test."""
+    if by_dataset and len(table):
+        table = table.groupby(np.asarray(datasets, dtype=object), sort=False).mean()
+    ranks = rank(table.to_numpy(), higher_is_better=higher)
+    k, blocks = len(table.columns), len(table)
+    nan, none = float("nan"), np.full((len(table.columns), 2), np.nan)
+    return Standing(
+        names=tuple(map(str, table.columns)),
+        average_ranks=ranks.mean(axis=0) if blocks else np.full(k, np.nan),
+        rank_sums=ranks.sum(axis=0),
+        rank_intervals=none,
+        gain_intervals=none,
+        blocks=blocks,
+        datasets=len(set(datasets)),
+        friedman=(nan, nan),
+        small_sample=(nan, ""),
+        iman_davenport=(nan, nan),
+        cd=nan,
+        groups=(),
+        pairs={},
+        undefined=friedman_undefined(ranks) or reason,
+        notes=(),
+    )

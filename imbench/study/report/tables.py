@@ -25,11 +25,14 @@ def leaderboard(model: Model) -> pd.DataFrame:
                 "datasets": board.standing.datasets,
                 "friedman": board.standing.friedman[0],
                 "p": board.standing.friedman[1],
+                "p_small_sample": board.standing.small_sample[0],
+                "small_sample": board.standing.small_sample[1],
                 "iman_davenport": board.standing.iman_davenport[0],
                 "iman_davenport_p": board.standing.iman_davenport[1],
                 "nemenyi_cd": board.standing.cd,
                 "friedman_datasets": board.by_dataset.friedman[0],
                 "p_datasets": board.by_dataset.friedman[1],
+                "p_datasets_small_sample": board.by_dataset.small_sample[0],
             }
             for board in model.boards
             for place, row in enumerate(board.table, 1)

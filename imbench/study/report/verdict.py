@@ -42,7 +42,7 @@ def verdict(board: Board) -> Verdict:
         return _of(
             board, f"No test is possible: {_lower(standing.undefined)}.", (f"Best here is {best.name} ({rank}).",)
         )
-    if not standing.friedman[1] < board.alpha:
+    if not standing.p < board.alpha:
         lead = f"The {len(names)} competitors cannot be told apart ({_friedman(standing)}, {scope})."
         return _of(board, lead, (f"{best.name} has the best {rank}; chance alone may explain that.",))
     beaten, open_ = _split(standing, best.name, names[1:], board.alpha)
@@ -106,7 +106,7 @@ def _datasets(board: Board) -> str:
     if 2 * 0.5**by.blocks * comb(len(by.names), 2) > board.alpha:
         return f"{told}; so few blocks cannot tell single pairs apart after correction."
     beaten, open_ = _split(by, leader, [n for n in by.names if n != leader], board.alpha)
-    if not by.friedman[1] < board.alpha or not beaten:
+    if not by.p < board.alpha or not beaten:
         return f"{told}: nothing is told apart at that level."
     return f"{told}, better than {listed(beaten)}" + (f", not told apart from {listed(open_)}." if open_ else ".")
 
@@ -122,7 +122,7 @@ def _split(standing: Standing, best: str, others: Sequence[str], alpha: float) -
 
 
 def _friedman(standing: Standing) -> str:
-    return f"χ² = {number(standing.friedman[0], 1)}, {p_said(standing.friedman[1])}"
+    return f"χ² = {number(standing.friedman[0], 1)}, {p_said(standing.p)}"
 
 
 def _scope(board: Board) -> str:

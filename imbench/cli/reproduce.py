@@ -33,6 +33,7 @@ def commands(rows: pd.DataFrame) -> list[str]:
     from imbench.study.report.provenance import specs
 
     found = []
+    rows = rows[["protocol", "dataset", "variant", "strategy"]].drop_duplicates()
     for protocol, group in rows.groupby("protocol", sort=True):
         wanted = specs(group)
         suite = _suite_of(frozenset(wanted))

@@ -132,14 +132,18 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
     versions = rows.groupby("strategy")["strategy_version"].transform("nunique")
     strategy = rows["strategy"].where(versions == 1, rows["strategy"] + "@" + rows["strategy_version"])
     names = _protocol_names(rows)
-    protocol = [names[pair] for pair in zip(rows["protocol"], rows["protocol_fields"], strict=True)]
+    # Looked up once for each of the few pairs there are: a big store has millions of rows.
+    pair = rows.groupby(["protocol", "protocol_fields"], sort=False).ngroup()
+    distinct = rows[["protocol", "protocol_fields"]].drop_duplicates().itertuples(index=False, name=None)
+    protocol = pair.map(dict(enumerate(names[one] for one in distinct))).astype(rows["protocol"].dtype)
     told: pd.DataFrame = rows.assign(strategy=strategy, protocol=protocol)
     return told
 
 
 def _protocol_names(rows: pd.DataFrame) -> dict[tuple[str, str], str]:
     """What to call each pair of a protocol's name and its fields."""
-    pairs = {pair: json.loads(pair[1]) for pair in zip(rows["protocol"], rows["protocol_fields"], strict=True)}
+    distinct = rows[["protocol", "protocol_fields"]].drop_duplicates().itertuples(index=False, name=None)
+    pairs = {pair: json.loads(pair[1]) for pair in distinct}
     differing: dict[str, set[str]] = {name: set() for name, _ in pairs}
     # Within one dataset only: between datasets a protocol's own exceptions differ.
     for _, group in rows.drop_duplicates(["protocol_fields", *_NAMED]).groupby(_NAMED):

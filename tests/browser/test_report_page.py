@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from tests.study.report_made import plain_ranks
+from tests.study.report_made import plain_means, plain_ranks
 
 BOARD = "article.board[data-task=binary][data-metric={metric}][data-rule='{rule}']"
 
@@ -98,7 +98,7 @@ def test_searching_datasets_ranks_anew_and_tests_as_scipy_does(open_page, result
     rows = results.rows[(results.rows["task"] == "binary") & results.rows["dataset"].isin(["musk", "ozone", "segment"])]
     rows = rows[rows["error"] == ""]
     assert_ranks(shown_ranks(board(page)), plain_ranks(rows, "gmean", True))
-    means = rows.groupby(["dataset", "variant", "strategy"])["gmean"].mean().unstack("strategy").round(12)
+    means = plain_means(rows, "gmean").round(12)
     test = stats.friedmanchisquare(*(means[name] for name in means))
     cd = stats.studentized_range.ppf(0.95, 4, float("inf")) / 2**0.5 * (4 * 5 / (6 * 9)) ** 0.5
     said = board(page).locator(".basis").inner_text()
@@ -114,7 +114,7 @@ def test_win_rates_follow_the_filter(open_page, results):
     page.select_option("#f-ir", "0.01")
     rows = results.rows
     rows = rows[(rows["task"] == "binary") & (rows["ir"] == 0.01) & (rows["error"] == "")]
-    means = rows.groupby(["dataset", "strategy"])["gmean"].mean().unstack("strategy")
+    means = plain_means(rows, "gmean")
     table = page.locator("#wins .board[data-task=binary][data-metric=gmean][data-rule=argmax] table")
     names = [cell.inner_text() for cell in table.locator("thead th").all()]
     for row in table.locator("tbody tr").all():
@@ -227,8 +227,7 @@ def test_the_page_is_no_wider_than_the_window(open_page, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("filtered", [False, True])
+@pytest.mark.parametrize(("scheme", "filtered"), [("light", True), ("dark", False)])
 def test_axe_finds_no_fault(open_page, scheme, filtered):
     axe = pytest.importorskip("axe_core_python", reason="no axe: install imbench[browser]")
     page = open_page(color_scheme=scheme)

@@ -39,9 +39,13 @@ def with_rule(results: Results) -> Results:
     return Results(rows.assign(**{"gmean@tuned": np.minimum(rows["gmean"] + gain, 1.0)}), results.store, results.notes)
 
 
+def plain_means(rows, metric):
+    """Configurations × strategies, by pandas alone: means over the folds of jobs that ended well."""
+    done = rows[rows["error"] == ""]
+    return done.pivot_table(index=["dataset", "variant"], columns="strategy", values=metric, aggfunc="mean")
+
+
 def plain_ranks(rows, metric, higher):
     """Strategy -> average rank over configurations, by pandas alone; ties share the mean rank."""
-    done = rows[rows["error"] == ""]
-    means = done.groupby(["dataset", "variant", "strategy"])[metric].mean().unstack("strategy")
-    ranks = means.dropna().round(12).rank(axis=1, ascending=not higher, method="average")
-    return ranks.mean()
+    means = plain_means(rows, metric).dropna().round(12)
+    return means.rank(axis=1, ascending=not higher, method="average").mean()

@@ -9,7 +9,7 @@ from imbench.study.report.boards import Board
 from imbench.study.report.cells import Cells
 from imbench.study.report.columns import EVERY_RULE, Column
 from imbench.study.report.model import Model
-from imbench.study.report.words import counted, number, p_value, span
+from imbench.study.report.words import counted, level, number, p_value, span
 
 # More strategies or configurations than these fit on no page of a paper.
 MOST_STRATEGIES, MOST_CONFIGURATIONS = 10, 60
@@ -57,7 +57,16 @@ def escape(text: str) -> str:
 
 
 def _leaderboard(board: Board) -> str:
-    header = ["Strategy", "Avg. rank", "95\\,\\% interval", "Rank sum", "Mean", "Gain", "W--T--L", "$p$"]
+    header = [
+        "Strategy",
+        "Avg. rank",
+        level(board.alpha).replace(" %", "\\,\\%") + " interval",
+        "Rank sum",
+        "Mean",
+        "Gain",
+        "W--T--L",
+        "$p$",
+    ]
     rows = [
         [
             escape(row.name),

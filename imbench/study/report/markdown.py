@@ -11,7 +11,7 @@ from imbench.study.report.model import Model
 from imbench.study.report.page import MOST_MATRIX, win_rate
 from imbench.study.report.provenance import SHOWN_VALUES
 from imbench.study.report.standing import Standing
-from imbench.study.report.words import number, p_said, p_value, span
+from imbench.study.report.words import level, number, p_said, p_value, span
 
 # Beyond these the data files are the better reading.
 MOST_ROWS, MOST_FAILURES = 50, 200
@@ -43,7 +43,8 @@ def _facts(model: Model) -> str:
         "scores within 1e-12 are tied",
         "mean: over configurations, each the mean over its folds; "
         "only configurations that have every ranked strategy count",
-        "intervals: 95 %, bootstrap over datasets; p to best: Wilcoxon's signed-rank test with Holm's correction",
+        f"intervals: {level(model.alpha)}, bootstrap over datasets; p to best: Wilcoxon's signed-rank test with Holm's "
+        "correction",
     ]
     return "\n".join(f"- {_plain(fact)}" for fact in facts)
 
@@ -71,7 +72,8 @@ def _board(board: Board) -> str:
     standing = board.standing
     test = standing.undefined or (
         f"Friedman's test with tie correction: χ² = {number(standing.friedman[0], 4)}, "
-        f"{p_said(standing.friedman[1])}{_small_sample(standing)}; Iman-Davenport F = {number(standing.iman_davenport[0], 3)}, "
+        f"{p_said(standing.friedman[1])}{_small_sample(standing)}; "
+        f"Iman-Davenport F = {number(standing.iman_davenport[0], 3)}, "
         f"{p_said(standing.iman_davenport[1])}; Nemenyi's critical difference {number(standing.cd, 3)}"
     )
     dropped = [f"- {c.label}: no result of {', '.join(missing)}" for c, missing in board.dropped[:MOST_ROWS]]

@@ -23,7 +23,7 @@ from imbench.study.report.figures.scene import Scene
 from imbench.study.report.gains import ir_labels
 from imbench.study.report.model import Model
 from imbench.study.report.provenance import SHOWN_VALUES
-from imbench.study.report.words import counted, listed, number, p_said, p_value, span
+from imbench.study.report.words import counted, level, listed, number, p_said, p_value, span
 
 # What is shown of much: more rows than these lie in the data files beside the page, which says so.
 MOST_MATRIX = 20
@@ -53,6 +53,8 @@ def page(model: Model, figures: Figures) -> str:
         metrics=METRICS,
         rules=RULES,
         plain=PLAIN_RULE,
+        level=level(model.alpha),
+        interval=f"{level(model.alpha)} interval",
         every_rule=EVERY_RULE,
         process=PROCESS,
         nan=math.nan,

@@ -24,7 +24,7 @@ def facts(rows: pd.DataFrame) -> dict[str, tuple[str, ...]]:
 
 def fingerprint(rows: pd.DataFrame) -> str:
     """SHA-256 over the keys of all jobs, which hash data, variants, strategies and protocols."""
-    return hashlib.sha256("\n".join(sorted(set(rows["key"]))).encode()).hexdigest()
+    return hashlib.sha256("\n".join(sorted(rows["key"].unique())).encode()).hexdigest()
 
 
 def data_hashes(rows: pd.DataFrame) -> list[tuple[str, str]]:
@@ -39,6 +39,7 @@ def commands(rows: pd.DataFrame) -> list[str]:
     Every configuration is spelt out; who knows the suites can say it shorter.
     """
     found = []
+    rows = rows[["protocol", "dataset", "variant", "strategy"]].drop_duplicates()
     for protocol, group in rows.groupby("protocol", sort=True):
         words = ["imbench", "run"]
         for option, names in (("--dataset", specs(group)), ("--strategy", sorted(set(group["strategy"])))):

@@ -8,7 +8,7 @@ from math import comb
 
 from imbench.study.report.boards import Board
 from imbench.study.report.standing import Standing
-from imbench.study.report.words import counted, listed, number, p_said, span
+from imbench.study.report.words import counted, level, listed, number, p_said, span
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ def verdict(board: Board) -> Verdict:
     best = board.table[0]
     standing, scope = board.standing, _scope(board)
     interval = span(best.rank_low, best.rank_high)
-    rank = f"average rank {number(best.average_rank, 2)}" + (f" (95 % interval {interval})" if interval else "")
+    rank = f"average rank {number(best.average_rank, 2)}" + (
+        f" ({level(board.alpha)} interval {interval})" if interval else ""
+    )
     if standing.undefined:
         return _of(
             board, f"No test is possible: {_lower(standing.undefined)}.", (f"Best here is {best.name} ({rank}).",)
@@ -102,7 +104,10 @@ def _datasets(board: Board) -> str:
     if by.undefined:
         return f"With datasets as blocks ({by.blocks}) no test is possible."
     leader = by.names[int(by.average_ranks.argmin())]
-    told = f"With the {counted(by.blocks, 'dataset')} as blocks {leader} leads, {_friedman(by)}"
+    told = (
+        "Caution: variants of one dataset are not independent. "
+        f"With the {counted(by.blocks, 'dataset')} as blocks {leader} leads, {_friedman(by)}"
+    )
     if 2 * 0.5**by.blocks * comb(len(by.names), 2) > board.alpha:
         return f"{told}; so few blocks cannot tell single pairs apart after correction."
     beaten, open_ = _split(by, leader, [n for n in by.names if n != leader], board.alpha)

@@ -44,6 +44,11 @@ def p_said(p: float) -> str:
     return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
+def level(alpha: float) -> str:
+    """The level of an interval: ``95 %`` for 0.05."""
+    return f"{100 * (1 - alpha):g} %"
+
+
 def listed(names: Sequence[str], most: int = 8) -> str:
     """Names joined as English does: ``a, b and c``; of many, the first and a count."""
     if len(names) > most:

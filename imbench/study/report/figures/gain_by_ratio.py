@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from imbench.study.report.boards import Board
 from imbench.study.report.figures.scene import Line, Mark, Scene, Words, legend, scale, ticks
 from imbench.study.report.gains import Gain
-from imbench.study.report.words import number, span
+from imbench.study.report.words import level, number, span
 
 MOST = 7
 WIDTH, HEIGHT, LEFT, RIGHT = 520.0, 220.0, 48.0, 12.0
@@ -55,7 +55,8 @@ def gain_by_ratio(board: Board, gains: Sequence[Gain], series: Mapping[str, int]
     return Scene(
         f"gain-{board.slug}",
         f"Gain over {board.control} by imbalance ratio: {board.title} ({formula}; above 0 is better)",
-        f"Mean gain at each ratio of minority to majority rows, 95 % bootstrap intervals over datasets. {said}.",
+        f"Mean gain at each ratio of minority to majority rows, {level(board.alpha)} bootstrap intervals over datasets. "
+        f"{said}.",
         WIDTH,
         top + HEIGHT + 40,
         tuple(marks),

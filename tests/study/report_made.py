@@ -25,7 +25,7 @@ def filled(store, datasets=DATASETS, strategies=STRATEGIES) -> Results:
                     skill = 0.6 + 0.5 * place - 0.9 * (strategy == "mixup") + 0.02 / ratio * (number % 2)
                     classes = 2 if task == "binary" else 3
                     made = predictions(one, skill=skill, classes=classes, rows=60, seed=97 * number + place)
-                    store.write(one, made, {**FACTS, "ir": ratio, "cpu": "an abacus"})
+                    store.write(one, made, {**FACTS, "ir": ratio, "cpu": "an abacus", "hostname": "my-own-machine"})
     broken = 'Traceback:\n  File "/home/someone/plugin.py", line 3\nValueError: cannot read /data/x/y.bin | now\n'
     store.fail(job("segment", "broken", ir=0.01), broken, FACTS)
     store.note(NOTES)

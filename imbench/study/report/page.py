@@ -45,7 +45,7 @@ def page(model: Model, figures: Figures) -> str:
     )
     environment.filters |= {"number": number, "p": p_value, "p_said": p_said, "listed": listed, "percent": _percent}
     environment.globals |= {"span": span, "counted": counted}
-    return environment.get_template("report.html.j2").render(
+    text = environment.get_template("report.html.j2").render(
         model=model,
         view=View(model, figures),
         css=_part("report.css"),
@@ -61,6 +61,8 @@ def page(model: Model, figures: Figures) -> str:
         shown_values=SHOWN_VALUES,
         most_failures=MOST_FAILURES,
     )
+    # Macros leave empty lines where they are defined.
+    return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
 
 
 class View:

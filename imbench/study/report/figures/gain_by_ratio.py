@@ -55,8 +55,7 @@ def gain_by_ratio(board: Board, gains: Sequence[Gain], series: Mapping[str, int]
     return Scene(
         f"gain-{board.slug}",
         f"Gain over {board.control} by imbalance ratio: {board.title} ({formula}; above 0 is better)",
-        f"Mean gain at each ratio of minority to majority rows, {level(board.alpha)} bootstrap intervals over datasets. "
-        f"{said}.",
+        f"Mean gain at each ratio of minority to majority rows; {level(board.alpha)} intervals over datasets. {said}.",
         WIDTH,
         top + HEIGHT + 40,
         tuple(marks),

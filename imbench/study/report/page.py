@@ -91,6 +91,12 @@ class View:
         labels = ir_labels(every)
         return [[labels[c] for c in cells.configurations] for cells in self.model.cells]
 
+    @property
+    def partial_curves(self) -> list[str]:
+        """The reliability curves that not all configurations went into."""
+        few = [c for c in self.model.curves if c.configurations < c.of]
+        return [f"{c.strategy}, {c.task}: {c.configurations} of {c.of}" for c in few]
+
     def svg(self, scene: Scene | None) -> Any:
         """A figure as markup; nothing for none."""
         from markupsafe import Markup

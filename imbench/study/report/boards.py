@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from imbench.study.metrics import Metric
+from imbench.study.ranks import TIE
 from imbench.study.report.cells import BASELINE, Cells, Configuration, Floats
 from imbench.study.report.columns import EVERY_RULE, PLAIN_RULE, Column
 from imbench.study.report.standing import Standing, stand
@@ -97,6 +98,13 @@ class Board:
             return np.full(self.scores.shape, np.nan)
         return self.sign * (self.scores - self.scores[:, [self.names.index(self.control)]])
 
+    def against(self, first: str, second: str) -> tuple[int, int, int]:
+        """Configurations in which the first scores better than the second, equally well (within 1e-12), and worse."""
+        one, other = self.scores[:, self.names.index(first)], self.scores[:, self.names.index(second)]
+        gap = self.sign * (one - other)
+        wins, losses = int((gap > TIE).sum()), int((gap < -TIE).sum())
+        return wins, len(gap) - wins - losses, losses
+
     @cached_property
     def table(self) -> tuple[Competitor, ...]:
         """The competitors, best average rank first; the better mean decides between equals, then the name."""
@@ -113,6 +121,7 @@ class Board:
     def _row(self, i: int, best: str, mean: float, gain: float, span: Floats) -> Competitor:
         name, standing = self.names[i], self.standing
         against = standing.pair(name, self.control) if self.control and name != self.control else None
+        won = self.against(name, self.control) if self.control and name != self.control else (None, None, None)
         leader = standing.pair(name, best) if name != best else None
         own = name == self.control
         rank_low, rank_high = (float(end) for end in standing.rank_intervals[i])
@@ -127,9 +136,9 @@ class Board:
             gain=float("nan") if own else gain,
             gain_low=gain_low,
             gain_high=gain_high,
-            wins=against.wins if against else None,
-            ties=against.ties if against else None,
-            losses=against.losses if against else None,
+            wins=won[0],
+            ties=won[1],
+            losses=won[2],
             p_control=against.p_holm if against else float("nan"),
             p_best=leader.p_holm if leader else float("nan"),
             dataset_rank=float(self.by_dataset.average_ranks[i]),

@@ -182,10 +182,10 @@ class View:
 
 def win_rate(board: Board, first: str, second: str) -> float:
     """Share of configurations in which the first scores better than the second, ties half; NaN for itself."""
-    pair = board.standing.pair(first, second)
-    if pair is None or not len(board.configurations):
+    if first == second or not board.configurations:
         return math.nan
-    return (pair.wins + 0.5 * pair.ties) / (pair.wins + pair.ties + pair.losses)
+    wins, ties, losses = board.against(first, second)
+    return (wins + 0.5 * ties) / (wins + ties + losses)
 
 
 def critical_values(most: int, alpha: float) -> list[float]:

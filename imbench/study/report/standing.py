@@ -14,7 +14,7 @@ import pandas as pd
 from imbench.contract.errors import UsageError
 from imbench.study.evaluation import evaluate
 from imbench.study.outcome import Floats
-from imbench.study.ranks import friedman_undefined, rank
+from imbench.study.ranks import average_ranks, friedman_undefined, rank, rank_sums
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,8 @@ def _untested(table: pd.DataFrame, datasets: Sequence[str], higher: bool, by_dat
     nan, none = float("nan"), np.full((len(table.columns), 2), np.nan)
     return Standing(
         names=tuple(map(str, table.columns)),
-        average_ranks=ranks.mean(axis=0) if blocks else np.full(k, np.nan),
-        rank_sums=ranks.sum(axis=0),
+        average_ranks=average_ranks(ranks) if blocks else np.full(k, np.nan),
+        rank_sums=rank_sums(ranks),
         rank_intervals=none,
         gain_intervals=none,
         blocks=blocks,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Options that mean something for one kind of source only.
 _OF_CSV = {"higher": "--higher or --lower", "blocks": "--blocks", "labels": "--label"}
-_OF_STORE = {"metric": "--metric", "task": "--task", "protocol": "--protocol"}
+_OF_STORE = {"metric": "--metric", "task": "--task", "protocol": "--protocol", "within": "--within"}
 
 
 @click.command(cls=Verb)
@@ -33,6 +33,7 @@ _OF_STORE = {"metric": "--metric", "task": "--task", "protocol": "--protocol"}
 @click.option("--metric", metavar="NAME", help="The metric to compare by, such as gmean (store).")
 @click.option("--task", metavar="TASK", help="Only this task: binary or multiclass (store).")
 @click.option("--protocol", metavar="P", help="Only results under this protocol (store).")
+@click.option("--within", is_flag=True, help="Also compare over the folds of each configuration (store).")
 @json_option
 def evaluate(source: str, alpha: float, reference: str | None, as_json: bool, **options: Any) -> None:
     """Compare strategies over many datasets: ranks, tests, effect sizes, intervals.
@@ -46,16 +47,17 @@ def evaluate(source: str, alpha: float, reference: str | None, as_json: bool, **
     imbench evaluate imbench-store --metric gmean --task binary
     """
     from_store = Path(source).is_dir()
-    _refuse_unused(options, _OF_CSV if from_store else _OF_STORE, "a table of scores" if from_store else "a store")
+    _refuse_unused(_OF_CSV if from_store else _OF_STORE, "a table of scores" if from_store else "a store")
     if from_store:
         _evaluate_store(source, alpha, reference, as_json, **{name: options[name] for name in _OF_STORE})
     else:
         _evaluate_file(source, alpha, reference, as_json, **{name: options[name] for name in _OF_CSV})
 
 
-def _refuse_unused(options: dict[str, Any], unused: dict[str, str], what: str) -> None:
+def _refuse_unused(unused: dict[str, str], what: str) -> None:
+    context = click.get_current_context()
     for name, flag in unused.items():
-        if options[name] not in (None, ()):
+        if context.get_parameter_source(name) != click.core.ParameterSource.DEFAULT:
             raise UsageError(f"{flag} is for {what}; leave it out here")
 
 
@@ -93,6 +95,7 @@ def _evaluate_store(
     metric: str | None,
     task: str | None,
     protocol: str | None,
+    within: bool,
 ) -> None:
     from imbench.study.levels import evaluate_rows
     from imbench.study.metrics import METRICS
@@ -103,19 +106,43 @@ def _evaluate_store(
     results = load(path)
     found = evaluate_rows(results.rows, metric, task=task, protocol=protocol, alpha=alpha, reference=reference)
     if as_json:
-        emit_json({"store": path, "notes": list(results.notes), "evaluations": list(map(_levels_json, found))})
+        emit_json(
+            {
+                "store": path,
+                "notes": list(results.notes),
+                "evaluations": [_levels_json(levels, within) for levels in found],
+            }
+        )
         return
-    emit("\n\n\n".join([*map(_levels_text, found), *map(paragraph, results.notes)]))
+    emit("\n\n\n".join([*(_levels_text(levels, within) for levels in found), *map(paragraph, results.notes)]))
 
 
-def _levels_text(levels: Levels) -> str:
+def _levels_text(levels: Levels, within: bool) -> str:
     title = f"{levels.task}, {levels.metric.title}, protocol {levels.protocol}"
     parts = [
         f"{_heading(f'{title}: {name} as blocks')}\n\n{_text(found)}"
         for name, found in (("configurations", levels.configurations), ("datasets", levels.datasets))
         if found is not None
     ]
-    return "\n\n".join([*parts, *(paragraph(f"{note}") for note in levels.notes)])
+    if within and len(levels.within):
+        parts.append(f"{_heading(f'{title}: within each configuration')}\n\n{_within_text(levels)}")
+    return "\n\n".join([*parts, *map(paragraph, levels.notes)])
+
+
+def _within_text(levels: Levels) -> str:
+    rows = [
+        (
+            f"{row.dataset} {row.variant}",
+            row.strategy,
+            f"{row.gain:+.4f}",
+            f"{row.low:+.4f} to {row.high:+.4f}",
+            f"{row.p_holm:.2g}",
+        )
+        for row in levels.within.itertuples()
+    ]
+    told = "Mean gains over folds with corrected intervals; Holm's correction within each configuration."
+    headers = ("configuration", "strategy", "gain", "interval", "p Holm")
+    return f"{table(headers, rows, right=('gain', 'p Holm'))}\n{paragraph(told)}"
 
 
 def _heading(text: str) -> str:
@@ -123,7 +150,7 @@ def _heading(text: str) -> str:
     return f"{line}\n{'=' * max(map(len, line.splitlines()))}"
 
 
-def _levels_json(levels: Levels) -> dict[str, Any]:
+def _levels_json(levels: Levels, within: bool) -> dict[str, Any]:
     return {
         "protocol": levels.protocol,
         "task": levels.task,
@@ -131,6 +158,7 @@ def _levels_json(levels: Levels) -> dict[str, Any]:
         "notes": list(levels.notes),
         "configurations": levels.configurations and levels.configurations.to_dict(),
         "datasets": levels.datasets and levels.datasets.to_dict(),
+        "within": levels.within.to_dict("records") if within else None,
     }
 
 

@@ -26,7 +26,7 @@ BASELINE = "baseline"
 FEW_DATASETS, FEW_TIED = 8, 10
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """Strategies compared over blocks (configurations or datasets); made by `evaluate`.
 
@@ -90,6 +90,9 @@ class Evaluation:
         from imbench.study.evaluation_text import sections, text
 
         return "\n\n".join(map(text, sections(self)))
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def evaluate(

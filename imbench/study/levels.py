@@ -11,6 +11,7 @@ from imbench.contract.errors import UsageError
 from imbench.study.evaluation import Evaluation, evaluate
 from imbench.study.leaderboard import fold_means, labelled
 from imbench.study.metrics import METRICS, Metric
+from imbench.study.within import compare_within
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,7 @@ class Levels:
     protocol, task, metric : what is evaluated
     configurations : each variant of a dataset is a block, intervals resample datasets; None where that cannot be done
     datasets : the mean over a dataset's variants is a block; None where that cannot be done
+    within : each strategy against the reference over the folds of each configuration (see `compare_within`)
     notes : why a level is not there, and strategies without any result
     """
 
@@ -30,6 +32,7 @@ class Levels:
     metric: Metric
     configurations: Evaluation | None
     datasets: Evaluation | None
+    within: pd.DataFrame
     notes: tuple[str, ...]
 
 
@@ -83,4 +86,6 @@ def _levels(
     except UsageError as error:
         # What cannot be compared over configurations cannot be over datasets either.
         notes.append(f"{task}, protocol {protocol}, {name} as blocks: {error}")
-    return Levels(protocol, task, metric, found["configurations"], found["datasets"], tuple(notes))
+    over = found["configurations"].reference if found["configurations"] else reference
+    within = pd.DataFrame() if over is None else compare_within(rows, metric, over, alpha)
+    return Levels(protocol, task, metric, found["configurations"], found["datasets"], within, tuple(notes))

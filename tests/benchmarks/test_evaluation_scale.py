@@ -1,7 +1,7 @@
 """Seconds and peak memory of evaluating 1,000 strategies x 1,000 configurations x 20 folds: 20 million rows.
 
 Run by ``tox -e benchmark``. It runs in a process of its own, so that the peak is that of the evaluation; the rows are
-made there first, and their own size is printed. Strings are as a store's frame has them.
+made there first, and their own size is printed: with names as plain strings, and as categories.
 """
 
 import json
@@ -39,7 +39,7 @@ frame = pd.DataFrame({
     "gmean": values,
 }, copy=False)
 del place, configuration, strategy, values
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 made, start, busy = peak(), time.perf_counter(), time.process_time()
 table = fold_means(frame, "gmean")
 averaged = time.perf_counter()
@@ -47,7 +47,7 @@ configurations_level = evaluate(table, higher_is_better=True, clusters="dataset"
 done = time.perf_counter()
 assert configurations_level.average_ranks.idxmin() == f"strategy-{merit.argmax()}"
 print(json.dumps({
-    "kind": kind, "rows": rows, "frame_gb": frame.memory_usage(deep=True).sum() / 2**30, "made_gb": made,
+    "kind": kind, "rows": rows, "frame_gb": frame.memory_usage(deep=True).sum() / 1e9, "made_gb": made,
     "fold_means_s": averaged - start, "evaluate_s": done - averaged, "total_s": done - start,
     "cpu_s": time.process_time() - busy, "peak_gb": peak(),
     "pairs": len(configurations_level.wilcoxon),
@@ -71,4 +71,5 @@ def test_twenty_million_rows(benchmark, kind):
     if not benchmark.disabled:
         # Of processor time, so that a busy machine does not fail it; alone, the wall clock shows no more than that.
         assert found["cpu_s"] < 60
-        assert found["peak_gb"] < 4
+        # Plain strings take more than half of it themselves, before the evaluation begins.
+        assert found["peak_gb"] < (4 if kind == "category" else 4.5)

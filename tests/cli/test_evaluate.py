@@ -6,6 +6,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from imbench.study.evaluation import evaluate
 from imbench.study.store import Store
@@ -121,6 +123,30 @@ def test_json_of_a_store_equals_evaluating_its_means(imbench, filled):
         assert one[level]["n_datasets"] == 3
 
 
+def test_comparisons_within_a_configuration_are_corrected_for_shared_rows(imbench, filled):
+    told = json.loads(imbench("evaluate", filled, "--metric", "bbs", "--task", "binary", "--within", "--json").out)
+    rows = Store.open(filled).frame().query("task == 'binary'")
+    (one,) = told["evaluations"]
+    assert len(one["within"]) == 3 * 2 * 2
+    for row in one["within"]:
+        folds = rows[(rows["dataset"] == row["dataset"]) & (rows["variant"] == row["variant"])]
+        scores = folds.pivot_table(index=["repeat", "fold"], columns="strategy", values="bbs")
+        gain = (scores["baseline"] - scores[row["strategy"]]).to_numpy()
+        ratio = (folds["n_test"] / folds["n_train"]).iloc[0]
+        t = gain.mean() / math.sqrt((1 / len(gain) + ratio) * gain.var(ddof=1))
+        assert (row["folds"], row["gain"]) == (4, pytest.approx(gain.mean()))
+        assert row["p"] == pytest.approx(2 * stats.t.sf(abs(t), 3), rel=1e-6)
+        pair = [
+            other["p"]
+            for other in one["within"]
+            if other["variant"] == row["variant"] and other["dataset"] == row["dataset"]
+        ]
+        assert row["p_holm"] in [pytest.approx(p) for p in multipletests(pair, method="holm")[1]]
+    assert "binary, Balanced Brier score, protocol quick: within each configuration" in (
+        imbench("evaluate", filled, "--metric", "bbs", "--within").out.splitlines()
+    )
+
+
 def test_a_finished_run_can_be_evaluated(imbench, finished):
     store, _, _ = finished
     answer = imbench("evaluate", store, "--metric", "gmean", "--task", "binary", "--protocol", "smoke")
@@ -164,6 +190,7 @@ FILES = {
         ("good.csv --higher --blocks where", "good.csv has no column 'where'; there are 'id', 'a', 'b'"),
         ("good.csv --higher --reference c", "reference 'c' is no strategy; there are a, b"),
         ("good.csv --higher --metric gmean", "--metric is for a store"),
+        ("good.csv --higher --within", "--within is for a store"),
         ("good.csv --higher --task binary", "--task is for a store"),
         ("word.csv --higher", "word.csv, row 'y', column 'a': 'two' is not a number"),
         ("text.csv --higher", "text.csv has no numeric column"),

@@ -110,8 +110,8 @@ def stand(
     small, asymptotic = found.friedman_small_sample, found.friedman
     return Standing(
         names=tuple(names),
-        average_ranks=found.average_ranks.to_numpy(dtype=np.float64),
-        rank_sums=found.rank_sums.to_numpy(dtype=np.float64),
+        average_ranks=np.array(found.average_ranks, dtype=np.float64),
+        rank_sums=np.array(found.rank_sums, dtype=np.float64),
         rank_intervals=found.rank_intervals.to_numpy(),
         gain_intervals=found.gains[["low", "high"]].to_numpy(),
         blocks=found.n_blocks,

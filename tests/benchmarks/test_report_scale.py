@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pandas as pd
-import pytest
 
 from imbench.study.report.figures.chosen import Figures
 from imbench.study.report.model import Options, gather
@@ -57,15 +58,18 @@ def render(results: Results) -> str:
     return page(model, Figures(model))
 
 
-@pytest.mark.benchmark
 def test_two_hundred_strategies_on_five_hundred_configurations(benchmark):
-    text = benchmark.pedantic(render, (big_results(),), rounds=1)
+    # With --benchmark-disable, in the ordinary tests, a few rows show that it runs.
+    size = (30, 20, 2) if benchmark.disabled else (STRATEGIES, CONFIGURATIONS, FOLDS)
+    results = big_results(*size)
+    start, busy = time.perf_counter(), time.process_time()
+    text = benchmark.pedantic(render, (results,), rounds=1)
+    wall, busy = time.perf_counter() - start, time.process_time() - busy
     megabytes = len(text.encode()) / 1e6
-    benchmark.extra_info["megabytes"] = megabytes
-    print(f"\n{megabytes:.1f} MB in {benchmark.stats['mean'] if benchmark.stats else float('nan'):.1f} s")
+    print(f"\n{len(results.rows):,} rows: {megabytes:.1f} MB in {wall:.1f} s, {busy:.1f} s of processor time")
     assert megabytes < 10
-    if benchmark.stats:
-        assert benchmark.stats["mean"] < 30
+    # Of processor time, so that a busy machine does not fail it; the page is made by one thread.
+    assert busy < 30
 
 
 def test_a_page_of_many_strategies_says_what_it_left_to_the_data_files():

@@ -1,4 +1,4 @@
-"""``imbench report``: the leaderboards of a store as files."""
+"""``imbench report``: what a store says, as a page, data files, tables and figures."""
 
 from __future__ import annotations
 
@@ -7,18 +7,53 @@ import click
 from imbench.cli.options import json_option, store_option
 from imbench.cli.output import emit, emit_json
 from imbench.cli.session import Verb
+from imbench.contract.errors import UsageError
 
 
 @click.command(cls=Verb)
+@click.argument("folder", metavar="[STORE]", required=False)
 @store_option
 @click.option("--to", default="imbench-report", show_default=True, metavar="DIR", help="Folder to write into.")
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="Rank by this metric only. Repeatable; default: all, led by gmean and bbs.",
+)
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    metavar="NAME",
+    help="Decide by this rule only, such as argmax or tuned. Repeatable; default: all.",
+)
+@click.option("--alpha", type=float, default=0.05, show_default=True, metavar="A", help="Level of the tests.")
 @json_option
-def report(store: str, to: str, as_json: bool) -> None:
-    """Write the leaderboards of a store as Markdown, CSV and JSON."""
-    from imbench.study.report import write_report
+@click.pass_context
+def report(
+    context: click.Context,
+    folder: str | None,
+    store: str,
+    to: str,
+    metrics: tuple[str, ...],
+    rules: tuple[str, ...],
+    alpha: float,
+    as_json: bool,
+) -> None:
+    """Write a report of a store: one HTML page, the same as Markdown, CSV, JSON, Parquet and LaTeX, and figures.
+
+    Nothing is opened; the paths written are printed, the page first.
+    """
+    if folder and context.get_parameter_source("store") is click.core.ParameterSource.COMMANDLINE and folder != store:
+        raise UsageError(f"the store is given twice, as {folder} and as --store {store}; keep one")
+    from imbench.cli.reproduce import commands, modalities
+    from imbench.study.report import Options, write_report
     from imbench.study.results import load
 
-    written = write_report(load(store), to)
+    results = load(folder or store)
+    options = Options(metrics, rules, alpha, modalities(results.rows), tuple(commands(results.rows)))
+    written = write_report(results, to, options)
     if as_json:
         emit_json([str(path) for path in written])
         return

@@ -22,6 +22,7 @@ HEADLINE = ("gmean", "bbs")
 CONFIGURATION = ["dataset", "variant", "data_hash"]
 
 _NAMED = ["protocol", "dataset", "task"]
+_PAIR = ["protocol", "protocol_fields"]
 _OF_A_JOB = ["task", *CONFIGURATION, "strategy", "strategy_version", "protocol", "protocol_fields", "numbers"]
 
 
@@ -270,8 +271,10 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
         changed["strategy"] = name.where(~name.isin(several), name + "@" + rows["strategy_version"].astype("str"))
     names = _protocol_names(rows)
     if any(label != pair[0] for pair, label in names.items()):
-        pairs = zip(rows["protocol"], rows["protocol_fields"], strict=True)
-        changed["protocol"] = pd.Series([names[pair] for pair in pairs], index=rows.index, dtype="str")
+        # Looked up once for each of the few pairs there are: a big store has millions of rows.
+        number = rows.groupby(_PAIR, sort=False, observed=True).ngroup()
+        labels = [names[pair] for pair in rows[_PAIR].drop_duplicates().itertuples(index=False, name=None)]
+        changed["protocol"] = number.map(dict(enumerate(labels))).astype("str")
     told: pd.DataFrame = rows.assign(**changed)
     return told
 

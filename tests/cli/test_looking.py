@@ -177,6 +177,32 @@ def test_report_writes_files_and_names_them(finished, imbench, tmp_path):
     assert all((tmp_path / path).stat().st_size > 0 for path in files)
 
 
+def test_report_takes_the_store_by_its_place_and_ranks_what_is_asked_for(finished, imbench, tmp_path):
+    store, _, _ = finished
+    answer = imbench("report", store, "--to", tmp_path / "report", "--metric", "brier", "--rule", "argmax", "--json")
+    assert answer.code == 0
+    page, *_ = json.loads(answer.out)
+    text = (tmp_path / page).read_text("utf-8")
+    assert "binary, Brier score" in text
+    assert "binary, G-mean" not in text
+    # Files of the user's own are told by their names, and their modality is known.
+    assert "--dataset 'two.csv:target=kind'" in text or "--dataset two.csv:target=kind" in text
+    assert str(store.parent) not in text
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (("--metric", "brierr"), "no metric 'brierr'"),
+    (("--rule", "none"), "no decision rule 'none'; they have argmax"),
+    (("--alpha", "0"), "alpha must lie between 0 and 1"),
+    (("--store", "another"), "the store is given twice"),
+])  # fmt: skip
+def test_a_wrong_report_is_refused_before_any_work(finished, imbench, tmp_path, arguments, said):
+    answer = imbench("report", finished[0], "--to", tmp_path / "report", *arguments)
+    assert answer.code == 2
+    assert said in answer.err
+    assert not (tmp_path / "report").exists()
+
+
 @pytest.mark.parametrize("verb", ["list strategies", "info paper", "--help"])
 def test_a_look_needs_no_training_library(verb):
     script = f"""

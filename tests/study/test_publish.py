@@ -149,7 +149,7 @@ def test_a_file_that_the_report_no_longer_writes_goes(filled, tmp_path, monkeypa
     assert not (page / "report.html").exists()
 
 
-SECRETS = ["alice", "node17", "bob", "carol", "dave", "corp.example", "/srv/", "C:\\", "/tmp", "/home", "/Users"]
+SECRETS = ["alice", "node17", "bob", "carol", "mallory", "corp.example", "/srv/", "C:\\", "/tmp", "/home", "/Users"]
 
 
 def test_no_host_user_or_path_is_published(tmp_path, monkeypatch):
@@ -160,7 +160,7 @@ def test_no_host_user_or_path_is_published(tmp_path, monkeypatch):
     fill(store, ["/home/bob/data/churn.csv", "segment"], STRATEGIES)
     error = (
         'Traceback:\n  File "/home/bob/my plugins/x.py", line 3\n'
-        "OSError: node17 cannot read C:\\Users\\carol\\x.csv or ~dave/y.csv of alice@node17.corp.example, "
+        "OSError: node17 cannot read C:\\Users\\carol\\x.csv or ~mallory/y.csv of alice@node17.corp.example, "
         "see https://node17.corp.example/log?user=bob; Bob's disk /srv/scratch/bob is full"
     )
     store.fail(job("c"), error, {"host note": "run by alice on node17", "threads": 1})
@@ -280,7 +280,7 @@ class Checker(HTMLParser):
         self.open, self.elsewhere = [], []
 
     def handle_starttag(self, tag, attrs):
-        if tag not in ("meta", "link", "br"):
+        if tag not in ("meta", "link", "br", "input", "img", "hr", "col"):
             self.open.append(tag)
         self.elsewhere += [v for k, v in attrs if k in ("src", "href") and "//" in (v or "")]
 

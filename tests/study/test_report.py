@@ -1,107 +1,329 @@
-"""The report says the same in every form, and the same bytes for the same store."""
+"""The report says the same in every form, what it says is so, and the bytes are the same for the same store."""
 
 from __future__ import annotations
 
 import io
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from imbench.contract.errors import StoreError
-from imbench.study.report import write_report
+from imbench.contract.errors import StoreError, UsageError
+from imbench.study.metrics import METRICS
+from imbench.study.report import Options, write_report
+from imbench.study.report.tables import TABLES
 from imbench.study.results import load
-from tests.study.made import FACTS, fill, job
-
-STRATEGIES = ["baseline", "mixup", "remix"]
-NAMES = ["leaderboard.md", "leaderboard.csv", "leaderboard.json", "scores.csv"]
+from imbench.study.store import Store
+from tests.study.report_made import MODALITY, RATIOS, STRATEGIES, filled, plain_means, plain_ranks
 
 
-@pytest.fixture
-def results(store):
-    fill(store, ["a", "b"], STRATEGIES)
-    fill(store, ["a"], STRATEGIES, task="multiclass")
-    store.fail(job("c", "remix"), "Traceback:\n  line 3\nValueError: x | y\n", FACTS)
-    store.note(["partial: 3 of 27 configurations", "aps_failure is represented by its first 9,000 rows"])
-    return load(store.path)
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    return filled(Store.open(tmp_path_factory.mktemp("made") / "store", create=True))
 
 
-def test_a_report_is_four_files(results, tmp_path):
-    written = write_report(results, tmp_path / "deep" / "report")
-    assert [file.name for file in written] == NAMES
-    assert sorted(file.name for file in (tmp_path / "deep" / "report").iterdir()) == sorted(NAMES)
+@pytest.fixture(scope="module")
+def written(results, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report") / "deep" / "report"
+    return write_report(results, folder, Options(modality=MODALITY))
 
 
-def test_equal_stores_give_equal_bytes(results, tmp_path):
+@pytest.fixture(scope="module")
+def folder(written):
+    return written[0].parent
+
+
+@pytest.fixture(scope="module")
+def html(folder):
+    return (folder / "index.html").read_text("utf-8")
+
+
+def binary(results):
+    rows = results.rows
+    return rows[(rows["task"] == "binary") & (rows["error"] == "")]
+
+
+def test_a_report_is_a_page_data_tables_and_figures(folder, written):
+    names = {str(file.relative_to(folder)) for file in written}
+    assert names >= {"index.html", "leaderboard.md", "leaderboard.json", "tables.tex"}
+    assert names >= {f"{name}.{kind}" for name in TABLES for kind in ("csv", "parquet")}
+    figures = {name for name in names if name.startswith("figures/")}
+    assert {name.partition("-")[0] for name in figures} == {
+        f"figures/{k}" for k in ("cd", "gain", "cost", "reliability")
+    }
+    assert {name for name in names if name.endswith(".svg")} == {n[:-3] + "svg" for n in names if n.endswith(".pdf")}
+    assert all(file.stat().st_size > 0 for file in written)
+
+
+def test_two_processes_with_other_hash_seeds_write_the_same_bytes(results, tmp_path):
     shutil.copytree(results.store, tmp_path / "copy")
+    script = "import sys; from imbench.study.report import write_report; from imbench.study.results import load; "
+    script += "write_report(load(sys.argv[1]), sys.argv[2])"
+    for seed, store in (("1", results.store), ("2", tmp_path / "copy")):
+        surroundings = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", script, store, tmp_path / seed], check=True, env=surroundings)
     first, second = (
-        write_report(load(path), tmp_path / name) for path, name in ((results.store, "one"), (tmp_path / "copy", "two"))
+        {p.relative_to(top): p.read_bytes() for p in top.rglob("*.*")} for top in (tmp_path / "1", tmp_path / "2")
     )
-    assert [file.read_bytes() for file in first] == [file.read_bytes() for file in second]
+    assert len(first) > 30
+    assert first == second
 
 
-def test_the_markdown_states_coverage_direction_failures_and_versions(results, tmp_path):
-    text = write_report(results, tmp_path)[0].read_text("utf-8")
-    for statement in (
-        "- partial: 3 of 27 configurations",
-        "- aps_failure is represented by its first 9,000 rows",
-        "- 10 jobs of 4 configurations, 1 failed",
-        "1 is best",
-        "## binary, protocol quick",
-        "### G-mean (higher is better)",
-        "### Balanced Brier score (lower is better)",
-        "- c ir=0.05: no result of baseline, mixup, remix",
-        "| c | ir=0.05 | remix | quick | ValueError: x \\| y |",
-        "| imbench | 0.1.0 |",
-        "| threads | 1 |",
-        "Friedman's test needs at least 2 complete configurations, there is 1.",
-    ):
-        assert statement in text
+@pytest.mark.parametrize("metric", ["gmean", "bbs", "log_loss"])
+def test_average_ranks_are_those_of_pandas_and_the_test_that_of_scipy(results, folder, metric):
+    higher = METRICS[metric].higher_is_better
+    table = pd.read_csv(folder / "leaderboard.csv")
+    table = table[(table["task"] == "binary") & (table["metric"] == metric) & (table["rule"] == "argmax")]
+    wanted = plain_ranks(binary(results), metric, higher)
+    assert table.set_index("strategy")["average_rank"].to_dict() == pytest.approx(wanted.to_dict())
+    means = plain_means(binary(results), metric)
+    test = stats.friedmanchisquare(*(means[name].round(12) for name in means))
+    assert table["friedman"].iloc[0] == pytest.approx(test.statistic)
+    assert table["p"].iloc[0] == pytest.approx(test.pvalue)
+    assert list(table["average_rank"]) == sorted(table["average_rank"])
 
 
-def test_csv_and_json_hold_the_leaderboards_numbers(results, tmp_path):
-    _, csv, js, _ = write_report(results, tmp_path)
-    boards = results.leaderboards()
-    table = pd.read_csv(csv)
-    said = json.loads(js.read_text("utf-8"))["leaderboards"]
-    for board, told in zip(boards, said, strict=True):
-        mine = (table["task"] == board.task) & (table["metric"] == board.metric.name)
-        same = table[mine].drop(columns=["protocol", "task", "metric"]).reset_index(drop=True)
-        pd.testing.assert_frame_equal(same, board.table, check_exact=True, check_dtype=False)
-        rows = pd.DataFrame(told["rows"]).astype(board.table.dtypes.to_dict())
-        pd.testing.assert_frame_equal(rows, board.table, check_exact=True)
+def test_gains_by_ratio_are_differences_from_the_baseline_positive_where_better(results, folder):
+    gains = pd.read_csv(folder / "gains.csv")
+    gains = gains[(gains["task"] == "binary") & (gains["rule"] == "argmax")]
+    assert set(gains["ir"]) == set(RATIOS)
+    for row in gains.to_dict("records"):
+        rows = binary(results)
+        means = plain_means(rows[rows["ir"] == row["ir"]], row["metric"])
+        gap = means[row["strategy"]] - means["baseline"]
+        assert row["gain"] == pytest.approx(gap.mean() * (1 if row["metric"] == "gmean" else -1))
+        assert row["low"] <= row["gain"] <= row["high"]
 
 
-def test_undefined_numbers_are_null_in_json_and_empty_in_csv(results, tmp_path):
-    _, csv, js, _ = write_report(results, tmp_path)
-    single = next(b for b in json.loads(js.read_text())["leaderboards"] if b["task"] == "multiclass")
-    assert single["rows"][0]["p"] is None
-    assert "NaN" not in js.read_text()
-    first = next(line for line in csv.read_text().splitlines() if line.startswith("quick,multiclass,gmean"))
-    assert first.endswith(",,"), "Friedman's statistic and its p are the last"
+def test_win_rates_count_a_tie_as_half(results, html):
+    rates = tables(html, "wins")[0]
+    means = plain_means(binary(results), "gmean")
+    names = rates[0][1:]
+    for name, *cells in rates[1:]:
+        for other, cell in zip(names, cells, strict=True):
+            if name != other:
+                gap = (means[name] - means[other]).round(12)
+                assert float(cell) == pytest.approx(100 * ((gap > 0).mean() + (gap == 0).mean() / 2), abs=0.51)
 
 
-def test_scores_are_mean_and_standard_deviation_over_folds(results, tmp_path):
-    scores = pd.read_csv(write_report(results, tmp_path)[3])
+def test_scores_are_mean_and_standard_deviation_over_folds(results, folder):
+    scores = pd.read_csv(folder / "scores.csv")
     frame = results.frame()
     for row in scores.to_dict("records"):
-        same = (frame["task"] == row["task"]) & (frame["dataset"] == row["dataset"])
+        same = (
+            (frame["task"] == row["task"]) & (frame["dataset"] == row["dataset"]) & (frame["variant"] == row["variant"])
+        )
         folds = frame[same & (frame["strategy"] == row["strategy"]) & (frame["error"] == "")]
         assert row["folds"] == len(folds)
         assert row["gmean_mean"] == pytest.approx(folds["gmean"].mean(), nan_ok=True)
         assert row["brier[1]_sd"] == pytest.approx(folds["brier[1]"].std(), nan_ok=True)
-    assert set(zip(scores["dataset"], scores["strategy"], strict=True)) >= {("c", "remix")}
+        assert row["modality"] == MODALITY[row["dataset"]]
+    assert ("segment", "broken") in set(zip(scores["dataset"], scores["strategy"], strict=True))
+
+
+def test_parquet_holds_what_csv_holds(folder):
+    for name in TABLES:
+        parquet, csv = pd.read_parquet(folder / f"{name}.parquet"), pd.read_csv(folder / f"{name}.csv")
+        assert list(parquet) == list(csv)
+        for column in parquet.select_dtypes("number"):
+            np.testing.assert_array_equal(parquet[column].to_numpy(float), csv[column].to_numpy(float))
+
+
+def test_json_is_strict_and_agrees_with_the_leaderboard(folder):
+    text = (folder / "leaderboard.json").read_text("utf-8")
+    told = json.loads(text, parse_constant=lambda constant: pytest.fail(constant))
+    table = pd.read_csv(folder / "leaderboard.csv")
+    rows = [row for board in told["leaderboards"] for row in board["rows"]]
+    assert [row["strategy"] for row in rows] == list(table["strategy"])
+    assert [row["mean"] for row in rows] == list(table["mean"])
+    assert told["ranks"].startswith("1 is best")
+
+
+def test_reliability_bins_hold_what_a_plain_loop_counts(results, folder):
+    curve = pd.read_csv(folder / "reliability.csv").query("task == 'binary' and strategy == 'remix'")
+    weights, hits, shares = np.zeros(10), np.zeros(10), []
+    for key in binary(results).query("strategy == 'remix'")["key"].unique():
+        p = np.concatenate([fold.test.proba[:, 1] for fold in Store(results.store).predictions(key)]).astype(float)
+        y = np.concatenate([fold.test.y for fold in Store(results.store).predictions(key)])
+        at = np.minimum((p * 10).astype(int), 9)
+        weights += np.bincount(at, minlength=10) / len(p)
+        hits += np.bincount(at, weights=y, minlength=10) / len(p)
+        shares.append(len(p))
+    assert curve["predictions"].sum() == sum(shares)
+    np.testing.assert_allclose(curve["share"], weights / len(shares))
+    shown = curve["observed"].notna().to_numpy()
+    assert shown.sum() >= 3
+    np.testing.assert_allclose(curve["observed"].to_numpy()[shown], (hits / weights)[shown])
+
+
+class _Tables(HTMLParser):
+    """The text of every table's cells, by the id of the section they are in."""
+
+    def __init__(self):
+        super().__init__()
+        self.found, self.section, self.cell, self.headings, self.ids = {}, "", None, [], []
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        self.ids += [named["id"]] if "id" in named else []
+        if tag == "section":
+            self.section = named["id"]
+        if tag == "table":
+            self.found.setdefault(self.section, []).append([])
+        if tag == "tr":
+            self.found[self.section][-1].append([])
+        if tag in ("td", "th"):
+            assert tag == "td" or named.get("scope") in ("col", "row")
+            self.cell = ""
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+
+    def handle_data(self, data):
+        if self.cell is not None:
+            self.cell += data
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "th"):
+            self.found[self.section][-1][-1].append(self.cell.strip())
+            self.cell = None
+
+
+def parsed(html):
+    parser = _Tables()
+    parser.feed(html)
+    return parser
+
+
+def tables(html, section):
+    return parsed(html).found[section]
+
+
+def test_the_page_asks_for_nothing_and_its_headings_are_in_order(html):
+    assert re.findall(r"""(?:src|href)\s*=\s*["']?(?!["'#]|data:)""", html) == []
+    assert "@import" not in html
+    assert "url(" not in html
+    found = parsed(html)
+    assert found.headings[0] == 1
+    assert all(after - before <= 1 for before, after in zip(found.headings, found.headings[1:], strict=False))
+    assert len(found.ids) == len(set(found.ids))
+
+
+def test_every_figure_on_the_page_is_told_in_words(html):
+    figures = re.findall(r"<svg.*?</svg>", html.partition("<script>")[0], flags=re.DOTALL)
+    assert len(figures) > 20
+    for figure in figures:
+        assert re.search(r"<title id=[^>]+>.{20,}?</title><desc id=[^>]+>.{40,}?</desc>", figure)
+
+
+def test_the_page_shows_the_leaderboards_numbers(folder, html):
+    table = pd.read_csv(folder / "leaderboard.csv")
+    first = table[(table["task"] == "binary") & (table["metric"] == "gmean") & (table["rule"] == "argmax")]
+    shown = tables(html, "leaderboards")[0]
+    assert [row[1] for row in shown[1:]] == list(first["strategy"])
+    assert [row[2] for row in shown[1:]] == [f"{value:.2f}" for value in first["average_rank"]]
+
+
+def test_a_tuned_baseline_can_win(html, folder):
+    table = pd.read_csv(folder / "leaderboard.csv").query("task == 'binary' and metric == 'gmean'")
+    winners = table[table["place"] == 1].set_index("rule")["strategy"].to_dict()
+    assert winners["tuned"] == "baseline"
+    assert winners["every rule"] == "baseline + tuned"
+    assert "binary, G-mean, rules compete" in html
+
+
+def test_neither_paths_nor_hosts_are_told(folder, results, written):
+    secrets = (str(results.store), str(folder), "/home/someone", "/data/x", "my-own-machine")
+    for file in written:
+        if file.suffix in (".html", ".md", ".json", ".tex", ".csv", ".svg"):
+            text = file.read_text("utf-8")
+            assert [secret for secret in secrets if secret in text] == [], file.name
+    assert "ValueError: cannot read y.bin | now" in (folder / "index.html").read_text("utf-8")
+
+
+def test_the_markdown_states_coverage_direction_failures_and_versions(folder):
+    text = (folder / "leaderboard.md").read_text("utf-8")
+    for statement in (
+        "- partial: 30 of 31 configurations",
+        "97 jobs of 24 configurations, 1 failed",
+        "1 is best",
+        "## binary, G-mean, protocol quick (higher is better)",
+        "## binary, Balanced Brier score, protocol quick (lower is better)",
+        "- broken: no result at all",
+        "| segment | ir=0.01 | broken | quick | ValueError: cannot read y.bin \\| now |",
+        "| imbench | 0.1.0 |",
+        "imbench run --dataset iris:ir=0.01",
+        "--strategy remix --protocol quick",
+    ):
+        assert statement in text
+
+
+def test_latex_has_balanced_tables_with_rules_of_booktabs_and_no_bare_specials(folder):
+    text = (folder / "tables.tex").read_text("utf-8")
+    for mark in (r"\begin{table}", r"\end{table}", r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}"):
+        assert text.count(mark) == text.count(r"\begin{tabular}")
+    assert text.count("{") == text.count("}")
+    body = text.split("\n", 1)[1]
+    assert re.findall(r"(?<!\\)[%#_]", re.sub(r"\\label\{[^}]*\}", "", body)) == []
+    for table in re.findall(r"\\begin\{tabular\}\{([lr]+)\}(.*?)\\end", body, flags=re.DOTALL):
+        rows = [line for line in table[1].splitlines() if line.endswith(r"\\")]
+        assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(table[0])}
+
+
+def test_figures_embed_their_fonts_and_differ_by_more_than_colour(folder):
+    for pdf in (folder / "figures").glob("*.pdf"):
+        content = pdf.read_bytes()
+        assert b"/FontFile2" in content
+        assert b"/Type3" not in content
+    gain = next((folder / "figures").glob("gain-*-binary-gmean-argmax.svg")).read_text("utf-8")
+    assert "<text" not in gain
+    assert "font-family" not in gain
+    ElementTree.fromstring(gain)
+    page = (folder / "index.html").read_text("utf-8")
+    drawn = re.search(r'<svg[^>]*aria-labelledby="gain-quick-binary-gmean-argmax-t.*?</svg>', page, flags=re.DOTALL)[0]
+    outlines = set()
+    for path in re.findall(r'class="f s\d" d="([^"]+)"', drawn):
+        points = np.array([pair.split() for pair in path.strip("MZ").split("L")], dtype=float)
+        outlines.add(tuple(np.round(points - points.mean(axis=0)).ravel()))
+    assert len(outlines) == len(STRATEGIES) - 1
+
+
+def test_only_what_is_asked_for_is_ranked(results, tmp_path):
+    write_report(results, tmp_path, Options(metrics=("brier",), rules=("argmax",)))
+    table = pd.read_csv(tmp_path / "leaderboard.csv")
+    assert set(table["metric"]) == {"brier"}
+    assert set(table["rule"]) == {"argmax"}
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    ({"metrics": ("gmaen",)}, "no metric 'gmaen'; they have gmean, bbs"),
+    ({"rules": ("tunde",)}, "no decision rule 'tunde'; they have argmax, tuned"),
+    ({"alpha": 5.0}, "alpha must lie between 0 and 1, got 5.0"),
+])  # fmt: skip
+def test_a_mistake_is_named_before_anything_is_written(results, tmp_path, options, said):
+    with pytest.raises(UsageError, match=re.escape(said)):
+        write_report(results, tmp_path / "report", Options(**options))
+    assert not (tmp_path / "report").exists()
 
 
 def test_an_empty_store_makes_an_empty_report(store, tmp_path):
-    written = write_report(load(store.path), tmp_path / "report")
-    assert "0 jobs of 0 configurations" in written[0].read_text()
-    assert json.loads(written[2].read_text())["leaderboards"] == []
-    assert pd.read_csv(io.StringIO(written[3].read_text())).empty
+    write_report(load(store.path), tmp_path)
+    assert "0 jobs of 0 configurations" in (tmp_path / "leaderboard.md").read_text()
+    assert json.loads((tmp_path / "leaderboard.json").read_text())["leaderboards"] == []
+    assert pd.read_csv(io.StringIO((tmp_path / "gains.csv").read_text())).empty
+    assert "holds no results yet" in (tmp_path / "index.html").read_text()
 
 
 def test_a_folder_that_cannot_be_written_is_named(results, tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(StoreError, match=f"cannot write in {tmp_path / 'file'}"):
+    with pytest.raises(StoreError, match=re.escape(f"cannot write in {Path(tmp_path / 'file')}")):
         write_report(results, tmp_path / "file")

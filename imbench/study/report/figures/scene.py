@@ -1,0 +1,118 @@
+"""Scenes: figures as a few kinds of marks in pixels, y downwards, whatever draws them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+Point = tuple[float, float]
+
+# Okabe and Ito's colours, darkened to 3:1 on white where need be, then as lightened for a dark page; the first is the
+# control's. Shape and dash tell series apart in grey print and for those who see no colours.
+COLOURS = ("#5a5a5a", "#0072b2", "#d55e00", "#00805d", "#b0508a", "#a66f00", "#2b86b8", "#1a1a1a")
+DARK_COLOURS = ("#a8a8a8", "#5db5ef", "#ff9248", "#3fc79c", "#e59ac6", "#f0b93a", "#8fd0f5", "#f0f0f0")
+SHAPES = ("circle", "square", "triangle", "diamond", "down", "plus", "cross", "ring")
+DASHES = ((4.0, 3.0), (), (7.0, 2.0), (2.0, 2.0), (7.0, 2.0, 2.0, 2.0), (1.0, 2.0), (9.0, 3.0), (5.0, 1.5))
+SERIES = len(COLOURS)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A polyline; ``ink`` is ``text``, ``muted``, ``grid`` or the number of a series."""
+
+    points: tuple[Point, ...]
+    ink: str | int = "text"
+    width: float = 1.0
+    dash: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point of a series, in the series' shape."""
+
+    x: float
+    y: float
+    series: int
+    size: float = 4.0
+
+
+@dataclass(frozen=True)
+class Words:
+    """Text; ``anchor`` is ``start``, ``middle`` or ``end``; ``y`` is the baseline."""
+
+    x: float
+    y: float
+    text: str
+    anchor: str = "start"
+    ink: str | int = "text"
+    size: float = 12.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A figure.
+
+    Parameters
+    ----------
+    name : for files; ``title``: what is shown
+    description : what a reader who cannot see it must know, with the numbers
+    width, height : in pixels
+    """
+
+    name: str
+    title: str
+    description: str
+    width: float
+    height: float
+    marks: tuple[Line | Mark | Words, ...] = field(repr=False, default=())
+
+
+def polygon(mark: Mark) -> list[list[Point]]:
+    """The outline of a mark: one closed ring, or open strokes for plus and cross; none for circle and ring."""
+    x, y, r = mark.x, mark.y, mark.size
+    shapes: dict[str, list[list[Point]]] = {
+        "square": [[(x - r, y - r), (x + r, y - r), (x + r, y + r), (x - r, y + r)]],
+        "triangle": [[(x, y - 1.2 * r), (x + 1.1 * r, y + 0.8 * r), (x - 1.1 * r, y + 0.8 * r)]],
+        "down": [[(x, y + 1.2 * r), (x + 1.1 * r, y - 0.8 * r), (x - 1.1 * r, y - 0.8 * r)]],
+        "diamond": [[(x, y - 1.3 * r), (x + 1.3 * r, y), (x, y + 1.3 * r), (x - 1.3 * r, y)]],
+        "plus": [[(x - r, y), (x + r, y)], [(x, y - r), (x, y + r)]],
+        "cross": [[(x - r, y - r), (x + r, y + r)], [(x - r, y + r), (x + r, y - r)]],
+    }
+    return shapes.get(SHAPES[mark.series % SERIES], [])
+
+
+def ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Round numbers in [low, high], 1, 2 or 5 times a power of ten apart."""
+    if not high > low:
+        return [low]
+    raw = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+    """From values in [low, high] to pixels between start and end; the middle where all values are equal."""
+    if not high > low:
+        return lambda value: (start + end) / 2
+    return lambda value: start + (value - low) / (high - low) * (end - start)
+
+
+def text_width(text: str, size: float = 12.0) -> float:
+    """Roughly the pixels that a text takes; figures leave this much room."""
+    return 0.58 * size * len(text)
+
+
+def legend(names: Sequence[tuple[str, int]], x: float, y: float, width: float) -> tuple[list[Mark | Words], float]:
+    """Marks with names in rows from (x, y), and the y below the last row."""
+    marks: list[Mark | Words] = []
+    at = x
+    for name, series in names:
+        need = text_width(name) + 30
+        if at > x and at + need > x + width:
+            at, y = x, y + 18
+        marks += [Mark(at + 5, y - 4, series), Words(at + 14, y, name)]
+        at += need
+    return marks, y + 18

@@ -1,0 +1,66 @@
+"""Numbers and lists as readers see them, the same in every form of the report."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+# An absolute path, of either kind of system, that is not part of an address or a word.
+_PATH = re.compile(r"(?<![\w:/.~<])(?:[A-Za-z]:\\|~?/)(?:[^\s/\\:'\"<>|]+[/\\])+([^\s/\\:'\"<>|,;)]*)")
+
+
+def number(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
+    """A number with fixed decimals, a true minus and an en dash for what is undefined."""
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:{'+' if sign else ''}.{digits}f}"
+    # What rounds to nothing has no sign.
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
+
+
+def span(low: float, high: float, digits: int = 2, *, sign: bool = False) -> str:
+    """An interval; empty where it is undefined."""
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return f"{number(low, digits, sign=sign)} to {number(high, digits, sign=sign)}"
+
+
+def p_value(p: float) -> str:
+    """A p-value as text without its name: ``.021``, ``< .0001``, ``1``."""
+    if math.isnan(p):
+        return "–"
+    if p < 0.0001:
+        return "< .0001"
+    text = f"{p:.3f}" if p >= 0.001 else f"{p:.4f}"
+    return "1" if p > 0.9995 else text.removeprefix("0")
+
+
+def p_said(p: float) -> str:
+    """A p-value in a sentence: ``p = .021``, ``p < .0001``."""
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def level(alpha: float) -> str:
+    """The level of an interval: ``95 %`` for 0.05."""
+    return f"{100 * (1 - alpha):g} %"
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names joined as English does: ``a, b and c``; of many, the first and a count."""
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 2 else names)
+
+
+def counted(count: int, what: str) -> str:
+    """A count with its noun: ``1 dataset``, ``1,200 datasets``."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def scrub(text: str) -> str:
+    """The text with every absolute path cut to its last part: other folders are of no use to a reader."""
+    return _PATH.sub(lambda match: match[1] or "…", text)

@@ -29,8 +29,9 @@ from imbench.study.store import Store
 _RECORDED = ("imbench", "torch", "numpy", "scikit-learn")
 
 # A job is cut where it would take longer than this share of what each worker has to do in all, so that none of them
-# is at a long job while the others have nothing left; but not into parts that hardly pay for their start.
-_LARGEST_SHARE, _LEAST_SECONDS = 0.25, 2.0
+# is at a long job while the others have nothing left; but not into parts that hardly pay for their start. Of one job
+# each worker gets an equal part: nets side by side share what an epoch costs beside its steps, a third of small nets'.
+_LARGEST_SHARE, _LEAST_SECONDS = 0.5, 2.0
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ class Workplace:
 
 def parts_of(plan: Plan, workers: int, device: str) -> list[Part]:
     """The pending jobs of a plan, cut for this many workers where no number depends on it."""
-    share = _LARGEST_SHARE * sum(plan.size(job).cost for job in plan.pending) / workers
+    largest = 1.0 if len(plan.pending) == 1 else _LARGEST_SHARE
+    share = largest * sum(plan.size(job).cost for job in plan.pending) / workers
     return [part for job in plan.pending for part in _cut(job, plan, max(share, _LEAST_SECONDS), workers, device)]
 
 

@@ -92,8 +92,14 @@ def test_a_job_longer_than_its_share_is_cut_and_a_short_one_is_not(request_of):
     costs = {long.key: 1000.0, short.key: 5.0}
     sizes = {key: replace(size, cost=costs[key]) for key, size in plan.sizes.items()}
     parts = parts_of(replace(plan, sizes=sizes), 2, "cpu")
-    assert sum(part.job is long for part in parts) == 6
+    assert sum(part.job is long for part in parts) == 4
     assert sum(part.job is short for part in parts) == 1
+
+
+def test_of_a_single_job_each_worker_gets_an_equal_part(request_of, cut_finely):
+    plan = bench.plan(**request_of(strategies=["remix"]))
+    assert [(part.first, part.end) for part in parts_of(plan, 2, "cpu")] == [(0, 3), (3, 6)]
+    assert len(parts_of(plan, 3, "cpu")) == 3
 
 
 def test_what_rounds_with_its_neighbours_is_left_whole(request_of, tmp_path, cut_finely):

@@ -26,6 +26,9 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
+# Blocks of batches come and go by the megabyte. glibc gives such memory back at once, and the next block pays for fresh
+# pages; kept, it saves about 4 % of a step of large nets. Other C libraries know no such variables.
+MEMORY_VARIABLES = {"MALLOC_TRIM_THRESHOLD_": str(2**30), "MALLOC_MMAP_THRESHOLD_": str(2**25)}  # the most it takes
 # What a worker runs. It never imports the parent's main module, so a script needs no `if __name__ == "__main__"`.
 _BOOT = """
 import signal
@@ -78,7 +81,7 @@ class Worker:
             [sys.executable, "-c", _BOOT, path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)),
+            env=MEMORY_VARIABLES | os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)),
         )
         self._listener = threading.Thread(target=self._listen, args=(inbox,), daemon=True)
         self._listener.start()

@@ -45,7 +45,8 @@ table = fold_means(frame, "gmean")
 averaged = time.perf_counter()
 configurations_level = evaluate(table, higher_is_better=True, clusters="dataset")
 done = time.perf_counter()
-assert configurations_level.average_ranks.idxmin() == f"strategy-{merit.argmax()}"
+best = int(configurations_level.average_ranks.idxmin().removeprefix("strategy-"))
+assert merit[best] > merit.max() - 0.01  # noise may turn round who are so close
 print(json.dumps({
     "kind": kind, "rows": rows, "frame_gb": frame.memory_usage(deep=True).sum() / 1e9, "made_gb": made,
     "fold_means_s": averaged - start, "evaluate_s": done - averaged, "total_s": done - start,

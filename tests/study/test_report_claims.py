@@ -12,14 +12,14 @@ from imbench.study.report.boards import make_board
 from imbench.study.report.cells import Cells, Configuration
 from imbench.study.report.columns import Column
 from imbench.study.report.figures.critical_difference import critical_difference
-from imbench.study.report.figures.scene import Line
+from imbench.study.report.figures.scene import Line, Words, text_width
 from imbench.study.report.verdict import verdict
 from imbench.study.report.words import number, p_value, scrub
 
 
-def board(scores, per_dataset=1, metric="gmean"):
+def board(scores, per_dataset=1, metric="gmean", prefix="s"):
     """A board of (configurations, strategies) scores; this many configurations are variants of one dataset."""
-    names = ("baseline", *(f"s{j}" for j in range(1, scores.shape[1])))
+    names = ("baseline", *(f"{prefix}{j}" for j in range(1, scores.shape[1])))
     configurations = tuple(Configuration(f"d{i // per_dataset}", f"v{i}", 0.05, "tabular") for i in range(len(scores)))
     folds = np.full(scores.shape, 2)
     cells = Cells("quick", "binary", configurations, names, {metric: scores}, {metric: scores * 0}, folds)
@@ -97,6 +97,22 @@ def test_no_bar_joins_strategies_that_nemenyis_test_tells_apart(seed):
         assert p[np.ix_(inside, inside)].min() >= 0.05
     joined = {tuple(sorted(group)) for group in one.standing.groups}
     assert len(bars) == len(joined)
+
+
+@pytest.mark.parametrize("prefix", ["s", "a-strategy-of-a-name + prior-corrected", "n" * 60])
+def test_ranks_rise_from_left_to_right_and_words_stay_apart_however_long_names_are(prefix):
+    scene = critical_difference(board(noise(1, strategies=15, step=0.3), prefix=prefix))
+    axis = next(mark for mark in scene.marks if isinstance(mark, Line) and mark.width == 1.2)
+    (left, _), (right, _) = axis.points
+    assert right - left >= 200
+    named = [
+        mark for mark in scene.marks if isinstance(mark, Words) and ("baseline" in mark.text or prefix in mark.text)
+    ]
+    for mark in named:
+        width = text_width(mark.text)
+        start, end = (mark.x, mark.x + width) if mark.anchor == "start" else (mark.x - width, mark.x)
+        assert end < left or start > right
+        assert 0 <= start <= end <= scene.width
 
 
 @pytest.mark.parametrize(("text", "shown"), [

@@ -10,6 +10,8 @@ from imbench.study.report.words import counted, listed, number
 
 MOST = 20
 WIDTH, TOP, STEP = 520.0, 58.0, 17.0
+# However long the names are, the ranks between them need room.
+LEAST_AXIS = 220.0
 
 
 def critical_difference(board: Board) -> Scene | None:
@@ -24,8 +26,9 @@ def critical_difference(board: Board) -> Scene | None:
     rows = board.table[:MOST]
     ranks = {row.name: row.average_rank for row in rows}
     most = max(2, math.ceil(max(ranks.values())))
-    label = max(text_width(f"{name} 00.00") for name in ranks)
-    x = scale(1, most, label + 24, WIDTH - label - 24)
+    label = max(text_width(f"{name}  00.00") for name in ranks)
+    width = max(WIDTH, 2 * (label + 24) + LEAST_AXIS)
+    x = scale(1, most, label + 24, width - label - 24)
     marks: list[Line | Mark | Words] = [Line(((x(1), TOP), (x(most), TOP)), "text", 1.2)]
     every = max(1, math.ceil((most - 1) / 12))
     for tick in range(1, most + 1, every):
@@ -33,7 +36,7 @@ def critical_difference(board: Board) -> Scene | None:
             Line(((x(tick), TOP), (x(tick), TOP - 5)), "text", 1.2),
             Words(x(tick), TOP - 9, str(tick), "middle", "muted", 11),
         ]
-    end = min(x(1) + x(1 + standing.cd) - x(1), WIDTH - 8)
+    end = min(x(1 + standing.cd), width - 70)  # its words stand behind it
     marks += [Line(((x(1), 16), (end, 16)), "text", 1.6)]
     marks += [Line(((at, 12), (at, 20)), "text", 1.6) for at in (x(1), end)]
     marks += [Words(end + 8, 20, f"CD {number(standing.cd, 2)}", "start", "text", 12)]
@@ -62,7 +65,7 @@ def critical_difference(board: Board) -> Scene | None:
         f"Average ranks over {counted(len(board.configurations), 'configuration')}, 1 is best: {said}"
         + (f"; {more} more are not drawn" if more else "")
         + f". Critical difference {number(standing.cd, 2)}; not told apart: {together}.",
-        WIDTH,
+        width,
         levels + 24 + STEP * half,
         tuple(marks),
     )

@@ -176,8 +176,9 @@ const VIEWS = {
 
 // The critical-difference diagram, drawn as the report draws it.
 function diagram(b) {
-  const rows = b.rows.slice(0, MOST_CD), W = 520, TOP = 58, most = Math.max(2, Math.ceil(Math.max(...rows.map(r => r.average))));
-  const label = Math.max(...rows.map(r => 0.58 * 12 * (r.name.length + 6))), left = label + 24, right = W - label - 24;
+  const rows = b.rows.slice(0, MOST_CD), TOP = 58, most = Math.max(2, Math.ceil(Math.max(...rows.map(r => r.average))));
+  const label = Math.max(...rows.map(r => 0.58 * 12 * (r.name.length + 7))), left = label + 24;
+  const W = Math.max(520, 2 * left + 220), right = W - left;
   const x = r => left + (r - 1) / (most - 1) * (right - left), out = [];
   const line = (points, ink, width = 1) => out.push(`<path class="l c-${ink}" d="M${points.map(p => p.map(v => v.toFixed(1)).join(" ")).join("L")}" stroke-width="${width}"/>`);
   const text = (at, y, words, anchor, ink = "text") => out.push(`<text class="f c-${ink}" x="${at.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${escape(words)}</text>`);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, final
 
@@ -62,10 +62,15 @@ class BatchStrategy(ABC):
     A subclass sets `name` to its entry point's name and raises `version` whenever its batches change, so that stored
     results of the old recipe are not taken for the new one's. Methods are written with operations that leave leading
     axes alone; what cannot be written so derives from `PerBatchStrategy`.
+
+    `modalities` are the kinds of data it can serve; a run that pairs it with another is refused before any work.
+    `exemptions` names the properties of `imbench.checks` that do not hold for it, each with the reason.
     """
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
+    modalities: ClassVar[tuple[str, ...]] = ("tabular", "image")
+    exemptions: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
@@ -90,6 +95,14 @@ class BatchStrategy(ABC):
         ``net(batch.x), batch.y``. Methods that mix hidden representations override it.
         """
         return net(batch.x), batch.y
+
+    def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
+        """``(*stack, classes)``: the share of each class this recipe trains towards, or None if it states none.
+
+        That is the mean soft label over the rows of the rebalanced batch, weighted by their weights, as expected over
+        the strategy's draws for the ``batch`` it is given. Default: None.
+        """
+        return None
 
     @final
     @property

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from imbench.contract.rows import between
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -80,6 +82,18 @@ class Batch:
             weight=None
             if self.weight is None or partner.weight is None
             else _blend(self.weight, partner.weight, share),
+        )
+
+    def take_mixed(self, rows: Tensor, partners: Tensor, share: Tensor) -> Batch:
+        """What ``take(rows).mix(take(partners), share)`` gives, without the batches in between.
+
+        ``rows`` and ``partners`` are ``(*stack, new batch)`` numbers in ``[0, batch)``, ``share`` is ``(*stack,)``.
+        """
+        share = share.unsqueeze(-1)
+        return Batch(
+            between(self.x, partners, rows, share),
+            between(self.y, partners, rows, share),
+            None if self.weight is None else between(self.weight, partners, rows, share),
         )
 
     def weighted(self, weight: Tensor) -> Batch:

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from imbench.contract.rows import balanced
+
 Sample = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
 
@@ -70,18 +72,7 @@ class Noise:
         the result: permute it before pairing rows with their neighbours.
         """
         size, classes = y.shape[-2:]
-        labels, by_class = y.argmax(dim=-1).sort(dim=-1, stable=True)  # (*stack, batch)
-        numbers = torch.arange(classes + 1, device=y.device).expand(*labels.shape[:-1], -1).contiguous()
-        first = torch.searchsorted(labels, numbers)  # (*stack, classes + 1): where each class starts among `labels`
-        counts = first.diff(dim=-1)
-        present = counts > 0
-        # A random order of the classes, those present first: slot s of the new batch takes class number s mod C of it.
-        turn = torch.where(present, self.uniform(classes), 2.0).argsort(dim=-1)
-        slot = torch.arange(size, device=y.device) % present.sum(dim=-1, keepdim=True)  # (*stack, batch)
-        drawn = turn.gather(-1, slot)  # (*stack, batch): the class of each slot
-        available = counts.gather(-1, drawn)
-        nth = (self.uniform(size) * available).long().minimum(available - 1)
-        return by_class.gather(-1, first.gather(-1, drawn) + nth)
+        return balanced(y, self.uniform(classes), self.uniform(size))
 
     def _draw(self, sample: Sample, shape: tuple[int, ...]) -> Tensor:
         if not self.stack:

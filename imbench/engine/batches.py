@@ -12,6 +12,7 @@ from imbench.contract.batch import Batch
 from imbench.contract.noise import on_device
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Dataset, Fold, Preprocessing
+from imbench.contract.rows import scaled
 from imbench.contract.streams import stream
 
 # Strategies see this many steps at once. Part of the random streams' definition: a strategy's draws are taken block by
@@ -45,15 +46,11 @@ class Table:
         self.has_missing = any(np.isnan(dataset.x[start : start + _BLOCK]).any() for start in blocks)
 
     def rows(self, numbers: Tensor, center: Tensor, scale: Tensor, clip: float) -> Tensor:
-        """Rows ``(*any)`` -> ``(*any, features)``: ``clip((x - center) * scale)``, missing values 0.
+        """Rows ``(nets, *any)`` -> ``(nets, *any, features)``: ``clip((x - center) * scale)``, missing values 0.
 
-        ``center`` and ``scale`` broadcast against the result.
+        ``center`` and ``scale`` are ``(nets, features)``.
         """
-        x = self.x.index_select(0, numbers.reshape(-1)).reshape(*numbers.shape, -1)
-        x = x.sub_(center).mul_(scale)
-        if self.has_missing:
-            x = x.nan_to_num_(nan=0.0, posinf=clip, neginf=-clip)
-        return x.clamp_(-clip, clip)
+        return scaled(self.x, numbers, center, scale, clip, has_missing=self.has_missing)
 
 
 class Batches:
@@ -121,6 +118,6 @@ class Batches:
 
     def _batch(self, first: int, last: int, size: int) -> Batch:
         numbers = self._rows[:, first:last].reshape(len(self._rows), -1, size)  # (nets, steps, batch)
-        x = self.table.rows(numbers, self._center[:, None, None], self._scale[:, None, None], self.clip)
+        x = self.table.rows(numbers, self._center, self._scale, self.clip)
         y = torch.nn.functional.one_hot(self.table.y[numbers], self.table.classes).to(x.dtype)
         return Batch(x, y)

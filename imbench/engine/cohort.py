@@ -244,9 +244,11 @@ class Cohort:
     def _predict(self, position: int, index: int, rows: np.ndarray) -> Split:
         fitted = self.preprocessing[index]
         device = self.table.x.device
-        center, scale = on_device(fitted.center, device), on_device(fitted.scale, device)
+        center, scale = on_device(fitted.center[None], device), on_device(fitted.scale[None], device)
         parts = [
-            torch.softmax(self.nets.logits(position, self.table.rows(numbers, center, scale, fitted.clip)), dim=-1)
+            torch.softmax(
+                self.nets.logits(position, self.table.rows(numbers[None], center, scale, fitted.clip)[0]), dim=-1
+            )
             for numbers in torch.split(on_device(rows, device), PREDICTION_ROWS)
         ]
         dataset = self.request.dataset

@@ -31,6 +31,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from imbench.contract.compiled import compiled
+
 PANEL = 16
 # Rows of a product held in registers: 6 x 16 floats are 12 of AVX2's 16 registers, which keeps both multipliers busy.
 TILE_ROWS = 6
@@ -40,6 +42,7 @@ WIDTH, PADDED, INPUT, WEIGHTS, MASK, DELTA = range(6)
 # Entries of the settings of a call.
 RATE, DECAY1, DECAY2, EPSILON, KEEP_SCALE = range(5)
 
+_FASTMATH = {"contract", "arcp", "nsz", "reassoc", "afn"}
 _FLOATS, _INTS = ir.VectorType(ir.FloatType(), PANEL), ir.VectorType(ir.IntType(32), PANEL)
 _INDEX = ir.IntType(64)
 
@@ -423,19 +426,6 @@ def _panel_loss(typingctx, s, z, y, d, classes, scale):  # type: ignore[no-untyp
     return sig, codegen
 
 
-def compiled(signature: str) -> Callable[[Callable[..., Any]], Any]:
-    """Compile at import, kept on disk for the next process where a place for it can be written."""
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        options = {"error_model": "numpy", "fastmath": {"contract", "arcp", "nsz", "reassoc", "afn"}}
-        try:
-            return numba.njit(signature, cache=True, **options)(function)
-        except RuntimeError:  # no folder for the cache: neither the package's nor the user's is writable
-            return numba.njit(signature, **options)(function)
-
-    return decorate
-
-
 @numba.njit(inline="never")
 def _load(x, s, at):  # type: ignore[no-untyped-def]
     """``(batch, features)`` -> panels, rows beyond the batch 0."""
@@ -550,7 +540,7 @@ _STATE = (
 )
 
 
-@compiled(f"float64(float32[:,:,::1], float32[:,:,::1], float32[:,::1], {_STATE}, uint32[::1], int64)")
+@compiled(f"float64(float32[:,:,::1], float32[:,:,::1], float32[:,::1], {_STATE}, uint32[::1], int64)", _FASTMATH)
 def train_steps(x, y, weight, p, m, v, s, plan, settings, draws, done):  # type: ignore[no-untyped-def]
     """Take one step on each batch of ``x`` (steps, batch, features); the sum of their losses.
 
@@ -572,7 +562,8 @@ def train_steps(x, y, weight, p, m, v, s, plan, settings, draws, done):  # type:
 
 
 @compiled(
-    "void(float32[:,::1], float32[::1], float32[::1], int64[:,::1], float64[::1], uint32[::1], int64, float32[:,::1])"
+    "void(float32[:,::1], float32[::1], float32[::1], int64[:,::1], float64[::1], uint32[::1], int64, float32[:,::1])",
+    _FASTMATH,
 )
 def forward_step(x, p, s, plan, settings, draws, step, logits):  # type: ignore[no-untyped-def]
     """``logits`` (batch, classes) of step number ``step`` of a block, dropout applied."""
@@ -584,7 +575,7 @@ def forward_step(x, p, s, plan, settings, draws, step, logits):  # type: ignore[
             logits[row, c] = s[plan[-1, INPUT] + (q * (classes + 1) + c) * PANEL + lane]
 
 
-@compiled(f"void(float32[:,::1], {_STATE}, int64)")
+@compiled(f"void(float32[:,::1], {_STATE}, int64)", _FASTMATH)
 def backward_step(delta, p, m, v, s, plan, settings, done):  # type: ignore[no-untyped-def]
     """Finish the step that `forward_step` began, from the loss's gradient on the logits, ``(batch, classes)``."""
     size, classes = delta.shape

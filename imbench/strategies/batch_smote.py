@@ -11,10 +11,10 @@ from torch.nn.functional import one_hot, pad
 
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
+from imbench.contract.rows import between
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.strategies.by_class import ByClass
 from imbench.strategies.nearest import nearest
-from imbench.strategies.rows import between
 
 MOST_NEIGHBOURS = 5
 # With fewer rows in some class of the batch there are no neighbours worth the name: rows are repeated instead.

@@ -11,7 +11,6 @@ from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.strategies.parameters import positive
-from imbench.strategies.rows import mixed
 
 
 @dataclass(frozen=True)
@@ -55,4 +54,4 @@ class MixUp(BatchStrategy):
         share = noise.beta(self.alpha, self.alpha)  # (*stack,)
         partners = noise.permutation(batch.size)  # (*stack, batch)
         rows = torch.arange(batch.size, device=partners.device).expand_as(partners)
-        return mixed(batch, rows, partners, share)
+        return batch.take_mixed(rows, partners, share)

@@ -9,7 +9,6 @@ from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.strategies.parameters import positive
-from imbench.strategies.rows import mixed
 
 
 @dataclass(frozen=True)
@@ -57,4 +56,4 @@ class ReMix(BatchStrategy):
         rows = noise.balanced(batch.y)  # line 3: (*stack, batch) row numbers
         partners = rows.gather(-1, noise.permutation(batch.size))  # line 4
         share = noise.beta(self.alpha, self.alpha)  # line 5: (*stack,)
-        return mixed(batch, rows, partners, share)  # lines 6 and 7
+        return batch.take_mixed(rows, partners, share)  # lines 6 and 7

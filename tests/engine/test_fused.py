@@ -12,6 +12,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from imbench.contract import rows
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.protocol import Protocol
@@ -167,13 +168,15 @@ def test_logits_of_any_size_give_a_finite_loss():
 @pytest.fixture
 def no_numba(monkeypatch):
     """Numba as it is where it is not installed, and nothing imported yet."""
-    for name in ("fused", "fused_plan", "kernel"):
-        monkeypatch.delitem(sys.modules, f"imbench.engine.{name}")
-        monkeypatch.delattr(f"imbench.engine.{name}")
+    for room, name in (("engine", "fused"), ("engine", "fused_plan"), ("engine", "kernel"), ("contract", "moves")):
+        monkeypatch.delitem(sys.modules, f"imbench.{room}.{name}", raising=False)
+        monkeypatch.delattr(f"imbench.{room}.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)
-    choice._fused.cache_clear()
+    for cached in (choice._fused, rows._moves):
+        cached.cache_clear()
     yield
-    choice._fused.cache_clear()
+    for cached in (choice._fused, rows._moves):
+        cached.cache_clear()
 
 
 def test_without_numba_torch_takes_over_with_one_notice(no_numba):
@@ -204,7 +207,7 @@ def test_another_device_is_refused():
 
 def test_where_no_folder_can_hold_the_cache_it_compiles_all_the_same(monkeypatch):
     monkeypatch.setattr("numba.core.caching.CompileResultCacheImpl._locator_classes", [])
-    double = kernel.compiled("float32(float32)")(lambda x: x + x)
+    double = kernel.compiled("float32(float32)", set())(lambda x: x + x)
     assert double(np.float32(2)) == 4
 
 

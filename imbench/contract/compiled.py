@@ -1,0 +1,28 @@
+"""How functions are compiled for the CPU."""
+
+# Numba's functions have no types that mypy could follow.
+# mypy: disable-error-code="no-untyped-call, call-overload"
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+
+def compiled(signature: str, fastmath: set[str]) -> Callable[[Callable[..., Any]], Any]:
+    """Compile at import, kept on disk for the next process where a place for it can be written.
+
+    Numba's cache notices changes of the file that a compiled function is written in, and of no other: what it calls
+    must be there too.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        options = {"error_model": "numpy", "fastmath": fastmath}
+        try:
+            return numba.njit(signature, cache=True, **options)(function)
+        except RuntimeError:  # no folder for the cache: neither the package's nor the user's is writable
+            return numba.njit(signature, **options)(function)
+
+    return decorate

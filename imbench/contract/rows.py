@@ -1,0 +1,132 @@
+"""Rows of a stack of batches on the move: mixed, scaled, drawn by class.
+
+Each function is a few operations of PyTorch, on any device and in any precision. In blocks for many nets on a CPU,
+where passes over memory cost more than arithmetic, compiled code takes their place (`imbench.contract.moves`): one
+pass, and the same bits.
+"""
+
+from __future__ import annotations
+
+import functools
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+# Numbers made at a time: with their two sources, about 3 MB in float32. Changes no result.
+PIECE = 2**18
+
+
+def between(values: Tensor, first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+    """The points at ``share`` of the way from one row to another, ``first + share * (second - first)``.
+
+    Parameters
+    ----------
+    values : ``(*stack, batch, *features)``
+    first, second : ``(*stack, new batch)`` row numbers in ``[0, batch)``
+    share : ``(*stack, new batch)`` or broadcastable to it, in [0, 1]
+
+    Returns
+    -------
+    ``(*stack, new batch, *features)``. Where both rows are equal the result is too, digit by digit.
+    """
+    size, features = values.shape[first.ndim - 1], values.shape[first.ndim :]
+    batches = values.shape[: first.ndim - 1].numel()
+    share = share.to(values.dtype).expand(first.shape)
+    moves = _compiled_for(values, share) if first.ndim > 1 else None
+    if moves is not None:
+        result = values.new_empty(batches, first.shape[-1], features.numel())
+        numbers = (_array(rows.reshape(batches, -1)) for rows in (first, second))
+        moves.between(
+            _array(values.reshape(batches, size, -1)), *numbers, _array(share.reshape(batches, -1)), result.numpy()
+        )
+        return result.reshape(*first.shape, *features)
+    table = values.reshape(batches * size, -1)  # each batch of the stack starts at its own row of it
+    start = torch.arange(0, batches * size, size, device=values.device).unsqueeze(-1)
+    one, other = ((rows.reshape(batches, -1) + start).flatten() for rows in (first, second))
+    way = share.reshape(-1, 1)
+    result = table.new_empty(len(one), table.shape[-1])
+    step = max(1, PIECE // max(1, table.shape[-1]))
+    for piece in (slice(i, i + step) for i in range(0, len(one), step)):
+        result[piece] = torch.lerp(table.index_select(0, one[piece]), table.index_select(0, other[piece]), way[piece])
+    return result.reshape(*first.shape, *features)
+
+
+def scaled(
+    table: Tensor, numbers: Tensor, center: Tensor, scale: Tensor, clip: float, *, has_missing: bool = True
+) -> Tensor:
+    """Rows of a table as nets see them, ``clip((x - center) * scale)``, missing values 0.
+
+    Parameters
+    ----------
+    table : ``(rows, features)``; ``numbers``: ``(nets, *any)`` of its rows, in ``[0, rows)``
+    center, scale : ``(nets, features)``
+    clip : at most so far from 0
+    has_missing : whether the table has NaN at all
+
+    Returns
+    -------
+    ``(nets, *any, features)``
+    """
+    nets, features = len(numbers), table.shape[-1]
+    moves = _compiled_for(table, center, scale)
+    if moves is not None:
+        result = table.new_empty(nets, numbers[0].numel(), features)
+        arrays = (_array(values) for values in (table, numbers.reshape(nets, -1), center, scale))
+        moves.scaled(*arrays, clip, has_missing, result.numpy())
+        return result.reshape(*numbers.shape, features)
+    per_net = (nets, *[1] * (numbers.ndim - 1), features)
+    x = table.index_select(0, numbers.reshape(-1)).reshape(*numbers.shape, features)
+    x = x.sub_(center.reshape(per_net)).mul_(scale.reshape(per_net))
+    if has_missing:
+        x = x.nan_to_num_(nan=0.0, posinf=clip, neginf=-clip)
+    return x.clamp_(-clip, clip)
+
+
+def balanced(y: Tensor, class_luck: Tensor, row_luck: Tensor) -> Tensor:
+    """Row numbers ``(*stack, batch)`` of the draw that `imbench.contract.noise.Noise.balanced` describes.
+
+    Parameters
+    ----------
+    y : ``(*stack, batch, classes)`` labels
+    class_luck : ``(*stack, classes)`` in [0, 1): of the classes present, that with the least goes first
+    row_luck : ``(*stack, batch)`` in [0, 1): for each row drawn, where among the rows of its class
+    """
+    size, classes = y.shape[-2:]
+    moves = _compiled_for(y, class_luck, row_luck) if y.ndim > 2 else None
+    if moves is not None:
+        rows = torch.empty(y.shape[:-1], dtype=torch.int64)
+        flat = y.reshape(-1, size, classes), class_luck.reshape(-1, classes), row_luck.reshape(-1, size)
+        moves.balanced(*(_array(values) for values in flat), rows.reshape(-1, size).numpy())
+        return rows
+    labels, by_class = y.argmax(dim=-1).sort(dim=-1, stable=True)  # (*stack, batch)
+    numbers = torch.arange(classes + 1, device=y.device).expand(*labels.shape[:-1], -1).contiguous()
+    first = torch.searchsorted(labels, numbers)  # (*stack, classes + 1): where each class starts among `labels`
+    counts = first.diff(dim=-1)
+    present = counts > 0
+    # A random order of the classes, those present first: slot s of the new batch takes class number s mod C of it.
+    turn = torch.where(present, class_luck, 2.0).argsort(dim=-1)
+    slot = torch.arange(size, device=y.device) % present.sum(dim=-1, keepdim=True)  # (*stack, batch)
+    drawn = turn.gather(-1, slot)  # (*stack, batch): the class of each slot
+    available = counts.gather(-1, drawn)
+    nth = (row_luck * available).long().minimum(available - 1)
+    return by_class.gather(-1, first.gather(-1, drawn) + nth)
+
+
+def _compiled_for(*values: Tensor) -> ModuleType | None:
+    """The compiled functions, if they can take these."""
+    suits = all(v.device.type == "cpu" and v.dtype == torch.float32 and not v.requires_grad for v in values)
+    return _moves() if suits else None
+
+
+@functools.cache
+def _moves() -> ModuleType | None:
+    try:
+        from imbench.contract import moves
+    except ImportError:  # without Numba; the engine gives notice of what else that costs
+        return None
+    return moves
+
+
+def _array(values: Tensor) -> object:
+    return values.contiguous().numpy()

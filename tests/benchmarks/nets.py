@@ -23,7 +23,9 @@ from imbench.engine.cohort import Cohort, Request
 from imbench.engine.fused import FusedNets
 from imbench.engine.group import CACHE_BYTES, _training
 from imbench.engine.mlp import mlp_widths
+from imbench.registry import strategy
 from imbench.strategies.remix import ReMix
+from imbench.worker import MEMORY_VARIABLES
 
 # name: features, batch size, training rows; the times (us) that the fused kernel itself must keep to on one core of a
 # 2.45 GHz EPYC, and how many plain loops one core must replace, the whole path counted (twice that on two cores).
@@ -183,13 +185,24 @@ def plain_loop_microseconds(shape, seconds=2.0):
     return (best / (rows // size) * 1e6,)
 
 
-def in_processes(what, shape, count, threads=1):
-    """The numbers of a function of this module, measured by this many processes at the same time."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, "-m", "tests.benchmarks.nets", what.__name__, shape]
+def step_parts(shape, name):
+    """Microseconds a net and step of the parts of `Epochs.shares` with this strategy, each at its fastest."""
+    features, size, rows, *_ = SHAPES[shape]
+    epochs = Epochs(FusedNets, made(features, rows), Protocol(batch_size=size), strategy(name))
+    fastest(epochs.measure, 3 * REPEATS)
+    return epochs.shares.values()
+
+
+def in_processes(what, *words, count=1, threads=1):
+    """The numbers of a function of this module, measured by this many processes at the same time.
+
+    They keep freed memory as workers do, whatever it is that they measure.
+    """
+    environment = MEMORY_VARIABLES | os.environ | {"OMP_NUM_THREADS": str(threads)}
+    command = [sys.executable, "-m", "tests.benchmarks.nets", what.__name__, *words]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(count)]
     return [[float(word) for word in process.communicate()[0].split()] for process in processes]
 
 
 if __name__ == "__main__":
-    print(*globals()[sys.argv[1]](sys.argv[2]))
+    print(*globals()[sys.argv[1]](*sys.argv[2:]))

@@ -22,9 +22,11 @@ from imbench.engine.runner import Runner
 from imbench.engine.stacked import StackedNets
 from imbench.engine.together import Alone, Together, Trainer
 
-# Bytes of one core's share of the last-level cache that a block of batches may take in the fused engine, and bytes that
-# a stack may take on a CPU; on a GPU, the share of its free memory. They change speed, and no number.
-CACHE_BYTES = 2**22
+# Bytes of one core's share of the last-level cache that a block of batches may take in the fused engine, the same where
+# a loss of the strategy's own is differentiated for all nets of a block at once (which the more of them share the
+# better), and bytes that a stack may take on a CPU; on a GPU, the share of its free memory. They change speed, and no
+# number.
+CACHE_BYTES, OWN_LOSS_BYTES = 2**22, 2**23
 HOST_BYTES = 2**30
 GPU_SHARE = 0.6
 
@@ -136,7 +138,8 @@ def _shares(job: int, request: Request, engine: Engine | None, device: torch.dev
         steps, size, _ = batches
         block = min(steps, BLOCK_STEPS) * size * request.dataset.x[0].nbytes
         # One operation for all nets is what makes the general engine fast; a block in the cache, the fused one.
-        nets = max(1, most // _net_bytes(request, batches) if chosen is StackedNets else CACHE_BYTES // block)
+        cache = CACHE_BYTES if type(request.strategy).loss is BatchStrategy.loss else OWN_LOSS_BYTES
+        nets = max(1, most // _net_bytes(request, batches) if chosen is StackedNets else cache // block)
         for first in range(0, len(members), nets):
             yield _Share(job, request, members[first : first + nets], batches, chosen)
 

@@ -1,0 +1,58 @@
+"""Every strategy trains: registered by its name, in the engine that serves it, on a small table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from longtail_made import EVERY, TABULAR
+
+import imbench
+import imbench_longtail as lt
+from imbench.engine.choice import engine_for
+from imbench.engine.fused import FusedNets
+from imbench.engine.stacked import StackedNets
+
+NAMES = sorted({s.name for s in TABULAR})
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("longtail")
+    rng = np.random.default_rng(0)
+    kind = (rng.random(400) < 0.1).astype(int)
+    table = pd.DataFrame(rng.normal(size=(400, 4)) + kind[:, None], columns=list("abcd")).assign(kind=kind)
+    table.to_csv(folder / "table.csv", index=False)
+    return imbench.run(
+        datasets=[f"{folder / 'table.csv'}:target=kind"],
+        strategies=["baseline", *NAMES, "ldam-drw:deferral=0.3"],
+        protocol="smoke",
+        store=folder / "store",
+        jobs=1,
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_strategy_has_trained(results, name):
+    rows = results.frame().query("strategy == @name")
+    assert len(rows)
+    assert np.isfinite(rows["log_loss"]).all()
+
+
+def test_late_weights_change_what_is_learnt(results):
+    frame = results.frame()
+    ldam, never, late = (
+        frame[frame["strategy"] == spec]["log_loss"].tolist() for spec in ("ldam", "ldam-drw", "ldam-drw:deferral=0.3")
+    )
+    assert never == ldam  # of 3 epochs, 0 to 2, none is as late as 0.8 * 3
+    assert late != ldam
+
+
+@pytest.mark.parametrize("strategy", EVERY, ids=lambda s: s.spec)
+def test_fused_engine_takes_all_but_the_manifold_methods(strategy):
+    own_forward = isinstance(strategy, lt.ManifoldMixUp | lt.ManifoldReMix)
+    assert engine_for(strategy, torch.device("cpu")) is (StackedNets if own_forward else FusedNets)
+
+
+def test_cutmix_serves_images_alone():
+    assert lt.CutMix.modalities == ("image",)
+    assert all(s.modalities == ("tabular", "image") for s in TABULAR)

@@ -125,7 +125,10 @@ def parts_of(plan: Plan, workers: int, device: str) -> list[Part]:
 def _cut(job: Job, plan: Plan, most: float, workers: int, device: str) -> list[Part]:
     size = plan.size(job)
     count = 1 if workers == 1 else min(size.nets, math.ceil(size.cost / most))
-    if count > 1 and not is_independent(Registry(plan.plugins).strategy(job.strategy), device):
+    registry = Registry(plan.plugins)
+    if count > 1 and not is_independent(
+        registry.strategy(job.strategy), device, registry.card(job.variant.spec).modality
+    ):
         count = 1
     bounds = [size.nets * i // count for i in range(count + 1)]
     return [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,7 @@ from imbench.data.load import data_hash, fetch
 from imbench.data.sources.mirror import open_mirror
 from imbench.data.suites import SuiteEntry, load_suite
 from imbench.data.variants import expected_counts, parse_variant
-from imbench.engine.mlp import mlp_widths
+from imbench.engine.architectures import architecture_of
 from imbench.engine.train import steps_per_epoch
 from imbench.protocols import load_protocol
 from imbench.registry import Registry
@@ -317,6 +316,5 @@ def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:
     nets = protocol.repeats * protocol.folds
     train = int(sum(counts) * (1 - 1 / protocol.folds) * (1 - protocol.validation))
     steps = nets * protocol.epochs * steps_per_epoch(train, protocol)
-    widths = mlp_widths(card.features, len(counts), protocol)
-    weights = sum(a * b for a, b in itertools.pairwise(widths))
-    return Size(counts, nets, steps, steps * (SECONDS_PER_STEP + 6 * protocol.batch_size * weights / RATE))
+    products = architecture_of(card.shape, len(counts), protocol).products
+    return Size(counts, nets, steps, steps * (SECONDS_PER_STEP + 6 * protocol.batch_size * products / RATE))

@@ -12,6 +12,9 @@ from imbench.contract.errors import UsageError
 from imbench.contract.spec import convert, format_spec
 
 SCHEDULES = ("plateau", "constant", "cosine")
+NETS = ("paper", "resnet32")
+# Fields that came after results were stored: where they have this value they are no part of the identity.
+_LATER = {"net": "paper"}
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Protocol:
     validation : share of each training part held out, stratified, for validation; in (0, 1)
     batch_size : rows in a mini-batch; a training part smaller than it is one batch
     drop_last : whether an incomplete last batch is dropped
+    net : ``paper``, a dense net for tables and a small convolutional one for images, or ``resnet32`` for images
     hidden_layers : number of hidden layers of the dense net
     width_divisor, multiclass_width_divisor : hidden width is ``int(2 * (features + classes) / divisor)``, the second
         divisor for more than two classes (the authors' multi-class code uses 0.75)
@@ -48,6 +52,7 @@ class Protocol:
     validation: float = 0.3
     batch_size: int = 64
     drop_last: bool = True
+    net: str = "paper"
     hidden_layers: int = 3
     width_divisor: float = 3.0
     multiclass_width_divisor: float = 3.0
@@ -110,7 +115,8 @@ class Protocol:
 
     def identity(self) -> dict[str, Any]:
         """The fields that decide the numbers: all but the name and the exceptions (applied before)."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("name", "exceptions")}
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {k: v for k, v in fields.items() if k not in ("name", "exceptions") and _LATER.get(k, _NOTHING) != v}
 
 
 def _positive(value: Any) -> bool:
@@ -130,6 +136,7 @@ def _is_a(value: Any, kind: Any) -> bool:
     return isinstance(value, kind)
 
 
+_NOTHING = object()
 _CALLED = {bool: "true or false", str: "text"}
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "epochs": (_positive, "a positive whole number"),
@@ -146,6 +153,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "beta1": (lambda v: 0 <= v < 1, "at least 0 and less than 1"),
     "beta2": (lambda v: 0 <= v < 1, "at least 0 and less than 1"),
     "epsilon": (_positive, "positive"),
+    "net": (lambda v: v in NETS, "one of " + ", ".join(NETS)),
     "schedule": (lambda v: v in SCHEDULES, "one of " + ", ".join(SCHEDULES)),
     "plateau_factor": (lambda v: 0 < v < 1, "between 0 and 1"),
     "plateau_patience": (_positive, "a positive whole number"),

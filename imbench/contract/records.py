@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -77,6 +78,15 @@ class Card:
     licence: str = ""
     citation: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a row: ``(features,)``; of a square image in one colour or three, ``(channels, height, width)``."""
+        if self.modality == "tabular":
+            return (self.features,)
+        channels = 3 if math.isqrt(self.features // 3) ** 2 * 3 == self.features else 1
+        side = math.isqrt(self.features // channels)
+        return (channels, side, side)
 
 
 @dataclass(frozen=True)

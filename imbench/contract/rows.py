@@ -59,24 +59,24 @@ def scaled(
 
     Parameters
     ----------
-    table : ``(rows, features)``; ``numbers``: ``(nets, *any)`` of its rows, in ``[0, rows)``
-    center, scale : ``(nets, features)``
+    table : ``(rows, *features)``, of any type; ``numbers``: ``(nets, *any)`` of its rows, in ``[0, rows)``
+    center, scale : ``(nets, *features)``, or axes of 1 in their place
     clip : at most so far from 0
     has_missing : whether the table has NaN at all
 
     Returns
     -------
-    ``(nets, *any, features)``
+    ``(nets, *any, *features)``
     """
-    nets, features = len(numbers), table.shape[-1]
-    moves = _compiled_for(table, center, scale)
+    nets, features = len(numbers), table.shape[1:].numel()
+    moves = _compiled_for(table, center, scale) if table.ndim == 2 else None
     if moves is not None:
         result = table.new_empty(nets, numbers[0].numel(), features)
         arrays = (_array(values) for values in (table, numbers.reshape(nets, -1), center, scale))
         moves.scaled(*arrays, clip, has_missing, result.numpy())
         return result.reshape(*numbers.shape, features)
-    per_net = (nets, *[1] * (numbers.ndim - 1), features)
-    x = table.index_select(0, numbers.reshape(-1)).reshape(*numbers.shape, features)
+    per_net = (nets, *[1] * (numbers.ndim - 1), *center.shape[1:])
+    x = table.index_select(0, numbers.reshape(-1)).reshape(*numbers.shape, *table.shape[1:]).to(center.dtype)
     x = x.sub_(center.reshape(per_net)).mul_(scale.reshape(per_net))
     if has_missing:
         x = x.nan_to_num_(nan=0.0, posinf=clip, neginf=-clip)

@@ -41,14 +41,14 @@ class Table:
         self.x = torch.as_tensor(dataset.x, device=device)
         self.y = torch.as_tensor(dataset.y, device=device)
         self.classes = dataset.classes
-        # Block by block: a mask of the whole table would be a quarter of its size again.
-        blocks = range(0, len(dataset.x), _BLOCK)
+        # Block by block: a mask of the whole table would be a quarter of its size again. Pixels are never missing.
+        blocks = range(0, len(dataset.x) if dataset.x.ndim == 2 else 0, _BLOCK)
         self.has_missing = any(np.isnan(dataset.x[start : start + _BLOCK]).any() for start in blocks)
 
     def rows(self, numbers: Tensor, center: Tensor, scale: Tensor, clip: float) -> Tensor:
-        """Rows ``(nets, *any)`` -> ``(nets, *any, features)``: ``clip((x - center) * scale)``, missing values 0.
+        """Rows ``(nets, *any)`` -> ``(nets, *any, *features)``: ``clip((x - center) * scale)``, missing values 0.
 
-        ``center`` and ``scale`` are ``(nets, features)``.
+        ``center`` and ``scale`` are ``(nets, features)``, of images ``(nets, channels, 1, 1)``.
         """
         return scaled(self.x, numbers, center, scale, clip, has_missing=self.has_missing)
 

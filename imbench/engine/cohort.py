@@ -17,13 +17,13 @@ from imbench.contract.protocol import Protocol
 from imbench.contract.records import Dataset, Fold, Predictions, Preprocessing, Split
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.contract.streams import stream
+from imbench.engine.architectures import architecture_of
 from imbench.engine.batches import Batches, Table
 from imbench.engine.exposure import ExposureMeter
-from imbench.engine.mlp import glorot_uniform, mlp_widths
 from imbench.engine.schedule import Schedule
 
-# Rows predicted at once: bounds the memory of a prediction, and changes no number.
-PREDICTION_ROWS = 8192
+# Rows predicted at once, and numbers that may leave a layer then: bounds of the memory of a prediction.
+PREDICTION_ROWS, PREDICTION_NUMBERS = 8192, 2**24
 
 # What nets advance by: batches of stack (nets, steps), what is known of them, noise, and learning rates.
 Block = tuple[Batch, TrainingInfo, Noise, np.ndarray]
@@ -98,7 +98,7 @@ class Cohort:
         self.folds = [request.folds[i] for i in members]
         self.preprocessing = [request.preprocessing[i] for i in members]
         self.batches = Batches(table, dataset, self.folds, self.preprocessing, *batching)
-        self.widths = mlp_widths(dataset.x.shape[1], dataset.classes, self.protocol)
+        self.architecture = architecture_of(dataset.x.shape[1:], dataset.classes, self.protocol)
         self._keys = [(*dataset.stream_key, fold.repeat, fold.fold) for fold in self.folds]
         self.schedule = Schedule(len(self.folds), self.protocol, self.batches.steps + bool(self.batches.last))
         self.streams = [stream("strategy", *key, self.strategy.name) for key in self._keys]
@@ -115,8 +115,8 @@ class Cohort:
         self._begin_epoch(0)
 
     def weights(self) -> list[list[np.ndarray]]:
-        """Initial weights of each net, as `glorot_uniform` makes them."""
-        return [glorot_uniform(self.widths, stream("weights", *key)) for key in self._keys]
+        """The arrays of each net before its first step."""
+        return [self.architecture.weights(stream("weights", *key)) for key in self._keys]
 
     def dropout_streams(self) -> list[np.random.Generator]:
         """Where each net's dropout draws from."""
@@ -243,13 +243,14 @@ class Cohort:
 
     def _predict(self, position: int, index: int, rows: np.ndarray) -> Split:
         fitted = self.preprocessing[index]
+        at_once = max(1, min(PREDICTION_ROWS, PREDICTION_NUMBERS // max(self.architecture.outputs)))
         device = self.table.x.device
         center, scale = on_device(fitted.center[None], device), on_device(fitted.scale[None], device)
         parts = [
             torch.softmax(
                 self.nets.logits(position, self.table.rows(numbers[None], center, scale, fitted.clip)[0]), dim=-1
             )
-            for numbers in torch.split(on_device(rows, device), PREDICTION_ROWS)
+            for numbers in torch.split(on_device(rows, device), at_once)
         ]
         dataset = self.request.dataset
         return Split(dataset.rows[rows], dataset.y[rows], torch.cat(parts).cpu().numpy())

@@ -17,6 +17,7 @@ from imbench.engine import kernel
 from imbench.engine.dropout import block_keys, threshold
 from imbench.engine.fused_plan import plan_net, working_space
 from imbench.engine.loss import mean_loss
+from imbench.engine.mlp import Mlp
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,15 +36,15 @@ class FusedNets:
 
     Parameters
     ----------
-    widths : ``(features, hidden, …, classes)``
-    weights : for each net, ``[W0, b0, W1, b1, …]`` as `imbench.engine.mlp.glorot_uniform` makes them
+    architecture : what the nets are
+    weights : for each net, its arrays as `Mlp.weights` makes them
     dropout_streams : one generator for each net
     strategy, protocol : what decides the loss and the optimizer
     """
 
     def __init__(
         self,
-        widths: tuple[int, ...],
+        architecture: Mlp,
         weights: Sequence[Sequence[np.ndarray]],
         dropout_streams: Sequence[np.random.Generator],
         strategy: BatchStrategy,
@@ -52,12 +53,12 @@ class FusedNets:
     ) -> None:
         if torch.device(device).type != "cpu":
             raise ValueError(f"FusedNets trains on the cpu, got device {device}; StackedNets trains on any device")
-        self.widths, self.strategy, self.protocol = widths, strategy, protocol
+        self.widths, self.strategy, self.protocol = architecture.widths, strategy, protocol
         self._streams = list(dropout_streams)
         self._own_loss = type(strategy).loss is not BatchStrategy.loss
         self._steps_done = 0
         self._rooms: dict[int, _Room] = {}
-        self._layout, parameters, _ = plan_net(widths, 1)
+        self._layout, parameters, _ = plan_net(self.widths, 1)
         # (nets, parameters): each net's own are contiguous
         self._values, self._means, self._squares = np.zeros((3, len(weights), parameters), np.float32)
         for i, arrays in enumerate(weights):

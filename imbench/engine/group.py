@@ -1,9 +1,9 @@
-"""Train many jobs as few large stacks: nets of the same widths side by side, whatever their strategy and variant."""
+"""Train many jobs as few large stacks: nets of one architecture side by side, whatever their strategy and variant."""
 
 from __future__ import annotations
 
 import gc
-import itertools
+import math
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,10 +14,11 @@ import torch
 from imbench.contract.errors import UsageError
 from imbench.contract.records import Predictions
 from imbench.contract.strategy import BatchStrategy
+from imbench.engine.architecture import Architecture
+from imbench.engine.architectures import architecture_of
 from imbench.engine.batches import BLOCK_STEPS, Table, batching
-from imbench.engine.choice import Engine, engine_for
+from imbench.engine.choice import Engine, engine_for, stands_alone
 from imbench.engine.cohort import Cohort, Request
-from imbench.engine.mlp import mlp_widths
 from imbench.engine.runner import Runner
 from imbench.engine.stacked import StackedNets
 from imbench.engine.together import Alone, Together, Trainer
@@ -29,6 +30,7 @@ from imbench.engine.together import Alone, Together, Trainer
 CACHE_BYTES, OWN_LOSS_BYTES = 2**22, 2**23
 HOST_BYTES = 2**30
 GPU_SHARE = 0.6
+_FLOAT_BYTES = 4
 
 Result = tuple[int, list[Predictions] | Exception]
 
@@ -43,9 +45,9 @@ def train_group(
 ) -> Iterator[Result]:
     """Train every net of these jobs; each job's predictions as soon as its last net has ended.
 
-    Nets of the general engine are stacked over folds, strategies and variants where their widths and protocol are the
-    same; a strategy with a loss of its own is stacked with itself alone, over variants, and one with a forward pass of
-    its own over folds alone. No number depends on what is trained together.
+    Nets of the general engine are stacked over folds, strategies and variants where their architecture and protocol are
+    the same; a strategy with a loss of its own is stacked with itself alone, over variants, and one with a forward pass
+    of its own over folds alone. No number depends on what is trained together.
 
     Parameters
     ----------
@@ -62,9 +64,11 @@ def train_group(
     device = torch.device(device)
     jobs = [_Job(request) for request in requests]
     for i, job in enumerate(jobs):
-        if job.request.dataset.x.ndim != 2:
+        try:
+            _architecture(job.request)
+        except UsageError as error:  # there is no net for such data
             job.over = True
-            yield i, _no_net(job.request)
+            yield i, error
     todo = [(i, job.request) for i, job in enumerate(jobs) if not job.over]
     with _training(device):
         datasets = {id(request.dataset): request.dataset for _, request in todo}
@@ -103,6 +107,7 @@ class _Share:
     members: Sequence[int]
     batching: tuple[int, int, int]
     engine: Engine
+    alone: bool
 
     @property
     def bytes(self) -> int:
@@ -113,10 +118,10 @@ class _Share:
     def kind(self) -> Hashable:
         """Shares of one kind can be one stack."""
         strategy, protocol = self.request.strategy, replace(self.request.protocol, name="", exceptions={})
-        if self.engine is not StackedNets or type(strategy).forward is not BatchStrategy.forward:
+        if self.alone or self.engine is not StackedNets or type(strategy).forward is not BatchStrategy.forward:
             return id(self)
         own_loss = type(strategy).loss is not BatchStrategy.loss
-        return _widths(self.request), protocol, strategy if own_loss else None
+        return _architecture(self.request), protocol, strategy if own_loss else None
 
     def cohort(self, table: Table) -> Cohort:
         """Their nets before the first step."""
@@ -130,18 +135,20 @@ class _Share:
 
 def _shares(job: int, request: Request, engine: Engine | None, device: torch.device, most: int) -> Iterator[_Share]:
     """A job's folds by the number and size of their batches, in pieces of as many nets as go together."""
-    chosen = engine or engine_for(request.strategy, device)
+    chosen = engine or engine_for(request.strategy, device, request.dataset.card.modality)
     alike = defaultdict(list)
     for i, fold in enumerate(request.folds):
         alike[batching(len(fold.train), request.protocol)].append(i)
     for batches, members in alike.items():
         steps, size, _ = batches
-        block = min(steps, BLOCK_STEPS) * size * request.dataset.x[0].nbytes
+        block = min(steps, BLOCK_STEPS) * size * request.dataset.x[0].size * _FLOAT_BYTES
         # One operation for all nets is what makes the general engine fast; a block in the cache, the fused one.
         cache = CACHE_BYTES if type(request.strategy).loss is BatchStrategy.loss else OWN_LOSS_BYTES
         nets = max(1, most // _net_bytes(request, batches) if chosen is StackedNets else cache // block)
+        alone = stands_alone(request.dataset.card.modality, device)
+        nets = 1 if alone else nets
         for first in range(0, len(members), nets):
-            yield _Share(job, request, members[first : first + nets], batches, chosen)
+            yield _Share(job, request, members[first : first + nets], batches, chosen, alone)
 
 
 def _groups(shares: Iterable[_Share], most: int) -> Iterator[list[_Share]]:
@@ -187,15 +194,15 @@ def _net_bytes(request: Request, batches: tuple[int, int, int]) -> int:
     Of blocks there are the one being trained on, the one after it, and while that is made its rows as they come and
     what a strategy needs beside them.
     """
-    widths = _widths(request)
-    parameters = sum((a + 1) * b for a, b in itertools.pairwise(widths))
+    net = _architecture(request)
+    features = math.prod(net.features)
     steps, size, _ = batches
-    block = min(steps, BLOCK_STEPS) * size * (widths[0] + widths[-1] + 1)
-    return 4 * (5 * parameters + 4 * block + 8 * size * sum(widths))
+    block = min(steps, BLOCK_STEPS) * size * (features + net.classes + 1)
+    return _FLOAT_BYTES * (5 * net.size + 4 * block + 8 * size * (features + sum(net.outputs)))
 
 
-def _widths(request: Request) -> tuple[int, ...]:
-    return mlp_widths(request.dataset.x.shape[1], request.dataset.classes, request.protocol)
+def _architecture(request: Request) -> Architecture:
+    return architecture_of(request.dataset.x.shape[1:], request.dataset.classes, request.protocol)
 
 
 def _budget(device: torch.device) -> int:
@@ -206,14 +213,6 @@ def _budget(device: torch.device) -> int:
     free, _ = torch.cuda.mem_get_info(device)
     unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return int(GPU_SHARE * (free + unused))
-
-
-def _no_net(request: Request) -> UsageError:
-    dataset = request.dataset
-    return UsageError(
-        f"{dataset.variant.spec} holds {dataset.card.modality} data of shape {dataset.x.shape[1:]}, and there is "
-        "no net for it; choose a tabular dataset (imbench list datasets)"
-    )
 
 
 @contextmanager

@@ -20,7 +20,7 @@ class Inputs:
     Parameters
     ----------
     nets, steps, size : steps of a block and rows of a batch, at most
-    features, classes : columns of a batch
+    features, classes : shape of a row, and number of classes
     hidden : ``(hidden layers with dropout, units of each)``
     """
 
@@ -29,13 +29,13 @@ class Inputs:
         nets: int,
         steps: int,
         size: int,
-        features: int,
+        features: tuple[int, ...],
         classes: int,
         hidden: tuple[int, int],
         device: torch.device | str,
     ) -> None:
         self.steps, self.size, self._hidden = steps, size, hidden
-        self._x = torch.zeros(nets, steps, size, features, device=device)
+        self._x = torch.zeros(nets, steps, size, *features, device=device)
         self._y = torch.zeros(nets, steps, size, classes, device=device)
         self._share = torch.zeros(nets, steps, size, device=device)
         self._keys = torch.zeros(nets, 2, dtype=torch.int32, device=device)
@@ -63,7 +63,7 @@ class Inputs:
         self._draws[nets] = rows * self._hidden[1]
 
     def now(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The batches of the current step: x ``(nets, batch, features)``, y, and each row's share of the loss."""
+        """The batches of the current step: x ``(nets, batch, *features)``, y, and each row's share of the loss."""
         rows = self._first + self._step
         return self._at(self._x, rows), self._at(self._y, rows), self._at(self._share, rows)
 

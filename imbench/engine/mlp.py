@@ -1,12 +1,77 @@
-"""The paper's dense net: its widths and its initial weights."""
+"""The paper's dense net."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from imbench.contract.protocol import Protocol
+from imbench.engine.architecture import Architecture, Stage, glorot
+
+
+@dataclass(frozen=True)
+class Mlp(Architecture):
+    """Hidden layers with ReLU, dropout after every one but the last, and an output layer.
+
+    Parameters
+    ----------
+    hidden : units of each hidden layer
+    dropout : rate in [0, 1)
+    """
+
+    hidden: tuple[int, ...]
+    dropout: float = 0.0
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """``(features, hidden, …, classes)``."""
+        return (*self.features, *self.hidden, self.classes)
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """``[W0, b0, W1, b1, …]``, W ``(inputs, outputs)``, b ``(outputs,)``."""
+        return [shape for a, b in itertools.pairwise(self.widths) for shape in ((a, b), (b,))]
+
+    def weights(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """Glorot's uniform weights, and biases of zero."""
+        return glorot_uniform(self.widths, rng)
+
+    def stages(self, arrays: Sequence[Tensor], kept: Sequence[Tensor], *, training: bool) -> Sequence[Stage]:
+        """See `Architecture.stages`: one stage a layer, a hidden layer's dropout included."""
+        last = len(arrays) // 2 - 1
+        factors = [*(units / (1.0 - self.dropout) for units in kept), *[None] * (last + 1 - len(kept))]
+        return [dense(arrays[2 * i], arrays[2 * i + 1], relu=i < last, factor=factors[i]) for i in range(last + 1)]
+
+    @property
+    def outputs(self) -> list[int]:
+        """See `Architecture.outputs`."""
+        return list(self.widths[1:])
+
+    @property
+    def products(self) -> int:
+        """See `Architecture.products`."""
+        return sum(a * b for a, b in itertools.pairwise(self.widths))
+
+    @property
+    def dropped(self) -> tuple[int, int]:
+        """See `Architecture.dropped`."""
+        return (len(self.hidden) - 1 if self.dropout else 0, self.hidden[0] if self.hidden else 0)
+
+
+def dense(weight: Tensor, bias: Tensor, *, relu: bool, factor: Tensor | None = None) -> Stage:
+    """A layer of a stack of nets, ``(nets, batch, inputs)`` -> ``(nets, batch, outputs)``, times ``factor``."""
+
+    def run(x: Tensor) -> Tensor:
+        x = torch.baddbmm(bias[:, None], x, weight)
+        x = x.relu() if relu else x
+        return x if factor is None else x * factor
+
+    return run
 
 
 def mlp_widths(features: int, classes: int, protocol: Protocol) -> tuple[int, ...]:
@@ -17,14 +82,8 @@ def mlp_widths(features: int, classes: int, protocol: Protocol) -> tuple[int, ..
 
 
 def glorot_uniform(widths: tuple[int, ...], rng: np.random.Generator) -> list[np.ndarray]:
-    """Initial weights and biases ``[W0, b0, W1, b1, …]``, W ``(inputs, outputs)``, b ``(outputs,)``, float32.
-
-    Weights are uniform on ``±sqrt(6 / (inputs + outputs))`` (Glorot & Bengio 2010, equation 16), biases zero: the
-    defaults of Keras, which the authors used.
-    """
+    """Initial weights and biases ``[W0, b0, W1, b1, …]``, W ``(inputs, outputs)``, b ``(outputs,)``, float32."""
     parameters = []
     for inputs, outputs in itertools.pairwise(widths):
-        limit = np.sqrt(6.0 / (inputs + outputs))
-        parameters.append(rng.uniform(-limit, limit, (inputs, outputs)).astype(np.float32))
-        parameters.append(np.zeros(outputs, np.float32))
+        parameters += [glorot(rng, (inputs, outputs)), np.zeros(outputs, np.float32)]
     return parameters

@@ -1,4 +1,4 @@
-"""The general engine: many dense nets side by side in torch, one batched operation a layer, on any device."""
+"""The general engine: many nets side by side in torch, one batched operation a layer, on any device."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from imbench.contract.noise import Noise, on_device
 from imbench.contract.protocol import Protocol
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.engine.adam import StackedAdam
+from imbench.engine.architecture import Architecture
 from imbench.engine.dropout import block_keys
+from imbench.engine.forms import form_of, leaves_of, write_gradients
 from imbench.engine.inputs import Inputs
 from imbench.engine.loss import mean_loss
 from imbench.engine.part import Part
@@ -22,7 +24,7 @@ from imbench.engine.staged import StagedNet
 
 
 class StackedNets:
-    """A stack of dense nets (ReLU, dropout after every hidden layer but the last) with their Adam states.
+    """A stack of nets of one architecture with their Adam states.
 
     All nets take each step together, whichever strategy their batches come from, and whatever step of its epoch each is
     at; the nets of one `Part` take their blocks together. With the default loss a step is one function of tensors that
@@ -30,8 +32,8 @@ class StackedNets:
 
     Parameters
     ----------
-    widths : ``(features, hidden, …, classes)``
-    weights : for each net, ``[W0, b0, W1, b1, …]`` as `imbench.engine.mlp.glorot_uniform` makes them
+    architecture : what the nets are
+    weights : for each net, its arrays as `Architecture.weights` makes them
     dropout_streams : one generator for each net
     strategy : decides the loss and the forward pass; strategies that keep both defaults can share a stack
     protocol : what decides the optimizer
@@ -41,7 +43,7 @@ class StackedNets:
 
     def __init__(
         self,
-        widths: tuple[int, ...],
+        architecture: Architecture,
         weights: Sequence[Sequence[np.ndarray]],
         dropout_streams: Sequence[np.random.Generator],
         strategy: BatchStrategy,
@@ -51,18 +53,18 @@ class StackedNets:
         room: tuple[int, int] = (1, 1),
         runner: Runner | None = None,
     ) -> None:
-        self.widths, self.strategy, self.protocol, self.device = widths, strategy, protocol, device
+        self.architecture, self.strategy, self.protocol, self.device = architecture, strategy, protocol, device
         self.runner = runner or runner_for(device)
         self._streams = list(dropout_streams)
-        arrays = [np.stack(layer) for layer in zip(*weights, strict=True)]  # (nets, inputs, outputs), (nets, outputs)
+        arrays = [np.stack(layer) for layer in zip(*weights, strict=True)]  # (nets, *shape)
         self._adam = StackedAdam([torch.as_tensor(layer, device=device) for layer in arrays], protocol)
         # (nets,) sums of losses, until their part asks for them
         self.step_losses = torch.zeros(len(weights), dtype=torch.float64, device=device)
         self._live = np.ones(len(weights), bool)
         self._rates = np.zeros(len(weights))
-        self._dropout_layers = max(0, len(widths) - 3) if protocol.dropout else 0
+        self._form = form_of(architecture)
         self._parts: list[Part] = []
-        self._layers: list[Tensor] = []  # of the current step: what enters each layer, then the logits
+        self._logits = torch.empty(0)  # of the current step
         self._make_room(*room)
         kind = type(strategy)
         self._own_loss = kind.loss is not BatchStrategy.loss
@@ -70,7 +72,7 @@ class StackedNets:
 
     @property
     def parameters(self) -> list[Tensor]:
-        """Views ``[W0, b0, W1, b1, …]``, W ``(nets, inputs, outputs)``, b ``(nets, outputs)``."""
+        """Views of the arrays, each ``(nets, *shape)``, in the order of `Architecture.weights`."""
         return self._adam.parameters
 
     def part(self, first: int, nets: int) -> Part:
@@ -112,11 +114,9 @@ class StackedNets:
         return losses
 
     def logits(self, net: int, x: Tensor) -> Tensor:
-        """``(rows, classes)`` logits of one net without dropout, from ``(rows, features)``."""
-        for layer in range(len(self.widths) - 1):
-            x = torch.addmm(self.parameters[2 * layer + 1][net], x, self.parameters[2 * layer][net])
-            x = x.relu_() if layer < len(self.widths) - 2 else x
-        return x
+        """``(rows, classes)`` logits of one net as it predicts, from ``(rows, *features)``."""
+        arrays = [values[net : net + 1] for values in self.parameters]
+        return StagedNet(self.architecture.stages(arrays, (), training=False))(x[None])[0]
 
     def keep(self, nets: np.ndarray) -> None:
         """Go on with these nets only (their positions in the stack)."""
@@ -141,7 +141,7 @@ class StackedNets:
     def put(self, columns: np.ndarray, at: slice | Tensor, batch: Batch, rates: np.ndarray) -> None:
         """The next block of these nets, ``columns`` and ``at`` both being their positions, and its learning rates."""
         keys = np.zeros((len(columns), 2), np.uint32)
-        if self._dropout_layers:  # nothing is drawn where nothing can be dropped
+        if self.architecture.dropped[0]:  # nothing is drawn where nothing can be dropped
             keys = np.stack([block_keys(self._streams[i]) for i in columns])
         self._inputs.put(at, batch, keys)
         if (self._rates[columns] != rates).any():
@@ -155,13 +155,12 @@ class StackedNets:
     def close(self) -> None:
         """Free what the runner holds for these nets."""
         self.runner.forget()
-        self._layers = []
+        self._form.forget()
 
     def _make_room(self, steps: int, size: int) -> None:
-        hidden = self._dropout_layers, self.widths[1]
-        features, classes = self.widths[0], self.widths[-1]
-        self._inputs = Inputs(len(self._live), steps, size, features, classes, hidden, self.device)
-        self._delta = torch.zeros(len(self._live), size, classes, device=self.device)
+        nets, net = len(self._live), self.architecture
+        self._inputs = Inputs(nets, steps, size, net.features, net.classes, net.dropped, self.device)
+        self._delta = torch.zeros(nets, size, net.classes, device=self.device)
 
     def _pack(self) -> None:
         """Move the nets that live together; what a runner recorded holds no longer."""
@@ -178,44 +177,23 @@ class StackedNets:
 
     def _step(self) -> None:
         """A whole step with the default loss, cross-entropy on soft labels, in closed form."""
-        _, y, share = self._forward_of(*self._inputs.now())
-        log_p = torch.log_softmax(self._layers[-1], dim=-1)
+        x, y, share = self._inputs.now()
+        log_p = torch.log_softmax(self._form.forward(self.parameters, x, self._kept), dim=-1)
         losses = (y * log_p).sum(dim=-1).mul_(share).sum(dim=-1)
         self.step_losses.sub_(losses)
         delta = log_p.exp_().mul_(y.sum(dim=-1, keepdim=True)).sub_(y).mul_(share[..., None])
         self._backward(delta)
 
     def _forward(self) -> None:
-        self._forward_of(*self._inputs.now())
+        x, _, _ = self._inputs.now()
+        self._logits = self._form.forward(self.parameters, x, self._kept)
 
-    def _forward_of(self, x: Tensor, y: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Fill `_layers`, x ``(nets, batch, features)``; returns its arguments."""
-        last = len(self.widths) - 2
-        layers = [x]
-        for layer in range(last + 1):
-            # ReLU passes a positive factor on, so dropout's goes into the product.
-            factor = self._scale(layer)
-            bias, weight = self.parameters[2 * layer + 1][:, None], self.parameters[2 * layer]
-            values = torch.baddbmm(bias, layers[-1], weight, beta=factor, alpha=factor)
-            if layer < last:
-                values.relu_()
-            if layer < self._dropout_layers:
-                values.mul_(self._inputs.kept(layer, self.protocol.dropout))
-            layers.append(values)
-        self._layers = layers
-        return x, y, share
+    def _kept(self, layer: int) -> Tensor:
+        return self._inputs.kept(layer, self.protocol.dropout)
 
     def _backward(self, delta: Tensor) -> None:
         """From the losses' gradient on the logits ``(nets, batch, classes)`` to the end of the step."""
-        for layer in range(len(self.widths) - 2, -1, -1):
-            torch.bmm(self._layers[layer].transpose(1, 2), delta, out=self._adam.gradients[2 * layer])
-            torch.sum(delta, dim=1, out=self._adam.gradients[2 * layer + 1])
-            if layer:
-                factor = self._scale(layer - 1)
-                weight = self.parameters[2 * layer].transpose(1, 2)
-                delta = torch.baddbmm(delta[:, :1, :1], delta, weight, beta=0, alpha=factor)
-                # A unit that dropout or ReLU set to 0 passes nothing back.
-                delta.mul_(self._layers[layer] > 0)
+        self._form.backward(delta, self._adam.gradients)
         self._end_step()
 
     def _finish_step(self) -> None:
@@ -229,20 +207,20 @@ class StackedNets:
         self._delta.zero_()
         for part in self._parts:
             if len(part.columns) and part.error is None:
-                part.differentiate(self._layers[-1], self._delta, self.step_losses)
+                part.differentiate(self._logits, self._delta, self.step_losses)
 
     def _step_by_autograd(self) -> None:
         """A step with a forward pass of the strategy's own; never part of a graph, since it draws from its noise."""
         (part,) = self._parts
         batch, info, noise = part.batch_now()
-        kept = [self._inputs.kept(i, self.protocol.dropout)[:, : batch.size] for i in range(self._dropout_layers)]
-        leaves = [p.detach().requires_grad_() for p in self.parameters]
+        net = self.architecture
+        kept = [self._kept(layer)[:, : batch.size] for layer in range(net.dropped[0])]
         with torch.enable_grad():
-            logits, y = self.strategy.forward(StagedNet(leaves, kept, self.protocol.dropout), batch, noise)
+            leaves = leaves_of(net, self.parameters)
+            logits, y = self.strategy.forward(StagedNet(net.stages(leaves, kept, training=True)), batch, noise)
             losses = mean_loss(self.strategy.loss(logits, y, info), batch.weight)
-            gradients = torch.autograd.grad(losses.sum(), leaves)
-        for held, gradient in zip(self._adam.gradients, gradients, strict=True):
-            held.copy_(gradient)
+            total = losses.sum()
+        write_gradients(total, leaves, self._adam.gradients)
         self.step_losses.add_(losses.detach())
         self._end_step()
         self._took(1)
@@ -255,7 +233,3 @@ class StackedNets:
         for part in self._parts:
             if len(part.columns):
                 part.took(steps)
-
-    def _scale(self, layer: int) -> float:
-        """What the values that leave this layer are multiplied by, so that dropout keeps their mean."""
-        return 1.0 / (1.0 - self.protocol.dropout) if layer < self._dropout_layers else 1.0

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from imbench.engine.cohort import Cohort
+from imbench.engine.mlp import Mlp
 from imbench.engine.part import Part
 from imbench.engine.runner import Runner
 from imbench.engine.stacked import StackedNets
@@ -57,7 +58,9 @@ class Alone:
         """See `Trainer.close`."""
 
     def _train(self, cohort: Cohort) -> None:
-        nets = self._engine(cohort.widths, cohort.weights(), cohort.dropout_streams(), cohort.strategy, cohort.protocol)
+        net = cohort.architecture
+        assert isinstance(net, Mlp)  # the fused engine is chosen for tables alone
+        nets = self._engine(net, cohort.weights(), cohort.dropout_streams(), cohort.strategy, cohort.protocol)
         cohort.nets = nets
         while not cohort.done:
             block = cohort.next_block()
@@ -72,7 +75,7 @@ class Together:
 
     Parameters
     ----------
-    cohorts : of the same widths and protocol; of one strategy, unless all keep the default loss and forward pass
+    cohorts : of the same architecture and protocol; of one strategy, unless all keep the default loss and forward pass
     runner : how steps are run; default: what suits the device
     """
 
@@ -107,7 +110,7 @@ class Together:
         """Make one stack of all nets."""
         first = self._waiting[0]
         self._nets = StackedNets(
-            first.widths,
+            first.architecture,
             [weights for cohort in self._waiting for weights in cohort.weights()],
             [rng for cohort in self._waiting for rng in cohort.dropout_streams()],
             first.strategy,

@@ -26,7 +26,7 @@ def general(monkeypatch):
         build(self, widths, weights, *arguments, **named)
 
     monkeypatch.setattr(StackedNets, "__init__", counted)
-    monkeypatch.setattr("imbench.engine.group.engine_for", lambda strategy, device: StackedNets)
+    monkeypatch.setattr("imbench.engine.group.engine_for", lambda *_: StackedNets)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield stacks

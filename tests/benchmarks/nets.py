@@ -83,7 +83,7 @@ class Epochs:
         request = asked(dataset, strategy, protocol, together)
         self.cohort = Cohort(request, range(together), Table(dataset, "cpu"), batches)
         weights, streams = self.cohort.weights(), self.cohort.dropout_streams()
-        self.cohort.nets = self.nets = kind(self.cohort.widths, weights, streams, strategy, protocol)
+        self.cohort.nets = self.nets = kind(self.cohort.architecture, weights, streams, strategy, protocol)
         self.net_steps = together * batches[0]
         self.shares = {"gather": np.inf, "strategy": np.inf, "nets": np.inf}
 

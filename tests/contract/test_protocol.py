@@ -106,9 +106,14 @@ def test_a_setting_by_hand_wins_over_an_exception():
 def test_identity_is_every_field_that_decides_numbers():
     protocol = Protocol("mine", exceptions=EXCEPTIONS)
     fields = {field.name for field in dataclasses.fields(Protocol)}
-    assert set(protocol.identity()) == fields - {"name", "exceptions"}
+    assert set(protocol.identity()) == fields - {"name", "exceptions", "net"}
     assert protocol.identity() == Protocol("other").identity()
     assert protocol.identity() != Protocol(epochs=3).identity()
+
+
+def test_a_field_that_came_later_is_part_of_the_identity_only_where_it_is_not_what_was_before():
+    assert "net" not in Protocol().identity()
+    assert Protocol(net="resnet32").identity()["net"] == "resnet32"
 
 
 @pytest.mark.parametrize(

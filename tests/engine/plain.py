@@ -14,7 +14,7 @@ from imbench.engine.mlp import glorot_uniform, mlp_widths
 
 
 def plain_loop(dataset, fold, fitted, strategy, protocol):
-    """Train one net without dropout, at a constant rate; its weights [W0, b0, W1, b1, …] and its model."""
+    """Train one dense net without dropout, at a constant rate; its weights [W0, b0, W1, b1, …] and its model."""
     widths = mlp_widths(dataset.x.shape[1], dataset.classes, protocol)
     key = (*dataset.stream_key, fold.repeat, fold.fold)
     layers = [torch.nn.Linear(a, b) for a, b in itertools.pairwise(widths)]
@@ -22,6 +22,13 @@ def plain_loop(dataset, fold, fitted, strategy, protocol):
     for i, layer in enumerate(layers):
         layer.weight.data, layer.bias.data = start[2 * i].T.clone(), start[2 * i + 1].clone()
     model = torch.nn.Sequential(*[m for layer in layers for m in (layer, torch.nn.ReLU())][:-1])
+    train_plainly(model, dataset, fold, fitted, strategy, protocol)
+    return [p.detach().numpy() for layer in layers for p in (layer.weight.T, layer.bias)], model
+
+
+def train_plainly(model, dataset, fold, fitted, strategy, protocol):
+    """Train any model so, batch by batch."""
+    key = (*dataset.stream_key, fold.repeat, fold.fold)
     adam = torch.optim.Adam(model.parameters(), protocol.learning_rate, (0.9, 0.999), protocol.epsilon)
     x = np.nan_to_num((dataset.x[fold.train] - fitted.center) * fitted.scale).clip(-fitted.clip, fitted.clip)
     x, y = torch.from_numpy(x), torch.nn.functional.one_hot(torch.from_numpy(dataset.y[fold.train])).float()
@@ -29,7 +36,7 @@ def plain_loop(dataset, fold, fitted, strategy, protocol):
     counts = y.sum(0)
     size = min(protocol.batch_size, len(x))
     for epoch in range(protocol.epochs):
-        info = TrainingInfo(counts, "tabular", dataset.feature_kinds, epoch, protocol.epochs)
+        info = TrainingInfo(counts, dataset.card.modality, dataset.feature_kinds, epoch, protocol.epochs)
         rows = torch.from_numpy(order.permutation(len(x)))
         whole = rows[: len(x) // size * size].reshape(-1, size)
         blocks = [*torch.split(whole, BLOCK_STEPS), *([] if protocol.drop_last else [rows[None, whole.numel() :]])]
@@ -40,4 +47,3 @@ def plain_loop(dataset, fold, fitted, strategy, protocol):
                 adam.zero_grad()
                 (loss if batch.weight is None else loss * batch.weight[0, step]).mean().backward()
                 adam.step()
-    return [p.detach().numpy() for layer in layers for p in (layer.weight.T, layer.bias)], model

@@ -22,7 +22,7 @@ from imbench.engine import train as training
 from imbench.engine.dropout import block_keys, kept_units
 from imbench.engine.fused import FusedNets
 from imbench.engine.group import _training
-from imbench.engine.mlp import glorot_uniform
+from imbench.engine.mlp import Mlp, glorot_uniform
 from imbench.engine.stacked import StackedNets
 from tests.engine.made import fit, make_dataset, make_folds, watched_ends
 from tests.engine.plain import plain_loop
@@ -72,7 +72,8 @@ def both_engines(strategy, protocol, nets=3, widths=(21, 17, 17, 17, 3)):
 
     def build(kind):
         weights = [glorot_uniform(widths, np.random.default_rng(i)) for i in range(nets)]
-        return kind(widths, weights, [np.random.default_rng(100 + i) for i in range(nets)], strategy, protocol)
+        net = Mlp(widths[:1], widths[-1], tuple(widths[1:-1]), protocol.dropout)
+        return kind(net, weights, [np.random.default_rng(100 + i) for i in range(nets)], strategy, protocol)
 
     return build(FusedNets), build(StackedNets)
 
@@ -202,7 +203,7 @@ def test_the_engine_follows_device_and_strategy(strategy, device, kind):
 
 def test_another_device_is_refused():
     with pytest.raises(ValueError, match="StackedNets trains on any device"):
-        FusedNets((2, 2), [], [], Plain(), Protocol(), device="cuda")
+        FusedNets(Mlp((2,), 2, ()), [], [], Plain(), Protocol(), device="cuda")
 
 
 def test_where_no_folder_can_hold_the_cache_it_compiles_all_the_same(monkeypatch):

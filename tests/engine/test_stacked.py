@@ -12,7 +12,7 @@ from imbench.contract.protocol import Protocol
 from imbench.contract.strategy import TrainingInfo
 from imbench.engine.adam import StackedAdam
 from imbench.engine.inputs import Inputs
-from imbench.engine.mlp import glorot_uniform
+from imbench.engine.mlp import Mlp, glorot_uniform
 from imbench.engine.runner import Graphed
 from imbench.engine.stacked import StackedNets
 from tests.engine.recorded import Recorder
@@ -25,7 +25,8 @@ WIDTHS = (21, 17, 17, 17, 3)
 def stack(strategy, *, nets=3, dropout=0.2, widths=WIDTHS, **options):
     weights = [glorot_uniform(widths, np.random.default_rng(i)) for i in range(nets)]
     streams = [np.random.default_rng(100 + i) for i in range(nets)]
-    return StackedNets(widths, weights, streams, strategy, Protocol(dropout=dropout), **options)
+    net = Mlp(widths[:1], widths[-1], tuple(widths[1:-1]), dropout)
+    return StackedNets(net, weights, streams, strategy, Protocol(dropout=dropout), **options)
 
 
 def recorded():

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from imbench.contract.batch import Batch
-from imbench.contract.errors import UsageError
 from imbench.contract.protocol import Protocol
 from imbench.contract.strategy import BatchStrategy
 from imbench.engine.train import TrainingError, steps_per_epoch, train
@@ -165,10 +164,3 @@ def test_a_loss_that_is_not_finite_is_an_error_that_names_the_fold():
     dataset = make_dataset()
     with pytest.raises(TrainingError, match="repeat 0, fold 0 is nan after epoch 1"):
         trained(dataset, make_folds(dataset), Broken(), SHORT)
-
-
-def test_images_have_no_net_yet_and_the_error_says_so():
-    dataset = make_dataset()
-    object.__setattr__(dataset, "x", np.zeros((300, 3, 8, 8), np.uint8))
-    with pytest.raises(UsageError, match="no net"):
-        train(dataset, [], [], Plain(), SHORT)

@@ -1,0 +1,122 @@
+"""How a stack of nets computes a step: in closed form where that is simple, else by automatic differentiation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from imbench.engine.architecture import Architecture
+from imbench.engine.mlp import Mlp
+from imbench.engine.staged import StagedNet
+
+# Which units a layer's dropout keeps, ``(nets, batch, units)``.
+Kept = Callable[[int], Tensor]
+
+
+class Form(Protocol):
+    """One way to compute logits, and gradients from the losses' gradient on them."""
+
+    def forward(self, arrays: Sequence[Tensor], x: Tensor, kept: Kept) -> Tensor:
+        """Logits ``(nets, batch, classes)`` of rows trained on; what `backward` needs is held on to."""
+
+    def backward(self, delta: Tensor, gradients: Sequence[Tensor]) -> None:
+        """Write the gradients on the arrays, from that on the logits, which is lost."""
+
+    def forget(self) -> None:
+        """Let go of what is held."""
+
+
+class Closed:
+    """Dense nets: every product and every mask written out, with nothing recorded."""
+
+    def __init__(self, architecture: Mlp) -> None:
+        self._layers = len(architecture.widths) - 1
+        self._dropout_layers = architecture.dropped[0]
+        # What leaves a layer with dropout is multiplied by it, so that dropout keeps the mean.
+        self._scale = 1.0 / (1.0 - architecture.dropout)
+        self._arrays: Sequence[Tensor] = ()
+        self._values: list[Tensor] = []  # what enters each layer, then the logits
+
+    def forward(self, arrays: Sequence[Tensor], x: Tensor, kept: Kept) -> Tensor:
+        """See `Form.forward`; x ``(nets, batch, features)``."""
+        self._arrays, self._values = arrays, [x]
+        for layer in range(self._layers):
+            # ReLU passes a positive factor on, so dropout's goes into the product.
+            factor = self._factor(layer)
+            bias, weight = arrays[2 * layer + 1][:, None], arrays[2 * layer]
+            values = torch.baddbmm(bias, self._values[-1], weight, beta=factor, alpha=factor)
+            if layer < self._layers - 1:
+                values.relu_()
+            if layer < self._dropout_layers:
+                values.mul_(kept(layer))
+            self._values.append(values)
+        return self._values[-1]
+
+    def backward(self, delta: Tensor, gradients: Sequence[Tensor]) -> None:
+        """See `Form.backward`."""
+        for layer in range(self._layers - 1, -1, -1):
+            torch.bmm(self._values[layer].transpose(1, 2), delta, out=gradients[2 * layer])
+            torch.sum(delta, dim=1, out=gradients[2 * layer + 1])
+            if layer:
+                weight = self._arrays[2 * layer].transpose(1, 2)
+                delta = torch.baddbmm(delta[:, :1, :1], delta, weight, beta=0, alpha=self._factor(layer - 1))
+                # A unit that dropout or ReLU set to 0 passes nothing back.
+                delta.mul_(self._values[layer] > 0)
+
+    def forget(self) -> None:
+        """See `Form.forget`."""
+        self._arrays, self._values = (), []
+
+    def _factor(self, layer: int) -> float:
+        return self._scale if layer < self._dropout_layers else 1.0
+
+
+class Differentiated:
+    """Any nets: what autograd makes of the chain of stages."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        self._architecture = architecture
+        self._leaves: list[Tensor] = []
+        self._logits = torch.empty(0)
+
+    def forward(self, arrays: Sequence[Tensor], x: Tensor, kept: Kept) -> Tensor:
+        """See `Form.forward`."""
+        architecture = self._architecture
+        with torch.enable_grad():
+            self._leaves = leaves_of(architecture, arrays)
+            masks = [kept(layer) for layer in range(architecture.dropped[0])]
+            self._logits = StagedNet(architecture.stages(self._leaves, masks, training=True))(x)
+        return self._logits.detach()
+
+    def backward(self, delta: Tensor, gradients: Sequence[Tensor]) -> None:
+        """See `Form.backward`."""
+        write_gradients(self._logits, self._leaves, gradients, delta)
+        self.forget()
+
+    def forget(self) -> None:
+        """See `Form.forget`."""
+        self._leaves, self._logits = [], torch.empty(0)
+
+
+def leaves_of(architecture: Architecture, arrays: Sequence[Tensor]) -> list[Tensor]:
+    """The arrays, as what gradients are taken on; those that are not learned want none."""
+    return [a.detach().requires_grad_(learned) for a, learned in zip(arrays, architecture.learned, strict=True)]
+
+
+def write_gradients(of: Tensor, leaves: Sequence[Tensor], into: Sequence[Tensor], delta: Tensor | None = None) -> None:
+    """Write the gradients of ``of`` (weighted by ``delta``) on the leaves, zero on those that want none."""
+    wanted = [leaf for leaf in leaves if leaf.requires_grad]
+    found = iter(torch.autograd.grad(of, wanted, delta))
+    for leaf, place in zip(leaves, into, strict=True):
+        if leaf.requires_grad:
+            place.copy_(next(found))
+        else:
+            place.zero_()
+
+
+def form_of(architecture: Architecture) -> Form:
+    """The closed form of dense nets; automatic differentiation of others."""
+    return Closed(architecture) if isinstance(architecture, Mlp) else Differentiated(architecture)

@@ -11,7 +11,7 @@ from torch import Tensor
 from imbench import Batch, BatchStrategy, Noise, TrainingInfo, UsageError
 from imbench_longtail.parameters import judged
 
-# Of scale * max_margin. float32 knows 1 - p to 6e-8, and e^15 times that is as inexact as it may get: 1 % of the steepest
+# Of scale * max_margin. float32 knows 1 - p to 6e-8; e^15 times that is as inexact as it may get, 1 % of the steepest
 # slope. It is also what the authors' code has, 30 * 0.5.
 MOST = 15.0
 

@@ -160,6 +160,18 @@ def test_rare_classes_have_wider_margins_with_the_papers_power():
     assert losses.tolist() == pytest.approx([math.log(3)] * 3)
 
 
+def test_ldam_in_single_precision_is_within_a_hundredth_at_the_widest_margin():
+    # 30 * 0.5 is the most that is allowed; the steepest slope is 30, and float32 knows 1 - p to 6e-8 only.
+    z = torch.tensor([[0.4, -0.4], [0.2, -0.2], [0.1, -0.1]])
+    strategy, info, y = lt.LDAM(max_margin=0.5, scale=30.0), make_info([10, 10]), one_hot([0, 0, 0], 2)
+    slopes = []
+    for kind in (torch.float32, torch.float64):
+        leaf = z.to(kind).requires_grad_()
+        slopes.append(torch.autograd.grad(strategy.loss(leaf, y.to(kind), info).sum(), leaf)[0].double())
+    assert (slopes[0] - slopes[1]).abs().max() < 0.3
+    assert slopes[1].abs().max() > 29
+
+
 def weights_of(strategy, counts, labels, **when):
     batch = make_batch(labels, len(counts))
     return strategy.rebalance(batch, make_info(counts, **when), make_noise()).weight

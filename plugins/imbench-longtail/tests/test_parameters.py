@@ -39,6 +39,15 @@ def test_wrong_values_are_named_with_a_fix(kind, field, values):
         assert str(value) in str(error.value)
 
 
+@pytest.mark.parametrize("kind", [lt.LDAM, lt.LDAMDRW])
+def test_margin_in_units_of_scaled_logits_has_a_limit(kind):
+    assert kind(max_margin=0.5, scale=30.0).scale == 30.0
+    with pytest.raises(
+        imbench.UsageError, match=rf"^{kind.__name__}\.scale times max_margin must be at most 15, got 30 \* 1"
+    ):
+        kind(max_margin=1.0, scale=30.0)
+
+
 def test_every_parameter_is_judged():
     judged = {(kind, field) for kind, field, _ in WRONG}
     assert judged == {(type(s), f.name) for s in EVERY for f in dataclasses.fields(s)}

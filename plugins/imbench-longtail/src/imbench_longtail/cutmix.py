@@ -11,7 +11,7 @@ from torch import Tensor
 from imbench import Batch, BatchStrategy, Noise, TrainingInfo, UsageError
 from imbench.contract.batch import take_rows
 from imbench_longtail.parameters import judged
-from imbench_longtail.rows import blend
+from imbench_longtail.rows import mixed
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,10 @@ class CutMix(BatchStrategy):
         rows, columns = (_span(size, side, noise) for size in batch.x.shape[-2:])
         box = (rows.unsqueeze(-1) & columns.unsqueeze(-2))[..., None, None, :, :]  # (*stack, 1, 1, height, width)
         kept = 1 - box.to(batch.y.dtype).mean(dim=(-4, -3, -2, -1))  # (*stack,)
-        weight = batch.weight
         return Batch(
             torch.where(box, take_rows(batch.x, partners), batch.x),
-            blend(batch.y, take_rows(batch.y, partners), kept),
-            None if weight is None else blend(weight, take_rows(weight, partners), kept),
+            mixed(batch.y, partners, kept),
+            None if batch.weight is None else mixed(batch.weight, partners, kept),
         )
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:

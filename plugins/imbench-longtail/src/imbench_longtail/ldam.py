@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from imbench import Batch, BatchStrategy, Noise, TrainingInfo
+from imbench import Batch, BatchStrategy, Noise, TrainingInfo, UsageError
 from imbench_longtail.parameters import judged
 
-MARGIN_ADVICE = "the paper tunes it; its authors' code uses 0.5"
-SCALE_ADVICE = "1 suits logits that are not normalised"
+# Of scale * max_margin. float32 knows 1 - p to 6e-8; e^15 times that is as inexact as it may get, 1 % of the steepest
+# slope. It is also what the authors' code has, 30 * 0.5.
+MOST = 15.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class LDAM(BatchStrategy):
     Parameters
     ----------
     max_margin : at least 0; the margin of the rarest class; the authors' code uses 0.5 on cosines
-    scale : positive; s
+    scale : positive, and at most 15 / max_margin; s
 
     Raises
     ------
@@ -56,8 +57,7 @@ class LDAM(BatchStrategy):
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        judged(self, "max_margin", "at least 0", MARGIN_ADVICE)
-        judged(self, "scale", "positive", SCALE_ADVICE)
+        judge_margin(self)
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """The batch itself."""
@@ -68,11 +68,22 @@ class LDAM(BatchStrategy):
         return margin_loss(logits, y, info.class_counts.to(logits), self.max_margin, self.scale)
 
 
+def judge_margin(strategy: Any) -> None:
+    """Judge ``max_margin`` and ``scale`` of `LDAM` and of what else has them. Raises `UsageError`."""
+    judged(strategy, "max_margin", "at least 0", "the paper tunes it; its authors' code uses 0.5")
+    judged(strategy, "scale", "positive", "1 suits logits that are not normalised")
+    if strategy.scale * strategy.max_margin > MOST:
+        raise UsageError(
+            f"{type(strategy).__name__}.scale times max_margin must be at most {MOST:g}, got "
+            f"{strategy.scale:g} * {strategy.max_margin:g}; the authors' code uses 30 * 0.5"
+        )
+
+
 def margin_loss(logits: Tensor, y: Tensor, counts: Tensor, max_margin: float, scale: float) -> Tensor:
     """``(*stack, batch)`` label-distribution-aware margin loss; ``counts`` is ``(*stack, classes)``."""
     margins = torch.where(counts > 0, counts.clamp(min=1) ** -0.25, 0.0)  # n_j^(-1/4)
     margins = (margins * (scale * max_margin) / margins.amax(dim=-1, keepdim=True)).unsqueeze(-2)  # s d_j
     log_p = torch.log_softmax(scale * logits, dim=-1)
-    # With p = softmax(s z): L_c = s d_c - log p_c + log(1 - p_c + p_c exp(-s d_c)), for all classes at once.
-    own = torch.log1p(log_p.exp() * torch.expm1(-margins))
-    return (y * (margins - log_p + own)).sum(dim=-1)
+    # With p = softmax(s z), L_c = -log p_c + log(1 + (1 - p_c)(exp(s d_c) - 1)), for all classes at once.
+    raised = torch.log1p(torch.expm1(log_p) * -torch.expm1(margins))
+    return (y * (raised - log_p)).sum(dim=-1)

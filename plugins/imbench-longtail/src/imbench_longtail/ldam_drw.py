@@ -9,7 +9,7 @@ from torch import Tensor
 
 from imbench import Batch, BatchStrategy, Noise, TrainingInfo
 from imbench_longtail.class_balanced_loss import ADVICE, effective_weights
-from imbench_longtail.ldam import MARGIN_ADVICE, SCALE_ADVICE, margin_loss
+from imbench_longtail.ldam import judge_margin, margin_loss
 from imbench_longtail.parameters import judged
 from imbench_longtail.rows import of_rows
 
@@ -60,8 +60,7 @@ class LDAMDRW(BatchStrategy):
     beta: float = 0.9999
 
     def __post_init__(self) -> None:
-        judged(self, "max_margin", "at least 0", MARGIN_ADVICE)
-        judged(self, "scale", "positive", SCALE_ADVICE)
+        judge_margin(self)
         judged(self, "deferral", "from 0 to 1", "the paper's is 0.8: 160 of 200 epochs")
         judged(self, "beta", "from 0 to below 1", ADVICE)
 

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from imbench import Batch, Noise
-from imbench.contract.batch import take_rows
 from imbench.contract.strategy import Net
-from imbench_longtail.rows import blend
+from imbench_longtail.rows import mixed
 
 
 def mixing_forward(net: Net, batch: Batch, noise: Noise, alpha: float) -> tuple[Tensor, Tensor]:
@@ -22,5 +21,5 @@ def mixing_forward(net: Net, batch: Batch, noise: Noise, alpha: float) -> tuple[
     drawn = noise.choice(len(net.stages))  # (*stack,): 0 is the input
     x = batch.x
     for number, stage in enumerate(net.stages):
-        x = stage(blend(x, take_rows(x, partners), torch.where(drawn == number, share, 1.0)))
-    return x, blend(batch.y, take_rows(batch.y, partners), share)
+        x = stage(mixed(x, partners, torch.where(drawn == number, share, 1.0)))
+    return x, mixed(batch.y, partners, share)

@@ -73,29 +73,26 @@ def expected_share(batch: Batch, odds: Tensor) -> Tensor | None:
     return (share.unsqueeze(-2) @ batch.y).squeeze(-2)
 
 
-def blend(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    """``share * first + (1 - share) * second``; equal rows give themselves, and a share of 1 the first, to the digit.
+def mixed(values: Tensor, partners: Tensor, share: Tensor) -> Tensor:
+    """``share * row + (1 - share) * partner``; equal rows give themselves, and a share of 1 the row, to the digit.
 
     Parameters
     ----------
-    first, second : ``(*stack, batch, *rest)``
+    values : ``(*stack, batch, *rest)``
+    partners : ``(*stack, batch)`` row numbers
     share : ``(*stack,)`` or ``(*stack, batch)``, in [0, 1]
     """
-    return torch.lerp(second, first, share.reshape(*share.shape, *[1] * (first.ndim - share.ndim)).to(first.dtype))
+    share = share.reshape(*share.shape, *[1] * (values.ndim - share.ndim)).to(values.dtype)
+    return take_rows(values, partners).lerp_(values, share)
 
 
 def mix(batch: Batch, partners: Tensor, share: Tensor, label_share: Tensor | None = None) -> Batch:
-    """Rows mixed with their partners in features, labels and weights.
+    """Rows `mixed` with their partners in features, labels and weights.
 
-    Parameters
-    ----------
-    partners : ``(*stack, batch)`` row numbers
-    share : ``(*stack,)`` or ``(*stack, batch)``, each row's own share of what it becomes
-    label_share : the same for labels; default: ``share``
+    ``label_share`` is the share of labels where it differs from that of features.
     """
-    weight = batch.weight
     return Batch(
-        blend(batch.x, take_rows(batch.x, partners), share),
-        blend(batch.y, take_rows(batch.y, partners), share if label_share is None else label_share),
-        None if weight is None else blend(weight, take_rows(weight, partners), share),
+        mixed(batch.x, partners, share),
+        mixed(batch.y, partners, share if label_share is None else label_share),
+        None if batch.weight is None else mixed(batch.weight, partners, share),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -48,6 +49,9 @@ class UniMix(BatchStrategy):
     """
 
     name: ClassVar[str] = "unimix"
+    exemptions: ClassVar[Mapping[str, str]] = {
+        "parameters_validated": "tau is a power that the paper has at or below 0, so negative numbers are taken for it"
+    }
 
     alpha: float = 0.8
     tau: float = -0.5

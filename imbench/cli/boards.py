@@ -25,8 +25,9 @@ _COLUMNS = {
 
 def boards_text(results: Results) -> str:
     """A table for each protocol, task and metric, then what a reader must know of them."""
-    boards = [_board_text(board) for board in results.leaderboards()]
-    notes = "\n".join(map(paragraph, results.notes))
+    found = results.leaderboards()
+    boards = [_board_text(board) for board in found]
+    notes = "\n".join(map(paragraph, [*_fallbacks(found), *results.notes]))
     return "\n\n".join([*boards, notes] if notes else boards)
 
 
@@ -76,6 +77,16 @@ def _challenger(board: Leaderboard) -> list[str]:
     ]
 
 
+def _fallbacks(boards: Sequence[Leaderboard]) -> list[str]:
+    """Which strategies could not act as asked, and how often; the same for every metric of a task."""
+    told = {
+        f"{board.task}, {board.protocol}: {name} could not do what it is asked to with {share:.1%} of its batches"
+        for board in boards
+        for name, share in board.fallbacks
+    }
+    return sorted(told)
+
+
 def _written(value: Any, pattern: str) -> str:
     return "-" if isinstance(value, float) and math.isnan(value) else pattern.format(value)
 
@@ -107,5 +118,6 @@ def _board_json(board: Leaderboard) -> dict[str, Any]:
         "dropped": [{"dataset": d.dataset, "variant": d.variant, "missing": list(d.missing)} for d in board.dropped],
         "unranked": list(board.unranked),
         "undefined": board.undefined,
+        "fallbacks": dict(board.fallbacks),
         "rows": board.table.to_dict("records"),
     }

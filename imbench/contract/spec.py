@@ -87,7 +87,7 @@ def params_of(value: Any) -> dict[str, Any]:
 
 
 def spec_of(name: str, value: Any) -> str:
-    """The canonical spec of a dataclass: parameters at their default left out, so that equal values have equal specs."""
+    """The canonical spec of a dataclass: what is at its default is left out, so that equal values have equal specs."""
     plain = (f for f in dataclasses.fields(value) if not (_has(f, OPEN_ENDED) or _has(f, ALWAYS_WRITTEN)))
     defaults = {f.name: f.default for f in plain}
     return format_spec(name, {k: v for k, v in params_of(value).items() if k not in defaults or v != defaults[k]})

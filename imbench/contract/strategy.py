@@ -77,8 +77,8 @@ class BatchStrategy(ABC):
         """The batch to train on in place of ``batch``, which is left as it is.
 
         ``batch.x`` is ``(*stack, batch, *features)``, ``batch.y`` ``(*stack, batch, classes)``; the result has the
-        same shapes. ``noise`` has the same stack. A recipe that cannot do with some batches what it is asked to (too few
-        rows of a class, say) marks them in the result's ``fallback``; their share is kept with the results.
+        same shapes. ``noise`` has the same stack. A recipe that cannot do with some batches what it is asked to, for
+        want of rows perhaps, marks them in the result's ``fallback``; their share is kept with the results.
         """
 
     def loss(self, logits: Tensor, y: Tensor, info: TrainingInfo) -> Tensor:

@@ -32,7 +32,6 @@ EXPOSURE = ["empty_batches", "minority_rows", "minority_rows_trained", "prior_in
 TRAINED = ["epochs", "steps", "floor_epoch", "loss", *ZERO, "absent", "absent_validation", *EXPOSURE]
 TRAILING = [
     *TRAINED,
-    "fallback_share",
     "key",
     "data_hash",
     "rows_hash",

@@ -30,7 +30,7 @@ def test_every_sampler_survives_the_way_to_text_and_back(name):
         ("imblearn:sampler=RandomOverSampler,shrinkage=1", "imblearn:sampler=RandomOverSampler,shrinkage=1.0"),
         ("imblearn:sampler=SMOTE,sampling_strategy=1", "imblearn:sampler=SMOTE,sampling_strategy=1.0"),
         (
-            "imblearn:sampler=RandomUnderSampler,replacement=TRUE",
+            "imblearn:replacement=TRUE,sampler=RandomUnderSampler",
             "imblearn:sampler=RandomUnderSampler,replacement=true",
         ),
         ("imblearn:sampler=TomekLinks,sampling_strategy=0+2", "imblearn:sampler=TomekLinks,sampling_strategy=0+2"),

@@ -28,20 +28,9 @@ def table(tmp_path_factory):
 def ran(table, tmp_path_factory):
     store = tmp_path_factory.mktemp("run") / "store"
     chosen = [part for spec in ("baseline", *SPECS) for part in ("--strategy", spec)]
-    command = [
-        "run",
-        "--dataset",
-        table,
-        "--protocol",
-        "smoke",
-        "--store",
-        str(store),
-        "--jobs",
-        "1",
-        "--json",
-        *chosen,
-    ]
-    done = subprocess.run([sys.executable, "-m", "imbench", *command], capture_output=True, text=True, check=False)
+    options = ["--protocol", "smoke", "--store", str(store), "--jobs", "1", "--json"]
+    command = [sys.executable, "-m", "imbench", "run", "--dataset", table, *options, *chosen]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), imbench.load(store)
 

@@ -23,22 +23,28 @@ _COLUMNS = {
 }
 
 
-def boards_text(results: Results) -> str:
+def boards_text(results: Results, metrics: Sequence[str] = ()) -> str:
     """A table for each protocol, task and metric, then what a reader must know of them."""
-    found = results.leaderboards()
+    found = _boards(results, metrics)
     boards = [_board_text(board) for board in found]
     notes = "\n".join(map(paragraph, [*_fallbacks(found), *results.notes]))
     return "\n\n".join([*boards, notes] if notes else boards)
 
 
-def boards_json(results: Results) -> dict[str, Any]:
+def boards_json(results: Results, metrics: Sequence[str] = ()) -> dict[str, Any]:
     """The same as plain values, with the failures."""
     return {
         "store": str(results.store),
         "notes": list(results.notes),
-        "leaderboards": [_board_json(board) for board in results.leaderboards()],
+        "leaderboards": [_board_json(board) for board in _boards(results, metrics)],
         "failures": results.failures().to_dict("records"),
     }
+
+
+def _boards(results: Results, metrics: Sequence[str]) -> list[Leaderboard]:
+    """By these metrics, which may be named as ``package/name``; by the headline ones if there are none."""
+    names = [name.rpartition("/")[2] for name in metrics]
+    return results.leaderboards(names) if names else results.leaderboards()
 
 
 def _board_text(board: Leaderboard) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from imbench.contract.errors import UsageError
 from imbench.contract.records import TASKS
 from imbench.contract.spec import format_value
-from imbench.study.metrics import METRICS, Metric
+from imbench.study.metrics import Metric, known_metrics
 from imbench.study.ranks import average_ranks, complete_blocks, friedman, friedman_undefined, rank, rank_sums
 from imbench.study.rules import ARGMAX, EACH, RULES, ruled_column
 
@@ -108,10 +108,10 @@ def leaderboards(frame: pd.DataFrame, metrics: Sequence[str] = HEADLINE, rule: s
     UsageError
         For a metric or rule that does not exist, or that these rows do not have.
     """
-    unknown = [name for name in metrics if name not in METRICS]
+    unknown = [name for name in metrics if name not in known_metrics()]
     if unknown:
-        raise UsageError(f"unknown metric {unknown[0]!r}; there are {', '.join(METRICS)}")
-    wanted = [METRICS[name] for name in metrics]
+        raise UsageError(f"unknown metric {unknown[0]!r}; there are {', '.join(known_metrics())}")
+    wanted = [known_metrics()[name] for name in metrics]
     jobs = labelled(job_sums(frame, leaderboard_columns(metrics, rule)))
     tasks = [*TASKS, *sorted(set(jobs["task"]) - set(TASKS))]
     return [
@@ -126,7 +126,7 @@ def leaderboards(frame: pd.DataFrame, metrics: Sequence[str] = HEADLINE, rule: s
 def leaderboard_columns(metrics: Sequence[str] = HEADLINE, rule: str = ARGMAX) -> list[str]:
     """The columns that leaderboards of these metrics under this rule read: all that `Store.frame` need be asked for."""
     rules = dict.fromkeys([ARGMAX, "tuned", *RULES] if rule == EACH else [ARGMAX, "tuned", rule])
-    ruled = [ruled_column(METRICS[metric], r) for metric in metrics for r in rules]
+    ruled = [ruled_column(known_metrics()[metric], r) for metric in metrics for r in rules]
     return list(dict.fromkeys([*_OF_A_JOB, "key", *ruled, *(_zero_column(r) for r in rules), FALLBACK]))
 
 

@@ -45,6 +45,12 @@ def defaults(name: str) -> Mapping[str, Any]:
     return {key: p.default for key, p in signature.parameters.items() if key not in _NOT_YOURS}
 
 
+@lru_cache
+def takes_seed(cls: type) -> bool:
+    """Whether a sampler has a ``random_state``."""
+    return "random_state" in inspect.signature(cls).parameters
+
+
 def checked(name: str, options: Mapping[str, Value]) -> Options:
     """The options as the sampler takes them, sorted by name, those at its default left out.
 

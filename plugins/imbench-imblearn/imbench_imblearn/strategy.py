@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn import config_context
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -18,7 +19,7 @@ from imbench.contract.noise import Noise
 from imbench.contract.spec import ALWAYS_WRITTEN, OPEN_ENDED, Options
 from imbench.contract.strategy import PerBatchStrategy, TrainingInfo
 from imbench_imblearn.limits import fitted_to
-from imbench_imblearn.samplers import arguments, checked, sampler_class
+from imbench_imblearn.samplers import arguments, checked, sampler_class, takes_seed
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Imblearn(PerBatchStrategy):
         if result is None:
             return batch.fallen_back(torch.tensor(True))
         x, labels, cut = result
-        rows = drawn(len(labels), batch.size, noise).numpy(force=True)
+        rows = drawn(len(labels), batch.size, noise)
         new = torch.as_tensor(labels[rows], dtype=torch.long, device=batch.y.device)
         return Batch(
             torch.as_tensor(x[rows]).to(batch.x).reshape(batch.x.shape),
@@ -123,30 +124,29 @@ class Imblearn(PerBatchStrategy):
         return given
 
 
-def drawn(count: int, size: int, noise: Noise) -> Tensor:
+def drawn(count: int, size: int, noise: Noise) -> np.ndarray:
     """``(size,)`` of the row numbers 0 to count - 1: each size // count times, and as many more at random as lack."""
-    order = noise.permutation(count)
-    return torch.cat([order.repeat(size // count), order[: size % count]])
+    return np.resize(noise.permutation(count).numpy(force=True), size)  # the order over and over
 
 
 def _seeded(cls: type, given: dict[str, Any], seed: int) -> Any:
     """The sampler, and the SMOTE that it may begin with, with this seed as far as they take one."""
-    for part in (sampler := cls(**given), given.get("smote")):
-        if part is not None and "random_state" in part.get_params(deep=False):
-            part.set_params(random_state=seed)
-    return sampler
+    if "smote" in given:
+        given["smote"].random_state = seed
+    return cls(**given, random_state=seed) if takes_seed(cls) else cls(**given)
 
 
 @contextmanager
 def _quiet(seed: int) -> Iterator[list[warnings.WarningMessage]]:
     """Meanwhile warnings are collected, and NumPy's global generator is another one, made from the seed.
 
-    Estimators inside some samplers are not given a random state and draw from the global generator.
+    Estimators inside some samplers are not given a random state and draw from the global generator. Parameters are not
+    judged again for every batch.
     """
     kept = np.random.get_state()  # noqa: NPY002
     np.random.seed(seed)  # noqa: NPY002
     try:
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as said, config_context(skip_parameter_validation=True):
             warnings.simplefilter("always")
             yield said
     finally:

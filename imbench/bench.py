@@ -16,6 +16,7 @@ from imbench.execution import Executor, InProcess, LocalPool, Outcome, Started, 
 from imbench.grouped import run_grouped
 from imbench.jobs import Part, Workplace, facts_of, parts_of
 from imbench.planning import Plan, plan
+from imbench.registry import Registry
 from imbench.study.results import Results
 from imbench.study.results import load as load_results
 from imbench.study.store import Store
@@ -118,9 +119,12 @@ def run_plan(
     return Results(store.frame([job.key for job in plan.jobs]), store.path, tuple(plan.notes))
 
 
-def load(store: str | Path) -> Results:
-    """All results of a store. Raises StoreError if the folder is not one."""
-    return load_results(Path(store))
+def load(store: str | Path, metrics: Sequence[str] = ()) -> Results:
+    """All results of a store, with the columns of these metrics of installed packages besides imbench's own.
+
+    Raises StoreError if the folder is not a store, UsageError for a metric that does not exist.
+    """
+    return Registry().with_metrics(load_results(Path(store)), metrics)
 
 
 def _execute(plan: Plan, store: Store, workers: int, device: str) -> Iterator[Event]:

@@ -101,7 +101,7 @@ class Workplace:
         Store.open(self.store, create=False).write(job, predictions, facts)
 
     def _request(self, job: Job, splits: Splits, chosen: range) -> Request:
-        strategy = Registry(self.plugins).strategy(job.strategy)
+        strategy = Registry(self.plugins).planned_strategy(job.strategy)
         folds, fitted = [splits.folds[i] for i in chosen], [splits.fit(i) for i in chosen]
         return Request(splits.dataset, folds, fitted, strategy, job.protocol)
 
@@ -109,7 +109,7 @@ class Workplace:
         return _splits_of(self.arrays, job.variant.spec, job.protocol)
 
     def _planned(self, job: Job, mirror: str | None) -> Dataset:
-        dataset = Registry(self.plugins).dataset(job.variant.spec, mirror=mirror)
+        dataset = Registry(self.plugins).dataset(job.variant.spec, mirror=mirror, planned=True)
         if dataset.data_hash != job.data_hash:
             raise DataError(f"the data of {job.variant.spec} changed since the run was planned; run again")
         return dataset
@@ -127,7 +127,7 @@ def _cut(job: Job, plan: Plan, most: float, workers: int, device: str) -> list[P
     count = 1 if workers == 1 else min(size.nets, math.ceil(size.cost / most))
     registry = Registry(plan.plugins)
     if count > 1 and not is_independent(
-        registry.strategy(job.strategy), device, registry.card(job.variant.spec).modality
+        registry.planned_strategy(job.strategy), device, registry.card(job.variant.spec, planned=True).modality
     ):
         count = 1
     bounds = [size.nets * i // count for i in range(count + 1)]

@@ -11,15 +11,14 @@ from typing import Any
 from imbench.contract.errors import DataError, UsageError
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Card, Job, Variant
-from imbench.contract.strategy import BatchStrategy
 from imbench.data.load import data_hash, fetch
 from imbench.data.sources.mirror import open_mirror
-from imbench.data.suites import SuiteEntry, load_suite
-from imbench.data.variants import expected_counts, parse_variant
+from imbench.data.suites import SuiteEntry
+from imbench.data.variants import expected_counts
 from imbench.engine.architectures import architecture_of
 from imbench.engine.train import steps_per_epoch
 from imbench.protocols import load_protocol
-from imbench.registry import Registry
+from imbench.registry import Registry, Selected
 from imbench.study.store import Store
 
 # What a step of a small net takes beside its products, and the rate of those: the fused engine on one core of 2021
@@ -185,7 +184,7 @@ def plan(
     registry = Registry(tuple(plugins))
     rules = load_protocol(protocol, settings)
     chosen, skipped = _strategies(registry, strategies)
-    entries = _entries(suite, datasets)
+    entries = _entries(registry, suite, datasets)
     held = Store.open(Path(store), create=fetch) if fetch or Path(store).exists() else None
     open_mirror(data_mirror)  # one that does not exist is an error also where no dataset would ask it
     data = _Data(registry, data_mirror, fetch)
@@ -203,9 +202,10 @@ def plan(
     jobs, sizes = [], {}
     for variant, content in found.items():
         resolved = rules.for_dataset(variant.dataset, variant.task)
-        size = _size(data.card(variant.spec), variant, resolved)
-        for strategy in chosen:
-            job = Job(variant, strategy.spec, strategy.name, strategy.version, strategy.params, resolved, content)
+        size = _size(data.card_of(variant), variant, resolved)
+        for selected in chosen:
+            strategy = selected.strategy
+            job = Job(variant, selected.spec, selected.name, strategy.version, strategy.params, resolved, content)
             jobs.append(job)
             sizes[job.key] = size
     return Plan(
@@ -240,8 +240,11 @@ class _Data:
             self._cards[spec] = self.registry.card(spec)
         return self._cards[spec]
 
+    def card_of(self, variant: Variant) -> Card:
+        return self.registry.card(variant.spec, planned=True)
+
     def variant(self, spec: str) -> Variant:
-        return parse_variant(spec, self.card(spec))
+        return self.registry.variant(spec)
 
     def hash_of(self, spec: str) -> str:
         """The hash of the data behind a spec, fetched if it has to be; `DataError` if it cannot be had."""
@@ -275,23 +278,17 @@ class _Data:
             return error
 
 
-def _strategies(registry: Registry, specs: Sequence[str] | None) -> tuple[list[BatchStrategy], list[tuple[str, str]]]:
+def _strategies(registry: Registry, specs: Sequence[str] | None) -> tuple[list[Selected], list[tuple[str, str]]]:
     """The strategies asked for, or all that are installed; a broken one stops only a run that asked for it."""
     if specs:
-        return list(dict.fromkeys(registry.strategy(spec) for spec in specs)), []
-    chosen, skipped = [], []
-    for entry in registry.entries("strategy"):
-        try:
-            chosen.append(registry.strategy(entry.name))
-        except UsageError as error:
-            skipped.append((f"{entry.package}/{entry.name}", str(error)))
-    return chosen, skipped
+        return list(dict.fromkeys(registry.select(spec) for spec in specs)), []
+    return registry.every_strategy()
 
 
-def _entries(suite: str | None, datasets: Sequence[str]) -> list[SuiteEntry]:
+def _entries(registry: Registry, suite: str | None, datasets: Sequence[str]) -> list[SuiteEntry]:
     if suite is None and not datasets:
         raise UsageError("nothing to run: give a suite (--suite tabular) or datasets (--dataset segment:ir=0.05)")
-    entries = list(load_suite(suite).entries) if suite else []
+    entries = list(registry.suite(suite).entries) if suite else []
     return [*entries, *(SuiteEntry(spec, None) for spec in datasets)]
 
 

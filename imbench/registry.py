@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import hashlib
 import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -19,8 +20,14 @@ from imbench.contract.errors import UsageError
 from imbench.contract.spec import FILE_SUFFIXES, build, parse_spec
 
 if TYPE_CHECKING:
-    from imbench.contract.records import Card, Dataset
+    from imbench.contract.records import Card, Dataset, Variant
     from imbench.contract.strategy import BatchStrategy
+    from imbench.data.suites import Suite
+    from imbench.study.metrics import Metric
+    from imbench.study.results import Results
+
+# The distribution whose names stay plain where others have the same.
+OWN = "imbench"
 
 GROUPS = {
     "strategy": "imbench.strategies",
@@ -48,6 +55,12 @@ class Entry:
     value: str
     target: Any = dataclasses.field(repr=False, compare=False)
 
+    @property
+    def qualified(self) -> str:
+        """``package/name``; for a plugin file its own name without folder and ``.py`` in the package's place."""
+        owner = self.package if isinstance(self.target, EntryPoint) else Path(self.package).stem
+        return f"{owner}/{self.name}"
+
     def load(self) -> Any:
         """Import the object. Raises `UsageError` that says which package is at fault and why."""
         if not isinstance(self.target, EntryPoint):
@@ -60,6 +73,36 @@ class Entry:
                 f"{self.kind} {self.name!r} of package {self.package} {self.version} cannot be loaded "
                 f"({self.value}): {type(error).__name__}: {error}; repair or uninstall {self.package}"
             ) from error
+
+    def load_as(self, kind: type) -> Any:
+        """As `load`; raises `UsageError` as well if the object is not of this kind."""
+        found = self.load()
+        if not isinstance(found, kind):
+            raise UsageError(
+                f"{self.kind} {self.name!r} of package {self.package} {self.version} ({self.value}) is a "
+                f"{type(found).__name__}, not a {kind.__name__}; repair or uninstall {self.package}"
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A strategy as a run knows it.
+
+    Parameters
+    ----------
+    strategy : the strategy
+    name : its name in specs, results and keys: its own, or ``package/name`` where another package has the same one.
+        imbench's own strategies keep their plain names even then, so that their results stay theirs.
+    """
+
+    strategy: BatchStrategy
+    name: str
+
+    @property
+    def spec(self) -> str:
+        """The canonical spec under that name."""
+        return self.name + self.strategy.spec.removeprefix(self.strategy.name)
 
 
 @dataclass(frozen=True)
@@ -79,7 +122,7 @@ class Registry:
         """Every registered name of this kind, sorted by name; two packages with one name give two entries."""
         found = list(_installed(kind))
         if os.environ.get("IMBENCH_DISABLE_PLUGINS", "0") not in ("", "0"):
-            found = [entry for entry in found if entry.package == "imbench"]
+            found = [entry for entry in found if entry.package == OWN]
         if kind == "strategy":
             found += self._from_files
         return sorted(found, key=lambda entry: (entry.name, entry.package))
@@ -89,9 +132,8 @@ class Registry:
 
         Raises `UsageError` with near matches if there is none, with the qualified forms if there are several.
         """
-        package, _, short = name.rpartition("/")
         entries = self.entries(kind)
-        matches = [e for e in entries if e.name == short and package in ("", e.package)]
+        matches = _named(entries, name)
         if not matches:
             known = sorted({e.name for e in entries})
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
@@ -99,40 +141,150 @@ class Registry:
             raise UsageError(f"unknown {kind} {name!r}; {hint}Installed: {', '.join(known) or 'none'}")
         if len(matches) > 1:
             owners = " and ".join(e.package for e in matches)
-            forms = " or ".join(f"{e.package}/{e.name}" for e in matches)
-            raise UsageError(f"{kind} {short!r} is registered by {owners}; write {forms}")
+            forms = sorted({e.qualified for e in matches})
+            fix = f"write {' or '.join(forms)}" if len(forms) == len(matches) else "rename one of the files"
+            raise UsageError(f"{kind} {name.rpartition('/')[2]!r} is registered by {owners}; {fix}")
         return matches[0]
+
+    def canonical(self, entry: Entry) -> str:
+        """What results and keys call it: its plain name; ``package/name`` where another package has the same one.
+
+        What imbench itself registers keeps its plain name even then, so that its results stay its own.
+        """
+        alone = len(_named(self.entries(entry.kind), entry.name)) == 1
+        return entry.name if alone or entry.package == OWN else entry.qualified
+
+    def resolve(self, kind: str, canonical: str) -> Entry:
+        """The entry that `canonical` gave this name; raises as `find`."""
+        own = [e for e in _named(self.entries(kind), canonical) if e.package == OWN and canonical == e.name]
+        return own[0] if own else self.find(kind, canonical)
 
     def strategy(self, spec: str) -> BatchStrategy:
         """The strategy of a spec such as ``remix:alpha=0.3``."""
-        name, params = parse_spec(spec)
-        entry = self.find("strategy", name)
-        cls = entry.load()
-        _check_strategy_class(cls, entry)
-        strategy: BatchStrategy = build(cls, params, spec)
-        return strategy
+        return self.select(spec).strategy
 
-    def card(self, spec: str) -> Card:
-        """The card of a dataset's spec; for a table or card file of the user's own, read from the file."""
+    def select(self, spec: str) -> Selected:
+        """The strategy of a spec, and what results call it."""
+        name, params = parse_spec(spec)
+        return self._made(self.find("strategy", name), params, spec)
+
+    def planned_strategy(self, spec: str) -> BatchStrategy:
+        """The strategy of a spec that `Selected.spec` gave."""
+        name, params = parse_spec(spec)
+        return self._made(self.resolve("strategy", name), params, spec).strategy
+
+    def every_strategy(self) -> tuple[list[Selected], list[tuple[str, str]]]:
+        """All that can be loaded, at their defaults, and ``(package/name, reason)`` of the others."""
+        found, broken = [], []
+        for entry in self.entries("strategy"):
+            try:
+                found.append(self._made(entry, {}, entry.qualified))
+            except UsageError as error:
+                broken.append((entry.qualified, str(error)))
+        return found, broken
+
+    def card(self, spec: str, *, planned: bool = False) -> Card:
+        """The card of a dataset's spec; for a table or card file of the user's own, read from the file.
+
+        ``planned``: the spec is one that `variant` gave, and not a user's.
+        """
         from imbench.data.load import card_of
 
         name, _ = parse_spec(spec)
         if name.endswith(FILE_SUFFIXES):
             return card_of(spec)
-        card: Card = self.find("dataset", name).load()
+        card: Card = self._dataset_entry(name, planned).load_as(_card_class())
         return card
 
-    def dataset(self, spec: str, *, mirror: str | None = None, cache: Path | None = None) -> Dataset:
-        """The arrays of a dataset's spec; see `imbench.dataset`."""
-        from imbench.data.load import load
+    def variant(self, spec: str, *, planned: bool = False) -> Variant:
+        """The variant that a dataset's spec means, under the name that results give its dataset."""
         from imbench.data.variants import parse_variant
 
-        card = self.card(spec)
-        return load(card, parse_variant(spec, card), mirror=mirror, cache=cache)
+        name, _ = parse_spec(spec)
+        variant = parse_variant(spec, self.card(spec, planned=planned))
+        if variant.is_file:
+            return variant
+        return dataclasses.replace(variant, dataset=self.canonical(self._dataset_entry(name, planned)))
+
+    def dataset(
+        self, spec: str, *, mirror: str | None = None, cache: Path | None = None, planned: bool = False
+    ) -> Dataset:
+        """The arrays of a dataset's spec; see `imbench.dataset`."""
+        from imbench.data.load import load
+
+        card = self.card(spec, planned=planned)
+        return load(card, self.variant(spec, planned=planned), mirror=mirror, cache=cache)
+
+    def suite(self, name: str) -> Suite:
+        """The suite of this name, or in the ``.toml`` file of this path."""
+        from imbench.data.suites import Suite, load_suite
+
+        if name.endswith(".toml"):
+            return load_suite(name)
+        suite: Suite = self.find("suite", name).load_as(Suite)
+        return suite
+
+    def metric(self, name: str) -> Metric:
+        """The metric of this name."""
+        from imbench.study.metrics import Metric
+
+        entry = self.find("metric", name)
+        metric: Metric = entry.load_as(Metric)
+        if metric.name != entry.name:
+            raise UsageError(
+                f"metric {entry.name!r} of {entry.package} ({entry.value}) calls itself {metric.name!r}; "
+                f"set name = {entry.name!r}"
+            )
+        return metric
+
+    def with_metrics(self, results: Results, names: Sequence[str]) -> Results:
+        """The results with the columns of these metrics; those that packages bring are computed from predictions."""
+        from imbench.study.added import with_metrics
+        from imbench.study.metrics import METRICS
+
+        return with_metrics(results, [self.metric(name) for name in names if name not in METRICS])
+
+    def state(self, entry: Entry) -> str:
+        """What is wrong with an entry, found by loading it; "" if nothing is."""
+        try:
+            _CHECKS[entry.kind](self, entry)
+        except UsageError as error:
+            return str(error)
+        return ""
+
+    def _made(self, entry: Entry, params: Mapping[str, str], spec: str) -> Selected:
+        cls = entry.load()
+        _check_strategy_class(cls, entry)
+        return Selected(build(cls, params, spec), self.canonical(entry))
+
+    def _dataset_entry(self, name: str, planned: bool) -> Entry:
+        return self.resolve("dataset", name) if planned else self.find("dataset", name)
 
     @cached_property
     def _from_files(self) -> list[Entry]:
-        return [entry for path in self.plugins for entry in _strategies_in(path)]
+        files = {Path(path).resolve(): path for path in reversed(self.plugins)}  # a file given twice is one file
+        return [entry for path in reversed(files.values()) for entry in _strategies_in(path)]
+
+
+def _named(entries: Sequence[Entry], name: str) -> list[Entry]:
+    """Those of this name or ``package/name``."""
+    package, _, short = name.rpartition("/")
+    return [e for e in entries if e.name == short and (package in ("", e.package) or name == e.qualified)]
+
+
+def _card_class() -> type:
+    from imbench.contract.records import Card
+
+    return Card
+
+
+# How an entry of each kind is found to be what it says.
+_CHECKS: Mapping[str, Callable[[Registry, Entry], Any]] = {
+    "strategy": lambda registry, entry: registry._made(entry, {}, entry.qualified),
+    "dataset": lambda registry, entry: entry.load_as(_card_class()),
+    "suite": lambda registry, entry: registry.suite(entry.qualified),
+    "metric": lambda registry, entry: registry.metric(entry.qualified),
+}
 
 
 @lru_cache
@@ -156,7 +308,8 @@ def _strategies_in(path: str) -> tuple[Entry, ...]:
     file = Path(path)
     if not file.is_file() or file.suffix != ".py":
         raise UsageError(f"plugin {path!r} is not a Python file; give the path of a .py file")
-    name = f"imbench_plugin_{file.stem}"
+    # Files of one name in two folders are two modules.
+    name = f"imbench_plugin_{file.stem}_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise UsageError(f"plugin {path!r} cannot be read as a Python module")

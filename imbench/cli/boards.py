@@ -23,21 +23,28 @@ _COLUMNS = {
 }
 
 
-def boards_text(results: Results) -> str:
+def boards_text(results: Results, metrics: Sequence[str] = ()) -> str:
     """A table for each protocol, task and metric, then what a reader must know of them."""
-    boards = [_board_text(board) for board in results.leaderboards()]
-    notes = "\n".join(map(paragraph, results.notes))
+    found = _boards(results, metrics)
+    boards = [_board_text(board) for board in found]
+    notes = "\n".join(map(paragraph, [*_fallbacks(found), *results.notes]))
     return "\n\n".join([*boards, notes] if notes else boards)
 
 
-def boards_json(results: Results) -> dict[str, Any]:
+def boards_json(results: Results, metrics: Sequence[str] = ()) -> dict[str, Any]:
     """The same as plain values, with the failures."""
     return {
         "store": str(results.store),
         "notes": list(results.notes),
-        "leaderboards": [_board_json(board) for board in results.leaderboards()],
+        "leaderboards": [_board_json(board) for board in _boards(results, metrics)],
         "failures": results.failures().to_dict("records"),
     }
+
+
+def _boards(results: Results, metrics: Sequence[str]) -> list[Leaderboard]:
+    """By these metrics, which may be named as ``package/name``; by the headline ones if there are none."""
+    names = [name.rpartition("/")[2] for name in metrics]
+    return results.leaderboards(names) if names else results.leaderboards()
 
 
 def _board_text(board: Leaderboard) -> str:
@@ -76,6 +83,16 @@ def _challenger(board: Leaderboard) -> list[str]:
     ]
 
 
+def _fallbacks(boards: Sequence[Leaderboard]) -> list[str]:
+    """Which strategies could not act as asked, and how often; the same for every metric of a task."""
+    told = {
+        f"{board.task}, {board.protocol}: {name} could not do what it is asked to with {share:.1%} of its batches"
+        for board in boards
+        for name, share in board.fallbacks
+    }
+    return sorted(told)
+
+
 def _written(value: Any, pattern: str) -> str:
     return "-" if isinstance(value, float) and math.isnan(value) else pattern.format(value)
 
@@ -107,5 +124,6 @@ def _board_json(board: Leaderboard) -> dict[str, Any]:
         "dropped": [{"dataset": d.dataset, "variant": d.variant, "missing": list(d.missing)} for d in board.dropped],
         "unranked": list(board.unranked),
         "undefined": board.undefined,
+        "fallbacks": dict(board.fallbacks),
         "rows": board.table.to_dict("records"),
     }

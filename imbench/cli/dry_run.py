@@ -44,7 +44,7 @@ def _places(plan: Plan) -> dict[str, str]:
     from imbench.registry import Registry
 
     places = {job.variant.dataset: "at hand" for job in plan.jobs}
-    missing = [Registry().card(name) for name in plan.unfetched]
+    missing = [Registry().card(name, planned=True) for name in plan.unfetched]
     for found in survey(missing, plan.data_mirror):
         places[found.name] = f"{found.state}: {found.detail}"
     return places

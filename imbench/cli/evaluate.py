@@ -97,13 +97,15 @@ def _evaluate_store(
     protocol: str | None,
     within: bool,
 ) -> None:
+    from imbench.registry import Registry
     from imbench.study.levels import evaluate_rows
-    from imbench.study.metrics import METRICS
+    from imbench.study.metrics import known_metrics
     from imbench.study.results import load
 
     if metric is None:
-        raise UsageError(f"name the metric to compare by, --metric NAME; there are {', '.join(METRICS)}")
-    results = load(path)
+        raise UsageError(f"name the metric to compare by, --metric NAME; there are {', '.join(known_metrics())}")
+    results = Registry().with_metrics(load(path), [metric])
+    metric = metric.rpartition("/")[2]
     found = evaluate_rows(results.rows, metric, task=task, protocol=protocol, alpha=alpha, reference=reference)
     if as_json:
         emit_json(

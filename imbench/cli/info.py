@@ -74,10 +74,11 @@ def _kinds_of(registry: Registry, name: str) -> list[str]:
 def _strategy(registry: Registry, spec: str) -> Facts:
     from imbench.contract.spec import parse_spec
 
-    strategy = registry.strategy(spec)
+    selected = registry.select(spec)
+    strategy = selected.strategy
     entry = registry.find("strategy", parse_spec(spec)[0])
     return {
-        "name": strategy.spec,
+        "name": selected.spec,
         "version": strategy.version,
         "package": f"{entry.package} {entry.version}".strip(),
         "object": entry.value,
@@ -87,10 +88,10 @@ def _strategy(registry: Registry, spec: str) -> Facts:
 
 
 def _dataset(registry: Registry, spec: str) -> Facts:
-    from imbench.data.variants import expected_counts, parse_variant
+    from imbench.data.variants import expected_counts
 
     card = registry.card(spec)
-    variant = parse_variant(spec, card)
+    variant = registry.variant(spec)
     return {
         "name": card.name,
         "title": card.title,
@@ -112,7 +113,7 @@ def _dataset(registry: Registry, spec: str) -> Facts:
 
 
 def _suite(registry: Registry, name: str) -> Facts:
-    suite = registry.find("suite", name).load()
+    suite = registry.suite(name)
     return {
         "name": suite.name,
         "title": suite.title,
@@ -123,7 +124,7 @@ def _suite(registry: Registry, name: str) -> Facts:
 
 
 def _metric(registry: Registry, name: str) -> Facts:
-    metric = registry.find("metric", name).load()
+    metric = registry.metric(name)
     return {
         "name": metric.name,
         "title": metric.title,

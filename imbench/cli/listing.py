@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from imbench.cli.options import json_option, plugin_option
-from imbench.cli.output import emit, emit_json, table
+from imbench.cli.output import emit, emit_json, paragraph, table
 from imbench.cli.session import Verb
 
 Row = dict[str, Any]
 
 
-def _registered(kind: str) -> Callable[[Sequence[str]], list[Row]]:
-    def rows(plugins: Sequence[str]) -> list[Row]:
+def _registered(kind: str) -> Callable[[Sequence[str], bool], list[Row]]:
+    def rows(plugins: Sequence[str], check: bool) -> list[Row]:
         from imbench.registry import Registry
 
-        entries = Registry(tuple(plugins)).entries(kind)
-        return [{"name": e.name, "package": e.package, "version": e.version, "object": e.value} for e in entries]
+        registry = Registry(tuple(plugins))
+        entries = registry.entries(kind)
+        found: list[Row] = [
+            {"name": e.name, "package": e.package, "version": e.version, "object": e.value} for e in entries
+        ]
+        shared = {name for name, times in Counter(e.name for e in entries).items() if times > 1}
+        for row, entry in zip(found, entries, strict=True):
+            if shared:
+                row["write"] = entry.qualified if entry.name in shared else entry.name
+            if check:
+                row["broken"] = registry.state(entry)
+        return found
 
     return rows
 
 
-def _protocols(plugins: Sequence[str]) -> list[Row]:
+def _protocols(plugins: Sequence[str], check: bool) -> list[Row]:
     from imbench.protocols import load_protocol, protocol_names
 
     protocols = [load_protocol(name) for name in protocol_names()]
     return [{"name": p.name, "epochs": p.epochs, "repeats": p.repeats, "folds": p.folds} for p in protocols]
 
 
-_KINDS: dict[str, Callable[[Sequence[str]], list[Row]]] = {
+_KINDS: dict[str, Callable[[Sequence[str], bool], list[Row]]] = {
     "strategies": _registered("strategy"),
     "datasets": _registered("dataset"),
     "suites": _registered("suite"),
@@ -42,17 +53,27 @@ _KINDS: dict[str, Callable[[Sequence[str]], list[Row]]] = {
 
 @click.command("list", cls=Verb)
 @click.argument("kind", metavar="KIND", type=click.Choice(list(_KINDS)))
+@click.option("--check", is_flag=True, help="Load each one, and say which are broken and why.")
 @plugin_option
 @json_option
-def list_(kind: str, plugins: tuple[str, ...], as_json: bool) -> None:
+def list_(kind: str, check: bool, plugins: tuple[str, ...], as_json: bool) -> int:
     """List what is installed: strategies, datasets, suites, …
 
     KIND is one of strategies, datasets, suites, metrics and protocols.
-    Names come from the packages' metadata; nothing is imported. `imbench info NAME` tells more of one.
+    Names come from the packages' metadata; nothing is imported unless --check is given, which ends with 1 if something
+    is broken. Where two packages have one name, the list says what to write. `imbench info NAME` tells more of one.
     """
-    rows = _KINDS[kind](plugins)
+    rows = _KINDS[kind](plugins, check)
+    broken = [row for row in rows if row.get("broken")]
     if as_json:
         emit_json(rows)
-        return
+        return 1 if broken else 0
+    # Reasons are sentences: they stand below the table.
+    reasons = [paragraph(f"broken: {row.pop('broken')}") for row in broken]
+    for row in rows:
+        row.pop("broken", None)
     headers = list(rows[0]) if rows else ["name"]
     emit(table(headers, [list(row.values()) for row in rows], right=["epochs", "repeats", "folds"]))
+    if check:
+        emit("\n" + ("\n".join(reasons) if reasons else "all of them load"))
+    return 1 if broken else 0

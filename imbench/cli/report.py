@@ -48,11 +48,13 @@ def report(
     if folder and context.get_parameter_source("store") is click.core.ParameterSource.COMMANDLINE and folder != store:
         raise UsageError(f"the store is given twice, as {folder} and as --store {store}; keep one")
     from imbench.cli.reproduce import commands, modalities
+    from imbench.registry import Registry
     from imbench.study.report import Options, write_report
     from imbench.study.results import load
 
-    results = load(folder or store)
-    options = Options(metrics, rules, alpha, modalities(results.rows), tuple(commands(results.rows)))
+    results = Registry().with_metrics(load(folder or store), metrics)
+    names = tuple(name.rpartition("/")[2] for name in metrics)
+    options = Options(names, rules, alpha, modalities(results.rows), tuple(commands(results.rows)))
     written = write_report(results, to, options)
     if as_json:
         emit_json([str(path) for path in written])

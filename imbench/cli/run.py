@@ -35,6 +35,9 @@ _DEFAULT_SUITE = "tabular"
 @click.option(
     "--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Change a field of the protocol. Repeatable."
 )
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME", help="Rank by this one. Repeatable; default: gmean and bbs."
+)
 @plugin_option
 @store_option
 @mirror_option
@@ -49,6 +52,7 @@ def run(
     session: Session,
     /,
     settings: tuple[str, ...],
+    metrics: tuple[str, ...],
     jobs: int | None,
     device: str,
     dry_run: bool,
@@ -66,7 +70,10 @@ def run(
     imbench run --dataset my_table.csv:target=churn --set epochs=50
     """
     from imbench import bench
+    from imbench.registry import Registry
 
+    for name in metrics:  # one that does not exist is told before any work
+        Registry().metric(name)
     if request["suite"] is None and not request["datasets"]:
         request["suite"] = _DEFAULT_SUITE
     request["settings"] = _settings(settings)
@@ -84,13 +91,14 @@ def run(
         if not quiet:
             say(f"fetching {', '.join(plan.unfetched)}")
         plan = bench.plan(**request)
-    return _execute(plan, jobs, device, quiet, as_json)
+    return _execute(plan, jobs, device, quiet, as_json, metrics)
 
 
-def _execute(plan: Plan, jobs: int | None, device: str, quiet: bool, as_json: bool) -> int:
+def _execute(plan: Plan, jobs: int | None, device: str, quiet: bool, as_json: bool, metrics: Sequence[str]) -> int:
     from imbench import bench
     from imbench.cli.boards import boards_json, boards_text
     from imbench.cli.progress import duration, reporter
+    from imbench.registry import Registry
 
     if not quiet:
         for note in (*plan.notes, _outlook(plan)):
@@ -98,13 +106,14 @@ def _execute(plan: Plan, jobs: int | None, device: str, quiet: bool, as_json: bo
     started = time.monotonic()
     with reporter(quiet) as progress:
         results = bench.run_plan(plan, jobs=jobs, device=device, progress=progress)
+    results = Registry().with_metrics(results, metrics)
     failed = len(results.failures())
     if not quiet:
         say(f"{len(plan.pending) - failed} jobs done, {failed} failed, in {duration(time.monotonic() - started)}\n")
     if as_json:
-        emit_json(boards_json(results))
+        emit_json(boards_json(results, metrics))
     else:
-        emit(boards_text(results))
+        emit(boards_text(results, metrics))
     if failed:
         say(f"{failed} of {len(plan.jobs)} jobs failed; imbench status --store {plan.store} shows why")
     return 1 if failed else 0

@@ -57,11 +57,14 @@ def compare(a: str, b: str, metrics: tuple[str, ...], rule: str, alpha: float, a
     Jobs about the same data, variant and strategy are paired, and their folds of the same rows; the test is Nadeau and
     Bengio's corrected resampled t-test with Holm's correction.
     """
+    from imbench.registry import Registry
     from imbench.study.compare import compare as compare_rows
     from imbench.study.leaderboard import HEADLINE
     from imbench.study.results import load
 
-    found = compare_rows(load(a).rows, load(b).rows, metrics or HEADLINE, rule, alpha)
+    registry, names = Registry(), [name.rpartition("/")[2] for name in metrics] or HEADLINE
+    one, other = (registry.with_metrics(load(store), metrics) for store in (a, b))
+    found = compare_rows(one.rows, other.rows, names, rule, alpha)
     if as_json:
         emit_json(
             {

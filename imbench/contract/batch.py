@@ -22,6 +22,8 @@ class Batch:
     x : Tensor, ``(*stack, batch, *features)``, floating point
     y : Tensor, ``(*stack, batch, classes)``, soft labels: non-negative, summing to one along ``classes``
     weight : Tensor, ``(*stack, batch)``, the factor of each row in the loss; None means 1 for every row
+    fallback : Tensor, ``(*stack,)`` bool, set by a strategy: with which of these batches it could not do what it was
+        asked to, and did something less. The share of such batches is kept with the results. None: it does not say
 
     >>> batch = Batch(torch.zeros(20, 8, 3), torch.eye(2)[torch.zeros(20, 8, dtype=torch.long)])
     >>> batch.stack, batch.size, batch.classes
@@ -31,6 +33,7 @@ class Batch:
     x: Tensor
     y: Tensor
     weight: Tensor | None = None
+    fallback: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.y.ndim < 2 or self.x.shape[: self.y.ndim - 1] != self.y.shape[:-1]:
@@ -41,6 +44,13 @@ class Batch:
         if self.weight is not None and self.weight.shape != self.y.shape[:-1]:
             raise ValueError(
                 f"Batch.weight must be (*stack, batch) = {tuple(self.y.shape[:-1])}, got {tuple(self.weight.shape)}"
+            )
+        if self.fallback is not None and (
+            self.fallback.shape != self.y.shape[:-2] or self.fallback.dtype != torch.bool
+        ):
+            raise ValueError(
+                f"Batch.fallback must be (*stack,) = {self.stack} and bool, "
+                f"got {tuple(self.fallback.shape)} and {self.fallback.dtype}"
             )
 
     @property
@@ -69,6 +79,7 @@ class Batch:
             x=take_rows(self.x, rows),
             y=take_rows(self.y, rows),
             weight=None if self.weight is None else self.weight.gather(-1, rows),
+            fallback=self.fallback,
         )
 
     def mix(self, partner: Batch, share: Tensor) -> Batch:
@@ -82,6 +93,7 @@ class Batch:
             weight=None
             if self.weight is None or partner.weight is None
             else _blend(self.weight, partner.weight, share),
+            fallback=_either(self.fallback, partner.fallback),
         )
 
     def take_mixed(self, rows: Tensor, partners: Tensor, share: Tensor) -> Batch:
@@ -100,6 +112,10 @@ class Batch:
         """The same rows with this ``(*stack, batch)`` factor in the loss, times any they had."""
         return replace(self, weight=weight if self.weight is None else self.weight * weight)
 
+    def fallen_back(self, where: Tensor) -> Batch:
+        """The same rows, with ``(*stack,)`` bool `fallback`, beside any that was marked before."""
+        return replace(self, fallback=_either(self.fallback, where))
+
 
 def take_rows(values: Tensor, rows: Tensor) -> Tensor:
     """Rows of ``(*stack, batch, *rest)`` by number ``(*stack, new batch)`` -> ``(*stack, new batch, *rest)``."""
@@ -109,6 +125,10 @@ def take_rows(values: Tensor, rows: Tensor) -> Tensor:
     first = torch.arange(0, flat.shape[0], size, device=rows.device) if size else rows.new_zeros(stack.numel())
     numbers = (rows.reshape(-1, rows.shape[-1]) + first[:, None]).reshape(-1)
     return flat.index_select(0, numbers).reshape(*rows.shape, *rest)
+
+
+def _either(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    return a if b is None else b if a is None else a | b
 
 
 def _blend(a: Tensor, b: Tensor, share: Tensor) -> Tensor:

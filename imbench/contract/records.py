@@ -279,6 +279,8 @@ class Exposure:
     prior : ``(classes,)`` mean soft label of the rows trained on, each weighted by ``batch.weight``; sums to one
     inexact : why the class prior alone does not tell how the rows trained on differ from the training rows, such as
         ``soft labels``; "" where it does
+    fallback : share of the batches with which the strategy could not do what it was asked to, as far as it says so
+        (`imbench.contract.batch.Batch.fallback`); in 0 … 1, None where it does not say
     """
 
     empty: float
@@ -286,6 +288,7 @@ class Exposure:
     after: float
     prior: np.ndarray
     inexact: str = ""
+    fallback: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

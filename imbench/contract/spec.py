@@ -13,6 +13,19 @@ from imbench.contract.errors import UsageError
 
 T = TypeVar("T")
 
+# A parameter as a spec can express it; a tuple holds values of these kinds.
+Value = bool | int | float | str | tuple[Any, ...] | None
+Options = tuple[tuple[str, Value], ...]
+
+# Metadata of a dataclass field for parameters that a class cannot list, such as those of another library's objects:
+# ``options: Options = field(default=(), metadata=OPEN_ENDED)``. Every parameter of a spec that is no field goes there,
+# read by `read_value`, as pairs sorted by name, and comes back as a parameter like any other. The class's own
+# ``__post_init__`` judges names and values. A class has at most one such field.
+OPEN_ENDED: Mapping[str, bool] = types.MappingProxyType({"imbench.open_ended": True})
+
+# Metadata of a field that a canonical spec states even at its default, since nobody should have to know that one.
+ALWAYS_WRITTEN: Mapping[str, bool] = types.MappingProxyType({"imbench.always_written": True})
+
 # A file named as a dataset may hold colons and commas of its own; its suffix says where the name ends.
 FILE_SUFFIXES = (".csv", ".tsv", ".parquet", ".toml")
 
@@ -64,6 +77,22 @@ def format_value(value: Any) -> str:
     return repr(value).replace("e+", "e") if isinstance(value, float) else str(value)
 
 
+def params_of(value: Any) -> dict[str, Any]:
+    """Every parameter of a dataclass with its value, in the order of declaration, open-ended ones in their place."""
+    params: dict[str, Any] = {}
+    for field in dataclasses.fields(value):
+        own = getattr(value, field.name)
+        params |= dict(own) if _has(field, OPEN_ENDED) else {field.name: own}
+    return params
+
+
+def spec_of(name: str, value: Any) -> str:
+    """The canonical spec of a dataclass: what is at its default is left out, so that equal values have equal specs."""
+    plain = (f for f in dataclasses.fields(value) if not (_has(f, OPEN_ENDED) or _has(f, ALWAYS_WRITTEN)))
+    defaults = {f.name: f.default for f in plain}
+    return format_spec(name, {k: v for k, v in params_of(value).items() if k not in defaults or v != defaults[k]})
+
+
 def build(cls: type[T], params: Mapping[str, str], owner: str) -> T:
     """Make the dataclass `cls` from text parameters, converting each to its field's type.
 
@@ -71,14 +100,49 @@ def build(cls: type[T], params: Mapping[str, str], owner: str) -> T:
     have or a value that is not of its type; the dataclass's own ``__post_init__`` judges the range.
     """
     hints = typing.get_type_hints(cls)
-    fields = {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
-    values = {}
+    fields = [f for f in dataclasses.fields(cls) if f.init]  # type: ignore[arg-type]
+    rest = next((f.name for f in fields if _has(f, OPEN_ENDED)), None)
+    kinds = {f.name: hints[f.name] for f in fields if f.name != rest}
+    values: dict[str, Any] = {}
+    others: dict[str, Value] = {}
     for key, text in params.items():
-        if key not in fields:
-            known = ", ".join(fields) or "none"
+        if key in kinds:
+            values[key] = convert(text, kinds[key], f"{owner}: {key}")
+        elif rest is not None:
+            others[key] = read_value(text, f"{owner}: {key}")
+        else:
+            known = ", ".join(kinds) or "none"
             raise UsageError(f"{owner} has no parameter {key!r}; its parameters: {known}")
-        values[key] = convert(text, fields[key], f"{owner}: {key}")
-    return cls(**values)
+    return cls(**values | ({rest: tuple(sorted(others.items()))} if rest is not None and others else {}))
+
+
+def _has(field: dataclasses.Field[Any], mark: Mapping[str, bool]) -> bool:
+    return mark.items() <= field.metadata.items()
+
+
+def read_value(text: str, owner: str) -> Value:
+    """Read `text` as what it looks like: none, true, false, a whole number, a number, text, or several joined by ``+``.
+
+    What `format_value` makes of a value is read back as that value, unless it is text that looks like another kind.
+    Raises `UsageError` for a number that is not finite, naming `owner`.
+
+    >>> [read_value(text, "it") for text in ("3", "0.5", "none", "true", "auto", "0+2")]
+    [3, 0.5, None, True, 'auto', (0, 2)]
+    """
+    if text.lower() == "none":
+        return None
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            kind(text)
+        except ValueError:
+            continue
+        number: Value = convert(text, kind, owner)
+        return number
+    if "+" in text:
+        return tuple(read_value(part, owner) for part in text.split("+"))
+    return text
 
 
 def convert(text: str, kind: Any, owner: str) -> Any:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
-from imbench.contract.spec import format_spec
+from imbench.contract.spec import params_of, spec_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,8 @@ class BatchStrategy(ABC):
         """The batch to train on in place of ``batch``, which is left as it is.
 
         ``batch.x`` is ``(*stack, batch, *features)``, ``batch.y`` ``(*stack, batch, classes)``; the result has the
-        same shapes. ``noise`` has the same stack.
+        same shapes. ``noise`` has the same stack. A recipe that cannot do with some batches what it is asked to, for
+        want of rows perhaps, marks them in the result's ``fallback``; their share is kept with the results.
         """
 
     def loss(self, logits: Tensor, y: Tensor, info: TrainingInfo) -> Tensor:
@@ -108,17 +109,13 @@ class BatchStrategy(ABC):
     @property
     def spec(self) -> str:
         """The canonical spec: parameters at their default left out, so that equal strategies have equal specs."""
-        return format_spec(self.name, {k: v for k, v in self.params.items() if v != self._defaults().get(k)})
+        return spec_of(self.name, self)
 
     @final
     @property
     def params(self) -> dict[str, Any]:
-        """Every parameter with its value, in the order of declaration."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
-
-    @classmethod
-    def _defaults(cls) -> dict[str, Any]:
-        return {f.name: f.default for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        """Every parameter with its value, in the order of declaration; open-ended ones as any other."""
+        return params_of(self)
 
     @final
     def __call__(
@@ -179,12 +176,21 @@ class PerBatchStrategy(BatchStrategy):
         return Batch(
             _restack([r.x for r in results], batch.stack),
             _restack([r.y for r in results], batch.stack),
-            _restack([r.weight for r in results if r.weight is not None], batch.stack),
+            _restack_some([r.weight for r in results], 1.0, batch.stack),
+            _restack_some([r.fallback for r in results], False, batch.stack),
         )
 
 
-def _restack(parts: Sequence[Tensor], stack: tuple[int, ...]) -> Any:
-    return torch.stack(list(parts)).reshape(*stack, *parts[0].shape) if parts else None
+def _restack(parts: Sequence[Tensor], stack: tuple[int, ...]) -> Tensor:
+    return torch.stack(list(parts)).reshape(*stack, *parts[0].shape)
+
+
+def _restack_some(parts: Sequence[Tensor | None], default: float | bool, stack: tuple[int, ...]) -> Tensor | None:
+    """As `_restack`, with what the batches that say nothing mean; None if none of them says anything."""
+    known = next((part for part in parts if part is not None), None)
+    if known is None:
+        return None
+    return _restack([torch.full_like(known, default) if part is None else part for part in parts], stack)
 
 
 def soft_labels(y: Tensor, classes: int | None = None, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -35,7 +35,8 @@ class ExposureMeter:
         rarest = np.where(counts > 0, counts, counts.max(axis=1, keepdims=True) + 1).argmin(axis=1)
         self._rarest = torch.as_tensor(rarest, device=device)
         self._batches = torch.zeros(nets, dtype=torch.float64, device=device)
-        self._empty, self._before, self._after = (self._batches.clone() for _ in range(3))
+        self._empty, self._before, self._after, self._fallback = (self._batches.clone() for _ in range(4))
+        self._says_fallback = False
         self._mass = torch.zeros(nets, classes, dtype=torch.float64, device=device)
         self._soft, self._made = (torch.zeros(nets, dtype=torch.bool, device=device) for _ in range(2))
         kind = type(strategy)
@@ -60,6 +61,9 @@ class ExposureMeter:
         self._before[at] += own_before.sum(dim=(1, 2))
         self._after[at] += after.gather(-1, rarest).sum(dim=(1, 2))
         self._mass[at] += mass.sum(dim=1)
+        if batch.fallback is not None:
+            self._says_fallback = True
+            self._fallback[at] += batch.fallback.sum(dim=1)
         if batch.y is not raw.y:
             self._soft[at] |= (batch.y.amax(dim=-1) < 1).flatten(1).any(dim=1)
         if batch.x is not raw.x and epoch < FEATURE_EPOCHS and not self._made[at].all():
@@ -75,6 +79,7 @@ class ExposureMeter:
             after=float(self._after[net]) / batches,
             prior=mass / mass.sum(),
             inexact="; ".join([*(reason for reason, was in found.items() if was), *self._own]),
+            fallback=float(self._fallback[net]) / batches if self._says_fallback else None,
         )
 
 

@@ -33,7 +33,7 @@ class BatchSMOTE(BatchStrategy):
 
     A batch in which some class present has fewer than 3 rows repeats rows at random instead. The B rows to train on
     are drawn without replacement from the originals and synthetic rows together. A batch of one class is left as it
-    is. Labels are hard: a soft label counts as its largest class.
+    is. Both kinds are marked in the result's ``fallback``. Labels are hard: a soft label counts as its largest class.
 
     Shapes: ``x (*stack, batch, *features)`` and ``y (*stack, batch, classes)`` in and out. A row's weight is its
     seed's.
@@ -74,6 +74,7 @@ class BatchSMOTE(BatchStrategy):
             between(batch.x, rows, partners, luck[..., 2, :]),
             torch.where(single.reshape(*batch.stack, 1, 1), batch.y, hard),
             None if batch.weight is None else batch.weight.gather(-1, rows),
+            (single | (groups.smallest < FEWEST_ROWS)).reshape(batch.stack),
         )
 
 

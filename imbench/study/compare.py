@@ -11,7 +11,7 @@ import pandas as pd
 from imbench.contract.errors import UsageError
 from imbench.study.equivalence import corrected_t
 from imbench.study.leaderboard import HEADLINE
-from imbench.study.metrics import METRICS
+from imbench.study.metrics import known_metrics
 from imbench.study.pairwise import holm
 from imbench.study.rules import ARGMAX, ruled_column
 
@@ -78,11 +78,11 @@ def compare(
         For a metric or rule that does not exist, or an ``alpha`` outside 0 … 1.
     """
     for name in metrics:
-        if name not in METRICS:
-            raise UsageError(f"unknown metric {name!r}; there are {', '.join(METRICS)}")
+        if name not in known_metrics():
+            raise UsageError(f"unknown metric {name!r}; there are {', '.join(known_metrics())}")
     if not 0 < alpha < 1:
         raise UsageError(f"alpha must be between 0 and 1, got {alpha}; 0.05 is usual")
-    columns = {name: ruled_column(METRICS[name], rule) for name in metrics}
+    columns = {name: ruled_column(known_metrics()[name], rule) for name in metrics}
     a, b = (frame[frame["error"] == ""] for frame in (a, b))
     folds = {store: dict(iter(frame.groupby("key", observed=True))) for store, frame in (("A", a), ("B", b))}
     pairs, unpaired = _pairs(a, b)

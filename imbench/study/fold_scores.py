@@ -94,4 +94,5 @@ def _exposure(p: Predictions) -> dict[str, Any]:
         "minority_rows": p.exposure.before,
         "minority_rows_trained": p.exposure.after,
         "prior_inexact": p.exposure.inexact,
+        "fallback_share": p.exposure.fallback,
     } | {f"train_prior[{j}]": float(share) for j, share in enumerate(p.exposure.prior)}

@@ -12,7 +12,7 @@ import pandas as pd
 from imbench.contract.errors import UsageError
 from imbench.contract.records import TASKS
 from imbench.contract.spec import format_value
-from imbench.study.metrics import METRICS, Metric
+from imbench.study.metrics import Metric, known_metrics
 from imbench.study.ranks import average_ranks, complete_blocks, friedman, friedman_undefined, rank, rank_sums
 from imbench.study.rules import ARGMAX, EACH, RULES, ruled_column
 
@@ -20,6 +20,9 @@ HEADLINE = ("gmean", "bbs")
 
 # One configuration: a variant of a dataset, as long as its rows stay the same.
 CONFIGURATION = ["dataset", "variant", "data_hash"]
+
+# The share of a net's batches with which its strategy could not do what it was asked to.
+FALLBACK = "fallback_share"
 
 _NAMED = ["protocol", "dataset", "task"]
 _PAIR = ["protocol", "protocol_fields"]
@@ -71,6 +74,8 @@ class Leaderboard:
     undefined : why Friedman's test says nothing; "" where it does
     rule : how decisions are made, a key of `imbench.study.rules.RULES`, or ``each``
     challenger : under ``argmax`` and for a metric of decisions, how the baseline with a tuned threshold would rank
+    fallbacks : (strategy, share of its batches) of the strategies that could not do with some batches what they were
+        asked to, the largest share first; mean over the nets of which it is known
     """
 
     protocol: str
@@ -83,6 +88,7 @@ class Leaderboard:
     undefined: str = ""
     rule: str = ARGMAX
     challenger: Challenger | None = None
+    fallbacks: tuple[tuple[str, float], ...] = ()
 
 
 def leaderboards(frame: pd.DataFrame, metrics: Sequence[str] = HEADLINE, rule: str = ARGMAX) -> list[Leaderboard]:
@@ -102,10 +108,10 @@ def leaderboards(frame: pd.DataFrame, metrics: Sequence[str] = HEADLINE, rule: s
     UsageError
         For a metric or rule that does not exist, or that these rows do not have.
     """
-    unknown = [name for name in metrics if name not in METRICS]
+    unknown = [name for name in metrics if name not in known_metrics()]
     if unknown:
-        raise UsageError(f"unknown metric {unknown[0]!r}; there are {', '.join(METRICS)}")
-    wanted = [METRICS[name] for name in metrics]
+        raise UsageError(f"unknown metric {unknown[0]!r}; there are {', '.join(known_metrics())}")
+    wanted = [known_metrics()[name] for name in metrics]
     jobs = labelled(job_sums(frame, leaderboard_columns(metrics, rule)))
     tasks = [*TASKS, *sorted(set(jobs["task"]) - set(TASKS))]
     return [
@@ -120,8 +126,8 @@ def leaderboards(frame: pd.DataFrame, metrics: Sequence[str] = HEADLINE, rule: s
 def leaderboard_columns(metrics: Sequence[str] = HEADLINE, rule: str = ARGMAX) -> list[str]:
     """The columns that leaderboards of these metrics under this rule read: all that `Store.frame` need be asked for."""
     rules = dict.fromkeys([ARGMAX, "tuned", *RULES] if rule == EACH else [ARGMAX, "tuned", rule])
-    ruled = [ruled_column(METRICS[metric], r) for metric in metrics for r in rules]
-    return list(dict.fromkeys([*_OF_A_JOB, "key", *ruled, *(_zero_column(r) for r in rules)]))
+    ruled = [ruled_column(known_metrics()[metric], r) for metric in metrics for r in rules]
+    return list(dict.fromkeys([*_OF_A_JOB, "key", *ruled, *(_zero_column(r) for r in rules), FALLBACK]))
 
 
 def _board(jobs: pd.DataFrame, metric: Metric, protocol: str, task: str, rule: str) -> Leaderboard:
@@ -160,7 +166,18 @@ def _board(jobs: pd.DataFrame, metric: Metric, protocol: str, task: str, rule: s
         undefined=friedman_undefined(ranks),
         rule=rule,
         challenger=_challenger(jobs, metric, means) if rule == ARGMAX else None,
+        fallbacks=_fallbacks(jobs),
     )
+
+
+def _fallbacks(jobs: pd.DataFrame) -> tuple[tuple[str, float], ...]:
+    """The strategies that fell back with some batch, and with which share of them."""
+    if FALLBACK not in jobs:
+        return ()
+    sums = jobs.groupby("strategy")[[FALLBACK, f"{FALLBACK} folds"]].sum()
+    shares = (sums[FALLBACK] / sums[f"{FALLBACK} folds"].replace(0, np.nan)).dropna()
+    found = ((str(name), float(share)) for name, share in shares.items() if share > 0)
+    return tuple(sorted(found, key=lambda pair: (-pair[1], pair[0])))
 
 
 def _rules_of(jobs: pd.DataFrame, metric: Metric, rule: str) -> list[str]:

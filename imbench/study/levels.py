@@ -10,7 +10,7 @@ import pandas as pd
 from imbench.contract.errors import UsageError
 from imbench.study.evaluation import Evaluation, evaluate
 from imbench.study.leaderboard import fold_means, labelled
-from imbench.study.metrics import METRICS, Metric
+from imbench.study.metrics import Metric, known_metrics
 from imbench.study.within import compare_within
 
 
@@ -52,8 +52,8 @@ def evaluate_rows(
     UsageError
         For a metric, task or protocol that the rows do not have, or if nothing can be evaluated.
     """
-    if metric not in METRICS:
-        raise UsageError(f"unknown metric {metric!r}; there are {', '.join(METRICS)}")
+    if metric not in known_metrics():
+        raise UsageError(f"unknown metric {metric!r}; there are {', '.join(known_metrics())}")
     told = labelled(rows)
     for column, wanted in (("task", task), ("protocol", protocol)):
         there = sorted(set(told[column]))
@@ -61,7 +61,7 @@ def evaluate_rows(
             raise UsageError(f"no results of {column} {wanted!r}; there are {', '.join(map(repr, there))}")
         told = told if wanted is None else told[told[column] == wanted]
     found = [
-        _levels(group, METRICS[metric], str(of_protocol), str(of_task), alpha, reference)
+        _levels(group, known_metrics()[metric], str(of_protocol), str(of_task), alpha, reference)
         for (of_protocol, of_task), group in told.groupby(["protocol", "task"], sort=True)
     ]
     if not any(levels.configurations for levels in found):

@@ -60,6 +60,14 @@ class Metric:
 
 METRICS: dict[str, Metric] = {}
 
+# Those of plugins that this process was asked for (`imbench.study.added`). Stored rows never have them.
+ADDED: dict[str, Metric] = {}
+
+
+def known_metrics() -> dict[str, Metric]:
+    """Every metric that results can be ranked by, imbench's own first."""
+    return METRICS | ADDED
+
 
 def _metric(
     title: str, *, higher_is_better: bool, of_decisions: bool = False, target: float | None = None

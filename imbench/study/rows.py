@@ -13,6 +13,7 @@ from imbench.contract.records import NUMBERS_VERSION, Job, Predictions
 from imbench.study.columns import SCHEMA, class_of
 from imbench.study.columns import column_order as column_order
 from imbench.study.fold_scores import rows_hashes, scored
+from imbench.study.metrics import ADDED
 from imbench.study.parquet import ROWS_SCHEMA
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def derivable(column: str) -> bool:
 
 def fact_values(frame: pd.DataFrame) -> dict[str, list[str]]:
     """The facts (versions, hardware, threads) of these rows by name, each with its different values as sorted text."""
-    names = sorted(n for n in frame.columns if n not in SCHEMA.names and class_of(n) is None)
+    others = (n for n in frame.columns if n not in SCHEMA.names and n.partition("@")[0] not in ADDED)
+    names = sorted(n for n in others if class_of(n) is None)
     # A whole number is read back as a float where another row lacks it.
     return {n: sorted({str(int(v)) if _is_whole(v) else str(v) for v in frame[n].dropna().unique()}) for n in names}
 

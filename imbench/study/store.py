@@ -16,6 +16,7 @@ from imbench.contract.records import Job, Predictions
 from imbench.study.files import listed, remove_stale, write_durably
 from imbench.study.marker import check_marker
 from imbench.study.parquet import (
+    DERIVED_SCHEMA,
     ROWS_SCHEMA,
     DamagedError,
     ends_well,
@@ -251,7 +252,7 @@ class Store:
         from imbench.study.rows import derivable
 
         rows = self._rows(key)
-        if rows is None or rows_schema(rows) >= ROWS_SCHEMA:
+        if rows is None or rows_schema(rows) >= DERIVED_SCHEMA:
             return rows
         if columns is not None and not any(derivable(name) for name in columns):
             return with_numbers(rows)

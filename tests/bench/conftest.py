@@ -40,6 +40,7 @@ def install(tmp_path, monkeypatch):
         groups = [f"[{g}]\n" + "\n".join(f"{k} = {v}" for k, v in names.items()) for g, names in points.items()]
         (info / "entry_points.txt").write_text("\n\n".join(groups) + "\n")
         module = package.replace("-", "_")
+        registry._installed.cache_clear()
         (folder / f"{module}.py").write_text(dedent(source))
         modules.append(module)
 

@@ -201,7 +201,7 @@ FILES = {
         ("header.csv --higher", "header.csv has no rows"),
         ("one.csv --higher", "at least 2 complete rows, got 1 of 1"),
         ("filled", "name the metric to compare by, --metric NAME; there are gmean, bbs"),
-        ("filled --metric accuracy", "unknown metric 'accuracy'; there are gmean, bbs"),
+        ("filled --metric accuracy", "unknown metric 'accuracy'; did you mean balanced_accuracy"),
         ("filled --metric bbs --lower", "--higher or --lower is for a table of scores"),
         ("filled --metric bbs --task regression", "no results of task 'regression'; there are 'binary', 'multiclass'"),
         ("filled --metric bbs --protocol paper", "no results of protocol 'paper'; there are 'quick'"),

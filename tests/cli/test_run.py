@@ -128,7 +128,7 @@ WRONG = {
     "dataset": (["--dataset", "segmnt"], "did you mean segment"),
     "ratio": (["--dataset", "segment:ir=0.9"], "ir=0.9"),
     "file": (["--dataset", "nowhere.csv:target=y"], "nowhere.csv"),
-    "suite": (["--suite", "tabula"], "did you mean 'tabular'"),
+    "suite": (["--suite", "tabula"], "did you mean tabular"),
     "protocol": (["--protocol", "papr"], "unknown protocol 'papr'"),
     "field": (["--set", "epoch=3"], "no field 'epoch'"),
     "field value": (["--set", "epochs=0"], "epochs must be a positive whole number, got 0"),

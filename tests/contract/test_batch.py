@@ -94,3 +94,21 @@ def test_rows_can_be_taken_from_values_with_any_axes_behind_them():
     values = torch.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
     rows = torch.tensor([[2, 0], [1, 1]])
     assert torch.equal(take_rows(values, rows), torch.stack([values[0][[2, 0]], values[1][[1, 1]]]))
+
+
+def test_what_fell_back_stays_known_through_draws_and_mixing():
+    y = torch.eye(2)[torch.tensor([[0, 1], [1, 1]])]
+    plain = Batch(torch.zeros(2, 2, 1), y)
+    marked = plain.fallen_back(torch.tensor([True, False]))
+    rows = torch.tensor([[0, 0], [1, 0]])
+    assert marked.take(rows).fallback.tolist() == [True, False]
+    assert marked.weighted(torch.ones(2, 2)).fallback.tolist() == [True, False]
+    assert plain.mix(marked, torch.ones(2)).fallback.tolist() == [True, False]
+    assert marked.fallen_back(torch.tensor([False, True])).fallback.tolist() == [True, True]
+    assert plain.take(rows).fallback is None
+
+
+@pytest.mark.parametrize("fallback", [torch.tensor(True), torch.zeros(2)])
+def test_fallback_is_a_truth_for_each_batch(fallback):
+    with pytest.raises(ValueError, match=r"Batch.fallback must be \(\*stack,\) = \(2,\) and bool"):
+        Batch(torch.zeros(2, 2, 1), torch.eye(2)[torch.tensor([[0, 1], [1, 1]])], fallback=fallback)

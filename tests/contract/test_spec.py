@@ -1,13 +1,25 @@
 """The one grammar: text to values and back."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbench.contract.errors import UsageError
-from imbench.contract.spec import build, convert, format_spec, parse_spec
+from imbench.contract.spec import (
+    ALWAYS_WRITTEN,
+    OPEN_ENDED,
+    Options,
+    build,
+    convert,
+    format_spec,
+    params_of,
+    parse_spec,
+    read_value,
+    spec_of,
+)
 
 settled = settings(deadline=None, derandomize=True)
 words = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True)
@@ -119,3 +131,56 @@ def test_text_that_is_not_of_its_type_is_a_usage_error(text, kind, wanted):
 def test_an_unknown_parameter_is_named_beside_the_known_ones():
     with pytest.raises(UsageError, match="remix:beta=1 has no parameter 'beta'; its parameters: alpha, steps"):
         build(Recipe, {"beta": "1"}, "remix:beta=1")
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Takes whatever parameters another library's object takes."""
+
+    target: str = field(default="plain", metadata=ALWAYS_WRITTEN)
+    times: int = 1
+    options: Options = field(default=(), metadata=OPEN_ENDED)
+
+
+values = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | words.filter(lambda w: w not in ("none", "true", "false", "nan", "inf", "infinity"))
+    | st.lists(st.integers(0, 9), min_size=2, max_size=4).map(tuple)
+)
+
+
+@settled
+@given(options=st.dictionaries(words.filter(lambda w: w not in ("target", "times", "options")), values, max_size=4))
+def test_open_ended_parameters_survive_the_way_to_text_and_to_json(options):
+    adapter = Adapter("other", options=tuple(sorted(options.items())))
+    spec = spec_of("adapter", adapter)
+    again = build(Adapter, parse_spec(spec)[1], spec)
+    assert again == adapter
+    assert [type(v) for v in params_of(again).values()] == [type(v) for v in params_of(adapter).values()]
+    assert params_of(again) == {"target": "other", "times": 1, **options}
+    assert json.dumps(params_of(again), sort_keys=True) == json.dumps(params_of(adapter), sort_keys=True)
+
+
+def test_the_order_of_open_ended_parameters_means_nothing():
+    one, other = (build(Adapter, parse_spec(f"a:{text}")[1], "a") for text in ("b=1,a=2", "a=2,b=1"))
+    assert one == other
+    assert hash(one) == hash(other)
+
+
+def test_a_spec_states_what_is_always_written():
+    assert spec_of("adapter", Adapter()) == "adapter:target=plain"
+    assert spec_of("adapter", Adapter(times=2)) == "adapter:target=plain,times=2"
+
+
+def test_fields_of_their_own_type_are_not_open_ended():
+    with pytest.raises(UsageError, match="times must be a whole number, got 'x'"):
+        build(Adapter, {"times": "x"}, "adapter")
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-Infinity"])
+def test_an_open_ended_number_is_finite(text):
+    with pytest.raises(UsageError, match="it must be a finite number"):
+        read_value(text, "it")

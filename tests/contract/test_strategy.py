@@ -190,3 +190,23 @@ def test_a_strategy_without_a_recipe_cannot_be_made():
 
     with pytest.raises(TypeError, match="rebalance"):
         Idle()
+
+
+@dataclass(frozen=True)
+class Sometimes(PerBatchStrategy):
+    """Weighs rows, and says that it could not do as asked, where the first label is 1."""
+
+    name: ClassVar[str] = "sometimes"
+
+    def rebalance_one(self, batch, info, noise):
+        if not batch.labels[0]:
+            return batch
+        return batch.weighted(torch.full((batch.size,), 2.0)).fallen_back(torch.tensor(True))
+
+
+def test_batches_that_say_nothing_weigh_one_and_fell_back_on_nothing():
+    y = soft_labels(torch.tensor([[[0, 1], [1, 1]], [[1, 0], [0, 0]]]), 2)
+    batch = Batch(torch.zeros(2, 2, 2, 1), y)
+    found = Sometimes().rebalance(batch, TrainingInfo(torch.ones(2)), Noise([np.random.default_rng(0)] * 2, (2, 2)))
+    assert found.fallback.tolist() == [[False, True], [True, False]]
+    assert found.weight[..., 0].tolist() == [[1.0, 2.0], [2.0, 1.0]]

@@ -121,6 +121,22 @@ def test_a_net_that_ends_early_has_its_own_exposure():
         assert a.exposure.prior == pytest.approx(b.exposure.prior, rel=1e-6)
 
 
+def test_batches_that_fell_back_are_counted():
+    watched = Watched(BatchSMOTE())
+    found = trained(watched, classes=4)
+    plain = [
+        any(0 < int(count) < 3 for count in counts) or int((counts > 0).sum()) == 1
+        for raw, _ in watched.seen
+        for counts in raw.y[0].sum(dim=-2)
+    ]
+    assert 0 < np.mean(plain) < 1
+    assert found.exposure.fallback == pytest.approx(np.mean(plain))
+
+
+def test_a_strategy_that_does_not_say_has_no_share_of_fallbacks():
+    assert trained(ReMix()).exposure.fallback is None
+
+
 def test_only_the_first_epochs_are_looked_at():
     watched = Watched(Baseline())
     protocol = dataclasses.replace(PROTOCOL, epochs=LABEL_EPOCHS + 2)

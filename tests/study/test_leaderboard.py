@@ -337,3 +337,14 @@ print(mega() - before)
 def test_two_million_folds_are_ranked_in_a_tenth_of_what_twenty_may_take():
     done = subprocess.run([sys.executable, "-c", SCALE], capture_output=True, text=True, check=True)
     assert float(done.stdout) < 400, "megabytes; twenty million rows may take 4,000"
+
+
+def test_strategies_that_fell_back_are_told_with_the_share_of_their_batches():
+    rows = frame(SCORES)
+    shares = {("mixup", "ir=0.01"): 0.25, ("mixup", "ir=0.05"): 0.1, ("remix", "ir=0.01"): 0.0}
+    told = rows.assign(
+        fallback_share=[shares.get(pair) for pair in zip(rows["strategy"], rows["variant"], strict=True)]
+    )
+    (board,) = leaderboards(told, ["gmean"])
+    assert board.fallbacks == (("mixup", pytest.approx((0.25 + 0.1 + 0.1) / 3)),)
+    assert leaderboards(rows, ["gmean"])[0].fallbacks == ()

@@ -28,9 +28,18 @@ from tests.study.made import FACTS, fill, job, predictions
 
 LEADING = ["dataset", "variant", "task", "ir", "strategy", "protocol", "repeat", "fold", "n_train", "n_test", "seconds"]
 ZERO = ["zero_recall", "zero_recall@tuned", "zero_recall@prior-corrected"]
-EXPOSURE = ["empty_batches", "minority_rows", "minority_rows_trained", "prior_inexact"]
+EXPOSURE = ["empty_batches", "minority_rows", "minority_rows_trained", "prior_inexact", "fallback_share"]
 TRAINED = ["epochs", "steps", "floor_epoch", "loss", *ZERO, "absent", "absent_validation", *EXPOSURE]
-TRAILING = [*TRAINED, "key", "data_hash", "rows_hash", "strategy_version", "schema", "numbers", "error"]
+TRAILING = [
+    *TRAINED,
+    "key",
+    "data_hash",
+    "rows_hash",
+    "strategy_version",
+    "schema",
+    "numbers",
+    "error",
+]
 
 
 def files(store):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from imbench.contract.errors import UsageError
 from imbench.study.leaderboard import HEADLINE
-from imbench.study.metrics import METRICS, Metric
+from imbench.study.metrics import Metric, known_metrics
 from imbench.study.rules import ARGMAX
 from imbench.study.rules import RULES as KNOWN_RULES
 
@@ -38,9 +38,9 @@ def columns_of(names: Iterable[str]) -> list[Column]:
     found = []
     for name in names:
         metric, at, rule = name.partition("@")
-        if metric in METRICS and bool(at) == bool(rule):
-            found.append(Column(METRICS[metric], rule or PLAIN_RULE))
-    order, rules = list(METRICS), list(RULES)
+        if metric in known_metrics() and bool(at) == bool(rule):
+            found.append(Column(known_metrics()[metric], rule or PLAIN_RULE))
+    order, rules = list(known_metrics()), list(RULES)
     return sorted(found, key=lambda c: (order.index(c.metric.name), *_place(c.rule, rules)))
 
 

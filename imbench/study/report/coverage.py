@@ -17,6 +17,10 @@ PROCESS: Mapping[str, tuple[str, str]] = {
     "minority_rows": ("rarest rows", "rows of the rarest class in a batch, before the strategy"),
     "minority_rows_trained": ("rarest trained", "soft labels of the rarest class in a batch, after the strategy"),
     "train_prior[1]": ("trained prior[1]", "share of class 1 in what is trained on; in a binary task the minority's"),
+    "fallback_share": (
+        "fallback",
+        "share of the batches with which the strategy could not do what it is asked to, for want of rows for example",
+    ),
     "epochs": ("epochs", "epochs trained, mean over nets"),
     "floor_epoch": (
         "floor epoch",

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from imbench.study.metrics import METRICS
+from imbench.study.metrics import known_metrics
 from imbench.study.report.boards import Board
 from imbench.study.report.cells import Cells, Configuration, Floats
 from imbench.study.report.columns import EVERY_RULE, PLAIN_RULE, RULES, Column
@@ -50,7 +50,7 @@ def page(model: Model, figures: Figures) -> str:
         view=View(model, figures),
         css=_part("report.css"),
         script=_part("report.js"),
-        metrics=METRICS,
+        metrics=known_metrics(),
         rules=RULES,
         plain=PLAIN_RULE,
         level=level(model.alpha),
@@ -175,7 +175,7 @@ class View:
             "tails": tails(most_datasets, self.model.alpha),
             "headline": self.model.headline,
             "rule": self.model.columns[0].rule if self.model.columns else PLAIN_RULE,
-            "higher": {name: metric.higher_is_better for name, metric in METRICS.items()},
+            "higher": {name: metric.higher_is_better for name, metric in known_metrics().items()},
             "groups": groups,
         }
 

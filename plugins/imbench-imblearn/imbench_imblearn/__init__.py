@@ -1,0 +1,1 @@
+"""The samplers of imbalanced-learn as mini-batch strategies of imbench: ``imblearn:sampler=BorderlineSMOTE``."""

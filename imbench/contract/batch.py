@@ -106,6 +106,7 @@ class Batch:
             between(self.x, partners, rows, share),
             between(self.y, partners, rows, share),
             None if self.weight is None else between(self.weight, partners, rows, share),
+            self.fallback,
         )
 
     def weighted(self, weight: Tensor) -> Batch:

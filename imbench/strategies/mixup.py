@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.strategies.parameters import positive
 from imbench.strategies.rows import mixed
+from imbench.strategies.shares import mean_label
 
 
 @dataclass(frozen=True)
@@ -56,3 +58,7 @@ class MixUp(BatchStrategy):
         partners = noise.permutation(batch.size)  # (*stack, batch)
         rows = torch.arange(batch.size, device=partners.device).expand_as(partners)
         return mixed(batch, rows, partners, share)
+
+    def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
+        """That of the batch; none where rows have weights, which are mixed as the labels are."""
+        return mean_label(batch) if batch.weight is None else None

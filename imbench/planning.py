@@ -64,7 +64,8 @@ class Plan:
     wanted : number of dataset configurations asked for
     unavailable : ``(spec, reason)`` of configurations left out
     substituted : ``(wanted spec, spec used instead)``
-    skipped : ``(strategy, reason)`` of installed strategies that could not be loaded and were not asked for by name
+    skipped : ``(strategy, reason)`` of installed strategies that could not be loaded, or that some of the datasets are
+        not for, and that were not asked for by name
     protocol : as asked for, exceptions for single datasets not yet applied
     store, plugins, data_mirror : where results go and what the workers need to know
     """
@@ -187,9 +188,10 @@ def plan(
     rules = load_protocol(protocol, settings)
     chosen, skipped = _strategies(registry, strategies)
     entries = _entries(suite, datasets)
+    data = _Data(registry, data_mirror, fetch)
+    skipped += _unserved(chosen, {entry.spec: data.card(entry.spec).modality for entry in entries}, bool(strategies))
     held = Store.open(Path(store), create=fetch) if fetch or Path(store).exists() else None
     open_mirror(data_mirror)  # one that does not exist is an error also where no dataset would ask it
-    data = _Data(registry, data_mirror, fetch)
     found: dict[Variant, str] = {}
     unavailable, substituted = [], []
     for entry in entries:
@@ -204,8 +206,9 @@ def plan(
     jobs, sizes = [], {}
     for variant, content in found.items():
         resolved = rules.for_dataset(variant.dataset, variant.task)
-        size = _size(data.card(variant.spec), variant, resolved)
-        for strategy in chosen:
+        card = data.card(variant.spec)
+        size = _size(card, variant, resolved)
+        for strategy in (s for s in chosen if card.modality in s.modalities):
             job = Job(variant, strategy.spec, strategy.name, strategy.version, strategy.params, resolved, content)
             jobs.append(job)
             sizes[job.key] = size
@@ -287,6 +290,27 @@ def _strategies(registry: Registry, specs: Sequence[str] | None) -> tuple[list[B
         except UsageError as error:
             skipped.append((f"{entry.package}/{entry.name}", str(error)))
     return chosen, skipped
+
+
+def _unserved(chosen: Sequence[BatchStrategy], modality: Mapping[str, str], asked: bool) -> list[tuple[str, str]]:
+    """``(strategy, reason)`` of strategies that some dataset is not for; an error if they were asked for by name.
+
+    ``modality`` is that of each dataset's spec.
+    """
+    left_out = []
+    for strategy in chosen:
+        unserved = [spec for spec, kind in modality.items() if kind not in strategy.modalities]
+        if not unserved:
+            continue
+        serves = " and ".join(strategy.modalities)
+        if asked:
+            raise UsageError(
+                f"{strategy.spec} serves {serves} data, and {unserved[0]} is {modality[unserved[0]]}; leave one of "
+                "them out, or run them apart"
+            )
+        where = "every dataset" if len(unserved) == len(modality) else ", ".join(unserved)
+        left_out.append((strategy.spec, f"it serves {serves} data: not run on {where}"))
+    return left_out
 
 
 def _entries(suite: str | None, datasets: Sequence[str]) -> list[SuiteEntry]:

@@ -4,8 +4,9 @@
 `strategy_checks` makes tests of them for a plugin's own suite.
 """
 
+from imbench.checks.cost import Cost, measure_cost
 from imbench.checks.for_pytest import strategy_checks
 from imbench.checks.result import CheckResult
 from imbench.checks.suite import CHECKS, check_property, check_strategy
 
-__all__ = ["CHECKS", "CheckResult", "check_property", "check_strategy", "strategy_checks"]
+__all__ = ["CHECKS", "CheckResult", "Cost", "check_property", "check_strategy", "measure_cost", "strategy_checks"]

@@ -71,7 +71,7 @@ def labels_are_shares(strategy: BatchStrategy) -> str:
     return "hard and soft labels"
 
 
-def weights_are_sound(strategy: BatchStrategy) -> str:
+def weights_sound(strategy: BatchStrategy) -> str:
     """Weights, if any, are finite and non-negative, and not all zero."""
     weight = made(strategy, stack=(NETS,)).rebalanced(strategy).weight
     if weight is None:
@@ -82,7 +82,7 @@ def weights_are_sound(strategy: BatchStrategy) -> str:
     return f"{float(weight.min()):.4g} to {float(weight.max()):.4g}"
 
 
-def absent_class_stays_absent(strategy: BatchStrategy) -> str:
+def absent_class(strategy: BatchStrategy) -> str:
     """A class without rows in the batch gets no share of its labels, nor does one without training rows."""
     for training in (None, (200, 0, 70)):
         case = made(strategy, (20, 0, 7), training=training)
@@ -93,7 +93,7 @@ def absent_class_stays_absent(strategy: BatchStrategy) -> str:
     return "one of three classes absent"
 
 
-def single_class_is_served(strategy: BatchStrategy) -> str:
+def single_class(strategy: BatchStrategy) -> str:
     """A batch that holds one class only comes back finite; half of all batches do at a ratio of 1:100."""
     for counts in ((32, 0, 0), (0, 0, 32)):
         result = made(strategy, counts).rebalanced(strategy)
@@ -101,7 +101,7 @@ def single_class_is_served(strategy: BatchStrategy) -> str:
     return "32 rows of one class"
 
 
-def few_rows_are_served(strategy: BatchStrategy) -> str:
+def one_or_two_rows(strategy: BatchStrategy) -> str:
     """Batches of one or two rows come back finite."""
     for counts in ((1, 0, 0), (0, 0, 1), (2, 0, 0), (1, 1, 0)):
         result = made(strategy, counts).rebalanced(strategy)
@@ -109,7 +109,7 @@ def few_rows_are_served(strategy: BatchStrategy) -> str:
     return "1 row, 2 rows of one class or of two"
 
 
-def any_number_of_classes_is_served(strategy: BatchStrategy) -> str:
+def two_and_twelve_classes(strategy: BatchStrategy) -> str:
     """Two classes and twelve are served as three are."""
     for counts in ((26, 6), tuple(range(12, 0, -1))):
         for stack in ((), (NETS,)):
@@ -119,7 +119,7 @@ def any_number_of_classes_is_served(strategy: BatchStrategy) -> str:
     return "2 and 12 classes"
 
 
-def constant_features_are_served(strategy: BatchStrategy) -> str:
+def constant_features(strategy: BatchStrategy) -> str:
     """Features that are the same in every row come back finite."""
     case = made(strategy)
     for value in (0.0, 1.0, -3.5):
@@ -130,7 +130,7 @@ def constant_features_are_served(strategy: BatchStrategy) -> str:
     return "all features 0, 1 or -3.5"
 
 
-def extreme_values_are_served(strategy: BatchStrategy) -> str:
+def huge_and_tiny_values(strategy: BatchStrategy) -> str:
     """Features of about 1e30 or 1e-30 come back finite (not necessarily exact)."""
     case = made(strategy)
     for scale in (HUGE, TINY):
@@ -143,7 +143,7 @@ def extreme_values_are_served(strategy: BatchStrategy) -> str:
     return "1e30 and 1e-30, float32"
 
 
-def modalities_are_served(strategy: BatchStrategy) -> str:
+def modalities_served(strategy: BatchStrategy) -> str:
     """Every kind of data in `modalities` is served, images as (*stack, batch, channels, height, width)."""
     known = ", ".join(map(repr, FEATURES))
     require(strategy.modalities, f"modalities is empty; name at least one of {known}")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from imbench.checks.global_state import same_globals
-from imbench.checks.made import COUNTS, NETS, Case, made
+from imbench.checks.made import COUNTS, NETS, Case, in_last_epoch, made
 from imbench.checks.outputs import RecordedNet, far, forwarded, logits_of, own_forward, own_loss, parameters
 from imbench.checks.result import require
 from imbench.contract.batch import Batch
@@ -24,13 +24,14 @@ DRAWS, ERRORS = 1000, 4.5
 NOT_OVERRIDDEN = "not overridden"
 
 
-def loss_is_sound(strategy: BatchStrategy) -> str:
+def loss_sound(strategy: BatchStrategy) -> str:
     """Its own loss is one finite number a row with a finite gradient, also at certainty or with an absent class."""
     if not own_loss(strategy):
         return NOT_OVERRIDDEN
     absent = made(strategy, (20, 0, 7), training=(200, 0, 70))
     cases = [("", made(strategy, stack=stack), 3.0) for stack in ((), (NETS,))]
     cases += [("at certainty ", made(strategy), 200.0), ("without training rows of a class ", absent, 3.0)]
+    cases += [("in the last epoch ", in_last_epoch(made(strategy)), 3.0)]
     for where, case, scale in cases:
         logits = logits_of(case, scale).requires_grad_()
         with same_globals():
@@ -46,7 +47,7 @@ def loss_is_sound(strategy: BatchStrategy) -> str:
     return "shape, values and gradient"
 
 
-def loss_alone_equals_loss_in_stack(strategy: BatchStrategy) -> str:
+def loss_alone(strategy: BatchStrategy) -> str:
     """A net's loss does not depend on the other nets of the stack."""
     if not own_loss(strategy):
         return NOT_OVERRIDDEN
@@ -63,7 +64,7 @@ def loss_alone_equals_loss_in_stack(strategy: BatchStrategy) -> str:
     return f"{NETS} nets"
 
 
-def forward_is_sound(strategy: BatchStrategy) -> str:
+def forward_sound(strategy: BatchStrategy) -> str:
     """Its own forward pass gives finite logits and labels that sum to one, and finite gradients."""
     if not own_forward(strategy):
         return NOT_OVERRIDDEN
@@ -83,7 +84,7 @@ def forward_is_sound(strategy: BatchStrategy) -> str:
     return "shapes, labels, gradients"
 
 
-def forward_runs_the_stages_in_order(strategy: BatchStrategy) -> str:
+def forward_stages(strategy: BatchStrategy) -> str:
     """Its own forward pass takes what it gives as logits through every stage of the net, in order."""
     if not own_forward(strategy):
         return NOT_OVERRIDDEN
@@ -99,7 +100,7 @@ def forward_runs_the_stages_in_order(strategy: BatchStrategy) -> str:
     return f"{len(stages)} stages"
 
 
-def forward_alone_equals_forward_in_stack(strategy: BatchStrategy) -> str:
+def forward_alone(strategy: BatchStrategy) -> str:
     """A net's forward pass does not depend on the other nets of the stack."""
     if not own_forward(strategy):
         return NOT_OVERRIDDEN
@@ -118,21 +119,22 @@ def forward_alone_equals_forward_in_stack(strategy: BatchStrategy) -> str:
     return f"{NETS} nets"
 
 
-def class_share_is_measured(strategy: BatchStrategy) -> str:
+def class_share(strategy: BatchStrategy) -> str:
     """The class share it declares is what its batches have: over many draws within their standard error."""
     if type(strategy).class_share is BatchStrategy.class_share:
         return "none stated"
     told = []
-    for counts in (COUNTS, (16, 0, 1), (9, 0, 0), (5, 3, 2)):
-        case = made(strategy, counts)
+    cases = [made(strategy, counts) for counts in (COUNTS, (16, 0, 1), (9, 0, 0), (5, 3, 2))]
+    for case in (*cases, in_last_epoch(cases[0])):
         share = strategy.class_share(case.batch, case.info)
         if share is None:
             continue
-        shape = (len(counts),)
+        counts = tuple(int(n) for n in case.batch.y.sum(dim=-2))
+        shape = (case.batch.classes,)
         require(
             tuple(share.shape) == shape, f"class_share must be (*stack, classes) = {shape}, got {tuple(share.shape)}"
         )
-        _stacks_alike(strategy, counts)
+        _stacks_alike(strategy, made(strategy, counts, (NETS,)))
         batch = _repeated(case, DRAWS).rebalanced(strategy)
         weight = torch.ones_like(batch.y[..., 0]) if batch.weight is None else batch.weight
         shares = (weight.unsqueeze(-1) * batch.y).sum(dim=-2) / weight.sum(dim=-1, keepdim=True)  # (1, draws, classes)
@@ -149,8 +151,7 @@ def class_share_is_measured(strategy: BatchStrategy) -> str:
     return f"{told[0]} of {COUNTS}" if told else "none stated for these batches"
 
 
-def _stacks_alike(strategy: BatchStrategy, counts: tuple[int, ...]) -> None:
-    case = made(strategy, counts, (NETS,))
+def _stacks_alike(strategy: BatchStrategy, case: Case) -> None:
     together = strategy.class_share(case.batch, case.info)
     for index in range(NETS):
         alone = case.net(index)

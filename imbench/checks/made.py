@@ -101,6 +101,11 @@ def made(
     return Case(Batch(torch.as_tensor(x, dtype=dtype), y.to(dtype)), info, tuple(range(stack[0] if stack else 1)))
 
 
+def in_last_epoch(case: Case) -> Case:
+    """The same batch in the last epoch; without this, in the first."""
+    return replace(case, info=replace(case.info, epoch=case.info.epochs - 1))
+
+
 def copied(batch: Batch) -> Batch:
     """The same numbers elsewhere in memory."""
     return Batch(batch.x.clone(), batch.y.clone(), None if batch.weight is None else batch.weight.clone())

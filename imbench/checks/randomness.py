@@ -63,7 +63,7 @@ def global_generators_untouched(strategy: BatchStrategy) -> str:
     return ", ".join(GENERATORS)
 
 
-def slice_alone_equals_slice_in_stack(strategy: BatchStrategy) -> str:
+def slice_alone(strategy: BatchStrategy) -> str:
     """A net's batches do not depend on the other nets of the stack, and one batch is a stack of one."""
     _repeatable(strategy, made(strategy, stack=(NETS,)))
     for stack in ((NETS,), (NETS, STEPS)):

@@ -40,7 +40,7 @@ def parameters_validated(strategy: BatchStrategy) -> str:
     return ", ".join(judged) or "no numbers"
 
 
-def frozen_hashable_and_equal(strategy: BatchStrategy) -> str:
+def frozen_hashable_equal(strategy: BatchStrategy) -> str:
     """It is a frozen value: equal to its copy, with an equal hash, and impossible to change."""
     cls = type(strategy)
     require(
@@ -70,7 +70,7 @@ def picklable(strategy: BatchStrategy) -> str:
     return "parameters kept"
 
 
-def spec_makes_it_again(strategy: BatchStrategy) -> str:
+def spec_round_trip(strategy: BatchStrategy) -> str:
     """Its spec, read by the grammar of the command line, makes the same strategy again."""
     cls = type(strategy)
     require(
@@ -94,7 +94,7 @@ def spec_makes_it_again(strategy: BatchStrategy) -> str:
     return strategy.spec
 
 
-def docstring_cites_a_source(strategy: BatchStrategy) -> str:
+def docstring_cites_source(strategy: BatchStrategy) -> str:
     """Its docstring says where the recipe is from: a year, and an author, arXiv number, DOI or address."""
     text = inspect.cleandoc(type(strategy).__doc__ or "")
     require(text and not text.startswith(f"{type(strategy).__name__}("), "no docstring; say what it does to a batch")

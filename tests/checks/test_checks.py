@@ -1,6 +1,7 @@
 """Every property catches a strategy that lacks it, and all built-in strategies have all of them."""
 
 import random
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from imbench.checks import CHECKS, CheckResult, check_property, check_strategy, 
 from imbench.contract.errors import UsageError
 from imbench.registry import strategies
 from tests.checks.broken import BROKEN, Sound
+from tests.checks.conftest import ROOT
 
 FAULTS = [(name, cls) for name, classes in BROKEN.items() for cls in classes]
 BUILT_IN = [entry.name for entry in strategies() if entry.package == "imbench"]
@@ -118,3 +120,10 @@ def test_a_plugins_own_test_has_one_test_a_strategy_and_property(tmp_path, root_
 def test_checks_of_no_strategy_are_refused():
     with pytest.raises(UsageError, match="no strategy to check"):
         strategy_checks()
+
+
+def test_the_contract_lists_every_property_with_what_it_asks_for():
+    page = (ROOT / "docs" / "contract.md").read_text("utf-8")
+    listed = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, flags=re.MULTILINE))
+    told = {result.name: result.sentence for result in check_strategy("baseline")}
+    assert {name: listed.get(name) for name in told} == told

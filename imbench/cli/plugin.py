@@ -64,15 +64,19 @@ def new(name: str, to: str) -> None:
     from imbench.cli.new_plugin import write_plugin
 
     folder = write_plugin(name, Path(to))
-    module = folder.name.replace("-", "_")
-    emit(str(folder))
+    recipe = f"src/{folder.name.replace('-', '_')}/strategy.py"
     emit(
-        f"""
-Next, in {folder}:
-  pip install -e ".[test]"          installs it, so that imbench list strategies names it
-  python -m pytest                  holds it against every property
-  src/{module}/strategy.py   is the recipe: change what is marked CHANGE, docstring first
-  imbench run --suite tabular --protocol smoke --strategy {name} --strategy baseline"""
+        f"""{folder}
+
+Next, in that folder:
+  pip install -e ".[test]"
+      installs it, so that imbench list strategies names it
+  python -m pytest
+      holds it against every property
+  {recipe}
+      is the recipe: change what is marked CHANGE, the docstring first
+  imbench run --suite tabular --protocol smoke --strategy {name} --strategy baseline
+      shows that it trains everywhere"""
     )
 
 

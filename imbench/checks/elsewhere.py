@@ -16,7 +16,7 @@ _MAKERS = {
 }  # fmt: skip
 # What may bring a tensor to another device, and what takes one from another device as it is.
 _MOVERS = {torch.Tensor.to, torch.Tensor.type_as, torch.Tensor.cuda}
-_TAKERS = {torch.Tensor.__getitem__, torch.Tensor.copy_}
+_TAKERS = {torch.Tensor.__getitem__, torch.Tensor.__setitem__, torch.Tensor.copy_}
 
 
 class _Elsewhere(torch.Tensor):

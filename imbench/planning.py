@@ -62,7 +62,8 @@ class Plan:
     wanted : number of dataset configurations asked for
     unavailable : ``(spec, reason)`` of configurations left out
     substituted : ``(wanted spec, spec used instead)``
-    skipped : ``(strategy, reason)`` of installed strategies that could not be loaded and were not asked for by name
+    skipped : ``(strategy, reason)`` of installed strategies that could not be loaded, or that some of the datasets are
+        not for, and that were not asked for by name
     protocol : as asked for, exceptions for single datasets not yet applied
     store, plugins, data_mirror : where results go and what the workers need to know
     """
@@ -185,9 +186,11 @@ def plan(
     rules = load_protocol(protocol, settings)
     chosen, skipped = _strategies(registry, strategies)
     entries = _entries(registry, suite, datasets)
+    data = _Data(registry, data_mirror, fetch)
+    modality = {entry.spec: data.card(entry.spec).modality for entry in entries}
+    skipped += _unserved(chosen, modality, bool(strategies))
     held = Store.open(Path(store), create=fetch) if fetch or Path(store).exists() else None
     open_mirror(data_mirror)  # one that does not exist is an error also where no dataset would ask it
-    data = _Data(registry, data_mirror, fetch)
     found: dict[Variant, str] = {}
     unavailable, substituted = [], []
     for entry in entries:
@@ -202,8 +205,9 @@ def plan(
     jobs, sizes = [], {}
     for variant, content in found.items():
         resolved = rules.for_dataset(variant.dataset, variant.task)
-        size = _size(data.card_of(variant), variant, resolved)
-        for selected in chosen:
+        card = data.card_of(variant)
+        size = _size(card, variant, resolved)
+        for selected in (s for s in chosen if card.modality in s.strategy.modalities):
             strategy = selected.strategy
             job = Job(variant, selected.spec, selected.name, strategy.version, strategy.params, resolved, content)
             jobs.append(job)
@@ -283,6 +287,28 @@ def _strategies(registry: Registry, specs: Sequence[str] | None) -> tuple[list[S
     if specs:
         return list(dict.fromkeys(registry.select(spec) for spec in specs)), []
     return registry.every_strategy()
+
+
+def _unserved(chosen: Sequence[Selected], modality: Mapping[str, str], asked: bool) -> list[tuple[str, str]]:
+    """``(strategy, reason)`` of strategies that some dataset is not for; an error if they were asked for by name.
+
+    ``modality`` is that of each dataset's spec.
+    """
+    left_out = []
+    for selected in chosen:
+        strategy = selected.strategy
+        unserved = [spec for spec, kind in modality.items() if kind not in strategy.modalities]
+        if not unserved:
+            continue
+        serves = " and ".join(strategy.modalities)
+        if asked:
+            raise UsageError(
+                f"{selected.spec} serves {serves} data, and {unserved[0]} is {modality[unserved[0]]}; leave one of "
+                "them out, or run them apart"
+            )
+        where = "every dataset" if len(unserved) == len(modality) else ", ".join(unserved)
+        left_out.append((selected.spec, f"it serves {serves} data: not run on {where}"))
+    return left_out
 
 
 def _entries(registry: Registry, suite: str | None, datasets: Sequence[str]) -> list[SuiteEntry]:

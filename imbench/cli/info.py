@@ -83,6 +83,8 @@ def _strategy(registry: Registry, spec: str) -> Facts:
         "package": f"{entry.package} {entry.version}".strip(),
         "object": entry.value,
         "parameters": strategy.params,
+        "modalities": list(strategy.modalities),
+        "exemptions": dict(strategy.exemptions),
         "about": inspect.getdoc(type(strategy)) or "",
     }
 

@@ -15,6 +15,7 @@ from imbench.contract.rows import between
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.strategies.by_class import ByClass
 from imbench.strategies.nearest import nearest
+from imbench.strategies.shares import mean_label
 
 MOST_NEIGHBOURS = 5
 # With fewer rows in some class of the batch there are no neighbours worth the name: rows are repeated instead.
@@ -76,6 +77,17 @@ class BatchSMOTE(BatchStrategy):
             None if batch.weight is None else batch.weight.gather(-1, rows),
             (single | (groups.smallest < FEWEST_ROWS)).reshape(batch.stack),
         )
+
+    def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
+        """1/C for each of the C classes present, soft labels as their largest; none where rows have weights.
+
+        A batch of one class keeps its labels.
+        """
+        if batch.weight is not None:
+            return None
+        held = one_hot(batch.labels, batch.classes).sum(dim=-2) > 0  # (*stack, classes)
+        present = held.sum(dim=-1, keepdim=True)
+        return torch.where(present == 1, mean_label(batch), held / present)
 
 
 def _most_positions(size: int, classes: int) -> int:

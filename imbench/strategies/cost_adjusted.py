@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
+from imbench.strategies.shares import mean_label
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,13 @@ class CostAdjusted(BatchStrategy):
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """The same rows with ``weight = y @ (n / (K * n_class))``, times any weight they had."""
+        return self._weighted(batch, info)
+
+    def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor:
+        """The mean label of the weighted rows; nothing here is left to chance."""
+        return mean_label(self._weighted(batch, info))
+
+    def _weighted(self, batch: Batch, info: TrainingInfo) -> Batch:
         counts = info.class_counts.to(batch.y)  # (*stack, classes)
         per_row = counts.sum(dim=-1, keepdim=True) / (info.classes * counts)
         class_weight = torch.where(counts > 0, per_row, 0.0)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.strategies.parameters import positive
+from imbench.strategies.shares import mean_label
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,7 @@ class MixUp(BatchStrategy):
         partners = noise.permutation(batch.size)  # (*stack, batch)
         rows = torch.arange(batch.size, device=partners.device).expand_as(partners)
         return batch.take_mixed(rows, partners, share)
+
+    def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
+        """That of the batch; none where rows have weights, which are mixed as the labels are."""
+        return mean_label(batch) if batch.weight is None else None

@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch import Tensor
+
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.strategies.parameters import positive
+from imbench.strategies.shares import mean_over_classes
 
 
 @dataclass(frozen=True)
 class ReMix(BatchStrategy):
     """Draw the batch's rows anew with every class present equally often, then mix them as MixUp does.
 
-    C. Bellinger, R. Corizzo and N. Japkowicz, "ReMix Training for Calibrated Imbalanced Deep Learning", Algorithm 1,
-    for a batch of B rows in which C classes are present:
+    C. Bellinger, R. Corizzo and N. Japkowicz, "ReMix Training for Calibrated Imbalanced Deep Learning", 2020
+    (arXiv:2012.02312), Algorithm 1, for a batch of B rows in which C classes are present:
 
         3:  X', Y' = B/C rows of each class, drawn with replacement
         4:  idx = permutation(B)
@@ -57,3 +60,10 @@ class ReMix(BatchStrategy):
         partners = rows.gather(-1, noise.permutation(batch.size))  # line 4
         share = noise.beta(self.alpha, self.alpha)  # line 5: (*stack,)
         return batch.take_mixed(rows, partners, share)  # lines 6 and 7
+
+    def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
+        """1/C for each of the C classes present, if labels are hard; none where rows have weights, which are mixed.
+
+        A soft label counts as its largest class when rows are drawn, and as what it is when they are trained on.
+        """
+        return mean_over_classes(batch) if batch.weight is None else None

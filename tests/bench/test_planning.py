@@ -7,6 +7,7 @@ import pytest
 
 from imbench.contract.errors import DataError, StoreError, UsageError
 from imbench.planning import plan
+from tests.bench.conftest import STRATEGY
 
 
 @pytest.fixture
@@ -45,6 +46,31 @@ def test_a_broken_plugin_stops_only_a_run_that_asks_for_it(ask, install):
     assert any("imbench-mine/mine" in note and "no_such_library" in note for note in made.notes)
     with pytest.raises(UsageError, match="no_such_library"):
         ask(strategies=["mine"])
+
+
+IMAGES_ONLY = STRATEGY.replace("    strength", '    modalities: ClassVar = ("image",)\n    strength')
+
+
+def test_a_strategy_asked_for_on_data_of_another_kind_is_refused_before_any_work(ask, table, plugin, tmp_path):
+    plugin.write_text(IMAGES_ONLY)
+    with pytest.raises(UsageError, match=r"mine:strength=2\.0 serves image data, and .*churn.* is tabular; leave one"):
+        ask(plugins=[str(plugin)], strategies=["baseline", "mine:strength=2"])
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_strategy_nobody_asked_for_is_left_out_where_it_does_not_serve_the_data(ask, install):
+    install("imbench-mine", {"imbench.strategies": {"mine": "imbench_mine:Mine"}}, IMAGES_ONLY)
+    made = ask()
+    assert "mine" not in {job.strategy for job in made.jobs}
+    assert "strategy left out: mine (it serves image data: not run on every dataset)" in made.notes
+
+
+def test_a_strategy_is_run_on_those_datasets_that_it_serves(ask, install, table, tmp_path, unreachable):
+    """A tabular and an image dataset: each strategy gets what it is for."""
+    install("imbench-mine", {"imbench.strategies": {"mine": "imbench_mine:Mine"}}, IMAGES_ONLY)
+    made = ask(datasets=[table, "cifar10:ir=0.1"], fetch=False)
+    assert {job.variant.dataset for job in made.jobs if job.strategy == "mine"} == {"cifar10"}
+    assert len({job.variant.dataset for job in made.jobs if job.strategy == "remix"}) == 2
 
 
 BAD = [

@@ -30,6 +30,8 @@ def check(checkout: Path) -> None:
             ["info", "segment:ir=0.05"],
             ["run", "--dataset", "table.csv:target=kind", "--protocol", "smoke", "--jobs", "1"],
             ["report"],
+            ["plugin", "new", "mine"],
+            ["plugin", "check", "imbench-mine/src/imbench_mine/strategy.py"],
         ):
             done = subprocess.run([*COMMAND, *arguments], cwd=folder, capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"imbench {' '.join(arguments)}: {done.returncode}\n{done.stderr}"

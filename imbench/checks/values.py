@@ -1,0 +1,143 @@
+"""Properties of a strategy as a value: its parameters, spec, docstring and declarations."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import pickle
+import re
+import types
+import typing
+from typing import Any
+
+from imbench.checks.result import ViolationError, require
+from imbench.contract.errors import UsageError
+from imbench.contract.spec import build, format_spec, parse_spec
+from imbench.contract.strategy import BatchStrategy
+
+_YEAR = re.compile(r"\b(?:1[89]|20)\d\d\b")
+_SOURCE = re.compile(
+    r"arXiv|https?://|\bdoi\b|\b10\.\d{4,}/"  # where to find it
+    r"|\b[A-Z]\.[ -]?(?:[A-Z]\.[ -]?)*[A-Z][\w'-]+"  # an author as "N. V. Chawla"
+    r"|\b[A-Z][\w'-]+,? (?:et al\.?,? )?\(?(?:1[89]|20)\d\d"  # or as "Cao et al. (2019)", "King 2001"
+    r"|\b[A-Z][\w'-]+ (?:and|&) [A-Z][\w'-]+"  # or as "King and Zeng"
+)
+WRONG_NUMBERS: tuple[Any, ...] = (math.nan, math.inf, -1, "many")
+
+
+def parameters_validated(strategy: BatchStrategy) -> str:
+    """Every number among its parameters refuses NaN, infinity, a negative number and text, by a UsageError."""
+    judged = []
+    for name, kind in _fields(strategy).items():
+        values = _wrong_values(kind)
+        for value in values:
+            _refuses(strategy, name, value)
+        judged += [name] if values else []
+        # Text is free to be anything, but if it is judged, then in the same way.
+        if not values and kind is str:
+            _refuses(strategy, name, "no such choice", may_accept=True)
+    return ", ".join(judged) or "no numbers"
+
+
+def frozen_hashable_equal(strategy: BatchStrategy) -> str:
+    """It is a frozen value: equal to its copy, with an equal hash, and impossible to change."""
+    cls = type(strategy)
+    require(
+        dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen,
+        f"{cls.__name__} is no frozen dataclass; decorate it with @dataclass(frozen=True)",
+    )
+    twin = _twin(strategy)
+    require(strategy == twin, f"{cls.__name__} is not equal to its copy; leave eq=False and an __eq__ of your own out")
+    try:
+        equal = hash(strategy) == hash(twin)
+    except TypeError as error:
+        raise ViolationError(f"{error}; use a tuple for a list, and numbers and text for anything else") from None
+    require(equal, "the hash differs from the copy's; leave a __hash__ of your own out")
+    return strategy.spec
+
+
+def picklable(strategy: BatchStrategy) -> str:
+    """It survives pickling, which brings it to the worker processes."""
+    try:
+        twin = pickle.loads(pickle.dumps(strategy))
+    except Exception as error:
+        raise ViolationError(f"{type(error).__name__}: {error}; define the class at the top of its module") from error
+    require(
+        type(twin) is type(strategy) and twin.params == strategy.params,
+        f"{strategy.params} became {twin.params}; leave __getstate__ and __reduce__ out",
+    )
+    return "parameters kept"
+
+
+def spec_round_trip(strategy: BatchStrategy) -> str:
+    """Its spec, read by the grammar of the command line, makes the same strategy again."""
+    cls = type(strategy)
+    require(
+        isinstance(getattr(cls, "name", None), str) and re.fullmatch(r"[A-Za-z0-9][\w.-]*", cls.name),
+        f"name is {getattr(cls, 'name', None)!r}; use letters, digits, '-' and '_', as in 'my-strategy'",
+    )
+    without = [f.name for f in dataclasses.fields(cls) if f.init and f.default is dataclasses.MISSING]  # type: ignore[arg-type]
+    require(not without, f"{', '.join(without)} without a default; the name alone must be a strategy")
+    for text in (strategy.spec, format_spec(strategy.name, strategy.params)):
+        try:
+            name, given = parse_spec(text)
+            twin = build(cls, given, text)
+        except UsageError as error:
+            raise ViolationError(
+                f"{text!r} can't be read back: {error}; use numbers, true/false and plain words"
+            ) from error
+        require(
+            name == strategy.name and twin.params == strategy.params,
+            f"{text!r} reads as {twin.params}, not {strategy.params}; let __post_init__ change nothing the second time",
+        )
+    return strategy.spec
+
+
+def docstring_cites_source(strategy: BatchStrategy) -> str:
+    """Its docstring says where the recipe is from: a year, and an author, arXiv number, DOI or address."""
+    text = inspect.cleandoc(type(strategy).__doc__ or "")
+    require(text and not text.startswith(f"{type(strategy).__name__}("), "no docstring; say what it does to a batch")
+    year, source = _YEAR.search(text), _SOURCE.search(text)
+    require(year, "no year in the docstring; cite the paper (or yourself) with its year")
+    require(source, "no author, arXiv number, DOI or address in the docstring; cite as 'A. Author, \"Title\", 2020'")
+    return f"{source and source[0]}, {year and year[0]}"
+
+
+def _twin(strategy: BatchStrategy) -> BatchStrategy:
+    """Another object of the same class and parameters, made by none of the strategy's own methods."""
+    twin = object.__new__(type(strategy))
+    for name, value in strategy.params.items():
+        object.__setattr__(twin, name, value)
+    return twin
+
+
+def _fields(strategy: BatchStrategy) -> dict[str, Any]:
+    hints = typing.get_type_hints(type(strategy))
+    return {f.name: hints[f.name] for f in dataclasses.fields(strategy) if f.init}  # type: ignore[arg-type]
+
+
+def _wrong_values(kind: Any) -> list[Any]:
+    """What a field of this type must refuse; empty for one that holds no number."""
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if isinstance(kind, types.UnionType) or origin is typing.Union:
+        return next((values for values in map(_wrong_values, inner) if values), [])
+    if origin is tuple:
+        return [(value,) for value in _wrong_values(inner[0])] if inner else []
+    return list(WRONG_NUMBERS) if kind in (int, float) else []
+
+
+def _refuses(strategy: BatchStrategy, name: str, value: Any, may_accept: bool = False) -> None:
+    try:
+        dataclasses.replace(strategy, **{name: value})  # type: ignore[type-var]
+    except UsageError as error:
+        require(name in str(error), f"{name}={value!r} is refused without naming {name}: {error}")
+        return
+    except Exception as error:
+        raise ViolationError(
+            f"{name}={value!r} raises {type(error).__name__}: {error}; raise imbench.UsageError in __post_init__"
+        ) from error
+    require(
+        may_accept,
+        f"{name}={value!r} is taken; check it in __post_init__ and raise imbench.UsageError that names {name}",
+    )

@@ -1,0 +1,134 @@
+"""``imbench plugin``: check a strategy, and start a package for a new one."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imbench.cli.options import json_option, plugin_option
+from imbench.cli.output import emit, emit_json, paragraph, width
+from imbench.cli.session import Verb, debug_option
+
+if TYPE_CHECKING:
+    from imbench.checks import CheckResult, Cost
+    from imbench.contract.strategy import BatchStrategy
+
+_MARKS = {"passed": "ok", "failed": "FAILED", "exempt": "exempt", "not judged": "?"}
+
+
+@click.group(params=[debug_option()])
+def plugin() -> None:
+    """Check a strategy, or start a package for one."""
+
+
+@plugin.command(cls=Verb)
+@click.argument("target", metavar="NAME|SPEC|FILE")
+@plugin_option
+@json_option
+def check(target: str, plugins: tuple[str, ...], as_json: bool) -> int:
+    """Hold a strategy against every property of the conformance suite; 1 is the exit code if one fails.
+
+    NAME or SPEC is an installed strategy; of a Python FILE, every strategy is checked.
+
+    \b
+    imbench plugin check remix:alpha=0.3
+    imbench plugin check my_strategy.py
+    """
+    from imbench.checks import check_strategy
+
+    strategies = _strategies(target, plugins)
+    checked = [(strategy, check_strategy(strategy), _cost(strategy)) for strategy in strategies]
+    if as_json:
+        emit_json([_as_json(*one) for one in checked])
+    else:
+        emit("\n\n".join(_as_text(*one) for one in checked))
+    return 0 if all(result.ok for _, results, _ in checked for result in results) else 1
+
+
+@plugin.command(cls=Verb)
+@click.argument("name")
+@click.option("--to", default=".", metavar="DIR", help="Folder to make the package's folder in; default: this one.")
+def new(name: str, to: str) -> None:
+    """Write a package with a strategy that installs, registers and passes its checks.
+
+    NAME is that of the strategy, such as my-strategy; the package is called imbench-my-strategy.
+
+    \b
+    imbench plugin new my-strategy
+    imbench plugin new my-strategy --to ~/code
+    """
+    from imbench.cli.new_plugin import write_plugin
+
+    folder = write_plugin(name, Path(to))
+    recipe = f"src/{folder.name.replace('-', '_')}/strategy.py"
+    emit(
+        f"""{folder}
+
+Next, in that folder:
+  pip install -e ".[test]"
+      installs it, so that imbench list strategies names it
+  python -m pytest
+      holds it against every property
+  {recipe}
+      is the recipe: change what is marked CHANGE, the docstring first
+  imbench run --suite tabular --protocol smoke --strategy {name} --strategy baseline
+      shows that it trains everywhere"""
+    )
+
+
+def _strategies(target: str, plugins: Sequence[str]) -> list[BatchStrategy]:
+    from imbench.registry import Registry
+
+    if not target.endswith(".py"):
+        return [Registry(tuple(plugins)).strategy(target)]
+    registry = Registry((*plugins, target))
+    return [registry.strategy(f"{e.package}/{e.name}") for e in registry.entries("strategy") if e.package == target]
+
+
+def _cost(strategy: BatchStrategy) -> Cost | str:
+    from imbench.checks import measure_cost
+
+    try:
+        return measure_cost(strategy)
+    except Exception as error:  # a stranger's code; the properties above say what is wrong with it
+        return f"not measured: {type(error).__name__}: {error}"
+
+
+def _as_text(strategy: BatchStrategy, results: Sequence[CheckResult], cost: Cost | str) -> str:
+    failed, exempt = (sum(r.outcome == outcome for r in results) for outcome in ("failed", "exempt"))
+    held = sum(r.outcome == "passed" for r in results)
+    counts = f"{held} of {len(results)} properties hold, {failed} failed, {exempt} exempt"
+    return "\n".join([strategy.spec, *map(_line, results), paragraph(f"cost: {cost}"), paragraph(counts)])
+
+
+def _line(result: CheckResult) -> str:
+    """Mark, property and detail; what passed is cut to the terminal's width, what did not is told in full."""
+    longest = max(map(len, _MARKS.values()))
+    head = f"{_MARKS[result.outcome]:<{longest}} {result.name:<27} "
+    text, room = f"{head}{result.detail}", width()
+    if result.outcome == "passed" or len(text) <= room:
+        return text if len(text) <= room else f"{text[: room - 1].rstrip()}…"
+    return "\n".join([head.rstrip(), textwrap.indent(textwrap.fill(result.detail, room - 4), " " * 4)])
+
+
+def _as_json(strategy: BatchStrategy, results: Sequence[CheckResult], cost: Cost | str) -> dict[str, Any]:
+    measured = {"error": cost} if isinstance(cost, str) else cost.to_json()
+    return {
+        "strategy": strategy.spec,
+        "ok": all(result.ok for result in results),
+        "properties": [
+            {
+                "property": r.name,
+                "asks": r.sentence,
+                "outcome": r.outcome,
+                "detail": r.detail,
+                "obsolete_exemption": r.obsolete,
+            }
+            for r in results
+        ],
+        "cost_us": measured,
+    }

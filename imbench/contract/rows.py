@@ -95,7 +95,7 @@ def balanced(y: Tensor, class_luck: Tensor, row_luck: Tensor) -> Tensor:
     size, classes = y.shape[-2:]
     moves = _compiled_for(y, class_luck, row_luck) if y.ndim > 2 else None
     if moves is not None:
-        rows = torch.empty(y.shape[:-1], dtype=torch.int64)
+        rows = torch.empty(y.shape[:-1], dtype=torch.int64, device=y.device)
         flat = y.reshape(-1, size, classes), class_luck.reshape(-1, classes), row_luck.reshape(-1, size)
         moves.balanced(*(_array(values) for values in flat), rows.reshape(-1, size).numpy())
         return rows

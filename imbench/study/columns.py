@@ -36,6 +36,8 @@ _HOW = {
     "minority_rows": pa.float64(),
     "minority_rows_trained": pa.float64(),
     "prior_inexact": pa.string(),
+    "recalibrated_by": pa.string(),
+    "recalibration_slope": pa.float64(),
     "key": pa.string(),
     "data_hash": pa.string(),
     "rows_hash": pa.string(),

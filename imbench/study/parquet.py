@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 # read, and what they lack is derived (`imbench.study.derive`).
 #   1  metrics of argmax
 #   2  metrics under every decision rule, exposure of the rarest class, the prior trained towards, calibration slope
-ROWS_SCHEMA = 2
+#   3  metrics of probabilities recalibrated on validation rows, how and how far
+ROWS_SCHEMA = 3
 
 _IDENTITY = b"imbench.identity"
 _ROWS = b"imbench.rows"

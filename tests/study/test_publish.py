@@ -214,7 +214,7 @@ def test_a_mixture_of_schema_versions_is_refused_unless_told(tmp_path):
     protocol = type(PROTOCOL).from_mapping("smoke", json.loads(row["protocol_fields"]))
     protocol = dataclasses.replace(protocol, name="smoke:epochs=40")
     fill(old, ["d"], ["remix"], protocol=protocol)
-    with pytest.raises(StoreError, match=r"mixes schema versions: 1 .*, 2 "):
+    with pytest.raises(StoreError, match=r"mixes schema versions: 1 .*, 3 "):
         publish(old.path, tmp_path / "site")
     publish(old.path, tmp_path / "site", mixed=True)
 

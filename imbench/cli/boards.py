@@ -23,19 +23,19 @@ _COLUMNS = {
 }
 
 
-def boards_text(results: Results) -> str:
+def boards_text(results: Results, rule: str = "argmax") -> str:
     """A table for each protocol, task and metric, then what a reader must know of them."""
-    boards = [_board_text(board) for board in results.leaderboards()]
+    boards = [_board_text(board) for board in results.leaderboards(rule=rule)]
     notes = "\n".join(map(paragraph, results.notes))
     return "\n\n".join([*boards, notes] if notes else boards)
 
 
-def boards_json(results: Results) -> dict[str, Any]:
+def boards_json(results: Results, rule: str = "argmax") -> dict[str, Any]:
     """The same as plain values, with the failures."""
     return {
         "store": str(results.store),
         "notes": list(results.notes),
-        "leaderboards": [_board_json(board) for board in results.leaderboards()],
+        "leaderboards": [_board_json(board) for board in results.leaderboards(rule=rule)],
         "failures": results.failures().to_dict("records"),
     }
 
@@ -91,7 +91,11 @@ def _basis(board: Leaderboard) -> str:
 
 def _dropped(board: Leaderboard) -> Sequence[str]:
     configurations = [f"{d.dataset} {d.variant}, which lacks {', '.join(d.missing)}" for d in board.dropped]
-    strategies = [f"{name}, which has no result" for name in board.unranked]
+    from imbench.study.rules import RULES
+
+    needs = RULES[board.rule].needs if board.rule in RULES else ""
+    why = f" under a rule that needs {needs}" if needs else ""
+    strategies = [f"{name}, which has no result{why}" for name in board.unranked]
     return [f"not ranked: {what}" for what in (*configurations, *strategies)]
 
 

@@ -40,6 +40,13 @@ _DEFAULT_SUITE = "tabular"
 @mirror_option
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes; default: one a core.")
 @click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda or cuda:N.")
+@click.option(
+    "--rule",
+    default="argmax",
+    show_default=True,
+    metavar="NAME",
+    help="How the leaderboards decide: argmax, tuned, prior-corrected, recalibrated, or each to let all compete.",
+)
 @click.option("--strict", is_flag=True, help="Refuse to run if any data cannot be had, instead of leaving it out.")
 @click.option("--dry-run", is_flag=True, help="Show the plan; train and download nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress; errors and the result only.")
@@ -51,6 +58,7 @@ def run(
     settings: tuple[str, ...],
     jobs: int | None,
     device: str,
+    rule: str,
     dry_run: bool,
     quiet: bool,
     as_json: bool,
@@ -66,7 +74,10 @@ def run(
     imbench run --dataset my_table.csv:target=churn --set epochs=50
     """
     from imbench import bench
+    from imbench.study.rules import EACH, RULES
 
+    if rule not in (*RULES, EACH):
+        raise UsageError(f"--rule {rule!r} is no decision rule; there are {', '.join(RULES)}, and {EACH}")
     if request["suite"] is None and not request["datasets"]:
         request["suite"] = _DEFAULT_SUITE
     request["settings"] = _settings(settings)
@@ -84,10 +95,10 @@ def run(
         if not quiet:
             say(f"fetching {', '.join(plan.unfetched)}")
         plan = bench.plan(**request)
-    return _execute(plan, jobs, device, quiet, as_json)
+    return _execute(plan, jobs, device, rule, quiet, as_json)
 
 
-def _execute(plan: Plan, jobs: int | None, device: str, quiet: bool, as_json: bool) -> int:
+def _execute(plan: Plan, jobs: int | None, device: str, rule: str, quiet: bool, as_json: bool) -> int:
     from imbench import bench
     from imbench.cli.boards import boards_json, boards_text
     from imbench.cli.progress import duration, reporter
@@ -102,9 +113,9 @@ def _execute(plan: Plan, jobs: int | None, device: str, quiet: bool, as_json: bo
     if not quiet:
         say(f"{len(plan.pending) - failed} jobs done, {failed} failed, in {duration(time.monotonic() - started)}\n")
     if as_json:
-        emit_json(boards_json(results))
+        emit_json(boards_json(results, rule))
     else:
-        emit(boards_text(results))
+        emit(boards_text(results, rule))
     if failed:
         say(f"{failed} of {len(plan.jobs)} jobs failed; imbench status --store {plan.store} shows why")
     return 1 if failed else 0

@@ -132,7 +132,7 @@ def test_files_of_somebody_else_stay(filled, tmp_path):
 
 
 def test_a_file_that_the_report_no_longer_writes_goes(filled, tmp_path, monkeypatch):
-    def report(results, to):
+    def report(results, to, options):
         (Path(to) / "figures").mkdir()
         (Path(to) / "figures" / "ranks.svg").write_text("<svg/>")
         (Path(to) / "report.html").write_text(f"<title>{results.store}</title>")

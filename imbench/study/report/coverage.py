@@ -29,6 +29,11 @@ PROCESS: Mapping[str, tuple[str, str]] = {
 ZERO_RECALL: Mapping[str, str] = {rule: "zero_recall" if rule == ARGMAX else f"zero_recall@{rule}" for rule in RULES}
 
 
+def zero_recall_title(rule: str) -> str:
+    """The head of the column that counts them."""
+    return "zero-recall nets" if rule == ARGMAX else f"zero-recall nets, {rule}"
+
+
 @dataclass(frozen=True)
 class Covered:
     """One strategy in one protocol and task.

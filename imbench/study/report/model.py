@@ -110,6 +110,11 @@ class Model:
         return {board.slug: tuple(gains_by_ir(board)) for board in self.boards}
 
     @cached_property
+    def zero_rules(self) -> tuple[str, ...]:
+        """Decision rules under which it is known how often a class is never hit."""
+        return tuple(rule for rule in RULES if any(rule in one.zero_recall for one in self.covered))
+
+    @cached_property
     def protocols(self) -> tuple[str, ...]:
         """Protocols, in order."""
         return tuple(dict.fromkeys(cell.protocol for cell in self.cells))

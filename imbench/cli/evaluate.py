@@ -22,7 +22,7 @@ _OF_STORE = {"metric": "--metric", "task": "--task", "protocol": "--protocol", "
 
 
 @click.command(cls=Verb)
-@click.argument("source", metavar="SCORES.csv|STORE")
+@click.argument("source", metavar="SCORES.csv|STORE|RESULTS.parquet")
 @click.option("--higher/--lower", "higher", default=None, help="Whether higher or lower scores are better (CSV).")
 @click.option("--alpha", type=float, default=0.05, show_default=True, metavar="A", help="Level of tests and intervals.")
 @click.option("--blocks", metavar="COLUMN", help="Average rows of one label, such as the variants of a dataset (CSV).")
@@ -39,14 +39,15 @@ def evaluate(source: str, alpha: float, reference: str | None, as_json: bool, **
     """Compare strategies over many datasets: ranks, tests, effect sizes, intervals.
 
     SCORES.csv has a row for each configuration and a column of numbers for each strategy; its first columns, if they
-    are no numbers, are labels. STORE is a folder of results.
+    are no numbers, are labels. STORE is a folder of results, RESULTS.parquet its rows as `imbench publish` writes them.
 
     \b
     imbench evaluate scores.csv --higher
     imbench evaluate scores.csv --lower --blocks dataset
     imbench evaluate imbench-store --metric gmean --task binary
+    imbench evaluate results.parquet --metric bbs
     """
-    from_store = Path(source).is_dir()
+    from_store = Path(source).is_dir() or source.endswith(".parquet")
     _refuse_unused(_OF_CSV if from_store else _OF_STORE, "a table of scores" if from_store else "a store")
     if from_store:
         _evaluate_store(source, alpha, reference, as_json, **{name: options[name] for name in _OF_STORE})
@@ -97,24 +98,32 @@ def _evaluate_store(
     protocol: str | None,
     within: bool,
 ) -> None:
-    from imbench.study.levels import evaluate_rows
+    from imbench.study.levels import evaluate_rows, level_columns
     from imbench.study.metrics import METRICS
-    from imbench.study.results import load
+    from imbench.study.row_file import read_rows
+    from imbench.study.store import Store
 
     if metric is None:
         raise UsageError(f"name the metric to compare by, --metric NAME; there are {', '.join(METRICS)}")
-    results = load(path)
-    found = evaluate_rows(results.rows, metric, task=task, protocol=protocol, alpha=alpha, reference=reference)
+    if metric not in METRICS:
+        raise UsageError(f"unknown metric {metric!r}; there are {', '.join(METRICS)}")
+    columns = level_columns(metric, within)
+    if Path(path).is_dir():
+        store = Store.open(path)
+        rows, notes = store.frame(columns=columns), store.notes()
+    else:
+        rows, notes = read_rows(path, columns), ()
+    found = evaluate_rows(rows, metric, task=task, protocol=protocol, alpha=alpha, reference=reference, within=within)
     if as_json:
         emit_json(
             {
                 "store": path,
-                "notes": list(results.notes),
+                "notes": list(notes),
                 "evaluations": [_levels_json(levels, within) for levels in found],
             }
         )
         return
-    emit("\n\n\n".join([*(_levels_text(levels, within) for levels in found), *map(paragraph, results.notes)]))
+    emit("\n\n\n".join([*(_levels_text(levels, within) for levels in found), *map(paragraph, notes)]))
 
 
 def _levels_text(levels: Levels, within: bool) -> str:

@@ -159,7 +159,8 @@ def test_the_tails_of_chi_squared_f_and_wilcoxon_are_scipys(open_page):
     tails = page.evaluate("""() => {
         const found = [];
         for (const df of [1, 2, 4, 19, 199]) for (const x of [0.01, 1, 5, 30, 200]) found.push(imbench.chi2Tail(x, df));
-        for (const a of [1, 4, 19]) for (const b of [2, 30, 500]) for (const f of [0.1, 1, 4, 40]) found.push(imbench.fTail(f, a, b));
+        for (const a of [1, 4, 19]) for (const b of [2, 30, 500])
+            for (const f of [0.1, 1, 4, 40]) found.push(imbench.fTail(f, a, b));
         return found;
     }""")
     wanted = [stats.chi2.sf(x, df) for df in (1, 2, 4, 19, 199) for x in (0.01, 1, 5, 30, 200)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from imbench.contract.errors import UsageError
 from imbench.contract.records import TASKS
@@ -250,14 +251,13 @@ def job_sums(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 def fold_means(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Configurations × strategies: the mean of a metric over the folds that define it, NaN where none does."""
     # Text becomes small numbers one column at a time: grouping by all of them holds several copies of many rows.
-    row = np.zeros(len(rows), dtype=np.int32)
+    row: NDArray[np.int32] = np.zeros(len(rows), dtype=np.int32)
     names: list[pd.Index] = []
     for name in CONFIGURATION:
         codes, values = _coded(rows[name])
         # Only the combinations that there are are numbered on, so that the next product stays small.
-        there, row = np.unique(row * np.int64(len(values)) + codes, return_inverse=True)
+        there, row = _numbered(row * np.int64(len(values)) + codes)
         names = [known.take(there // len(values)) for known in names] + [values.take(there % len(values))]
-        row = row.astype(np.int32)
     column, strategies = _coded(rows["strategy"])
     shape = (len(names[0]), len(strategies))
     cell = row * np.int64(shape[1]) + column
@@ -272,7 +272,19 @@ def fold_means(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     return pd.DataFrame(means.reshape(shape), index, strategies.rename("strategy"))
 
 
-def _coded(texts: pd.Series) -> tuple[np.ndarray, pd.Index]:
+def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The different codes, sorted, and the number of each row's among them."""
+    size = int(codes.max(initial=-1)) + 1
+    if size > 4 * len(codes) + 1_000_000:  # too many to have a place for each
+        there, number = np.unique(codes, return_inverse=True)
+        return there, number.astype(np.int32)
+    present = np.zeros(size, dtype=np.bool_)
+    present[codes] = True
+    place = np.cumsum(present, dtype=np.int32) - np.int32(1)
+    return np.flatnonzero(present), place[codes]
+
+
+def _coded(texts: pd.Series) -> tuple[NDArray[np.int32], pd.Index]:
     """The number of each row's text among the different ones, sorted, and these."""
     if isinstance(texts.dtype, pd.CategoricalDtype):
         texts = texts.cat.remove_unused_categories()

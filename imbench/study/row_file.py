@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from imbench.contract.errors import UsageError
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # What rows may lack: then they are all of one.
-_OPTIONAL = {"numbers": 1, "strategy_version": "", "protocol_fields": "{}"}
+_OPTIONAL: Mapping[str, int | str] = {"numbers": 1, "strategy_version": "", "protocol_fields": "{}"}
 
 
 def read_rows(path: str | os.PathLike[str], columns: Sequence[str]) -> pd.DataFrame:

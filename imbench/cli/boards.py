@@ -23,28 +23,28 @@ _COLUMNS = {
 }
 
 
-def boards_text(results: Results, metrics: Sequence[str] = ()) -> str:
+def boards_text(results: Results, metrics: Sequence[str] = (), rule: str = "argmax") -> str:
     """A table for each protocol, task and metric, then what a reader must know of them."""
-    found = _boards(results, metrics)
+    found = _boards(results, metrics, rule)
     boards = [_board_text(board) for board in found]
     notes = "\n".join(map(paragraph, [*_fallbacks(found), *results.notes]))
     return "\n\n".join([*boards, notes] if notes else boards)
 
 
-def boards_json(results: Results, metrics: Sequence[str] = ()) -> dict[str, Any]:
+def boards_json(results: Results, metrics: Sequence[str] = (), rule: str = "argmax") -> dict[str, Any]:
     """The same as plain values, with the failures."""
     return {
         "store": str(results.store),
         "notes": list(results.notes),
-        "leaderboards": [_board_json(board) for board in _boards(results, metrics)],
+        "leaderboards": [_board_json(board) for board in _boards(results, metrics, rule)],
         "failures": results.failures().to_dict("records"),
     }
 
 
-def _boards(results: Results, metrics: Sequence[str]) -> list[Leaderboard]:
+def _boards(results: Results, metrics: Sequence[str], rule: str) -> list[Leaderboard]:
     """By these metrics, which may be named as ``package/name``; by the headline ones if there are none."""
     names = [name.rpartition("/")[2] for name in metrics]
-    return results.leaderboards(names) if names else results.leaderboards()
+    return results.leaderboards(names, rule=rule) if names else results.leaderboards(rule=rule)
 
 
 def _board_text(board: Leaderboard) -> str:
@@ -108,7 +108,11 @@ def _basis(board: Leaderboard) -> str:
 
 def _dropped(board: Leaderboard) -> Sequence[str]:
     configurations = [f"{d.dataset} {d.variant}, which lacks {', '.join(d.missing)}" for d in board.dropped]
-    strategies = [f"{name}, which has no result" for name in board.unranked]
+    from imbench.study.rules import RULES
+
+    needs = RULES[board.rule].needs if board.rule in RULES else ""
+    why = f" under a rule that needs {needs}" if needs else ""
+    strategies = [f"{name}, which has no result{why}" for name in board.unranked]
     return [f"not ranked: {what}" for what in (*configurations, *strategies)]
 
 

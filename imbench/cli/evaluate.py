@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from imbench.cli.session import Verb
 from imbench.contract.errors import UsageError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from imbench.study.evaluation import Evaluation
     from imbench.study.levels import Levels
 
@@ -22,7 +25,7 @@ _OF_STORE = {"metric": "--metric", "task": "--task", "protocol": "--protocol", "
 
 
 @click.command(cls=Verb)
-@click.argument("source", metavar="SCORES.csv|STORE")
+@click.argument("source", metavar="SCORES.csv|STORE|RESULTS.parquet")
 @click.option("--higher/--lower", "higher", default=None, help="Whether higher or lower scores are better (CSV).")
 @click.option("--alpha", type=float, default=0.05, show_default=True, metavar="A", help="Level of tests and intervals.")
 @click.option("--blocks", metavar="COLUMN", help="Average rows of one label, such as the variants of a dataset (CSV).")
@@ -39,14 +42,15 @@ def evaluate(source: str, alpha: float, reference: str | None, as_json: bool, **
     """Compare strategies over many datasets: ranks, tests, effect sizes, intervals.
 
     SCORES.csv has a row for each configuration and a column of numbers for each strategy; its first columns, if they
-    are no numbers, are labels. STORE is a folder of results.
+    are no numbers, are labels. STORE is a folder of results, RESULTS.parquet its rows as `imbench publish` writes them.
 
     \b
     imbench evaluate scores.csv --higher
     imbench evaluate scores.csv --lower --blocks dataset
     imbench evaluate imbench-store --metric gmean --task binary
+    imbench evaluate results.parquet --metric bbs
     """
-    from_store = Path(source).is_dir()
+    from_store = Path(source).is_dir() or source.endswith(".parquet")
     _refuse_unused(_OF_CSV if from_store else _OF_STORE, "a table of scores" if from_store else "a store")
     if from_store:
         _evaluate_store(source, alpha, reference, as_json, **{name: options[name] for name in _OF_STORE})
@@ -97,26 +101,46 @@ def _evaluate_store(
     protocol: str | None,
     within: bool,
 ) -> None:
-    from imbench.registry import Registry
     from imbench.study.levels import evaluate_rows
     from imbench.study.metrics import known_metrics
-    from imbench.study.results import load
 
     if metric is None:
         raise UsageError(f"name the metric to compare by, --metric NAME; there are {', '.join(known_metrics())}")
-    results = Registry().with_metrics(load(path), [metric])
+    rows, notes = _rows_of(path, metric, within)
     metric = metric.rpartition("/")[2]
-    found = evaluate_rows(results.rows, metric, task=task, protocol=protocol, alpha=alpha, reference=reference)
+    found = evaluate_rows(rows, metric, task=task, protocol=protocol, alpha=alpha, reference=reference, within=within)
     if as_json:
         emit_json(
             {
                 "store": path,
-                "notes": list(results.notes),
+                "notes": list(notes),
                 "evaluations": [_levels_json(levels, within) for levels in found],
             }
         )
         return
-    emit("\n\n\n".join([*(_levels_text(levels, within) for levels in found), *map(paragraph, results.notes)]))
+    emit("\n\n\n".join([*(_levels_text(levels, within) for levels in found), *map(paragraph, notes)]))
+
+
+def _rows_of(path: str, metric: str, within: bool) -> tuple[pd.DataFrame, Sequence[str]]:
+    """The rows of a store, or of the Parquet file of a published page, as far as this metric needs them; and notes."""
+    from imbench.registry import Registry
+    from imbench.study.levels import level_columns
+    from imbench.study.metrics import METRICS
+    from imbench.study.results import load
+    from imbench.study.row_file import read_rows
+    from imbench.study.store import Store
+
+    if metric not in METRICS:  # a plugin's, computed from the predictions that only a store has
+        Registry().metric(metric)
+        if not Path(path).is_dir():
+            raise UsageError(f"metric {metric} is computed from predictions, and {path} is no store; give the store")
+        results = Registry().with_metrics(load(path), [metric])
+        return results.rows, results.notes
+    columns = level_columns(metric, within)
+    if not Path(path).is_dir():
+        return read_rows(path, columns), ()
+    store = Store.open(path)
+    return store.frame(columns=columns), store.notes()
 
 
 def _levels_text(levels: Levels, within: bool) -> str:

@@ -13,7 +13,7 @@ from imbench.cli.session import Verb
 @click.argument("store")
 @click.option("--to", required=True, metavar="DIR", help="Folder to publish to; other stores' pages in it stay.")
 @click.option("--name", metavar="NAME", help="Of the page; default: the store's folder name.")
-@click.option("--title", metavar="TEXT", help="Of the page; default: what the store holds.")
+@click.option("--title", metavar="TEXT", help="Of the page, its report and citation; default: what the store holds.")
 @click.option(
     "--author", "authors", multiple=True, metavar="NAME", help="To cite: 'Family, Given' or a group. Repeatable."
 )
@@ -34,9 +34,20 @@ def publish(
 
     The folder can be served by any static host, or opened from disk. Publishing another store adds a page.
     """
+    from imbench.cli.reproduce import commands, modalities
     from imbench.study.publish import publish as publish_store
+    from imbench.study.report import Options
 
-    done = publish_store(store, to, name=name, title=title, authors=authors, mixed=mixed, replace_page=replace)
+    done = publish_store(
+        store,
+        to,
+        name=name,
+        title=title,
+        authors=authors,
+        mixed=mixed,
+        replace_page=replace,
+        describe=lambda rows: Options(modality=modalities(rows), commands=tuple(commands(rows))),
+    )
     if as_json:
         emit_json({"folder": str(done.folder), "page": done.page, "files": list(done.files)})
         return

@@ -29,6 +29,7 @@ from imbench.contract.errors import UsageError
     help="Decide by this rule only, such as argmax or tuned. Repeatable; default: all.",
 )
 @click.option("--alpha", type=float, default=0.05, show_default=True, metavar="A", help="Level of the tests.")
+@click.option("--title", default="", metavar="TEXT", help="Of the page; default: a general one.")
 @json_option
 @click.pass_context
 def report(
@@ -39,6 +40,7 @@ def report(
     metrics: tuple[str, ...],
     rules: tuple[str, ...],
     alpha: float,
+    title: str,
     as_json: bool,
 ) -> None:
     """Write a report of a store: one HTML page, the same as Markdown, CSV, JSON, Parquet and LaTeX, and figures.
@@ -54,7 +56,7 @@ def report(
 
     results = Registry().with_metrics(load(folder or store), metrics)
     names = tuple(name.rpartition("/")[2] for name in metrics)
-    options = Options(names, rules, alpha, modalities(results.rows), tuple(commands(results.rows)))
+    options = Options(names, rules, alpha, modalities(results.rows), tuple(commands(results.rows)), title)
     written = write_report(results, to, options)
     if as_json:
         emit_json([str(path) for path in written])

@@ -43,6 +43,13 @@ _DEFAULT_SUITE = "tabular"
 @mirror_option
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes; default: one a core.")
 @click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda or cuda:N.")
+@click.option(
+    "--rule",
+    default="argmax",
+    show_default=True,
+    metavar="NAME",
+    help="How the leaderboards decide: argmax, tuned, prior-corrected, recalibrated, or each to let all compete.",
+)
 @click.option("--strict", is_flag=True, help="Refuse to run if any data cannot be had, instead of leaving it out.")
 @click.option("--dry-run", is_flag=True, help="Show the plan; train and download nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress; errors and the result only.")
@@ -55,6 +62,7 @@ def run(
     metrics: tuple[str, ...],
     jobs: int | None,
     device: str,
+    rule: str,
     dry_run: bool,
     quiet: bool,
     as_json: bool,
@@ -71,9 +79,12 @@ def run(
     """
     from imbench import bench
     from imbench.registry import Registry
+    from imbench.study.rules import EACH, RULES
 
     for name in metrics:  # one that does not exist is told before any work
         Registry().metric(name)
+    if rule not in (*RULES, EACH):
+        raise UsageError(f"--rule {rule!r} is no decision rule; there are {', '.join(RULES)}, and {EACH}")
     if request["suite"] is None and not request["datasets"]:
         request["suite"] = _DEFAULT_SUITE
     request["settings"] = _settings(settings)
@@ -91,10 +102,12 @@ def run(
         if not quiet:
             say(f"fetching {', '.join(plan.unfetched)}")
         plan = bench.plan(**request)
-    return _execute(plan, jobs, device, quiet, as_json, metrics)
+    return _execute(plan, jobs, device, (metrics, rule), quiet, as_json)
 
 
-def _execute(plan: Plan, jobs: int | None, device: str, quiet: bool, as_json: bool, metrics: Sequence[str]) -> int:
+def _execute(
+    plan: Plan, jobs: int | None, device: str, shown: tuple[Sequence[str], str], quiet: bool, as_json: bool
+) -> int:
     from imbench import bench
     from imbench.cli.boards import boards_json, boards_text
     from imbench.cli.progress import duration, reporter
@@ -106,14 +119,14 @@ def _execute(plan: Plan, jobs: int | None, device: str, quiet: bool, as_json: bo
     started = time.monotonic()
     with reporter(quiet) as progress:
         results = bench.run_plan(plan, jobs=jobs, device=device, progress=progress)
-    results = Registry().with_metrics(results, metrics)
+    results = Registry().with_metrics(results, shown[0])
     failed = len(results.failures())
     if not quiet:
         say(f"{len(plan.pending) - failed} jobs done, {failed} failed, in {duration(time.monotonic() - started)}\n")
     if as_json:
-        emit_json(boards_json(results, metrics))
+        emit_json(boards_json(results, *shown))
     else:
-        emit(boards_text(results, metrics))
+        emit(boards_text(results, *shown))
     if failed:
         say(f"{failed} of {len(plan.jobs)} jobs failed; imbench status --store {plan.store} shows why")
     return 1 if failed else 0

@@ -61,9 +61,11 @@ def compare(a: str, b: str, metrics: tuple[str, ...], rule: str, alpha: float, a
     from imbench.study.compare import compare as compare_rows
     from imbench.study.leaderboard import HEADLINE
     from imbench.study.results import load
+    from imbench.study.rules import RULES
 
     registry, names = Registry(), [name.rpartition("/")[2] for name in metrics] or HEADLINE
     one, other = (registry.with_metrics(load(store), metrics) for store in (a, b))
+    needs = RULES[rule].needs if rule in RULES else ""
     found = compare_rows(one.rows, other.rows, names, rule, alpha)
     if as_json:
         emit_json(
@@ -89,6 +91,10 @@ def compare(a: str, b: str, metrics: tuple[str, ...], rule: str, alpha: float, a
             f"alpha = {alpha:g}"
         )
     )
+    if needs and (found.table["folds"] == 0).any():
+        emit(
+            paragraph(f"{int((found.table['folds'] == 0).sum())} comparisons lack what the rule {rule} needs: {needs}")
+        )
     for job in found.unpaired:
         emit(
             paragraph(

@@ -37,6 +37,8 @@ _HOW = {
     "minority_rows_trained": pa.float64(),
     "prior_inexact": pa.string(),
     "fallback_share": pa.float64(),
+    "recalibrated_by": pa.string(),
+    "recalibration_slope": pa.float64(),
     "key": pa.string(),
     "data_hash": pa.string(),
     "rows_hash": pa.string(),

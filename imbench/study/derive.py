@@ -18,7 +18,7 @@ def brought_up(rows: pa.Table, predictions: Sequence[Predictions]) -> pa.Table:
     What was not measured while training, the exposure to the rarest class and the prior trained towards, stays null,
     and metrics that need the prior are NaN. ``schema`` goes on to say what the file was written as.
     """
-    of_fold = {(p.repeat, p.fold): derived(p) for p in predictions}
+    of_fold = {(p.repeat, p.fold): derived(p, rows.column_names) for p in predictions}
     found = [of_fold[where] for where in zip(rows["repeat"].to_pylist(), rows["fold"].to_pylist(), strict=True)]
     names = [name for name in dict.fromkeys(n for row in found for n in row) if name not in rows.column_names]
     for name in names:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from imbench.contract.records import Predictions
 from imbench.study.metrics import METRICS, score_of
+from imbench.study.recalibration import recalibration
 from imbench.study.rules import ARGMAX, RULES, by_argmax, ruled_column
 from imbench.study.tuning import tuned_weights
 
@@ -36,21 +37,19 @@ def scored(p: Predictions) -> dict[str, Any]:
             "zero_recall": _never_hit(metrics),
             "absent": _absent(p.test.y, p.test.proba.shape[1]),
         }
-        | derived(p)
+        | derived(p, ())
         | _exposure(p)
     )
 
 
-def derived(p: Predictions) -> dict[str, Any]:
-    """The columns that rows of the first schema lack and their predictions give."""
-    plain = by_argmax(p)
-    weights = tuned_weights(p.validation.y, p.validation.proba)
-    return (
-        {"calibration_slope": METRICS["calibration_slope"].function(plain)}
-        | {name: value for rule in RULES if rule != ARGMAX for name, value in _under(rule, p).items()}
-        | {f"tuned_weight[{j}]": float(weight) for j, weight in enumerate(weights)}
-        | {"absent_validation": _absent(p.validation.y, p.validation.proba.shape[1])}
-    )
+def derived(p: Predictions, known: Collection[str]) -> dict[str, Any]:
+    """The columns that rows of an older schema lack and their predictions give, but those known already."""
+    rules = [rule for rule in RULES if rule != ARGMAX and f"zero_recall@{rule}" not in known]
+    found = {name: value for rule in rules for name, value in _under(rule, p).items()}
+    for name, others in _DERIVED.items():
+        if name not in known:
+            found |= others(p)
+    return found
 
 
 def rows_hashes(predictions: Sequence[Predictions]) -> dict[tuple[int, int], str]:
@@ -66,6 +65,34 @@ def rows_hashes(predictions: Sequence[Predictions]) -> dict[tuple[int, int], str
             digest.update(len(rows).to_bytes(8, "little") + np.sort(rows).astype("<i8").tobytes())
         hashes[p.repeat, p.fold] = digest.hexdigest()
     return hashes
+
+
+def _calibration_slope(p: Predictions) -> dict[str, Any]:
+    return {"calibration_slope": METRICS["calibration_slope"].function(by_argmax(p))}
+
+
+def _tuned_weights(p: Predictions) -> dict[str, Any]:
+    weights = tuned_weights(p.validation.y, p.validation.proba)
+    return {f"tuned_weight[{j}]": float(weight) for j, weight in enumerate(weights)}
+
+
+def _recalibration(p: Predictions) -> dict[str, Any]:
+    fitted = recalibration(p.validation.y, p.validation.proba)
+    return {"recalibrated_by": fitted.method, "recalibration_slope": fitted.slope}
+
+
+def _absent_validation(p: Predictions) -> dict[str, Any]:
+    return {"absent_validation": _absent(p.validation.y, p.validation.proba.shape[1])}
+
+
+# What follows from predictions beside metrics, by a column that shows whether rows have it.
+_DERIVED: Mapping[str, Callable[[Predictions], dict[str, Any]]] = {
+    "calibration_slope": _calibration_slope,
+    "tuned_weight[0]": _tuned_weights,
+    "absent_validation": _absent_validation,
+    "recalibrated_by": _recalibration,
+}
+DERIVABLE = frozenset({*_DERIVED, "recalibration_slope"})
 
 
 def _under(rule: str, p: Predictions) -> dict[str, Any]:

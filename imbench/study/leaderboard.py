@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from imbench.contract.errors import UsageError
 from imbench.contract.records import TASKS
@@ -266,9 +267,50 @@ def job_sums(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
 def fold_means(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Configurations × strategies: the mean of a metric over the folds that define it, NaN where none does."""
-    # pivot_table would lose the configurations where everything failed.
-    means: pd.DataFrame = rows.groupby([*CONFIGURATION, "strategy"], observed=True)[metric].mean().unstack("strategy")  # noqa: PD010
-    return means
+    # Text becomes small numbers one column at a time: grouping by all of them holds several copies of many rows.
+    row: NDArray[np.int32] = np.zeros(len(rows), dtype=np.int32)
+    names: list[pd.Index] = []
+    for name in CONFIGURATION:
+        codes, values = _coded(rows[name])
+        # Only the combinations that there are are numbered on, so that the next product stays small.
+        there, row = _numbered(row * np.int64(len(values)) + codes)
+        names = [known.take(there // len(values)) for known in names] + [values.take(there % len(values))]
+    column, strategies = _coded(rows["strategy"])
+    shape = (len(names[0]), len(strategies))
+    cell = row * np.int64(shape[1]) + column
+    scores = rows[metric].to_numpy(dtype=np.float64)
+    known = ~np.isnan(scores)
+    if not known.all():
+        cell, scores = cell[known], scores[known]
+    counts = np.bincount(cell, minlength=shape[0] * shape[1])
+    sums = np.bincount(cell, weights=scores, minlength=shape[0] * shape[1])
+    means = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    index = pd.MultiIndex.from_arrays(names, names=CONFIGURATION)
+    return pd.DataFrame(means.reshape(shape), index, strategies.rename("strategy"))
+
+
+def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The different codes, sorted, and the number of each row's among them."""
+    size = int(codes.max(initial=-1)) + 1
+    if size > 4 * len(codes) + 1_000_000:  # too many to have a place for each
+        there, number = np.unique(codes, return_inverse=True)
+        return there, number.astype(np.int32)
+    present = np.zeros(size, dtype=np.bool_)
+    present[codes] = True
+    place = np.cumsum(present, dtype=np.int32) - np.int32(1)
+    return np.flatnonzero(present), place[codes]
+
+
+def _coded(texts: pd.Series) -> tuple[NDArray[np.int32], pd.Index]:
+    """The number of each row's text among the different ones, sorted, and these."""
+    if isinstance(texts.dtype, pd.CategoricalDtype):
+        texts = texts.cat.remove_unused_categories()
+        order = np.argsort(texts.cat.categories.astype(str).to_numpy(dtype=object), kind="stable")
+        place = np.empty(len(order), dtype=np.int32)
+        place[order] = np.arange(len(order), dtype=np.int32)
+        return place[texts.cat.codes.to_numpy()], pd.Index(texts.cat.categories.astype("str")[order])
+    codes, values = pd.factorize(texts, sort=True)
+    return codes.astype(np.int32), pd.Index(values)
 
 
 def labelled(frame: pd.DataFrame) -> pd.DataFrame:

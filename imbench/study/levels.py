@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,9 +10,9 @@ import pandas as pd
 
 from imbench.contract.errors import UsageError
 from imbench.study.evaluation import Evaluation, evaluate
-from imbench.study.leaderboard import fold_means, labelled
+from imbench.study.leaderboard import CONFIGURATION, fold_means, labelled
 from imbench.study.metrics import Metric, known_metrics
-from imbench.study.within import compare_within
+from imbench.study.within import FOLD, compare_within
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,8 @@ class Levels:
     protocol, task, metric : what is evaluated
     configurations : each variant of a dataset is a block, intervals resample datasets; None where that cannot be done
     datasets : the mean over a dataset's variants is a block; None where that cannot be done
-    within : each strategy against the reference over the folds of each configuration (see `compare_within`)
+    within : each strategy against the reference over the folds of each configuration (see `compare_within`), empty
+        unless asked for
     notes : why a level is not there, and strategies without any result
     """
 
@@ -44,8 +46,14 @@ def evaluate_rows(
     protocol: str | None = None,
     alpha: float = 0.05,
     reference: str | None = None,
+    within: bool = True,
 ) -> list[Levels]:
     """Evaluate per-fold rows (see `Store.frame`), for each protocol and task or the one asked for.
+
+    Parameters
+    ----------
+    rows : with the columns of `level_columns`
+    within : whether to compare within each configuration, too
 
     Raises
     ------
@@ -56,21 +64,35 @@ def evaluate_rows(
         raise UsageError(f"unknown metric {metric!r}; there are {', '.join(known_metrics())}")
     told = labelled(rows)
     for column, wanted in (("task", task), ("protocol", protocol)):
-        there = sorted(set(told[column]))
+        there = sorted(map(str, told[column].unique()))
         if wanted is not None and wanted not in there:
             raise UsageError(f"no results of {column} {wanted!r}; there are {', '.join(map(repr, there))}")
         told = told if wanted is None else told[told[column] == wanted]
     found = [
-        _levels(group, known_metrics()[metric], str(of_protocol), str(of_task), alpha, reference)
-        for (of_protocol, of_task), group in told.groupby(["protocol", "task"], sort=True)
+        _levels(group, known_metrics()[metric], str(of_protocol), str(of_task), alpha, reference, within)
+        for (of_protocol, of_task), group in _groups(told)
     ]
     if not any(levels.configurations for levels in found):
         raise UsageError("; ".join(note for levels in found for note in levels.notes) or "the store holds no results")
     return found
 
 
+def level_columns(metric: str, within: bool = True) -> list[str]:
+    """The columns that `evaluate_rows` reads: all that `Store.frame` need be asked for."""
+    named = ["protocol", "protocol_fields", "task", *CONFIGURATION, "strategy", "strategy_version", "numbers"]
+    return [*named, *([*FOLD, "n_train", "n_test"] if within else []), metric]
+
+
+def _groups(rows: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    """The rows of each protocol and task; as they are, not copied, where there is one of each."""
+    pairs = rows[["protocol", "task"]].drop_duplicates().astype("str")
+    for protocol, task in sorted(pairs.itertuples(index=False, name=None)):
+        alone = len(pairs) == 1
+        yield (protocol, task), rows if alone else rows[(rows["protocol"] == protocol) & (rows["task"] == task)]
+
+
 def _levels(
-    rows: pd.DataFrame, metric: Metric, protocol: str, task: str, alpha: float, reference: str | None
+    rows: pd.DataFrame, metric: Metric, protocol: str, task: str, alpha: float, reference: str | None, inside: bool
 ) -> Levels:
     means = fold_means(rows, metric.name)
     short = means.reset_index("data_hash", drop=True)
@@ -87,5 +109,5 @@ def _levels(
         # What cannot be compared over configurations cannot be over datasets either.
         notes.append(f"{task}, protocol {protocol}, {name} as blocks: {error}")
     over = found["configurations"].reference if found["configurations"] else reference
-    within = pd.DataFrame() if over is None else compare_within(rows, metric, over, alpha)
+    within = pd.DataFrame() if over is None or not inside else compare_within(rows, metric, over, alpha)
     return Levels(protocol, task, metric, found["configurations"], found["datasets"], within, tuple(notes))

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 # read, and what they lack is derived (`imbench.study.derive`).
 #   1  metrics of argmax
 #   2  metrics under every decision rule, exposure of the rarest class, the prior trained towards, calibration slope
-#   3  share of the batches with which a strategy could not do what it was asked to
+#   3  metrics of probabilities recalibrated on validation rows; share of the batches with which a strategy could not do
+#      what it was asked to
 ROWS_SCHEMA = 3
 
 # From this one on, rows have all that predictions give; what later ones add can only be measured while training.
-DERIVED_SCHEMA = 2
+DERIVED_SCHEMA = 3
 
 _IDENTITY = b"imbench.identity"
 _ROWS = b"imbench.rows"

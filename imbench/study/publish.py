@@ -7,7 +7,7 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from importlib.metadata import version
@@ -25,7 +25,7 @@ from imbench.study.leaderboard import CONFIGURATION, Leaderboard, labelled
 from imbench.study.merge import ROUNDING
 from imbench.study.metrics import METRICS
 from imbench.study.page_files import badge, board_html, citation, html, listing
-from imbench.study.report import write_report
+from imbench.study.report import FILES, Options, write_report
 from imbench.study.results import Results, load
 from imbench.study.rules import by_argmax
 from imbench.study.scrub import Scrubber
@@ -56,6 +56,7 @@ def publish(
     authors: Sequence[str] = (),
     mixed: bool = False,
     replace_page: bool = False,
+    describe: Callable[[pd.DataFrame], Options] | None = None,
 ) -> Published:
     """Write a store as one page of a folder that any static host can serve.
 
@@ -73,6 +74,7 @@ def publish(
     authors : to be cited, ``Family, Given`` or the name of a group
     mixed : whether several protocols or schema versions may stand on one page
     replace_page : whether a page of this name may lose jobs that it shows now
+    describe : gives what rows do not say of themselves, such as modalities, as options of the report
 
     Raises
     ------
@@ -99,7 +101,8 @@ def publish(
     if not replace_page:
         _check_keeps(folder / page, page, results.rows)
     title = title or _title(clean)
-    files, facts = _page(clean, scrubber, title, list(authors) or [ANONYMOUS])
+    options = replace(describe(results.rows) if describe else Options(), title=scrubber.text(title))
+    files, facts = _page(clean, scrubber, options, list(authors) or [ANONYMOUS])
     renew(folder / page, files, {"page": page, **facts})
     renew_site(folder)
     return Published(folder, page, tuple(sorted(files)))
@@ -187,12 +190,12 @@ def _title(results: Results) -> str:
 
 
 def _page(
-    results: Results, scrubber: Scrubber, title: str, authors: Sequence[str]
+    results: Results, scrubber: Scrubber, options: Options, authors: Sequence[str]
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """The files of a page, and what its manifest says beside their hashes."""
-    rows, boards = results.rows, results.leaderboards()
+    rows, boards, title = results.rows, results.leaderboards(), options.title
     parquet = rows_as_parquet(rows)
-    files = _report_files(results, scrubber)
+    files = _report_files(results, scrubber, options)
     abstract = " ".join([f"{title}.", *(f"{note}." for note in results.notes)])
     files |= {
         "results.parquet": parquet,
@@ -216,10 +219,11 @@ def _page(
     return files, facts
 
 
-def _report_files(results: Results, scrubber: Scrubber) -> dict[str, bytes]:
-    """Whatever the report writes, by the path inside its folder."""
+def _report_files(results: Results, scrubber: Scrubber, options: Options) -> dict[str, bytes]:
+    """Whatever the report writes, by the path inside its folder; the page's own manifest lists it."""
     with tempfile.TemporaryDirectory() as temporary:
-        write_report(results, temporary)
+        write_report(results, temporary, options)
+        (Path(temporary) / FILES).unlink()
         found = {}
         for file in sorted(Path(temporary).rglob("*")):
             if file.is_file():

@@ -12,7 +12,7 @@ import pyarrow as pa
 from imbench.contract.records import NUMBERS_VERSION, Job, Predictions
 from imbench.study.columns import SCHEMA, class_of
 from imbench.study.columns import column_order as column_order
-from imbench.study.fold_scores import rows_hashes, scored
+from imbench.study.fold_scores import DERIVABLE, rows_hashes, scored
 from imbench.study.metrics import ADDED
 from imbench.study.parquet import ROWS_SCHEMA
 
@@ -87,7 +87,7 @@ def joined(tables: Sequence[pa.Table], columns: Collection[str] | None = None) -
 
 def derivable(column: str) -> bool:
     """Whether rows of an older schema lack this column and predictions give it."""
-    return "@" in column or column.startswith("tuned_weight[") or column in ("calibration_slope", "absent_validation")
+    return "@" in column or column.startswith("tuned_weight[") or column in DERIVABLE
 
 
 def fact_values(frame: pd.DataFrame) -> dict[str, list[str]]:

@@ -11,6 +11,7 @@ from imbench.contract.errors import UsageError
 from imbench.contract.records import Predictions
 from imbench.study.metrics import METRICS, Metric
 from imbench.study.outcome import Floats, Integers, Outcome
+from imbench.study.recalibration import recalibration
 from imbench.study.tuning import tuned_weights, weighted_decisions
 
 ARGMAX = "argmax"
@@ -28,6 +29,7 @@ class Rule:
     title, definition : for people
     apply : from what a net predicted to the outcome on the test rows; None where the rule needs what is not known
     of_decisions_only : whether it leaves probabilities as they are, so that only metrics of decisions differ
+    needs : what results must have for it, where some have not, and what to do without; "" where all have it
     """
 
     name: str
@@ -35,6 +37,7 @@ class Rule:
     definition: str
     apply: Callable[[Predictions], Outcome | None]
     of_decisions_only: bool
+    needs: str = ""
 
 
 def by_argmax(p: Predictions) -> Outcome:
@@ -53,6 +56,11 @@ def by_corrected_prior(p: Predictions) -> Outcome | None:
     if p.exposure is None:
         return None
     return Outcome(p.test.y, corrected(p.test.proba, p.exposure.prior, p.train_counts))
+
+
+def by_recalibration(p: Predictions) -> Outcome:
+    """The test rows with probabilities recalibrated on the validation rows."""
+    return Outcome(p.test.y, recalibration(p.validation.y, p.validation.proba)(p.test.proba))
 
 
 def corrected(proba: Floats, trained: Floats, natural: Floats | Integers) -> Floats:
@@ -120,8 +128,21 @@ RULES: Mapping[str, Rule] = {
             "corrected for the prior trained towards",
             "Probabilities times natural over trained class prior (Saerens 2002), then the largest. The trained prior "
             "is measured on the batches; for soft labels, made-up rows or a loss of its own the formula is no more "
-            "than an approximation, and the column prior_inexact says so.",
+            "than an approximation, and the column prior_inexact says so: read `recalibrated` there.",
             by_corrected_prior,
+            of_decisions_only=False,
+            needs="the class prior trained towards, which results of schema 1 did not measure; `recalibrated` does "
+            "without, or train anew",
+        ),
+        Rule(
+            "recalibrated",
+            "recalibrated on validation rows",
+            "Probabilities mapped to what the fold's validation rows say, then the largest: Platt scaling of the "
+            "log-odds for two classes (Platt 1999); for more, one slope and a bias for each class (bias-corrected "
+            "temperature scaling, Alexandari 2020); with Platt's targets, so that separable rows have a fit. It needs "
+            "no formula of what training did to the prior, so it serves soft labels and made-up rows too. A class "
+            "without a validation row keeps its probability (column absent_validation).",
+            by_recalibration,
             of_decisions_only=False,
         ),
     )

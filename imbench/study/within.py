@@ -41,6 +41,8 @@ def compare_within(rows: pd.DataFrame, metric: Metric, reference: str, alpha: fl
         raise UsageError(
             f"reference {reference!r} is no strategy; there are {', '.join(sorted(set(rows['strategy'])))}"
         )
+    texts = [name for name in [*CONFIGURATION, "strategy"] if isinstance(rows[name].dtype, pd.CategoricalDtype)]
+    rows = rows.astype(dict.fromkeys(texts, "str"))
     found = []
     for (dataset, variant, _), group in rows.groupby(CONFIGURATION, sort=True):
         scores = group.pivot_table(index=FOLD, columns="strategy", values=metric.name, aggfunc="mean", dropna=False)

@@ -147,6 +147,39 @@ def test_comparisons_within_a_configuration_are_corrected_for_shared_rows(imbenc
     )
 
 
+@pytest.mark.parametrize("within", [[], ["--within"]])
+def test_published_rows_are_evaluated_as_their_store_is(imbench, filled, tmp_path, within):
+    options = ["--metric", "bbs", *within, "--json"]
+    Store.open(filled).frame().to_parquet(tmp_path / "results.parquet", index=False)
+    told = json.loads(imbench("evaluate", str(tmp_path / "results.parquet"), *options).out)
+    assert told["evaluations"] == json.loads(imbench("evaluate", filled, *options).out)["evaluations"]
+
+
+def test_a_store_is_read_no_further_than_it_is_needed(imbench, filled, monkeypatch):
+    asked = []
+    whole = Store.frame
+    monkeypatch.setattr(
+        Store, "frame", lambda self, keys=None, columns=None: asked.append(columns) or whole(self, keys, columns)
+    )
+    imbench("evaluate", filled, "--metric", "bbs")
+    (columns,) = asked
+    assert "bbs" in columns
+    assert not {"gmean", "log_loss", "seconds", "repeat"} & set(columns)
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    (None, "no such file or store"),
+    (b"dataset,gmean", "is no Parquet file"),
+    (pd.DataFrame({"dataset": ["a"], "gmean": [0.5]}).to_parquet(), "has no column 'protocol'"),
+])  # fmt: skip
+def test_a_file_without_rows_of_results_is_refused(imbench, tmp_path, content, said):
+    if content:
+        (tmp_path / "rows.parquet").write_bytes(content)
+    answer = imbench("evaluate", str(tmp_path / "rows.parquet"), "--metric", "gmean")
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.err
+
+
 def test_a_finished_run_can_be_evaluated(imbench, finished):
     store, _, _ = finished
     answer = imbench("evaluate", store, "--metric", "gmean", "--task", "binary", "--protocol", "smoke")

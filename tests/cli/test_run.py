@@ -52,6 +52,20 @@ def test_json_holds_the_same_leaderboards(finished, imbench):
     assert result["failures"] == []
 
 
+def test_a_rule_decides_the_leaderboards_of_the_same_nets(finished, imbench):
+    store, command, _ = finished
+    answer = imbench(*command, "--rule", "tuned", "--json")
+    assert "0 jobs to do" in answer.err
+    boards = json.loads(answer.out)["leaderboards"]
+    assert {board["rule"] for board in boards} == {"tuned"}
+    rows = library.load(store).rows.query("task == 'binary'")
+    means = rows.groupby(["strategy", "dataset", "variant"])["gmean@tuned"].mean().groupby("strategy").mean()
+    (shown,) = [board for board in boards if (board["task"], board["metric"]) == ("binary", "gmean")]
+    assert {row["strategy"]: row["mean"] for row in shown["rows"]} == pytest.approx(means.to_dict())
+    assert "rule tuned" in imbench(*command, "--rule", "tuned").out
+    assert "baseline+recalibrated" in imbench(*command, "--rule", "each").out
+
+
 def test_an_added_strategy_trains_that_strategy_only(finished, imbench):
     store, command, _ = finished
     before = library.load(store).frame()
@@ -137,6 +151,7 @@ WRONG = {
     "mirror": (["--data-mirror", "nowhere"], "'nowhere' does not exist"),
     "plugin": (["--plugin", "nowhere.py"], "nowhere.py"),
     "jobs": (["--jobs", "0"], "0 is not in the range"),
+    "rule": (["--rule", "tunde"], "'tunde' is no decision rule; there are argmax, tuned"),
     "option": (["--jbos", "2"], "--jobs"),
 }
 

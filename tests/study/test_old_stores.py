@@ -1,4 +1,4 @@
-"""A store of the first schema opens, reports and takes part in what stores do, for ever."""
+"""Stores of older schemas open, report and take part in what stores do, for ever."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ from sklearn.metrics import balanced_accuracy_score
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Job, Variant
 from imbench.study.leaderboard import leaderboards
+from imbench.study.merge import merge
 from imbench.study.metrics import score
 from imbench.study.parquet import ROWS_SCHEMA
+from imbench.study.recalibration import PLATT, SCALING, recalibration
 from imbench.study.report import write_report
+from imbench.study.report.columns import EVERY_RULE
 from imbench.study.results import load
+from imbench.study.rules import RULES
 from imbench.study.store import Store
 from imbench.study.tuning import tuned_weights, weighted_decisions
 
@@ -119,3 +123,42 @@ def test_old_and_new_rows_stand_in_one_leaderboard(old):
     assert set(frame["schema"]) == {1, ROWS_SCHEMA}
     board = leaderboards(frame.assign(protocol="smoke"), ["gmean"])[0]
     assert set(board.table["strategy"]) == {"baseline", "cost-adjusted", "mixup", "remix"}
+
+
+@pytest.fixture
+def second(tmp_path):
+    """A copy of a store of the second schema, which knew every rule but ``recalibrated``."""
+    return shutil.copytree(FIRST.with_name("store-schema-2"), tmp_path / "second")
+
+
+def test_the_rows_of_the_second_schema_are_what_was_written_and_recalibrated_beside(second):
+    written = pd.concat([pq.read_table(file).to_pandas() for file in sorted((second / "jobs").iterdir())])
+    written = written.sort_values(["key", "fold"], ignore_index=True)
+    assert set(written["schema"]) == {2}
+    assert not [name for name in written if "recalibrat" in name]
+    before = file_facts(second)
+    store = Store.open(second)
+    frame = store.frame().sort_values(["key", "fold"], ignore_index=True)
+    pd.testing.assert_frame_equal(frame[written.columns], written, check_dtype=False)
+    for row in frame.to_dict("records"):
+        (fold,) = [p for p in store.predictions(row["key"]) if p.fold == row["fold"]]
+        moved = recalibration(fold.validation.y, fold.validation.proba)(fold.test.proba)
+        assert row["log_loss@recalibrated"] == pytest.approx(score(fold.test.y, moved)["log_loss"])
+        assert row["recalibrated_by"] == (PLATT if row["task"] == "binary" else SCALING)
+    assert file_facts(second) == before
+
+
+def test_a_report_of_the_second_schema_has_every_rule(second, tmp_path):
+    write_report(load(second), tmp_path / "report")
+    rules = set(pd.read_csv(tmp_path / "report" / "leaderboard.csv")["rule"])
+    assert rules == {*RULES, EVERY_RULE}
+
+
+def test_stores_of_every_schema_merge(old, second, tmp_path):
+    merged = merge([old, second], tmp_path / "all")
+    # Three jobs are in both, with the same numbers.
+    assert (merged.jobs, merged.conflicts) == (9, ())
+    rows = load(tmp_path / "all").rows
+    assert set(rows["schema"]) == {1, 2}
+    assert rows["log_loss@recalibrated"].notna().all()
+    assert rows.loc[rows["schema"] == 2, "bbs@prior-corrected"].notna().all()

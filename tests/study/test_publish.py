@@ -21,6 +21,7 @@ from imbench.contract.errors import StoreError, UsageError
 from imbench.study import publish as publishing
 from imbench.study.parquet import ROWS_SCHEMA, to_parquet
 from imbench.study.publish import publish
+from imbench.study.report import Options
 from imbench.study.results import load
 from imbench.study.scrub import Scrubber
 from imbench.study.store import Store
@@ -58,6 +59,16 @@ def test_a_page_and_the_folder_have_every_file_and_its_hash(filled, tmp_path):
             data = (folder / name).read_bytes()
             assert (hashlib.sha256(data).hexdigest(), len(data)) == (known["sha256"], known["bytes"])
     assert set(done.files) == set(json.loads((tmp_path / "site/store/manifest.json").read_text())["files"])
+
+
+def test_the_title_stands_on_the_page_and_modalities_in_its_filters(filled, tmp_path):
+    describe = lambda rows: Options(modality=dict.fromkeys(rows["dataset"], "tabular"))  # noqa: E731
+    publish(filled.path, tmp_path / "site", title="Mixing <harder>", describe=describe)
+    page = (tmp_path / "site/store/index.html").read_text()
+    assert "<h1>Mixing &lt;harder&gt;</h1>" in page
+    assert "<title>Mixing &lt;harder&gt;</title>" in page
+    assert "not stated" not in page
+    assert not (tmp_path / "site/store/report-files.json").exists()
 
 
 def test_the_published_rows_are_those_of_the_store(filled, tmp_path):
@@ -132,7 +143,7 @@ def test_files_of_somebody_else_stay(filled, tmp_path):
 
 
 def test_a_file_that_the_report_no_longer_writes_goes(filled, tmp_path, monkeypatch):
-    def report(results, to):
+    def report(results, to, options):
         (Path(to) / "figures").mkdir()
         (Path(to) / "figures" / "ranks.svg").write_text("<svg/>")
         (Path(to) / "report.html").write_text(f"<title>{results.store}</title>")

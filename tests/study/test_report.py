@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -20,9 +21,9 @@ from scipy import stats
 
 from imbench.contract.errors import StoreError, UsageError
 from imbench.study.metrics import METRICS
-from imbench.study.report import Options, write_report
+from imbench.study.report import FILES, Options, write_report
 from imbench.study.report.tables import TABLES
-from imbench.study.results import load
+from imbench.study.results import Results, load
 from imbench.study.store import Store
 from tests.study.report_made import MODALITY, RATIOS, STRATEGIES, filled, plain_means, plain_ranks
 
@@ -63,6 +64,48 @@ def test_a_report_is_a_page_data_tables_and_figures(folder, written):
     }
     assert {name for name in names if name.endswith(".svg")} == {n[:-3] + "svg" for n in names if n.endswith(".pdf")}
     assert all(file.stat().st_size > 0 for file in written)
+
+
+def test_what_an_earlier_report_left_over_goes_and_nothing_of_the_users(tmp_path):
+    few = filled(Store.open(tmp_path / "store", create=True), datasets=("iris", "musk", "ozone"))
+    to = tmp_path / "report"
+    first = write_report(few, to)
+    stale = [file for file in first if "multiclass" in file.name]
+    assert len(stale) > 4
+    stale[0].write_bytes(b"the user drew something into it")
+    (to / "figures" / "cd-mine.svg").write_text("<svg/>")
+    second = write_report(Results(few.rows[few.rows["task"] == "binary"], few.store, few.notes), to)
+    assert [file.exists() for file in stale] == [True] + [False] * (len(stale) - 1)
+    assert {file for file in to.rglob("*") if file.is_file()} == {*second, stale[0], to / "figures" / "cd-mine.svg"}
+
+
+def test_a_list_of_files_never_reaches_out_of_the_folder(results, tmp_path):
+    outside = tmp_path / "outside.txt"
+    outside.write_text("mine")
+    (tmp_path / "report").mkdir()
+    digest = hashlib.sha256(b"mine").hexdigest()
+    (tmp_path / "report" / FILES).write_text(json.dumps({"../outside.txt": digest, str(outside): digest}))
+    write_report(results, tmp_path / "report", Options(metrics=("gmean",), rules=("argmax",)))
+    assert outside.read_text() == "mine"
+
+
+def test_zero_recalls_are_counted_under_every_rule(results, folder, html):
+    table = pd.read_csv(folder / "coverage.csv").set_index(["task", "strategy"])
+    rows = results.rows[results.rows["error"] == ""]
+    for column in ("zero_recall", "zero_recall@tuned", "zero_recall@prior-corrected", "zero_recall@recalibrated"):
+        counts = (rows[column] > 0).groupby([rows["task"], rows["strategy"]]).sum()
+        assert (table.loc[counts.index, column] == counts).all(), column
+    assert "Zero-recall nets, tuned" in html
+
+
+def test_what_lacks_a_rule_is_said_with_the_reason(tmp_path):
+    old = shutil.copytree(Path(__file__).parent / "fixtures" / "store-schema-1", tmp_path / "old")
+    write_report(load(old), tmp_path / "report", Options(metrics=("gmean",)))
+    for name in ("index.html", "leaderboard.md", "leaderboard.json"):
+        said = (tmp_path / "report" / name).read_text("utf-8").lower()
+        assert "prior-corrected is missing for 6 of 6 jobs: it needs the class prior trained towards" in said, name
+    with pytest.raises(UsageError, match="no decision rule 'prior-corrected', which needs the class prior"):
+        write_report(load(old), tmp_path / "report", Options(rules=("prior-corrected",)))
 
 
 def test_two_processes_with_other_hash_seeds_write_the_same_bytes(results, tmp_path):
@@ -274,7 +317,9 @@ def test_latex_has_balanced_tables_with_rules_of_booktabs_and_no_bare_specials(f
     assert text.count("{") == text.count("}")
     body = text.split("\n", 1)[1]
     assert re.findall(r"(?<!\\)[%#_]", re.sub(r"\\label\{[^}]*\}", "", body)) == []
-    for table in re.findall(r"\\begin\{tabular\}\{([lr]+)\}(.*?)\\end", body, flags=re.DOTALL):
+    tables = re.findall(r"\\begin\{tabular\}\{@\{\}([lr]+)@\{\}\}(.*?)\\end", body, flags=re.DOTALL)
+    assert len(tables) == text.count(r"\begin{tabular}")
+    for table in tables:
         rows = [line for line in table[1].splitlines() if line.endswith(r"\\")]
         assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(table[0])}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +12,10 @@ from imbench.study.files import write_durably
 from imbench.study.report.model import Options, gather
 from imbench.study.results import Results
 
-__all__ = ["Options", "write_report"]
+__all__ = ["FILES", "Options", "write_report"]
+
+# Lists what a report wrote, so that the next one in the folder knows what of it is left over.
+FILES = "report-files.json"
 
 
 def write_report(results: Results, to: str | os.PathLike[str], options: Options | None = None) -> list[Path]:
@@ -19,7 +24,8 @@ def write_report(results: Results, to: str | os.PathLike[str], options: Options 
     Parameters
     ----------
     results : to report
-    to : the folder; files of the same names are replaced, others stay
+    to : the folder; files of the same names are replaced. Those of an earlier report in it that this one has not (a
+        figure of another board) are deleted, as long as they are what that report wrote; all others stay
     options : which metrics and rules to show, and what a store does not know; default: all that there is
 
     Returns
@@ -33,11 +39,33 @@ def write_report(results: Results, to: str | os.PathLike[str], options: Options 
     StoreError
         If the folder is full or cannot be written.
     """
-    written = []
+    folder, digests = Path(to), {}
     for name, content in _files(results, options or Options()):
-        write_durably(Path(to) / name, content)
-        written.append(Path(to) / name)
-    return written
+        write_durably(folder / name, content)
+        digests[name] = hashlib.sha256(content).hexdigest()
+    for name, digest in _earlier(folder).items():
+        if name not in digests:
+            _delete_if_unchanged(folder / name, digest)
+    write_durably(folder / FILES, (json.dumps(digests, indent=1) + "\n").encode())
+    return [folder / name for name in (*digests, FILES)]
+
+
+def _earlier(folder: Path) -> dict[str, str]:
+    """The files that an earlier report wrote, with their SHA-256; never one outside the folder."""
+    try:
+        listed = json.loads((folder / FILES).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    known = listed.items() if isinstance(listed, dict) else ()
+    return {name: digest for name, digest in known if not Path(name).is_absolute() and ".." not in Path(name).parts}
+
+
+def _delete_if_unchanged(file: Path, digest: object) -> None:
+    try:
+        if hashlib.sha256(file.read_bytes()).hexdigest() == digest:
+            file.unlink()
+    except OSError:
+        pass  # gone already, or not to be had: what is left over harms nobody
 
 
 def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:

@@ -57,7 +57,9 @@ def choose(columns: Sequence[Column], metrics: Sequence[str] = (), rules: Sequen
     for kind, wanted, has in (("metric", metrics, has_metrics), ("decision rule", rules, has_rules)):
         unknown = [name for name in wanted if name not in has]
         if unknown and columns:
-            raise UsageError(f"these results have no {kind} {unknown[0]!r}; they have {', '.join(has)}")
+            needs = KNOWN_RULES[unknown[0]].needs if unknown[0] in KNOWN_RULES else ""
+            why = f", which needs {needs}" if needs else ""
+            raise UsageError(f"these results have no {kind} {unknown[0]!r}{why}; they have {', '.join(has)}")
     leading = metrics or HEADLINE
     order = [*leading, *(name for name in has_metrics if name not in leading)]
     chosen = [c for c in columns if (not metrics or c.metric.name in metrics) and (not rules or c.rule in rules)]

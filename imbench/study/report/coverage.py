@@ -10,6 +10,7 @@ import pandas as pd
 
 from imbench.study.report.cells import Cells, shown_dataset
 from imbench.study.report.words import scrub
+from imbench.study.rules import ARGMAX, RULES
 
 # Columns that say how training went, where the rows have them: title, what it is.
 PROCESS: Mapping[str, tuple[str, str]] = {
@@ -28,6 +29,14 @@ PROCESS: Mapping[str, tuple[str, str]] = {
     ),
 }
 
+# Folds in which a class that has test rows is never hit, by decision rule.
+ZERO_RECALL: Mapping[str, str] = {rule: "zero_recall" if rule == ARGMAX else f"zero_recall@{rule}" for rule in RULES}
+
+
+def zero_recall_title(rule: str) -> str:
+    """The head of the column that counts them."""
+    return "zero-recall nets" if rule == ARGMAX else f"zero-recall nets, {rule}"
+
 
 @dataclass(frozen=True)
 class Covered:
@@ -36,7 +45,7 @@ class Covered:
     Parameters
     ----------
     done, failed : configurations; ``wanted``: configurations of the task that any strategy has or failed on
-    folds : nets trained; ``zero_recall``: those that never hit some class present in their test rows
+    folds : nets trained; ``zero_recall``: those that never hit some class present in their test rows, by decision rule
     process : means of the columns of `PROCESS`, NaN where unknown
     inexact : why correcting for the prior trained towards is an approximation; "" where it is exact or unknown
     """
@@ -48,7 +57,7 @@ class Covered:
     failed: int
     wanted: int
     folds: int
-    zero_recall: int
+    zero_recall: Mapping[str, int]
     process: Mapping[str, float]
     inexact: str = ""
 
@@ -73,7 +82,11 @@ def covered(cells: Cells, rows: pd.DataFrame) -> list[Covered]:
     """Coverage of every strategy of these cells; ``rows`` are those of the same protocol and task."""
     failed = rows[rows["error"] != ""].drop_duplicates("key")["strategy"].value_counts()
     strategy = rows["strategy"]
-    missed = (rows["zero_recall"].fillna(0) > 0).groupby(strategy, observed=True).sum()
+    missed = {
+        rule: (rows[column].fillna(0) > 0).groupby(strategy, observed=True).sum()
+        for rule, column in ZERO_RECALL.items()
+        if column in rows and rows[column].notna().any()
+    }
     known = [name for name in PROCESS if name in rows]
     means = rows.groupby(strategy, observed=True)[known].mean()
     reasons = _reasons(rows)
@@ -86,7 +99,7 @@ def covered(cells: Cells, rows: pd.DataFrame) -> list[Covered]:
             int(failed.get(name, 0)),
             len(cells.configurations),
             int(cells.folds[:, i].sum()),
-            int(missed.get(name, 0)),
+            {rule: int(counts.get(name, 0)) for rule, counts in missed.items()},
             {column: float(means.loc[name, column]) for column in known},  # type: ignore[arg-type]
             reasons.get(name, ""),
         )

@@ -14,6 +14,9 @@ from imbench.study.report.words import counted, level, number, p_value, span
 # More strategies or configurations than these fit on no page of a paper.
 MOST_STRATEGIES, MOST_CONFIGURATIONS = 10, 60
 
+# With five strategies as wide as the text of LaTeX's own article, the narrowest there is.
+_SMALL, _SMALLER = r"\footnotesize\setlength{\tabcolsep}{3pt}", r"\scriptsize\setlength{\tabcolsep}{2pt}"
+
 _SPECIAL = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -30,6 +33,10 @@ _SPECIAL = str.maketrans(
         "–": "--",
         "±": r"\textpm{}",
         "χ": r"$\chi$",
+        "α": r"$\alpha$",
+        "∞": r"$\infty$",
+        "≤": r"$\le$",
+        "≥": r"$\ge$",
         "²": r"\textsuperscript{2}",
         "×": r"\texttimes{}",
         "<": r"\textless{}",
@@ -110,23 +117,25 @@ def _scores(board: Board, cells: Cells) -> str:
         f"the best of each row bold.{of}"
     )
     header = ["Dataset", "IR", *map(escape, names)]
-    return _table(escape(caption), f"tab:{board.slug}-scores", "lr" + "r" * len(names), header, rows)
+    return _table(escape(caption), f"tab:{board.slug}-scores", "lr" + "r" * len(names), header, rows, _SMALLER)
 
 
 def _cell(mean: float, sd: float, best: bool) -> str:
     if math.isnan(mean):
         return "--"
     text = escape(number(mean, 3))
-    spread = "" if math.isnan(sd) else f"{{\\scriptsize{escape(' ± ' + number(sd, 3))}}}"
+    spread = "" if math.isnan(sd) else f"{{\\tiny{escape('±' + number(sd, 3))}}}"
     return (f"\\textbf{{{text}}}" if best else text) + spread
 
 
-def _table(caption: str, label: str, layout: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(
+    caption: str, label: str, layout: str, header: Sequence[str], rows: Sequence[Sequence[str]], size: str = _SMALL
+) -> str:
     lines = [" & ".join(row) + r" \\" for row in rows]
     return "\n".join(
         [
             r"\begin{table}",
-            r"\centering\small",
+            rf"\centering{size}",
             rf"\caption{{{caption}}}",
             rf"\label{{{label}}}",
             rf"\begin{{tabular}}{{{layout}}}",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from imbench.study.report.boards import Board
-from imbench.study.report.coverage import PROCESS
+from imbench.study.report.coverage import PROCESS, zero_recall_title
 from imbench.study.report.model import Model
 from imbench.study.report.page import MOST_MATRIX, win_rate
 from imbench.study.report.provenance import SHOWN_VALUES
@@ -45,6 +45,7 @@ def _facts(model: Model) -> str:
         "only configurations that have every ranked strategy count",
         f"intervals: {level(model.alpha)}, bootstrap over datasets; p to best: Wilcoxon's signed-rank test with Holm's "
         "correction",
+        *model.lacking,
     ]
     return "\n".join(f"- {_plain(fact)}" for fact in facts)
 
@@ -149,11 +150,13 @@ def _costs(model: Model) -> str:
 def _coverage(model: Model) -> str:
     known = [name for name in PROCESS if any(not math.isnan(c.process.get(name, math.nan)) for c in model.covered)]
     rows = [
-        [c.protocol, c.task, c.strategy, c.done, c.failed, c.wanted - c.done - c.failed, c.folds, c.zero_recall]
+        [c.protocol, c.task, c.strategy, c.done, c.failed, c.wanted - c.done - c.failed, c.folds]
+        + [c.zero_recall.get(rule, "–") for rule in model.zero_rules]
         + [number(c.process.get(name), 3) for name in known]
         for c in model.covered[: 4 * MOST_ROWS]
     ]
-    header = ["protocol", "task", "strategy", "done", "failed", "missing", "nets", "zero-recall nets"]
+    header = ["protocol", "task", "strategy", "done", "failed", "missing", "nets"]
+    header += [zero_recall_title(rule) for rule in model.zero_rules]
     return "## Coverage\n\n" + _table([*header, *(PROCESS[name][0] for name in known)], rows) if rows else ""
 
 

@@ -19,8 +19,9 @@ from imbench.study.report.gains import Gain, gains_by_ir
 from imbench.study.report.provenance import commands, data_hashes, facts, fingerprint
 from imbench.study.report.reliability import Curve, curves
 from imbench.study.report.verdict import Verdict, verdict
-from imbench.study.report.words import scrub
+from imbench.study.report.words import counted, scrub
 from imbench.study.results import Results
+from imbench.study.rules import RULES
 
 ALPHA = 0.05
 
@@ -39,6 +40,7 @@ class Options:
     alpha : level of the tests, in (0, 1)
     modality : of datasets by name, such as ``{"segment": "tabular"}``
     commands : that make the results again; none means every configuration spelt out
+    title : of the page; "" for the report's own
     """
 
     metrics: tuple[str, ...] = ()
@@ -46,6 +48,7 @@ class Options:
     alpha: float = ALPHA
     modality: Mapping[str, str] | None = None
     commands: tuple[str, ...] = ()
+    title: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
@@ -62,6 +65,8 @@ class Model:
     columns : metrics under rules, those of ``headline`` first
     boards : the leading ones first; ``left_out``: metrics that a store with so many strategies has no boards of
     fingerprint : see `imbench.study.report.provenance.fingerprint`
+    lacking : which results have no value under a decision rule, and why, a sentence for each rule
+    title : of the page; "" for the report's own
     """
 
     notes: tuple[str, ...]
@@ -81,6 +86,8 @@ class Model:
     fingerprint: str
     commands: tuple[str, ...]
     alpha: float
+    lacking: tuple[str, ...] = ()
+    title: str = ""
 
     @cached_property
     def leading(self) -> tuple[Board, ...]:
@@ -101,6 +108,11 @@ class Model:
     def gains(self) -> Mapping[str, tuple[Gain, ...]]:
         """Gains by imbalance ratio, by the slug of their board."""
         return {board.slug: tuple(gains_by_ir(board)) for board in self.boards}
+
+    @cached_property
+    def zero_rules(self) -> tuple[str, ...]:
+        """Decision rules under which it is known how often a class is never hit."""
+        return tuple(rule for rule in RULES if any(rule in one.zero_recall for one in self.covered))
 
     @cached_property
     def protocols(self) -> tuple[str, ...]:
@@ -143,7 +155,21 @@ def gather(results: Results, options: Options) -> Model:
         fingerprint=fingerprint(rows),
         commands=options.commands or tuple(commands(results.rows)),
         alpha=options.alpha,
+        lacking=tuple(_lacking(rows, options.rules)),
+        title=options.title,
     )
+
+
+def _lacking(rows: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
+    """For each rule that needs what not all results have: how many jobs lack it."""
+    done = rows[rows["error"] == ""]
+    jobs, found = done["key"].nunique(), []
+    for rule in (RULES[name] for name in wanted or RULES if name in RULES):
+        column = f"{HEADLINE[0]}@{rule.name}"
+        has = done.loc[done[column].notna(), "key"].nunique() if column in done else 0
+        if rule.needs and has < jobs:
+            found.append(f"{rule.name} is missing for {jobs - has:,} of {counted(jobs, 'job')}: it needs {rule.needs}")
+    return found
 
 
 def _known(rows: pd.DataFrame) -> list[str]:

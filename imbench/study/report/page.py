@@ -16,7 +16,7 @@ from imbench.study.metrics import known_metrics
 from imbench.study.report.boards import Board
 from imbench.study.report.cells import Cells, Configuration, Floats
 from imbench.study.report.columns import EVERY_RULE, PLAIN_RULE, RULES, Column
-from imbench.study.report.coverage import PROCESS
+from imbench.study.report.coverage import PROCESS, zero_recall_title
 from imbench.study.report.figures.chosen import Figures
 from imbench.study.report.figures.inline import inline_svg
 from imbench.study.report.figures.scene import Scene
@@ -44,6 +44,7 @@ def page(model: Model, figures: Figures) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"number": number, "p": p_value, "p_said": p_said, "listed": listed, "percent": _percent}
+    environment.filters["capitalize_first"] = _capitalized
     environment.globals |= {"span": span, "counted": counted}
     text = environment.get_template("report.html.j2").render(
         model=model,
@@ -60,6 +61,7 @@ def page(model: Model, figures: Figures) -> str:
         nan=math.nan,
         shown_values=SHOWN_VALUES,
         most_failures=MOST_FAILURES,
+        zero_recall_title=zero_recall_title,
     )
     # Macros leave empty lines where they are defined.
     return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
@@ -229,6 +231,10 @@ def _packed(values: Floats) -> str:
 
 def _percent(value: float) -> str:
     return "–" if math.isnan(value) else f"{100 * value:.0f}"
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _ratio_order(label: str) -> float:

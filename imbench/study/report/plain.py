@@ -19,6 +19,7 @@ def summary(model: Model) -> dict[str, Any]:
     rows = leaderboard(model)
     return {
         "notes": list(model.notes),
+        "lacking": list(model.lacking),
         "configurations": model.configurations,
         "jobs": model.jobs,
         "ranks": "1 is best, so smaller sums and averages are better",

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from imbench.study.report.boards import Board
+from imbench.study.report.coverage import ZERO_RECALL
 from imbench.study.report.model import Model
 
 
@@ -93,7 +94,9 @@ def coverage(model: Model) -> pd.DataFrame:
     rows = []
     for one in model.covered:
         plain = dataclasses.asdict(one)
-        rows.append(plain | plain.pop("process"))
+        missed = {ZERO_RECALL[rule]: count for rule, count in plain.pop("zero_recall").items()}
+        process = plain.pop("process")
+        rows.append(plain | missed | process)
     return _frame(rows, ["protocol", "task", "strategy"])
 
 

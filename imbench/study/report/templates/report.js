@@ -60,6 +60,80 @@ function chi2Tail(x, df) {
   }
   return front * h;
 }
+// Upper tail of F with a and b degrees of freedom: the continued fraction of the incomplete beta function.
+function fTail(f, a, b) {
+  if (f === Infinity) return 0;
+  return f > 0 ? incompleteBeta(b / (b + a * f), b / 2, a / 2) : 1;
+}
+function incompleteBeta(x, a, b) {
+  if (x <= 0 || x >= 1) return x <= 0 ? 0 : 1;
+  if (x > (a + 1) / (a + b + 2)) return 1 - incompleteBeta(1 - x, b, a);
+  const front = Math.exp(logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log1p(-x)) / a;
+  let c = 1, d = 1 / (1 - (a + b) * x / (a + 1)), h = d;
+  for (let m = 1; m < 5000; m++) {
+    for (const n of [m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)), -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))]) {
+      d = 1 / (1 + n * d);
+      c = 1 + n / c;
+      h *= c * d;
+    }
+    if (Math.abs(c * d - 1) < 1e-15) break;
+  }
+  return front * h;
+}
+// Lower tail of the standard normal, from the incomplete gamma function.
+const normalTail = z => (z < 0 ? 0.5 * chi2Tail(z * z, 1) : 1 - 0.5 * chi2Tail(z * z, 1));
+// P(W ≤ w) for n untied differences, counted.
+const exactTails = [Float64Array.of(1)];
+function exactTail(w, n) {
+  while (exactTails.length <= n) {
+    const m = exactTails.length, before = exactTails[m - 1], now = new Float64Array(m * (m + 1) / 2 + 1);
+    for (let i = 0; i < now.length; i++) now[i] = ((before[i] ?? 0) + (before[i - m] ?? 0)) / 2;
+    exactTails.push(now);
+  }
+  return exactTails[n].subarray(0, Math.floor(w) + 1).reduce((s, p) => s + p, 0);
+}
+// Two-sided p of Wilcoxon's signed-rank test: zeros dropped, exact for at most 25 differences without ties.
+function wilcoxon(gaps) {
+  const kept = gaps.filter(g => Math.abs(g) > TIE), n = kept.length;
+  if (!n) return 1;
+  const ranks = rank(kept.map(Math.abs)), sizes = new Map();
+  let plus = 0;
+  kept.forEach((g, i) => { if (g > 0) plus += ranks[i]; sizes.set(ranks[i], (sizes.get(ranks[i]) ?? 0) + 1); });
+  const w = Math.min(plus, n * (n + 1) / 2 - plus);
+  if (n <= 25 && sizes.size === n) return Math.min(1, 2 * exactTail(w, n));
+  let ties = 0;
+  for (const t of sizes.values()) ties += t ** 3 - t;
+  return Math.min(1, 2 * normalTail((w - n * (n + 1) / 4) / Math.sqrt(n * (n + 1) * (2 * n + 1) / 24 - ties / 48)));
+}
+// Holm's correction over all pairs, as text of each strategy's pair with the best.
+function holm(ps) {
+  const order = [...ps.keys()].sort((a, b) => ps[a] - ps[b]), out = new Float64Array(ps.length);
+  let most = 0;
+  order.forEach((at, i) => out[at] = most = Math.min(1, Math.max(most, ps[at] * (ps.length - i))));
+  return out;
+}
+// Friedman's χ² with the correction for ties, Iman and Davenport's F, and their p-values.
+function friedman(ranks, k) {
+  const n = ranks.length, sums = new Float64Array(k);
+  let squares = 0;
+  for (const r of ranks) for (let j = 0; j < k; j++) { sums[j] += r[j]; squares += r[j] * r[j]; }
+  const ties = 2 * n * k * (k + 1) * (2 * k + 1) - 12 * squares, most = n * k * (k * k - 1);
+  if (n < 2 || k < 2 || ties >= most) return { chi2: NaN, p: NaN, f: NaN, fp: NaN };
+  const spread = sums.reduce((s, r) => s + (r - n * (k + 1) / 2) ** 2, 0);
+  const chi2 = 12 * spread / (n * k * (k + 1)) / (1 - ties / most), short = n * (k - 1) - chi2;
+  const f = short <= 1e-12 * n * (k - 1) ? Infinity : (n - 1) * chi2 / short;
+  return { chi2, p: chi2Tail(chi2, k - 1), f, fp: fTail(f, k - 1, (k - 1) * (n - 1)) };
+}
+// Means over the configurations of each dataset, as blocks.
+function byDataset(whole, datasets, mine) {
+  const sums = new Map();
+  whole.forEach((i, r) => {
+    const of = sums.get(datasets[r]) ?? sums.set(datasets[r], { n: 0, total: new Float64Array(mine.length) }).get(datasets[r]);
+    of.n++;
+    mine.forEach((c, j) => of.total[j] += c.score(i));
+  });
+  return [...sums.values()].map(({ n, total }) => total.map(v => v / n));
+}
 function random(seed) { // mulberry32: the same subset shows the same interval
   return () => {
     seed = seed + 0x6D2B79F5 | 0;
@@ -97,11 +171,19 @@ function intervals(rows, datasets, k) {
   return draws.map(d => [quantile(d.sort(), tail), quantile(d, 1 - tail)]);
 }
 
+// Leaderboard, diagram and win rates of one board are views of one computation.
+let cached = { key: "", found: new Map() };
+function computed(el, state, key) {
+  if (cached.key !== key) cached = { key, found: new Map() };
+  const { protocol, task, metric, rule } = el.dataset, name = [protocol, task, metric, rule].join("|");
+  if (!cached.found.has(name)) cached.found.set(name, compute(el, state));
+  return cached.found.get(name);
+}
 // A board for the configurations and strategies that pass the filters.
 function compute(el, state) {
   const { protocol, task, metric, rule } = el.dataset, group = groups.get(protocol + "|" + task);
   const shown = group.configurations.map((c, i) => i).filter(i => passes(group.configurations[i], state));
-  const all = competitors(group, metric, rule), control = all.find(c => c.name === el.dataset.control);
+  const all = competitors(group, metric, rule), control = all.find(c => c.name === (el.dataset.control ?? "baseline"));
   const mine = all.filter(c => matches(c.name, state.strategy) && shown.some(i => !Number.isNaN(c.score(i))));
   const whole = shown.filter(i => mine.every(c => !Number.isNaN(c.score(i))));
   const sign = D.higher[metric] ? 1 : -1, k = mine.length, n = whole.length;
@@ -117,13 +199,16 @@ function compute(el, state) {
     wins: gains.filter(g => g[j] > TIE).length, losses: gains.filter(g => g[j] < -TIE).length,
   }));
   rows.sort((a, b) => a.average - b.average || sign * (b.mean - a.mean) || (a.name < b.name ? -1 : 1));
-  const squares = ranks.reduce((s, r) => s + r.reduce((t, v) => t + v * v, 0), 0);
-  const ties = 2 * n * k * (k + 1) * (2 * k + 1) - 12 * squares, most = n * k * (k * k - 1);
-  const spread = rows.reduce((s, r) => s + (r.sum - n * (k + 1) / 2) ** 2, 0);
-  const chi2 = n > 1 && k > 1 && ties < most ? 12 * spread / (n * k * (k + 1)) / (1 - ties / most) : NaN;
   const cd = n > 1 && k > 1 ? D.q[k] * Math.sqrt(k * (k + 1) / (6 * n)) : NaN;
-  return { rows, n, k, cd, chi2, p: Number.isNaN(chi2) ? NaN : chi2Tail(chi2, k - 1), datasets: new Set(datasets).size,
-    left: shown.length - n, whole, sign };
+  const blocks = byDataset(whole, datasets, mine);
+  return { rows, n, k, cd, ...friedman(ranks, k), datasets: blocks.length, left: shown.length - n, whole, sign,
+    above: blocks.length < n ? friedman(blocks.map(b => rank([...b].map(v => -sign * v))), k) : null };
+}
+// Every strategy's p against the best, corrected over all pairs of the subset.
+function toBest(b) {
+  const scores = b.rows.map(r => Float64Array.from(b.whole, i => r.c.score(i))), ps = [];
+  for (let i = 0; i < b.k; i++) for (let j = i + 1; j < b.k; j++) ps.push(wilcoxon(Array.from(scores[i], (v, at) => v - scores[j][at])));
+  return [NaN, ...holm(ps).slice(0, Math.max(b.k - 1, 0))];
 }
 
 // Text --------------------------------------------------------------------------------------------------------------
@@ -135,6 +220,7 @@ function number(v, digits, sign = false) {
 }
 const span = (low, high, digits, sign) => Number.isNaN(low) ? "" : `${number(low, digits, sign)} to ${number(high, digits, sign)}`;
 const pSaid = p => p < 1e-4 ? "p < .0001" : `p = ${p.toFixed(p < 1e-3 ? 4 : 3).replace(/^0/, "")}`;
+const pShown = p => Number.isNaN(p) ? "–" : p > 0.9995 ? "1" : pSaid(p).replace(/^p (= )?/, "");
 const counted = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 
 // Views -------------------------------------------------------------------------------------------------------------
@@ -149,12 +235,26 @@ const VIEWS = {
       (control ? `<td class="n">${r.isControl ? "–" : number(r.gain, 4, true)}</td>` +
         `<td class="n i">${r.isControl ? "" : span(r.gainLow, r.gainHigh, 3, true)}</td>` +
         `<td class="n">${r.isControl ? "–" : `${r.wins}–${b.n - r.wins - r.losses}–${r.losses}`}</td>` : "") +
-      `<td class="n">–</td></tr>`).join("");
+      `<td class="n">…</td></tr>`).join("");
     $(".recomputed", el).textContent = `Ranked anew over ${counted(b.n, "configuration")} of ${counted(b.datasets, "dataset")}` +
       (b.left ? `; ${b.left} lack some strategy` : "") + ". " +
-      (Number.isNaN(b.chi2) ? "No Friedman test is possible." : `Friedman χ² = ${number(b.chi2, 2)}, ${pSaid(b.p)}; Nemenyi CD ${number(b.cd, 2)}.`) +
-      " Pairwise p-values are given for all configurations only.";
+      (Number.isNaN(b.chi2) ? "No Friedman test is possible." : `Friedman χ² = ${number(b.chi2, 2)}, ${pSaid(b.p)}; ` +
+        `Iman–Davenport F = ${b.f === Infinity ? "∞" : number(b.f, 2)}, ${pSaid(b.fp)}; Nemenyi CD ${number(b.cd, 2)}.` +
+        (b.above && !Number.isNaN(b.above.chi2) ? ` With datasets as blocks: Friedman ${pSaid(b.above.p)}.` : "") +
+        " All p-values of Friedman's test are asymptotic here.");
     for (const part of $$(".whole", el)) part.hidden = true;
+    // The pairs of many strategies take a while, and ranks need not wait for them.
+    const tell = () => toBest(b).forEach((p, i) => {
+      const cell = $("tbody", table).rows[i]?.lastElementChild;
+      if (!cell) return;
+      cell.textContent = pShown(p);
+      cell.classList.toggle("apart", p < D.alpha);
+    });
+    if (b.k * b.k * b.n < 1e5) tell();
+    else {
+      const mark = el.dataset.pending = String(Math.random());
+      setTimeout(() => { if (el.dataset.pending === mark) tell(); }, 30);
+    }
   },
   cd(el, b) {
     $(".draw", el).innerHTML = Number.isNaN(b.chi2) ? "<p class=basis>No test is possible for this subset.</p>" : diagram(b);
@@ -267,8 +367,9 @@ function show(board, state, key) {
     board.el.dataset.recomputed = "";
   }
   board.shows = key;
+  delete board.el.dataset.pending;
   if (!key || ($("table", board.el) ?? $(".draw", board.el)) === null) return;
-  const result = compute(board.el, state);
+  const result = computed(board.el, state, key);
   board.el.dataset.recomputed = "1";
   VIEWS[board.kind](board.el, result);
 }
@@ -297,7 +398,10 @@ const root = document.documentElement, theme = $("#theme"), system = matchMedia(
 const isDark = () => root.dataset.theme ? root.dataset.theme === "dark" : system.matches;
 const remember = { get: () => { try { return localStorage.getItem("imbench-theme"); } catch { return null; } },
   set: value => { try { localStorage.setItem("imbench-theme", value); } catch { /* a page from disk may keep nothing */ } } };
-const tell = () => theme.setAttribute("aria-pressed", String(isDark()));
+const tell = () => { theme.textContent = isDark() ? "Light" : "Dark"; theme.title = `Turn the page ${isDark() ? "light" : "dark"}`; };
+
+// What a page's own statistics are, for those who check them.
+window.imbench = { chi2Tail, fTail, wilcoxon, holm };
 
 // Start -------------------------------------------------------------------------------------------------------------
 const form = $("#filters");

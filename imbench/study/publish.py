@@ -223,7 +223,7 @@ def _report_files(results: Results, scrubber: Scrubber, options: Options) -> dic
     """Whatever the report writes, by the path inside its folder; the page's own manifest lists it."""
     with tempfile.TemporaryDirectory() as temporary:
         write_report(results, temporary, options)
-        (Path(temporary) / FILES).unlink()
+        (Path(temporary) / FILES).unlink(missing_ok=True)
         found = {}
         for file in sorted(Path(temporary).rglob("*")):
             if file.is_file():

@@ -317,7 +317,7 @@ def test_latex_has_balanced_tables_with_rules_of_booktabs_and_no_bare_specials(f
     assert text.count("{") == text.count("}")
     body = text.split("\n", 1)[1]
     assert re.findall(r"(?<!\\)[%#_]", re.sub(r"\\label\{[^}]*\}", "", body)) == []
-    tables = re.findall(r"\\begin\{tabular\}\{@\{\}([lr]+)@\{\}\}(.*?)\\end", body, flags=re.DOTALL)
+    tables = re.findall(r"\\begin\{tabular\}\{(?:@\{\})?([lr]+)(?:@\{\})?\}(.*?)\\end", body, flags=re.DOTALL)
     assert len(tables) == text.count(r"\begin{tabular}")
     for table in tables:
         rows = [line for line in table[1].splitlines() if line.endswith(r"\\")]

@@ -204,11 +204,24 @@ function compute(el, state) {
   return { rows, n, k, cd, ...friedman(ranks, k), datasets: blocks.length, left: shown.length - n, whole, sign,
     above: blocks.length < n ? friedman(blocks.map(b => rank([...b].map(v => -sign * v))), k) : null };
 }
-// Every strategy's p against the best, corrected over all pairs of the subset.
-function toBest(b) {
-  const scores = b.rows.map(r => Float64Array.from(b.whole, i => r.c.score(i))), ps = [];
-  for (let i = 0; i < b.k; i++) for (let j = i + 1; j < b.k; j++) ps.push(wilcoxon(Array.from(scores[i], (v, at) => v - scores[j][at])));
-  return [NaN, ...holm(ps).slice(0, Math.max(b.k - 1, 0))];
+// Every strategy's p against the best, corrected over all pairs of the subset. Those of many strategies take seconds: a
+// slice of SLICE ms at a time, with the page at hand in between, until `told` has them or the board shows something else.
+const SLICE = 20;
+function toBest(el, b, told) {
+  const mark = el.dataset.pending = String(Math.random()), ps = [];
+  const scores = b.rows.map(r => Float64Array.from(b.whole, i => r.c.score(i)));
+  let i = 0, j = 1;
+  const go = () => {
+    if (el.dataset.pending !== mark) return;
+    const end = performance.now() + SLICE;
+    while (j < b.k) {
+      ps.push(wilcoxon(Array.from(scores[i], (v, at) => v - scores[j][at])));
+      if (++j === b.k) j = ++i + 1;
+      if (performance.now() > end) return void setTimeout(go);
+    }
+    told([NaN, ...holm(ps).slice(0, Math.max(b.k - 1, 0))]);
+  };
+  go();
 }
 
 // Text --------------------------------------------------------------------------------------------------------------
@@ -243,18 +256,12 @@ const VIEWS = {
         (b.above && !Number.isNaN(b.above.chi2) ? ` With datasets as blocks: Friedman ${pSaid(b.above.p)}.` : "") +
         " All p-values of Friedman's test are asymptotic here.");
     for (const part of $$(".whole", el)) part.hidden = true;
-    // The pairs of many strategies take a while, and ranks need not wait for them.
-    const tell = () => toBest(b).forEach((p, i) => {
+    toBest(el, b, ps => ps.forEach((p, i) => {
       const cell = $("tbody", table).rows[i]?.lastElementChild;
       if (!cell) return;
       cell.textContent = pShown(p);
       cell.classList.toggle("apart", p < D.alpha);
-    });
-    if (b.k * b.k * b.n < 1e5) tell();
-    else {
-      const mark = el.dataset.pending = String(Math.random());
-      setTimeout(() => { if (el.dataset.pending === mark) tell(); }, 30);
-    }
+    }));
   },
   cd(el, b) {
     $(".draw", el).innerHTML = Number.isNaN(b.chi2) ? "<p class=basis>No test is possible for this subset.</p>" : diagram(b);

@@ -277,15 +277,17 @@ class _Data:
 
 
 def _strategies(registry: Registry, specs: Sequence[str] | None) -> tuple[list[BatchStrategy], list[tuple[str, str]]]:
-    """The strategies asked for, or all that are installed; a broken one stops only a run that asked for it."""
+    """The strategies asked for, or all that run unasked; a broken one stops only a run that asked for it."""
     if specs:
         return list(dict.fromkeys(registry.strategy(spec) for spec in specs)), []
     chosen, skipped = [], []
     for entry in registry.entries("strategy"):
         try:
-            chosen.append(registry.strategy(entry.name))
+            strategy = registry.strategy(entry.name)
         except UsageError as error:
             skipped.append((f"{entry.package}/{entry.name}", str(error)))
+        else:
+            chosen += [strategy] if strategy.unasked else []
     return chosen, skipped
 
 

@@ -105,11 +105,13 @@ class Registry:
 
     def strategy(self, spec: str) -> BatchStrategy:
         """The strategy of a spec such as ``remix:alpha=0.3``."""
+        from imbench.contract.strategy import BatchStrategy
+
         name, params = parse_spec(spec)
         entry = self.find("strategy", name)
         cls = entry.load()
         _check_strategy_class(cls, entry)
-        strategy: BatchStrategy = build(cls, params, spec)
+        strategy: BatchStrategy = build(cls, params, spec, {BatchStrategy: self.strategy})
         return strategy
 
     def card(self, spec: str) -> Card:

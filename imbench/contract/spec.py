@@ -6,12 +6,14 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from imbench.contract.errors import UsageError
 
 T = TypeVar("T")
+Readers = Mapping[Any, Callable[[str], Any]]
 
 # A file named as a dataset may hold colons and commas of its own; its suffix says where the name ends.
 FILE_SUFFIXES = (".csv", ".tsv", ".parquet", ".toml")
@@ -21,22 +23,25 @@ def parse_spec(text: str) -> tuple[str, dict[str, str]]:
     """Split ``name:key=value,key=value`` into its name and its parameters, still text.
 
     A name may be ``package/name`` (the qualified form) or the path of a file that ends in one of
-    `FILE_SUFFIXES`. Raises `UsageError` for an empty name, a parameter without ``=``, or one given twice.
+    `FILE_SUFFIXES`. A value in parentheses may hold commas, as a spec inside a spec does. Raises `UsageError` for an
+    empty name, a parameter without ``=``, one given twice, or a parenthesis left open.
 
     >>> parse_spec("remix:alpha=0.3")
     ('remix', {'alpha': '0.3'})
+    >>> parse_spec("augmented:inner=(remix:alpha=0.3),shift=0.1")
+    ('augmented', {'inner': 'remix:alpha=0.3', 'shift': '0.1'})
     """
     name, _, rest = _split_name(text.strip())
     if not name:
         raise UsageError(f"{text!r} has no name; write name:key=value,key=value, for example remix:alpha=0.3")
     params: dict[str, str] = {}
-    for part in filter(None, (p.strip() for p in rest.split(","))):
+    for part in filter(None, (p.strip() for p in _split_params(rest, text))):
         key, equals, value = (s.strip() for s in part.partition("="))
         if not (key and equals and value):
             raise UsageError(f"{part!r} in {text!r} is not key=value; write {name}:key=value,key=value")
         if key in params:
             raise UsageError(f"{key!r} is given twice in {text!r}; keep one")
-        params[key] = value
+        params[key] = value[1:-1].strip() if value[0] == "(" else value
     return name, params
 
 
@@ -46,6 +51,22 @@ def _split_name(text: str) -> tuple[str, str, str]:
         if found and (not tail or tail.startswith(":")):
             return head + found, ":", tail[1:]
     return text.partition(":")
+
+
+def _split_params(rest: str, text: str) -> list[str]:
+    """The parts between commas; a value that begins with a parenthesis ends where that closes."""
+    parts, start, depth = [], 0, 0
+    for at, character in enumerate(rest):
+        if character == "(" and (depth or rest[:at].rstrip().endswith("=")):
+            depth += 1
+        elif character == ")" and depth:
+            depth -= 1
+        elif character == "," and not depth:
+            parts.append(rest[start:at])
+            start = at + 1
+    if depth:
+        raise UsageError(f"a parenthesis is left open in {text!r}; close it with )")
+    return [*parts, rest[start:]]
 
 
 def format_spec(name: str, params: Mapping[str, Any]) -> str:
@@ -60,14 +81,17 @@ def format_value(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return "+".join(format_value(v) for v in value)
+    if isinstance(value, str) and ("," in value or value[:1] == "(" or "=" in value.partition(":")[2]):
+        return f"({value})"  # a spec with parameters, or what could be taken for more than one value
     # "+" separates the values of a tuple, and 1e20 is the same number as 1e+20.
     return repr(value).replace("e+", "e") if isinstance(value, float) else str(value)
 
 
-def build(cls: type[T], params: Mapping[str, str], owner: str) -> T:
+def build(cls: type[T], params: Mapping[str, str], owner: str, readers: Readers = MappingProxyType({})) -> T:
     """Make the dataclass `cls` from text parameters, converting each to its field's type.
 
-    `owner` is what the user typed, named in errors. Raises `UsageError` for a parameter that `cls` does not
+    `owner` is what the user typed, named in errors; `readers` make values of types that text alone does not make, such
+    as a strategy of its spec. Raises `UsageError` for a parameter that `cls` does not
     have or a value that is not of its type; the dataclass's own ``__post_init__`` judges the range.
     """
     hints = typing.get_type_hints(cls)
@@ -77,7 +101,8 @@ def build(cls: type[T], params: Mapping[str, str], owner: str) -> T:
         if key not in fields:
             known = ", ".join(fields) or "none"
             raise UsageError(f"{owner} has no parameter {key!r}; its parameters: {known}")
-        values[key] = convert(text, fields[key], f"{owner}: {key}")
+        reader = readers.get(fields[key])
+        values[key] = reader(text) if reader else convert(text, fields[key], f"{owner}: {key}")
     return cls(**values)
 
 

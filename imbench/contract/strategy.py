@@ -65,12 +65,14 @@ class BatchStrategy(ABC):
 
     `modalities` are the kinds of data it can serve; a run that pairs it with another is refused before any work.
     `exemptions` names the properties of `imbench.checks` that do not hold for it, each with the reason.
+    `unasked` is whether a run that names no strategies trains it; a wrapper, which is many of them, waits to be asked.
     """
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     modalities: ClassVar[tuple[str, ...]] = ("tabular", "image")
     exemptions: ClassVar[Mapping[str, str]] = {}
+    unasked: ClassVar[bool] = True
 
     @abstractmethod
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
@@ -104,6 +106,13 @@ class BatchStrategy(ABC):
         """
         return None
 
+    def overrides(self, hook: str) -> bool:
+        """Whether ``"loss"`` or ``"forward"`` is this recipe's own; where it is not, engines have faster ways.
+
+        A wrapper answers for what it wraps.
+        """
+        return getattr(type(self), hook) is not getattr(BatchStrategy, hook)
+
     @final
     @property
     def spec(self) -> str:
@@ -113,12 +122,12 @@ class BatchStrategy(ABC):
     @final
     @property
     def params(self) -> dict[str, Any]:
-        """Every parameter with its value, in the order of declaration."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        """Every parameter with its value, in the order of declaration; a strategy inside is its spec."""
+        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
-        return {f.name: f.default for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        return {f.name: _plain(f.default) for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
 
     @final
     def __call__(
@@ -202,6 +211,10 @@ def soft_labels(y: Tensor, classes: int | None = None, dtype: torch.dtype = torc
     if numbers.numel() and (int(numbers.min()) < 0 or int(numbers.max()) >= count):
         raise ValueError(f"class numbers must be 0 to {count - 1}, got {int(numbers.min())} to {int(numbers.max())}")
     return torch.nn.functional.one_hot(numbers, count).to(dtype)
+
+
+def _plain(value: Any) -> Any:
+    return value.spec if isinstance(value, BatchStrategy) else value
 
 
 def _generator(seed: int | None, generator: torch.Generator | None) -> np.random.Generator:

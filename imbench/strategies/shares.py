@@ -1,0 +1,30 @@
+"""The share of each class in batches, for strategies that state what they train towards."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from imbench.contract.batch import Batch
+
+
+def mean_label(batch: Batch) -> Tensor:
+    """``(*stack, classes)``: the mean soft label of the rows, weighted by their weights; NaN where all weigh 0."""
+    if batch.weight is None:
+        return batch.y.mean(dim=-2)
+    # (*stack, 1, batch) @ (*stack, batch, classes)
+    return (batch.weight.unsqueeze(-2) @ batch.y).squeeze(-2) / batch.weight.sum(dim=-1, keepdim=True)
+
+
+def mean_over_classes(batch: Batch) -> Tensor:
+    """``(*stack, classes)``: the mean over the classes present of the mean label of each one's rows.
+
+    What `imbench.Noise.balanced` draws on average: 1/C for each of C classes if labels are hard.
+
+    >>> mean_over_classes(Batch(torch.zeros(4, 1), torch.eye(3)[[0, 0, 0, 2]]))
+    tensor([0.5000, 0.0000, 0.5000])
+    """
+    rows = torch.nn.functional.one_hot(batch.labels, batch.classes).to(batch.y)  # (*stack, batch, classes)
+    size = rows.sum(dim=-2).unsqueeze(-1)  # (*stack, classes, 1)
+    means = (rows.mT @ batch.y) / size.clamp(min=1)  # (*stack, classes of rows, classes of labels)
+    return means.sum(dim=-2) / (size > 0).sum(dim=-2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import types
 import typing
@@ -41,7 +42,7 @@ def parse_spec(text: str) -> tuple[str, dict[str, str]]:
             raise UsageError(f"{part!r} in {text!r} is not key=value; write {name}:key=value,key=value")
         if key in params:
             raise UsageError(f"{key!r} is given twice in {text!r}; keep one")
-        params[key] = value[1:-1].strip() if value[0] == "(" else value
+        params[key] = _unwrapped(value, text)
     return name, params
 
 
@@ -67,6 +68,19 @@ def _split_params(rest: str, text: str) -> list[str]:
     if depth:
         raise UsageError(f"a parenthesis is left open in {text!r}; close it with )")
     return [*parts, rest[start:]]
+
+
+def _unwrapped(value: str, text: str) -> str:
+    """A value without the parentheses that it stands in, if it does."""
+    if value[0] != "(":
+        return value
+    depths = list(itertools.accumulate((c == "(") - (c == ")") for c in value))
+    inside, after = value[1 : depths.index(0)].strip(), value[depths.index(0) + 1 :]
+    if after:
+        raise UsageError(f"{after!r} follows the closing parenthesis in {text!r}; separate parameters with commas")
+    if not inside:
+        raise UsageError(f"'()' in {text!r} is not key=value; write what is meant inside the parentheses")
+    return inside
 
 
 def format_spec(name: str, params: Mapping[str, Any]) -> str:

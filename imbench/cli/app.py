@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-from imbench.cli import data, evaluate, info, listing, publish, report, run, status, stores
+from imbench.cli import data, evaluate, info, listing, publish, report, run, samples, status, stores
 from imbench.cli.session import Session, debug_option
 from imbench.contract.errors import UsageError
 
@@ -38,6 +38,7 @@ for _verb in (
     stores.compare,
     stores.merge,
     publish.publish,
+    samples.samples,
 ):
     cli.add_command(_verb)
 

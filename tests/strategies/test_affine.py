@@ -1,4 +1,4 @@
-"""Turning and shifting against SciPy, PyTorch's own grids and plain arithmetic; compiled against PyTorch, bit for bit."""
+"""Turning and shifting against SciPy, PyTorch's grids and plain arithmetic; compiled against PyTorch, bit for bit."""
 
 import math
 
@@ -23,11 +23,8 @@ def make_images(*shape, seed=0):
 
 def make_moves(rows, height, width, turn=0.5, shift=1.0, seed=1):
     """Angles and shifts far beyond what strategies draw by default."""
-    luck = np.random.default_rng(seed).uniform(-1, 1, (3, rows)) * [
-        [2 * math.pi * turn],
-        [shift * height],
-        [shift * width],
-    ]
+    most = np.array([[2 * math.pi * turn], [shift * height], [shift * width]])
+    luck = most * np.random.default_rng(seed).uniform(-1, 1, (3, rows))
     return torch.as_tensor(luck, dtype=torch.float32)
 
 
@@ -43,7 +40,7 @@ def of_scipy(image, angle, down, right, fill):
     cosine, sine = math.cos(angle), math.sin(angle)
     matrix = np.array([[cosine, -sine], [sine, cosine]])
     middle = (np.array(image.shape[-2:]) - 1) / 2
-    offset = middle - matrix @ (middle + [down, right])
+    offset = middle - matrix @ np.add(middle, [down, right])
     return np.stack([ndimage.affine_transform(c, matrix, offset, order=1, mode=fill) for c in image.astype(float)])
 
 

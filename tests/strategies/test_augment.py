@@ -132,12 +132,12 @@ def test_a_wrong_parameter_is_named_with_its_value_and_what_would_do(kind, param
 
 @pytest.mark.parametrize("alpha", [0, -1, math.nan, "much"])
 def test_a_wrong_alpha_is_refused(alpha):
-    with pytest.raises(UsageError, match="ReMixAug.alpha must be "):
+    with pytest.raises(UsageError, match=r"ReMixAug\.alpha must be "):
         ReMixAug(alpha=alpha)
 
 
 def test_the_function_judges_its_parameters_too():
-    with pytest.raises(UsageError, match="rotation must be a number from 0 to 0.5, got 45"):
+    with pytest.raises(UsageError, match=r"rotation must be a number from 0 to 0\.5, got 45"):
         augment(make_images((2, 2)), make_noise(), rotation=45)
 
 

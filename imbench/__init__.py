@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from imbench.contract.noise import Noise
     from imbench.contract.strategy import BatchStrategy, PerBatchStrategy, TrainingInfo
     from imbench.registry import dataset, strategy
-    from imbench.samples import samples
+    from imbench.samples import take_samples
     from imbench.strategies.augmentation import augment
     from imbench.strategies.augmented import Augmented
     from imbench.study.equivalence import corrected_t, equivalence
@@ -35,7 +35,7 @@ _HOMES = {
     "TrainingInfo": "imbench.contract.strategy",
     "dataset": "imbench.registry",
     "strategy": "imbench.registry",
-    "samples": "imbench.samples",
+    "take_samples": "imbench.samples",
     "augment": "imbench.strategies.augmentation",
     "Augmented": "imbench.strategies.augmented",
     "corrected_t": "imbench.study.equivalence",
@@ -66,9 +66,9 @@ __all__ = [
     "load",
     "plan",
     "run",
-    "samples",
     "score",
     "strategy",
+    "take_samples",
 ]
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from imbench.contract.strategy import BatchStrategy
 
 
-def samples(
+def take_samples(
     dataset: str,
     strategies: Sequence[str] | None = None,
     *,

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from imbench.contract.noise import Noise
     from imbench.contract.strategy import BatchStrategy, PerBatchStrategy, TrainingInfo
     from imbench.registry import dataset, strategy
+    from imbench.samples import take_samples
+    from imbench.strategies.augmentation import augment
+    from imbench.strategies.augmented import Augmented
     from imbench.study.equivalence import corrected_t, equivalence
     from imbench.study.evaluation import Evaluation, evaluate
     from imbench.study.metrics import score
@@ -32,6 +35,9 @@ _HOMES = {
     "TrainingInfo": "imbench.contract.strategy",
     "dataset": "imbench.registry",
     "strategy": "imbench.registry",
+    "take_samples": "imbench.samples",
+    "augment": "imbench.strategies.augmentation",
+    "Augmented": "imbench.strategies.augmented",
     "corrected_t": "imbench.study.equivalence",
     "equivalence": "imbench.study.equivalence",
     "Evaluation": "imbench.study.evaluation",
@@ -41,6 +47,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Augmented",
     "Batch",
     "BatchStrategy",
     "DataError",
@@ -51,6 +58,7 @@ __all__ = [
     "StoreError",
     "TrainingInfo",
     "UsageError",
+    "augment",
     "corrected_t",
     "dataset",
     "equivalence",
@@ -60,6 +68,7 @@ __all__ = [
     "run",
     "score",
     "strategy",
+    "take_samples",
 ]
 
 

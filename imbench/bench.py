@@ -73,7 +73,7 @@ def run(
     ----------
     suite : name of a suite, or path of a suite file
     datasets : dataset specs, in place of a suite or besides it
-    strategies : strategy specs; default: every installed one
+    strategies : strategy specs; default: every installed one that runs unasked
     protocol : name of a protocol, with settings if any (``paper:epochs=30``), or path of a protocol file
     settings : protocol fields set by hand, as text
     store : the folder of results; made if it does not exist. Running again resumes.

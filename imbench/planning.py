@@ -283,10 +283,11 @@ class _Data:
 
 
 def _strategies(registry: Registry, specs: Sequence[str] | None) -> tuple[list[Selected], list[tuple[str, str]]]:
-    """The strategies asked for, or all that are installed; a broken one stops only a run that asked for it."""
+    """The strategies asked for, or all that run unasked; a broken one stops only a run that asked for it."""
     if specs:
         return list(dict.fromkeys(registry.select(spec) for spec in specs)), []
-    return registry.every_strategy()
+    found, broken = registry.every_strategy()
+    return [selected for selected in found if selected.strategy.unasked], broken
 
 
 def _unserved(chosen: Sequence[Selected], modality: Mapping[str, str], asked: bool) -> list[tuple[str, str]]:

@@ -171,7 +171,7 @@ class Registry:
     def planned_strategy(self, spec: str) -> BatchStrategy:
         """The strategy of a spec that `Selected.spec` gave."""
         name, params = parse_spec(spec)
-        return self._made(self.resolve("strategy", name), params, spec).strategy
+        return self._made(self.resolve("strategy", name), params, spec, self.planned_strategy).strategy
 
     def every_strategy(self) -> tuple[list[Selected], list[tuple[str, str]]]:
         """All that can be loaded, at their defaults, and ``(package/name, reason)`` of the others."""
@@ -252,10 +252,19 @@ class Registry:
             return str(error)
         return ""
 
-    def _made(self, entry: Entry, params: Mapping[str, str], spec: str) -> Selected:
+    def _made(
+        self,
+        entry: Entry,
+        params: Mapping[str, str],
+        spec: str,
+        inner: Callable[[str], BatchStrategy] | None = None,
+    ) -> Selected:
+        """``inner`` makes a strategy that is a parameter of this one, from its spec."""
+        from imbench.contract.strategy import BatchStrategy
+
         cls = entry.load()
         _check_strategy_class(cls, entry)
-        return Selected(build(cls, params, spec), self.canonical(entry))
+        return Selected(build(cls, params, spec, {BatchStrategy: inner or self.strategy}), self.canonical(entry))
 
     def _dataset_entry(self, name: str, planned: bool) -> Entry:
         return self.resolve("dataset", name) if planned else self.find("dataset", name)

@@ -20,12 +20,12 @@ HIDDEN = (8, 8)
 
 def own_loss(strategy: BatchStrategy) -> bool:
     """Whether it has a loss of its own."""
-    return type(strategy).loss is not BatchStrategy.loss
+    return strategy.overrides("loss")
 
 
 def own_forward(strategy: BatchStrategy) -> bool:
     """Whether it has a forward pass of its own."""
-    return type(strategy).forward is not BatchStrategy.forward
+    return strategy.overrides("forward")
 
 
 class RecordedNet:

@@ -15,6 +15,7 @@ from imbench.checks.result import ViolationError, require
 from imbench.contract.errors import UsageError
 from imbench.contract.spec import build, format_spec, parse_spec
 from imbench.contract.strategy import BatchStrategy
+from imbench.registry import Registry
 
 _YEAR = re.compile(r"\b(?:1[89]|20)\d\d\b")
 _SOURCE = re.compile(
@@ -82,7 +83,7 @@ def spec_round_trip(strategy: BatchStrategy) -> str:
     for text in (strategy.spec, format_spec(strategy.name, strategy.params)):
         try:
             name, given = parse_spec(text)
-            twin = build(cls, given, text)
+            twin = build(cls, given, text, {BatchStrategy: Registry().strategy})
         except UsageError as error:
             raise ViolationError(
                 f"{text!r} can't be read back: {error}; use numbers, true/false and plain words"
@@ -107,8 +108,8 @@ def docstring_cites_source(strategy: BatchStrategy) -> str:
 def _twin(strategy: BatchStrategy) -> BatchStrategy:
     """Another object of the same class and parameters, made by none of the strategy's own methods."""
     twin = object.__new__(type(strategy))
-    for name, value in strategy.params.items():
-        object.__setattr__(twin, name, value)
+    for field in dataclasses.fields(strategy):  # type: ignore[arg-type]
+        object.__setattr__(twin, field.name, getattr(strategy, field.name))
     return twin
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-from imbench.cli import data, evaluate, info, listing, plugin, publish, report, run, status, stores
+from imbench.cli import data, evaluate, info, listing, plugin, publish, report, run, samples, status, stores
 from imbench.cli.session import Session, debug_option
 from imbench.contract.errors import UsageError
 
@@ -39,6 +39,7 @@ for _verb in (
     stores.merge,
     publish.publish,
     plugin.plugin,
+    samples.samples,
 ):
     cli.add_command(_verb)
 

@@ -29,7 +29,7 @@ _DEFAULT_SUITE = "tabular"
     "strategies",
     multiple=True,
     metavar="SPEC",
-    help="Such as remix:alpha=0.3. Repeatable; default: every installed one.",
+    help="Such as remix:alpha=0.3. Repeatable; default: every installed one, but for wrappers.",
 )
 @click.option("--protocol", default="standard", show_default=True, metavar="NAME", help="How nets are trained.")
 @click.option(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import types
 import typing
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from imbench.contract.errors import UsageError
 
 T = TypeVar("T")
+Readers = Mapping[Any, Callable[[str], Any]]
 
 # A parameter as a spec can express it; a tuple holds values of these kinds.
 Value = bool | int | float | str | tuple[Any, ...] | None
@@ -34,22 +36,25 @@ def parse_spec(text: str) -> tuple[str, dict[str, str]]:
     """Split ``name:key=value,key=value`` into its name and its parameters, still text.
 
     A name may be ``package/name`` (the qualified form) or the path of a file that ends in one of
-    `FILE_SUFFIXES`. Raises `UsageError` for an empty name, a parameter without ``=``, or one given twice.
+    `FILE_SUFFIXES`. A value in parentheses may hold commas, as a spec inside a spec does. Raises `UsageError` for an
+    empty name, a parameter without ``=``, one given twice, or a parenthesis left open.
 
     >>> parse_spec("remix:alpha=0.3")
     ('remix', {'alpha': '0.3'})
+    >>> parse_spec("augmented:inner=(remix:alpha=0.3),shift=0.1")
+    ('augmented', {'inner': 'remix:alpha=0.3', 'shift': '0.1'})
     """
     name, _, rest = _split_name(text.strip())
     if not name:
         raise UsageError(f"{text!r} has no name; write name:key=value,key=value, for example remix:alpha=0.3")
     params: dict[str, str] = {}
-    for part in filter(None, (p.strip() for p in rest.split(","))):
+    for part in filter(None, (p.strip() for p in _split_params(rest, text))):
         key, equals, value = (s.strip() for s in part.partition("="))
         if not (key and equals and value):
             raise UsageError(f"{part!r} in {text!r} is not key=value; write {name}:key=value,key=value")
         if key in params:
             raise UsageError(f"{key!r} is given twice in {text!r}; keep one")
-        params[key] = value
+        params[key] = _unwrapped(value, text)
     return name, params
 
 
@@ -59,6 +64,35 @@ def _split_name(text: str) -> tuple[str, str, str]:
         if found and (not tail or tail.startswith(":")):
             return head + found, ":", tail[1:]
     return text.partition(":")
+
+
+def _split_params(rest: str, text: str) -> list[str]:
+    """The parts between commas; a value that begins with a parenthesis ends where that closes."""
+    parts, start, depth = [], 0, 0
+    for at, character in enumerate(rest):
+        if character == "(" and (depth or rest[:at].rstrip().endswith("=")):
+            depth += 1
+        elif character == ")" and depth:
+            depth -= 1
+        elif character == "," and not depth:
+            parts.append(rest[start:at])
+            start = at + 1
+    if depth:
+        raise UsageError(f"a parenthesis is left open in {text!r}; close it with )")
+    return [*parts, rest[start:]]
+
+
+def _unwrapped(value: str, text: str) -> str:
+    """A value without the parentheses that it stands in, if it does."""
+    if value[0] != "(":
+        return value
+    depths = list(itertools.accumulate((c == "(") - (c == ")") for c in value))
+    inside, after = value[1 : depths.index(0)].strip(), value[depths.index(0) + 1 :]
+    if after:
+        raise UsageError(f"{after!r} follows the closing parenthesis in {text!r}; separate parameters with commas")
+    if not inside:
+        raise UsageError(f"'()' in {text!r} is not key=value; write what is meant inside the parentheses")
+    return inside
 
 
 def format_spec(name: str, params: Mapping[str, Any]) -> str:
@@ -73,15 +107,20 @@ def format_value(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return "+".join(format_value(v) for v in value)
+    if isinstance(value, str) and ("," in value or value[:1] == "(" or "=" in value.partition(":")[2]):
+        return f"({value})"  # a spec with parameters, or what could be taken for more than one value
     # "+" separates the values of a tuple, and 1e20 is the same number as 1e+20.
     return repr(value).replace("e+", "e") if isinstance(value, float) else str(value)
 
 
 def params_of(value: Any) -> dict[str, Any]:
-    """Every parameter of a dataclass with its value, in the order of declaration, open-ended ones in their place."""
+    """Every parameter of a dataclass with its value, in the order of declaration, open-ended ones in their place.
+
+    What has a spec of its own, such as a strategy inside another one, is that spec.
+    """
     params: dict[str, Any] = {}
     for field in dataclasses.fields(value):
-        own = getattr(value, field.name)
+        own = _plain(getattr(value, field.name))
         params |= dict(own) if _has(field, OPEN_ENDED) else {field.name: own}
     return params
 
@@ -89,14 +128,15 @@ def params_of(value: Any) -> dict[str, Any]:
 def spec_of(name: str, value: Any) -> str:
     """The canonical spec of a dataclass: what is at its default is left out, so that equal values have equal specs."""
     plain = (f for f in dataclasses.fields(value) if not (_has(f, OPEN_ENDED) or _has(f, ALWAYS_WRITTEN)))
-    defaults = {f.name: f.default for f in plain}
+    defaults = {f.name: _plain(f.default) for f in plain}
     return format_spec(name, {k: v for k, v in params_of(value).items() if k not in defaults or v != defaults[k]})
 
 
-def build(cls: type[T], params: Mapping[str, str], owner: str) -> T:
+def build(cls: type[T], params: Mapping[str, str], owner: str, readers: Readers = types.MappingProxyType({})) -> T:
     """Make the dataclass `cls` from text parameters, converting each to its field's type.
 
-    `owner` is what the user typed, named in errors. Raises `UsageError` for a parameter that `cls` does not
+    `owner` is what the user typed, named in errors; `readers` make values of types that text alone does not make, such
+    as a strategy of its spec. Raises `UsageError` for a parameter that `cls` does not
     have or a value that is not of its type; the dataclass's own ``__post_init__`` judges the range.
     """
     hints = typing.get_type_hints(cls)
@@ -107,13 +147,24 @@ def build(cls: type[T], params: Mapping[str, str], owner: str) -> T:
     others: dict[str, Value] = {}
     for key, text in params.items():
         if key in kinds:
-            values[key] = convert(text, kinds[key], f"{owner}: {key}")
+            reader = readers.get(kinds[key])
+            values[key] = reader(text) if reader else convert(text, kinds[key], f"{owner}: {key}")
         elif rest is not None:
             others[key] = read_value(text, f"{owner}: {key}")
         else:
             known = ", ".join(kinds) or "none"
             raise UsageError(f"{owner} has no parameter {key!r}; its parameters: {known}")
     return cls(**values | ({rest: tuple(sorted(others.items()))} if rest is not None and others else {}))
+
+
+@runtime_checkable
+class _Specified(Protocol):
+    @property
+    def spec(self) -> str: ...
+
+
+def _plain(value: Any) -> Any:
+    return value.spec if isinstance(value, _Specified) else value
 
 
 def _has(field: dataclasses.Field[Any], mark: Mapping[str, bool]) -> bool:

@@ -65,12 +65,14 @@ class BatchStrategy(ABC):
 
     `modalities` are the kinds of data it can serve; a run that pairs it with another is refused before any work.
     `exemptions` names the properties of `imbench.checks` that do not hold for it, each with the reason.
+    `unasked` is whether a run that names no strategies trains it; a wrapper, which is many of them, waits to be asked.
     """
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     modalities: ClassVar[tuple[str, ...]] = ("tabular", "image")
     exemptions: ClassVar[Mapping[str, str]] = {}
+    unasked: ClassVar[bool] = True
 
     @abstractmethod
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
@@ -104,6 +106,13 @@ class BatchStrategy(ABC):
         the strategy's draws for the ``batch`` it is given. Default: None.
         """
         return None
+
+    def overrides(self, hook: str) -> bool:
+        """Whether ``"loss"`` or ``"forward"`` is this recipe's own; where it is not, engines have faster ways.
+
+        A wrapper answers for what it wraps.
+        """
+        return getattr(type(self), hook) is not getattr(BatchStrategy, hook)
 
     @final
     @property

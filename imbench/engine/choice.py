@@ -23,7 +23,7 @@ Engine = type["StackedNets"] | type["FusedNets"]
 
 def engine_for(strategy: BatchStrategy, device: torch.device, modality: str = "tabular") -> Engine:
     """The kind of nets to train: for tables on a CPU the fused ones, unless the strategy has a forward of its own."""
-    own_forward = type(strategy).forward is not BatchStrategy.forward
+    own_forward = strategy.overrides("forward")
     general = device.type != "cpu" or own_forward or modality != "tabular"
     return StackedNets if general else _fused() or StackedNets
 

@@ -107,7 +107,7 @@ class Cohort:
         self.active = np.arange(len(self.folds))  # positions in `folds` of the nets still training
         self.seconds = np.zeros(len(self.folds))
         self.predictions: dict[int, Predictions] = {}  # by position in the request's folds
-        self._ahead = ahead and type(self.strategy).forward is BatchStrategy.forward
+        self._ahead = ahead and not self.strategy.overrides("forward")
         self._counts = on_device(self.counts.astype(np.float32)[:, None], table.x.device)  # the same for all steps
         self._source = self._rebalanced()
         self._prepared: _Prepared | None = None

@@ -39,8 +39,7 @@ class ExposureMeter:
         self._says_fallback = False
         self._mass = torch.zeros(nets, classes, dtype=torch.float64, device=device)
         self._soft, self._made = (torch.zeros(nets, dtype=torch.bool, device=device) for _ in range(2))
-        kind = type(strategy)
-        own = {_LOSS: kind.loss is not BatchStrategy.loss, _FORWARD: kind.forward is not BatchStrategy.forward}
+        own = {_LOSS: strategy.overrides("loss"), _FORWARD: strategy.overrides("forward")}
         self._own = [reason for reason, is_own in own.items() if is_own]
 
     def see(self, raw: Batch, batch: Batch, nets: np.ndarray, epoch: int) -> None:

@@ -55,7 +55,7 @@ class FusedNets:
             raise ValueError(f"FusedNets trains on the cpu, got device {device}; StackedNets trains on any device")
         self.widths, self.strategy, self.protocol = architecture.widths, strategy, protocol
         self._streams = list(dropout_streams)
-        self._own_loss = type(strategy).loss is not BatchStrategy.loss
+        self._own_loss = strategy.overrides("loss")
         self._steps_done = 0
         self._rooms: dict[int, _Room] = {}
         self._layout, parameters, _ = plan_net(self.widths, 1)

@@ -13,7 +13,6 @@ import torch
 
 from imbench.contract.errors import UsageError
 from imbench.contract.records import Predictions
-from imbench.contract.strategy import BatchStrategy
 from imbench.engine.architecture import Architecture
 from imbench.engine.architectures import architecture_of
 from imbench.engine.batches import BLOCK_STEPS, Table, batching
@@ -118,9 +117,9 @@ class _Share:
     def kind(self) -> Hashable:
         """Shares of one kind can be one stack."""
         strategy, protocol = self.request.strategy, replace(self.request.protocol, name="", exceptions={})
-        if self.alone or self.engine is not StackedNets or type(strategy).forward is not BatchStrategy.forward:
+        if self.alone or self.engine is not StackedNets or strategy.overrides("forward"):
             return id(self)
-        own_loss = type(strategy).loss is not BatchStrategy.loss
+        own_loss = strategy.overrides("loss")
         return _architecture(self.request), protocol, strategy if own_loss else None
 
     def cohort(self, table: Table) -> Cohort:
@@ -143,7 +142,7 @@ def _shares(job: int, request: Request, engine: Engine | None, device: torch.dev
         steps, size, _ = batches
         block = min(steps, BLOCK_STEPS) * size * request.dataset.x[0].size * _FLOAT_BYTES
         # One operation for all nets is what makes the general engine fast; a block in the cache, the fused one.
-        cache = CACHE_BYTES if type(request.strategy).loss is BatchStrategy.loss else OWN_LOSS_BYTES
+        cache = OWN_LOSS_BYTES if request.strategy.overrides("loss") else CACHE_BYTES
         nets = max(1, most // _net_bytes(request, batches) if chosen is StackedNets else cache // block)
         alone = stands_alone(request.dataset.card.modality, device)
         nets = 1 if alone else nets

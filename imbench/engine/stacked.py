@@ -66,9 +66,8 @@ class StackedNets:
         self._parts: list[Part] = []
         self._logits = torch.empty(0)  # of the current step
         self._make_room(*room)
-        kind = type(strategy)
-        self._own_loss = kind.loss is not BatchStrategy.loss
-        self._own_forward = kind.forward is not BatchStrategy.forward
+        self._own_loss = strategy.overrides("loss")
+        self._own_forward = strategy.overrides("forward")
 
     @property
     def parameters(self) -> list[Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from numbers import Real
 from typing import Any
 
@@ -20,3 +21,17 @@ def positive(name: str, value: Any, advice: str) -> float:
     if not (math.isfinite(number) and number > 0):
         raise UsageError(f"{name} must be {'positive' if math.isfinite(number) else 'finite'}, got {value}; {advice}")
     return number
+
+
+def at_most(limit: float, name: str, value: Any, advice: str) -> float:
+    """`value` as a float if it is a number from 0 to `limit`; `UsageError` otherwise, as `positive` has it."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= limit:
+        raise UsageError(f"{name} must be a number from 0 to {limit:g}, got {value!r}; {advice}")
+    return float(value)
+
+
+def one_of(choices: Collection[str], name: str, value: Any) -> str:
+    """`value` if it is one of these words; `UsageError` that names them otherwise."""
+    if not isinstance(value, str) or value not in choices:
+        raise UsageError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    return value

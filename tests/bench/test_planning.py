@@ -34,6 +34,10 @@ def test_without_names_every_installed_strategy_is_planned(ask):
     assert {"baseline", "batch-smote", "cost-adjusted", "mixup", "remix"} <= {j.strategy for j in ask().jobs}
 
 
+def test_a_wrapper_waits_to_be_asked(ask):
+    assert "augmented" not in {j.strategy_name for j in ask().jobs}
+
+
 def test_equal_specs_are_one_job(ask, table):
     made = ask(strategies=["remix", "remix:alpha=0.1"], datasets=[table, table + ",seed=0"])
     assert len(made.jobs) == 1

@@ -8,10 +8,12 @@ from tests.benchmarks.nets import in_processes, step_parts
 # The most of a step on Musk's nets.
 MOST = {"batch-smote": 0.30}
 USUAL = 0.15
+OURS = [entry for entry in strategies() if entry.package == "imbench"]
+FOR_TABLES = [entry.name for entry in OURS if "tabular" in entry.load().modalities]
 
 
 @pytest.mark.parametrize("shape", ["segment", "musk"])
-@pytest.mark.parametrize("name", [entry.name for entry in strategies() if entry.package == "imbench"])
+@pytest.mark.parametrize("name", FOR_TABLES)
 def test_share_of_a_step(benchmark, name, shape, capsys):
     if benchmark.disabled:
         pytest.skip("timings are taken by tox -e benchmark")

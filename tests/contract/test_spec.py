@@ -59,6 +59,10 @@ recipes = st.builds(
         ("a,b.parquet:target=y,ir=0.1", "a,b.parquet", {"target": "y", "ir": "0.1"}),
         ("x.csv.old:k=1", "x.csv.old", {"k": "1"}),
         ("remix:key=a=b", "remix", {"key": "a=b"}),
+        ("outer:inner=(b:k=1,l=2),m=3", "outer", {"inner": "b:k=1,l=2", "m": "3"}),
+        ("outer:m=3, inner = ( b )", "outer", {"m": "3", "inner": "b"}),
+        ("outer:inner=(b:inner=(c:k=1,l=2),m=3)", "outer", {"inner": "b:inner=(c:k=1,l=2),m=3"}),
+        ("x.csv:target=mass (kg),drop=a)+b", "x.csv", {"target": "mass (kg)", "drop": "a)+b"}),
     ],
 )
 def test_specs_are_read(text, name, params):
@@ -76,6 +80,9 @@ def test_specs_are_read(text, name, params):
         ("remix:alpha=", "is not key=value"),
         ("remix:=1", "is not key=value"),
         ("remix:alpha=1,alpha=2", "'alpha' is given twice"),
+        ("outer:inner=(b:k=1,l=2", "a parenthesis is left open in 'outer:inner=\\(b:k=1,l=2'; close it"),
+        ("outer:inner=(b)c", "'c' follows the closing parenthesis"),
+        ("outer:inner=()", "is not key=value"),
     ],
 )
 def test_what_is_no_spec_is_a_usage_error_that_quotes_it(text, reason):
@@ -90,6 +97,27 @@ def test_a_value_survives_the_way_to_text_and_back(name, recipe):
     found, params = parse_spec(spec)
     assert found == name
     assert build(Recipe, params, spec) == recipe
+
+
+@pytest.mark.parametrize("title", ["a,b", "b:k=1", "b:k=1,l=2", "(b)", "(a,(b))", "a (b)", "a:b", "x=1"])
+def test_text_that_could_be_taken_for_more_comes_back_whole(title):
+    spec = format_spec("outer", {"steps": 4, "title": title, "alpha": 0.5})
+    assert build(Recipe, parse_spec(spec)[1], spec) == Recipe(0.5, 4, title)
+
+
+def test_plain_text_is_written_as_it_is():
+    assert format_spec("x.csv", {"target": "a:b", "drop": "mass (kg)"}) == "x.csv:target=a:b,drop=mass (kg)"
+
+
+def test_a_type_with_a_reader_of_its_own_is_read_by_that():
+    @dataclass(frozen=True)
+    class Outer:
+        inner: Recipe = Recipe()
+
+    hints = {Recipe: lambda text: build(Recipe, parse_spec(text)[1], text)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(Outer.__annotations__, "inner", Recipe)
+        assert build(Outer, {"inner": "recipe:steps=5"}, "outer", hints) == Outer(Recipe(steps=5))
 
 
 @pytest.mark.parametrize(

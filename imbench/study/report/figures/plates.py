@@ -29,18 +29,21 @@ _METADATA: dict[str, dict[str, Any]] = {"svg": {"Date": None, "Creator": None}, 
 POINTS = 0.75
 
 
+def settings() -> Any:
+    """Matplotlib's settings for figures: a user's own must not change the bytes; the backend is not ours to touch."""
+    import matplotlib as mpl
+
+    plain = {name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith("backend")}
+    return {**plain, **_SETTINGS}
+
+
 def plates(scene: Scene) -> dict[str, bytes]:
     """The files of a scene, by format."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    # A user's own matplotlibrc must not change the bytes; the backend is not ours to touch.
-    plain: dict[str, Any] = {
-        name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith("backend")
-    }
-    settings: Any = {**plain, **_SETTINGS}
-    with mpl.rc_context(settings):
+    with mpl.rc_context(settings()):
         figure = Figure(figsize=(scene.width * POINTS / 72, scene.height * POINTS / 72))
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, scene.width), ylim=(scene.height, 0))

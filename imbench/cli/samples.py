@@ -1,0 +1,72 @@
+"""``imbench samples``: a sheet of what each strategy feeds the nets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from imbench.cli.options import json_option, mirror_option, plugin_option
+from imbench.cli.output import emit, emit_json, say, table
+from imbench.cli.session import Verb
+from imbench.contract.errors import UsageError
+
+
+@click.command(cls=Verb)
+@click.option("--dataset", required=True, metavar="SPEC", help="A dataset of images.")
+@click.option(
+    "--strategy", "strategies", multiple=True, metavar="SPEC", help="Repeatable; default: all that serve images."
+)
+@click.option("--to", required=True, metavar="FILE", help="Where to write the sheet: a .png or .svg file.")
+@click.option("--columns", default=8, show_default=True, help="Mini-batches to take an image from.")
+@click.option("--seed", default=0, show_default=True, help="Of the batches and of the strategies' draws.")
+@click.option("--protocol", default="standard", show_default=True, metavar="NAME", help="States the batch size.")
+@mirror_option
+@plugin_option
+@json_option
+def samples(
+    dataset: str,
+    strategies: tuple[str, ...],
+    to: str,
+    columns: int,
+    seed: int,
+    protocol: str,
+    data_mirror: str | None,
+    plugins: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Draw what each strategy feeds the nets: images of the same mini-batches, real, mixed and augmented.
+
+    The labels are printed under the images, and here.
+
+    \b
+    imbench samples --dataset cifar10:task=multiclass,ir=0.1 --to sheet.png
+    imbench samples --dataset cifar10:ir=0.05 --strategy mixup --strategy augmented:inner=mixup --to sheet.svg
+    """
+    from imbench.samples import take_samples
+    from imbench.study.report.figures.contact_sheet import FORMATS, draw
+
+    path = Path(to)
+    kind = path.suffix[1:].lower()
+    if kind not in FORMATS:
+        raise UsageError(f"--to {to!r} must end in {' or '.join('.' + f for f in FORMATS)}")
+    if not path.parent.is_dir():
+        raise UsageError(f"--to {to!r}: there is no folder {str(path.parent)!r}; make it first")
+    sheet = take_samples(
+        dataset,
+        strategies,
+        columns=columns,
+        seed=seed,
+        protocol=protocol,
+        data_mirror=data_mirror,
+        plugins=plugins,
+    )
+    for name, reason in sheet.left_out:
+        say(f"strategy left out: {name} ({reason})")
+    path.write_bytes(draw(sheet, kind))
+    if as_json:
+        words = {strip.name: sheet.words(strip) for strip in sheet.strips}
+        emit_json({"file": str(path), "title": sheet.title, "labels": words})
+        return
+    emit(table(["", *map(str, range(1, columns + 1))], [[s.name, *sheet.words(s)] for s in sheet.strips]))
+    say(f"{sheet.title}: {path}")

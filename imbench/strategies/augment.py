@@ -1,0 +1,65 @@
+"""Augment: class-balanced batches of images turned and shifted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from imbench.contract.batch import Batch
+from imbench.contract.noise import Noise
+from imbench.contract.strategy import BatchStrategy, TrainingInfo
+from imbench.strategies.augmentation import FILL, ROTATION, SHIFT, augment, judge
+from imbench.strategies.shares import mean_over_classes
+
+
+@dataclass(frozen=True)
+class Augment(BatchStrategy):
+    """Draw the batch's images anew with every class present equally often, then turn and shift each at random.
+
+    C. Bellinger, R. Corizzo and N. Japkowicz, "ReMix Training for Calibrated Imbalanced Deep Learning", 2020
+    (arXiv:2012.02312), the section on image datasets: B/C rows of each of the C classes present, drawn with
+    replacement as in line 3 of Algorithm 1, then "20 percent rotations, width shift range of 0.2 and height shift
+    range of 0.2". Labels stay as they are, nothing is mixed. See `imbench.augment` for the transform.
+
+    NOTE: what 20 percent is of, and how borders are filled, the paper leaves open. Here rotations are up to 20 % of a
+    full turn either way and borders mirror the image, as Keras' `RandomRotation(0.2)` documents it;
+    ``rotation=0.0556,fill=nearest`` is the other reading, 20 degrees and the border of Keras' `ImageDataGenerator`.
+
+    Shapes: ``x (*stack, batch, channels, height, width)`` and ``y (*stack, batch, classes)`` in and out.
+
+    Parameters
+    ----------
+    rotation : most of a full turn, either way, from 0 to 0.5
+    shift : most of the height, and of the width, either way, from 0 to 1
+    fill : what lies outside an image: ``"reflect"`` (d c b a | a b c d | d c b a) or ``"nearest"`` (a a a a | a b c d)
+
+    Raises
+    ------
+    UsageError for values outside these ranges, and for batches that are not images.
+
+    >>> import torch
+    >>> x, y = torch.rand(4, 3, 8, 8), torch.tensor([0, 0, 0, 1])
+    >>> x2, y2 = Augment(rotation=0.05)(x, y, seed=3)
+    >>> x2.shape, y2.mean(dim=0)
+    (torch.Size([4, 3, 8, 8]), tensor([0.5000, 0.5000]))
+    """
+
+    name: ClassVar[str] = "augment"
+    modalities: ClassVar[tuple[str, ...]] = ("image",)
+
+    rotation: float = ROTATION
+    shift: float = SHIFT
+    fill: str = FILL
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+    def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
+        """B/C rows of each class, each augmented by itself."""
+        return augment(batch.take(noise.balanced(batch.y)), noise, self.rotation, self.shift, self.fill)
+
+    def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
+        """1/C for each of the C classes present, if labels are hard; none where rows have weights."""
+        return mean_over_classes(batch) if batch.weight is None else None

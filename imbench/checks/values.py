@@ -107,8 +107,8 @@ def docstring_cites_source(strategy: BatchStrategy) -> str:
 def _twin(strategy: BatchStrategy) -> BatchStrategy:
     """Another object of the same class and parameters, made by none of the strategy's own methods."""
     twin = object.__new__(type(strategy))
-    for name, value in strategy.params.items():
-        object.__setattr__(twin, name, value)
+    for field in dataclasses.fields(strategy):  # type: ignore[arg-type]
+        object.__setattr__(twin, field.name, getattr(strategy, field.name))
     return twin
 
 

@@ -13,11 +13,12 @@ from imbench.strategies.affine import FILLS, moved
 from imbench.strategies.parameters import at_most, one_of
 
 # NOTE: the paper has "20 percent rotations, width shift range of 0.2 and height shift range of 0.2", and its authors'
-# published code, as far as it was read, has none. Read here as Keras' `RandomRotation(0.2)` and `RandomTranslation(0.2, 0.2)` are
-# documented: "fraction of 2 Pi", from -20 % to 20 % of a full turn, which is 72 degrees either way; 20 % of the height
-# and of the width either way; their default fill "reflect" and interpolation "bilinear". The other reading, Keras'
-# `ImageDataGenerator(rotation_range=20, ...)` in degrees with its default fill, is rotation=0.0556, fill="nearest".
-# Turned and shifted at once, pixels are interpolated once and the border is filled once, and not twice.
+# published code, as far as it was read, has none. Read here as Keras' `RandomRotation(0.2)` and
+# `RandomTranslation(0.2, 0.2)` are documented: "fraction of 2 Pi", from -20 % to 20 % of a full turn, which is 72
+# degrees either way; 20 % of the height and of the width either way; their default fill "reflect" and interpolation
+# "bilinear". The other reading, Keras' `ImageDataGenerator(rotation_range=20, ...)` in degrees with its default fill,
+# is rotation=0.0556, fill="nearest". Turned and shifted at once, pixels are interpolated once and the border is filled
+# once, and not twice.
 ROTATION, SHIFT, FILL = 0.2, 0.2, "reflect"
 
 

@@ -113,13 +113,18 @@ class Registry:
         return strategy
 
     def card(self, spec: str) -> Card:
-        """The card of a dataset's spec; for a table or card file of the user's own, read from the file."""
+        """The card of a dataset's spec; for a table, folder or card file of the user's own, read from there."""
         from imbench.data.load import card_of
 
         name, _ = parse_spec(spec)
         if name.endswith(FILE_SUFFIXES):
             return card_of(spec)
-        card: Card = self.find("dataset", name).load()
+        try:
+            card: Card = self.find("dataset", name).load()
+        except UsageError as error:
+            if not Path(name).is_dir():
+                raise
+            raise UsageError(f"{error}. A folder of images is named with a slash at its end: {name}/") from None
         return card
 
     def dataset(self, spec: str, *, mirror: str | None = None, cache: Path | None = None) -> Dataset:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from imbench.contract.errors import DataError
-from imbench.contract.records import TASKS, Card, Source, Task
+from imbench.contract.records import TASKS, Card, Pixels, Source, Task
 from imbench.data.names import near
 
 MODALITIES = ("tabular", "image")
@@ -30,8 +30,14 @@ _CARD = {
     "class_counts": (dict, True),
     "task": (list, True),
     "source": (list, False),
+    "pixels": (dict, False),
+    "test_per_class": (int, False),
 }
-_TASK = {"name": (str, True), "minority": (list, True), "irs": (list, False)}
+_TASK = {"name": (str, True), "minority": (list, False), "irs": (list, False), "longtail": (bool, False)}
+_PIXELS = {"height": (int, True), "width": (int, True), "brightest": (int, False), "enlarge": (int, False)}
+_FILE = {"url": (str, False), "path": (str, False), "md5": (str, False), "sha256": (str, False)}
+# How long a checksum is written.
+CHECKSUMS = {"md5": 32, "sha256": 64}
 _COMMON: dict[str, tuple[type, bool]] = {
     "kind": (str, True),
     "target": (str, False),
@@ -48,7 +54,15 @@ _READING: dict[str, tuple[type, bool]] = {
     "first_rows": (int, False),
 }
 _SOURCES: dict[str, dict[str, tuple[type, bool]]] = {
-    "mirror": {"files": (list, False), "image": (str, False)},
+    "mirror": {
+        "entry": (str, False),
+        "files": (list, False),
+        "image": (str, False),
+        "content": (str, False),
+        "altered": (list, False),
+        "first_of_each": (int, False),
+    },
+    "images": {"format": (str, True), "files": (list, True), "members": (list, False), "first_of_each": (int, False)},
     "openml": {"id": (int, True), "drop": (list, False), "first_rows": (int, False)},
     "imblearn": {"name": (str, True)},
     "uci": {"url": (str, True), "sha256": (str, False), "members": (list, False), "format": (str, False), **_READING},
@@ -91,6 +105,8 @@ def read_card(path: Path, name: str) -> Card:
         licence=fields.get("licence", ""),
         citation=fields.get("citation", ""),
         notes=_texts(fields, "notes", where),
+        pixels=_pixels(fields, where),
+        test_per_class=_test_per_class(fields, counts, where),
     )
 
 
@@ -150,13 +166,19 @@ def _tasks(tables: list[Any], counts: Mapping[str, int], where: str) -> tuple[Ta
         _check_fields(fields, _TASK, here)
         if fields["name"] not in TASKS or fields["name"] in [t.name for t in tasks]:
             raise DataError(f"{here}: name must be one of {', '.join(TASKS)}, each once, got {fields['name']!r}")
-        tasks.append(Task(fields["name"], _minority(fields, counts, here), _irs(fields, here)))
+        longtail = fields.get("longtail", False)
+        minority = tuple(counts)[1:] if longtail else _minority(fields, counts, here)
+        if longtail and (fields["name"] == TASKS[0] or "minority" in fields):
+            raise DataError(f"{here}: longtail goes with name = {TASKS[1]!r} and without minority; change one of them")
+        tasks.append(Task(fields["name"], minority, _irs(fields, here), longtail))
     if not tasks:
         raise DataError(f"{where} has no task; add a [[task]] with name and minority")
     return tuple(sorted(tasks, key=lambda t: TASKS.index(t.name)))
 
 
 def _minority(fields: Mapping[str, Any], counts: Mapping[str, int], where: str) -> tuple[str, ...]:
+    if "minority" not in fields:
+        raise DataError(f"{where} lacks the field 'minority'; add it, a list, or longtail = true")
     minority = _texts(fields, "minority", where)
     for label in minority:
         if label not in counts:
@@ -187,8 +209,42 @@ def _source(fields: Any, path: Path, where: str) -> Source:
         raise DataError(f"{where}: labels.{wrong[0]} must be text, got {labels[wrong[0]]!r}; put it in quotes")
     options = {k: v for k, v in fields.items() if k != "kind"}
     if kind == "file":  # relative to the card, wherever the command is run
-        options["path"] = str(path.parent.resolve() / options["path"])
+        options["path"] = _beside(path, options["path"])
+    if kind == "images":
+        options["files"] = [_file(f, path, f"{where}, file {i}") for i, f in enumerate(fields["files"], 1)]
     return Source(kind, options)
+
+
+def _beside(card: Path, path: str) -> str:
+    return str(card.parent.resolve() / path)
+
+
+def _file(fields: Any, path: Path, where: str) -> dict[str, str]:
+    """A file of a source that has several: where it is, and its checksum, which the web has to give."""
+    _check_fields(fields, _FILE, where)
+    if ("url" in fields) == ("path" in fields):
+        raise DataError(f"{where} needs either url or path, and not both")
+    for kind, length in CHECKSUMS.items():
+        found = fields.get(kind, "0" * length)
+        if len(found) != length or set(found) - set("0123456789abcdef"):
+            raise DataError(f"{where}: {kind} must be {length} hexadecimal digits, got {found!r}")
+    if "url" in fields and not set(fields) & set(CHECKSUMS):
+        raise DataError(f"{where} lacks a checksum; add md5 or sha256")
+    return {**fields, "path": _beside(path, fields["path"])} if "path" in fields else dict(fields)
+
+
+def _pixels(fields: Mapping[str, Any], where: str) -> Pixels | None:
+    if "pixels" not in fields:
+        return None
+    _check_fields(fields["pixels"], _PIXELS, f"{where}, pixels")
+    return Pixels(**fields["pixels"])
+
+
+def _test_per_class(fields: Mapping[str, Any], counts: Mapping[str, int], where: str) -> int:
+    rows: int = fields.get("test_per_class", 0)
+    if not 0 <= rows < min(counts.values()):
+        raise DataError(f"{where}: test_per_class must lie between 0 and the rows of the smallest class, got {rows}")
+    return rows
 
 
 def _content(fields: Mapping[str, Any], where: str) -> str:

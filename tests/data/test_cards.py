@@ -77,7 +77,7 @@ def test_pyproject_registers_every_shipped_card_and_suite():
     pyproject = tomllib.loads((cards_folder().parent / "pyproject.toml").read_text())
     points = pyproject["project"]["entry-points"]
     assert points["imbench.datasets"] == {n: f"imbench.data.cards:{n}" for n in card_names()}
-    assert points["imbench.suites"] == {n: f"imbench.data.suites:{n}" for n in suites.suite_names()}
+    assert points["imbench.suites"] == {n: f"imbench.data.suites:{n.replace('-', '_')}" for n in suites.suite_names()}
 
 
 def test_an_unknown_name_suggests_near_ones():

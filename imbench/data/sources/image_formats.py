@@ -6,6 +6,7 @@ import gzip
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +89,25 @@ def _idx(path: Path, magic: bytes) -> np.ndarray:
     return values.reshape(shape)
 
 
-FORMATS: dict[str, Callable[[Sequence[Path], Mapping[str, Any]], Images]] = {
-    "cifar-python": read_cifar_python,
-    "cifar-binary": read_cifar_binary,
-    "idx": read_idx,
-    "npz": read_npz,
+@dataclass(frozen=True)
+class Format:
+    """A published format.
+
+    Parameters
+    ----------
+    read : its reader
+    files : how many files make up a dataset
+    members : whether the source names files inside an archive
+    """
+
+    read: Callable[[Sequence[Path], Mapping[str, Any]], Images]
+    files: int
+    members: bool
+
+
+FORMATS = {
+    "cifar-python": Format(read_cifar_python, 1, True),
+    "cifar-binary": Format(read_cifar_binary, 1, True),
+    "idx": Format(read_idx, 2, False),
+    "npz": Format(read_npz, 1, False),
 }

@@ -33,14 +33,16 @@ def from_images(card: Card, options: Mapping[str, Any], downloads: Path) -> Tabl
     """Read ``files`` in this ``format``; class number k is the k-th class of the card."""
     paths = [obtain(file, downloads) for file in options["files"]]
     try:
-        pixels, codes = FORMATS[options["format"]](paths, options)
+        pixels, codes = FORMATS[options["format"]].read(paths, options)
     except _DAMAGE as error:
         names = ", ".join(path.name for path in paths)
         raise SourceError(f"{names} cannot be read as {options['format']}: {error}") from None
     if len(pixels) != len(codes):
         raise SourceError(f"{paths[0].name} has {len(pixels):,} images and {len(codes):,} labels")
-    table = coded_table(pixels, codes, card)
-    return first_of_each(table, options["first_of_each"]) if "first_of_each" in options else table
+    if "first_of_each" in options:
+        kept = first_of_each(codes, options["first_of_each"])
+        pixels, codes = pixels[kept], codes[kept]
+    return coded_table(pixels, codes, card)
 
 
 def obtain(file: Mapping[str, str], downloads: Path) -> Path:

@@ -125,6 +125,9 @@ def encoded_images(frame: pd.DataFrame, card: Card, options: Mapping[str, Any]) 
     target = frame[options.get("target", "target")]
     y, labels = encode_target(target, options.get("labels"), options.get("other"), tuple(card.class_counts))
     encoded = frame[options["image"]].to_numpy()
+    if "first_of_each" in options:
+        kept = first_of_each(y, options["first_of_each"])
+        encoded, y = encoded[kept], y[kept]
     first = _decoded(encoded[0], 0)
     x = np.empty((len(encoded), *first.shape), dtype=np.uint8)
     for row, content in enumerate(encoded):
@@ -133,8 +136,6 @@ def encoded_images(frame: pd.DataFrame, card: Card, options: Mapping[str, Any]) 
             raise SourceError(f"image {row} is {pixels.shape[1]} x {pixels.shape[2]}, the first one {first.shape[1:]}")
         x[row] = pixels
     table = image_table(x, y, labels)
-    if "first_of_each" in options:
-        table = first_of_each(table, options["first_of_each"])
     found = content_hash(table, without=options.get("altered", ())) if "content" in options else ""
     if found != options.get("content", ""):
         raise SourceError(f"its images differ from the card's (content {found[:12]}…, not {options['content'][:12]}…)")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gzip
 import tarfile
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from imbench.data.sources import inert_pickle
 from imbench.data.sources.network import SourceError
 
 Images = tuple[np.ndarray, np.ndarray]
+T = TypeVar("T")
 
 _CIFAR = (3, 32, 32)
 _CIFAR_PIXELS = 3 * 32 * 32
@@ -26,14 +26,19 @@ _NPZ_PARTS = ("train", "val", "test")
 
 def read_cifar_python(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
     """The python version of the CIFAR archives: ``members`` are pickled batches with ``data`` and (fine) ``labels``."""
-    batches = [inert_pickle.loads(part) for part in _members(files[0], options["members"])]
-    codes = [batch["labels"] if "labels" in batch else batch["fine_labels"] for batch in batches]
-    return np.concatenate([batch["data"].reshape(-1, *_CIFAR) for batch in batches]), np.concatenate(codes)
+    parts = _members(files[0], options["members"], _cifar_batch)
+    return np.concatenate([pixels for pixels, _ in parts]), np.concatenate([codes for _, codes in parts])
+
+
+def _cifar_batch(content: bytes) -> Images:
+    batch = inert_pickle.loads(content)
+    codes = batch["labels"] if "labels" in batch else batch["fine_labels"]
+    return batch["data"].reshape(-1, *_CIFAR), np.asarray(codes)
 
 
 def read_cifar_binary(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
     """The binary version of CIFAR-10: records of one label byte and 3 x 32 x 32 pixel bytes."""
-    records = np.frombuffer(b"".join(_members(files[0], options["members"])), dtype=np.uint8)
+    records = np.frombuffer(b"".join(_members(files[0], options["members"], bytes)), dtype=np.uint8)
     if len(records) % (1 + _CIFAR_PIXELS):
         raise SourceError(f"{len(records)} bytes are not whole CIFAR-10 records of {1 + _CIFAR_PIXELS:,} bytes")
     records = records.reshape(-1, 1 + _CIFAR_PIXELS)
@@ -58,16 +63,16 @@ def read_npz(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
     return pixels[:, None] if pixels.ndim == 3 else np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)), codes
 
 
-def _members(path: Path, names: Sequence[str]) -> list[bytes]:
-    """These files of an archive in the order asked for, found in one pass: a gzipped one cannot be searched."""
-    found: dict[str, bytes] = {}
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return [archive.read(name) for name in names]
+def _members(path: Path, names: Sequence[str], read: Callable[[bytes], T]) -> list[T]:
+    """These files of an archive, each read as it is found, in the order asked for.
+
+    One pass, since a gzipped archive cannot be searched; and no file is held beside what was read of it.
+    """
+    found: dict[str, T] = {}
     with tarfile.open(path) as tar:
         for member in tar:
             if member.name in names and (file := tar.extractfile(member)) is not None:
-                found[member.name] = file.read()
+                found[member.name] = read(file.read())
                 if len(found) == len(names):
                     break
     missing = [name for name in names if name not in found]

@@ -131,11 +131,12 @@ def _images(file: pq.ParquetFile, shape: Sequence[int]) -> tuple[np.ndarray, np.
     rows = file.metadata.num_rows
     x, y = np.empty((rows, *shape), dtype=np.uint8), np.empty(rows, dtype=np.int64)
     start = 0
-    for batch in file.iter_batches(batch_size=_IMAGES_AT_A_TIME):
-        block = slice(start, start + batch.num_rows)
-        x[block] = _bytes_of(batch["image"]).reshape(-1, *shape)
-        y[block] = batch["y"].to_numpy()
-        start += batch.num_rows
+    for group in range(file.num_row_groups):  # iter_batches would read ahead and hold it all
+        stored = file.read_row_group(group)
+        y[start : start + stored.num_rows] = stored["y"].to_numpy()
+        for chunk in stored["image"].chunks:
+            x[start : start + len(chunk)] = _bytes_of(chunk).reshape(-1, *shape)
+            start += len(chunk)
     return x, y
 
 

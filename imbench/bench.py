@@ -57,7 +57,7 @@ def run(
     suite: str | None = None,
     datasets: Sequence[str] = (),
     strategies: Sequence[str] | None = None,
-    protocol: str = "standard",
+    protocol: str | None = None,
     settings: Mapping[str, str] | None = None,
     store: str | Path = "imbench-store",
     data_mirror: str | None = None,
@@ -74,7 +74,8 @@ def run(
     suite : name of a suite, or path of a suite file
     datasets : dataset specs, in place of a suite or besides it
     strategies : strategy specs; default: every installed one that runs unasked
-    protocol : name of a protocol, with settings if any (``paper:epochs=30``), or path of a protocol file
+    protocol : name of a protocol, with settings if any (``paper:epochs=30``), or path of a protocol file; default: the
+        suite's own if it states one, else ``standard``
     settings : protocol fields set by hand, as text
     store : the folder of results; made if it does not exist. Running again resumes.
     data_mirror : folder or URL asked first for data; default: the environment variable IMBENCH_DATA_MIRROR

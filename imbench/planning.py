@@ -11,13 +11,14 @@ from typing import Any
 from imbench.contract.errors import DataError, UsageError
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Card, Job, Variant
+from imbench.data.folds import check_folds, training_share
 from imbench.data.load import data_hash, fetch
 from imbench.data.sources.mirror import open_mirror
-from imbench.data.suites import SuiteEntry
+from imbench.data.suites import Suite, SuiteEntry
 from imbench.data.variants import expected_counts
 from imbench.engine.architectures import architecture_of
 from imbench.engine.train import steps_per_epoch
-from imbench.protocols import load_protocol
+from imbench.protocols import DEFAULT_PROTOCOL, load_protocol
 from imbench.registry import Registry, Selected
 from imbench.study.store import Store
 
@@ -168,7 +169,7 @@ def plan(
     suite: str | None = None,
     datasets: Sequence[str] = (),
     strategies: Sequence[str] | None = None,
-    protocol: str = "standard",
+    protocol: str | None = None,
     settings: Mapping[str, str] | None = None,
     store: str | Path = "imbench-store",
     data_mirror: str | None = None,
@@ -183,9 +184,10 @@ def plan(
     any that cannot.
     """
     registry = Registry(tuple(plugins))
-    rules = load_protocol(protocol, settings)
+    listed = registry.suite(suite) if suite else None
+    rules = load_protocol(protocol or (listed and listed.protocol) or DEFAULT_PROTOCOL, settings)
     chosen, skipped = _strategies(registry, strategies)
-    entries = _entries(registry, suite, datasets)
+    entries = _entries(listed, datasets)
     data = _Data(registry, data_mirror, fetch)
     modality = {entry.spec: data.card(entry.spec).modality for entry in entries}
     skipped += _unserved(chosen, modality, bool(strategies))
@@ -204,8 +206,9 @@ def plan(
     _refuse(datasets, unavailable, substituted, strict, complete=bool(found))
     jobs, sizes = [], {}
     for variant, content in found.items():
-        resolved = rules.for_dataset(variant.dataset, variant.task)
         card = data.card_of(variant)
+        resolved = rules.for_dataset(variant.dataset, variant.task, card.modality)
+        check_folds(card, resolved)
         size = _size(card, variant, resolved)
         for selected in (s for s in chosen if card.modality in s.strategy.modalities):
             strategy = selected.strategy
@@ -312,10 +315,10 @@ def _unserved(chosen: Sequence[Selected], modality: Mapping[str, str], asked: bo
     return left_out
 
 
-def _entries(registry: Registry, suite: str | None, datasets: Sequence[str]) -> list[SuiteEntry]:
+def _entries(suite: Suite | None, datasets: Sequence[str]) -> list[SuiteEntry]:
     if suite is None and not datasets:
         raise UsageError("nothing to run: give a suite (--suite tabular) or datasets (--dataset segment:ir=0.05)")
-    entries = list(registry.suite(suite).entries) if suite else []
+    entries = list(suite.entries) if suite else []
     return [*entries, *(SuiteEntry(spec, None) for spec in datasets)]
 
 
@@ -338,7 +341,7 @@ def _refuse(
 def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:
     counts = expected_counts(card, variant)
     nets = protocol.repeats * protocol.folds
-    train = int(sum(counts) * (1 - 1 / protocol.folds) * (1 - protocol.validation))
+    train = int(sum(counts) * training_share(protocol))
     steps = nets * protocol.epochs * steps_per_epoch(train, protocol)
     products = architecture_of(card.shape, len(counts), protocol).products
     return Size(counts, nets, steps, steps * (SECONDS_PER_STEP + 6 * protocol.batch_size * products / RATE))

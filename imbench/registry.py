@@ -184,7 +184,7 @@ class Registry:
         return found, broken
 
     def card(self, spec: str, *, planned: bool = False) -> Card:
-        """The card of a dataset's spec; for a table or card file of the user's own, read from the file.
+        """The card of a dataset's spec; for a table, folder or card file of the user's own, read from there.
 
         ``planned``: the spec is one that `variant` gave, and not a user's.
         """
@@ -193,7 +193,12 @@ class Registry:
         name, _ = parse_spec(spec)
         if name.endswith(FILE_SUFFIXES):
             return card_of(spec)
-        card: Card = self._dataset_entry(name, planned).load_as(_card_class())
+        try:
+            card: Card = self._dataset_entry(name, planned).load_as(_card_class())
+        except UsageError as error:
+            if not Path(name).is_dir():
+                raise
+            raise UsageError(f"{error}. A folder of images is named with a slash at its end: {name}/") from None
         return card
 
     def variant(self, spec: str, *, planned: bool = False) -> Variant:

@@ -103,7 +103,11 @@ def _dataset(registry: Registry, spec: str) -> Facts:
         "missing": card.missing,
         "target": card.target,
         "class_counts": dict(card.class_counts),
-        "tasks": {t.name: {"minority": list(t.minority), "irs": list(t.irs)} for t in card.tasks},
+        "test_per_class": card.test_per_class,
+        "tasks": {
+            t.name: {"minority": list(t.minority), "irs": list(t.irs)} | ({"longtail": True} if t.longtail else {})
+            for t in card.tasks
+        },
         "variant": variant.spec,
         "variant_counts": dict(enumerate(expected_counts(card, variant))),
         "sources": [s.kind for s in card.sources],
@@ -115,10 +119,13 @@ def _dataset(registry: Registry, spec: str) -> Facts:
 
 
 def _suite(registry: Registry, name: str) -> Facts:
+    from imbench.protocols import DEFAULT_PROTOCOL
+
     suite = registry.suite(name)
     return {
         "name": suite.name,
         "title": suite.title,
+        "protocol": suite.protocol or DEFAULT_PROTOCOL,
         "configurations": [
             f"{e.spec} (or {e.fallback} where that cannot be had)" if e.fallback else e.spec for e in suite.entries
         ],

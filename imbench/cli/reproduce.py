@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def modalities(rows: pd.DataFrame) -> dict[str, str]:
-    """The modality of every dataset in these rows that is still registered; a table of the user's own is tabular."""
+    """The modality of every dataset in these rows that is still registered; of the user's own data by its path."""
     from imbench.registry import Registry
 
     registry, found = Registry(), {}
     for name in map(str, rows["dataset"].unique()):
         if name.endswith(FILE_SUFFIXES):
-            found[name] = "tabular"
+            found[name] = "image" if name.endswith("/") else "tabular"
             continue
         try:
             found[name] = registry.card(name, planned=True).modality

@@ -31,7 +31,7 @@ _DEFAULT_SUITE = "tabular"
     metavar="SPEC",
     help="Such as remix:alpha=0.3. Repeatable; default: every installed one, but for wrappers.",
 )
-@click.option("--protocol", default="standard", show_default=True, metavar="NAME", help="How nets are trained.")
+@click.option("--protocol", metavar="NAME", help="How nets are trained; default: the suite's own, or else standard.")
 @click.option(
     "--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Change a field of the protocol. Repeatable."
 )

@@ -25,7 +25,8 @@ class Protocol:
     ----------
     name : the protocol file's name and the fields set by hand, for example ``paper:epochs=30``
     epochs : most passes over the training rows
-    repeats, folds : repeats of stratified cross-validation and its number of folds
+    repeats, folds : repeats of stratified cross-validation and its number of folds; 1 fold tests on the official test
+        part of datasets that have one, each repeat with rows for validation of its own
     validation : share of each training part held out, stratified, for validation; in (0, 1)
     batch_size : rows in a mini-batch; a training part smaller than it is one batch
     drop_last : whether an incomplete last batch is dropped
@@ -42,7 +43,8 @@ class Protocol:
     patience : a net ends, with its epoch, once its learning rate has been at the floor for this many gradient steps
         without the training loss improving by more than ``plateau_min_delta``; None trains every net for all epochs.
         In steps, since epochs have from ten of them to hundreds (docs/decisions/0003)
-    exceptions : field values for one dataset (``coil2000``) or one task of it (``cifar10:task=multiclass``)
+    exceptions : field values for one dataset (``coil2000``), one task of it (``cifar10:task=multiclass``), or for all
+        of a modality (``image``, ``image:task=multiclass``); what is said of a dataset wins
     """
 
     name: str = "paper"
@@ -108,9 +110,11 @@ class Protocol:
         name = format_spec(self.name, dict(sorted(values.items())))
         return dataclasses.replace(self, name=name, exceptions={d: f for d, f in rest.items() if f}, **values)
 
-    def for_dataset(self, dataset: str, task: str) -> Protocol:
+    def for_dataset(self, dataset: str, task: str, modality: str = "tabular") -> Protocol:
         """The protocol of one dataset's task, its exceptions applied."""
-        changes = {**self.exceptions.get(dataset, {}), **self.exceptions.get(f"{dataset}:task={task}", {})}
+        changes: dict[str, Any] = {}
+        for name in (modality, f"{modality}:task={task}", dataset, f"{dataset}:task={task}"):
+            changes |= self.exceptions.get(name, {})
         return dataclasses.replace(self, exceptions={}, **changes)
 
     def identity(self) -> dict[str, Any]:
@@ -141,7 +145,7 @@ _CALLED = {bool: "true or false", str: "text"}
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "epochs": (_positive, "a positive whole number"),
     "repeats": (_positive, "a positive whole number"),
-    "folds": (lambda v: v >= 2, "at least 2"),
+    "folds": (lambda v: v >= 1, "at least 2, or 1 for the official test part"),
     "validation": (lambda v: 0 < v < 1, "between 0 and 1"),
     "batch_size": (_positive, "a positive whole number"),
     "hidden_layers": (_positive, "a positive whole number"),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from imbench.contract.errors import DataError
 from imbench.contract.protocol import Protocol
 from imbench.contract.spec import FILE_SUFFIXES, format_spec
 
@@ -31,11 +32,42 @@ class Task:
     name : ``"binary"`` (one class against all others merged) or ``"multiclass"``
     minority : labels of the classes to be downsampled; exactly one for a binary task
     irs : imbalance ratios minority / majority that the paper uses, smaller is harder; empty for the natural ratio
+    longtail : whether the classes decay exponentially in the card's order, from the first, which stays whole, to ``ir``
+        times its rows in the last; ``minority`` is then all but the first
     """
 
     name: str
     minority: tuple[str, ...]
     irs: tuple[float, ...] = ()
+    longtail: bool = False
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """How the columns of a table are the pixels of gray images, row by row from the top left.
+
+    Parameters
+    ----------
+    height, width : of the image in the table
+    brightest : the value that becomes 255; 0 stays 0
+    enlarge : each pixel becomes a square of so many by so many (nearest neighbour, so no value is made up)
+    """
+
+    height: int
+    width: int
+    brightest: float = 255.0
+    enlarge: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("height", "width", "brightest", "enlarge"):
+            value = getattr(self, name)
+            if not value > 0:
+                raise DataError(f"pixels: {name} must be positive, got {value!r}")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(channels, height, width)`` of the images made."""
+        return 1, self.height * self.enlarge, self.width * self.enlarge
 
 
 @dataclass(frozen=True)
@@ -61,6 +93,8 @@ class Card:
     content : SHA-256 of its rows regardless of their order (see `imbench.data.canonical`), "" when not known
     categorical : names of the columns that hold categories
     licence, citation, notes : what a user must know before using it
+    pixels : how the columns of a table become images; None for what has no such columns
+    test_per_class : rows of each class in the official test part, which comes last; 0 where the card has none
     """
 
     name: str
@@ -78,12 +112,21 @@ class Card:
     licence: str = ""
     citation: str = ""
     notes: tuple[str, ...] = ()
+    pixels: Pixels | None = None
+    test_per_class: int = 0
+
+    @property
+    def test_start(self) -> int:
+        """Number of the first row of the official test part; ``rows`` where there is none."""
+        return self.rows - self.test_per_class * len(self.class_counts)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of a row: ``(features,)``; of a square image in one colour or three, ``(channels, height, width)``."""
         if self.modality == "tabular":
             return (self.features,)
+        if self.pixels is not None:
+            return self.pixels.shape
         channels = 3 if math.isqrt(self.features // 3) ** 2 * 3 == self.features else 1
         side = math.isqrt(self.features // channels)
         return (channels, side, side)
@@ -163,9 +206,14 @@ class Dataset:
         return len(self.class_names)
 
     @property
+    def official_test(self) -> np.ndarray:
+        """``(rows,)`` whether a row is of the official test part; False throughout where the card has none."""
+        return (self.rows >= self.card.test_start) & (self.card.test_per_class > 0)
+
+    @property
     def class_counts(self) -> np.ndarray:
-        """``(classes,)`` rows of each class."""
-        return np.bincount(self.y, minlength=self.classes)
+        """``(classes,)`` rows of each class, those of an official test part left out."""
+        return np.bincount(self.y[~self.official_test], minlength=self.classes)
 
     @property
     def stream_key(self) -> tuple[str, str]:

@@ -29,13 +29,14 @@ OPEN_ENDED: Mapping[str, bool] = types.MappingProxyType({"imbench.open_ended": T
 ALWAYS_WRITTEN: Mapping[str, bool] = types.MappingProxyType({"imbench.always_written": True})
 
 # A file named as a dataset may hold colons and commas of its own; its suffix says where the name ends.
-FILE_SUFFIXES = (".csv", ".tsv", ".parquet", ".toml")
+# A folder of images is named with a slash at its end.
+FILE_SUFFIXES = (".csv", ".tsv", ".parquet", ".toml", "/")
 
 
 def parse_spec(text: str) -> tuple[str, dict[str, str]]:
     """Split ``name:key=value,key=value`` into its name and its parameters, still text.
 
-    A name may be ``package/name`` (the qualified form) or the path of a file that ends in one of
+    A name may be ``package/name`` (the qualified form) or the path of a file or folder that ends in one of
     `FILE_SUFFIXES`. A value in parentheses may hold commas, as a spec inside a spec does. Raises `UsageError` for an
     empty name, a parameter without ``=``, one given twice, or a parenthesis left open.
 
@@ -60,9 +61,9 @@ def parse_spec(text: str) -> tuple[str, dict[str, str]]:
 
 def _split_name(text: str) -> tuple[str, str, str]:
     for suffix in FILE_SUFFIXES:
-        head, found, tail = text.partition(suffix)
-        if found and (not tail or tail.startswith(":")):
-            return head + found, ":", tail[1:]
+        head, found, tail = f"{text}:".partition(f"{suffix}:")
+        if found and "=" not in head:  # else it ends a value, not the name
+            return head + suffix, ":", tail.removesuffix(":")
     return text.partition(":")
 
 

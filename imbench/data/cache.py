@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from imbench.data.canonical import Table, data_hash
 ENVIRONMENT = "IMBENCH_CACHE"
 _FORMAT = 1
 _KEY = b"imbench"
+_IMAGES_AT_A_TIME = 4096
 
 
 @dataclass(frozen=True)
@@ -108,18 +110,34 @@ def copies(card: Card, cache: Path | None = None) -> Iterator[Copy]:
 def get(copy: Copy) -> Table | None:
     """Read a copy, or None if it went away since it was found."""
     try:
-        stored = pq.read_table(copy.path)
+        with pq.ParquetFile(copy.path) as file:
+            about = json.loads(file.schema_arrow.metadata[_KEY])
+            x, y = _images(file, about["shape"]) if about["image"] else _features(file, about["shape"])
     except (OSError, pa.ArrowException):
         return None
-    about = json.loads(stored.schema.metadata[_KEY])
-    rows, y = stored.num_rows, stored["y"].to_numpy().astype(np.int64)
-    if about["image"]:
-        x = np.concatenate([_bytes_of(chunk) for chunk in stored["image"].chunks]).reshape(rows, *about["shape"])
-    else:
-        x = np.empty((rows, *about["shape"]), order="F")
-        for j in range(x.shape[1]):
-            x[:, j] = stored[f"x{j}"].to_numpy()
     return Table(x, tuple(about["names"]), tuple(map(tuple, about["categories"])), y, tuple(about["labels"]))
+
+
+def _features(file: pq.ParquetFile, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    stored = file.read()
+    x = np.empty((stored.num_rows, *shape), order="F")
+    for j in range(x.shape[1]):
+        x[:, j] = stored[f"x{j}"].to_numpy()
+    return x, stored["y"].to_numpy().astype(np.int64)
+
+
+def _images(file: pq.ParquetFile, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """All images, of which no second copy is made on the way."""
+    rows = file.metadata.num_rows
+    x, y = np.empty((rows, *shape), dtype=np.uint8), np.empty(rows, dtype=np.int64)
+    start = 0
+    for group in range(file.num_row_groups):  # iter_batches would read ahead and hold it all
+        stored = file.read_row_group(group)
+        y[start : start + stored.num_rows] = stored["y"].to_numpy()
+        for chunk in stored["image"].chunks:
+            x[start : start + len(chunk)] = _bytes_of(chunk).reshape(-1, *shape)
+            start += len(chunk)
+    return x, y
 
 
 def _bytes_of(chunk: Any) -> np.ndarray:
@@ -137,7 +155,10 @@ def _write(table: Table, about: dict[str, Any], path: str) -> None:
     else:
         columns = {f"x{j}": pa.array(table.x[:, j]) for j in range(table.x.shape[1])}
     stored = pa.table({**columns, "y": pa.array(table.y)}).replace_schema_metadata({_KEY: json.dumps(about)})
-    pq.write_table(stored, path, compression="none" if about["image"] else "zstd")  # pixels hardly shrink
+    if about["image"]:
+        pq.write_table(stored, path, compression="none", row_group_size=_IMAGES_AT_A_TIME)  # pixels hardly shrink
+    else:
+        pq.write_table(stored, path, compression="zstd")
     with open(path, "rb") as file:
         os.fsync(file.fileno())
 
@@ -155,6 +176,9 @@ def _read_about(path: Path) -> dict[str, Any] | None:
 def _card_hash(card: Card) -> str:
     """What a copy was checked against: a card corrected since asks for a new copy."""
     facts = [card.rows, card.features, card.missing, dict(card.class_counts), card.content, card.categorical]
+    # Images only, so that copies of tables made before stay good.
+    facts += [dataclasses.astuple(card.pixels)] if card.pixels else []
+    facts += [s.options["content"] for s in card.sources if s.kind == "mirror" and "content" in s.options]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

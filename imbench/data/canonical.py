@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,17 +123,19 @@ def data_hash(table: Table) -> str:
     return digest.hexdigest()
 
 
-def content_hash(table: Table, decimals: int | None = None) -> str:
+def content_hash(table: Table, decimals: int | None = None, without: Sequence[int] = ()) -> str:
     """SHA-256 of a table's rows whatever their order: rows sorted by their values from first to last, then label.
+
+    Of images the rows are hashed one by one, with their label, and the hashes sorted: sorting by thousands of pixels
+    would take minutes.
 
     Parameters
     ----------
     decimals : places to round to first, for datasets that sources print with differing precision; None for none
-
-    Images have none: "" is returned.
+    without : numbers of rows to leave out, for images of which some copies hold an altered version
     """
     if table.x.dtype == np.uint8:
-        return ""
+        return _image_content(table, frozenset(without))
     x = table.x if decimals is None else np.round(table.x, decimals)
     x = _canonical_block(x)
     names = np.array(sorted(table.labels))
@@ -141,6 +143,14 @@ def content_hash(table: Table, decimals: int | None = None) -> str:
     order = np.lexsort([y, *x.T[::-1]])
     ordered = Table(x[order], table.names, table.categories, y[order], tuple(names.tolist()))
     return data_hash(ordered)
+
+
+def _image_content(table: Table, without: frozenset[int]) -> str:
+    names = [table.labels[k].encode() for k in table.y]
+    kept = [i for i in range(len(table.x)) if i not in without]
+    rows = sorted(hashlib.sha256(table.x[i].tobytes() + names[i]).digest() for i in kept)
+    shape = json.dumps([len(kept), *table.x.shape[1:]]).encode()
+    return hashlib.sha256(shape + b"".join(rows)).hexdigest()
 
 
 def _header(table: Table) -> bytes:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from imbench.contract.errors import DataError
-from imbench.contract.records import TASKS, Card, Source, Task
+from imbench.contract.records import TASKS, Card, Pixels, Task
+from imbench.data.card_sources import check_fields, read_source
 from imbench.data.names import near
 
 MODALITIES = ("tabular", "image")
@@ -30,33 +31,11 @@ _CARD = {
     "class_counts": (dict, True),
     "task": (list, True),
     "source": (list, False),
+    "pixels": (dict, False),
+    "test_per_class": (int, False),
 }
-_TASK = {"name": (str, True), "minority": (list, True), "irs": (list, False)}
-_COMMON: dict[str, tuple[type, bool]] = {
-    "kind": (str, True),
-    "target": (str, False),
-    "labels": (dict, False),
-    "other": (str, False),
-}
-_READING: dict[str, tuple[type, bool]] = {
-    "columns": (list, False),
-    "drop": (list, False),
-    "separator": (str, False),
-    "header": (bool, False),
-    "skip_rows": (int, False),
-    "missing_values": (list, False),
-    "first_rows": (int, False),
-}
-_SOURCES: dict[str, dict[str, tuple[type, bool]]] = {
-    "mirror": {"files": (list, False), "image": (str, False)},
-    "openml": {"id": (int, True), "drop": (list, False), "first_rows": (int, False)},
-    "imblearn": {"name": (str, True)},
-    "uci": {"url": (str, True), "sha256": (str, False), "members": (list, False), "format": (str, False), **_READING},
-    "wheel": {"package": (str, True), "sha256": (str, True), "member": (str, True), **_READING},
-    "sklearn": {"name": (str, True)},
-    "file": {"path": (str, True), "sha256": (str, False), **_READING},
-}
-_SOURCES["url"] = _SOURCES["uci"]
+_TASK = {"name": (str, True), "minority": (list, False), "irs": (list, False), "longtail": (bool, False)}
+_PIXELS = {"height": (int, True), "width": (int, True), "brightest": (int, False), "enlarge": (int, False)}
 
 
 def read_card(path: Path, name: str) -> Card:
@@ -70,7 +49,7 @@ def read_card(path: Path, name: str) -> Card:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"cannot read the card {path}: {error}") from None
     where = f"card {path.name}"
-    _check_fields(fields, _CARD, where)
+    check_fields(fields, _CARD, where)
     counts = _class_counts(fields, where)
     modality = fields.get("modality", MODALITIES[0])
     if modality not in MODALITIES:
@@ -85,37 +64,15 @@ def read_card(path: Path, name: str) -> Card:
         missing=fields.get("missing", -1),
         class_counts=counts,
         tasks=_tasks(fields["task"], counts, where),
-        sources=tuple(_source(s, path, f"{where}, source {i}") for i, s in enumerate(fields.get("source", []), 1)),
+        sources=tuple(read_source(s, path, f"{where}, source {i}") for i, s in enumerate(fields.get("source", []), 1)),
         content=_content(fields, where),
         categorical=_texts(fields, "categorical", where),
         licence=fields.get("licence", ""),
         citation=fields.get("citation", ""),
         notes=_texts(fields, "notes", where),
+        pixels=_pixels(fields, where),
+        test_per_class=_test_per_class(fields, counts, where),
     )
-
-
-def _check_fields(fields: Any, wanted: Mapping[str, tuple[type, bool]], where: str) -> None:
-    if not isinstance(fields, dict):
-        raise DataError(f"{where} must be a table of fields, got {fields!r}")
-    for key, value in fields.items():
-        if key not in wanted:
-            raise DataError(f"{where} has an unknown field {key!r}; {near(key, wanted)}")
-        kind = wanted[key][0]
-        # TOML's true is a Python int; no field takes both.
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise DataError(f"{where}: {key} must be {_CALLED[kind]}, got {value!r}")
-    for key, (kind, required) in wanted.items():
-        if required and key not in fields:
-            raise DataError(f"{where} lacks the field {key!r}; add it, {_CALLED[kind]}")
-
-
-_CALLED: dict[type, str] = {
-    str: "text",
-    int: "a whole number",
-    bool: "true or false",
-    list: "a list",
-    dict: "a table",
-}
 
 
 def _texts(fields: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
@@ -147,16 +104,22 @@ def _tasks(tables: list[Any], counts: Mapping[str, int], where: str) -> tuple[Ta
     tasks: list[Task] = []
     for number, fields in enumerate(tables, 1):
         here = f"{where}, task {number}"
-        _check_fields(fields, _TASK, here)
+        check_fields(fields, _TASK, here)
         if fields["name"] not in TASKS or fields["name"] in [t.name for t in tasks]:
             raise DataError(f"{here}: name must be one of {', '.join(TASKS)}, each once, got {fields['name']!r}")
-        tasks.append(Task(fields["name"], _minority(fields, counts, here), _irs(fields, here)))
+        longtail = fields.get("longtail", False)
+        minority = tuple(counts)[1:] if longtail else _minority(fields, counts, here)
+        if longtail and (fields["name"] == TASKS[0] or "minority" in fields):
+            raise DataError(f"{here}: longtail goes with name = {TASKS[1]!r} and without minority; change one of them")
+        tasks.append(Task(fields["name"], minority, _irs(fields, here), longtail))
     if not tasks:
         raise DataError(f"{where} has no task; add a [[task]] with name and minority")
     return tuple(sorted(tasks, key=lambda t: TASKS.index(t.name)))
 
 
 def _minority(fields: Mapping[str, Any], counts: Mapping[str, int], where: str) -> tuple[str, ...]:
+    if "minority" not in fields:
+        raise DataError(f"{where} lacks the field 'minority'; add it, a list, or longtail = true")
     minority = _texts(fields, "minority", where)
     for label in minority:
         if label not in counts:
@@ -176,19 +139,18 @@ def _irs(fields: Mapping[str, Any], where: str) -> tuple[float, ...]:
     return tuple(irs)
 
 
-def _source(fields: Any, path: Path, where: str) -> Source:
-    kind = fields.get("kind") if isinstance(fields, dict) else None
-    if kind not in _SOURCES:
-        raise DataError(f"{where}: kind must be one of {', '.join(_SOURCES)}, got {kind!r}")
-    _check_fields(fields, _COMMON | _SOURCES[kind], where)
-    labels = fields.get("labels", {})
-    wrong = [k for k, v in labels.items() if not isinstance(v, str)]
-    if wrong:
-        raise DataError(f"{where}: labels.{wrong[0]} must be text, got {labels[wrong[0]]!r}; put it in quotes")
-    options = {k: v for k, v in fields.items() if k != "kind"}
-    if kind == "file":  # relative to the card, wherever the command is run
-        options["path"] = str(path.parent.resolve() / options["path"])
-    return Source(kind, options)
+def _pixels(fields: Mapping[str, Any], where: str) -> Pixels | None:
+    if "pixels" not in fields:
+        return None
+    check_fields(fields["pixels"], _PIXELS, f"{where}, pixels")
+    return Pixels(**fields["pixels"])
+
+
+def _test_per_class(fields: Mapping[str, Any], counts: Mapping[str, int], where: str) -> int:
+    rows: int = fields.get("test_per_class", 0)
+    if not 0 <= rows < min(counts.values()):
+        raise DataError(f"{where}: test_per_class must lie between 0 and the rows of the smallest class, got {rows}")
+    return rows
 
 
 def _content(fields: Mapping[str, Any], where: str) -> str:

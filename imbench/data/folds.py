@@ -12,7 +12,7 @@ import pandas as pd
 
 from imbench.contract.errors import DataError
 from imbench.contract.protocol import Protocol
-from imbench.contract.records import Dataset, Fold
+from imbench.contract.records import Card, Dataset, Fold
 from imbench.contract.streams import stream
 
 PARTS = ("train", "validation", "test")
@@ -25,8 +25,13 @@ def make_folds(dataset: Dataset, protocol: Protocol) -> list[Fold]:
     one repeat differ by at most one row, as do the sizes of the parts. A repeat's split depends on the dataset, the
     variant (its seed among them) and the repeat's number only, so more repeats leave the first ones as they are.
 
-    Raises `DataError` if a class has fewer than ``2 * folds`` rows: each fold needs one to train on beside the test.
+    With ``protocol.folds`` of 1 the official test part is what is tested, and each repeat holds out rows of its own;
+    with more, it takes no part, and the folds are of the rest.
+
+    Raises `DataError` if a class has fewer than ``2 * folds`` rows: each fold needs one to train on beside the test;
+    and for 1 fold of a dataset without an official test part.
     """
+    check_folds(dataset.card, protocol)
     counts = dataset.class_counts
     least = 2 * protocol.folds
     for number in np.flatnonzero(counts < least):
@@ -37,19 +42,38 @@ def make_folds(dataset: Dataset, protocol: Protocol) -> list[Fold]:
     return [fold for repeat in range(protocol.repeats) for fold in _split(dataset, protocol, repeat)]
 
 
+def check_folds(card: Card, protocol: Protocol) -> None:
+    """Raise `DataError` for 1 fold of a dataset that has no official test part."""
+    if protocol.folds == 1 and not card.test_per_class:
+        raise DataError(f"{card.name}: folds=1 tests on an official test part, and it has none; use 2 or more")
+
+
+def training_share(protocol: Protocol) -> float:
+    """Share of a variant's rows, an official test part left out, that a net trains on."""
+    tested = 1 / protocol.folds if protocol.folds > 1 else 0.0
+    return (1 - tested) * (1 - protocol.validation)
+
+
 def _split(dataset: Dataset, protocol: Protocol, repeat: int) -> list[Fold]:
     rng = stream(*dataset.stream_key, "folds", repeat)
-    by_class = [rng.permutation(np.flatnonzero(dataset.y == c)) for c in range(dataset.classes)]
-    # Rows are dealt out like cards, class after class, so that classes and sizes are even to one row.
-    part = np.empty(len(dataset.y), dtype=np.int64)
-    part[np.concatenate(by_class)] = np.arange(len(dataset.y)) % protocol.folds
+    part = np.where(dataset.official_test, 0, 1) if protocol.folds == 1 else _deal(dataset, protocol.folds, rng)
     folds = []
     for number in range(protocol.folds):
-        training = np.flatnonzero(part != number)
+        training = np.flatnonzero((part != number) & (part >= 0))
         held_out = _hold_out(dataset.y, training, protocol.validation, rng)
         train = np.setdiff1d(training, held_out, assume_unique=True)
         folds.append(Fold(repeat, number, train, held_out, np.flatnonzero(part == number)))
     return folds
+
+
+def _deal(dataset: Dataset, folds: int, rng: np.random.Generator) -> np.ndarray:
+    """The fold that tests each row; -1 for rows of an official test part, which no fold has."""
+    free = ~dataset.official_test
+    by_class = [rng.permutation(np.flatnonzero(free & (dataset.y == c))) for c in range(dataset.classes)]
+    # Rows are dealt out like cards, class after class, so that classes and sizes are even to one row.
+    part = np.full(len(dataset.y), -1)
+    part[np.concatenate(by_class)] = np.arange(free.sum()) % folds
+    return part
 
 
 def _hold_out(y: np.ndarray, rows: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:

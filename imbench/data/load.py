@@ -9,14 +9,14 @@ from pathlib import Path
 
 from imbench.contract.errors import DataError
 from imbench.contract.records import Card, Dataset, Variant
-from imbench.contract.spec import format_spec, parse_spec
+from imbench.contract.spec import parse_spec
 from imbench.data import cache as store
 from imbench.data.canonical import Table
 from imbench.data.canonical import data_hash as hash_table
 from imbench.data.cards import load_card
+from imbench.data.own import describe_own, is_own, own_hash, read_own
 from imbench.data.sources.kinds import KINDS
 from imbench.data.sources.mirror import ENVIRONMENT, Mirror, open_mirror
-from imbench.data.user_table import describe_user_table, is_user_table, read_user_table
 from imbench.data.variants import build
 from imbench.data.verify import verify
 
@@ -24,9 +24,9 @@ log = logging.getLogger("imbench.data")
 
 
 def card_of(spec: str) -> Card:
-    """The card a spec's name stands for; for a table of the user's own it is made from the table."""
+    """The card a spec's name stands for; for a table or folder of the user's own it is made from that."""
     name, _ = parse_spec(spec)
-    return describe_user_table(spec)[0] if is_user_table(name) else load_card(name)
+    return describe_own(spec)[0] if is_own(name) else load_card(name)
 
 
 def load(card: Card, variant: Variant, *, mirror: str | None = None, cache: Path | None = None) -> Dataset:
@@ -34,35 +34,30 @@ def load(card: Card, variant: Variant, *, mirror: str | None = None, cache: Path
 
     Raises `DataError` for data that cannot be had or is not what its card says.
     """
-    if is_user_table(card.name):
-        _, table = read_user_table(variant.spec)
+    if is_own(card.name):
+        _, table = read_own(variant.spec)
         return build(table, card, variant, hash_table(table))
     table, found = _obtain(card, mirror, cache)
     return build(table, card, variant, found)
 
 
 def fetch(card: Card, mirror: str | None = None, cache: Path | None = None) -> store.Copy:
-    """Make sure that a verified copy lies in the cache, and say which (a user's own table is its own copy).
+    """Make sure that a verified copy lies in the cache, and say which (data of the user's own is its own copy).
 
     Raises `DataError` that lists each source and why it could not give the dataset.
     """
-    if is_user_table(card.name):
-        return store.Copy(Path(card.name), "file", _user_table_hash(card))
+    if is_own(card.name):
+        return store.Copy(Path(card.name), "file", own_hash(card))
     opened = open_mirror(mirror)
     return _cached(card, opened, cache) or _fetch(card, opened, cache)[1]
 
 
 def data_hash(card: Card, mirror: str | None = None, cache: Path | None = None) -> str | None:
     """Hash of the copy that `load` would use if that is on this disk already, else None; nothing is fetched."""
-    if is_user_table(card.name):
-        return _user_table_hash(card)
+    if is_own(card.name):
+        return own_hash(card)
     copy = _cached(card, open_mirror(mirror), cache)
     return copy.data_hash if copy else None
-
-
-def _user_table_hash(card: Card) -> str:
-    options = {k: v for k, v in card.sources[0].options.items() if k != "path"}
-    return describe_user_table(format_spec(card.name, options))[1]
 
 
 def _obtain(card: Card, mirror: str | None, cache: Path | None) -> tuple[Table, str]:

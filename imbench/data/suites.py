@@ -12,6 +12,8 @@ from imbench.contract.spec import parse_spec
 from imbench.data.cards import cards_folder
 from imbench.data.names import near
 
+_FIELDS = ("title", "protocol", "configurations")
+
 
 @dataclass(frozen=True)
 class SuiteEntry:
@@ -29,11 +31,18 @@ class SuiteEntry:
 
 @dataclass(frozen=True)
 class Suite:
-    """A named list of configurations, in the order of its file."""
+    """A named list of configurations, in the order of its file.
+
+    Parameters
+    ----------
+    protocol : what to run it under unless told otherwise, with settings if any (``standard:repeats=1``); None for
+        imbench's default
+    """
 
     name: str
     title: str
     entries: tuple[SuiteEntry, ...]
+    protocol: str | None = None
 
 
 def suite_names() -> list[str]:
@@ -61,9 +70,12 @@ def load_suite(name_or_path: str) -> Suite:
 
 
 def _suite(name: str, fields: dict[str, Any]) -> Suite:
-    unknown = sorted(set(fields) - {"title", "configurations"})
+    unknown = sorted(set(fields) - set(_FIELDS))
     if unknown:
-        raise DataError(f"suite {name} has an unknown field {unknown[0]!r}; its fields: title, configurations")
+        raise DataError(f"suite {name} has an unknown field {unknown[0]!r}; its fields: {', '.join(_FIELDS)}")
+    protocol = fields.get("protocol")
+    if not isinstance(protocol, str | None):
+        raise DataError(f"suite {name}: protocol must be text, got {protocol!r}; for example 'standard:repeats=2'")
     rows = fields.get("configurations", [])
     if not isinstance(rows, list) or not rows:
         raise DataError(f'suite {name} lists no configurations; write configurations = ["segment:ir=0.05"]')
@@ -72,7 +84,7 @@ def _suite(name: str, fields: dict[str, Any]) -> Suite:
     twice = [s for s in specs if specs.count(s) > 1]
     if twice:
         raise DataError(f"suite {name} lists {twice[0]!r} twice; keep one")
-    return Suite(name, str(fields.get("title", name)), entries)
+    return Suite(name, str(fields.get("title", name)), entries, protocol)
 
 
 def _entry(suite: str, row: Any) -> SuiteEntry:
@@ -88,6 +100,8 @@ def _entry(suite: str, row: Any) -> SuiteEntry:
 
 def __getattr__(name: str) -> Suite:
     # Entry points name each shipped suite as an attribute: `tabular = "imbench.data.suites:tabular"`.
-    if name.startswith("_") or name not in suite_names():
+    # An attribute cannot hold the hyphen of a name such as image-small.
+    written = name.replace("_", "-")
+    if name.startswith("_") or written not in suite_names():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return load_suite(name)
+    return load_suite(written)

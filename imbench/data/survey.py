@@ -18,6 +18,7 @@ from imbench.data.cards import load_card
 from imbench.data.sources import network
 from imbench.data.sources.downloads import wheel_path
 from imbench.data.sources.hubs import OPENML, ZENODO
+from imbench.data.sources.images import kept_path
 from imbench.data.sources.mirror import open_mirror
 
 STATES = ("cached", "mirror", "reachable", "unreachable")
@@ -91,6 +92,13 @@ def _wheel_place(options: Mapping[str, Any], cache: Path | None) -> str:
     return str(kept) if kept.is_file() else package_index()
 
 
+def _images_place(options: Mapping[str, Any], cache: Path | None) -> str:
+    """The first file that is not at hand: its URL, or its path."""
+    downloads = store.downloads_folder(cache)
+    missing = [file for file in options["files"] if not kept_path(file, downloads).is_file()]
+    return str(missing[0].get("url") or missing[0]["path"]) if missing else ""
+
+
 @lru_cache(maxsize=1)
 def package_index() -> str:
     """The package index that pip is configured to ask; "" if it has none that can be asked without pip."""
@@ -115,5 +123,6 @@ _PROBES: dict[str, Callable[[Mapping[str, Any], Path | None], str]] = {
     "url": lambda options, cache: str(options["url"]),
     "wheel": _wheel_place,
     "sklearn": lambda options, cache: "",
+    "images": _images_place,
     "file": lambda options, cache: str(options["path"]),
 }

@@ -12,19 +12,14 @@ from typing import Any
 import pandas as pd
 
 from imbench.contract.errors import DataError
-from imbench.contract.records import TASKS, Card, Source, Task
+from imbench.contract.records import Card, Source
 from imbench.contract.spec import parse_spec
-from imbench.data.canonical import Table, data_hash, from_frame, label_text
+from imbench.data.canonical import Table, data_hash, from_frame
 from imbench.data.names import near
 from imbench.data.sources.tables import EXACT, MISSING
-from imbench.data.variants import FILE_PARAMETERS, TABLE_SUFFIXES, default_minority
+from imbench.data.variants import FILE_PARAMETERS, TABLE_SUFFIXES, own_task
 
 MOST_CATEGORIES = 1000
-
-
-def is_user_table(name: str) -> bool:
-    """Whether the name in a spec is the path of a table."""
-    return name.endswith(TABLE_SUFFIXES)
 
 
 def read_user_table(spec: str) -> tuple[Card, Table]:
@@ -43,8 +38,6 @@ def read_user_table(spec: str) -> tuple[Card, Table]:
     if "target" not in params:
         raise DataError(f"{name}: which column holds the class? Say so: {name}:target=COLUMN")
     categorical, table = _read(path, *(params.get(k, "") for k in ("target", "drop", "categorical")))
-    minority = _minority(params, table.class_counts, name)
-    task = TASKS[0] if len(minority) == 1 and params.get("task", TASKS[0]) == TASKS[0] else TASKS[1]
     card = Card(
         name=path,
         title=Path(path).name,
@@ -54,7 +47,7 @@ def read_user_table(spec: str) -> tuple[Card, Table]:
         features=table.x.shape[1],
         missing=table.missing,
         class_counts=table.class_counts,
-        tasks=(Task(task, minority),),
+        tasks=(own_task(params, table.class_counts, name, repr(params["target"])),),
         sources=(Source("file", {"path": path, **{k: v for k, v in params.items() if k in FILE_PARAMETERS}}),),
         categorical=categorical,
     )
@@ -144,16 +137,3 @@ def _read_text(path: str, target: str) -> pd.DataFrame:
         **EXACT,
     )
     return frame
-
-
-def _minority(params: Mapping[str, str], counts: Mapping[str, int], name: str) -> tuple[str, ...]:
-    text = params.get("minority")
-    if text is None:
-        return default_minority(counts)
-    wanted = (label_text(text),) if label_text(text) in counts else tuple(map(label_text, text.split("+")))
-    for label in wanted:
-        if label not in counts:
-            raise DataError(f"{name}: minority {label!r} is not a class of {params['target']!r}; {near(label, counts)}")
-    if len(set(wanted)) == len(counts) or len(set(wanted)) < len(wanted):
-        raise DataError(f"{name}: minority={text} must leave at least one class out, and name each once")
-    return wanted

@@ -10,7 +10,7 @@ from imbench.contract.errors import DataError
 from imbench.contract.records import TASKS, Card, Dataset, Task, Variant
 from imbench.contract.spec import convert, parse_spec
 from imbench.contract.streams import stream
-from imbench.data.canonical import Table
+from imbench.data.canonical import Table, label_text
 from imbench.data.names import near
 
 # Fewer rows of a class cannot be spread over two folds with rows left to train and to validate on.
@@ -18,8 +18,12 @@ FEWEST_MINORITY = 4
 
 PARAMETERS = ("task", "ir", "seed")
 FILE_PARAMETERS = ("target", "minority", "drop", "categorical")
+FOLDER_PARAMETERS = ("minority", "size", "channels")
 _BLOCK = 4096  # rows encoded at a time: columns are read, rows are written, and a block of both fits in cache
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+FOLDER_SUFFIX = "/"
+# What a spec of the user's own data may say beside `PARAMETERS`.
+_OWN_PARAMETERS = {**dict.fromkeys(TABLE_SUFFIXES, FILE_PARAMETERS), FOLDER_SUFFIX: FOLDER_PARAMETERS}
 
 
 def parse_variant(text: str, card: Card) -> Variant:
@@ -27,15 +31,15 @@ def parse_variant(text: str, card: Card) -> Variant:
 
     Parameters
     ----------
-    text : ``segment:ir=0.05,task=binary,seed=0``; for a table of the user's own also ``target``, ``minority``, …
-    card : what the spec's name stands for (for a user's table, see `imbench.data.load.card_of`)
+    text : ``segment:ir=0.05,task=binary,seed=0``; for data of the user's own also ``target``, ``minority``, …
+    card : what the spec's name stands for (for a user's table or folder, see `imbench.data.load.card_of`)
 
     Raises `DataError` for a parameter that does not exist, a task the card does not offer, an ``ir`` that is not
     between 0 and 1 or that the card's class counts do not allow (see `expected_counts`), and a negative seed.
     """
     name, params = parse_spec(text)
-    own_table = card.name.endswith(TABLE_SUFFIXES)
-    known = (*PARAMETERS, *FILE_PARAMETERS) if own_table else PARAMETERS
+    own = next((keys for suffix, keys in _OWN_PARAMETERS.items() if card.name.endswith(suffix)), ())
+    known = (*PARAMETERS, *own)
     for key in params:
         if key not in known:
             raise DataError(f"{name} has no parameter {key!r}; {near(key, known)}")
@@ -46,7 +50,7 @@ def parse_variant(text: str, card: Card) -> Variant:
     if seed < 0:
         raise DataError(f"{name}: seed must be 0 or more, got {seed}")
     task = task_of(card, params.get("task", card.tasks[0].name))
-    variant = Variant(card.name, task.name, ir, seed, _file_options(params, task, card) if own_table else ())
+    variant = Variant(card.name, task.name, ir, seed, _own_options(params, task, card) if own else ())
     expected_counts(card, variant)  # a ratio that cannot be had is found before any data is fetched
     return variant
 
@@ -65,13 +69,39 @@ def default_minority(counts: Mapping[str, int]) -> tuple[str, ...]:
     return () if len(counts) != 2 else (min(reversed(list(counts)), key=lambda label: counts[label]),)
 
 
-def _file_options(params: Mapping[str, str], task: Task, card: Card) -> tuple[tuple[str, str], ...]:
-    options = {"target": card.target}
+def own_task(params: Mapping[str, str], counts: Mapping[str, int], name: str, of: str) -> Task:
+    """The one task of data of the user's own: binary for one minority class, multi-class for more or none.
+
+    Parameters
+    ----------
+    params : of the spec; ``minority`` (several joined with ``+``; default: the smaller of two classes) and ``task``
+    name, of : of the data, and of what has the classes, for errors
+
+    Raises `DataError` for a minority that is no class, is named twice, or leaves no class out.
+    """
+    minority = default_minority(counts)
+    if "minority" in params:
+        text = params["minority"]
+        minority = (label_text(text),) if label_text(text) in counts else tuple(map(label_text, text.split("+")))
+        for label in minority:
+            if label not in counts:
+                raise DataError(f"{name}: minority {label!r} is not a class of {of}; {near(label, counts)}")
+        if len(set(minority)) == len(counts) or len(set(minority)) < len(minority):
+            raise DataError(f"{name}: minority={text} must leave at least one class out, and name each once")
+    is_binary = len(minority) == 1 and params.get("task", TASKS[0]) == TASKS[0]
+    return Task(TASKS[0] if is_binary else TASKS[1], minority)
+
+
+def _own_options(params: Mapping[str, str], task: Task, card: Card) -> tuple[tuple[str, str], ...]:
+    options = {} if card.name.endswith(FOLDER_SUFFIX) else {"target": card.target}
     if task.minority != default_minority(card.class_counts):
         options["minority"] = "+".join(task.minority)
     for key in ("drop", "categorical"):
         if key in params:
             options[key] = "+".join(sorted(params[key].split("+")))
+    for key in ("size", "channels"):
+        if key in params:
+            options[key] = str(int(params[key]))
     return tuple(sorted(options.items()))
 
 
@@ -80,7 +110,10 @@ def build(table: Table, card: Card, variant: Variant, data_hash: str) -> Dataset
 
     Binary: one class is kept as the minority and downsampled to ``int(n_majority * ir)`` rows, all others merge.
     Multi-class: each listed class is downsampled to ``int(n_largest_class * ir)`` rows, the others stay (Table 1 of
-    Bellinger, Corizzo & Japkowicz). ``ir=None`` keeps every row. Which rows stay depends on dataset, task, class and
+    Bellinger, Corizzo & Japkowicz). Long-tailed: class c of K, in the card's order from 0, is downsampled to
+    ``int(n * ir ** (c / (K - 1)))`` of the ``n`` rows of the largest (Cui et al. 2019; Cao et al. 2019, whose
+    ``imb_factor`` this ``ir`` is). ``ir=None`` keeps every row. Rows of an official test part are all kept, and no
+    ratio is of them. Which rows stay depends on dataset, task, class and
     seed only, and in a fixed order, so the minority rows of a smaller ``ir`` are among those of a larger one. Rows
     keep the order of the source.
 
@@ -91,7 +124,7 @@ def build(table: Table, card: Card, variant: Variant, data_hash: str) -> Dataset
     task = task_of(card, variant.task)
     minority = [table.labels.index(label) for label in task.minority]
     # A file is known by what is in it: moving it changes no draw.
-    kept = _kept_rows(table, task, variant, data_hash if variant.is_file else variant.dataset)
+    kept = _kept_rows(table, task, variant, card, data_hash if variant.is_file else variant.dataset)
     y, class_names, numbers = _number_classes(table, variant.task, minority)
     x, names, kinds = _encode(table, kept)
     return Dataset(
@@ -109,11 +142,12 @@ def build(table: Table, card: Card, variant: Variant, data_hash: str) -> Dataset
 
 
 def expected_counts(card: Card, variant: Variant) -> tuple[int, ...]:
-    """Rows of each class number of a variant, from the card alone.
+    """Rows of each class number of a variant, those of an official test part left out, from the card alone.
 
     Raises `DataError` for an ``ir`` that leaves fewer than 4 rows of a class, or that asks for more than it has.
     """
-    kept = _kept_counts(card.class_counts, task_of(card, variant.task), variant, card.name)
+    counts = {label: rows - card.test_per_class for label, rows in card.class_counts.items()}
+    kept = _kept_counts(counts, task_of(card, variant.task), variant, card.name)
     if variant.task == TASKS[0]:
         (minority,) = task_of(card, variant.task).minority
         return (sum(kept.values()) - kept[minority], kept[minority])
@@ -130,7 +164,10 @@ def _kept_counts(counts: Mapping[str, int], task: Task, variant: Variant, name: 
     for label in task.minority:
         has = counts[label]
         reference = sum(counts.values()) - has if task.name == TASKS[0] else max(counts.values())
-        kept[label] = has if variant.ir is None else int(reference * variant.ir)
+        ratio = 1.0 if variant.ir is None else variant.ir
+        if task.longtail:
+            ratio **= list(counts).index(label) / (len(counts) - 1)
+        kept[label] = has if variant.ir is None else int(reference * ratio)
         _check_kept(kept[label], has, reference, variant.ir, f"{name}: class {label!r}")
     return kept
 
@@ -150,11 +187,13 @@ def _check_kept(wanted: int, has: int, reference: int, ir: float | None, what: s
         )
 
 
-def _kept_rows(table: Table, task: Task, variant: Variant, source: str) -> np.ndarray:
-    kept = _kept_counts(table.class_counts, task, variant, variant.dataset)
+def _kept_rows(table: Table, task: Task, variant: Variant, card: Card, source: str) -> np.ndarray:
+    start = len(table.y) - card.test_per_class * len(table.labels)
+    counts = np.bincount(table.y[:start], minlength=len(table.labels))
+    kept = _kept_counts(dict(zip(table.labels, counts.tolist(), strict=True)), task, variant, variant.dataset)
     keep = np.ones(len(table.y), dtype=bool)
     for label in task.minority:
-        members = np.flatnonzero(table.y == table.labels.index(label))
+        members = np.flatnonzero(table.y[:start] == table.labels.index(label))
         # A fixed random order of the class's rows, of which a smaller ratio takes a shorter beginning.
         order = stream(source, "variant", task.name, variant.seed, label).permutation(members)
         keep[order[kept[label] :]] = False
@@ -174,7 +213,8 @@ def _number_classes(
 def _encode(table: Table, rows: np.ndarray) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
     """Float32 rows, one column of 0 and 1 for each category; missing stays NaN. Images stay as they are."""
     if table.x.dtype == np.uint8:
-        return table.x[rows], table.names, ("numeric",) * len(table.names)
+        x = table.x if len(rows) == len(table.x) else table.x[rows]  # no second copy of a whole dataset
+        return x, table.names, ("numeric",) * len(table.names)
     columns = list(_columns(table))
     x = np.empty((len(rows), len(columns)), dtype=np.float32)
     for start in range(0, len(rows), _BLOCK):

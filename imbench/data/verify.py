@@ -20,7 +20,7 @@ def verify(table: Table, card: Card) -> None:
         if found != wanted:
             raise DataError(f"{card.name}: this copy has {_short(found)} {thing}, the card says {_short(wanted)}")
     wanted_content, decimals = content_of(card)
-    if wanted_content and not image:
+    if wanted_content:
         found_content = content_hash(table, decimals)
         if found_content != wanted_content:
             raise DataError(

@@ -12,6 +12,9 @@ from imbench.contract.errors import UsageError
 from imbench.contract.protocol import Protocol
 from imbench.contract.spec import parse_spec
 
+# Of a run that names none, on a suite that states none.
+DEFAULT_PROTOCOL = "standard"
+
 
 def protocol_names() -> list[str]:
     """Names of the shipped protocols, sorted."""

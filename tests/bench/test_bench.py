@@ -33,6 +33,23 @@ def run(tmp_path, table):
     return make
 
 
+def test_an_official_test_part_is_tested_on_whole_and_trained_on_never(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "cache"))
+    y = np.concatenate([np.tile(list("abc"), 200), np.tile(list("abc"), 50)])
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(750, 4)), columns=list("uvwx")).assign(y=y)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "tail.toml").write_text(
+        'title = "t"\ntarget = "y"\nrows = 750\nfeatures = 4\ntest_per_class = 50\n'
+        "[class_counts]\na = 250\nb = 250\nc = 250\n[[task]]\nname = 'multiclass'\nlongtail = true\n"
+        "[[source]]\nkind = 'file'\npath = 't.csv'\nheader = true\n"
+    )
+    found = run(datasets=[f"{tmp_path}/tail.toml:ir=0.1"], settings={"folds": "1", "repeats": "2"}).frame()
+    # 200, 63 and 20 rows, of which 30 % are held out; all 150 of the test part.
+    assert found[["fold", "n_train", "n_test", "ir"]].drop_duplicates().to_numpy().tolist() == [[0, 198, 150, 0.1]]
+    assert sorted(found["repeat"]) == [0, 0, 1, 1]
+    assert len(set(found["rows_hash"])) == 1  # strategies are paired
+
+
 def test_a_row_a_fold_with_every_metric(run, table):
     frame = run().frame()
     assert list(frame.columns[: len(COLUMNS)]) == COLUMNS

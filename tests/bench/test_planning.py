@@ -95,7 +95,28 @@ BAD = [
     ({"settings": {"dropout": "1"}}, "dropout must be at least 0 and less than 1"),
     ({"plugins": ["nowhere.py"]}, "is not a Python file"),
     ({"data_mirror": "/no/such/mirror"}, "no/such/mirror"),
+    ({"settings": {"folds": "1"}}, "folds=1 tests on an official test part, and it has none"),
+    ({"settings": {"folds": "0"}}, "folds must be at least 2, or 1 for the official test part, got 0"),
 ]
+
+
+def test_a_suites_own_protocol_holds_unless_another_is_named(ask, table, tmp_path):
+    suite = tmp_path / "mine.toml"
+    suite.write_text(f'protocol = "smoke:epochs=7"\nconfigurations = ["{table}"]')
+    given = {"suite": str(suite), "datasets": ()}
+    assert ask(**given, protocol=None).protocol.name == "smoke:epochs=7"
+    assert ask(**given, protocol=None, settings={"epochs": "2"}).protocol.name == "smoke:epochs=2"
+    assert ask(**given, protocol="paper").protocol.name == "paper"
+    assert ask(protocol=None).protocol.name == "standard"
+
+
+def test_an_official_test_part_is_one_fold_a_repeat():
+    made = plan(suite="longtail", strategies=["baseline"], fetch=False, store="no-store")
+    job = next(job for job in made.jobs if job.variant.spec == "cifar10_lt:task=multiclass,ir=0.01")
+    size = made.size(job)
+    assert size.nets == 3
+    assert size.ir == 0.01
+    assert size.steps == 3 * 500 * (int(12406 * 0.9) // 128)
 
 
 @pytest.mark.parametrize(("changes", "message"), BAD, ids=[str(c) for c, _ in BAD])

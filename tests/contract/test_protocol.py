@@ -24,7 +24,7 @@ def test_the_defaults_are_the_papers():
     [
         ("epochs", 0),
         ("repeats", -1),
-        ("folds", 1),
+        ("folds", 0),
         ("validation", 0.0),
         ("validation", 1.0),
         ("batch_size", 0),
@@ -137,3 +137,15 @@ def test_a_file_whose_value_has_the_wrong_type_is_refused(field, value):
 def test_a_file_with_a_bad_exception_is_refused(fields):
     with pytest.raises(UsageError, match="epochs"):
         Protocol.from_mapping("mine", {"exceptions": {"coil2000": fields}})
+
+
+def test_an_exception_of_a_modality_holds_for_all_of_its_datasets_and_yields_to_a_datasets_own():
+    rules = {"image": {"epochs": 9}, "image:task=multiclass": {"batch_size": 128}, "small": {"batch_size": 16}}
+    protocol = Protocol.from_mapping("mine", {"exceptions": rules})
+    assert protocol.for_dataset("any", "multiclass", "image").batch_size == 128
+    assert protocol.for_dataset("any", "binary", "image").batch_size == 64
+    assert protocol.for_dataset("any", "multiclass", "tabular").batch_size == 64
+    small = protocol.for_dataset("small", "multiclass", "image")
+    assert (small.batch_size, small.epochs) == (16, 9)
+    by_hand = protocol.with_settings({"batch_size": "32"}).for_dataset("small", "multiclass", "image")
+    assert (by_hand.batch_size, by_hand.epochs) == (32, 9)

@@ -1,15 +1,16 @@
 import multiprocessing
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from imbench.contract.errors import DataError
-from imbench.contract.records import Source
+from imbench.contract.records import Source, Variant
 from imbench.data import cache
-from imbench.data.canonical import data_hash, from_frame
+from imbench.data.canonical import Table, data_hash, from_frame
 from imbench.data.load import data_hash as hash_at_hand
 from imbench.data.load import fetch, load
-from imbench.data.variants import parse_variant
+from imbench.data.variants import build, parse_variant
 from tests.data import made
 
 
@@ -32,6 +33,27 @@ def test_images_come_back_pixel_by_pixel():
     pixels = np.random.default_rng(0).integers(0, 256, (10, 3, 5, 4), dtype=np.uint8)
     table = type(made_table)(pixels, ("red", "green", "blue"), ((),) * 3, made_table.y, made_table.labels)
     np.testing.assert_array_equal(cache.get(cache.put(table, made.card(), "file")).x, pixels)
+
+
+def test_images_are_never_held_more_than_twice_and_never_as_floats():
+    pixels = np.random.default_rng(0).integers(0, 256, (6000, 3, 32, 32), dtype=np.uint8)
+    y = np.arange(6000) % 2
+    card = made.table_card(made.table([3000, 3000]))
+    copy = cache.put(Table(pixels, ("red", "green", "blue"), ((),) * 3, y, ("c0", "c1")), card, "file")
+    tracemalloc.start()
+    try:
+        whole = build(cache.get(copy), card, Variant("made"), "0" * 64)
+        of_whole = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        part = build(cache.get(copy), card, Variant("made", ir=0.5), "0" * 64)
+        of_part = tracemalloc.get_traced_memory()[1] - whole.x.nbytes
+    finally:
+        tracemalloc.stop()
+    assert of_whole < 1.2 * pixels.nbytes
+    assert of_part < 2.2 * pixels.nbytes
+    assert whole.x.flags.writeable  # torch takes no other
+    assert part.x.dtype == np.uint8
+    np.testing.assert_array_equal(part.x, pixels[part.rows])
 
 
 def test_only_a_verified_copy_is_used_again_without_asking(tmp_path):

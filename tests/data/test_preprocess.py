@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -56,6 +58,16 @@ def test_a_column_without_spread_keeps_its_scale_and_a_category_without_spread_r
     preprocessing = fit(dataset, fold, 5.0)
     assert preprocessing.scale.tolist() == [1.0, 0.0]
     assert apply(dataset.x, preprocessing)[fold.test[0]].tolist() == [-1.0, 0.0]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_are_their_pixels_over_255_whatever_the_fold(channels):
+    x, fold = np.random.default_rng(0).integers(0, 256, (20, channels, 4, 6), dtype=np.uint8), made.halves(20)
+    dataset = dataclasses.replace(made.numeric_dataset(np.zeros((20, 1))), x=x)
+    preprocessing = fit(dataset, fold, 5.0)
+    assert preprocessing.center.shape == preprocessing.scale.shape == (channels, 1, 1)
+    assert (preprocessing.center == 0).all()
+    np.testing.assert_allclose(apply(x, preprocessing), x / 255, atol=1e-7)
 
 
 def test_a_column_with_no_value_in_the_training_half_says_nothing():

@@ -43,6 +43,40 @@ def test_cifar_is_the_50_000_training_images(real_mirror, real_cache):
 
 
 @pytest.mark.data
+@pytest.mark.parametrize("spec", [e.spec for e in load_suite("image-small").entries])
+def test_every_small_image_configuration_builds_and_can_be_trained_on(spec, real_mirror, real_cache):
+    dataset = registry.dataset(spec, mirror=real_mirror, cache=real_cache)
+    assert dataset.x.dtype == np.uint8
+    assert tuple(dataset.class_counts) == expected_counts(dataset.card, dataset.variant)
+    assert dataset.x.shape[0] == sum(dataset.class_counts)
+    for fold in make_folds(dataset, Protocol(repeats=1)):
+        seen = preprocess.apply(dataset.x[fold.train], preprocess.fit(dataset, fold, 5.0))
+        assert 0 <= seen.min() < seen.max() == 1
+        assert len(np.unique(dataset.y[fold.train])) == dataset.classes
+
+
+@pytest.mark.data
+def test_the_images_of_digits_are_those_of_scikit_learn(real_mirror, real_cache):
+    # Scikit-learn bundles the test part of the same repository, which comes last here.
+    from sklearn.datasets import load_digits
+
+    theirs = load_digits()
+    dataset = registry.dataset("optdigits_images:task=multiclass", mirror=real_mirror, cache=real_cache)
+    ours = dataset.x[-len(theirs.images) :, 0, ::2, ::2]
+    np.testing.assert_array_equal(ours, np.rint(theirs.images * 255 / 16))
+    np.testing.assert_array_equal(dataset.y[-len(theirs.images) :], theirs.target)
+
+
+@pytest.mark.data
+def test_the_small_part_of_cifar_is_of_its_first_images(real_mirror, real_cache):
+    small = registry.dataset("cifar10_10k:task=multiclass", mirror=real_mirror, cache=real_cache)
+    whole = registry.dataset("cifar10:task=multiclass", mirror=real_mirror, cache=real_cache)
+    assert (small.class_counts == 1000).all()
+    for k in range(10):
+        np.testing.assert_array_equal(small.x[small.y == k], whole.x[whole.y == k][:1000])
+
+
+@pytest.mark.data
 def test_musk_keeps_the_paper_codes_minority(real_mirror, real_cache):
     dataset = registry.dataset("musk2", mirror=real_mirror, cache=real_cache)
     assert dataset.class_counts.tolist() == [5581, 1017]

@@ -1,5 +1,6 @@
 """One copy of a variant's arrays, shared by all processes of a run and gone with it."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -48,6 +49,19 @@ def test_arrays_are_mapped_not_read_and_loaded_once():
             arrays.put("made", lambda: loads.append(1) or dataset())
         assert isinstance(arrays.get("made").x, np.memmap)
     assert len(loads) == 1
+
+
+def test_images_stay_bytes_in_one_mapped_file(temporary_files):
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 3, 6, 5), dtype=np.uint8)
+    original = dataclasses.replace(dataset(), x=pixels)
+    with shared_arrays() as arrays:
+        arrays.put("made", lambda: original)
+        got = arrays.get("made").x
+        assert isinstance(got, np.memmap)
+        assert got.dtype == np.uint8
+        np.testing.assert_array_equal(got, pixels)
+        (file,) = temporary_files.rglob("*.npy")
+        assert file.stat().st_size == pixels.nbytes + 128  # NumPy's head
 
 
 def test_what_one_writes_no_other_sees():

@@ -200,22 +200,6 @@ def test_images_of_a_mirror_are_decoded_channel_first(tmp_path):
     assert dataset.class_names == ("cat", "dog")
 
 
-def test_cifars_binary_records_are_read_as_their_format_says(tmp_path):
-    rng = np.random.default_rng(0)
-    labels, pixels = np.arange(20, dtype=np.uint8) % 2, rng.integers(0, 256, (20, 3, 32, 32), dtype=np.uint8)
-    records = np.hstack([labels[:, None], pixels.reshape(20, -1)]).tobytes()
-    (tmp_path / "batch.bin").write_bytes(records)
-    source = Source("file", {"path": str(tmp_path / "batch.bin"), "format": "cifar"})
-    card = made.card(
-        sources=(source,), rows=20, features=3072, missing=0, class_counts={"0": 10, "1": 10}, modality="image"
-    )
-    card = dataclasses.replace(card, tasks=(Task("binary", ("1",)),))
-    np.testing.assert_array_equal(load(card, parse_variant("made", card)).x, pixels)
-    (tmp_path / "batch.bin").write_bytes(records[:-1])
-    with pytest.raises(DataError, match="not whole CIFAR-10 records"):
-        fetch(dataclasses.replace(card, rows=21))
-
-
 def test_what_scikit_learn_bundles_is_a_source():
     from sklearn.datasets import load_breast_cancer
 

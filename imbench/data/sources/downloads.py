@@ -17,12 +17,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from imbench.contract.records import Card
-from imbench.data.canonical import Table, encode_target
-from imbench.data.sources.mirror import CHANNELS
+from imbench.data.canonical import Table
 from imbench.data.sources.network import TRANSFER_SECONDS, SourceError, host_of, transfer
 from imbench.data.sources.tables import parse_text, to_table
 
@@ -32,24 +30,34 @@ _pip_failures: dict[str, str] = {}
 
 def from_url(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
     """Download ``url``, take its ``members`` if it is an archive, and read them one below the other."""
+    downloads.mkdir(parents=True, exist_ok=True)
+    known = f"sha256:{options['sha256']}" if "sha256" in options else None
+    with tempfile.TemporaryDirectory(dir=downloads) as folder:
+        return _read_members(download(options["url"], known, Path(folder)), card, options)
+
+
+def download(url: str, known: str | None, folder: Path) -> Path:
+    """Download a file into a folder.
+
+    Parameters
+    ----------
+    known : ``sha256:…`` or ``md5:…`` that it must have; None to take it as it comes
+
+    Raises `SourceError` if it cannot be had or has another checksum.
+    """
     import pooch
     import requests
 
-    downloads.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel("ERROR")
-    known = f"sha256:{options['sha256']}" if "sha256" in options else None
-    with tempfile.TemporaryDirectory(dir=downloads) as folder:
-        with transfer(options["url"]):
-            try:
-                path = pooch.retrieve(
-                    options["url"], known, path=folder, downloader=pooch.HTTPDownloader(timeout=TRANSFER_SECONDS)
-                )
-            except requests.HTTPError as error:  # this file is missing, not the host
-                status = error.response.status_code if error.response is not None else error
-                raise SourceError(f"{host_of(options['url'])} answered {status} for {options['url']}") from None
-            except ValueError as error:  # pooch's word for a wrong checksum
-                raise SourceError(str(error).splitlines()[0]) from None
-        return _read_members(Path(path), card, options)
+    with transfer(url):
+        try:
+            path = pooch.retrieve(url, known, path=folder, downloader=pooch.HTTPDownloader(timeout=TRANSFER_SECONDS))
+        except requests.HTTPError as error:  # this file is missing, not the host
+            status = error.response.status_code if error.response is not None else error
+            raise SourceError(f"{host_of(url)} answered {status} for {url}") from None
+        except ValueError as error:  # pooch's word for a wrong checksum
+            raise SourceError(str(error).splitlines()[0]) from None
+    return Path(path)
 
 
 def from_file(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
@@ -182,21 +190,7 @@ def _parquet_table(parts: list[bytes], card: Card, options: Mapping[str, Any]) -
     return to_table(pd.concat(frames, ignore_index=True), card, options)
 
 
-def _cifar_table(parts: list[bytes], card: Card, options: Mapping[str, Any]) -> Table:
-    """The CIFAR-10 binary version: records of one label byte and 3 x 32 x 32 pixel bytes."""
-    records = np.frombuffer(b"".join(parts), dtype=np.uint8)
-    if len(records) % 3073:
-        raise SourceError(f"{len(records)} bytes are not whole CIFAR-10 records of 3,073 bytes")
-    records = records.reshape(-1, 3073)
-    target = pd.Series(records[:, 0], name=card.target)
-    y, labels = encode_target(target, options.get("labels"), options.get("other"), tuple(card.class_counts))
-    pixels = np.ascontiguousarray(records[:, 1:]).reshape(-1, 3, 32, 32)
-    return Table(pixels, CHANNELS, ((),) * 3, y, labels)
-
-
 _FORMATS: dict[str, Callable[[list[bytes], Card, Mapping[str, Any]], Table]] = {
     "text": _text_table,
     "parquet": _parquet_table,
-    "cifar": _cifar_table,
 }
-FORMATS = tuple(_FORMATS)

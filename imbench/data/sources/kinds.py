@@ -10,6 +10,7 @@ from imbench.contract.records import Card
 from imbench.data.canonical import Table
 from imbench.data.sources.downloads import from_file, from_url, from_wheel
 from imbench.data.sources.hubs import from_imblearn, from_openml, from_sklearn
+from imbench.data.sources.images import from_images
 
 Read = Callable[[Card, Mapping[str, Any], Path], Table]
 
@@ -21,5 +22,6 @@ KINDS: dict[str, Read] = {
     "url": from_url,
     "wheel": from_wheel,
     "sklearn": from_sklearn,
+    "images": from_images,
     "file": from_file,
 }

@@ -18,12 +18,12 @@ import pandas as pd
 
 from imbench.contract.errors import DataError
 from imbench.contract.records import Card
-from imbench.data.canonical import Table, encode_target
+from imbench.data.canonical import Table, content_hash, encode_target
+from imbench.data.pixels import first_of_each, image_table
 from imbench.data.sources.network import SourceError, transfer
 from imbench.data.sources.tables import to_table
 
 ENVIRONMENT = "IMBENCH_DATA_MIRROR"
-CHANNELS = ("red", "green", "blue")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Mirror:
 
     def files(self, card: Card) -> tuple[MirrorFile, ...]:
         """The files that make up this dataset; empty if the mirror does not have it."""
-        entry = self.entries.get(Path(card.name).stem)
+        entry = self.entries.get(mirror_options(card).get("entry", Path(card.name).stem))
         if not entry:
             return ()
         listed = entry.get("files", [entry])
@@ -62,7 +62,7 @@ class Mirror:
         frames = [pd.read_parquet(io.BytesIO(self._fetch(f))) for f in self.files(card)]
         frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
         if "image" in options:
-            return image_table(frame, card, options)
+            return encoded_images(frame, card, options)
         return to_table(frame, card, {"target": "target", **options})
 
     def _fetch(self, file: MirrorFile) -> bytes:
@@ -112,16 +112,44 @@ def mirror_options(card: Card) -> Mapping[str, Any]:
     return next((s.options for s in card.sources if s.kind == "mirror"), {})
 
 
-def image_table(frame: pd.DataFrame, card: Card, options: Mapping[str, Any]) -> Table:
-    """Decode a column of encoded RGB images, all of one size, into ``(rows, 3, height, width)`` uint8."""
-    from PIL import Image
+def encoded_images(frame: pd.DataFrame, card: Card, options: Mapping[str, Any]) -> Table:
+    """Decode a column of encoded RGB images, all of one size, into ``(rows, 3, height, width)`` uint8.
 
-    encoded = frame[options["image"]]
-    # (height, width, channels) -> (channels, height, width)
-    pixels = [np.asarray(Image.open(io.BytesIO(e)).convert("RGB")).transpose(2, 0, 1) for e in encoded]
+    Parameters
+    ----------
+    options : ``image`` (the column), ``target``, ``labels``, ``first_of_each`` (keep so many rows of each class), and
+        ``content``: the `content_hash` that the copy must have, over all rows but those whose numbers ``altered`` lists
+
+    Raises `SourceError` for an image that cannot be decoded or has another size than the first, and other content.
+    """
     target = frame[options.get("target", "target")]
     y, labels = encode_target(target, options.get("labels"), options.get("other"), tuple(card.class_counts))
-    return Table(np.stack(pixels), CHANNELS, ((),) * 3, y, labels)
+    encoded = frame[options["image"]].to_numpy()
+    if "first_of_each" in options:
+        kept = first_of_each(y, options["first_of_each"])
+        encoded, y = encoded[kept], y[kept]
+    first = _decoded(encoded[0], 0)
+    x = np.empty((len(encoded), *first.shape), dtype=np.uint8)
+    for row, content in enumerate(encoded):
+        pixels = _decoded(content, row)
+        if pixels.shape != first.shape:
+            raise SourceError(f"image {row} is {pixels.shape[1]} x {pixels.shape[2]}, the first one {first.shape[1:]}")
+        x[row] = pixels
+    table = image_table(x, y, labels)
+    found = content_hash(table, without=options.get("altered", ())) if "content" in options else ""
+    if found != options.get("content", ""):
+        raise SourceError(f"its images differ from the card's (content {found[:12]}…, not {options['content'][:12]}…)")
+    return table
+
+
+def _decoded(content: bytes, row: int) -> np.ndarray:
+    from PIL import Image
+
+    try:
+        pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    except Exception as error:  # decoders fail in ways of their own
+        raise SourceError(f"image {row} cannot be decoded: {error}") from None
+    return pixels.transpose(2, 0, 1)  # (height, width, channels) -> (channels, height, width)
 
 
 def _is_url(place: str) -> bool:

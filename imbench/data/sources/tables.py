@@ -10,6 +10,7 @@ import pandas as pd
 
 from imbench.contract.records import Card
 from imbench.data.canonical import Table, from_frame
+from imbench.data.pixels import from_columns
 from imbench.data.sources.network import SourceError
 
 # How tables of the field write a missing value.
@@ -65,7 +66,7 @@ def to_table(frame: pd.DataFrame, card: Card, options: Mapping[str, Any]) -> Tab
     frame = frame.drop(columns=[c for c in options.get("drop", ()) if c in frame.columns])
     if "first_rows" in options:
         frame = frame.iloc[: options["first_rows"]]
-    return from_frame(
+    table = from_frame(
         frame,
         options.get("target", card.target),
         categorical=card.categorical,
@@ -73,3 +74,4 @@ def to_table(frame: pd.DataFrame, card: Card, options: Mapping[str, Any]) -> Tab
         other=options.get("other"),
         order=tuple(card.class_counts),
     )
+    return from_columns(table, card.pixels) if card.pixels else table

@@ -1,0 +1,63 @@
+"""Images from other forms of them: columns of a table, codes of classes, parts of a whole."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from imbench.contract.errors import DataError
+from imbench.contract.records import Card, Pixels
+from imbench.data.canonical import Table
+
+GRAY, RGB = ("gray",), ("red", "green", "blue")
+_NAMES = {len(names): names for names in (GRAY, RGB)}
+
+
+def channel_names(channels: int) -> tuple[str, ...]:
+    """``gray`` or ``red, green, blue``; `DataError` for another number of channels."""
+    if channels not in _NAMES:
+        raise DataError(f"images must have 1 channel (gray) or 3 (red, green, blue), got {channels}")
+    return _NAMES[channels]
+
+
+def image_table(x: np.ndarray, y: np.ndarray, labels: tuple[str, ...]) -> Table:
+    """A table of images ``(rows, channels, height, width)`` uint8 with class numbers ``(rows,)`` into ``labels``."""
+    names = channel_names(x.shape[1])
+    return Table(x, names, ((),) * len(names), y.astype(np.int64), labels)
+
+
+def coded_table(x: np.ndarray, codes: np.ndarray, card: Card) -> Table:
+    """A table of images whose classes are coded as numbers: code k is the k-th class of the card.
+
+    Raises `DataError` for a code that is no number of a class.
+    """
+    labels = tuple(card.class_counts)
+    codes = codes.astype(np.int64).ravel()
+    wrong = codes[(codes < 0) | (codes >= len(labels))]
+    if len(wrong):
+        raise DataError(f"{card.name}: an image has the class number {wrong[0]}; there are {len(labels)} classes")
+    return image_table(x, codes, labels)
+
+
+def from_columns(table: Table, pixels: Pixels) -> Table:
+    """The gray images that the columns of a table are: ``(rows, features)`` -> ``(rows, 1, height, width)`` uint8.
+
+    ``rint(value * 255 / brightest)``, so 0 … 16 become 0, 16, 32, … 239, 255: one number each.
+
+    Raises `DataError` if there are more or fewer columns than pixels, or a value is missing or not in 0 … brightest.
+    """
+    count = pixels.height * pixels.width
+    if table.x.shape[1] != count:
+        raise DataError(f"{table.x.shape[1]} columns are not the {count} pixels of {pixels.height} x {pixels.width}")
+    outside = np.argwhere(~((table.x >= 0) & (table.x <= pixels.brightest)))
+    if len(outside):
+        row, column = outside[0]
+        value = table.x[row, column]
+        raise DataError(f"row {row}, column {table.names[column]!r}: {value} is no pixel in 0 … {pixels.brightest:g}")
+    gray = np.rint(table.x * (255.0 / pixels.brightest)).astype(np.uint8)
+    image = gray.reshape(-1, 1, pixels.height, pixels.width)
+    return image_table(image.repeat(pixels.enlarge, axis=2).repeat(pixels.enlarge, axis=3), table.y, table.labels)
+
+
+def first_of_each(y: np.ndarray, rows: int) -> np.ndarray:
+    """Numbers of the first so many rows of each class, in the order of the whole; all of a class that has fewer."""
+    return np.sort(np.concatenate([np.flatnonzero(y == k)[:rows] for k in np.unique(y)]))

@@ -1,0 +1,84 @@
+"""Images from the files their authors publish, each checked by its checksum before anything reads it."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import pickle
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from imbench.contract.records import Card
+from imbench.data.canonical import Table
+from imbench.data.pixels import coded_table, first_of_each
+from imbench.data.sources.downloads import download
+from imbench.data.sources.image_formats import FORMATS
+from imbench.data.sources.network import SourceError
+
+# What libraries raise for a file that is not what its name says.
+_DAMAGE = (
+    KeyError, IndexError, ValueError, OSError, EOFError, zlib.error,
+    gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError, pickle.UnpicklingError,
+)  # fmt: skip
+
+
+def from_images(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
+    """Read ``files`` in this ``format``; class number k is the k-th class of the card."""
+    paths = [obtain(file, downloads) for file in options["files"]]
+    try:
+        pixels, codes = FORMATS[options["format"]].read(paths, options)
+    except _DAMAGE as error:
+        names = ", ".join(path.name for path in paths)
+        raise SourceError(f"{names} cannot be read as {options['format']}: {error}") from None
+    if len(pixels) != len(codes):
+        raise SourceError(f"{paths[0].name} has {len(pixels):,} images and {len(codes):,} labels")
+    if "first_of_each" in options:
+        kept = first_of_each(codes, options["first_of_each"])
+        pixels, codes = pixels[kept], codes[kept]
+    return coded_table(pixels, codes, card)
+
+
+def obtain(file: Mapping[str, str], downloads: Path) -> Path:
+    """The file on this disk, with its checksum right: at its ``path``, kept from before, or fetched from its ``url``.
+
+    Raises `SourceError` for one that is missing, cannot be fetched, or has another checksum.
+    """
+    path = kept_path(file, downloads)
+    if not path.is_file():
+        if "url" not in file:
+            raise SourceError(f"{path} does not exist")
+        _fetch(file, path)
+    for kind, name in (("sha256", "SHA-256"), ("md5", "MD5")):
+        if kind in file and (found := _digest(path, kind)) != file[kind]:
+            raise SourceError(f"{path} has {name} {found[:12]}…, the card says {file[kind][:12]}…; replace that file")
+    return path
+
+
+def kept_path(file: Mapping[str, str], downloads: Path) -> Path:
+    """Where the file lies, or will once it is fetched: datasets made of one archive share it."""
+    if "path" in file:
+        return Path(file["path"])
+    folder = (file.get("md5") or file["sha256"])[:8]  # files of several datasets have one name
+    return downloads / folder / Path(urlsplit(file["url"]).path).name
+
+
+def _fetch(file: Mapping[str, str], path: Path) -> None:
+    known = f"sha256:{file['sha256']}" if "sha256" in file else f"md5:{file['md5']}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        try:
+            os.replace(download(file["url"], known, Path(folder)), path)
+        except SourceError as error:
+            raise SourceError(f"{error} (one that you have belongs at {path})") from None
+
+
+def _digest(path: Path, kind: str) -> str:
+    with open(path, "rb") as opened:
+        return hashlib.file_digest(opened, kind).hexdigest()

@@ -194,12 +194,12 @@ def step_parts(shape, name):
 
 
 def in_processes(what, *words, count=1, threads=1):
-    """The numbers of a function of this module, measured by this many processes at the same time.
+    """The numbers of a function of a module that can be run, measured by this many processes at the same time.
 
     They keep freed memory as workers do, whatever it is that they measure.
     """
     environment = MEMORY_VARIABLES | os.environ | {"OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, "-m", "tests.benchmarks.nets", what.__name__, *words]
+    command = [sys.executable, "-m", what.__module__, what.__name__, *words]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(count)]
     return [[float(word) for word in process.communicate()[0].split()] for process in processes]
 

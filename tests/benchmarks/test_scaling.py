@@ -63,7 +63,7 @@ def test_rows(benchmark, table_of, tmp_path, rows, capsys):
     assert peak < MOST_BYTES
 
 
-@pytest.mark.parametrize("nets", [20, 200, 1000])
+@pytest.mark.parametrize("nets", [2, 20, 200, 1000])
 def test_nets(benchmark, table_of, tmp_path, nets, capsys):
     if benchmark.disabled:
         pytest.skip("timings are taken by tox -e benchmark")

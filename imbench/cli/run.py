@@ -35,6 +35,7 @@ _DEFAULT_SUITE = "tabular"
 @click.option(
     "--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Change a field of the protocol. Repeatable."
 )
+@click.option("--net", metavar="NAME", help="paper, or resnet32 for images; as --set net=NAME.")
 @click.option(
     "--metric", "metrics", multiple=True, metavar="NAME", help="Rank by this one. Repeatable; default: gmean and bbs."
 )
@@ -59,6 +60,7 @@ def run(
     session: Session,
     /,
     settings: tuple[str, ...],
+    net: str | None,
     metrics: tuple[str, ...],
     jobs: int | None,
     device: str,
@@ -87,7 +89,7 @@ def run(
         raise UsageError(f"--rule {rule!r} is no decision rule; there are {', '.join(RULES)}, and {EACH}")
     if request["suite"] is None and not request["datasets"]:
         request["suite"] = _DEFAULT_SUITE
-    request["settings"] = _settings(settings)
+    request["settings"] = _settings([*settings, f"net={net}"] if net else settings)
     request["strategies"] = request["strategies"] or None
     if dry_run:
         from imbench.cli.dry_run import show_plan

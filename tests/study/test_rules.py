@@ -42,8 +42,10 @@ def gmean_of(y, decided):
 @given(st.integers(2, 60), st.integers(0, 2**32 - 1), st.sampled_from([None, 1, 3]))
 def test_the_threshold_of_two_classes_is_the_best_of_the_roc_curve(rows, seed, levels):
     y, proba = made(2, rows, seed, levels)
-    # Log-odds, which tell apart what rounds to one probability.
-    fpr, tpr, _ = sk.roc_curve(y, np.log(proba[:, 1].astype(float)) - np.log(proba[:, 0].astype(float)))
+    # Log-odds, which tell apart what rounds to one probability; every threshold, since the g-mean is no line.
+    fpr, tpr, _ = sk.roc_curve(
+        y, np.log(proba[:, 1].astype(float)) - np.log(proba[:, 0].astype(float)), drop_intermediate=False
+    )
     decided = weighted_decisions(proba, tuned_weights(y, proba))
     assert gmean_of(y, decided) == pytest.approx(np.sqrt(tpr * (1 - fpr)).max())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import math
 import os
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
 
 # Where nothing says how wide lines may be (a file, a pipe), rows are not folded.
 _UNLIMITED = 1000
+# Parts of a JSON text that are put together before they are written.
+_TOKENS = 100_000
 
 
-def emit(text: str) -> None:
-    """Print a part of the result on stdout."""
+def emit(text: str | Iterable[str]) -> None:
+    """Print a part of the result on stdout; pieces of one are written as they come, and never held together."""
     try:
-        sys.stdout.write(text + "\n")
+        sys.stdout.writelines([text] if isinstance(text, str) else text)
+        sys.stdout.write("\n")
         sys.stdout.flush()
     except BrokenPipeError:
         # `| head` has seen enough. What follows, and Python's own flush at exit, goes nowhere instead of failing.
@@ -33,7 +37,8 @@ def emit(text: str) -> None:
 
 def emit_json(value: Any) -> None:
     """Print a result as JSON; what is undefined (NaN) is null."""
-    emit(json.dumps(_plain(value), indent=2, allow_nan=False))
+    tokens = json.JSONEncoder(indent=2, allow_nan=False).iterencode(_plain(value))
+    emit(iter(lambda: "".join(itertools.islice(tokens, _TOKENS)), ""))
 
 
 def say(text: str) -> None:

@@ -1,8 +1,5 @@
 """What imbench asks of every strategy."""
 
-import pytest
-
-pytest.importorskip("imbench.checks")
 from imbench.checks import strategy_checks
 
 

@@ -1,11 +1,9 @@
 """The public conformance suite, for every strategy of the package."""
 
-import pytest
-
-checks = pytest.importorskip("imbench.checks")
+from imbench.checks import strategy_checks
 
 
-@checks.strategy_checks(
+@strategy_checks(
     "random-over",
     "random-under",
     "sqrt-sampling",

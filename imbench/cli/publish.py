@@ -34,7 +34,7 @@ def publish(
 
     The folder can be served by any static host, or opened from disk. Publishing another store adds a page.
     """
-    from imbench.cli.reproduce import commands, modalities
+    from imbench.cli.described import commands, modalities
     from imbench.study.publish import publish as publish_store
     from imbench.study.report import Options
 

@@ -49,7 +49,7 @@ def report(
     """
     if folder and context.get_parameter_source("store") is click.core.ParameterSource.COMMANDLINE and folder != store:
         raise UsageError(f"the store is given twice, as {folder} and as --store {store}; keep one")
-    from imbench.cli.reproduce import commands, modalities
+    from imbench.cli.described import commands, modalities
     from imbench.registry import Registry
     from imbench.study.report import Options, write_report
     from imbench.study.results import load

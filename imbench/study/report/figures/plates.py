@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from imbench.study.report.figures.scene import COLOURS, SERIES, SHAPES, Line, Mark, Scene, Words, polygon
@@ -23,7 +24,12 @@ _SETTINGS: dict[str, Any] = {
     "svg.hashsalt": "imbench",
     "font.family": "DejaVu Sans",
 }
-_METADATA: dict[str, dict[str, Any]] = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None}}
+METADATA: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None},
+    "png": {"Software": None},
+}
+PNG_DPI = 160
 
 # Points of paper for a pixel of a scene: 520 pixels are 5.4 inches, text of 12 pixels is 9 points.
 POINTS = 0.75
@@ -37,8 +43,8 @@ def settings() -> Any:
     return {**plain, **_SETTINGS}
 
 
-def plates(scene: Scene) -> dict[str, bytes]:
-    """The files of a scene, by format."""
+def plates(scene: Scene, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
+    """The files of a scene, by format; ``png`` may be asked for besides `FORMATS`."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -51,9 +57,9 @@ def plates(scene: Scene) -> dict[str, bytes]:
         for mark in scene.marks:
             _DRAW[type(mark)](axes, mark)
         written = {}
-        for kind in FORMATS:
+        for kind in formats:
             sink = io.BytesIO()
-            figure.savefig(sink, format=kind, metadata={**_METADATA[kind], "Title": scene.title})
+            figure.savefig(sink, format=kind, metadata={**METADATA[kind], "Title": scene.title}, dpi=PNG_DPI)
             written[kind] = sink.getvalue()
     return written
 

@@ -1,0 +1,44 @@
+"""Which tables and figures of the paper can be made again, and where."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from imbench.contract.errors import UsageError
+
+if TYPE_CHECKING:
+    from imbench.reproduce.exhibit import Exhibit
+    from imbench.reproduce.workshop import Workshop
+
+ALL = "all"
+
+# Each a function from a workshop to an exhibit; imported when asked for.
+EXHIBITS = {
+    "table1": "imbench.reproduce.table1:table1",
+    "table2": "imbench.reproduce.table2:table2",
+    "figure1": "imbench.reproduce.surfaces:figure1",
+    "figure2": "imbench.reproduce.synthetic:figure2",
+    "figure3": "imbench.reproduce.synthetic:figure3",
+    "figure4": "imbench.reproduce.densities:figure4",
+    "figure5": "imbench.reproduce.gains:figure5",
+    "figure6": "imbench.reproduce.gains:figure6",
+    "figure7": "imbench.reproduce.sensitivity:figure7",
+    "figure8": "imbench.reproduce.harm:figure8",
+}
+
+
+def chosen(names: Sequence[str]) -> list[str]:
+    """The exhibits asked for, in the paper's order, each once. Raises UsageError for one that does not exist."""
+    for name in names:
+        if name != ALL and name not in EXHIBITS:
+            raise UsageError(f"the paper has no {name!r} to reproduce; choose {', '.join(EXHIBITS)} or {ALL}")
+    return [name for name in EXHIBITS if name in names or ALL in names]
+
+
+def make(name: str, workshop: Workshop) -> Exhibit:
+    """Make one exhibit; what is lacking is trained first."""
+    module, _, function = EXHIBITS[name].partition(":")
+    maker = cast("Callable[[Workshop], Exhibit]", getattr(importlib.import_module(module), function))
+    return maker(workshop)

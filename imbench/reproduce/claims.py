@@ -59,8 +59,11 @@ CNN = tuple(
 
 def claims(workshop: Workshop) -> Exhibit:
     """The table of verdicts: dense nets on the tabular configurations, CNNs on images."""
-    tabular = workshop.train(TABULAR, suite="tabular")
-    images = workshop.train_images(IMAGE)
+    return claims_of(workshop.train(TABULAR, suite="tabular"), workshop.train_images(IMAGE))
+
+
+def claims_of(tabular: Results, images: Results) -> Exhibit:
+    """The exhibit that these results make."""
     frame = pd.DataFrame([*_verdicts(DENSE, tabular, TABULAR), *_verdicts(CNN, images, TABULAR)])
     held = int((frame["verdict"] == HOLDS).sum())
     return Exhibit(

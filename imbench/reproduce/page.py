@@ -21,10 +21,11 @@ _MOST = 4
 # A vector file of more bytes than this is slower to show than pixels.
 _LARGE_SVG = 400_000
 _OWN_STYLE = """
-figure img{max-width:100%;height:auto;background:#fff;border-radius:3px}
+figure img{display:block;max-width:100%;height:auto;background:#fff;border-radius:3px}
 .pair h2{border:0;margin-top:.6rem}
 main li{max-width:62rem;margin:.2rem 0}
-td,tbody th{white-space:normal;min-width:4rem;max-width:34rem}
+td,tbody th{max-width:34rem}tbody td{white-space:normal}
+thead th{white-space:normal}
 """
 
 

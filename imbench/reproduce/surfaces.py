@@ -14,7 +14,7 @@ from imbench.protocols import load_protocol
 from imbench.registry import strategy
 from imbench.reproduce.exhibit import Exhibit, Numbers
 from imbench.reproduce.ring import MAJORITY, MINORITY, TESTED, Rings, points, posterior, rings
-from imbench.reproduce.spread import Spread, readable, spreads
+from imbench.reproduce.spread import Spread, percent, readable, spreads
 from imbench.study.metrics import METRICS
 from imbench.study.report.words import counted, number
 
@@ -134,10 +134,10 @@ def figure1(workshop: Workshop) -> Exhibit:
             "(imbalanced-learn) on the whole training set, as the figure's caption may be read, and takes about twice "
             "as many gradient steps. The paper does not state the figure's α: remix has that of its tables, 0.1.",
             f"The area is of p > 0.5 no further than {REACH:g} from the centre. On rays from the centre, the band is "
-            f"the mean length of {BAND[0]:g} < p < {BAND[1]:g}, and the fall that of p between {BAND[0]:.0%} and "
-            f"{BAND[1]:.0%} of its largest value on the ray, which a net that is nowhere sure of the minority may have "
-            "below 0.9. The gradient is the mean of its norm along the boundary. Whether the fall is linear is not "
-            f"measured. Metrics are on {sum(TESTED):,} further points, {TESTED[1]} of them of the minority. 95 % "
+            f"the mean length of {BAND[0]:g} < p < {BAND[1]:g}, and the fall that of p between {percent(BAND[0], 0)} "
+            f"and {percent(BAND[1], 0)} of its largest value on the ray, which is low for a net that is nowhere sure "
+            "of the minority. The gradient is the mean of its norm along the boundary. Whether the fall is linear is "
+            f"not measured. Metrics are on {sum(TESTED):,} further points, {TESTED[1]} of them of the minority. 95 % "
             "intervals over the nets.",
             *(["A smoke run trains for few epochs: its surfaces say nothing."] if workshop.is_smoke else []),
         ),
@@ -212,17 +212,18 @@ def found_of(measured: dict[str, list[dict[str, float]]], frame: pd.DataFrame) -
     def times(name: str, other: str, key: str) -> int:
         return sum(a[key] > b[key] for a, b in zip(measured[name], measured[other], strict=True))
 
-    def each(key: str) -> str:
-        return ", ".join(f"{Spread.of([one[key] for one in measured[name]]).said()} {name}" for name in NETS)
+    def each(key: str, digits: int = 2) -> str:
+        return ", ".join(f"{Spread.of([one[key] for one in measured[name]]).said(digits)} {name}" for name in NETS)
 
-    def exact(key: str, prior: str = balanced) -> str:
-        return number(cell(frame, prior, key), 2)
+    def exact(key: str, prior: str = balanced, digits: int = 2) -> str:
+        return number(cell(frame, prior, key), digits)
 
     pushed = [is_above(name, BASELINE, "area") for name in (SMOTE, REMIX)]
     smooth = {
         other: [is_above(REMIX, other, "fall"), is_above(other, REMIX, "gradient")] for other in (BASELINE, SMOTE)
     }
     calibrated = [is_above(other, REMIX, "bbs") for other in (BASELINE, SMOTE)]
+    best = min(NETS, key=lambda net: cell(frame, net, "brier"))
     closest = min(NETS, key=lambda net: abs(cell(frame, net, "fall") - cell(frame, balanced, "fall")))
     return (
         f"Area of p > 0.5: {each('area')}. batch-smote is above the baseline in {times(SMOTE, BASELINE, 'area')} "
@@ -233,14 +234,18 @@ def found_of(measured: dict[str, list[dict[str, float]]], frame: pd.DataFrame) -
         f"Length of the fall: {each('fall')}; exact, of balanced classes, {exact('fall')}, to which {closest} comes "
         f"closest. Gradient at the boundary: {each('gradient')}; exact {exact('gradient')}. "
         + " ".join(
-            f"{_sentence(_verdict(holds, f'ReMix falls more smoothly than {other}'))}"
+            f"{_sentence(_verdict(holds, f'ReMix falls more smoothly than {_CALLED[other]}'))}"
             for other, holds in smooth.items()
         ),
-        f"Balanced Brier score: {each('bbs')}; exact {exact('bbs')}; "
-        f"{_verdict(calibrated, 'ReMix is better calibrated than both others')}, in that score. Plain Brier score, "
-        f"under the natural prior: {each('brier')}; exact {exact('brier', natural)}.",
+        f"Balanced Brier score: {each('bbs', 3)}; exact {exact('bbs', digits=3)}; "
+        f"{_verdict(calibrated, 'ReMix is better calibrated than the baseline and batch-smote')}, in that score. Plain "
+        f"Brier score, under the natural prior: {each('brier', 3)}; exact {exact('brier', natural, 3)}: there {best} "
+        "is best.",
         f"G-mean: {each('gmean')}; exact, of balanced classes, {exact('gmean')}.",
     )
+
+
+_CALLED = {BASELINE: "the baseline", SMOTE: "batch-smote"}
 
 
 def _sentence(text: str) -> str:

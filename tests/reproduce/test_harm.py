@@ -42,6 +42,19 @@ def test_a_sample_is_harmful_if_a_plain_loop_finds_a_third_class_nearest(spec):
     assert 0 < bad.sum() < len(bad)
 
 
+@pytest.mark.parametrize("name", ["remix", "mixup"])
+def test_what_is_mixed_is_known_even_where_a_share_next_to_one_hides_it(name):
+    x, y = data(rows=240, classes=3)[0], np.arange(240) % 3
+    numbers = draw(len(y), 60, 400, np.random.default_rng(0))
+    held = np.stack([np.bincount(y[batch], minlength=3) for batch in numbers]) / 60
+    # A random permutation pairs two rows of a class as often as chance has it; ReMix holds each class equally often.
+    known = {"mixup": 1 - (held**2).sum(axis=1).mean(), "remix": 2 / 3}[name]
+    mixed = mixtures(f"{name}:alpha=0.02", x, y, 3, numbers, "test")
+    assert mixed.is_mixed.mean() == pytest.approx(known, abs=0.015)
+    hidden = (mixed.y > 0).sum(axis=1) < 2
+    assert (hidden & mixed.is_mixed).mean() > 0.1
+
+
 def on_a_line(alpha_shares):
     """Mixtures of class 0, at −1, and class 1, at 1, with these shares; class 2 is at 0."""
     y = np.array([[share, 1 - share, 0.0] for share in alpha_shares], dtype=np.float32)

@@ -141,7 +141,7 @@ def form_of(architecture: Architecture, device: torch.device | str = "cpu") -> F
 
 @functools.cache
 def pooled() -> type[Pooled] | None:
-    """The form with a compiled kernel, compiled on its first import on a machine; None, with one notice, without Numba."""
+    """The form with a kernel, which compiles on its first import on a machine; None, with one notice, without Numba."""
     try:
         from imbench.engine.pooled import Pooled
     except ImportError as error:

@@ -44,7 +44,7 @@ PANEL = VECTORS * LANES
 TOGETHER = 8 if _WIDE else 2
 
 # Columns of the plan, one row for each of the two convolutions: channels, height and width of what enters, channels and
-# pooled height and width of what leaves.
+# pooled height and width of what leaves, and a window's side.
 INPUTS, HEIGHT, WIDTH, OUTPUTS, DOWN, ACROSS, SIDE = range(7)
 
 _FASTMATH = {"contract", "arcp", "nsz", "reassoc", "afn"}
@@ -86,6 +86,17 @@ def _held(builder: ir.IRBuilder, values: Sequence[Any]) -> list[Any]:
     return places
 
 
+def _largest(builder: ir.IRBuilder, values: Sequence[Any]) -> tuple[Any, Any]:
+    """In each lane the largest value and its number, the first of equals; NaN where there is one."""
+    best, code = values[0], ir.Constant(_CODES, [0] * LANES)
+    for number, value in enumerate(values[1:], start=1):
+        larger = builder.fcmp_ordered(">", value, best)
+        better = builder.or_(larger, builder.fcmp_unordered("uno", value, value))
+        best = builder.select(better, value, best)
+        code = builder.select(better, ir.Constant(_CODES, [number] * LANES), code)
+    return best, code
+
+
 @contextmanager
 def _counted(builder: ir.IRBuilder, count: Any) -> Iterator[Any]:
     with cgutils.for_range(builder, count) as loop:
@@ -99,6 +110,9 @@ def _tile(typingctx, x, x_at, side, row, pixel, w, w_at, b, b_at, places, h, h_a
     ``x[x_at]`` is the first pixel of the first window, a row of pixels being ``row`` floats and a pixel ``pixel``;
     ``w`` holds ``(3 * 3 * inputs, PANEL)`` from ``w_at``. Of each place `PANEL` values go to ``h`` and, which of the
     four was the largest (the first of equals), to ``codes``, both from ``h_at``, places ``channels`` apart.
+
+    A window's ``side`` is a number of the caller's: the compiler would unroll a loop of three known steps, and then
+    move the sums between registers and memory.
     """
     n = types.intp
     sig = types.void(x, n, n, n, n, w, n, b, n, n, h, n, codes, n)
@@ -123,30 +137,24 @@ def _tile(typingctx, x, x_at, side, row, pixel, w, w_at, b, b_at, places, h, h_a
             sums = {at: _held(builder, begin) for at in windows}
             with _counted(builder, side_) as down:
                 line = builder.gep(source, [builder.mul(down, row_)])
-                starts = {
-                    (i, j): builder.gep(line, [builder.add(builder.mul(_INDEX(i), row_), builder.mul(_INDEX(j), pixel_))])
-                    for i, j in windows
-                }
+                offsets = [
+                    builder.add(builder.mul(_INDEX(i), row_), builder.mul(_INDEX(j), pixel_)) for i, j in windows
+                ]
+                starts = {at: builder.gep(line, [offset]) for at, offset in zip(windows, offsets, strict=True)}
                 panel = builder.gep(weights, [builder.mul(builder.mul(down, window), _INDEX(PANEL))])
                 with _counted(builder, window) as k:
                     here = builder.gep(panel, [builder.mul(k, _INDEX(PANEL))])
                     vectors = [_read(builder, here, v * LANES) for v in range(VECTORS)]
-                    for place in windows:
-                        factor = _splat(builder, builder.load(builder.gep(starts[place], [k])))
-                        for vector, held in zip(vectors, sums[place], strict=True):
+                    for at in windows:
+                        factor = _splat(builder, builder.load(builder.gep(starts[at], [k])))
+                        for vector, held in zip(vectors, sums[at], strict=True):
                             builder.store(_times_plus(builder, factor, vector, builder.load(held)), held)
             for place in range(size):
                 to = builder.mul(_INDEX(place), channels_)
+                corners = [(i, POOL * place + j) for i in range(POOL) for j in range(POOL)]
                 for v in range(VECTORS):
-                    four = [builder.load(sums[i, POOL * place + j][v]) for i in range(POOL) for j in range(POOL)]
-                    best, code = four[0], ir.Constant(_CODES, [0] * LANES)
-                    for number, value in enumerate(four[1:], start=1):
-                        larger = builder.fcmp_ordered(">", value, best)
-                        lost = builder.fcmp_unordered("uno", value, value)  # NaN goes through
-                        better = builder.or_(larger, lost)
-                        best = builder.select(better, value, best)
-                        code = builder.select(better, ir.Constant(_CODES, [number] * LANES), code)
-                    best = builder.select(builder.fcmp_ordered("<", best, zero), zero, best)
+                    best, code = _largest(builder, [builder.load(sums[corner][v]) for corner in corners])
+                    best = builder.select(builder.fcmp_ordered("<", best, zero), zero, best)  # keeps NaN
                     _write(builder, best, builder.gep(values, [to]), v * LANES)
                     _write(builder, code, builder.gep(chosen, [to]), v * LANES)
             builder.branch(end)
@@ -172,7 +180,10 @@ def _pass_back(typingctx, x, x_at, dx, dx_at, w, w_at, g, g_at, deltas, windows,
         source, back = _at(context, builder, of[0], x_, x_at_), _at(context, builder, of[2], dx_, dx_at_)
         weights, gradient = _at(context, builder, of[4], w_, w_at_), _at(context, builder, of[6], g_, g_at_)
         first = _INDEX(0)
-        delta_at, window_at = _at(context, builder, of[8], deltas_, first), _at(context, builder, of[9], windows_, first)
+        delta_at, window_at = (
+            _at(context, builder, of[8], deltas_, first),
+            _at(context, builder, of[9], windows_, first),
+        )
         row = [_read(builder, weights, offset) for offset in offsets]
         sums = _held(builder, [_read(builder, gradient, offset) for offset in offsets])
         with _counted(builder, count_) as i:
@@ -203,7 +214,10 @@ def _add_windows(typingctx, x, x_at, row, g, g_at, g_row, deltas, windows, first
         x_, x_at_, row_, g_, g_at_, g_row_, deltas_, windows_, first_, places_, channels_ = args
         of = signature.args
         source, gradient = _at(context, builder, of[0], x_, x_at_), _at(context, builder, of[3], g_, g_at_)
-        delta_at, window_at = _at(context, builder, of[6], deltas_, first_), _at(context, builder, of[7], windows_, first_)
+        delta_at, window_at = (
+            _at(context, builder, of[6], deltas_, first_),
+            _at(context, builder, of[7], windows_, first_),
+        )
         homes = [builder.gep(gradient, [builder.mul(_INDEX(i), g_row_)]) for i in range(TOGETHER * WINDOW)]
         sums = _held(builder, [_read(builder, home) for home in homes])
         rows = [builder.mul(_INDEX(down), row_) for down in range(WINDOW)]

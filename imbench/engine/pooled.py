@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -31,7 +32,7 @@ class Pooled:
         self._channels = architecture.channels
         channels = (self._inputs, *self._channels)
         plans = []
-        for inputs, outputs in zip(channels[:-1], channels[1:], strict=True):
+        for inputs, outputs in itertools.pairwise(channels):
             after = [(side - WINDOW + 1) // POOL for side in sides]
             plans.append([inputs, *sides, outputs, *after, WINDOW])
             sides = after
@@ -80,7 +81,7 @@ class Pooled:
             (self._channels[0], room.second, gradients[2]),
         ):
             known = torch.from_numpy(found)[..., : WINDOW * inputs]
-            into.copy_(known.unflatten(-1, (WINDOW, inputs)).permute(0, 1, 4, 2, 3))
+            into.copy_(known.reshape(*into.shape[:2], WINDOW, WINDOW, inputs).permute(0, 1, 4, 2, 3))
 
     def forget(self) -> None:
         """See `Form.forget`."""

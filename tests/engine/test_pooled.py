@@ -116,9 +116,10 @@ def test_narrower_or_wider_registers_give_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_pixel_that_is_not_finite_shows_in_the_loss(value):
-    net, x = Cnn((3, 12, 12), 2), torch.rand(1, 2, 4, 3, 12, 12)
-    x[0, 1, 2, 1, 5, 5] = value
+@pytest.mark.parametrize("place", [0, 6, 13])  # the last is in one window alone, the last of its pool
+def test_a_pixel_that_is_not_finite_shows_in_the_loss(value, place):
+    net, x = Cnn((3, 14, 14), 2), torch.rand(1, 2, 4, 3, 14, 14)
+    x[0, 1, 2, 1, place, place] = value
     y = torch.eye(2)[[0, 1, 0, 1]].expand(1, 2, 4, 2)
     nets = StackedNets(net, [net.weights(np.random.default_rng(0))], [None], Plain(), PROTOCOL)
     info, noise = TrainingInfo(torch.ones(1, 1, 2)), Noise([None], (1,))

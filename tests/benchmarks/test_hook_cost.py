@@ -64,7 +64,7 @@ STRATEGIES = {"compiled": Focal(), "autograd": Hard(), "mixing": Mixing()}
 
 
 def hook_cost(hook, shape):
-    """Microseconds of the core's own time a net and step, of the baseline and with the hook, in turn with each other."""
+    """Microseconds of the core's own time a net and step, of the baseline and with the hook, in turn."""
     features, size, rows, *_ = SHAPES[shape]
     data, protocol = made(features, rows), Protocol(batch_size=size)
     kinds = [Epochs(FusedNets, data, protocol, strategy) for strategy in (Baseline(), STRATEGIES[hook])]

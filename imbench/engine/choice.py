@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from imbench.contract.hidden import HiddenMixStrategy
 from imbench.contract.strategy import BatchStrategy
 from imbench.engine.forms import pooled
 from imbench.engine.stacked import StackedNets
@@ -23,8 +24,11 @@ Engine = type["StackedNets"] | type["FusedNets"]
 
 
 def engine_for(strategy: BatchStrategy, device: torch.device, modality: str = "tabular") -> Engine:
-    """The kind of nets to train: for tables on a CPU the fused ones, unless the strategy has a forward of its own."""
-    own_forward = strategy.overrides("forward")
+    """The kind of nets to train: for tables on a CPU the fused ones, unless the strategy has a forward of its own.
+
+    A forward pass that only mixes rows as the strategy states is one that the fused nets know.
+    """
+    own_forward = strategy.overrides("forward") and not isinstance(strategy, HiddenMixStrategy)
     general = device.type != "cpu" or own_forward or modality != "tabular"
     return StackedNets if general else _fused() or StackedNets
 

@@ -1,0 +1,284 @@
+"""Figure 8: mixtures of two classes that lie nearest to a third, drawn in the plane and counted on real data."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imbench.contract.errors import DataError, UsageError
+from imbench.contract.streams import stream
+from imbench.data.folds import make_folds
+from imbench.data.preprocess import apply, fit
+from imbench.protocols import load_protocol
+from imbench.registry import dataset as load_dataset
+from imbench.registry import strategy
+from imbench.reproduce.exhibit import Exhibit, Numbers
+from imbench.reproduce.mini_batches import draw, feed
+from imbench.reproduce.spread import HALF, Spread, percent, spreads
+from imbench.study.report.words import counted, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from imbench.contract.protocol import Protocol
+    from imbench.contract.records import Dataset, Preprocessing
+    from imbench.reproduce.exhibit import Plate
+    from imbench.reproduce.workshop import Workshop
+
+TABULAR = ("epileptic_seizure", "optdigits", "landsat_satellite")
+IMAGES = "cifar10_10k"
+IRS = (0.25, 0.1, 0.05)
+# α of 1 draws λ uniformly.
+ALPHAS = (0.1, 0.3, 0.5, 1.0)
+STRATEGIES = ("remix", "mixup")
+# λ between these is well in the middle.
+MIDDLE = (0.25, 0.75)
+# Of the samples of a mini-batch of images, whose distances take time, so many are looked at on average.
+IMAGES_KEPT = 16
+
+
+@dataclass(frozen=True)
+class _Amount:
+    """Datasets, ratios, repeats of the splits (on images ``image_repeats``), and mini-batches of each."""
+
+    datasets: tuple[str, ...]
+    irs: tuple[float, ...]
+    repeats: int
+    image_repeats: int
+    batches: int
+
+    @classmethod
+    def of(cls, workshop: Workshop) -> _Amount:
+        if workshop.is_smoke:
+            return cls(TABULAR[1:], IRS[1:2], 2, 0, 10)
+        return cls((*TABULAR, IMAGES), IRS, 10, 5, 40)
+
+
+@dataclass(frozen=True, eq=False)
+class Mixed:
+    """Samples that a strategy made.
+
+    Parameters
+    ----------
+    x : ``(rows, features)``
+    y : ``(rows, classes)`` soft labels
+    parents : ``(rows, classes)`` bool, the classes of the two rows mixed, one class where both are of it
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    parents: np.ndarray
+
+    @property
+    def is_mixed(self) -> np.ndarray:
+        """``(rows,)`` bool: of two different classes, however little of one of them."""
+        return np.asarray(self.parents.sum(axis=1) == 2)
+
+    def take(self, rows: np.ndarray) -> Mixed:
+        """These samples of them."""
+        return Mixed(self.x[rows], self.y[rows], self.parents[rows])
+
+
+def figure8(workshop: Workshop) -> Exhibit:
+    """Harmful interpolation: the three-class illustration, and how often it happens on the real datasets."""
+    from imbench.reproduce.harm_plates import illustration, shares_plate
+
+    amount = _Amount.of(workshop)
+    counts, controls, lacking = _counted(workshop, amount)
+    tables: tuple[Numbers, ...] = ()
+    plates: tuple[Plate, ...] = (illustration(),)
+    if len(counts):
+        tables = (
+            Numbers("summary", "ReMix's samples of two classes nearest to a third, in percent", summary(counts)),
+            Numbers("third-class", "Mixed samples nearest to a third class", counts, shown=False),
+            Numbers("real-rows", "Real rows held out whose nearest training row is of another class", controls),
+        )
+        plates = (*plates, shares_plate(counts))
+    left_out = [f"{name} is left out: {reason}" for name, reason in lacking]
+    if workshop.is_smoke:
+        left_out.append("A smoke run counts on a few configurations only.")
+    return Exhibit(
+        "figure8",
+        "Harmful interpolation between dispersed samples of opposing classes",
+        (
+            "In a three-class problem a mixture of two classes can lie among samples of the third, where its soft "
+            "label contradicts the data.",
+            "Such samples may be why ReMix's advantage is smaller on multi-class data.",
+            "A small α keeps mixtures next to the rows they are made of, at some cost in calibration.",
+        ),
+        found_of(counts, controls) if len(counts) else ("No dataset could be reached, so nothing was counted.",),
+        tables,
+        plates,
+        (
+            "Training rows are those of the first fold of each repeat of the protocol's cross-validation, "
+            "standardised as the net sees them (images: pixels / 255); mini-batches have the protocol's size. A sample "
+            "is harmful if its nearest training row (Euclidean) is of neither class it is mixed of.",
+            f"{counted(amount.repeats, 'repeat')} of each configuration, {amount.batches} mini-batches in each. 95 % "
+            "intervals are over the repeats, whose training rows overlap.",
+            *([_SUBSET.format(amount.image_repeats)] if IMAGES in set(counts.get("dataset", ())) else []),
+            "The paper shows an illustration only and counts nothing.",
+            *left_out,
+        ),
+    )
+
+
+_SUBSET = (
+    "CIFAR-10 is a subset, the first 1,000 training images of each class (cifar10_10k), with {} repeats, and "
+    f"{IMAGES_KEPT} samples of a mini-batch on average."
+)
+_EVERYWHERE = "happens on every dataset, as the paper suspects"
+_NOT_EVERYWHERE = "does not happen on every dataset, unlike what the paper suspects"
+
+
+def mixtures(spec: str, x: np.ndarray, y: np.ndarray, classes: int, numbers: np.ndarray, *key: str | int) -> Mixed:
+    """What a mixing strategy makes of these mini-batches of training rows, and which classes it mixes."""
+    recipe = strategy(spec)
+    features, labels = feed(recipe, x, y, numbers, classes, *key).rows()
+    # What is mixed with what depends on no feature, so one will do.
+    _, halves = feed(recipe, x[:, :1], y, numbers, classes, *key, halves=True).rows()
+    return Mixed(features, labels, halves > MIDDLE[0])
+
+
+def nearest_class(x: np.ndarray, training: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """``(rows,)`` class of the nearest training row, by Euclidean distance; the first of equally near ones."""
+    from sklearn.metrics import pairwise_distances_argmin
+
+    return np.asarray(y[pairwise_distances_argmin(x, training)])
+
+
+def harmful(mixed: Mixed, training: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """``(rows,)`` bool: of two classes, and nearest to a training row of neither."""
+    chosen = np.flatnonzero(mixed.is_mixed)
+    bad = np.zeros(len(mixed.y), dtype=bool)
+    if len(chosen):
+        bad[chosen] = ~mixed.parents[chosen, nearest_class(mixed.x[chosen], training, y)]
+    return bad
+
+
+def shares(mixed: Mixed, training: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """What is counted of some samples; NaN for the share of none.
+
+    ``mixed``: share of samples that are of two classes; ``of_mixed``, ``of_all``: share of those, and of all, that are
+    harmful; ``of_middle``: share of those with λ in `MIDDLE`.
+    """
+    bad = harmful(mixed, training, y)
+    largest = mixed.y.max(axis=1)
+    middle = mixed.is_mixed & (largest <= MIDDLE[1])
+    return {
+        "mixed": float(mixed.is_mixed.mean()),
+        "of_mixed": _share(bad, mixed.is_mixed),
+        "of_all": float(bad.mean()),
+        "of_middle": _share(bad, middle),
+    }
+
+
+def _share(what: np.ndarray, among: np.ndarray) -> float:
+    return float(what[among].mean()) if among.any() else float("nan")
+
+
+def _counted(workshop: Workshop, amount: _Amount) -> tuple[pd.DataFrame, pd.DataFrame, list[tuple[str, str]]]:
+    """Rows for every configuration, strategy and alpha; rows for real data; datasets that cannot be had, and why."""
+    import pandas as pd
+
+    rules = load_protocol(workshop.protocol, workshop.settings)
+    rows: list[dict[str, Any]] = []
+    controls: list[dict[str, Any]] = []
+    lacking = []
+    for name in amount.datasets:
+        try:
+            for ir in amount.irs:
+                data = load_dataset(f"{name}:task=multiclass,ir={ir}", mirror=workshop.data_mirror)
+                modality = data.card.modality
+                protocol = dataclasses.replace(
+                    rules.for_dataset(data.variant.dataset, data.variant.task, modality),
+                    repeats=amount.image_repeats if modality == "image" else amount.repeats,
+                )
+                own, control = _of_variant(data, ir, protocol, amount.batches)
+                rows += own
+                controls.append(control)
+        except (DataError, UsageError) as error:
+            lacking.append((name, str(error).splitlines()[0]))
+    return pd.DataFrame(rows), pd.DataFrame(controls), lacking
+
+
+def _of_variant(
+    data: Dataset, ir: float, protocol: Protocol, batches: int
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    found: dict[tuple[str, float], list[dict[str, float]]] = {}
+    real = []
+    for fold in make_folds(data, protocol):
+        if fold.fold:
+            continue  # one of each repeat: the other fold's training rows are this one's test rows
+        seen = partial(_seen, data, fit(data, fold, protocol.clip))
+        training, y = seen(fold.train), data.y[fold.train]
+        real.append(float((nearest_class(seen(fold.validation), training, y) != data.y[fold.validation]).mean()))
+        key = ("figure8", *data.stream_key, fold.repeat)
+        numbers = draw(len(y), protocol.batch_size, batches, stream(*key, "order"))
+        kept = np.arange(numbers.size)
+        if data.card.modality == "image":
+            kept = stream(*key, "kept").permutation(kept)[: IMAGES_KEPT * batches]
+        for name in STRATEGIES:
+            for alpha in ALPHAS:
+                mixed = mixtures(f"{name}:alpha={alpha}", training, y, data.classes, numbers, *key).take(kept)
+                found.setdefault((name, alpha), []).append(shares(mixed, training, y))
+    about = {"dataset": data.variant.dataset, "ir": ir}
+    rows = [{**about, "strategy": n, "alpha": a, **spreads(many)} for (n, a), many in found.items()]
+    other = Spread.of(real)
+    return rows, {**about, "other_class": other.mean, f"other_class{HALF}": other.half}
+
+
+def _seen(data: Dataset, preprocessing: Preprocessing, rows: np.ndarray) -> np.ndarray:
+    """``(rows, features)``, images flattened, as a net sees them."""
+    return apply(data.x[rows], preprocessing).reshape(len(rows), -1)
+
+
+def summary(counts: pd.DataFrame) -> pd.DataFrame:
+    """ReMix's harmful share of the samples of two classes, in percent: a row a configuration, a column an alpha."""
+    import pandas as pd
+
+    remix = counts[counts["strategy"] == "remix"]
+    rows = []
+    for (name, ir), own in remix.groupby(["dataset", "ir"], sort=False):
+        cells = zip(own["alpha"], 100 * own["of_mixed"], 100 * own[f"of_mixed{HALF}"], strict=True)
+        row: dict[str, object] = {"dataset": name, "IR": ir}
+        rows.append(row | {f"α = {alpha:g}": Spread(mean, half).said(1) for alpha, mean, half in cells})
+    return pd.DataFrame(rows)
+
+
+def found_of(counts: pd.DataFrame, controls: pd.DataFrame) -> tuple[str, ...]:
+    """What the numbers say, and whether they agree with the paper."""
+    remix = counts[counts["strategy"] == "remix"]
+    small, large = min(ALPHAS), max(ALPHAS)
+    names = list(dict.fromkeys(counts["dataset"]))
+
+    def of(column: str, alpha: float, what: pd.DataFrame = remix) -> str:
+        means = what[what["alpha"] == alpha].groupby("dataset")[column].mean()
+        return listed([f"{percent(means[name])} on {name}" for name in names])
+
+    ends = remix.pivot_table("of_mixed", ["dataset", "ir"], "alpha")
+    rising = int((ends[small] < ends[large]).sum())
+    rises = rising == len(ends)
+    happens = bool((remix["of_all"] > 0).all())
+    control = controls.groupby("dataset")["other_class"].mean()
+    wide = counts.pivot_table("of_mixed", ["dataset", "ir", "alpha"], "strategy")
+    more = int((wide["remix"] > wide["mixup"]).sum())
+    return (
+        f"Harmful interpolation {_EVERYWHERE if happens else _NOT_EVERYWHERE}: "
+        f"of ReMix's samples of two classes, {of('of_mixed', small)} lie nearest to a third class at α = {small:g} "
+        f"(means over the ratios); with λ uniform, {of('of_mixed', large)}.",
+        f"Of all of ReMix's samples they are {of('of_all', small)} at α = {small:g}.",
+        f"With λ between {MIDDLE[0]:g} and {MIDDLE[1]:g}, where the label is least certain, they are "
+        f"{of('of_middle', large)} of the samples of two classes (λ uniform).",
+        f"The share at α = {small:g} is below that with λ uniform in {rising} of "
+        f"{counted(len(ends), 'configuration')}: that a small α lessens the harm "
+        f"{'agrees with' if rises else 'does not hold everywhere, unlike in'} the paper.",
+        "For comparison, real rows held out lie nearest to a training row of another class in "
+        + listed([f"{percent(control[name])} on {name}" for name in names])
+        + " of the cases. Where that share is large, classes overlap as they are, and the class of the nearest row "
+        "says little of a mixed one.",
+        f"ReMix's share is larger than MixUp's in {more} of {counted(len(wide), 'comparison')} (dataset, ratio and α).",
+    )

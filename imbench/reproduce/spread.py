@@ -1,0 +1,88 @@
+"""Means over seeds with their spread, and how a sentence says them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from imbench.study.report.words import number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+# What a column of half widths is called after its means' column.
+HALF = "_half"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A mean over seeds and the half width of its 95 % interval (Student's t); NaN half width for one seed.
+
+    >>> Spread.of([1.0, 2.0, 3.0]).said(1)
+    '2.0 ± 2.5'
+    """
+
+    mean: float
+    half: float
+
+    @classmethod
+    def of(cls, values: ArrayLike) -> Spread:
+        """Of ``(seeds,)`` numbers; those that are NaN, where a seed has none to give, are left out."""
+        from scipy.special import stdtrit
+
+        numbers = np.asarray(values, dtype=np.float64)
+        numbers = numbers[~np.isnan(numbers)]
+        count = len(numbers)
+        if count < 2:
+            return cls(float(numbers[0]) if count else float("nan"), float("nan"))
+        error = numbers.std(ddof=1) / np.sqrt(count)
+        return cls(float(numbers.mean()), float(stdtrit(count - 1, 0.975) * error))
+
+    @property
+    def low(self) -> float:
+        """Lower end of the interval."""
+        return self.mean - self.half
+
+    @property
+    def high(self) -> float:
+        """Upper end of the interval."""
+        return self.mean + self.half
+
+    def said(self, digits: int = 2) -> str:
+        """The mean, with the half width where there is one: ``0.83 ± 0.02``."""
+        if np.isnan(self.half):
+            return number(self.mean, digits)
+        return f"{number(self.mean, digits)} ± {number(self.half, digits)}"
+
+
+def spreads(many: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each of the numbers measured on several seeds, and the half width under its name with `HALF`."""
+    row: dict[str, float] = {}
+    for name in many[0]:
+        spread = Spread.of([one[name] for one in many])
+        row |= {name: spread.mean, f"{name}{HALF}": spread.half}
+    return row
+
+
+def readable(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """The columns of these names under those they are given, means with their half widths as text."""
+    import pandas as pd
+
+    columns = {}
+    for name, called in names.items():
+        if f"{name}{HALF}" in frame:
+            pairs = zip(frame[name], frame[f"{name}{HALF}"], strict=True)
+            columns[called] = pd.Series([Spread(*pair).said(3) for pair in pairs])
+        else:
+            columns[called] = frame[name]
+    return pd.DataFrame(columns)
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share in percent: ``12.3 %``; an en dash for NaN."""
+    return "–" if np.isnan(share) else f"{number(100 * share, digits)} %"

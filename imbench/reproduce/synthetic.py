@@ -1,0 +1,343 @@
+"""Figures 2 and 3: the samples that batch-SMOTE and ReMix make in the plane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imbench.contract.streams import stream
+from imbench.registry import strategy
+from imbench.reproduce.drawing import blank, saved
+from imbench.reproduce.exhibit import Exhibit, Numbers, Plate
+from imbench.reproduce.mini_batches import Fed, draw, feed
+from imbench.reproduce.planes import Hull, Points, bare, limits_of, points, soft_colours
+from imbench.reproduce.spread import HALF, Spread, percent, readable, spreads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.colors import LinearSegmentedColormap
+
+    from imbench.reproduce.workshop import Workshop
+
+MAJORITY, MINORITY, BATCH = 400, 40, 64
+SMOTE, SHOWN = "batch-smote", "remix:alpha=0.3"
+REMIX = ("remix", SHOWN, "remix:alpha=0.5")
+# A sample belongs to the class of its larger label; between these two it is called soft.
+MINORITY_FROM, SOFT = 0.5, (0.1, 0.9)
+# Two points of a batch nearer than this are taken for the same; the classes have a spread of about 1.
+SAME = 0.01
+# Repeats of a smaller share than this are rare.
+RARE = 0.1
+PANEL = 2.7  # inches
+TITLES = {"baseline": "original", SMOTE: "batch-SMOTE", SHOWN: "ReMix, α = 0.3"}
+
+
+@dataclass(frozen=True)
+class _Amount:
+    """How many data sets are drawn, and mini-batches of each; ``drawn`` of the first are in the picture."""
+
+    seeds: int
+    batches: int
+    drawn: int
+
+    @classmethod
+    def of(cls, workshop: Workshop) -> _Amount:
+        return cls(3, 12, 12) if workshop.is_smoke else cls(20, 120, 12)
+
+
+def clouds(seed: int) -> Points:
+    """Two normal clouds that touch: 400 points around (0, 0), spread 1, and 40 around (2.2, 1.6), spread 0.6."""
+    rng = stream("figure2", "points", seed)
+    return points(rng.normal(size=(MAJORITY, 2)), np.array([2.2, 1.6]) + rng.normal(scale=0.6, size=(MINORITY, 2)))
+
+
+def moons(seed: int) -> Points:
+    """Two half circles of radius 1.5 that reach into each other, with normal noise of 0.2: 400 points and 40."""
+    rng = stream("figure3", "points", seed)
+    turns = rng.uniform(0, np.pi, MAJORITY), rng.uniform(0, np.pi, MINORITY)
+    upper, lower = (1.5 * np.column_stack([np.cos(t), np.sin(t)]) for t in turns)
+    majority, minority = upper, np.array([1.5, 0.6]) - lower
+    return points(
+        majority + rng.normal(scale=0.2, size=majority.shape), minority + rng.normal(scale=0.2, size=minority.shape)
+    )
+
+
+def figure2(workshop: Workshop) -> Exhibit:
+    """Samples of batch-SMOTE and ReMix against the convex hull of the minority."""
+    amount = _Amount.of(workshop)
+    specs = (SMOTE, *REMIX)
+    frame = _measured("figure2", clouds, specs, amount)
+    return Exhibit(
+        "figure2",
+        "Samples of batch-SMOTE and of ReMix, and the convex hull of the minority",
+        (
+            "SMOTE makes samples with hard labels, and only inside the convex hull of the minority class.",
+            "ReMix spreads samples with soft labels smoothly over the joint distribution of the classes.",
+        ),
+        found_of_hulls(frame),
+        _tables(frame),
+        (_plate_of_hulls(amount, frame),),
+        (
+            f"{clouds.__doc__} {_basis(amount)}",
+            _UNSTATED,
+            _DEFINED,
+        ),
+    )
+
+
+def figure3(workshop: Workshop) -> Exhibit:
+    """Mini-batches of batch-SMOTE and ReMix beside the original ones."""
+    amount = _Amount.of(workshop)
+    frame = _measured("figure3", moons, ("baseline", SMOTE, *REMIX), amount)
+    return Exhibit(
+        "figure3",
+        "Mini-batches of batch-SMOTE and of ReMix beside the original data",
+        (
+            "ReMix expands the space of the minority, which helps to reduce the bias of the net.",
+            "Mixing with soft labels adds structure between the classes.",
+            "Elsewhere: sampling the same features several times is unlikely, so ReMix overfits less.",
+        ),
+        found_of_batches(frame),
+        _tables(frame),
+        (_plate_of_batches(amount, frame),),
+        (
+            f"{moons.__doc__} {_basis(amount)}",
+            _UNSTATED,
+            _DEFINED,
+        ),
+    )
+
+
+_READABLE = {
+    "strategy": "strategy",
+    "minority": "mean label of the minority",
+    "soft": "share soft",
+    "outside": "minority samples outside the hull",
+    "spread": "their spread, relative",
+    "area": "their area, relative",
+    "repeats": "share of repeats among them",
+}
+
+
+def _tables(frame: pd.DataFrame) -> tuple[Numbers, ...]:
+    title = "What the strategies make of the mini-batches"
+    return (
+        Numbers("summary", f"{title}, with 95 % intervals over the data sets", readable(frame, _READABLE)),
+        Numbers("samples", title, frame, shown=False),
+    )
+
+
+_UNSTATED = (
+    "The paper does not state its data or its α. SMOTE works inside the mini-batch, as in the paper's experiments."
+)
+_DEFINED = (
+    f"A sample counts as one of the minority from a label of {MINORITY_FROM:g} on, and as soft between {SOFT[0]:g} and "
+    f"{SOFT[1]:g}. Its spread is the root mean square distance from the mean; areas are those of convex hulls; "
+    f"a repeat lies within {SAME:g} of another minority sample of its mini-batch."
+)
+
+
+def _basis(amount: _Amount) -> str:
+    return (
+        f"{amount.seeds} such data sets, {amount.batches} mini-batches of {BATCH} rows of each; means over the data "
+        "sets, with 95 % intervals."
+    )
+
+
+def made(figure: str, data: Points, spec: str, batches: int, seed: int) -> Fed:
+    """Mini-batches of the data as a strategy makes them; all strategies are given the same ones."""
+    numbers = draw(len(data.y), BATCH, batches, stream(figure, "order", seed))
+    return feed(strategy(spec), data.x, data.y, numbers, 2, figure, seed)
+
+
+def _measured(figure: str, data_of: Callable[[int], Points], specs: Sequence[str], amount: _Amount) -> pd.DataFrame:
+    """One row a strategy: the mean over seeds of each of `facts`, and half the width of its interval."""
+    import pandas as pd
+
+    rows = []
+    for spec in specs:
+        by_seed = []
+        for seed in range(amount.seeds):
+            data = data_of(seed)
+            by_seed.append(facts(made(figure, data, spec, amount.batches, seed), data))
+        rows.append({"strategy": spec, **spreads(by_seed)})
+    return pd.DataFrame(rows)
+
+
+def facts(fed: Fed, data: Points) -> dict[str, float]:
+    """What is measured of mini-batches made from these points.
+
+    ``minority``: mean label; ``hard_majority``, ``soft``, ``hard_minority``: shares of samples by their label; then of
+    the samples labelled as minority: ``outside`` the convex hull of the training minority (share), ``spread`` and
+    ``area`` over those of the training minority, and ``repeats`` (share); ``fallback``: share of the mini-batches in
+    which SMOTE had too few rows to interpolate.
+    """
+    x, y = fed.rows()
+    label = y[:, 1].astype(np.float64)
+    chosen, hull = x[label >= MINORITY_FROM], Hull(data.minority)
+    return {
+        "minority": float(label.mean()),
+        "hard_majority": float((label <= SOFT[0]).mean()),
+        "soft": float(((label > SOFT[0]) & (label < SOFT[1])).mean()),
+        "hard_minority": float((label >= SOFT[1]).mean()),
+        "outside": float(hull.outside(chosen).mean()),
+        "spread": _spread(chosen) / _spread(data.minority),
+        "area": Hull(chosen).area / hull.area,
+        "repeats": _repeats(fed),
+        "fallback": fed.fallback,
+    }
+
+
+def _spread(x: np.ndarray) -> float:
+    return float(np.sqrt(x.astype(np.float64).var(axis=0).sum()))
+
+
+def _repeats(fed: Fed) -> float:
+    """Share of the samples labelled as minority that lie within `SAME` of another one of their mini-batch."""
+    chosen = fed.y[..., 1] >= MINORITY_FROM  # (batches, batch)
+    repeated = 0
+    for x, own in zip(fed.x, chosen, strict=True):
+        apart = np.linalg.norm(x[own][:, None] - x[own][None], axis=-1)  # (chosen, chosen)
+        repeated += int(((apart < SAME).sum(axis=1) > 1).sum())
+    return repeated / int(chosen.sum())
+
+
+def _at(frame: pd.DataFrame, spec: str, name: str) -> Spread:
+    row = frame[frame["strategy"] == spec]
+    return Spread(float(row[name].iloc[0]), float(row[f"{name}{HALF}"].iloc[0]))
+
+
+def _by_alpha(frame: pd.DataFrame, name: str) -> str:
+    return ", ".join(f"{percent(_at(frame, spec, name).mean)} at {_alpha(spec)}" for spec in REMIX)
+
+
+def _alpha(spec: str) -> str:
+    return f"α = {strategy(spec).params['alpha']:g}"
+
+
+def found_of_hulls(frame: pd.DataFrame) -> tuple[str, ...]:
+    """What the numbers of Figure 2 say, and whether they agree with the paper."""
+    smote = _at(frame, SMOTE, "outside").mean
+    beyond = [_at(frame, spec, "outside").mean for spec in REMIX]
+    agrees = smote == 0 and min(beyond) > 0
+    soft = [_at(frame, spec, "soft").mean for spec in REMIX]
+    contracts = _at(frame, SMOTE, "spread").mean < 1
+    return (
+        f"Outside the hull lie {percent(smote)} of batch-SMOTE's minority samples, and of ReMix's "
+        f"{_by_alpha(frame, 'outside')}: this {'agrees with' if agrees else 'contradicts'} the paper.",
+        f"Soft are {percent(_at(frame, SMOTE, 'soft').mean)} of batch-SMOTE's samples, and of ReMix's "
+        f"{_by_alpha(frame, 'soft')}. "
+        + (
+            f"At {_alpha(REMIX[0])}, the paper's tables, most samples are next to a real row: little of the smooth "
+            "spread shows there."
+            if soft[0] < MINORITY_FROM / 2
+            else f"Already at {_alpha(REMIX[0])}, the paper's tables, many samples lie between the classes."
+        ),
+        f"The spread of batch-SMOTE's minority samples is {_at(frame, SMOTE, 'spread').said()} times that of the "
+        f"training minority ({'a contraction, as' if contracts else 'no contraction, unlike what'} the paper cites), "
+        "of ReMix's " + ", ".join(f"{_at(frame, spec, 'spread').said()} at {_alpha(spec)}" for spec in REMIX) + ".",
+    )
+
+
+def found_of_batches(frame: pd.DataFrame) -> tuple[str, ...]:
+    """What the numbers of Figure 3 say, and whether they agree with the paper."""
+    smote, shown = _at(frame, SMOTE, "area"), _at(frame, SHOWN, "area")
+    expands = shown.mean > max(smote.mean, 1.0)
+    rare = max(_at(frame, spec, "repeats").mean for spec in (REMIX[0], SHOWN)) < RARE
+    return (
+        f"The minority's mean label is {percent(_at(frame, 'baseline', 'minority').mean)} in the original "
+        f"mini-batches, {percent(_at(frame, SMOTE, 'minority').mean)} after batch-SMOTE and "
+        f"{percent(_at(frame, SHOWN, 'minority').mean)} after ReMix.",
+        f"The hull of the minority samples has {smote.said()} times the area of the training minority's after "
+        f"batch-SMOTE and {shown.said()} times after ReMix ({_alpha(SHOWN)}): ReMix "
+        + (
+            "expands the minority's space, as the paper says."
+            if expands
+            else "does not expand the minority's space, unlike what the paper says."
+        ),
+        f"Between the classes, with a soft label, lie {percent(_at(frame, SMOTE, 'soft').mean)} of batch-SMOTE's "
+        f"samples, and of ReMix's {_by_alpha(frame, 'soft')}.",
+        f"Of the minority samples in a mini-batch {percent(_at(frame, SMOTE, 'repeats').mean)} repeat another one "
+        f"after batch-SMOTE, and after ReMix {_by_alpha(frame, 'repeats')}: "
+        + (
+            "repeats are rare, as the paper says."
+            if rare
+            else "repeats are common, unlike what the paper says. A small α leaves many rows, drawn with replacement "
+            "from the few there are, nearly as they were."
+        ),
+    )
+
+
+def _plate_of_hulls(amount: _Amount, frame: pd.DataFrame) -> Plate:
+    data = clouds(0)
+    hull = Hull(data.minority)
+    beyond = {spec: percent(_at(frame, spec, "outside").mean) for spec in (SMOTE, SHOWN)}
+    return _panels(
+        "figure2",
+        "samples",
+        "Samples of batch-SMOTE and of ReMix",
+        "Two panels of one data set: a cloud of the majority, and the convex hull of the minority, dashed, at its "
+        f"upper right. Left, batch-SMOTE's minority samples fill the hull and stay inside ({beyond[SMOTE]} outside); "
+        f"their labels are hard. Right, ReMix's samples lie in both clouds and between them; {beyond[SHOWN]} of those "
+        "labelled as minority lie outside the hull, and labels change gradually from one class to the other.",
+        data,
+        [(spec, made("figure2", data, spec, amount.drawn, 0)) for spec in (SMOTE, SHOWN)],
+        hull,
+    )
+
+
+def _plate_of_batches(amount: _Amount, frame: pd.DataFrame) -> Plate:
+    data = moons(0)
+    minority = {s: percent(_at(frame, s, "minority").mean, 0) for s in ("baseline", SMOTE, SHOWN)}
+    return _panels(
+        "figure3",
+        "batches",
+        "Mini-batches: original, batch-SMOTE and ReMix",
+        "Three panels of the same mini-batches of two interleaved half moons: the original rows, "
+        f"{minority['baseline']} of them of the minority; after batch-SMOTE, {minority[SMOTE]}, the new ones on lines "
+        f"between minority rows; after ReMix, a mean label of {minority[SHOWN]}, with samples of soft labels in the "
+        "gap between the moons.",
+        data,
+        [(spec, made("figure3", data, spec, amount.drawn, 0)) for spec in ("baseline", SMOTE, SHOWN)],
+        None,
+    )
+
+
+def _panels(
+    figure_name: str,
+    name: str,
+    title: str,
+    description: str,
+    data: Points,
+    panels: Sequence[tuple[str, Fed]],
+    hull: Hull | None,
+) -> Plate:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    colours, limits = soft_colours(), limits_of(data.x)
+    height = PANEL * (limits[3] - limits[2]) / (limits[1] - limits[0])
+    with blank(1.0 + PANEL * len(panels), 0.4 + height) as figure:
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for ax, (spec, fed) in zip(axes, panels, strict=True):
+            bare(ax, TITLES[spec], limits)
+            _scatter(ax, fed, colours)
+            if hull is not None:
+                hull.draw(ax)
+        bar = figure.colorbar(ScalarMappable(Normalize(0, 1), colours), ax=list(axes), aspect=20)
+        bar.set_label("label of the minority", fontsize=9)
+        bar.ax.tick_params(labelsize=8)
+        return saved(figure, f"{figure_name}-{name}", title, description)
+
+
+def _scatter(ax: Axes, fed: Fed, colours: LinearSegmentedColormap) -> None:
+    x, y = fed.rows()
+    order = np.argsort(y[:, 1], kind="stable")  # the minority on top
+    ax.scatter(
+        x[order, 0], x[order, 1], c=y[order, 1], cmap=colours, vmin=0, vmax=1, s=9, linewidths=0, alpha=0.85, zorder=3
+    )

@@ -1,0 +1,117 @@
+"""Figures 2 and 3: what lies outside a hull, what is measured of samples, and sentences that turn with the data."""
+
+import numpy as np
+import pytest
+from scipy.spatial import Delaunay
+
+from imbench.reproduce.mini_batches import Fed
+from imbench.reproduce.planes import Hull
+from imbench.reproduce.synthetic import (
+    REMIX,
+    SAME,
+    SHOWN,
+    SMOTE,
+    clouds,
+    facts,
+    figure2,
+    figure3,
+    found_of_batches,
+    found_of_hulls,
+    made,
+    moons,
+)
+from imbench.reproduce.workshop import Workshop
+
+
+@pytest.fixture(scope="module")
+def exhibits(tmp_path_factory):
+    workshop = Workshop(tmp_path_factory.mktemp("store"), "smoke")
+    return {figure.__name__: (figure(workshop), figure(workshop)) for figure in (figure2, figure3)}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_outside_of_a_hull_is_what_delaunay_says(seed):
+    rng = np.random.default_rng(seed)
+    of, asked = rng.normal(size=(12, 2)), rng.normal(size=(500, 2))
+    outside = Hull(of).outside(asked)
+    np.testing.assert_array_equal(outside, Delaunay(of).find_simplex(asked) < 0)
+    assert 0 < outside.mean() < 1
+
+
+@pytest.mark.parametrize("data_of", [clouds, moons])
+@pytest.mark.parametrize("seed", range(3))
+def test_smote_stays_in_the_hull_of_the_minority_and_remix_does_not(data_of, seed):
+    data = data_of(seed)
+    for spec, leaves in ((SMOTE, False), (SHOWN, True)):
+        x, y = made("test", data, spec, 24, seed).rows()
+        chosen = x[y[:, 1] >= 0.5].astype(np.float64)
+        # A point of the hull's edge may be rounded to its outside.
+        inside = Delaunay(data.minority.astype(np.float64)).find_simplex(chosen, tol=1e-5) >= 0
+        assert (not inside.all()) == leaves
+
+
+@pytest.mark.parametrize("spec", ["baseline", SMOTE, *REMIX])
+def test_labels_sum_to_one_and_are_soft_for_remix_alone(spec):
+    y = made("test", moons(0), spec, 24, 0).y
+    np.testing.assert_allclose(y.sum(axis=-1), 1.0, atol=1e-6)
+    soft = (y > 0) & (y < 1)
+    assert soft.any() == spec.startswith("remix")
+
+
+def test_what_is_measured_of_four_samples():
+    data = clouds(0)
+    corner, far = data.minority.max(axis=0) + 3, data.minority.mean(axis=0)
+    x = np.stack([far, far + SAME / 2, corner, far])[None].astype(np.float32)
+    y = np.array([[1.0, 0.8, 0.6, 0.05]])
+    measured = facts(Fed(x, np.stack([1 - y, y], axis=-1).astype(np.float32), 0.25), data)
+    # Three are of the minority, of which one lies outside and two are next to each other.
+    assert measured["outside"] == pytest.approx(1 / 3)
+    assert measured["repeats"] == pytest.approx(2 / 3)
+    assert (measured["soft"], measured["hard_minority"], measured["hard_majority"]) == (0.5, 0.25, 0.25)
+    assert measured["minority"] == pytest.approx(y.mean())
+    assert measured["fallback"] == 0.25
+
+
+def test_the_original_rows_have_no_more_spread_than_themselves():
+    data = clouds(1)
+    whole = Fed(data.x[None], np.eye(2, dtype=np.float32)[data.y][None], float("nan"))
+    measured = facts(whole, data)
+    assert measured["spread"] == pytest.approx(1)
+    assert measured["area"] == pytest.approx(1)
+    assert (measured["outside"], measured["minority"]) == (0, pytest.approx(data.y.mean()))
+
+
+@pytest.mark.parametrize("name", ["figure2", "figure3"])
+def test_the_same_again_gives_the_same_bytes(exhibits, name):
+    one, again = exhibits[name]
+    assert [plate.files for plate in one.plates] == [plate.files for plate in again.plates]
+    assert one.found == again.found
+    assert {"svg", "pdf", "png"} == set(one.plates[0].files)
+
+
+def numbers_of(exhibit):
+    """The table of plain numbers, to be altered."""
+    return exhibit.tables[1].frame.copy()
+
+
+def test_the_sentences_on_hulls_turn_with_the_numbers(exhibits):
+    frame = numbers_of(exhibits["figure2"][0])
+    assert "agrees with the paper" in found_of_hulls(frame)[0]
+    frame.loc[frame["strategy"] == SMOTE, "outside"] = 0.2
+    assert "contradicts the paper" in found_of_hulls(frame)[0]
+    assert "20.0 %" in found_of_hulls(frame)[0]
+    assert "a contraction, as" in found_of_hulls(frame)[2]
+    frame.loc[frame["strategy"] == SMOTE, "spread"] = 1.1
+    assert "no contraction, unlike what" in found_of_hulls(frame)[2]
+    frame["soft"] = 0.5
+    assert "Already at α = 0.1" in found_of_hulls(frame)[1]
+
+
+def test_the_sentences_on_batches_turn_with_the_numbers(exhibits):
+    frame = numbers_of(exhibits["figure3"][0])
+    assert "expands the minority's space, as the paper says" in found_of_batches(frame)[1]
+    assert "repeats are common, unlike" in found_of_batches(frame)[3]
+    frame.loc[frame["strategy"] == SHOWN, "area"] = 0.9
+    frame["repeats"] = 0.01
+    assert "does not expand" in found_of_batches(frame)[1]
+    assert "repeats are rare, as the paper says" in found_of_batches(frame)[3]

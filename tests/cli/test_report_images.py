@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imbench.contract.protocol import Protocol
 from imbench.data.sources import kinds
 from imbench.study.store import Store
 from tests.study.made import fill
@@ -17,9 +18,9 @@ REAL_MIRROR = os.environ.get("IMBENCH_DATA_MIRROR")
 OWN, STRATEGIES = "birds/", ["baseline", "remix", "gone-since"]
 
 
-def store_of(folder, dataset, strategies=STRATEGIES, **options):
+def store_of(folder, dataset, strategies=STRATEGIES):
     store = Store.open(folder / "store", create=True)
-    fill(store, [dataset], strategies, ir=0.05, **options)
+    fill(store, [dataset], strategies, ir=0.05, protocol=Protocol("smoke"))
     return store.path
 
 
@@ -90,7 +91,7 @@ def test_a_mirror_has_the_data_and_the_cache_has_it_afterwards(digits, imbench, 
     assert (tmp_path / "again" / "index.html").read_bytes() == page
 
 
-def test_a_store_of_tables_asks_for_no_mirror_and_no_training_library(imbench, tmp_path):
+def test_a_store_of_tables_asks_for_no_mirror(imbench, tmp_path):
     answer = imbench("report", store_of(tmp_path, "segment"), "--to", tmp_path / "out", "--data-mirror", "nowhere")
     assert answer.code == 0
     assert "#images" not in (tmp_path / "out" / "index.html").read_text("utf-8")

@@ -177,7 +177,8 @@ def test_datasets_whose_names_differ_by_signs_alone_have_files_of_their_own(resu
     assert [samples.file for samples in found.samples] == ["samples-a-b", "samples-a-b~2"]
 
 
-variants = st.tuples(st.sampled_from(["one", "two"]), st.sampled_from(["binary", "multiclass"]), st.floats(0.01, 1))
+ratios = st.sampled_from([0.01, 0.05, 0.1, 0.25])
+variants = st.tuples(st.sampled_from(["one", "two"]), st.sampled_from(["binary", "multiclass"]), ratios)
 
 
 @given(st.lists(variants, min_size=1, max_size=8, unique=True), st.integers(1, 12))
@@ -202,7 +203,7 @@ def test_the_rarest_variant_is_chosen_and_the_baseline_is_shown_first(chosen, st
         assert list(wanted.strategies) == best
 
 
-@pytest.mark.parametrize(("side", "channels", "times"), [(32, 3, 1), (28, 1, 1), (64, 3, 2), (224, 3, 6)])
+@pytest.mark.parametrize(("side", "channels", "times"), [(32, 3, 1), (28, 1, 1), (64, 3, 2), (224, 3, 7)])
 def test_large_images_are_shrunk_to_means_of_squares_until_they_fit(results, side, channels, times):
     names = tuple(f"s{i}" for i in range(MOST_STRATEGIES))
     given_ = sheet_of(side, side, channels, strategies=names, columns=6)

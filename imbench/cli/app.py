@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-from imbench.cli import data, evaluate, info, listing, plugin, publish, report, run, samples, status, stores
+from imbench.cli import data, evaluate, info, listing, plugin, publish, report, run, samples, status, stores, sweep
 from imbench.cli.session import Session, debug_option
 from imbench.contract.errors import UsageError
 
@@ -40,6 +40,7 @@ for _verb in (
     publish.publish,
     plugin.plugin,
     samples.samples,
+    sweep.sweep,
 ):
     cli.add_command(_verb)
 

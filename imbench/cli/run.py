@@ -89,7 +89,7 @@ def run(
         raise UsageError(f"--rule {rule!r} is no decision rule; there are {', '.join(RULES)}, and {EACH}")
     if request["suite"] is None and not request["datasets"]:
         request["suite"] = _DEFAULT_SUITE
-    request["settings"] = _settings([*settings, f"net={net}"] if net else settings)
+    request["settings"] = read_settings([*settings, f"net={net}"] if net else settings)
     request["strategies"] = request["strategies"] or None
     if dry_run:
         from imbench.cli.dry_run import show_plan
@@ -116,7 +116,7 @@ def _execute(
     from imbench.registry import Registry
 
     if not quiet:
-        for note in (*plan.notes, _outlook(plan)):
+        for note in (*plan.notes, outlook(plan)):
             say(note)
     started = time.monotonic()
     with reporter(quiet) as progress:
@@ -134,13 +134,15 @@ def _execute(
     return 1 if failed else 0
 
 
-def _outlook(plan: Plan) -> str:
+def outlook(plan: Plan) -> str:
+    """What a run is about to do, in a line."""
     pending, held = len(plan.pending), len(plan.jobs) - len(plan.pending)
     kept = f"; {held} done before" if held else ""
     return f"{pending} jobs to do ({plan.nets:,} nets, at most {plan.steps:,} steps){kept}; store {plan.store}"
 
 
-def _settings(texts: Sequence[str]) -> dict[str, str]:
+def read_settings(texts: Sequence[str]) -> dict[str, str]:
+    """The fields of ``--set FIELD=VALUE``; raises `UsageError` for one without a value, or given twice."""
     settings: dict[str, str] = {}
     for text in texts:
         key, equals, value = (part.strip() for part in text.partition("="))

@@ -26,6 +26,7 @@ EXHIBITS = {
     "figure6": "imbench.reproduce.gains:figure6",
     "figure7": "imbench.reproduce.sensitivity:figure7",
     "figure8": "imbench.reproduce.harm:figure8",
+    "decisions": "imbench.reproduce.decisions:decisions",
 }
 
 

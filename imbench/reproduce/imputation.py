@@ -100,7 +100,8 @@ def _trained(workshop: Workshop, dataset: Dataset, spec: str) -> str:
 
 
 def _store(workshop: Workshop) -> Store:
-    return Store.open(workshop.store / FOLDER, create=True)
+    # The outer one first: a folder that holds another store cannot become one.
+    return Store.open(Store.open(workshop.store, create=True).path / FOLDER, create=True)
 
 
 def _renamed(dataset: Dataset, x: np.ndarray) -> Dataset:

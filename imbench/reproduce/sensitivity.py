@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from imbench.contract.errors import DataError
-from imbench.reproduce.claims import Claim, Evidence, sentences
+from imbench.reproduce.sentences import Claim, Evidence, judged_sentences
 from imbench.reproduce.drawing import of_scene
 from imbench.reproduce.exhibit import Exhibit, Numbers
 from imbench.reproduce.workshop import SMALL_IMAGES
@@ -71,7 +71,7 @@ def figure7(workshop: Workshop) -> Exhibit:
         "figure7",
         _TITLE,
         PRINTED,
-        sentences(judged(sweep, images[0])),
+        judged_sentences(judged(sweep, images[0])),
         tables=(
             Numbers("figure7", "Mean over folds with 95 % interval at each α", found["sweep"]),
             Numbers("effects", "Each α against the default, 0.1", found["effects"], shown=False),
@@ -214,7 +214,8 @@ def _normal(value: float, error: float) -> tuple[float, float]:
 def _images(workshop: Workshop) -> tuple[str, tuple[float, ...], str | None]:
     """The images that can be trained on here: dataset, ratios, protocol."""
     if workshop.device != "cpu":
-        return "cifar10", (0.05, 0.1, 0.25), None
+        # The paper's 0.25 cannot be built: a class has a tenth of the images, a ninth of all others.
+        return "cifar10", (0.05, 0.1), None
     return "cifar10_10k", (0.05, 0.1), None if workshop.is_smoke else SMALL_IMAGES
 
 

@@ -72,6 +72,6 @@ class Claim:
         return f"{self.said}: {self.verdict} ({counted}). {measured}."
 
 
-def sentences(claims: Sequence[Claim]) -> tuple[str, ...]:
+def judged_sentences(claims: Sequence[Claim]) -> tuple[str, ...]:
     """Each claim with its verdict and numbers."""
     return tuple(str(claim) for claim in claims)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from imbench.bench import load, plan, run
     from imbench.contract.batch import Batch
     from imbench.contract.errors import DataError, StoreError, UsageError
+    from imbench.contract.hidden import HiddenMix, HiddenMixStrategy
     from imbench.contract.noise import Noise
     from imbench.contract.strategy import BatchStrategy, PerBatchStrategy, TrainingInfo
     from imbench.registry import dataset, strategy
@@ -31,6 +32,8 @@ _HOMES = {
     "DataError": "imbench.contract.errors",
     "StoreError": "imbench.contract.errors",
     "UsageError": "imbench.contract.errors",
+    "HiddenMix": "imbench.contract.hidden",
+    "HiddenMixStrategy": "imbench.contract.hidden",
     "Noise": "imbench.contract.noise",
     "BatchStrategy": "imbench.contract.strategy",
     "PerBatchStrategy": "imbench.contract.strategy",
@@ -56,6 +59,8 @@ __all__ = [
     "BatchStrategy",
     "DataError",
     "Evaluation",
+    "HiddenMix",
+    "HiddenMixStrategy",
     "Noise",
     "PerBatchStrategy",
     "Results",

@@ -9,7 +9,21 @@ from collections.abc import Sequence
 
 import click
 
-from imbench.cli import data, evaluate, info, listing, plugin, publish, report, run, samples, status, stores, sweep
+from imbench.cli import (
+    data,
+    evaluate,
+    info,
+    listing,
+    plugin,
+    publish,
+    report,
+    reproduce,
+    run,
+    samples,
+    status,
+    stores,
+    sweep,
+)
 from imbench.cli.session import Session, debug_option
 from imbench.contract.errors import UsageError
 
@@ -38,6 +52,7 @@ for _verb in (
     stores.compare,
     stores.merge,
     publish.publish,
+    reproduce.reproduce,
     plugin.plugin,
     samples.samples,
     sweep.sweep,

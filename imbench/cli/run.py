@@ -89,7 +89,7 @@ def run(
         raise UsageError(f"--rule {rule!r} is no decision rule; there are {', '.join(RULES)}, and {EACH}")
     if request["suite"] is None and not request["datasets"]:
         request["suite"] = _DEFAULT_SUITE
-    request["settings"] = read_settings([*settings, f"net={net}"] if net else settings)
+    request["settings"] = settings_of([*settings, f"net={net}"] if net else settings)
     request["strategies"] = request["strategies"] or None
     if dry_run:
         from imbench.cli.dry_run import show_plan
@@ -141,8 +141,8 @@ def outlook(plan: Plan) -> str:
     return f"{pending} jobs to do ({plan.nets:,} nets, at most {plan.steps:,} steps){kept}; store {plan.store}"
 
 
-def read_settings(texts: Sequence[str]) -> dict[str, str]:
-    """The fields of ``--set FIELD=VALUE``; raises `UsageError` for one without a value, or given twice."""
+def settings_of(texts: Sequence[str]) -> dict[str, str]:
+    """The fields of ``--set FIELD=VALUE``, each given once."""
     settings: dict[str, str] = {}
     for text in texts:
         key, equals, value = (part.strip() for part in text.partition("="))

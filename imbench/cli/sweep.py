@@ -11,7 +11,7 @@ import click
 
 from imbench.cli.options import json_option, mirror_option, plugin_option, store_option
 from imbench.cli.output import emit, emit_json, paragraph, say, table
-from imbench.cli.run import outlook, read_settings
+from imbench.cli.run import outlook, settings_of
 from imbench.cli.session import Session, Verb
 from imbench.contract.errors import UsageError
 
@@ -87,7 +87,7 @@ def sweep(
     wanted = [Registry().metric(name).name for name in metrics or _METRICS]
     if to is not None and Path(to).exists() and not Path(to).is_dir():
         raise UsageError(f"--to {to!r} is a file; give a folder")
-    request |= {"settings": read_settings(settings), "strategies": chosen.strategies}
+    request |= {"settings": settings_of(settings), "strategies": chosen.strategies}
     if dry_run:
         from imbench.cli.dry_run import show_plan
 

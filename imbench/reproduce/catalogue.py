@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 ALL = "all"
 
-# Each a function from a workshop to an exhibit; imported when asked for.
+# Each a function from a workshop to an exhibit; imported when asked for. The last ones are no tables or figures of the
+# paper but sum up what became of it.
 EXHIBITS = {
     "table1": "imbench.reproduce.table1:table1",
     "table2": "imbench.reproduce.table2:table2",
@@ -26,6 +27,7 @@ EXHIBITS = {
     "figure6": "imbench.reproduce.gains:figure6",
     "figure7": "imbench.reproduce.sensitivity:figure7",
     "figure8": "imbench.reproduce.harm:figure8",
+    "claims": "imbench.reproduce.claims:claims",
     "decisions": "imbench.reproduce.decisions:decisions",
 }
 
@@ -34,7 +36,7 @@ def chosen(names: Sequence[str]) -> list[str]:
     """The exhibits asked for, in the paper's order, each once. Raises UsageError for one that does not exist."""
     for name in names:
         if name != ALL and name not in EXHIBITS:
-            raise UsageError(f"the paper has no {name!r} to reproduce; choose {', '.join(EXHIBITS)} or {ALL}")
+            raise UsageError(f"there is no {name!r} to reproduce; choose {', '.join(EXHIBITS)} or {ALL}")
     return [name for name in EXHIBITS if name in names or ALL in names]
 
 

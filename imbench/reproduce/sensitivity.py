@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from imbench.contract.errors import DataError
-from imbench.reproduce.sentences import Claim, Evidence, judged_sentences
 from imbench.reproduce.drawing import of_scene
 from imbench.reproduce.exhibit import Exhibit, Numbers
+from imbench.reproduce.sentences import Claim, Evidence, judged_sentences
 from imbench.reproduce.workshop import SMALL_IMAGES
 from imbench.study.equivalence import Equivalence, corrected_t, equivalence
 from imbench.study.report.words import number, p_said, span

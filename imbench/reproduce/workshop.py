@@ -92,5 +92,16 @@ class Workshop:
         )
 
 
+def basis_of(results: Results) -> tuple[str, ...]:
+    """What a reader must know of these results: protocol, coverage, what was left out, jobs that failed."""
+    protocols = ", ".join(sorted(set(results.rows["protocol"])))
+    failed = len(results.failures())
+    return (
+        f"Protocol {protocols}; {results.rows['key'].nunique() - failed} jobs"
+        + (f", and {failed} that failed" if failed else ""),
+        *results.notes,
+    )
+
+
 # What suites/image-small.toml states.
 SMALL_IMAGES = "standard:epochs=30,repeats=1"

@@ -43,7 +43,7 @@ def check_own(folder: Path, files: Mapping[str, Any]) -> None:
     foreign = [name for name in files if name not in known and (folder / name).exists()]
     if foreign:
         raise StoreError(
-            f"{folder / foreign[0]} was not written by imbench publish; give another folder, or move that file away"
+            f"{folder / foreign[0]} was not written by imbench; give another folder, or move that file away"
         )
 
 

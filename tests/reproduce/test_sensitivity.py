@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from imbench.contract.errors import DataError
-from imbench.reproduce.sentences import FAILS, HOLDS, UNDECIDED
 from imbench.reproduce.sensitivity import ALPHAS, FEW_ALPHAS, PRINTED, figure7, judged
+from imbench.reproduce.sentences import FAILS, HOLDS, UNDECIDED
 from imbench.reproduce.workshop import Workshop
 from imbench.study.results import Results
 from imbench.sweeping import design

@@ -137,7 +137,7 @@ def test_files_of_somebody_else_stay(filled, tmp_path):
     assert (site / "CNAME").read_text() == "example.org"
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "index.html").write_text("my thesis")
-    with pytest.raises(StoreError, match=r"index.html was not written by imbench publish"):
+    with pytest.raises(StoreError, match=r"index.html was not written by imbench"):
         publish(filled.path, tmp_path / "mine")
     assert content(tmp_path / "mine") == {"index.html": b"my thesis"}
 

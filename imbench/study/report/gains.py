@@ -15,6 +15,9 @@ from imbench.study.report.intervals import mean_interval
 SINGLE_RATIOS = 8
 EDGES = (0.0, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
+# What the gain over all configurations has in place of a ratio.
+ALL = "all"
+
 
 @dataclass(frozen=True)
 class Gain:
@@ -40,15 +43,24 @@ def gains_by_ir(board: Board) -> list[Gain]:
     labels = ir_labels(board.configurations)
     found = []
     for label in sorted(set(labels.values()), key=_position):
-        rows = [i for i, c in enumerate(board.configurations) if labels[c] == label]
-        gains, datasets = board.gains[rows], [board.configurations[i].dataset for i in rows]
-        means, spans = gains.mean(axis=0), mean_interval(gains, datasets, board.alpha)
-        found += [
-            Gain(label, name, float(means[i]), float(spans[i][0]), float(spans[i][1]), len(rows), len(set(datasets)))
-            for i, name in enumerate(board.names)
-            if name != board.control
-        ]
+        found += _gains(board, label, [i for i, c in enumerate(board.configurations) if labels[c] == label])
     return found
+
+
+def gain_overall(board: Board) -> list[Gain]:
+    """The gains of every competitor but the control over all configurations, under the ratio `ALL`."""
+    return _gains(board, ALL, range(len(board.configurations))) if board.control and board.configurations else []
+
+
+def _gains(board: Board, label: str, rows: Sequence[int]) -> list[Gain]:
+    """The gains over these configurations of a board."""
+    gains, datasets = board.gains[list(rows)], [board.configurations[i].dataset for i in rows]
+    means, spans = gains.mean(axis=0), mean_interval(gains, datasets, board.alpha)
+    return [
+        Gain(label, name, float(means[i]), float(spans[i][0]), float(spans[i][1]), len(rows), len(set(datasets)))
+        for i, name in enumerate(board.names)
+        if name != board.control
+    ]
 
 
 def ir_labels(configurations: Sequence[Configuration]) -> dict[Configuration, str]:

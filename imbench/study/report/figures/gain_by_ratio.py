@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from imbench.study.report.boards import Board
 from imbench.study.report.figures.scene import Line, Mark, Scene, Words, legend, scale, ticks
-from imbench.study.report.gains import Gain
+from imbench.study.report.gains import ALL, Gain
 from imbench.study.report.words import level, number, span
 
 MOST = 7
@@ -41,7 +41,7 @@ def gain_by_ratio(board: Board, gains: Sequence[Gain], series: Mapping[str, int]
             edge = LEFT + column * i
             marks.append(Line(((edge, top), (edge, top + HEIGHT)), "grid", 1))
         marks += [
-            Words(middle, top + HEIGHT + 17, f"IR {ratio}", "middle", "text", 12),
+            Words(middle, top + HEIGHT + 17, _ratio(ratio), "middle", "text", 12),
             Words(middle, top + HEIGHT + 32, basis, "middle", "muted", 10),
         ]
         gap = min(24.0, 0.8 * column / len(names))
@@ -50,7 +50,7 @@ def gain_by_ratio(board: Board, gains: Sequence[Gain], series: Mapping[str, int]
             if math.isfinite(gain.low):
                 marks.append(Line(((at, y(gain.low)), (at, y(gain.high))), series[gain.name], 1.5))
             marks.append(Mark(at, y(gain.gain), series[gain.name]))
-    said = "; ".join(f"IR {g.ir}, {g.name}: {number(g.gain, 3, sign=True)} {_between(g)}".rstrip() for g in shown)
+    said = "; ".join(f"{_ratio(g.ir)}, {g.name}: {number(g.gain, 3, sign=True)} {_between(g)}".rstrip() for g in shown)
     formula = f"strategy − {board.control}" if board.metric.higher_is_better else f"{board.control} − strategy"
     return Scene(
         f"gain-{board.slug}",
@@ -65,3 +65,7 @@ def gain_by_ratio(board: Board, gains: Sequence[Gain], series: Mapping[str, int]
 def _between(gain: Gain) -> str:
     between = span(gain.low, gain.high, 3, sign=True)
     return f"({between})" if between else ""
+
+
+def _ratio(label: str) -> str:
+    return "all ratios" if label == ALL else f"IR {label}"

@@ -1,0 +1,114 @@
+"""``imbench reproduce``: the paper's tables and figures, made again beside what was printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imbench.cli.options import json_option, mirror_option, store_option
+from imbench.cli.output import emit, emit_json, paragraph, say
+from imbench.cli.session import Session, Verb
+from imbench.contract.errors import DataError
+
+if TYPE_CHECKING:
+    from imbench.reproduce.exhibit import Exhibit
+    from imbench.reproduce.workshop import Workshop
+
+
+@click.command(cls=Verb)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option("--protocol", default="paper", show_default=True, metavar="NAME", help="How nets are trained.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Change a field of the protocol. Repeatable."
+)
+@store_option
+@click.option("--to", default="imbench-reproduction", show_default=True, metavar="DIR", help="Folder to write into.")
+@mirror_option
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes; default: one a core.")
+@click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda or cuda:N.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress; errors and the result only.")
+@json_option
+@click.pass_obj
+def reproduce(
+    session: Session,
+    names: tuple[str, ...],
+    protocol: str,
+    settings: tuple[str, ...],
+    store: str,
+    to: str,
+    data_mirror: str | None,
+    jobs: int | None,
+    device: str,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Make tables and figures of the ReMix paper again: table1, table2, figure1 to figure8, claims, or all.
+
+    What the store has is used, what it lacks is trained and kept there. Each gets a page that shows ours beside the
+    paper's, its figures as SVG, PDF and PNG and its numbers as CSV and JSON. Images are trained as in the paper on a
+    GPU; on the CPU a smaller suite stands in for them, which the page says.
+
+    \b
+    imbench reproduce table2
+    imbench reproduce all --protocol smoke
+    """
+    from imbench import bench
+    from imbench.cli.progress import reporter
+    from imbench.cli.run import settings_of
+    from imbench.protocols import load_protocol
+    from imbench.reproduce import catalogue
+    from imbench.reproduce.folder import check_folder
+    from imbench.reproduce.workshop import Workshop
+
+    chosen = catalogue.chosen(names)
+    fields = settings_of(settings)
+    load_protocol(protocol, fields)  # one that does not exist is told before any work
+    bench.check_device(device)
+    check_folder(Path(to))
+    session.resumable = True
+    with reporter(quiet) as progress:
+        workshop = Workshop(Path(store), protocol, fields, data_mirror, jobs, device, progress)
+        made, left_out = _make(chosen, workshop, Path(to), quiet=quiet)
+    if as_json:
+        emit_json({"folder": to, "exhibits": [_told(exhibit) for exhibit in made], "left_out": left_out})
+    else:
+        for exhibit in made:
+            emit(f"{to}/{exhibit.name}/index.html\n" + "\n".join(paragraph(f"- {line}") for line in exhibit.found))
+        emit(f"{to}/index.html")
+    for name, reason in left_out.items():
+        say(f"left out: {name} ({reason})")
+    return 0
+
+
+def _make(chosen: list[str], workshop: Workshop, folder: Path, *, quiet: bool) -> tuple[list[Exhibit], dict[str, str]]:
+    """Make and write each exhibit; of several, those whose data cannot be had are left out, with the reason."""
+    from imbench.reproduce import catalogue
+    from imbench.reproduce.folder import write_exhibit
+
+    made, left_out = [], {}
+    for name in chosen:
+        if not quiet:
+            say(f"{name} …")
+        try:
+            exhibit = catalogue.make(name, workshop)
+        except DataError as error:
+            if len(chosen) == 1:
+                raise
+            left_out[name] = str(error)
+            continue
+        write_exhibit(exhibit, folder)
+        made.append(exhibit)
+    return made, left_out
+
+
+def _told(exhibit: Exhibit) -> dict[str, Any]:
+    return {
+        "name": exhibit.name,
+        "title": exhibit.title,
+        "found": list(exhibit.found),
+        "basis": list(exhibit.basis),
+        "tables": [numbers.name for numbers in exhibit.tables],
+        "figures": [plate.name for plate in exhibit.plates],
+    }

@@ -1,0 +1,89 @@
+"""The folder of a reproduction: a folder for each exhibit, with its page, figures and numbers, and a leading page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imbench.reproduce.catalogue import EXHIBITS
+from imbench.reproduce.page import exhibit_page, index_page
+from imbench.study.folder import check_own, renew
+from imbench.study.report.tables import csv
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from imbench.reproduce.exhibit import Exhibit
+
+_SUMMARY = "exhibit.json"
+_INDEX = "index.html"
+_CLAIMS = "claims"
+
+
+def check_folder(folder: Path) -> None:
+    """Raise StoreError if the folder's leading page would replace a file that imbench did not write."""
+    check_own(folder, {_INDEX: b""})
+
+
+def write_exhibit(exhibit: Exhibit, folder: Path) -> Path:
+    """Write an exhibit's files and renew the leading page; equal exhibits give equal bytes.
+
+    Returns
+    -------
+    The exhibit's page.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written, or has files of somebody else in the way.
+    """
+    files = {_INDEX: exhibit_page(exhibit).encode(), _SUMMARY: _json(_summary(exhibit))}
+    for plate in exhibit.plates:
+        files |= {f"{plate.name}.{kind}": content for kind, content in plate.files.items()}
+    for numbers in exhibit.tables:
+        files[f"{numbers.name}.csv"] = csv(numbers.frame)
+        files[f"{numbers.name}.json"] = _json(_records(numbers.frame))
+    renew(folder / exhibit.name, files, {"exhibit": exhibit.name})
+    _renew_index(folder)
+    return folder / exhibit.name / _INDEX
+
+
+def _renew_index(folder: Path) -> None:
+    """The leading page, of the exhibits that the folder has by now."""
+    entries = [json.loads((folder / name / _SUMMARY).read_bytes()) for name in EXHIBITS if _has(folder, name)]
+    claims = json.loads((folder / _CLAIMS / "claims.json").read_bytes()) if _has(folder, _CLAIMS) else []
+    renew(folder, {_INDEX: index_page(entries, claims).encode()}, {"exhibits": [entry["name"] for entry in entries]})
+
+
+def _has(folder: Path, name: str) -> bool:
+    return (folder / name / _SUMMARY).is_file()
+
+
+def _summary(exhibit: Exhibit) -> dict[str, Any]:
+    return {
+        "name": exhibit.name,
+        "title": exhibit.title,
+        "printed": list(exhibit.printed),
+        "found": list(exhibit.found),
+        "basis": list(exhibit.basis),
+        "tables": {numbers.name: numbers.title for numbers in exhibit.tables},
+        "figures": {plate.name: {"title": plate.title, "description": plate.description} for plate in exhibit.plates},
+    }
+
+
+def _records(frame: pd.DataFrame) -> list[Mapping[str, Any]]:
+    """Rows as plain values, None for what is undefined."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(name): _plain(value) for name, value in row.items()} for row in plain.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    """A numpy scalar as Python's own; JSON has no infinity."""
+    value = value.item() if hasattr(value, "item") else value
+    return str(value) if isinstance(value, float) and value in (float("inf"), float("-inf")) else value
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,229 @@
+"""Figures 5 and 6: mean gains over the baseline by imbalance ratio, on tables and on images."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from imbench.contract.records import TASKS
+from imbench.reproduce.drawing import of_scene
+from imbench.reproduce.exhibit import Exhibit, Numbers, Plate
+from imbench.reproduce.workshop import IMAGE, TABULAR, basis_of
+from imbench.study.leaderboard import labelled
+from imbench.study.report.boards import Board, make_board
+from imbench.study.report.cells import all_cells
+from imbench.study.report.columns import PLAIN_RULE, columns_of
+from imbench.study.report.figures.gain_by_ratio import gain_by_ratio
+from imbench.study.report.gains import ALL, Gain, gain_overall, gains_by_ir
+from imbench.study.report.words import listed, number, span
+
+if TYPE_CHECKING:
+    from imbench.reproduce.workshop import Workshop
+    from imbench.study.results import Results
+
+HEADLINE = ("gmean", "bbs")
+_TITLES = {"gmean": "g-mean gain", "bbs": "BBS gain"}
+
+
+def figure5(workshop: Workshop) -> Exhibit:
+    """Gains on the tabular configurations."""
+    return figure5_of(workshop.train(TABULAR, suite="tabular"))
+
+
+def figure5_of(results: Results) -> Exhibit:
+    """The exhibit that these results make."""
+    boards = boards_of(results)
+    gains = {board.slug: all_gains(board) for board in boards}
+    return Exhibit(
+        name="figure5",
+        title="Mean gains over the baseline on tabular data, by imbalance ratio",
+        printed=(
+            "Four panels, binary and multi-class, g-mean and BBS gain, at each imbalance ratio and over all.",
+            "ReMix has the greatest mean gain; the greatest g-mean gains are ReMix's on binary data.",
+            "ReMix and SMOTE, the second best in g-mean, see their g-mean gain decline with more extreme imbalance.",
+            "ReMix's BBS gain is much larger than that of the alternatives, binary and multi-class.",
+        ),
+        found=tuple(
+            sentence
+            for board in boards
+            for sentence in (*_lead(board, gains[board.slug]), *_trend(board, gains[board.slug]))
+        ),
+        tables=(Numbers("gains", "Gains with 95 % bootstrap intervals over datasets", _frame(boards, gains)),),
+        plates=tuple(_plates(boards, gains, TABULAR)),
+        basis=basis_of(results),
+    )
+
+
+def figure6(workshop: Workshop) -> Exhibit:
+    """Gains on images: CIFAR-10, and the digits that need no download."""
+    return figure6_of(workshop.train_images(IMAGE))
+
+
+def figure6_of(results: Results) -> Exhibit:
+    """The exhibit that these results make."""
+    boards = boards_of(results)
+    gains = {board.slug: all_gains(board) for board in boards}
+    each = [board for name in _datasets(results) for board in boards_of(_only(results, name))]
+    own = [board for board in each if board.configurations and set(IMAGE) <= set(board.names)]
+    return Exhibit(
+        name="figure6",
+        title="Mean gains over the baseline on images, by imbalance ratio",
+        printed=(
+            "CIFAR-10, binary on the left and multi-class on the right, g-mean and BBS gain at each imbalance ratio.",
+            "ReMix without augmentation beats MixUp, cost adjustment and SMOTE in both gains; gains are smaller on "
+            "multi-class data.",
+            "Binary: ReMix with augmentation is best and Augment second; multi-class: the other way round.",
+        ),
+        found=(
+            *(sentence for board in own for sentence in (_order(board), _basic(board))),
+            *_smaller_on_multiclass(boards),
+        ),
+        tables=(
+            Numbers("gains", "Gains with 95 % bootstrap intervals over datasets", _frame(boards, gains)),
+            Numbers(
+                "by-dataset",
+                "Mean gain over all ratios, each dataset by itself",
+                pd.concat([_overall(board) for board in own], ignore_index=True) if own else pd.DataFrame(),
+            ),
+        ),
+        plates=tuple(_plates(boards, gains, IMAGE)),
+        basis=basis_of(results),
+    )
+
+
+def boards_of(results: Results) -> list[Board]:
+    """The boards of g-mean and BBS, one for each protocol, task and metric."""
+    rows = labelled(results.rows)
+    columns = [column for column in columns_of(HEADLINE) if column.rule == PLAIN_RULE]
+    cells = all_cells(rows, [column.name for column in columns], {})
+    return [make_board(cell, [column], PLAIN_RULE, 0.05) for cell in cells for column in columns]
+
+
+def all_gains(board: Board) -> list[Gain]:
+    """The gains at each ratio, hardest first, and over all configurations."""
+    return [*gains_by_ir(board), *gain_overall(board)]
+
+
+def _plates(boards: Sequence[Board], gains: dict[str, list[Gain]], strategies: Sequence[str]) -> list[Plate]:
+    series = {name: i for i, name in enumerate(strategies)}
+    scenes = [gain_by_ratio(board, gains[board.slug], series) for board in boards]
+    return [
+        of_scene(dataclasses.replace(scene, name=_plate_name(b)))
+        for b, scene in zip(boards, scenes, strict=True)
+        if scene
+    ]
+
+
+def _plate_name(board: Board) -> str:
+    return f"gain-{board.task}-{board.metric.name}"
+
+
+def _frame(boards: Sequence[Board], gains: dict[str, list[Gain]]) -> pd.DataFrame:
+    rows = [
+        {"task": board.task, "metric": board.metric.name, **dataclasses.asdict(gain)}
+        for board in boards
+        for gain in gains[board.slug]
+    ]
+    return pd.DataFrame(rows).rename(columns={"name": "strategy"})
+
+
+def _overall(board: Board) -> pd.DataFrame:
+    """Mean gain of each strategy over the configurations of a board of one dataset."""
+    dataset = board.configurations[0].dataset if board.configurations else ""
+    means = board.gains.mean(axis=0) if len(board.gains) else np.full(len(board.names), np.nan)
+    rows = [
+        {"dataset": dataset, "task": board.task, "metric": board.metric.name, "strategy": name, "gain": float(mean)}
+        for name, mean in zip(board.names, means, strict=True)
+        if name != board.control
+    ]
+    return pd.DataFrame(rows)
+
+
+def _lead(board: Board, gains: Sequence[Gain]) -> list[str]:
+    """Which strategy gains most over all configurations, and where ReMix stands."""
+    overall = sorted((gain for gain in gains if gain.ir == ALL), key=lambda gain: -gain.gain)
+    if not overall:
+        return []
+    best, mine = overall[0], next((gain for gain in overall if gain.name == "remix"), None)
+    said = f"{_called(board)}: the greatest mean gain is {best.name}'s, {_value(best)}"
+    if mine is None or mine is best:
+        return [f"{said}."]
+    return [f"{said}; ReMix has {_value(mine)}, place {overall.index(mine) + 1} of {len(overall)}."]
+
+
+def _trend(board: Board, gains: Sequence[Gain]) -> list[str]:
+    """How ReMix's and SMOTE's g-mean gains go with the ratio."""
+    if board.metric.name != "gmean":
+        return []
+    said = []
+    for name in ("remix", "batch-smote"):
+        mine = [gain for gain in gains if gain.name == name and gain.ir != ALL]
+        if len(mine) > 1:
+            steps = ", ".join(f"{number(gain.gain, 3, sign=True)} at {gain.ir}" for gain in reversed(mine))
+            declines = mine[0].gain < mine[-1].gain  # the hardest ratio stands first
+            said.append(
+                f"{_called(board)} of {name} {'declines' if declines else 'does not decline'} "
+                f"towards more extreme imbalance: {steps}."
+            )
+    return said
+
+
+def _order(board: Board) -> str:
+    """The order of all strategies on one dataset, and whether the two with augmentation lead."""
+    order = _by_gain(board)
+    ahead = {name for name, _ in order[:2]} == {"augment", "remix-aug"}
+    places = listed([f"{name} {number(gain, 3, sign=True)}" for name, gain in order])
+    return (
+        f"{board.configurations[0].dataset}, {_called(board)}: {places}; "
+        f"Augment and ReMix with augmentation {'are' if ahead else 'are not'} the best two."
+    )
+
+
+def _basic(board: Board) -> str:
+    """Whether ReMix without augmentation beats the other three."""
+    gain = dict(_by_gain(board))
+    worse = [name for name in ("mixup", "cost-adjusted", "batch-smote") if gain[name] >= gain["remix"]]
+    verdict = f"does not beat {listed(worse)}" if worse else "beats MixUp, cost adjustment and SMOTE"
+    return f"{board.configurations[0].dataset}, {_called(board)}: ReMix without augmentation {verdict}."
+
+
+def _smaller_on_multiclass(boards: Sequence[Board]) -> list[str]:
+    """Whether ReMix gains less on multi-class data, by metric."""
+    said = []
+    for metric in HEADLINE:
+        gain = {b.task: dict(_by_gain(b))["remix"] for b in boards if b.metric.name == metric and "remix" in b.names}
+        if len(gain) == len(TASKS):
+            binary, multiclass = (gain[task] for task in TASKS)
+            less = "smaller" if multiclass < binary else "not smaller"
+            said.append(
+                f"ReMix's mean {_TITLES[metric]} is {less} on multi-class data: {number(multiclass, 3, sign=True)} "
+                f"against {number(binary, 3, sign=True)}."
+            )
+    return said
+
+
+def _by_gain(board: Board) -> list[tuple[str, float]]:
+    means = board.gains.mean(axis=0)
+    pairs = [(name, float(mean)) for name, mean in zip(board.names, means, strict=True) if name != board.control]
+    return sorted(pairs, key=lambda pair: -pair[1])
+
+
+def _called(board: Board) -> str:
+    return f"{board.task.capitalize()} {_TITLES[board.metric.name]}"
+
+
+def _value(gain: Gain) -> str:
+    interval = span(gain.low, gain.high, 3, sign=True)
+    return number(gain.gain, 3, sign=True) + (f" ({interval})" if interval else "")
+
+
+def _datasets(results: Results) -> list[str]:
+    return sorted(map(str, results.rows["dataset"].unique()))
+
+
+def _only(results: Results, dataset: str) -> Results:
+    return dataclasses.replace(results, rows=results.rows[results.rows["dataset"] == dataset])

@@ -1,0 +1,125 @@
+"""Table 1: the datasets, their sizes and imbalance ratios, as built, beside the printed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from imbench.contract.errors import DataError
+from imbench.contract.records import Variant
+from imbench.data.variants import expected_counts
+from imbench.registry import Registry
+from imbench.reproduce.exhibit import Exhibit, Numbers
+from imbench.reproduce.printed import TABLE1, Listed
+
+if TYPE_CHECKING:
+    from imbench.contract.records import Card
+    from imbench.reproduce.workshop import Workshop
+
+
+def table1(workshop: Workshop) -> Exhibit:
+    """Every dataset of Table 1 built at every printed ratio; of data that cannot be had, what its card expects."""
+    registry = Registry()
+    rows: list[dict[str, Any]] = []
+    variants: list[dict[str, Any]] = []
+    basis: list[str] = []
+    found: list[str] = []
+    for listed in TABLE1:
+        card = registry.card(listed.dataset)
+        possible = [ir for ir in listed.irs if _is_possible(card, listed, ir)]
+        built = []
+        for ir in possible:
+            variant, absent = _variant(registry, listed, ir, workshop.data_mirror)
+            built += [variant] if variant else []
+            basis += absent
+        rows.append(
+            {
+                "printed": listed.name,
+                "dataset": listed.dataset,
+                "task": listed.task,
+                "classes": listed.classes,
+                "dimensions printed": listed.dimensions,
+                "features": card.features,
+                "rows printed": listed.rows,
+                "rows": card.rows,
+                "ratios printed": _joined(listed.irs),
+                "ratios possible": _joined(possible),
+                "ratios built here": _joined([variant["ratio printed"] for variant in built]),
+            }
+        )
+        variants += built
+        found += _differences(card, listed)
+    matching = sum(
+        1 for row in rows if row["dimensions printed"] == row["features"] and row["rows printed"] == row["rows"]
+    )
+    return Exhibit(
+        name="table1",
+        title="Datasets",
+        printed=(
+            "Twelve rows: seven tabular datasets and CIFAR-10 for the binary task, three and CIFAR-10 for the "
+            "multi-class one, each with its number of dimensions, of instances, and the imbalance ratios made of it.",
+        ),
+        found=(
+            f"Of {len(rows)} rows, {matching} print the dimensions and the rows that the data have; the others differ "
+            "as follows.",
+            *dict.fromkeys(found),
+        ),
+        tables=(
+            Numbers("datasets", "Printed, and as the data are", pd.DataFrame(rows)),
+            Numbers("variants", "The variants built", pd.DataFrame(variants, columns=_COLUMNS)),
+        ),
+        basis=tuple(dict.fromkeys(basis)),
+    )
+
+
+_COLUMNS = ["dataset", "task", "ratio printed", "classes", "smallest class", "largest class", "rows", "ratio built"]
+
+
+def _variant(
+    registry: Registry, listed: Listed, ir: float, mirror: str | None
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """What the variant at this ratio is, of the stand-in if need be, and why another was or could not be had."""
+    reasons = []
+    for name in filter(None, (listed.dataset, listed.stand_in)):
+        try:
+            dataset = registry.dataset(_spec(name, listed.task, ir), mirror=mirror)
+        except DataError as error:
+            reasons.append(f"{name} is told by its card: {error}")
+            continue
+        counts = [int((dataset.y == c).sum()) for c in range(dataset.classes)]
+        low, high = min(counts), max(counts)
+        values = [name, listed.task, ir, dataset.classes, low, high, len(dataset.y), low / high]
+        return dict(zip(_COLUMNS, values, strict=True)), reasons
+    return None, reasons
+
+
+def _differences(card: Card, listed: Listed) -> Iterator[str]:
+    called = f"{listed.name} ({listed.task})"
+    for what, printed, real in (("dimensions", listed.dimensions, card.features), ("rows", listed.rows, card.rows)):
+        if printed != real:
+            reason = listed.reasons.get(what, "no reason known")
+            yield f"{called} prints {printed:,} {what}, the data have {real:,}: {reason}."
+    for ir in listed.irs:
+        if not _is_possible(card, listed, ir):
+            yield f"{called} at {ir:g} cannot be built: {listed.reasons.get('irs', 'too few rows')}."
+    if "classes" in listed.reasons:
+        yield f"{called} prints the classes {listed.classes!r}: {listed.reasons['classes']}."
+
+
+def _is_possible(card: Card, listed: Listed, ir: float) -> bool:
+    """Whether the card's classes have rows enough for this ratio."""
+    try:
+        expected_counts(card, Variant(card.name, listed.task, ir))
+    except DataError:
+        return False
+    return True
+
+
+def _spec(name: str, task: str, ir: float) -> str:
+    return f"{name}:{'' if task == 'binary' else f'task={task},'}ir={ir:g}"
+
+
+def _joined(ratios: Sequence[float]) -> str:
+    return ", ".join(f"{ir:g}" for ir in ratios) or "none"

@@ -1,0 +1,275 @@
+"""Table 2: sums of ranks on the tabular configurations, their tests, and what the paper concludes from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from imbench.contract.errors import UsageError
+from imbench.reproduce.exhibit import Exhibit, Numbers
+from imbench.reproduce.judged import leads
+from imbench.reproduce.printed import CONFIGURATIONS, TABLE2
+from imbench.reproduce.workshop import TABULAR, basis_of
+from imbench.study.added import with_metrics
+from imbench.study.friedman import iman_davenport
+from imbench.study.leaderboard import fold_means
+from imbench.study.levels import Levels, evaluate_rows
+from imbench.study.metrics import METRICS, Metric
+from imbench.study.nemenyi import critical_difference, nemenyi
+from imbench.study.outcome import Outcome
+from imbench.study.ranks import friedman_from_sums
+from imbench.study.report.words import listed, number, p_said
+
+if TYPE_CHECKING:
+    from imbench.reproduce.workshop import Workshop
+    from imbench.study.evaluation import Evaluation
+    from imbench.study.results import Results
+
+REMIX = "remix"
+Columns = Mapping[tuple[str, str], Levels]
+
+
+def _authors_bbs(outcome: Outcome) -> float:
+    if outcome.classes != 2:
+        return float("nan")
+    return float(outcome.class_means((1.0 - outcome.proba[:, 1]) ** 2)[outcome.present].mean())
+
+
+AUTHORS_BBS = Metric(
+    "bbs_authors_code",
+    "Balanced Brier score as the authors' code computes it",
+    _authors_bbs,
+    higher_is_better=False,
+    definition="Mean over both classes of the mean over the class's rows of (1 - p of the positive class)²: the code "
+    "scores the rows of both classes against the positive column with target 1, so that a perfect classifier gets 0.5 "
+    "and one that always says positive gets 0. Defined for two classes.",
+)
+
+
+def table2(workshop: Workshop) -> Exhibit:
+    """The five strategies on the 27 tabular configurations, ranked and tested as printed and as the field now does."""
+    return table2_of(workshop.train(TABULAR, suite="tabular"))
+
+
+def table2_of(results: Results) -> Exhibit:
+    """The exhibit that these results make."""
+    columns = evaluated(results)
+    scored = with_metrics(results, [AUTHORS_BBS])
+    authors = evaluated(scored, [("binary", AUTHORS_BBS.name)])
+    return Exhibit(
+        name="table2",
+        title="Sums of ranks on tabular data",
+        printed=(
+            "The sum of ranks of five strategies over 18 binary and 9 multi-class configurations, by g-mean and by "
+            "balanced Brier score; 1 is the best rank. ReMix has by far the smallest sum in all four columns.",
+            "No test is printed. Those of the printed sums, without ties, stand beside ours.",
+        ),
+        found=tuple(_sentences(columns, authors)),
+        tables=(
+            Numbers("rank-sums", "Sums of ranks, printed and found", _rank_sums(columns)),
+            Numbers("tests", "Friedman, Iman and Davenport, and Nemenyi's critical difference at .05", _tests(columns)),
+            Numbers("claims", "The paper's claims, by configurations and by datasets", _claims(columns)),
+            Numbers("pairs", "ReMix against each, printed and found", _pairs(columns)),
+            Numbers(
+                "authors-score", "Binary BBS under the formula and under the authors' line", _authors(columns, authors)
+            ),
+            Numbers("means", "Means over folds", _means(scored), shown=False),
+        ),
+        basis=basis_of(results),
+    )
+
+
+def evaluated(
+    results: Results, wanted: list[tuple[str, str]] | None = None, reference: str = "baseline"
+) -> dict[tuple[str, str], Levels]:
+    """The levels of each (task, metric), those of Table 2 by default; what cannot be evaluated is not there."""
+    found = {}
+    for task, metric in wanted or list(TABLE2):
+        try:
+            (found[task, metric],) = evaluate_rows(results.rows, metric, task=task, reference=reference, within=False)
+        except UsageError:  # no result of this task, or too few
+            continue
+    return found
+
+
+def _rank_sums(columns: Columns) -> pd.DataFrame:
+    table: dict[str, list[Any]] = {"strategy": list(TABULAR)}
+    for (task, metric), printed in TABLE2.items():
+        label = f"{task} {metric}"
+        table[f"{label} printed"] = [printed[name] for name in TABULAR]
+        found = columns[task, metric].configurations if (task, metric) in columns else None
+        table[label] = [float(found.rank_sums[name]) if found else np.nan for name in TABULAR]
+    return pd.DataFrame(table)
+
+
+def _tests(columns: Columns) -> pd.DataFrame:
+    rows = []
+    for (task, metric), printed in TABLE2.items():
+        blocks, sums = CONFIGURATIONS[task], list(printed.values())
+        omnibus = friedman_from_sums(sums, blocks)
+        rows.append(
+            {
+                "column": f"{task} {metric}",
+                "of": "printed",
+                "blocks": blocks,
+                "chi2": omnibus.statistic,
+                "p": omnibus.pvalue,
+                "F": iman_davenport(omnibus.statistic, blocks, len(sums)).statistic,
+                "p of F": iman_davenport(omnibus.statistic, blocks, len(sums)).pvalue,
+                "CD": critical_difference(len(sums), blocks),
+            }
+        )
+        for of, found in _both(columns.get((task, metric))):
+            rows.append(
+                {
+                    "column": f"{task} {metric}",
+                    "of": of,
+                    "blocks": found.n_blocks,
+                    "chi2": found.friedman.statistic,
+                    "p": found.friedman.pvalue,
+                    "F": found.iman_davenport.statistic,
+                    "p of F": found.iman_davenport.pvalue,
+                    "CD": found.nemenyi_cd,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _both(levels: Levels | None) -> list[tuple[str, Evaluation]]:
+    """The two levels that there are, with their names."""
+    if levels is None:
+        return []
+    both = (("configurations", levels.configurations), ("datasets", levels.datasets))
+    return [(name, found) for name, found in both if found is not None]
+
+
+def _pairs(columns: Columns) -> pd.DataFrame:
+    """ReMix against each other strategy: Nemenyi's p of the printed ranks, and what was found."""
+    rows = []
+    for (task, metric), printed in TABLE2.items():
+        names, blocks = list(printed), CONFIGURATIONS[task]
+        p = nemenyi([printed[name] / blocks for name in names], blocks)[names.index(REMIX)]
+        levels = dict(_both(columns.get((task, metric))))
+        for i, name in enumerate(names):
+            if name == REMIX:
+                continue
+            row: dict[str, Any] = {"column": f"{task} {metric}", "against": name, "Nemenyi p printed": float(p[i])}
+            if "configurations" in levels:
+                found = levels["configurations"]
+                row["Nemenyi p"] = found.nemenyi[name][REMIX]
+                row |= _wilcoxon(found, name, "")
+            if "datasets" in levels:
+                row |= _wilcoxon(levels["datasets"], name, " by datasets")
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _wilcoxon(found: Evaluation, other: str, suffix: str) -> dict[str, Any]:
+    """Wins, losses, effect and p of ReMix against another, from the table of all pairs."""
+    (pair,) = [row for row in found.wilcoxon.to_dict("records") if {row["first"], row["second"]} == {REMIX, other}]
+    mine = pair["first"] == REMIX
+    return {
+        f"wins{suffix}": pair["wins" if mine else "losses"],
+        f"losses{suffix}": pair["losses" if mine else "wins"],
+        f"effect{suffix}": pair["effect"] if mine else -pair["effect"],
+        f"Wilcoxon-Holm p{suffix}": pair["p_holm"],
+    }
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something the paper concludes from Table 2, of one of its columns."""
+
+    text: str
+    task: str
+    metric: str
+
+    def judged(self, columns: Columns) -> dict[str, str]:
+        """The claim with its verdict on both levels."""
+        levels = columns.get((self.task, self.metric))
+        by_configuration = leads(levels.configurations if levels else None, REMIX)
+        by_dataset = leads(levels.datasets if levels else None, REMIX)
+        return {
+            "claim": self.text,
+            "by configurations": by_configuration.word,
+            "numbers": by_configuration.statistic,
+            "by datasets": by_dataset.word,
+            "numbers by datasets": by_dataset.statistic,
+        }
+
+
+CLAIMS = tuple(
+    Claim(f"ReMix has the best {METRICS[metric].title} on {task} tabular data", task, metric) for task, metric in TABLE2
+)
+
+
+def _claims(columns: Columns) -> pd.DataFrame:
+    return pd.DataFrame([claim.judged(columns) for claim in CLAIMS])
+
+
+def _authors(columns: Columns, authors: Columns) -> pd.DataFrame:
+    """Rank sums of binary BBS three ways."""
+    table: dict[str, list[Any]] = {"strategy": list(TABULAR)}
+    table["printed"] = [TABLE2["binary", "bbs"][name] for name in TABULAR]
+    formula, code = columns.get(("binary", "bbs")), authors.get(("binary", AUTHORS_BBS.name))
+    for label, levels in (("formula", formula), ("authors' line", code)):
+        found = levels.configurations if levels else None
+        table[label] = [float(found.rank_sums[name]) if found else np.nan for name in TABULAR]
+    return pd.DataFrame(table)
+
+
+def _means(results: Results) -> pd.DataFrame:
+    """A row for each configuration, strategy and metric: the mean over folds."""
+    frames = []
+    for metric in ("gmean", "bbs", AUTHORS_BBS.name):
+        means = fold_means(results.rows[results.rows["error"] == ""], metric).reset_index()
+        long = means.melt(id_vars=["dataset", "variant", "data_hash"], var_name="strategy", value_name="mean")
+        frames.append(long.drop(columns="data_hash").assign(metric=metric))
+    return pd.concat(frames, ignore_index=True).dropna(subset=["mean"])
+
+
+def _sentences(columns: Columns, authors: Columns) -> list[str]:
+    said = []
+    for claim in CLAIMS:
+        judged = claim.judged(columns)
+        said.append(
+            f"{claim.text}: {judged['by configurations']} by configurations ({judged['numbers']}); "
+            f"{judged['by datasets']} by datasets ({judged['numbers by datasets']})."
+        )
+    for (task, metric), levels in columns.items():
+        found = levels.configurations
+        if found is None:
+            continue
+        printed = TABLE2[task, metric]
+        agree = _agreement(found, printed)
+        said.append(
+            f"{task}, {METRICS[metric].title}: of the ten pairs of strategies {agree} are in the printed order; "
+            f"Friedman {p_said(found.friedman.pvalue)}."
+        )
+    said.append(_printed_binary_bbs())
+    code = authors.get(("binary", AUTHORS_BBS.name))
+    if code is not None and code.configurations is not None:
+        ranks = code.configurations.average_ranks.sort_values(kind="stable")
+        order = listed([f"{name} {number(float(rank), 2)}" for name, rank in ranks.items()])
+        said.append(f"Under the authors' scoring line the average ranks of binary BBS would be {order}.")
+    return said
+
+
+def _agreement(found: Evaluation, printed: Mapping[str, int]) -> int:
+    """Of all pairs of strategies, those whose printed rank sums and ours differ in the same direction."""
+    names, count = list(printed), 0
+    for i, one in enumerate(names):
+        for other in names[i + 1 :]:
+            ours = float(found.rank_sums[one] - found.rank_sums[other])
+            count += ours * (printed[one] - printed[other]) > 0
+    return count
+
+
+def _printed_binary_bbs() -> str:
+    total = sum(TABLE2["binary", "bbs"].values())
+    ranks = len(TABULAR) * (len(TABULAR) + 1) // 2 * CONFIGURATIONS["binary"]
+    return f"The printed binary BBS column sums to {total}; the ranks of 18 configurations sum to {ranks}."

@@ -1,0 +1,70 @@
+"""The folder of a reproduction: pages, numbers and figures, renewed in place."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from imbench.contract.errors import StoreError
+from imbench.reproduce.claims import claims_of
+from imbench.reproduce.exhibit import Exhibit, Numbers, Plate
+from imbench.reproduce.folder import check_folder, write_exhibit
+from imbench.reproduce.gains import figure5_of
+from imbench.reproduce.table2 import table2_of
+
+
+def small(found="It agrees.", plates=()):
+    """An exhibit with numbers that are awkward to write."""
+    frame = pd.DataFrame({"what": ["a <b>", "c"], "p": [0.00001, float("nan")], "n": [1, 2], "x": [float("inf"), 0.5]})
+    return Exhibit("figure4", "Title & more", ("It was so.",), (found,), (Numbers("n", "Numbers", frame),), plates)
+
+
+def test_a_page_stands_beside_its_figures_and_numbers(tmp_path):
+    plate = Plate("one", "One", "what it shows", {"svg": b"<svg/>", "pdf": b"%PDF", "png": b"png"})
+    page = write_exhibit(small(plates=(plate,)), tmp_path)
+    assert page == tmp_path / "figure4" / "index.html"
+    html = page.read_text("utf-8")
+    assert "Figure 4: Title &amp; more" in html
+    assert "a &lt;b&gt;" in html
+    assert "&lt; .0001" in html
+    assert 'alt="what it shows"' in html
+    for name in ("one.svg", "one.pdf", "one.png", "n.csv", "n.json"):
+        assert (page.parent / name).is_file()
+        assert f'"{name}"' in html
+    records = json.loads((page.parent / "n.json").read_bytes())
+    assert records == [{"what": "a <b>", "p": 1e-05, "n": 1, "x": "inf"}, {"what": "c", "p": None, "n": 2, "x": 0.5}]
+    read = pd.read_csv(page.parent / "n.csv")
+    assert read["p"].isna().tolist() == [False, True]
+
+
+def test_writing_again_changes_no_byte_and_drops_what_is_no_longer_there(tmp_path):
+    plate = Plate("one", "One", "what it shows", {"svg": b"<svg/>", "pdf": b"%PDF", "png": b"png"})
+    write_exhibit(small(plates=(plate,)), tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    write_exhibit(small(plates=(plate,)), tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+    write_exhibit(small(), tmp_path)
+    assert not (tmp_path / "figure4" / "one.svg").exists()
+
+
+def test_the_leading_page_has_what_the_folder_has_and_the_claims_first(tmp_path, remix_leads, images):
+    write_exhibit(table2_of(remix_leads), tmp_path)
+    leading = (tmp_path / "index.html").read_text("utf-8")
+    assert "table2/index.html" in leading
+    assert 'id="claims"' not in leading
+    write_exhibit(claims_of(remix_leads, images), tmp_path)
+    leading = (tmp_path / "index.html").read_text("utf-8")
+    assert 'id="claims"' in leading
+    assert "Dense nets, binary: ReMix" in leading
+
+
+def test_somebody_elses_page_is_not_replaced(tmp_path):
+    (tmp_path / "index.html").write_text("mine")
+    with pytest.raises(StoreError, match=r"index.html was not written by imbench"):
+        check_folder(tmp_path)
+    assert (tmp_path / "index.html").read_text() == "mine"
+
+
+def test_figures_are_the_same_bytes_each_time(remix_leads):
+    one, other = (figure5_of(remix_leads).plates[0].files for _ in range(2))
+    assert dict(one) == dict(other)

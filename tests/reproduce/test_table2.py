@@ -1,0 +1,105 @@
+"""Table 2: the printed numbers, ours beside them, and verdicts that follow from the results."""
+
+import numpy as np
+import pytest
+
+from imbench.reproduce.printed import CONFIGURATIONS, TABLE2
+from imbench.reproduce.table2 import AUTHORS_BBS, table2_of
+from imbench.reproduce.workshop import TABULAR
+
+
+def table(exhibit, name):
+    """The frame of this name."""
+    (found,) = [numbers.frame for numbers in exhibit.tables if numbers.name == name]
+    return found
+
+
+def test_the_printed_columns_sum_to_what_ranks_must_but_for_the_one_that_the_paper_misprints():
+    for (task, metric), printed in TABLE2.items():
+        expected = 15 * CONFIGURATIONS[task]
+        assert sum(printed.values()) == (268 if (task, metric) == ("binary", "bbs") else expected)
+
+
+def test_tests_of_the_printed_sums_are_the_known_ones(remix_leads):
+    tests = table(table2_of(remix_leads), "tests").query("of == 'printed'").set_index("column")
+    # Worked out by hand from the printed sums: Demšar 2006, equations (6) to (8).
+    known = {
+        "binary gmean": (50.089, 3.5e-10, 38.86, 1.4377),
+        "binary bbs": (29.556, 6.0e-6, 11.84, 1.4377),
+        "multiclass gmean": (18.667, 9.1e-4, 8.615, 2.0332),
+        "multiclass bbs": (24.889, 5.3e-5, 17.92, 2.0332),
+    }
+    for column, (chi2, p, f, cd) in known.items():
+        assert tests.loc[column, "chi2"] == pytest.approx(chi2, abs=5e-4)
+        assert tests.loc[column, "p"] == pytest.approx(p, rel=0.02)
+        assert tests.loc[column, "F"] == pytest.approx(f, rel=1e-3)
+        assert tests.loc[column, "CD"] == pytest.approx(cd, abs=5e-5)
+    pairs = table(table2_of(remix_leads), "pairs").set_index(["column", "against"])["Nemenyi p printed"]
+    assert pairs["binary gmean", "batch-smote"] == pytest.approx(0.578, abs=5e-4)
+    assert pairs["multiclass bbs", "mixup"] == pytest.approx(0.297, abs=5e-4)
+
+
+def test_rank_sums_are_those_of_scipys_ranks(remix_is_last):
+    from scipy.stats import rankdata
+
+    sums = table(table2_of(remix_is_last), "rank-sums").set_index("strategy")
+    rows = remix_is_last.rows.query("task == 'binary'")
+    means = rows.groupby(["dataset", "variant", "strategy"])["gmean"].mean().unstack()
+    expected = rankdata(-means.to_numpy().round(12), axis=1).sum(axis=0)
+    assert sums.loc[means.columns, "binary gmean"].to_numpy() == pytest.approx(expected)
+    assert list(sums["binary gmean printed"]) == [TABLE2["binary", "gmean"][name] for name in TABULAR]
+
+
+def test_a_claim_holds_where_remix_leads_and_is_told_apart(remix_leads):
+    exhibit = table2_of(remix_leads)
+    assert list(table(exhibit, "claims")["by configurations"].iloc[:2]) == ["holds", "holds"]
+    assert "ReMix has the best G-mean on binary tabular data: holds by configurations" in exhibit.found[0]
+
+
+def test_a_claim_does_not_hold_where_another_leads(remix_is_last):
+    exhibit = table2_of(remix_is_last)
+    assert set(table(exhibit, "claims")["by configurations"]) == {"does not hold"}
+    assert "does not hold by configurations (average rank of cost-adjusted" in exhibit.found[0]
+    wins = table(exhibit, "pairs").query("column == 'binary bbs' and against == 'cost-adjusted'")
+    assert wins["losses"].item() > wins["wins"].item()
+    assert wins["effect"].item() < 0
+
+
+def test_three_datasets_are_too_few_for_a_claim_to_hold_by_datasets(remix_leads):
+    judged = table(table2_of(remix_leads), "claims").iloc[2]
+    assert judged["by datasets"] == "holds in rank only"
+    assert "3 blocks" in judged["numbers by datasets"]
+
+
+def test_the_authors_line_gives_a_perfect_classifier_half_and_one_that_always_says_positive_nothing():
+    y = [0, 0, 0, 1]
+    perfect = np.eye(2)[y]
+    assert AUTHORS_BBS(y, perfect) == 0.5
+    assert AUTHORS_BBS(y, [[0.0, 1.0]] * 4) == 0.0
+    assert np.isnan(AUTHORS_BBS([0, 1, 2], np.eye(3)))
+
+
+def test_ranks_under_the_authors_line_are_those_of_a_plain_loop(remix_is_last):
+    found = table(table2_of(remix_is_last), "authors-score").set_index("strategy")["authors' line"]
+    sums = dict.fromkeys(TABULAR, 0.0)
+    rows = remix_is_last.rows.query("task == 'binary'")
+    for dataset, variant in rows[["dataset", "variant"]].drop_duplicates().itertuples(index=False):
+        scores = {}
+        for name in TABULAR:
+            folds = []
+            for p in remix_is_last.predictions(f"{dataset}:{variant}", name):
+                positive, y = p.test.proba[:, 1].astype(np.float64), p.test.y
+                folds.append(np.mean([((1 - positive[y == c]) ** 2).mean() for c in (0, 1)]))
+            scores[name] = np.mean(folds)
+        for place, name in enumerate(sorted(scores, key=scores.get), start=1):
+            sums[name] += place
+    assert found.to_dict() == sums
+
+
+def test_a_store_without_multiclass_results_has_a_table_all_the_same(remix_leads):
+    import dataclasses
+
+    rows = remix_leads.rows.query("task == 'binary'")
+    exhibit = table2_of(dataclasses.replace(remix_leads, rows=rows))
+    assert table(exhibit, "rank-sums")["multiclass bbs"].isna().all()
+    assert list(table(exhibit, "claims")["by configurations"])[2:] == ["cannot be said"] * 2

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from imbench.study.evaluation import Evaluation, evaluate
     from imbench.study.metrics import score
     from imbench.study.results import Results
+    from imbench.study.sweep import Sweep
+    from imbench.sweeping import sweep
 
 # Imported on first use, so that `import imbench` and `imbench --help` answer at once.
 _HOMES = {
@@ -47,6 +49,8 @@ _HOMES = {
     "evaluate": "imbench.study.evaluation",
     "score": "imbench.study.metrics",
     "Results": "imbench.study.results",
+    "Sweep": "imbench.study.sweep",
+    "sweep": "imbench.sweeping",
 }
 
 __all__ = [
@@ -61,6 +65,7 @@ __all__ = [
     "PerBatchStrategy",
     "Results",
     "StoreError",
+    "Sweep",
     "TrainingInfo",
     "UsageError",
     "augment",
@@ -73,6 +78,7 @@ __all__ = [
     "run",
     "score",
     "strategy",
+    "sweep",
     "take_samples",
 ]
 

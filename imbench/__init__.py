@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from imbench.bench import load, plan, run
     from imbench.contract.batch import Batch
     from imbench.contract.errors import DataError, StoreError, UsageError
+    from imbench.contract.hidden import HiddenMix, HiddenMixStrategy
     from imbench.contract.noise import Noise
     from imbench.contract.strategy import BatchStrategy, PerBatchStrategy, TrainingInfo
     from imbench.registry import dataset, strategy
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from imbench.study.evaluation import Evaluation, evaluate
     from imbench.study.metrics import score
     from imbench.study.results import Results
+    from imbench.study.sweep import Sweep
+    from imbench.sweeping import sweep
 
 # Imported on first use, so that `import imbench` and `imbench --help` answer at once.
 _HOMES = {
@@ -29,6 +32,8 @@ _HOMES = {
     "DataError": "imbench.contract.errors",
     "StoreError": "imbench.contract.errors",
     "UsageError": "imbench.contract.errors",
+    "HiddenMix": "imbench.contract.hidden",
+    "HiddenMixStrategy": "imbench.contract.hidden",
     "Noise": "imbench.contract.noise",
     "BatchStrategy": "imbench.contract.strategy",
     "PerBatchStrategy": "imbench.contract.strategy",
@@ -44,6 +49,8 @@ _HOMES = {
     "evaluate": "imbench.study.evaluation",
     "score": "imbench.study.metrics",
     "Results": "imbench.study.results",
+    "Sweep": "imbench.study.sweep",
+    "sweep": "imbench.sweeping",
 }
 
 __all__ = [
@@ -52,10 +59,13 @@ __all__ = [
     "BatchStrategy",
     "DataError",
     "Evaluation",
+    "HiddenMix",
+    "HiddenMixStrategy",
     "Noise",
     "PerBatchStrategy",
     "Results",
     "StoreError",
+    "Sweep",
     "TrainingInfo",
     "UsageError",
     "augment",
@@ -68,6 +78,7 @@ __all__ = [
     "run",
     "score",
     "strategy",
+    "sweep",
     "take_samples",
 ]
 

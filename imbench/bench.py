@@ -131,7 +131,7 @@ def load(store: str | Path, metrics: Sequence[str] = ()) -> Results:
 def _execute(plan: Plan, store: Store, workers: int, device: str) -> Iterator[Event]:
     tally = _Tally(plan)
     yield tally.event("planned")
-    if plan.pending and (compiling := compile_once(device)):
+    if plan.pending and (compiling := compile_once(device, _modalities(plan))):
         yield tally.event("compiled", seconds=compiling)
     with shared_arrays() as arrays:
         place = Workplace(plan.store, arrays, plan.plugins, device)
@@ -150,6 +150,12 @@ def _execute(plan: Plan, store: Store, workers: int, device: str) -> Iterator[Ev
                         store.fail(part.job, state.error, {"ir": ir, **facts_of(device)})
                     yield tally.event("failed" if state.error else "finished", part.job, state.seconds, state.error)
     yield tally.event("done")
+
+
+def _modalities(plan: Plan) -> set[str]:
+    """What kinds of data the pending jobs train on."""
+    registry = Registry(plan.plugins)
+    return {registry.card(spec, planned=True).modality for spec in {job.variant.spec for job in plan.pending}}
 
 
 def _on_cores(

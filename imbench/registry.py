@@ -212,13 +212,19 @@ class Registry:
         return dataclasses.replace(variant, dataset=self.canonical(self._dataset_entry(name, planned)))
 
     def dataset(
-        self, spec: str, *, mirror: str | None = None, cache: Path | None = None, planned: bool = False
+        self,
+        spec: str,
+        *,
+        mirror: str | None = None,
+        cache: Path | None = None,
+        planned: bool = False,
+        download: bool = True,
     ) -> Dataset:
-        """The arrays of a dataset's spec; see `imbench.dataset`."""
+        """The arrays of a dataset's spec; see `imbench.dataset` and, for ``download``, `imbench.data.load.load`."""
         from imbench.data.load import load
 
         card = self.card(spec, planned=planned)
-        return load(card, self.variant(spec, planned=planned), mirror=mirror, cache=cache)
+        return load(card, self.variant(spec, planned=planned), mirror=mirror, cache=cache, download=download)
 
     def suite(self, name: str) -> Suite:
         """The suite of this name, or in the ``.toml`` file of this path."""

@@ -29,6 +29,7 @@ def take_samples(
     protocol: str = "standard",
     data_mirror: str | None = None,
     plugins: Sequence[str] = (),
+    download: bool = True,
 ) -> Sheet:
     """One image of each of some mini-batches, as every strategy feeds it to the nets, with its label.
 
@@ -43,6 +44,7 @@ def take_samples(
     seed : of the batches and of the strategies' draws
     protocol : states the size of a mini-batch and the folds
     data_mirror, plugins : as in `imbench.run`
+    download : whether data that neither the mirror nor the cache has may be downloaded
 
     Returns
     -------
@@ -50,7 +52,8 @@ def take_samples(
 
     Raises
     ------
-    UsageError for a dataset or strategy that is not for images, and for wrong numbers, before any data is read.
+    UsageError for a dataset or strategy that is not for images, and for wrong numbers, before any data is read; its
+    kind DataError for data that cannot be had.
     """
     if columns < 1:
         raise UsageError(f"columns must be at least 1, got {columns}; 8 fit a page")
@@ -59,7 +62,7 @@ def take_samples(
     if card.modality != "image":
         raise UsageError(f"{dataset} holds {card.modality} data, and samples are of images; choose cifar10")
     chosen, left_out = _chosen(registry, strategies)
-    loaded = registry.dataset(dataset, mirror=data_mirror)
+    loaded = registry.dataset(dataset, mirror=data_mirror, download=download)
     rules = load_protocol(protocol).for_dataset(loaded.variant.dataset, loaded.variant.task)
     train = make_folds(loaded, dataclasses.replace(rules, repeats=1))[0].train
     rng = stream("samples", *loaded.stream_key, seed)

@@ -9,7 +9,21 @@ from collections.abc import Sequence
 
 import click
 
-from imbench.cli import data, evaluate, info, listing, plugin, publish, report, reproduce, run, samples, status, stores
+from imbench.cli import (
+    data,
+    evaluate,
+    info,
+    listing,
+    plugin,
+    publish,
+    report,
+    reproduce,
+    run,
+    samples,
+    status,
+    stores,
+    sweep,
+)
 from imbench.cli.session import Session, debug_option
 from imbench.contract.errors import UsageError
 
@@ -41,6 +55,7 @@ for _verb in (
     reproduce.reproduce,
     plugin.plugin,
     samples.samples,
+    sweep.sweep,
 ):
     cli.add_command(_verb)
 

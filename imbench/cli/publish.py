@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from imbench.cli.options import json_option
+from imbench.cli.options import json_option, mirror_option
 from imbench.cli.output import emit, emit_json
 from imbench.cli.session import Verb
+from imbench.cli.sheets import samples_option, sheets
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from imbench.study.report import Options
 
 
 @click.command(cls=Verb)
@@ -19,6 +27,8 @@ from imbench.cli.session import Verb
 )
 @click.option("--mixed", is_flag=True, help="Allow several protocols or schema versions on one page.")
 @click.option("--replace", is_flag=True, help="Let a page of this name lose jobs that it shows now.")
+@samples_option
+@mirror_option
 @json_option
 def publish(
     store: str,
@@ -28,6 +38,8 @@ def publish(
     authors: tuple[str, ...],
     mixed: bool,
     replace: bool,
+    samples: bool,
+    data_mirror: str | None,
     as_json: bool,
 ) -> None:
     """Check a store, take host names, user names and paths out, and write it as a page of a folder.
@@ -38,6 +50,11 @@ def publish(
     from imbench.study.publish import publish as publish_store
     from imbench.study.report import Options
 
+    def describe(rows: pd.DataFrame) -> Options:
+        kinds = modalities(rows)
+        drawn = sheets(rows, kinds, data_mirror) if samples else None
+        return Options(modality=kinds, commands=tuple(commands(rows)), sheets=drawn)
+
     done = publish_store(
         store,
         to,
@@ -46,7 +63,7 @@ def publish(
         authors=authors,
         mixed=mixed,
         replace_page=replace,
-        describe=lambda rows: Options(modality=modalities(rows), commands=tuple(commands(rows))),
+        describe=describe,
     )
     if as_json:
         emit_json({"folder": str(done.folder), "page": done.page, "files": list(done.files)})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
-from imbench.cli.options import json_option, store_option
+from imbench.cli.options import json_option, mirror_option, store_option
 from imbench.cli.output import emit, emit_json
 from imbench.cli.session import Verb
+from imbench.cli.sheets import samples_option, sheets
 from imbench.contract.errors import UsageError
 
 
@@ -30,6 +33,8 @@ from imbench.contract.errors import UsageError
 )
 @click.option("--alpha", type=float, default=0.05, show_default=True, metavar="A", help="Level of the tests.")
 @click.option("--title", default="", metavar="TEXT", help="Of the page; default: a general one.")
+@samples_option
+@mirror_option
 @json_option
 @click.pass_context
 def report(
@@ -41,6 +46,8 @@ def report(
     rules: tuple[str, ...],
     alpha: float,
     title: str,
+    samples: bool,
+    data_mirror: str | None,
     as_json: bool,
 ) -> None:
     """Write a report of a store: one HTML page, the same as Markdown, CSV, JSON, Parquet and LaTeX, and figures.
@@ -56,7 +63,10 @@ def report(
 
     results = Registry().with_metrics(load(folder or store), metrics)
     names = tuple(name.rpartition("/")[2] for name in metrics)
-    options = Options(names, rules, alpha, modalities(results.rows), tuple(commands(results.rows)), title)
+    kinds = modalities(results.rows)
+    options = Options(names, rules, alpha, kinds, tuple(commands(results.rows)), title)
+    if samples:
+        options = replace(options, sheets=sheets(results.rows, kinds, data_mirror))
     written = write_report(results, to, options)
     if as_json:
         emit_json([str(path) for path in written])

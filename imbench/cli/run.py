@@ -116,7 +116,7 @@ def _execute(
     from imbench.registry import Registry
 
     if not quiet:
-        for note in (*plan.notes, _outlook(plan)):
+        for note in (*plan.notes, outlook(plan)):
             say(note)
     started = time.monotonic()
     with reporter(quiet) as progress:
@@ -134,7 +134,8 @@ def _execute(
     return 1 if failed else 0
 
 
-def _outlook(plan: Plan) -> str:
+def outlook(plan: Plan) -> str:
+    """What a run is about to do, in a line."""
     pending, held = len(plan.pending), len(plan.jobs) - len(plan.pending)
     kept = f"; {held} done before" if held else ""
     return f"{pending} jobs to do ({plan.nets:,} nets, at most {plan.steps:,} steps){kept}; store {plan.store}"

@@ -59,6 +59,24 @@ def parse_spec(text: str) -> tuple[str, dict[str, str]]:
     return name, params
 
 
+def split_values(text: str) -> list[str]:
+    """The values between commas, without the parentheses that one with commas of its own stands in.
+
+    Raises `UsageError` for an empty value or a parenthesis left open.
+
+    >>> split_values("0.1, 0.3"), split_values("baseline,(mixup:alpha=0.3)")
+    (['0.1', '0.3'], ['baseline', 'mixup:alpha=0.3'])
+    """
+    depths = list(itertools.accumulate((c == "(") - (c == ")") for c in text))
+    if text and (depths[-1] or min(depths) < 0):
+        raise UsageError(f"a parenthesis is left open in {text!r}; close it with )")
+    cuts = [at for at, c in enumerate(text) if c == "," and not depths[at]]
+    values = [text[i + 1 : j].strip() for i, j in itertools.pairwise([-1, *cuts, len(text)])]
+    if not all(values):
+        raise UsageError(f"a value is empty in {text!r}; write values as 0.1,0.3")
+    return [_unwrapped(value, text) for value in values]
+
+
 def _split_name(text: str) -> tuple[str, str, str]:
     for suffix in FILE_SUFFIXES:
         head, found, tail = f"{text}:".partition(f"{suffix}:")

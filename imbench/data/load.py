@@ -29,15 +29,19 @@ def card_of(spec: str) -> Card:
     return describe_own(spec)[0] if is_own(name) else load_card(name)
 
 
-def load(card: Card, variant: Variant, *, mirror: str | None = None, cache: Path | None = None) -> Dataset:
+def load(
+    card: Card, variant: Variant, *, mirror: str | None = None, cache: Path | None = None, download: bool = True
+) -> Dataset:
     """The arrays of one variant of this card's dataset, fetched if need be; see `imbench.registry.dataset`.
+
+    ``download``: whether the card's own sources may be asked where neither the mirror nor the cache has the dataset.
 
     Raises `DataError` for data that cannot be had or is not what its card says.
     """
     if is_own(card.name):
         _, table = read_own(variant.spec)
         return build(table, card, variant, hash_table(table))
-    table, found = _obtain(card, mirror, cache)
+    table, found = _obtain(card, mirror, cache, download)
     return build(table, card, variant, found)
 
 
@@ -60,12 +64,12 @@ def data_hash(card: Card, mirror: str | None = None, cache: Path | None = None) 
     return copy.data_hash if copy else None
 
 
-def _obtain(card: Card, mirror: str | None, cache: Path | None) -> tuple[Table, str]:
+def _obtain(card: Card, mirror: str | None, cache: Path | None, download: bool) -> tuple[Table, str]:
     opened = open_mirror(mirror)
     copy = _cached(card, opened, cache)
     table = store.get(copy) if copy else None
     if copy is None or table is None:
-        table, copy = _fetch(card, opened, cache)
+        table, copy = _fetch(card, opened, cache, download)
     return table, copy.data_hash
 
 
@@ -75,7 +79,7 @@ def _cached(card: Card, mirror: Mirror | None, cache: Path | None) -> store.Copy
     return next((c for c in store.copies(card, cache) if not origin or c.origin == origin), None)
 
 
-def _fetch(card: Card, mirror: Mirror | None, cache: Path | None) -> tuple[Table, store.Copy]:
+def _fetch(card: Card, mirror: Mirror | None, cache: Path | None, download: bool = True) -> tuple[Table, store.Copy]:
     reasons: list[str] = []
     if mirror and (origin := mirror.origin(card)):
         table = _attempt(card, "mirror", lambda: mirror.read(card), reasons)
@@ -85,6 +89,11 @@ def _fetch(card: Card, mirror: Mirror | None, cache: Path | None) -> tuple[Table
         for copy in store.copies(card, cache):
             if (table := store.get(copy)) is not None:
                 return table, copy
+    if not download:
+        raise DataError(
+            f"{card.name} is not at hand ({'; '.join(reasons) or 'neither cached nor in a mirror'}); fetch it with: "
+            f"imbench data fetch {card.name}, or give a mirror that has it: --data-mirror or {ENVIRONMENT}"
+        )
     downloads = store.downloads_folder(cache)
     for source in card.sources:
         if source.kind != "mirror":

@@ -6,13 +6,15 @@ import functools
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 
+from imbench.contract.hidden import HiddenMixStrategy
 from imbench.contract.strategy import BatchStrategy
+from imbench.engine.forms import pooled
 from imbench.engine.stacked import StackedNets
 
 if TYPE_CHECKING:
@@ -22,8 +24,11 @@ Engine = type["StackedNets"] | type["FusedNets"]
 
 
 def engine_for(strategy: BatchStrategy, device: torch.device, modality: str = "tabular") -> Engine:
-    """The kind of nets to train: for tables on a CPU the fused ones, unless the strategy has a forward of its own."""
-    own_forward = strategy.overrides("forward")
+    """The kind of nets to train: for tables on a CPU the fused ones, unless the strategy has a forward of its own.
+
+    A forward pass that only mixes rows as the strategy states is one that the fused nets know.
+    """
+    own_forward = strategy.overrides("forward") and not isinstance(strategy, HiddenMixStrategy)
     general = device.type != "cpu" or own_forward or modality != "tabular"
     return StackedNets if general else _fused() or StackedNets
 
@@ -52,19 +57,39 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def compile_once(device: torch.device | str = "cpu") -> float:
-    """Compile what training on this device needs, so that worker processes find it on disk.
+def compile_once(device: torch.device | str = "cpu", modalities: Collection[str] = ("tabular",)) -> float:
+    """Compile what training on data of these kinds needs on this device, so that worker processes find it on disk.
 
     Returns the seconds that took; 0 where it was there already, or there is nothing to compile.
     """
     start = time.perf_counter()
-    if torch.device(device).type != "cpu" or "imbench.engine.kernel" in sys.modules or _fused() is None:
+    if torch.device(device).type != "cpu":
         return 0.0
+    compiled = [_COMPILED[modality]() for modality in modalities]
+    return time.perf_counter() - start if any(compiled) else 0.0
+
+
+def _compile_for_tables() -> bool:
+    """Whether anything was compiled."""
+    if "imbench.engine.kernel" in sys.modules or _fused() is None:
+        return False
     from imbench.contract.moves import between
     from imbench.engine.kernel import train_steps
 
-    compiled = train_steps.stats.cache_misses or between.stats.cache_misses
-    return time.perf_counter() - start if compiled else 0.0
+    return bool(train_steps.stats.cache_misses or between.stats.cache_misses)
+
+
+def _compile_for_images() -> bool:
+    """Whether anything was compiled."""
+    if "imbench.engine.image_kernel" in sys.modules or pooled() is None:
+        return False
+    from imbench.contract.moves import between
+    from imbench.engine.image_kernel import forward
+
+    return bool(forward.stats.cache_misses or between.stats.cache_misses)
+
+
+_COMPILED = {"tabular": _compile_for_tables, "image": _compile_for_images}
 
 
 @functools.cache

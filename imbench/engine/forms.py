@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
 from imbench.engine.architecture import Architecture
+from imbench.engine.cnn import Cnn
 from imbench.engine.mlp import Mlp
 from imbench.engine.staged import StagedNet
+
+if TYPE_CHECKING:
+    from imbench.engine.pooled import Pooled
 
 # Which units a layer's dropout keeps, ``(nets, batch, units)``.
 Kept = Callable[[int], Tensor]
@@ -57,6 +63,10 @@ class Closed:
 
     def backward(self, delta: Tensor, gradients: Sequence[Tensor]) -> None:
         """See `Form.backward`."""
+        self.backward_to_first(delta, gradients)
+
+    def backward_to_first(self, delta: Tensor, gradients: Sequence[Tensor]) -> Tensor:
+        """As `backward`; returns the gradient on the first layer's product, ``(nets, batch, units)``."""
         for layer in range(self._layers - 1, -1, -1):
             torch.bmm(self._values[layer].transpose(1, 2), delta, out=gradients[2 * layer])
             torch.sum(delta, dim=1, out=gradients[2 * layer + 1])
@@ -65,6 +75,7 @@ class Closed:
                 delta = torch.baddbmm(delta[:, :1, :1], delta, weight, beta=0, alpha=self._factor(layer - 1))
                 # A unit that dropout or ReLU set to 0 passes nothing back.
                 delta.mul_(self._values[layer] > 0)
+        return delta
 
     def forget(self) -> None:
         """See `Form.forget`."""
@@ -117,6 +128,25 @@ def write_gradients(of: Tensor, leaves: Sequence[Tensor], into: Sequence[Tensor]
             place.zero_()
 
 
-def form_of(architecture: Architecture) -> Form:
-    """The closed form of dense nets; automatic differentiation of others."""
-    return Closed(architecture) if isinstance(architecture, Mlp) else Differentiated(architecture)
+def form_of(architecture: Architecture, device: torch.device | str = "cpu") -> Form:
+    """The closed form of dense nets; on a CPU the kernel for the paper's net for images; else autograd."""
+    if isinstance(architecture, Mlp):
+        return Closed(architecture)
+    if isinstance(architecture, Cnn) and torch.device(device).type == "cpu":
+        kind = pooled()
+        if kind is not None and kind.suits(architecture):
+            return kind(architecture)
+    return Differentiated(architecture)
+
+
+@functools.cache
+def pooled() -> type[Pooled] | None:
+    """The form with a kernel, which compiles on its first import on a machine; None, with one notice, without Numba."""
+    try:
+        from imbench.engine.pooled import Pooled
+    except ImportError as error:
+        warnings.warn(
+            f"nets for images train several times faster with Numba ({error}): pip install numba", stacklevel=2
+        )
+        return None
+    return Pooled

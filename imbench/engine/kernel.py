@@ -38,13 +38,15 @@ PANEL = 16
 TILE_ROWS = 6
 
 # Columns of the plan of a net (see `imbench.engine.fused_plan`).
-WIDTH, PADDED, INPUT, WEIGHTS, MASK, DELTA = range(6)
+WIDTH, PADDED, INPUT, WEIGHTS, MASK, DELTA, MIXED = range(7)
 # Entries of the settings of a call.
 RATE, DECAY1, DECAY2, EPSILON, KEEP_SCALE = range(5)
 
 _FASTMATH = {"contract", "arcp", "nsz", "reassoc", "afn"}
 _FLOATS, _INTS = ir.VectorType(ir.FloatType(), PANEL), ir.VectorType(ir.IntType(32), PANEL)
 _INDEX = ir.IntType(64)
+# A compiled loss: (logits, labels with weights after them, delta, constants, rows, scale) -> sum of the rows' losses.
+LOSS_FUNCTION = ir.FunctionType(ir.FloatType(), [ir.FloatType().as_pointer()] * 4 + [_INDEX, ir.FloatType()])
 
 
 class Lanes:
@@ -322,8 +324,14 @@ def _transpose(typingctx, src, src_at, src_row, dst, dst_at):  # type: ignore[no
     return sig, codegen
 
 
-def _exponential(x: Lanes) -> Lanes:
-    """The exponential of floats not above 0 (Cephes' expf: 2 units in the last place)."""
+def exponential(x: Lanes) -> Lanes:
+    """The exponential of floats not above 89 (Cephes' expf: 2 units in the last place)."""
+    less, power = exponential_parts(x)
+    return (less + Lanes.splat(x.builder, 1.0)) * power
+
+
+def exponential_parts(x: Lanes) -> tuple[Lanes, Lanes]:
+    """``(e^r - 1, 2^n)`` with ``x = r + n log 2``, |r| at most half of log 2, of floats not above 89."""
 
     def constant(value: float) -> Lanes:
         return Lanes.splat(x.builder, value)
@@ -338,12 +346,11 @@ def _exponential(x: Lanes) -> Lanes:
     y = constant(1.9875691500e-4)
     for c in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1):
         y = y.times_plus(r, constant(c))
-    y = y.times_plus(r * r, r) + constant(1.0)
     exponent = (whole.as_bits() << Lanes.bits(x.builder, [23] * PANEL)) + constant(1.0).as_bits()
-    return y * exponent.as_floats()
+    return y.times_plus(r * r, r), exponent.as_floats()
 
 
-def _logarithm(x: Lanes) -> Lanes:
+def logarithm(x: Lanes) -> Lanes:
     """The natural logarithm of normal positive floats (Cephes' logf: 2 units in the last place)."""
 
     def constant(value: float) -> Lanes:
@@ -407,13 +414,13 @@ def _panel_loss(typingctx, s, z, y, d, classes, scale):  # type: ignore[no-untyp
         total, mass, agreement = sums(0.0, 0.0, 0.0)
         with each_class() as (at_z, at_y, at_d):
             z, y = Lanes.load(builder, at_z), Lanes.load(builder, at_y)
-            e = _exponential(z - top)
+            e = exponential(z - top)
             e.store(at_d)
             add(total, e)
             add(mass, y)
             add(agreement, y * z)
         weight = Lanes.load(builder, builder.gep(bases[1], [builder.mul(classes_, _INDEX(PANEL))]))
-        losses = weight * (value(mass) * (_logarithm(value(total)) + top) - value(agreement))
+        losses = weight * (value(mass) * (logarithm(value(total)) + top) - value(agreement))
         factor = value(mass) / value(total)
         share = weight * Lanes.splat(builder, scale_)
         with each_class() as (_, at_y, at_d):
@@ -422,6 +429,22 @@ def _panel_loss(typingctx, s, z, y, d, classes, scale):  # type: ignore[no-untyp
         for lane in range(PANEL):
             result = builder.fadd(result, builder.extract_element(losses.value, ir.Constant(ir.IntType(32), lane)))
         return result
+
+    return sig, codegen
+
+
+@intrinsic
+def _row_losses(typingctx, address, s, z, y, d, constants, rows, scale):  # type: ignore[no-untyped-def]
+    """As `_panel_loss`, by the function at an address: see `imbench.engine.loss_code.compile_loss`."""
+    n = types.intp
+    sig = types.float32(types.int64, s, n, n, n, constants, n, types.float32)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        address_, s_, z_, y_, d_, constants_, rows_, scale_ = args
+        floats = [_address(context, builder, signature.args[1], s_, at) for at in (z_, y_, d_)]
+        floats.append(_address(context, builder, signature.args[5], constants_, _INDEX(0)))
+        function = builder.inttoptr(address_, LOSS_FUNCTION.as_pointer())
+        return builder.call(function, [*floats, rows_, scale_])
 
     return sig, codegen
 
@@ -446,8 +469,57 @@ def _load(x, s, at):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(inline="never")
-def _forward(x, p, s, plan, settings, draws, step):  # type: ignore[no-untyped-def]
-    """Activations of every layer into ``s``; those of the last are the logits."""
+def _mix(s, src, tile, width, panels, partners, share):  # type: ignore[no-untyped-def]
+    """``share`` of each row of ``width`` values and 1 - ``share`` of its partner's; where in ``s`` the panels are.
+
+    `PANEL` values of all rows at a time are turned round to ``tile``, where a row's are neighbours, and after it mixed;
+    the panels are what follows.
+    """
+    stride, mixed = (width + 1) * PANEL, tile + panels * PANEL * PANEL
+    dst = mixed + panels * PANEL * PANEL
+    for c in range(0, width, PANEL):
+        # The last block overlaps the one before; a narrow layer's reaches into what is written after it.
+        c0 = max(0, min(c, width - PANEL))
+        for q in range(panels):
+            _transpose(s, src + q * stride + c0 * PANEL, PANEL, s, tile + q * PANEL * PANEL)
+        for row in range(panels * PANEL):
+            own, other = tile + row * PANEL, tile + partners[row] * PANEL
+            to = mixed + row * PANEL
+            for i in range(PANEL):
+                s[to + i] = s[other + i] + share * (s[own + i] - s[other + i])
+        for q in range(panels):
+            _transpose(s, mixed + q * PANEL * PANEL, PANEL, s, dst + q * stride + c0 * PANEL)
+    for q in range(panels):
+        for lane in range(PANEL):
+            s[dst + q * stride + width * PANEL + lane] = 1.0  # what a bias meets
+    return dst
+
+
+@numba.njit(inline="never")
+def _unmix(s, turned, dst, tile, padded, panels, partners, share):  # type: ignore[no-untyped-def]
+    """The transpose of `_mix`: the part of each row's gradient that is its own, and that of its partner.
+
+    ``turned`` is the gradient as `_backward` turns it round; the result is in panels of ``padded`` lines.
+    """
+    rest = np.float32(1.0) - share
+    for c in range(padded // PANEL):
+        src = turned + c * panels * PANEL * PANEL
+        for i in range(panels * PANEL * PANEL):
+            s[tile + i] = share * s[src + i]
+        for row in range(panels * PANEL):
+            own, other = src + row * PANEL, tile + partners[row] * PANEL
+            for i in range(PANEL):
+                s[other + i] += rest * s[own + i]
+        for q in range(panels):
+            _transpose(s, tile + q * PANEL * PANEL, PANEL, s, dst + (q * padded + c * PANEL) * PANEL)
+
+
+@numba.njit(inline="never")
+def _forward(x, p, s, plan, settings, draws, step, mix_at, partners, share):  # type: ignore[no-untyped-def]
+    """Activations of every layer into ``s``; those of the last are the logits.
+
+    What enters layer number ``mix_at``, if there is one, is mixed: see `_mix`.
+    """
     size = x.shape[0]
     panels = (size + PANEL - 1) // PANEL
     layers = plan.shape[0] - 1
@@ -456,6 +528,8 @@ def _forward(x, p, s, plan, settings, draws, step):  # type: ignore[no-untyped-d
         width, out = plan[layer, WIDTH], plan[layer + 1, WIDTH]
         ld, w_at = plan[layer + 1, PADDED], plan[layer, WEIGHTS]
         src, dst = plan[layer, INPUT], plan[layer + 1, INPUT]
+        if layer == mix_at:
+            src = _mix(s, src, plan[0, MIXED], width, panels, partners, share)
         blocks = (out + TILE_ROWS - 1) // TILE_ROWS
         floor = np.float32(0.0) if layer < layers - 1 else np.float32(-np.inf)
         threshold = draws[0] if layer < layers - 2 else np.uint32(0)
@@ -472,7 +546,7 @@ def _forward(x, p, s, plan, settings, draws, step):  # type: ignore[no-untyped-d
 
 
 @numba.njit(inline="never")
-def _backward(size, p, m, v, s, plan, settings, done):  # type: ignore[no-untyped-def]
+def _backward(size, p, m, v, s, plan, settings, done, mix_at, partners, share):  # type: ignore[no-untyped-def]
     """From the delta of the logits to new parameters, the last layer first. ``done`` steps came before."""
     panels = (size + PANEL - 1) // PANEL
     layers = plan.shape[0] - 1
@@ -495,6 +569,11 @@ def _backward(size, p, m, v, s, plan, settings, done):  # type: ignore[no-untype
             for c in range(ld // PANEL):
                 _transpose(s, delta + (q * ld + c * PANEL) * PANEL, PANEL, s, turned + (c * panels + q) * PANEL * PANEL)
         if layer > 0:
+            passed = delta
+            if layer == mix_at:
+                # Mixing rows and multiplying by weights may be taken in either order.
+                passed = plan[1, MIXED]
+                _unmix(s, turned, passed, plan[0, MIXED], ld, panels, partners, share)
             scale = np.float32(settings[KEEP_SCALE] if layer < layers - 1 else 1.0)
             into, padded = plan[layer, DELTA], plan[layer, PADDED]
             blocks = (width + TILE_ROWS - 1) // TILE_ROWS
@@ -503,8 +582,10 @@ def _backward(size, p, m, v, s, plan, settings, done):  # type: ignore[no-untype
                 for block in range(blocks):
                     rows = width // blocks + (1 if block < width % blocks else 0)
                     act, to = src + (q * (width + 1) + first) * PANEL, into + (q * padded + first) * PANEL
-                    _tile_backward(p, w_at + first * ld, ld, s, act, delta + q * ld * PANEL, to, out, rows, scale)
+                    _tile_backward(p, w_at + first * ld, ld, s, act, passed + q * ld * PANEL, to, out, rows, scale)
                     first += rows
+        if layer == mix_at:
+            src = plan[0, MIXED] + 2 * panels * PANEL * PANEL
         blocks = (width + 1 + TILE_ROWS - 1) // TILE_ROWS
         for c in range(ld // PANEL):
             first, grad = 0, turned + c * panels * PANEL * PANEL
@@ -516,12 +597,15 @@ def _backward(size, p, m, v, s, plan, settings, done):  # type: ignore[no-untype
 
 
 @numba.njit(inline="never")
-def _cross_entropy(y, weight, s, plan):  # type: ignore[no-untyped-def]
-    """The mean loss of a step (soft labels, weighted); the delta of the logits into its place."""
+def _losses(y, weight, s, plan, loss, constants):  # type: ignore[no-untyped-def]
+    """The mean loss of a step (soft labels, weighted); the delta of the logits into its place.
+
+    That is cross-entropy, unless ``loss`` is the address of another one.
+    """
     size, classes = y.shape
     last = plan.shape[0] - 1
     labels = plan[0, DELTA]  # free at this time
-    loss = 0.0
+    total = 0.0
     for q in range((size + PANEL - 1) // PANEL):
         for lane in range(PANEL):
             row = q * PANEL + lane
@@ -531,8 +615,12 @@ def _cross_entropy(y, weight, s, plan):  # type: ignore[no-untyped-def]
             s[labels + classes * PANEL + lane] = (weight[row] if weight.shape[0] > 0 else 1.0) if here else 0.0
         z = plan[last, INPUT] + q * (classes + 1) * PANEL
         d = plan[last, DELTA] + q * plan[last, PADDED] * PANEL
-        loss += _panel_loss(s, z, labels, d, classes, np.float32(1.0 / size))
-    return loss / size
+        if loss == 0:
+            total += _panel_loss(s, z, labels, d, classes, np.float32(1.0 / size))
+        else:
+            rows = min(PANEL, size - q * PANEL)
+            total += _row_losses(loss, s, z, labels, d, constants, rows, np.float32(1.0 / size))
+    return total / size
 
 
 _STATE = (
@@ -540,8 +628,17 @@ _STATE = (
 )
 
 
-@compiled(f"float64(float32[:,:,::1], float32[:,:,::1], float32[:,::1], {_STATE}, uint32[::1], int64)", _FASTMATH)
-def train_steps(x, y, weight, p, m, v, s, plan, settings, draws, done):  # type: ignore[no-untyped-def]
+_MIX = "int64[::1], int32[:,::1], float32[::1]"  # mix_at, partners, share
+
+
+@compiled(
+    f"float64(float32[:,:,::1], float32[:,:,::1], float32[:,::1], {_STATE}, uint32[::1], int64, {_MIX}, int64, "
+    "float32[::1])",
+    _FASTMATH,
+)
+def train_steps(  # type: ignore[no-untyped-def]
+    x, y, weight, p, m, v, s, plan, settings, draws, done, mix_at, partners, share, loss, constants
+):
     """Take one step on each batch of ``x`` (steps, batch, features); the sum of their losses.
 
     Parameters
@@ -550,24 +647,30 @@ def train_steps(x, y, weight, p, m, v, s, plan, settings, draws, done):  # type:
     p, m, v : parameters and Adam's moments of the net, ``s`` its working space, ``plan`` their layout
     settings : see `RATE` and its neighbours; ``draws``: dropout's threshold and two keys
     done : steps taken before
+    mix_at : ``(steps,)`` the layer before which rows are mixed, -1 for none; or one for all steps, as of what follows
+    partners : ``(steps, batch up to whole panels)`` the row that each is mixed with
+    share : ``(steps,)`` what a row keeps of itself
+    loss : address of the loss, with its ``constants``; 0 for cross-entropy
     """
     total = 0.0
     for step in range(x.shape[0]):
-        _forward(x[step], p, s, plan, settings, draws, step)
-        total += _cross_entropy(
-            y[step], weight[min(step, weight.shape[0] - 1)] if weight.shape[0] else weight[:, 0], s, plan
-        )
-        _backward(x.shape[1], p, m, v, s, plan, settings, done + step)
+        mix = min(step, mix_at.shape[0] - 1)
+        at, mates, part = mix_at[mix], partners[mix], share[mix]
+        _forward(x[step], p, s, plan, settings, draws, step, at, mates, part)
+        weights = weight[min(step, weight.shape[0] - 1)] if weight.shape[0] else weight[:, 0]
+        total += _losses(y[step], weights, s, plan, loss, constants)
+        _backward(x.shape[1], p, m, v, s, plan, settings, done + step, at, mates, part)
     return total
 
 
 @compiled(
-    "void(float32[:,::1], float32[::1], float32[::1], int64[:,::1], float64[::1], uint32[::1], int64, float32[:,::1])",
+    "void(float32[:,::1], float32[::1], float32[::1], int64[:,::1], float64[::1], uint32[::1], int64, int64, "
+    "int32[::1], float32, float32[:,::1])",
     _FASTMATH,
 )
-def forward_step(x, p, s, plan, settings, draws, step, logits):  # type: ignore[no-untyped-def]
-    """``logits`` (batch, classes) of step number ``step`` of a block, dropout applied."""
-    _forward(x, p, s, plan, settings, draws, step)
+def forward_step(x, p, s, plan, settings, draws, step, mix_at, partners, share, logits):  # type: ignore[no-untyped-def]
+    """``logits`` (batch, classes) of step number ``step`` of a block, dropout applied, rows mixed before a layer."""
+    _forward(x, p, s, plan, settings, draws, step, mix_at, partners, share)
     size, classes = logits.shape
     for row in range(size):
         q, lane = row // PANEL, row % PANEL
@@ -575,8 +678,8 @@ def forward_step(x, p, s, plan, settings, draws, step, logits):  # type: ignore[
             logits[row, c] = s[plan[-1, INPUT] + (q * (classes + 1) + c) * PANEL + lane]
 
 
-@compiled(f"void(float32[:,::1], {_STATE}, int64)", _FASTMATH)
-def backward_step(delta, p, m, v, s, plan, settings, done):  # type: ignore[no-untyped-def]
+@compiled(f"void(float32[:,::1], {_STATE}, int64, int64, int32[::1], float32)", _FASTMATH)
+def backward_step(delta, p, m, v, s, plan, settings, done, mix_at, partners, share):  # type: ignore[no-untyped-def]
     """Finish the step that `forward_step` began, from the loss's gradient on the logits, ``(batch, classes)``."""
     size, classes = delta.shape
     for row in range((size + PANEL - 1) // PANEL * PANEL):
@@ -584,4 +687,4 @@ def backward_step(delta, p, m, v, s, plan, settings, done):  # type: ignore[no-u
         for c in range(classes):
             at = plan[-1, DELTA] + (q * plan[-1, PADDED] + c) * PANEL + lane
             s[at] = delta[row, c] if row < size else 0.0
-    _backward(size, p, m, v, s, plan, settings, done)
+    _backward(size, p, m, v, s, plan, settings, done, mix_at, partners, share)

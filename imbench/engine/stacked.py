@@ -62,7 +62,7 @@ class StackedNets:
         self.step_losses = torch.zeros(len(weights), dtype=torch.float64, device=device)
         self._live = np.ones(len(weights), bool)
         self._rates = np.zeros(len(weights))
-        self._form = form_of(architecture)
+        self._form = form_of(architecture, device)
         self._parts: list[Part] = []
         self._logits = torch.empty(0)  # of the current step
         self._make_room(*room)

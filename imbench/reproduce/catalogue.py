@@ -28,6 +28,7 @@ EXHIBITS = {
     "figure7": "imbench.reproduce.sensitivity:figure7",
     "figure8": "imbench.reproduce.harm:figure8",
     "claims": "imbench.reproduce.claims:claims",
+    "decisions": "imbench.reproduce.decisions:decisions",
 }
 
 

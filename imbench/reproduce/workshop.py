@@ -46,6 +46,7 @@ class Workshop:
         datasets: Sequence[str] = (),
         protocol: str | None = None,
         settings: Mapping[str, str] | None = None,
+        plugins: Sequence[str] = (),
     ) -> Results:
         """Results of these strategies on these configurations, trained where the store lacks them.
 
@@ -55,6 +56,7 @@ class Workshop:
         suite : its configurations without data are left out, which the results' notes say
         protocol : in place of the workshop's own
         settings : besides the workshop's, and before them
+        plugins : paths of Python files that define strategies
 
         Raises
         ------
@@ -69,6 +71,7 @@ class Workshop:
             settings={**self.settings, **(settings or {})},
             store=self.store,
             data_mirror=self.data_mirror,
+            plugins=plugins,
             jobs=self.jobs,
             device=self.device,
             progress=self.progress,

@@ -35,7 +35,8 @@ def logistic_slope(log_odds: Floats, positive: NDArray[np.bool_]) -> float:
     fit = np.array([np.log(share / (1 - share)), 0.0])
     loss = _loss(fit, z, positive)
     for _ in range(_STEPS):
-        p = 1.0 / (1.0 + np.exp(-(fit[0] + fit[1] * z)))
+        with np.errstate(over="ignore"):  # far on the other side p is 0, as it should be
+            p = 1.0 / (1.0 + np.exp(-(fit[0] + fit[1] * z)))
         gap, weight = positive - p, p * (1.0 - p)
         weighted = weight @ z
         # A hair of a ridge keeps it invertible; where the gap is zero, and so the fit, it changes nothing.

@@ -26,6 +26,7 @@ from imbench.study.merge import ROUNDING
 from imbench.study.metrics import METRICS
 from imbench.study.page_files import badge, board_html, citation, html, listing
 from imbench.study.report import FILES, Options, write_report
+from imbench.study.report.figures.contact_sheet import Sheet
 from imbench.study.results import Results, load
 from imbench.study.rules import by_argmax
 from imbench.study.scrub import Scrubber
@@ -101,7 +102,8 @@ def publish(
     if not replace_page:
         _check_keeps(folder / page, page, results.rows)
     title = title or _title(clean)
-    options = replace(describe(results.rows) if describe else Options(), title=scrubber.text(title))
+    described = describe(results.rows) if describe else Options()
+    options = replace(_scrubbed(described, scrubber), title=scrubber.text(title))
     files, facts = _page(clean, scrubber, options, list(authors) or [ANONYMOUS])
     renew(folder / page, files, {"page": page, **facts})
     renew_site(folder)
@@ -154,6 +156,20 @@ def check_unmixed(rows: pd.DataFrame) -> None:
 def _scrubber(results: Results) -> Scrubber:
     texts = [str(v) for n in ("dataset", "error", "protocol", "variant") for v in results.rows[n].dropna().unique()]
     return Scrubber.of_this_machine([*texts, *results.notes], [results.store, Path.home(), Path.cwd()])
+
+
+def _scrubbed(options: Options, scrubber: Scrubber) -> Options:
+    """Options that call datasets what scrubbed rows call them; a picture's text cannot be scrubbed any more."""
+    sheets: dict[str, Sheet | str] = {}
+    for dataset, sheet in (options.sheets or {}).items():
+        name = scrubber.file_name(dataset)
+        if isinstance(sheet, str):
+            sheets[name] = scrubber.text(sheet)
+            continue
+        left_out = tuple((scrubber.text(strategy), scrubber.text(reason)) for strategy, reason in sheet.left_out)
+        sheets[name] = replace(sheet, title=scrubber.text(sheet.title.replace(dataset, name)), left_out=left_out)
+    modality = {scrubber.file_name(dataset): kind for dataset, kind in (options.modality or {}).items()}
+    return replace(options, modality=modality, sheets=sheets)
 
 
 def _page_name(name: str | None, store: Path, scrubber: Scrubber) -> str:

@@ -193,12 +193,12 @@ def step_parts(shape, name):
     return epochs.shares.values()
 
 
-def in_processes(what, *words, count=1, threads=1):
+def in_processes(what, *words, count=1, threads=1, kept=True):
     """The numbers of a function of a module that can be run, measured by this many processes at the same time.
 
-    They keep freed memory as workers do, whatever it is that they measure.
+    They keep freed memory as workers do, whatever it is that they measure, or not.
     """
-    environment = MEMORY_VARIABLES | os.environ | {"OMP_NUM_THREADS": str(threads)}
+    environment = (MEMORY_VARIABLES if kept else {}) | os.environ | {"OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, "-m", what.__module__, what.__name__, *words]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(count)]
     return [[float(word) for word in process.communicate()[0].split()] for process in processes]

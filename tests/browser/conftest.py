@@ -9,7 +9,7 @@ import pytest
 
 from imbench.study.report import Options, write_report
 from imbench.study.store import Store
-from tests.study.report_made import MODALITY, filled
+from tests.study.report_made import MODALITY, filled, sheet_of
 
 FLAGS = [
     "--headless=new",
@@ -51,7 +51,9 @@ def results(tmp_path_factory):
 @pytest.fixture(scope="session")
 def report(results, tmp_path_factory) -> Path:
     """The page."""
-    return write_report(results, tmp_path_factory.mktemp("report"), Options(modality=MODALITY))[0]
+    return write_report(
+        results, tmp_path_factory.mktemp("report"), Options(modality=MODALITY, sheets={"pixels": sheet_of()})
+    )[0]
 
 
 @pytest.fixture

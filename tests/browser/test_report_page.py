@@ -47,8 +47,8 @@ def test_without_javascript_all_is_there_but_the_filters(open_page, results):
     assert len(shown_ranks(board(page))) == 4
     sections = page.locator("main > section").all()
     assert [section.get_attribute("id") for section in sections] == [
-        "verdict", "leaderboards", "cd", "gains", "wins", "datasets", "reliability", "cost", "coverage", "provenance",
-        "definitions",
+        "verdict", "leaderboards", "cd", "gains", "images", "wins", "datasets", "reliability", "cost", "coverage",
+        "provenance", "definitions",
     ]  # fmt: skip
     for section in sections:
         assert section.is_visible()
@@ -287,6 +287,23 @@ def test_keys_sort_open_and_search(open_page):
     page.keyboard.press("Enter")
     assert header.get_attribute("aria-sort") == "ascending"
     assert list(shown_ranks(board(page))) == sorted(shown_ranks(board(page)))
+
+
+def test_every_picture_of_a_sheet_is_drawn_and_scrolls_in_a_narrow_window(open_page):
+    page = open_page(viewport={"width": 400, "height": 800})
+    loaded = page.evaluate("[...document.querySelectorAll('#images img')].map(i => [i.complete, i.naturalWidth])")
+    assert loaded == [[True, 6]] * 6
+    assert page.locator("#images .samples img").last.bounding_box()["width"] >= 60
+
+
+def test_what_is_about_images_alone_goes_with_its_task_and_says_what_filters_do_not_change(open_page):
+    page = open_page()
+    page.select_option("#f-task", "multiclass")
+    assert page.locator("#images .board:visible").count() == 0
+    page.select_option("#f-task", "binary")
+    assert page.locator("#images .board:visible").count() == 4
+    page.select_option("#f-ir", "0.05")
+    assert page.locator("#images .stale").is_visible()
 
 
 @pytest.mark.parametrize("width", [1400, 400])

@@ -19,6 +19,7 @@ from imbench.contract.spec import (
     parse_spec,
     read_value,
     spec_of,
+    split_values,
 )
 
 settled = settings(deadline=None, derandomize=True)
@@ -212,3 +213,15 @@ def test_fields_of_their_own_type_are_not_open_ended():
 def test_an_open_ended_number_is_finite(text):
     with pytest.raises(UsageError, match="it must be a finite number"):
         read_value(text, "it")
+
+
+@settled
+@given(st.lists(recipes.map(lambda recipe: spec_of("recipe", recipe)), min_size=1, max_size=4))
+def test_values_between_commas_come_apart_as_they_were_put_together(specs):
+    assert split_values(",".join(f"({spec})" if "," in spec else spec for spec in specs)) == specs
+
+
+@pytest.mark.parametrize("text", ["", "0.1,", "0.1,,0.3", "(a,b", "a),b", "(a)b,c"])
+def test_values_that_cannot_be_told_apart_are_refused(text):
+    with pytest.raises(UsageError):
+        split_values(text)

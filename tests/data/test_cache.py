@@ -149,3 +149,14 @@ def test_two_cards_of_ones_own_with_one_name_keep_apart(tmp_path):
         for folder in ("one", "two")
     ]
     assert fetch(cards[0]).path.parent != fetch(cards[1]).path.parent
+
+
+def test_without_download_only_the_cache_and_the_mirror_are_asked(tmp_path):
+    made.frame().to_csv(tmp_path / "t.csv", index=False)
+    card = made.card(sources=(Source("file", {"path": str(tmp_path / "t.csv"), "header": True}),))
+    variant, place = parse_variant("made", card), made.mirror(tmp_path / "mirror")
+    with pytest.raises(DataError, match=r"made is not at hand \(neither cached nor in a mirror\); fetch it"):
+        load(card, variant, download=False)
+    assert len(load(card, variant, mirror=place, download=False).y) == 60
+    (tmp_path / "mirror" / "made.parquet").unlink()
+    assert len(load(card, variant, download=False).y) == 60, "the mirror's copy is cached now"

@@ -1,4 +1,6 @@
-"""Stores of made-up results of the paper's configurations, where it is known which strategy is better."""
+"""The real data, and stores of made-up results of the paper's configurations, where it is known who is better."""
+
+import os
 
 import pytest
 
@@ -7,6 +9,8 @@ from imbench.study.results import load
 from imbench.study.store import Store
 from tests.study.made import FACTS, job, predictions
 
+# Taken before a fixture hides it.
+REAL_MIRROR = os.environ.get("IMBENCH_DATA_MIRROR")
 BINARY = [(f"set{i}", ir) for i in range(6) for ir in (0.01, 0.025, 0.05)]
 MULTICLASS = [(f"many{i}", ir) for i in range(3) for ir in (0.05, 0.1, 0.25)]
 
@@ -46,3 +50,11 @@ def images(tmp_path_factory):
     """Results on images in which every strategy is better than the one before, ReMix with augmentation the best."""
     configurations = [("pictures", ir, task) for task in ("binary", "multiclass") for ir in (0.05, 0.1)]
     return results_of(tmp_path_factory.mktemp("images"), IMAGE, configurations)
+
+
+@pytest.fixture
+def mirror():
+    """A mirror of the real datasets."""
+    if not REAL_MIRROR:
+        pytest.skip("IMBENCH_DATA_MIRROR is not set: no real datasets here")
+    return REAL_MIRROR

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from imbench.study.report.figures.contact_sheet import Sheet, Strip
 from imbench.study.results import Results, load
 from tests.study.made import FACTS, job, predictions
 
@@ -11,6 +12,7 @@ STRATEGIES = ("baseline", "cost-adjusted", "mixup", "remix")
 RATIOS = (0.01, 0.05, 0.1)
 DATASETS = ("iris", "musk", "ozone", "pixels", "segment")
 MODALITY = {name: "image" if name == "pixels" else "tabular" for name in DATASETS}
+CLASSES = ("cat", "dog", "owl")
 NOTES = ["partial: 30 of 31 configurations", "the data is from /home/someone/mirror/files"]
 
 
@@ -30,6 +32,21 @@ def filled(store, datasets=DATASETS, strategies=STRATEGIES) -> Results:
     store.fail(job("segment", "broken", ir=0.01), broken, FACTS)
     store.note(NOTES)
     return with_rule(load(store.path))
+
+
+def sheet_of(height=4, width=6, channels=3, strategies=("baseline", "remix"), columns=3, title="pixels:ir=0.01, three"):
+    """Random pictures and soft labels; the images of remix weigh 1, 2, … in the loss."""
+    rng = np.random.default_rng(height * width)
+    strips = tuple(
+        Strip(
+            name,
+            rng.random((columns, height, width, channels)),
+            rng.dirichlet([0.3, 0.3, 0.3], columns),
+            np.arange(1.0, columns + 1) if name == "remix" else None,
+        )
+        for name in strategies
+    )
+    return Sheet(title, CLASSES, (0,), strips, (("broken", "it is in /home/someone/plugin.py"),))
 
 
 def with_rule(results: Results) -> Results:

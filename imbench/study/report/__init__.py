@@ -71,6 +71,7 @@ def _delete_if_unchanged(file: Path, digest: object) -> None:
 def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
     from imbench.study.report.figures.chosen import Figures
     from imbench.study.report.figures.plates import plates
+    from imbench.study.report.image_files import image_files
     from imbench.study.report.latex import latex
     from imbench.study.report.markdown import markdown
     from imbench.study.report.page import page
@@ -91,6 +92,8 @@ def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
         table = make(model)
         yield f"{name}.csv", csv(table)
         yield f"{name}.parquet", parquet(table)
+    if model.images:
+        yield from image_files(model.images)
     for scene in figures.files:
         for kind, content in plates(scene).items():
             yield f"figures/{scene.name}.{kind}", content

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from imbench.study.report.boards import Board
 from imbench.study.report.coverage import PROCESS, zero_recall_title
+from imbench.study.report.gains import ALL, Gain
 from imbench.study.report.model import Model
 from imbench.study.report.page import MOST_MATRIX, win_rate
 from imbench.study.report.provenance import SHOWN_VALUES
@@ -25,6 +26,7 @@ def markdown(model: Model) -> str:
         _verdicts(model),
         *(_board(board) for board in model.leading),
         *(_gains(model, board) for board in model.leading),
+        _images(model),
         *(_wins(board) for board in model.leading),
         _means(model),
         _costs(model),
@@ -94,7 +96,11 @@ def _small_sample(standing: Standing) -> str:
 
 
 def _gains(model: Model, board: Board) -> str:
-    gains = model.gains[board.slug]
+    table = _gain_table(board, model.gains[board.slug])
+    return f"## Gain over {board.control} by imbalance ratio: {board.title}\n\n{table}" if table else ""
+
+
+def _gain_table(board: Board, gains: Sequence[Gain]) -> str:
     if not gains:
         return ""
     names = [row.name for row in board.table if row.name != board.control][:MOST_ROWS]
@@ -107,9 +113,29 @@ def _gains(model: Model, board: Board) -> str:
             [name]
             + [f"{number(g.gain, 3, sign=True)} ({span(g.low, g.high, 3, sign=True) or 'one dataset'})" for g in cells]
         )
-    return f"## Gain over {board.control} by imbalance ratio: {board.title}\n\n" + _table(
-        ["strategy", *(f"IR {ratio}" for ratio in ratios)], rows
-    )
+    return _table(["strategy", *("all ratios" if ratio == ALL else f"IR {ratio}" for ratio in ratios)], rows)
+
+
+def _images(model: Model) -> str:
+    """Gains on images alone, and the labels of the samples; the pictures lie beside the page."""
+    images = model.images
+    if images is None:
+        return ""
+    parts = ["## Images"]
+    for board in images.boards:
+        table = _gain_table(board, images.gains[board.slug])
+        if table:
+            parts.append(f"### Gain over {board.control} on images alone: {board.title}\n\n{table}")
+    for samples in images.samples:
+        parts.append(f"### What each strategy feeds the nets: {samples.dataset}")
+        if samples.sheet is None:
+            parts.append(f"No sheet: {_plain(samples.reason)}. This draws one:\n\n```sh\n{samples.command}\n```")
+            continue
+        sheet = samples.sheet
+        header = ["strategy", *(f"mini-batch {i}" for i in range(1, len(sheet.strips[0].images) + 1))]
+        rows = [[strip.name, *sheet.words(strip)] for strip in sheet.strips]
+        parts.append(f"![{_plain(sheet.title)}]({samples.file}.png)\n\n{_table(header, rows)}")
+    return "\n\n".join(parts)
 
 
 def _wins(board: Board) -> str:

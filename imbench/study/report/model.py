@@ -15,7 +15,9 @@ from imbench.study.report.cells import Cells, all_cells
 from imbench.study.report.columns import EVERY_RULE, Column, choose, columns_of, headline
 from imbench.study.report.cost import Cost, costs
 from imbench.study.report.coverage import Covered, Failure, covered, failures
+from imbench.study.report.figures.contact_sheet import Sheet
 from imbench.study.report.gains import Gain, gains_by_ir
+from imbench.study.report.images import Images, images_of
 from imbench.study.report.provenance import commands, data_hashes, facts, fingerprint
 from imbench.study.report.reliability import Curve, curves
 from imbench.study.report.verdict import Verdict, verdict
@@ -41,6 +43,7 @@ class Options:
     modality : of datasets by name, such as ``{"segment": "tabular"}``
     commands : that make the results again; none means every configuration spelt out
     title : of the page; "" for the report's own
+    sheets : of samples, by dataset of images (see `imbench.study.report.images.wanted_samples`), or why there is none
     """
 
     metrics: tuple[str, ...] = ()
@@ -49,6 +52,7 @@ class Options:
     modality: Mapping[str, str] | None = None
     commands: tuple[str, ...] = ()
     title: str = ""
+    sheets: Mapping[str, Sheet | str] | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
@@ -67,6 +71,7 @@ class Model:
     fingerprint : see `imbench.study.report.provenance.fingerprint`
     lacking : which results have no value under a decision rule, and why, a sentence for each rule
     title : of the page; "" for the report's own
+    images : what is of images alone; None where there are none
     """
 
     notes: tuple[str, ...]
@@ -88,6 +93,7 @@ class Model:
     alpha: float
     lacking: tuple[str, ...] = ()
     title: str = ""
+    images: Images | None = None
 
     @cached_property
     def leading(self) -> tuple[Board, ...]:
@@ -137,6 +143,8 @@ def gather(results: Results, options: Options) -> Model:
     first = {(b.protocol, b.task): b for b in reversed(boards)}
     leading = {where: _leading(board) for where, board in first.items()}
     groups = {(c.protocol, c.task): rows[(rows["protocol"] == c.protocol) & (rows["task"] == c.task)] for c in cells}
+    modality = options.modality or {}
+    opening = [board for board in boards if _leads(board.metric.name, board.rule, lead, columns)]
     return Model(
         notes=tuple(scrub(note) for note in results.notes),
         jobs=int(rows["key"].nunique()),
@@ -157,6 +165,7 @@ def gather(results: Results, options: Options) -> Model:
         alpha=options.alpha,
         lacking=tuple(_lacking(rows, options.rules)),
         title=options.title,
+        images=images_of(cells, opening, columns, results.rows, modality, options.sheets or {}),
     )
 
 

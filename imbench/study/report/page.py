@@ -18,11 +18,13 @@ from imbench.study.report.cells import Cells, Configuration, Floats
 from imbench.study.report.columns import EVERY_RULE, PLAIN_RULE, RULES, Column
 from imbench.study.report.coverage import PROCESS, zero_recall_title
 from imbench.study.report.figures.chosen import Figures
+from imbench.study.report.figures.contact_sheet import Sheet, picture
 from imbench.study.report.figures.inline import inline_svg
 from imbench.study.report.figures.scene import Scene
 from imbench.study.report.gains import ir_labels
 from imbench.study.report.model import Model
 from imbench.study.report.provenance import SHOWN_VALUES
+from imbench.study.report.verdict import Verdict, verdict
 from imbench.study.report.words import counted, level, listed, number, p_said, p_value, span
 
 # What is shown of much: more rows than these lie in the data files beside the page, which says so.
@@ -104,6 +106,17 @@ class View:
         from markupsafe import Markup
 
         return Markup(inline_svg(scene)) if scene is not None else ""
+
+    def verdict(self, board: Board) -> Verdict:
+        """What a board says that is not among the leading ones."""
+        return verdict(board)
+
+    def strips(self, sheet: Sheet) -> list[tuple[str, list[tuple[str, list[tuple[str, bool]]]]]]:
+        """For each strategy of a sheet its images as data addresses, each with its labels and whether they are rare."""
+        return [
+            (strip.name, list(zip(map(_address, strip.images), sheet.parts(strip), strict=True)))
+            for strip in sheet.strips
+        ]
 
     def wins(self, board: Board) -> tuple[list[str], list[list[float]]]:
         """Names, best first, and for each the share of configurations in which it beats each; a tie is half a win."""
@@ -227,6 +240,10 @@ def _rows(
 
 def _packed(values: Floats) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype="<f8").tobytes()).decode()
+
+
+def _address(image: np.ndarray) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture(image)).decode()}"
 
 
 def _percent(value: float) -> str:

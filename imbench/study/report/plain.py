@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from imbench.study.report.images import Images
 from imbench.study.report.model import Model
 from imbench.study.report.tables import costs as cost_table
-from imbench.study.report.tables import coverage, gains, leaderboard, reliability
+from imbench.study.report.tables import coverage, gains, gains_of, leaderboard, reliability
 
 
 def summary(model: Model) -> dict[str, Any]:
@@ -45,6 +46,7 @@ def summary(model: Model) -> dict[str, Any]:
             for board in model.boards
         ],
         "gains": _records(gains(model)),
+        "images": _images(model.images) if model.images else None,
         "reliability": _records(reliability(model)),
         "costs": _records(cost_table(model)),
         "coverage": _records(coverage(model)),
@@ -59,6 +61,23 @@ def summary(model: Model) -> dict[str, Any]:
 def to_json(model: Model) -> str:
     """`summary` as text."""
     return json.dumps(summary(model), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _images(images: Images) -> dict[str, Any]:
+    return {
+        "pooled": [list(group) for group in sorted(images.pooled)],
+        "gains": _records(gains_of(images.boards, images.gains)),
+        "samples": [
+            {
+                "dataset": samples.dataset,
+                "command": samples.command,
+                "reason": samples.reason,
+                "title": samples.sheet.title if samples.sheet else None,
+                "labels": {s.name: samples.sheet.words(s) for s in samples.sheet.strips} if samples.sheet else {},
+            }
+            for samples in images.samples
+        ],
+    }
 
 
 def _of_board(rows: pd.DataFrame, board: Any) -> pd.DataFrame:

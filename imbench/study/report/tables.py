@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from imbench.study.report.boards import Board
 from imbench.study.report.coverage import ZERO_RECALL
+from imbench.study.report.gains import Gain
 from imbench.study.report.model import Model
 
 
@@ -57,8 +58,13 @@ def pairs(model: Model) -> pd.DataFrame:
 
 def gains(model: Model) -> pd.DataFrame:
     """A row for each board, imbalance ratio and competitor."""
+    return gains_of(model.leading, model.gains)
+
+
+def gains_of(boards: Sequence[Board], gains: Mapping[str, Sequence[Gain]]) -> pd.DataFrame:
+    """A row for each gain of these boards, by whose slugs they are given."""
     return _frame(
-        [_of(board) | dataclasses.asdict(gain) for board in model.leading for gain in model.gains[board.slug]], _BOARD
+        [_of(board) | dataclasses.asdict(gain) for board in boards for gain in gains[board.slug]], _BOARD
     ).rename(columns={"name": "strategy"})
 
 

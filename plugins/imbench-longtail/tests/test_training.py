@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from longtail_made import EVERY, TABULAR
+from longtail_made import EVERY, LOSSES, TABULAR
 
 import imbench
 import imbench_longtail as lt
 from imbench.engine.choice import engine_for
 from imbench.engine.fused import FusedNets
-from imbench.engine.stacked import StackedNets
+from imbench.engine.own_loss import OwnLoss
 
 NAMES = sorted({s.name for s in TABULAR})
 
@@ -48,9 +48,15 @@ def test_late_weights_change_what_is_learnt(results):
 
 
 @pytest.mark.parametrize("strategy", EVERY, ids=lambda s: s.spec)
-def test_fused_engine_takes_all_but_the_manifold_methods(strategy):
-    own_forward = isinstance(strategy, lt.ManifoldMixUp | lt.ManifoldReMix)
-    assert engine_for(strategy, torch.device("cpu")) is (StackedNets if own_forward else FusedNets)
+def test_fused_engine_takes_all(strategy):
+    assert engine_for(strategy, torch.device("cpu")) is FusedNets
+
+
+@pytest.mark.parametrize("strategy", LOSSES, ids=lambda s: s.spec)
+@pytest.mark.parametrize("classes", [2, 7])
+def test_every_loss_is_compiled(strategy, classes):
+    info = imbench.TrainingInfo(torch.arange(1.0, 2 * classes + 1).reshape(2, classes), epoch=8, epochs=9)
+    assert OwnLoss(strategy).now(info) is not None
 
 
 def test_cutmix_serves_images_alone():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from imbench.study.report.boards import Board
@@ -30,6 +30,12 @@ class Figures:
         """Gain by imbalance ratio of a board."""
         return gain_by_ratio(board, self.model.gains[board.slug], self._series(board))
 
+    def image_gain(self, board: Board) -> Scene | None:
+        """Gain by imbalance ratio, and over all ratios, of a board of images alone."""
+        images = self.model.images
+        scene = gain_by_ratio(board, images.gains[board.slug], self._series(board)) if images else None
+        return replace(scene, name=f"image-{scene.name}") if scene else None
+
     def cost(self, board: Board) -> Scene | None:
         """Quality against time; None where rules compete, since they cost no training."""
         costs = [c for c in self.model.costs if (c.protocol, c.task) == (board.protocol, board.task)]
@@ -51,6 +57,7 @@ class Figures:
         drawn = [
             make(board) for board in self.model.leading for make in (self.critical_difference, self.gain, self.cost)
         ]
+        drawn += [self.image_gain(board) for board in (self.model.images.boards if self.model.images else ())]
         return (*(scene for scene in drawn if scene is not None), *self.reliability)
 
     def _series(self, board: Board) -> Mapping[str, int]:

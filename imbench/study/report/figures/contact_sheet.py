@@ -59,7 +59,7 @@ class Sheet:
 
     def words(self, strip: Strip) -> list[str]:
         """The label of each image of a strip, such as ``cat 0.93, dog 0.07``; its weight follows if it has one."""
-        return [", ".join(text for text, _ in parts) for parts in self._parts(strip)]
+        return [", ".join(text for text, _ in parts) for parts in self.parts(strip)]
 
     @property
     def description(self) -> str:
@@ -67,8 +67,8 @@ class Sheet:
         lines = [f"{strip.name}: {'; '.join(self.words(strip))}." for strip in self.strips]
         return f"{self.title}. " + " ".join(lines)
 
-    def _parts(self, strip: Strip) -> list[list[tuple[str, bool]]]:
-        """For each image the texts that are printed under one another, and whether each is set off."""
+    def parts(self, strip: Strip) -> list[list[tuple[str, bool]]]:
+        """For each image of a strip the texts printed under one another, and whether each names a rare class."""
         columns = []
         for i, label in enumerate(strip.labels):
             largest = [int(c) for c in np.argsort(-label, kind="stable")[:_MOST] if label[c] >= _LEAST]
@@ -92,7 +92,7 @@ def draw(sheet: Sheet, kind: str) -> bytes:
 
     height, width = sheet.strips[0].images.shape[1:3]
     times = max(1, round(_SIDE / max(height, width)))
-    parts = [sheet._parts(strip) for strip in sheet.strips]
+    parts = [sheet.parts(strip) for strip in sheet.strips]
     deep = [max(len(column) for column in columns) for columns in parts]
     wide, high = times * width + _GAP, times * height + _GAP
     total = 2 * _MARGIN + 2 * _LINE + sum(high + _LINE * lines for lines in deep)
@@ -124,10 +124,24 @@ def draw(sheet: Sheet, kind: str) -> bytes:
     return sink.getvalue()
 
 
+def picture(image: np.ndarray) -> bytes:
+    """One image, ``(height, width, channels)`` in [0, 1], as a PNG file of as many pixels: the same bytes each time."""
+    from PIL import Image
+
+    sink = io.BytesIO()
+    pixels = _bytes(image)
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(sink, format="png", optimize=True)
+    return sink.getvalue()
+
+
 def _enlarged(image: np.ndarray, times: int) -> np.ndarray:
     """``(height, width, channels)`` in [0, 1] as bytes of red, green and blue, every pixel ``times`` as large."""
-    colours = np.broadcast_to(image, (*image.shape[:2], 3))
-    return np.uint8(np.round(255 * np.clip(colours, 0, 1))).repeat(times, axis=0).repeat(times, axis=1)
+    colours = np.broadcast_to(_bytes(image), (*image.shape[:2], 3))
+    return colours.repeat(times, axis=0).repeat(times, axis=1)
+
+
+def _bytes(image: np.ndarray) -> np.ndarray:
+    return np.asarray(np.round(255 * np.clip(image, 0, 1)), dtype=np.uint8)
 
 
 def _folded(spec: str) -> str:

@@ -7,14 +7,13 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from imbench import Batch, BatchStrategy, Noise, TrainingInfo
-from imbench.contract.strategy import Net
-from imbench_longtail.manifold import mixing_forward
+from imbench import Batch, HiddenMix, HiddenMixStrategy, Noise, TrainingInfo
+from imbench_longtail.manifold import drawn_mix
 from imbench_longtail.parameters import judged
 
 
 @dataclass(frozen=True)
-class ManifoldMixUp(BatchStrategy):
+class ManifoldMixUp(HiddenMixStrategy):
     """Keep the rows and mix what they have become where they enter a layer drawn at random, labels likewise.
 
     V. Verma, A. Lamb, C. Beckham, A. Najafi, I. Mitliagkas, D. Lopez-Paz and Y. Bengio, "Manifold Mixup: Better
@@ -59,9 +58,9 @@ class ManifoldMixUp(BatchStrategy):
         """The batch itself."""
         return batch
 
-    def forward(self, net: Net, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
-        """Equation (1)."""
-        return mixing_forward(net, batch, noise, self.alpha)
+    def hidden_mix(self, stages: int, batch: Batch, noise: Noise) -> HiddenMix:
+        """Equation (1)'s k, x' and lam."""
+        return drawn_mix(stages, batch, noise, self.alpha)
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
         """The batch's own: a permutation of labels has the same mean."""

@@ -7,15 +7,14 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from imbench import Batch, BatchStrategy, Noise, TrainingInfo
-from imbench.contract.strategy import Net
-from imbench_longtail.manifold import mixing_forward
+from imbench import Batch, HiddenMix, HiddenMixStrategy, Noise, TrainingInfo
+from imbench_longtail.manifold import drawn_mix
 from imbench_longtail.parameters import judged
 from imbench_longtail.rows import expected_share, levelling_odds
 
 
 @dataclass(frozen=True)
-class ManifoldReMix(BatchStrategy):
+class ManifoldReMix(HiddenMixStrategy):
     """Draw the batch's rows anew with every class present equally often, then mix them before a layer drawn at random.
 
     C. Bellinger, R. Corizzo and N. Japkowicz, "ReMix Training for Calibrated Imbalanced Deep Learning", name it as
@@ -55,9 +54,9 @@ class ManifoldReMix(BatchStrategy):
         """B/C rows of each class present: Algorithm 1, line 3."""
         return batch.take(noise.balanced(batch.y))
 
-    def forward(self, net: Net, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
-        """The balanced batch, mixed before one layer."""
-        return mixing_forward(net, batch, noise, self.alpha)
+    def hidden_mix(self, stages: int, batch: Batch, noise: Noise) -> HiddenMix:
+        """One layer, one order of the rows and one lam, drawn at random."""
+        return drawn_mix(stages, batch, noise, self.alpha)
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
         """1/C for each of the C classes present; mixing with a permutation does not change it."""

@@ -1,0 +1,75 @@
+"""Sheets of samples for a report: drawn from data that is at hand, never from what would have to be downloaded."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+
+from imbench.contract.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from imbench.registry import Registry
+    from imbench.study.report.figures.contact_sheet import Sheet
+    from imbench.study.report.images import Wanted
+
+samples_option = click.option(
+    "--samples/--no-samples",
+    default=True,
+    show_default=True,
+    help="Show what each strategy feeds the nets, for datasets of images whose data is at hand.",
+)
+
+
+def sheets(rows: pd.DataFrame, modality: Mapping[str, str], mirror: str | None) -> dict[str, Sheet | str]:
+    """The sheet of each dataset of images in these rows, or why there is none; nothing is downloaded but from a mirror.
+
+    Raises `DataError` for a mirror that does not exist.
+    """
+    from imbench.data.sources.mirror import open_mirror
+    from imbench.registry import Registry
+    from imbench.study.report.images import MOST_SHEETS, TOO_MANY, wanted_samples
+
+    wanted, found = wanted_samples(rows, modality), dict[str, "Sheet | str"]()
+    if wanted:
+        open_mirror(mirror)
+    for one in wanted:
+        drawn = sum(not isinstance(sheet, str) for sheet in found.values())
+        found[one.dataset] = _sheet(one, Registry(), mirror) if drawn < MOST_SHEETS else TOO_MANY
+    return found
+
+
+def _sheet(wanted: Wanted, registry: Registry, mirror: str | None) -> Sheet | str:
+    from imbench.study.report.images import COLUMNS
+
+    left_out: list[tuple[str, str]] = []
+    try:
+        from imbench.samples import take_samples
+
+        chosen = [name for name in wanted.strategies if _serves(registry, name, left_out)]
+        if not chosen:
+            return f"none of its strategies is installed here ({left_out[0][0]}: {left_out[0][1]})"
+        sheet = take_samples(
+            wanted.spec, chosen, columns=COLUMNS, protocol=wanted.protocol, data_mirror=mirror, download=False
+        )
+    except UsageError as error:
+        return str(error)
+    except Exception as error:
+        # A strategy of a package may fail in any way; the report of what was trained is whole without its sheet.
+        return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return dataclasses.replace(sheet, left_out=(*sheet.left_out, *left_out))
+
+
+def _serves(registry: Registry, name: str, left_out: list[tuple[str, str]]) -> bool:
+    """Whether this strategy is installed here; noted where not."""
+    try:
+        registry.strategy(name)
+    except UsageError as error:
+        left_out.append((name, str(error)))
+        return False
+    return True

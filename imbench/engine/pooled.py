@@ -1,0 +1,125 @@
+"""How the paper's net for images computes a step on a CPU: convolutions and pools in one compiled kernel."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imbench.engine import image_kernel as kernel
+from imbench.engine.cnn import POOL, WINDOW, Cnn
+from imbench.engine.forms import Closed, Kept
+from imbench.engine.mlp import Mlp
+
+
+class Pooled:
+    """A `imbench.engine.forms.Form` of `Cnn`: its convolutions by `image_kernel`, its dense layers by `Closed`.
+
+    Equals what autograd makes of `Cnn.stages`, to rounding. Each net's numbers are computed on one thread and by
+    themselves, whatever stands beside it.
+
+    Parameters
+    ----------
+    architecture : of which `suits` holds
+    """
+
+    def __init__(self, architecture: Cnn) -> None:
+        self._inputs, *sides = architecture.features
+        self._channels = architecture.channels
+        channels = (self._inputs, *self._channels)
+        plans = []
+        for inputs, outputs in itertools.pairwise(channels):
+            after = [(side - WINDOW + 1) // POOL for side in sides]
+            plans.append([inputs, *sides, outputs, *after, WINDOW])
+            sides = after
+        self._plan = np.array(plans, np.int64)
+        flat = channels[-1] * math.prod(sides)
+        self._dense = Closed(Mlp((flat,), architecture.classes, (architecture.hidden,)))
+        self._room = _Room(self._plan, 0, 0)
+        self._arrays: Sequence[Tensor] = ()
+
+    @staticmethod
+    def suits(architecture: Cnn) -> bool:
+        """Whether the kernel can compute this net: two convolutions, of channels that fill its panels."""
+        return len(architecture.channels) == 2 and not any(c % kernel.PANEL for c in architecture.channels)
+
+    def forward(self, arrays: Sequence[Tensor], x: Tensor, kept: Kept) -> Tensor:
+        """See `Form.forward`; x ``(nets, batch, channels, height, width)``."""
+        nets, batch = x.shape[:2]
+        if self._room.pooled.shape[:2] != (nets, batch):
+            self._room = _Room(self._plan, nets, batch)
+        room, images = self._room, x.flatten(3).contiguous().numpy()
+        self._arrays = arrays
+        weights = [_panels(arrays[0]).numpy(), _panels(arrays[2]).numpy()]
+        for net in range(nets):
+            kernel.forward(
+                *(images[net], room.images[net], weights[0][net], arrays[1][net].numpy()),
+                *(weights[1][net], arrays[3][net].numpy(), room.hidden[net], room.hidden_codes[net]),
+                *(room.pooled[net], room.codes[net], self._plan),
+            )
+        return self._dense.forward(arrays[4:], torch.from_numpy(room.pooled).flatten(2), kept)
+
+    def backward(self, delta: Tensor, gradients: Sequence[Tensor]) -> None:
+        """See `Form.backward`."""
+        room = self._room
+        delta = self._dense.backward_to_first(delta, gradients[4:])
+        delta = torch.bmm(delta, self._arrays[4].transpose(1, 2))  # (nets, batch, outputs * places)
+        deltas = delta.view(room.pooled.shape).numpy()
+        last = self._arrays[2].permute(0, 1, 3, 4, 2).flatten(3).contiguous().numpy()  # (nets, outputs, 3, 3 * inputs)
+        for net in range(len(deltas)):
+            kernel.backward(
+                *(deltas[net], room.pooled[net], room.codes[net], room.hidden[net], room.hidden_codes[net]),
+                *(room.images[net], last[net], room.first[net], gradients[1][net].numpy()),
+                *(room.second[net], gradients[3][net].numpy(), room.back, self._plan),
+            )
+        for inputs, found, into in (
+            (self._inputs, room.first, gradients[0]),
+            (self._channels[0], room.second, gradients[2]),
+        ):
+            known = torch.from_numpy(found)[..., : WINDOW * inputs]
+            into.copy_(known.reshape(*into.shape[:2], WINDOW, WINDOW, inputs).permute(0, 1, 4, 2, 3))
+
+    def forget(self) -> None:
+        """See `Form.forget`."""
+        self._dense.forget()
+        self._arrays, self._room = (), _Room(self._plan, 0, 0)
+
+
+class _Room:
+    """What the kernel writes for a stack of so many nets and rows of a batch, at addresses that stay."""
+
+    def __init__(self, plan: np.ndarray, nets: int, batch: int) -> None:
+        (inputs, height, width, channels, *places, _), (_, _, _, outputs, *last, _) = plan.tolist()
+        pixels, hidden = height * width * inputs, math.prod(places) * channels
+        # Whole vectors are read where a window's row begins, the last of which would end beyond the image.
+        self.images = _zeros(nets, batch, _padded(pixels) + kernel.LANES)
+        self.hidden, self.hidden_codes = _zeros(nets, batch, hidden), _codes(nets, batch, hidden)
+        shape = nets, batch, outputs, math.prod(last)
+        self.pooled, self.codes = _zeros(*shape), _codes(*shape)
+        self.first = _zeros(nets, channels, WINDOW, _padded(WINDOW * inputs))
+        self.second = _zeros(nets, outputs, WINDOW, WINDOW * channels)
+        self.back = _zeros(hidden)
+
+
+def _padded(count: int) -> int:
+    return -(-count // kernel.LANES) * kernel.LANES
+
+
+def _zeros(*shape: int) -> np.ndarray:
+    # Torch's memory begins where a line of the cache does.
+    return torch.zeros(*shape).numpy()
+
+
+def _codes(*shape: int) -> np.ndarray:
+    return torch.zeros(*shape, dtype=torch.uint8).numpy()
+
+
+def _panels(weight: Tensor) -> Tensor:
+    """``(nets, outputs, inputs, 3, 3)`` -> ``(nets, panels * 3 * 3 * inputs * PANEL)``, as the kernel reads them."""
+    nets, outputs = weight.shape[:2]
+    panels = weight.view(nets, outputs // kernel.PANEL, kernel.PANEL, *weight.shape[2:])
+    return panels.permute(0, 1, 4, 5, 3, 2).reshape(nets, -1)

@@ -1,0 +1,182 @@
+"""Results of one decision both ways: differences over the same folds, and whether the order of strategies stays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from imbench.study.equivalence import corrected_t
+from imbench.study.metrics import METRICS
+from imbench.study.pairwise import holm
+from imbench.study.ranks import TIE
+from imbench.study.report.words import counted, number, span
+from imbench.study.sweep import tested_share
+
+if TYPE_CHECKING:
+    from imbench.reproduce.decisions import Decision
+
+SCORES = ("gmean", "bbs")
+LEADER = "remix"
+ALPHA = 0.05
+_FOLD = ["repeat", "fold"]
+_COLUMNS = ["decision", "configuration", "strategy", "metric", "folds", "ours", "other", "difference", "low", "high"]
+_ALL = [*_COLUMNS, "error", "p", "p_holm", "leads", "leads_other"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pairing:
+    """One configuration both ways.
+
+    Parameters
+    ----------
+    decision, configuration : what is compared, and on which dataset
+    ours, other : per-fold rows; a strategy that the other way has no rows of is the same in both
+    """
+
+    decision: str
+    configuration: str
+    ours: pd.DataFrame
+    other: pd.DataFrame
+
+
+def differences(pairings: Sequence[Pairing]) -> pd.DataFrame:
+    """The other way against ours, over the folds that both have.
+
+    Returns
+    -------
+    A row for each pairing, strategy that differs, and metric: ``ours`` and ``other``, the means over folds, their
+    ``difference`` other − ours with its interval ``low`` to ``high``, standard ``error`` and ``p`` by `corrected_t`,
+    ``p_holm`` over the configurations and strategies of a decision and metric, and whether ReMix ``leads``, has the
+    best mean of all strategies measured, in our way and in the other (``leads_other``).
+    """
+    found = [row for pairing in pairings for metric in SCORES for row in _of(pairing, metric)]
+    table = pd.DataFrame(found, columns=_ALL)
+    for _, rows in table.groupby(["decision", "metric"]):
+        tested = rows.index[rows["p"].notna()]
+        table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"].to_numpy())
+    return table
+
+
+def summary(decisions: Sequence[Decision], table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each decision: what is said and done, and ReMix's mean differences over its configurations."""
+    return pd.DataFrame([_line(decision, table) for decision in decisions])
+
+
+def told(decision: Decision, table: pd.DataFrame) -> str:
+    """The decision's outcome in a sentence."""
+    line = _line(decision, table)
+    return (
+        f"{decision.title}, {decision.other} in place of {decision.ours}: ReMix's g-mean changes by {line['g-mean']}, "
+        f"its BBS by {line['BBS']}. {line['verdict']}"
+    )
+
+
+def floors(rows: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """When nets reach the floor of their learning rate, from per-fold rows.
+
+    Returns
+    -------
+    A row for each configuration and strategy: ``nets``, the share that ``reached`` it, the ``median_epoch`` at which
+    those did, the quartiles ``from_epoch`` and ``to_epoch``, and ``epochs``, the mean number trained.
+    """
+    found: list[dict[str, Any]] = []
+    for frame in rows:
+        frame = frame.assign(configuration=frame["dataset"] + ":" + frame["variant"])
+        for (configuration, strategy), group in frame.groupby(["configuration", "strategy"], sort=False):
+            reached = group["floor_epoch"].dropna().to_numpy(dtype=np.float64)
+            low, middle, high = np.quantile(reached, [0.25, 0.5, 0.75]) if len(reached) else [math.nan] * 3
+            found.append(
+                {"configuration": configuration, "strategy": strategy, "nets": len(group)}
+                | {"reached": len(reached) / len(group), "median_epoch": middle, "from_epoch": low, "to_epoch": high}
+                | {"epochs": group["epochs"].mean()}
+            )
+    columns = ["configuration", "strategy", "nets", "reached", "median_epoch", "from_epoch", "to_epoch", "epochs"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def _of(pairing: Pairing, metric: str) -> list[dict[str, Any]]:
+    ours, other = _by_strategy(pairing.ours, metric), _by_strategy(pairing.other, metric)
+    share = tested_share(pairing.ours)
+    leads = [_leads(scores, metric) for scores in (ours, {**ours, **other})]
+    rows = []
+    for strategy in (name for name in ours if name in other):
+        one, two = ours[strategy].align(other[strategy], join="inner")
+        gap = (two - one).dropna()
+        row: dict[str, Any] = {
+            "decision": pairing.decision,
+            "configuration": pairing.configuration,
+            "strategy": strategy,
+        }
+        row |= {"metric": metric, "folds": len(gap), "ours": one.mean(), "other": two.mean(), "difference": gap.mean()}
+        test = corrected_t(gap.to_numpy(), share, ALPHA) if len(gap) > 1 else None
+        names = {"low": "low", "high": "high", "error": "error", "p": "pvalue"}
+        row |= {name: math.nan if test is None else getattr(test, of) for name, of in names.items()}
+        rows.append(row | {"p_holm": math.nan, "leads": leads[0], "leads_other": leads[1]})
+    return rows
+
+
+def _by_strategy(rows: pd.DataFrame, metric: str) -> dict[str, pd.Series[float]]:
+    """The scores of each strategy's folds, those that failed left out."""
+    kept = rows[rows["error"] == ""]
+    return {str(name): group.set_index(_FOLD)[metric].sort_index() for name, group in kept.groupby("strategy")}
+
+
+def _leads(scores: Mapping[str, pd.Series[float]], metric: str) -> bool:
+    """Whether ReMix has the best mean; it shares the lead with what is equal."""
+    if LEADER not in scores:
+        return False
+    sign = 1 if METRICS[metric].higher_is_better else -1
+    means = {name: sign * values.mean() for name, values in scores.items()}
+    return bool(means[LEADER] >= max(means.values()) - TIE)
+
+
+def _line(decision: Decision, table: pd.DataFrame) -> dict[str, Any]:
+    rows = table[(table["decision"] == decision.name) & (table["strategy"] == LEADER)]
+    measured = {
+        title: _mean_difference(rows[rows["metric"] == metric])
+        for metric, title in zip(SCORES, ("g-mean", "BBS"), strict=True)
+    }
+    return {
+        "decision": decision.title,
+        "the paper": decision.paper,
+        "the authors' code": decision.code,
+        "ours": decision.ours,
+        "compared with": decision.other,
+        "configurations": rows["configuration"].nunique(),
+        **measured,
+        "verdict": _verdict(rows, table[table["decision"] == decision.name]),
+    }
+
+
+def _mean_difference(rows: pd.DataFrame) -> str:
+    """The mean over configurations with its interval; these configurations are all that it speaks of."""
+    from scipy.special import stdtrit
+
+    mean = float(rows["difference"].mean()) if len(rows) else math.nan
+    # Folds of different configurations share nothing; the degrees of freedom are those of one of them.
+    error = float(np.sqrt((rows["error"] ** 2).sum(skipna=False))) / max(len(rows), 1)
+    half = -float(stdtrit(rows["folds"].min() - 1, ALPHA / 2)) * error if len(rows) else math.nan
+    between = span(mean - half, mean + half, 4, sign=True)
+    return f"{number(mean, 4, sign=True)}{f' ({between})' if between else ''}"
+
+
+def _verdict(remix: pd.DataFrame, everyone: pd.DataFrame) -> str:
+    parts = []
+    for metric, title in zip(SCORES, ("g-mean", "BBS"), strict=True):
+        rows = remix[remix["metric"] == metric]
+        changed = int((rows["p_holm"] <= ALPHA).sum())
+        largest = number(float(rows["difference"].abs().max()), 3) if len(rows) else "–"
+        parts.append(
+            f"{title} differs beyond noise on {changed} of {counted(len(rows), 'configuration')} (at most {largest})"
+        )
+    of = everyone[everyone["strategy"] == LEADER]
+    lead = "; ".join(
+        f"{title} {int(rows['leads'].sum())} and {int(rows['leads_other'].sum())} of {len(rows)}"
+        for title, rows in (("g-mean", of[of["metric"] == "gmean"]), ("BBS", of[of["metric"] == "bbs"]))
+    )
+    return f"{'; '.join(parts)}. ReMix leads, our way and the other: {lead}."

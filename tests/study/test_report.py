@@ -60,7 +60,7 @@ def test_a_report_is_a_page_data_tables_and_figures(folder, written):
     assert names >= {f"{name}.{kind}" for name in TABLES for kind in ("csv", "parquet")}
     figures = {name for name in names if name.startswith("figures/")}
     assert {name.partition("-")[0] for name in figures} == {
-        f"figures/{k}" for k in ("cd", "gain", "cost", "reliability")
+        f"figures/{k}" for k in ("cd", "gain", "image", "cost", "reliability")
     }
     assert {name for name in names if name.endswith(".svg")} == {n[:-3] + "svg" for n in names if n.endswith(".pdf")}
     assert all(file.stat().st_size > 0 for file in written)

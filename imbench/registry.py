@@ -321,15 +321,20 @@ def _package(point: EntryPoint) -> str:
     return point.dist.name if point.dist else point.module
 
 
-@lru_cache
 def _strategies_in(path: str) -> tuple[Entry, ...]:
-    from imbench.contract.strategy import BatchStrategy
-
     file = Path(path)
     if not file.is_file() or file.suffix != ".py":
         raise UsageError(f"plugin {path!r} is not a Python file; give the path of a .py file")
+    return _defined_in(path, file.resolve(), hashlib.sha256(file.read_bytes()).hexdigest())
+
+
+# One file is one module, so that its classes are the same each time, until somebody edits it.
+@lru_cache
+def _defined_in(path: str, file: Path, content: str) -> tuple[Entry, ...]:
+    from imbench.contract.strategy import BatchStrategy
+
     # Files of one name in two folders are two modules.
-    name = f"imbench_plugin_{file.stem}_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:8]}"
+    name = f"imbench_plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise UsageError(f"plugin {path!r} cannot be read as a Python module")

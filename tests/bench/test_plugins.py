@@ -250,3 +250,23 @@ def test_a_file_with_a_name_of_imbenchs_is_refused_until_qualified(tmp_path):
         registry.strategy("remix")
     assert registry.select("own/remix:strength=2").spec == "own/remix:strength=2.0"
     assert registry.select("imbench/remix").spec == "remix"
+
+
+def test_a_plugin_file_is_read_again_once_it_changed_or_another_has_its_name(tmp_path, monkeypatch):
+    text = """
+from dataclasses import dataclass
+from imbench import BatchStrategy
+
+@dataclass(frozen=True)
+class Own(BatchStrategy):
+    name = "{name}"
+
+    def rebalance(self, batch, info, noise):
+        return batch
+"""
+    for folder, name in (("one", "first"), ("two", "second"), ("two", "third")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / folder)
+        (tmp_path / folder / "own.py").write_text(text.format(name=name))
+        own = [entry.name for entry in Registry(("own.py",)).entries("strategy") if entry.package == "own.py"]
+        assert own == [name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imbench.study.ranks import TIE
 from imbench.study.report.words import listed, number, p_said
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def leads(evaluation: Evaluation | None, name: str) -> Judgement:
     others = [str(other) for other in ranks.index if other != name]
     p = {other: _p(evaluation, name, other) for other in others}
     mine = f"{name} {number(float(ranks[name]), 2)}"
-    if float(ranks[name]) > float(ranks.iloc[0]):
+    if float(ranks[name]) - float(ranks.iloc[0]) > TIE:
         best = str(ranks.index[0])
         apart = "told apart" if p[best] < evaluation.alpha else "not told apart"
         told = (
@@ -44,7 +45,9 @@ def leads(evaluation: Evaluation | None, name: str) -> Judgement:
         return Judgement(FAILS, told)
     near = [other for other in others if p[other] >= evaluation.alpha]
     second = others[0]
-    told = f"average rank of {mine}, next {second} {number(float(ranks[second]), 2)} ({p_said(p[second])}), {blocks}"
+    beside = "next" if float(ranks[second]) - float(ranks[name]) > TIE else "shared with"
+    rank = number(float(ranks[second]), 2)
+    told = f"average rank of {mine}, {beside} {second} {rank} ({p_said(p[second])}), {blocks}"
     if near:
         return Judgement(PARTLY, f"{told}; not told apart from {listed(near)}")
     return Judgement(HOLDS, told)

@@ -1,0 +1,40 @@
+"""What it takes for a strategy to lead."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imbench.reproduce.judged import FAILS, HOLDS, PARTLY, UNDECIDED, leads
+from imbench.study.evaluation import evaluate
+
+
+def judged(**scores):
+    """The judgement of strategy ``a`` by scores, higher being better."""
+    return leads(evaluate(pd.DataFrame(scores), higher_is_better=True), "a")
+
+
+@pytest.mark.parametrize(
+    ("gap", "word", "said"),
+    [(0.1, HOLDS, "next b 2.00"), (-0.1, FAILS, "average rank of b 1.00, a 2.00; told apart")],
+)
+def test_the_best_of_many_blocks_leads_and_the_other_does_not(gap, word, said):
+    base = np.linspace(0.5, 0.8, 12)
+    found = judged(a=base + gap * np.linspace(1, 2, 12), b=base)
+    assert found.word == word
+    assert said in found.statistic
+
+
+def test_the_best_rank_alone_is_not_enough():
+    found = judged(a=[0.6, 0.7, 0.5], b=[0.5, 0.6, 0.6])
+    assert found.word == PARTLY
+    assert "not told apart from b" in found.statistic
+
+
+def test_a_lead_that_is_shared_is_said_to_be():
+    found = judged(a=[0.6, 0.5], b=[0.5, 0.6])
+    assert found.word == PARTLY
+    assert "shared with b 1.50" in found.statistic
+
+
+def test_nothing_is_said_of_what_was_not_evaluated():
+    assert leads(None, "a").word == UNDECIDED

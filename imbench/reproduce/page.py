@@ -24,8 +24,7 @@ _OWN_STYLE = """
 figure img{display:block;max-width:100%;height:auto;background:#fff;border-radius:3px}
 .pair h2{border:0;margin-top:.6rem}
 main li{max-width:62rem;margin:.2rem 0}
-td,tbody th{max-width:34rem}tbody td{white-space:normal}
-thead th{white-space:normal}
+td,th{white-space:normal;max-width:34rem}tbody th{min-width:9rem}
 """
 
 

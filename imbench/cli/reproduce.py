@@ -44,7 +44,9 @@ def reproduce(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """Make tables and figures of the ReMix paper again: table1, table2, figure1 to figure8, claims, or all.
+    """Make tables and figures of the ReMix paper again: table1, table2, figure1 to figure8, or all.
+
+    Two more sum up: claims, the verdicts on its abstract, and decisions, what each choice it leaves open comes to.
 
     What the store has is used, what it lacks is trained and kept there. Each gets a page that shows ours beside the
     paper's, its figures as SVG, PDF and PNG and its numbers as CSV and JSON. Images are trained as in the paper on a

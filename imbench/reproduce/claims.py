@@ -12,7 +12,7 @@ import pandas as pd
 from imbench.reproduce.exhibit import Exhibit, Numbers
 from imbench.reproduce.judged import HOLDS, UNDECIDED, leads
 from imbench.reproduce.printed import TABLE2
-from imbench.reproduce.table2 import evaluated
+from imbench.reproduce.table2 import REMIX, evaluated
 from imbench.reproduce.workshop import IMAGE, TABULAR, basis_of
 from imbench.study.report.words import number
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from imbench.study.levels import Levels
     from imbench.study.results import Results
 
-REMIX = "remix"
 _SAID = {
     "gmean": "generally outperforms the alternatives by g-mean",
     "bbs": "is better calibrated by the balanced Brier score",

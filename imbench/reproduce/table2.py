@@ -83,14 +83,12 @@ def table2_of(results: Results) -> Exhibit:
     )
 
 
-def evaluated(
-    results: Results, wanted: list[tuple[str, str]] | None = None, reference: str = "baseline"
-) -> dict[tuple[str, str], Levels]:
+def evaluated(results: Results, wanted: list[tuple[str, str]] | None = None) -> dict[tuple[str, str], Levels]:
     """The levels of each (task, metric), those of Table 2 by default; what cannot be evaluated is not there."""
     found = {}
     for task, metric in wanted or list(TABLE2):
         try:
-            (found[task, metric],) = evaluate_rows(results.rows, metric, task=task, reference=reference, within=False)
+            (found[task, metric],) = evaluate_rows(results.rows, metric, task=task, within=False)
         except UsageError:  # no result of this task, or too few
             continue
     return found

@@ -24,3 +24,15 @@ mirror_option = click.option(
 plugin_option = click.option(
     "--plugin", "plugins", multiple=True, metavar="FILE", help="Python file that defines strategies. Repeatable."
 )
+
+settings_option = click.option(
+    "--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Change a field of the protocol. Repeatable."
+)
+
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes; default: one a core."
+)
+
+device_option = click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda or cuda:N.")
+
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress; errors and the result only.")

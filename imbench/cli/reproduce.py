@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imbench.cli.options import json_option, mirror_option, store_option
+from imbench.cli.options import (
+    device_option,
+    jobs_option,
+    json_option,
+    mirror_option,
+    quiet_option,
+    settings_option,
+    store_option,
+)
 from imbench.cli.output import emit, emit_json, paragraph, say
 from imbench.cli.session import Session, Verb
 from imbench.contract.errors import DataError
@@ -20,15 +28,13 @@ if TYPE_CHECKING:
 @click.command(cls=Verb)
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("--protocol", default="paper", show_default=True, metavar="NAME", help="How nets are trained.")
-@click.option(
-    "--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Change a field of the protocol. Repeatable."
-)
+@settings_option
 @store_option
 @click.option("--to", default="imbench-reproduction", show_default=True, metavar="DIR", help="Folder to write into.")
 @mirror_option
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes; default: one a core.")
-@click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda or cuda:N.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress; errors and the result only.")
+@jobs_option
+@device_option
+@quiet_option
 @json_option
 @click.pass_obj
 def reproduce(

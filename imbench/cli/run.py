@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imbench.cli.options import json_option, mirror_option, plugin_option, store_option
+from imbench.cli.options import (
+    device_option,
+    jobs_option,
+    json_option,
+    mirror_option,
+    plugin_option,
+    quiet_option,
+    settings_option,
+    store_option,
+)
 from imbench.cli.output import emit, emit_json, say
 from imbench.cli.session import Session, Verb
 from imbench.contract.errors import UsageError
@@ -32,9 +41,7 @@ _DEFAULT_SUITE = "tabular"
     help="Such as remix:alpha=0.3. Repeatable; default: every installed one, but for wrappers.",
 )
 @click.option("--protocol", metavar="NAME", help="How nets are trained; default: the suite's own, or else standard.")
-@click.option(
-    "--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Change a field of the protocol. Repeatable."
-)
+@settings_option
 @click.option("--net", metavar="NAME", help="paper, or resnet32 for images; as --set net=NAME.")
 @click.option(
     "--metric", "metrics", multiple=True, metavar="NAME", help="Rank by this one. Repeatable; default: gmean and bbs."
@@ -42,8 +49,8 @@ _DEFAULT_SUITE = "tabular"
 @plugin_option
 @store_option
 @mirror_option
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes; default: one a core.")
-@click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda or cuda:N.")
+@jobs_option
+@device_option
 @click.option(
     "--rule",
     default="argmax",
@@ -53,7 +60,7 @@ _DEFAULT_SUITE = "tabular"
 )
 @click.option("--strict", is_flag=True, help="Refuse to run if any data cannot be had, instead of leaving it out.")
 @click.option("--dry-run", is_flag=True, help="Show the plan; train and download nothing.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress; errors and the result only.")
+@quiet_option
 @json_option
 @click.pass_obj
 def run(

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imbench.cli.options import json_option, mirror_option, plugin_option, store_option
+from imbench.cli.options import (
+    device_option,
+    jobs_option,
+    json_option,
+    mirror_option,
+    plugin_option,
+    quiet_option,
+    settings_option,
+    store_option,
+)
 from imbench.cli.output import emit, emit_json, paragraph, say, table
 from imbench.cli.run import outlook, settings_of
 from imbench.cli.session import Session, Verb
@@ -38,19 +47,17 @@ _METRICS = ("gmean", "bbs")
     "--dataset", "datasets", multiple=True, metavar="SPEC", help="Such as segment:ir=0.05, or a table. Repeatable."
 )
 @click.option("--protocol", metavar="NAME", help="How nets are trained; default: the suite's own, or else standard.")
-@click.option(
-    "--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Change a field of the protocol. Repeatable."
-)
+@settings_option
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Repeatable; default: gmean and bbs.")
 @plugin_option
 @store_option
 @click.option("--to", metavar="DIR", help="Folder to write figures and numbers into.")
 @mirror_option
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes; default: one a core.")
-@click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda or cuda:N.")
+@jobs_option
+@device_option
 @click.option("--no-baseline", is_flag=True, help="Leave out the baseline, which is shown for reference.")
 @click.option("--dry-run", is_flag=True, help="Show the plan; train and download nothing.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress; errors and the result only.")
+@quiet_option
 @json_option
 @click.pass_obj
 def sweep(

@@ -24,7 +24,7 @@ from imbench.engine.fused import FusedNets
 from imbench.engine.group import _training
 from imbench.engine.mlp import Mlp, glorot_uniform
 from imbench.engine.stacked import StackedNets
-from tests.engine.made import fit, make_dataset, make_folds, watched_ends
+from tests.engine.made import SMOOTH, fit, make_dataset, make_folds, watched_ends
 from tests.engine.plain import plain_loop
 from tests.engine.test_train import ByStages, Focal, Plain, SoftAndWeighted
 
@@ -55,6 +55,7 @@ def test_every_shape_has_the_weights_of_the_plain_loop(
         multiclass_width_divisor=divisor,
         dropout=0.0,
         schedule="constant",
+        epsilon=SMOOTH,
     )
     protocol = replace(protocol, epochs=-(-50 // training.steps_per_epoch(143, protocol)))
     with watched_ends() as ends:

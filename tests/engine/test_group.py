@@ -21,7 +21,7 @@ from imbench.engine.stacked import StackedNets
 from imbench.strategies.batch_smote import BatchSMOTE
 from imbench.strategies.cost_adjusted import CostAdjusted
 from imbench.strategies.remix import ReMix
-from tests.engine.made import fit, make_dataset, make_folds, watched_ends
+from tests.engine.made import SMOOTH, fit, make_dataset, make_folds, watched_ends
 from tests.engine.plain import plain_loop
 from tests.engine.test_stacked import recorded
 from tests.engine.test_train import ByStages, Focal, Plain, SoftAndWeighted
@@ -96,7 +96,12 @@ def test_every_net_of_a_group_has_the_weights_of_the_plain_loop(
     classes, sizes, strategies, layers, batch_size, drop_last
 ):
     protocol = Protocol(
-        batch_size=batch_size, drop_last=drop_last, hidden_layers=layers, dropout=0.0, schedule="constant"
+        batch_size=batch_size,
+        drop_last=drop_last,
+        hidden_layers=layers,
+        dropout=0.0,
+        schedule="constant",
+        epsilon=SMOOTH,
     )
     protocol = replace(protocol, epochs=-(-50 // (min(sizes) // batch_size)))
     variants = [variant(i, classes=classes, train=size, nets=2) for i, size in enumerate(sizes)]

@@ -18,6 +18,7 @@ from imbench.engine import choice
 from imbench.engine.fused import FusedNets
 from imbench.engine.mlp import glorot_uniform
 from imbench.engine.stacked import StackedNets
+from tests.engine.made import SMOOTH
 from tests.engine.test_fused import both_engines
 
 
@@ -93,6 +94,7 @@ def plain(strategy, batch, widths, net, protocol):
 @example(size=16, widths=(16, 2))
 @example(size=1, widths=(3, 5, 5, 2))
 @example(size=33, widths=(40, 17, 17, 17, 10))
+@example(size=35, widths=(26, 13, 13, 13, 13, 13))
 @settings(max_examples=20, deadline=None)
 @given(
     size=st.integers(1, 40),
@@ -105,7 +107,7 @@ def plain(strategy, batch, widths, net, protocol):
     ),
 )
 def test_the_weights_of_the_plain_loop(size, widths):
-    protocol = Protocol(dropout=0.0)
+    protocol = Protocol(dropout=0.0, epsilon=SMOOTH)
     fused, _ = both_engines(Mixing(), protocol, 2, widths)
     batch = made(2, 20, size, widths)
     advance(fused, batch)
@@ -120,7 +122,7 @@ def test_the_weights_of_the_plain_loop(size, widths):
 @pytest.mark.parametrize("weighted", [True, False])
 def test_both_engines_mix_the_same_rows_and_learn_the_same(function, dropout, weighted):
     widths = (21, 17, 17, 17, 3)
-    fused, stacked = both_engines(Mixing(function), Protocol(dropout=dropout), 3, widths)
+    fused, stacked = both_engines(Mixing(function), Protocol(dropout=dropout, epsilon=SMOOTH), 3, widths)
     batches = [made(3, 20, 48, widths, weighted), made(3, 1, 18, widths, weighted)]
     ours, theirs = ([advance(kind, batch) for batch in batches] for kind in (fused, stacked))
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)

@@ -21,14 +21,12 @@ from imbench.engine.cnn import Cnn
 from imbench.engine.resnet import ResNet32
 from imbench.engine.stacked import StackedNets
 from imbench.engine.train import train
-from tests.engine.made import make_dataset, make_folds, watched_ends
+from tests.engine.made import SMOOTH, make_dataset, make_folds, watched_ends
 from tests.engine.plain import train_plainly
 from tests.engine.test_train import ByStages, Focal, Plain, SoftAndWeighted
 
 PROTOCOL = Protocol(epochs=3, batch_size=16, schedule="constant")
-# Where a gradient is next to nothing, Adam makes a step of its rounding, or of the one row in which rounding decided
-# which of two all but equal values a pool chose; with this it does not.
-SMOOTH = replace(PROTOCOL, epsilon=1e-3)
+SMOOTHED = replace(PROTOCOL, epsilon=SMOOTH)
 PIXELS = Preprocessing(np.zeros((3, 1, 1), np.float32), np.full((3, 1, 1), 1 / 255, np.float32), 5.0)
 
 
@@ -111,7 +109,7 @@ def trained_plainly(dataset, fold, strategy, protocol):
 def test_the_papers_net_equals_the_plain_loop_after_more_than_20_steps(strategy, drop_last):
     dataset = make_images(classes=3)
     folds = make_folds(dataset, count=2)
-    protocol = replace(SMOOTH, drop_last=drop_last)
+    protocol = replace(SMOOTHED, drop_last=drop_last)
     with watched_ends() as ends:
         results = train(dataset, folds, [PIXELS] * 2, strategy, protocol)
     for fold, result in zip(folds, results, strict=True):
@@ -125,7 +123,7 @@ def test_the_papers_net_equals_the_plain_loop_after_more_than_20_steps(strategy,
 
 
 def test_resnet_equals_the_plain_loop():
-    dataset, protocol = make_images(), replace(SMOOTH, net="resnet32", epochs=1)
+    dataset, protocol = make_images(), replace(SMOOTHED, net="resnet32", epochs=1)
     (fold,) = make_folds(dataset, count=1, train=48)
     with watched_ends() as ends:
         (result,) = train(dataset, [fold], [PIXELS], Plain(), protocol)
@@ -152,7 +150,7 @@ def test_a_stack_is_its_nets_one_by_one(net, strategy):
 
     def trained(*chosen):
         streams = [np.random.default_rng(i) for i in chosen]
-        nets = StackedNets(net, [weights[i] for i in chosen], streams, strategy, SMOOTH)
+        nets = StackedNets(net, [weights[i] for i in chosen], streams, strategy, SMOOTHED)
         info, noise = TrainingInfo(torch.ones(len(chosen), 1, 3)), Noise(streams, (len(chosen),))
         with torch.no_grad():
             rates = np.array([1e-3, 2e-3, 3e-3])[list(chosen)]

@@ -56,7 +56,7 @@ def reproduce(
 
     What the store has is used, what it lacks is trained and kept there. Each gets a page that shows ours beside the
     paper's, its figures as SVG, PDF and PNG and its numbers as CSV and JSON. Images are trained as in the paper on a
-    GPU; on the CPU a smaller suite stands in for them, which the page says.
+    GPU; on the CPU in fewer epochs, and fewer of them under short protocols, which the page says.
 
     \b
     imbench reproduce table2

@@ -17,6 +17,26 @@ TABULAR = ("baseline", "cost-adjusted", "batch-smote", "mixup", "remix")
 IMAGE = (*TABULAR, "augment", "remix-aug")
 
 
+# What suites/image-small.toml states: as many epochs and repeats as a CPU trains in minutes.
+_ON_A_CPU = "standard:epochs=30,repeats=1"
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images that a workshop trains on.
+
+    Parameters
+    ----------
+    suite : for results of every strategy
+    cifar10 : the dataset of it that is CIFAR-10, or stands for it
+    protocol : in place of the workshop's own; None for its own
+    """
+
+    suite: str
+    cifar10: str
+    protocol: str | None
+
+
 @dataclass(frozen=True)
 class Workshop:
     """What every exhibit is made from.
@@ -82,14 +102,22 @@ class Workshop:
         """Whether this only shows that everything runs: exhibits keep their own work to seconds then."""
         return self.protocol.partition(":")[0] == "smoke"
 
+    @property
+    def images(self) -> Images:
+        """The images within reach of the device.
+
+        A GPU trains the paper's under any protocol. A CPU trains them in fewer epochs and one repeat for ``paper``, and
+        a part of CIFAR-10 for the shorter protocols.
+        """
+        if self.device != "cpu":
+            return Images("image", "cifar10", None)
+        if self.protocol.partition(":")[0] == "paper":
+            return Images("image", "cifar10", _ON_A_CPU)
+        return Images("image-small", "cifar10_10k", None if self.is_smoke else _ON_A_CPU)
+
     def train_images(self, strategies: Sequence[str]) -> Results:
-        """Results on images: the paper's on a GPU; elsewhere the small suite, under its own protocol but for smoke."""
-        small = self.device == "cpu"
-        return self.train(
-            strategies,
-            suite="image-small" if small else "image",
-            protocol=SMALL_IMAGES if small and not self.is_smoke else None,
-        )
+        """Results on the suite of images within reach."""
+        return self.train(strategies, suite=self.images.suite, protocol=self.images.protocol)
 
 
 def basis_of(results: Results) -> tuple[str, ...]:
@@ -101,7 +129,3 @@ def basis_of(results: Results) -> tuple[str, ...]:
         + (f", and {failed} that failed" if failed else ""),
         *results.notes,
     )
-
-
-# What suites/image-small.toml states.
-SMALL_IMAGES = "standard:epochs=30,repeats=1"

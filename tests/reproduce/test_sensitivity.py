@@ -108,8 +108,9 @@ def test_a_dataset_that_cannot_be_had_is_left_out_and_said_so(tmp_path):
     assert "Left out: epileptic_seizure: no source has it." in exhibit.basis
     assert asked == [
         (("musk2:ir=0.01", "musk2:ir=0.025", "musk2:ir=0.05"), None),
-        (("cifar10_10k:ir=0.05", "cifar10_10k:ir=0.1"), "standard:epochs=30,repeats=1"),
+        (("cifar10:ir=0.05", "cifar10:ir=0.1"), "standard:epochs=30,repeats=1"),
     ]
+    assert "cifar10 under protocol standard:epochs=30,repeats=1." in exhibit.basis
     assert not any("Seizure" in sentence for sentence in exhibit.found)
     assert any(sentence.startswith("BBS falls with α (from 0.01 to 0.5): holds") for sentence in exhibit.found)
     assert exhibit.printed == PRINTED
@@ -117,6 +118,13 @@ def test_a_dataset_that_cannot_be_had_is_left_out_and_said_so(tmp_path):
     assert all(set(plate.files) == {"svg", "pdf", "png"} for plate in exhibit.plates)
     shown = exhibit.tables[0].frame
     assert set(shown.loc[shown["strategy"] != "baseline", "value"]) == set(ALPHAS)
+
+
+def test_a_part_of_cifar10_stands_in_under_shorter_protocols(tmp_path):
+    asked.clear()
+    exhibit = figure7(Rehearsal(tmp_path, "standard:epochs=50"))
+    assert asked[1:] == [(("cifar10_10k:ir=0.05", "cifar10_10k:ir=0.1"), "standard:epochs=30,repeats=1")]
+    assert "cifar10_10k stands for CIFAR-10, under protocol standard:epochs=30,repeats=1." in exhibit.basis
 
 
 def test_smoke_has_few_alphas_and_one_ratio_a_dataset(tmp_path):

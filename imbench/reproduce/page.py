@@ -105,4 +105,5 @@ def _cell(value: Any, column: str) -> str:
         return "–"
     if column == "p" or column.startswith("p ") or " p " in f" {column} ":
         return p_value(value)
-    return f"{value:.4g}".replace("-", "−")
+    # Zero has no sign.
+    return f"{value + 0.0:.4g}".replace("-", "−")

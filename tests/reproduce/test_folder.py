@@ -37,6 +37,13 @@ def test_a_page_stands_beside_its_figures_and_numbers(tmp_path):
     assert read["p"].isna().tolist() == [False, True]
 
 
+def test_numbers_have_a_true_minus_and_zero_has_none(tmp_path):
+    numbers = Numbers("n", "Numbers", pd.DataFrame({"x": [-0.0, -0.123456]}))
+    html = write_exhibit(Exhibit("figure4", "Title", (), (), (numbers,)), tmp_path).read_text("utf-8")
+    assert '<th scope="row">0</th>' in html
+    assert '<th scope="row">−0.1235</th>' in html
+
+
 def test_writing_again_changes_no_byte_and_drops_what_is_no_longer_there(tmp_path):
     plate = Plate("one", "One", "what it shows", {"svg": b"<svg/>", "pdf": b"%PDF", "png": b"png"})
     write_exhibit(small(plates=(plate,)), tmp_path)

@@ -43,6 +43,9 @@ class PlainLines:
     def __call__(self, event: Event) -> None:
         """Print a line if this event deserves one."""
         now = self._clock()
+        if event.kind == "planned":
+            # One command may make several runs; each has a speed of its own.
+            self._started = now
         _tell_failure(event)
         _tell_compilation(event)
         if event.kind not in ("finished", "failed") or event.job is None:
@@ -63,6 +66,9 @@ class LiveBar:
 
     def __call__(self, event: Event) -> None:
         """Move the bar."""
+        if event.kind == "planned":
+            self._started = self._clock()
+            self._progress.reset(self._task, total=None)
         if event.kind == "failed":
             self._progress.console.print(_failure(event), style="red", markup=False, highlight=False)
         _tell_compilation(event)

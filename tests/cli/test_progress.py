@@ -50,6 +50,33 @@ def test_a_line_says_jobs_speed_and_time_left(capsys):
     assert capsys.readouterr().err == "10/100 jobs, 6.7 nets/s, about 4 min left\n"
 
 
+def test_every_run_of_a_command_has_a_speed_of_its_own(capsys):
+    clock = Clock()
+    tell = PlainLines(clock)
+    for start in (0.0, 1000.0):
+        clock.now = start
+        tell(event("planned"))
+        clock.now += 30.0
+        tell(event("finished", 10))
+    assert capsys.readouterr().err == "10/100 jobs, 6.7 nets/s, about 4 min left\n" * 2
+
+
+def test_every_run_of_a_command_has_a_bar_of_its_own():
+    clock = Clock()
+    with _bar() as progress:
+        progress.console.file = io.StringIO()
+        bar = LiveBar(progress, clock)
+        bar(event("planned"))
+        bar(event("finished", 100))
+        clock.now = 1000.0
+        bar(event("planned"))
+        clock.now = 1030.0
+        bar(event("finished", 10))
+        (task,) = progress.tasks
+        assert (task.completed, task.total) == (500, 5000)
+        assert task.fields["facts"] == "10/100 jobs, 6.7 nets/s"
+
+
 def test_failures_are_told_at_once_even_when_quiet(capsys):
     with reporter(quiet=True) as tell:
         tell(event("finished", 1))

@@ -9,7 +9,7 @@ import pytest
 from imbench.contract.errors import DataError
 from imbench.reproduce.sensitivity import ALPHAS, FEW_ALPHAS, PRINTED, figure7, judged
 from imbench.reproduce.sentences import FAILS, HOLDS, UNDECIDED
-from imbench.reproduce.workshop import Workshop
+from imbench.reproduce.workshop import Images, Workshop
 from imbench.study.results import Results
 from imbench.sweeping import design
 
@@ -153,7 +153,8 @@ def test_without_any_data_it_says_so(tmp_path):
 @pytest.mark.data
 def test_it_is_made_from_real_data(tmp_path, mirror, monkeypatch):
     monkeypatch.setattr("imbench.reproduce.sensitivity.FEW_ALPHAS", (0.1, 0.3))
-    monkeypatch.setattr("imbench.reproduce.sensitivity._images", lambda workshop: ("segment", (0.05,), None))
+    monkeypatch.setattr(Workshop, "images", Images("image-small", "segment", None))
+    monkeypatch.setattr("imbench.reproduce.sensitivity._IMAGES", (0.05,))
     monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "cache"))
     exhibit = figure7(Workshop(tmp_path / "store", "smoke", data_mirror=mirror, jobs=1))
     frame = exhibit.tables[0].frame

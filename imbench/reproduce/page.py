@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from importlib.metadata import version
@@ -20,6 +21,8 @@ TITLE = "ReMix, reproduced"
 _MOST = 4
 # A vector file of more bytes than this is slower to show than pixels.
 _LARGE_SVG = 400_000
+# A figure that is wider than this, as a multiple of its height, has the page's width to itself.
+_WIDE = 2.5
 _OWN_STYLE = """
 figure img{display:block;max-width:100%;height:auto;background:#fff;border-radius:3px}
 .pair h2{border:0;margin-top:.6rem}
@@ -42,6 +45,7 @@ def exhibit_page(exhibit: Exhibit) -> str:
         called=called(exhibit.name),
         command=f"imbench reproduce {exhibit.name}",
         shown=_shown,
+        is_wide=_is_wide,
         rows=_rows,
         aligned=_aligned,
     )
@@ -56,7 +60,7 @@ def index_page(entries: Sequence[Mapping[str, Any]], claims: Sequence[Mapping[st
     claims : rows of the table of claims; empty where it was not made
     """
     told = [{**entry, "called": called(str(entry["name"]))} for entry in entries]
-    return _render("index.html.j2", entries=told, claims=claims, title=TITLE, most=_MOST)
+    return _render("index.html.j2", entries=told, claims=claims, title=TITLE, most=_MOST, in_a_row=_in_a_row)
 
 
 def _render(template: str, **values: Any) -> str:
@@ -81,6 +85,16 @@ def _render(template: str, **values: Any) -> str:
 def _shown(plate: Plate) -> str:
     """The format that the page shows."""
     return "svg" if len(plate.files["svg"]) <= _LARGE_SVG else "png"
+
+
+def _is_wide(plate: Plate) -> bool:
+    size = re.search(rb'viewBox="\S+ \S+ (\S+) (\S+)"', plate.files["svg"])
+    return size is not None and float(size[1]) > _WIDE * float(size[2])
+
+
+def _in_a_row(notes: Sequence[str]) -> str:
+    """Notes one after another: those that are no sentences are parted by semicolons."""
+    return "".join(n + (" " if n.endswith(".") else "; ") for n in notes).rstrip("; ")
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[list[tuple[str, Any]]]:

@@ -44,6 +44,21 @@ def test_numbers_have_a_true_minus_and_zero_has_none(tmp_path):
     assert '<th scope="row">−0.1235</th>' in html
 
 
+def test_a_wide_figure_has_the_width_of_the_page(tmp_path):
+    svg = '<svg width="711pt" height="{0}pt" viewBox="0 0 711 {0}"/>'
+    plates = [
+        Plate(name, name, name, {"svg": svg.format(height).encode()}) for name, height in (("wide", 237), ("high", 500))
+    ]
+    html = write_exhibit(small(plates=plates), tmp_path).read_text("utf-8")
+    assert '<figure class="across">\n<figcaption>wide' in html
+    assert "<figure>\n<figcaption>high" in html
+
+
+def test_the_leading_page_parts_notes_that_are_no_sentences(tmp_path):
+    write_exhibit(Exhibit("figure4", "Title", (), (), basis=("It is so.", "4 jobs", "complete")), tmp_path)
+    assert '<p class="basis">It is so. 4 jobs; complete</p>' in (tmp_path / "index.html").read_text("utf-8")
+
+
 def test_writing_again_changes_no_byte_and_drops_what_is_no_longer_there(tmp_path):
     plate = Plate("one", "One", "what it shows", {"svg": b"<svg/>", "pdf": b"%PDF", "png": b"png"})
     write_exhibit(small(plates=(plate,)), tmp_path)

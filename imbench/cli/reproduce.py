@@ -106,7 +106,7 @@ def _make(chosen: list[str], workshop: Workshop, folder: Path, *, quiet: bool) -
                 raise
             left_out[name] = str(error)
             continue
-        write_exhibit(exhibit, folder)
+        write_exhibit(exhibit, folder, workshop.options)
         made.append(exhibit)
     return made, left_out
 

@@ -27,7 +27,7 @@ def check_folder(folder: Path) -> None:
     check_own(folder, {_INDEX: b""})
 
 
-def write_exhibit(exhibit: Exhibit, folder: Path) -> Path:
+def write_exhibit(exhibit: Exhibit, folder: Path, options: str = "") -> Path:
     """Write an exhibit's files and renew the leading page; equal exhibits give equal bytes.
 
     Returns
@@ -39,7 +39,7 @@ def write_exhibit(exhibit: Exhibit, folder: Path) -> Path:
     StoreError
         If the folder cannot be written, or has files of somebody else in the way.
     """
-    files = {_INDEX: exhibit_page(exhibit).encode(), _SUMMARY: _json(_summary(exhibit))}
+    files = {_INDEX: exhibit_page(exhibit, options).encode(), _SUMMARY: _json(_summary(exhibit))}
     for plate in exhibit.plates:
         files |= {f"{plate.name}.{kind}": content for kind, content in plate.files.items()}
     for numbers in exhibit.tables:

@@ -37,13 +37,18 @@ def called(name: str) -> str:
     return f"{kind.capitalize()} {name[len(kind) :]}".rstrip()
 
 
-def exhibit_page(exhibit: Exhibit) -> str:
-    """The HTML of one exhibit; its files lie beside it."""
+def exhibit_page(exhibit: Exhibit, options: str = "") -> str:
+    """The HTML of one exhibit; its files lie beside it.
+
+    Parameters
+    ----------
+    options : of the command that makes it again
+    """
     return _render(
         "exhibit.html.j2",
         exhibit=exhibit,
         called=called(exhibit.name),
-        command=f"imbench reproduce {exhibit.name}",
+        command=f"imbench reproduce {exhibit.name} {options}".rstrip(),
         shown=_shown,
         is_wide=_is_wide,
         rows=_rows,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,9 +99,21 @@ class Workshop:
         )
 
     @property
+    def options(self) -> str:
+        """What must be said on the command line to train as here; the protocol ``paper`` need not be."""
+        said = [] if self.protocol == "paper" else ["--protocol", self.protocol]
+        for name, value in self.settings.items():
+            said += ["--set", f"{name}={value}"]
+        return shlex.join(said)
+
+    def _is(self, protocol: str) -> bool:
+        """Whether nets are trained under this protocol, whatever its settings."""
+        return self.protocol.partition(":")[0] == protocol
+
+    @property
     def is_smoke(self) -> bool:
         """Whether this only shows that everything runs: exhibits keep their own work to seconds then."""
-        return self.protocol.partition(":")[0] == "smoke"
+        return self._is("smoke")
 
     @property
     def images(self) -> Images:
@@ -111,7 +124,7 @@ class Workshop:
         """
         if self.device != "cpu":
             return Images("image", "cifar10", None)
-        if self.protocol.partition(":")[0] == "paper":
+        if self._is("paper"):
             return Images("image", "cifar10", _ON_A_CPU)
         return Images("image-small", "cifar10_10k", None if self.is_smoke else _ON_A_CPU)
 

@@ -11,6 +11,7 @@ from imbench.reproduce.exhibit import Exhibit, Numbers, Plate
 from imbench.reproduce.folder import check_folder, write_exhibit
 from imbench.reproduce.gains import figure5_of
 from imbench.reproduce.table2 import table2_of
+from imbench.reproduce.workshop import Workshop
 
 
 def small(found="It agrees.", plates=()):
@@ -57,6 +58,15 @@ def test_a_wide_figure_has_the_width_of_the_page(tmp_path):
 def test_the_leading_page_parts_notes_that_are_no_sentences(tmp_path):
     write_exhibit(Exhibit("figure4", "Title", (), (), basis=("It is so.", "4 jobs", "complete")), tmp_path)
     assert '<p class="basis">It is so. 4 jobs; complete</p>' in (tmp_path / "index.html").read_text("utf-8")
+
+
+def test_the_page_says_how_it_was_made(tmp_path):
+    workshop = Workshop(tmp_path, "standard:epochs=5", {"repeats": "2"})
+    html = write_exhibit(small(), tmp_path / "to", workshop.options).read_text("utf-8")
+    assert "imbench reproduce figure4 --protocol standard:epochs=5 --set repeats=2<" in html
+    assert "imbench reproduce figure4<" in write_exhibit(
+        small(), tmp_path / "to", Workshop(tmp_path).options
+    ).read_text("utf-8")
 
 
 def test_writing_again_changes_no_byte_and_drops_what_is_no_longer_there(tmp_path):

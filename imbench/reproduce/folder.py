@@ -30,6 +30,10 @@ def check_folder(folder: Path) -> None:
 def write_exhibit(exhibit: Exhibit, folder: Path, options: str = "") -> Path:
     """Write an exhibit's files and renew the leading page; equal exhibits give equal bytes.
 
+    Parameters
+    ----------
+    options : of the command that makes it again, which the page says
+
     Returns
     -------
     The exhibit's page.

@@ -15,7 +15,17 @@ from imbench.study.intervals import bootstrap_means
 from imbench.study.nemenyi import check_alpha, critical_difference, nemenyi, runs
 from imbench.study.outcome import Floats
 from imbench.study.pairwise import holm, wilcoxon
-from imbench.study.ranks import Friedman, average_ranks, friedman, friedman_undefined, rank, rank_sums
+from imbench.study.ranks import (
+    GIVEN,
+    Friedman,
+    Tolerance,
+    average_ranks,
+    friedman,
+    friedman_undefined,
+    rank,
+    rank_sums,
+    tolerance_of,
+)
 from imbench.study.score_table import Labels, score_table
 
 # What gains are measured against unless told: the strategy of this name, or else the first column.
@@ -103,6 +113,7 @@ def evaluate(
     blocks: Labels = None,
     clusters: Labels = None,
     reference: Any = None,
+    tolerance: Tolerance | float = GIVEN,
 ) -> Evaluation:
     """Compare strategies over datasets or configurations, by ranks and by pairs.
 
@@ -115,6 +126,8 @@ def evaluate(
         are averaged first, so that blocks are independent. None: each row is a block
     clusters : labels likewise, of the dataset each row belongs to: rows stay blocks, and intervals resample datasets
     reference : the strategy that gains are over; default ``baseline`` if there is one, else the first column
+    tolerance : how far apart two scores of a block may be that are one result; default 1e-12 of the larger one. A
+        number is absolute: 1e-6 suits scores of nets, which are float32
 
     Raises
     ------
@@ -127,6 +140,7 @@ def evaluate(
     {'a': 3.5, 'b': 7.5, 'c': 7.0}
     """
     check_alpha(alpha)
+    ties_at = tolerance_of(tolerance)
     if not isinstance(higher_is_better, bool | np.bool_):
         raise UsageError(f"higher_is_better must be True or False, got {higher_is_better!r}")
     checked = score_table(scores, blocks, clusters)
@@ -134,13 +148,13 @@ def evaluate(
     names = pd.Index(table.columns.to_numpy(), name="strategy")
     over = _reference(names, reference)
     gains = table.to_numpy() if higher_is_better else -table.to_numpy()
-    ranks = rank(gains, higher_is_better=True)
+    ranks = rank(gains, higher_is_better=True, tolerance=ties_at)
     n, k = ranks.shape
     means = average_ranks(ranks)
     order = np.lexsort((np.arange(k), -gains.mean(axis=0), means))
     omnibus = friedman(ranks)
     first, second = np.triu_indices(k, 1)
-    pairs = wilcoxon(gains, first, second)
+    pairs = wilcoxon(gains, first, second, ties_at)
     nemenyi_p = nemenyi(means, n)
     cd = critical_difference(k, n, alpha)
     # NOTE: at least the critical difference apart is different (Demšar 2006, section 3.2.2).
@@ -167,7 +181,7 @@ def evaluate(
         nemenyi_cd=cd,
         nemenyi=pd.DataFrame(nemenyi_p, names, names.rename("against")),
         wilcoxon=pairs,
-        control=_control(gains, means, order, names),
+        control=_control(gains, means, order, names, ties_at),
         groups=_named(names, runs(by_cd, order.tolist())),
         groups_wilcoxon=_named(names, runs(by_wilcoxon, order.tolist())),
         n_blocks=n,
@@ -185,13 +199,15 @@ def _reference(names: pd.Index[Any], reference: Any) -> int:
     return list(names).index(wanted)
 
 
-def _control(gains: Floats, means: Floats, order: np.ndarray[Any, Any], names: pd.Index[Any]) -> pd.DataFrame:
+def _control(
+    gains: Floats, means: Floats, order: np.ndarray[Any, Any], names: pd.Index[Any], tolerance: Tolerance
+) -> pd.DataFrame:
     """The best strategy against each other one, best first."""
     from scipy.special import ndtr
 
     n, k = gains.shape
     best, rest = order[0], order[1:]
-    tests = wilcoxon(gains, np.full(k - 1, best), rest)
+    tests = wilcoxon(gains, np.full(k - 1, best), rest, tolerance)
     # Demšar 2006, section 3.2.2: z = (R_i − R_j) / √(k(k + 1)/6N).
     z = (means[rest] - means[best]) / np.sqrt(k * (k + 1) / (6 * n))
     p_z = 2 * ndtr(-np.abs(z))

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from imbench.study.outcome import Floats, Integers
-from imbench.study.ranks import TIE
+from imbench.study.ranks import GIVEN, Tolerance, typical_sizes
 
 # Up to this many differences the null distribution is counted, above it is close to normal.
 EXACT = 25
@@ -17,18 +17,19 @@ EXACT = 25
 _CHUNK = 100_000
 
 
-def wilcoxon(gains: ArrayLike, first: ArrayLike, second: ArrayLike) -> pd.DataFrame:
+def wilcoxon(gains: ArrayLike, first: ArrayLike, second: ArrayLike, tolerance: Tolerance = GIVEN) -> pd.DataFrame:
     """Wilcoxon's two-sided signed-rank test of pairs of strategies over the same blocks.
 
-    Differences within 1e-12 are dropped, the others ranked by size, ties at 1e-12. With at most 25 left and no ties the
-    p-value is exact; else it is from the normal approximation with tie-corrected variance
-    n(n + 1)(2n + 1)/24 − Σ(t³ − t)/48 and no continuity correction (Wilcoxon 1945; Conover 1999, section 5.7; scipy's
+    Differences within the tolerance of the scores they are of are zero and dropped, the others are ranked by size, and
+    two tie within the same tolerance: adding a constant to all scores changes nothing. With at most 25
+    left and no ties the p-value is exact; else it is from the normal approximation with tie-corrected variance n(n + 1)(2n + 1)/24 − Σ(t³ − t)/48 and no continuity correction (Wilcoxon 1945; Conover 1999, section 5.7; scipy's
     ``wilcoxon`` with ``zero_method="wilcox", correction=False``). Where nothing is left p = 1.
 
     Parameters
     ----------
     gains : array-like, ``(blocks, strategies)``, larger is better, no NaN
     first, second : array-like, ``(pairs,)`` column numbers
+    tolerance : how far apart scores may be that are one result
 
     Returns
     -------
@@ -38,9 +39,10 @@ def wilcoxon(gains: ArrayLike, first: ArrayLike, second: ArrayLike) -> pd.DataFr
     """
     columns = np.ascontiguousarray(np.asarray(gains, dtype=np.float64).T)  # (strategies, blocks)
     one, other = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
+    typical = typical_sizes(columns.T).T  # (1, blocks)
     chunk = max(_CHUNK // max(columns.shape[1], 1), 1)
     parts = [
-        _signed_ranks(columns[one[start : start + chunk]] - columns[other[start : start + chunk]])
+        _signed_ranks(columns[one[start : start + chunk]], columns[other[start : start + chunk]], tolerance, typical)
         for start in range(0, len(one), chunk)
     ]
     plus, wins, n, ties = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -74,28 +76,42 @@ def holm(pvalues: ArrayLike) -> Floats:
     return corrected
 
 
-def _signed_ranks(differences: Floats) -> tuple[Floats, Integers, Integers, Floats]:
+def _signed_ranks(
+    one: Floats, other: Floats, tolerance: Tolerance, typical: Floats
+) -> tuple[Floats, Integers, Integers, Floats]:
     """Of each row of ``(pairs, blocks)``: sum of positive ranks, number of positives, of non-zeros, and Σ(t³ − t)."""
-    pairs, blocks = differences.shape
+    pairs, blocks = one.shape
+    differences = one - other
+    # What a difference may be off by goes with the scores it is the difference of, not with its own size.
+    slack = tolerance.of(np.maximum(np.abs(one), np.abs(other)), typical)
     # Sorted by size with the sign in the lowest bit: one sort instead of an argsort and two gathers.
     keys = np.abs(differences).view(np.int64) & ~1
     size = keys.view(np.float64)
-    nonzero = size > TIE
+    nonzero = size > slack
     keys *= nonzero
     keys |= nonzero & (differences > 0)
+    unsorted = keys.copy()
     keys.sort(axis=1)
     positive = keys & 1
     keys &= ~1
     n = nonzero.sum(axis=1)
     starts = np.empty((pairs, blocks), dtype=np.bool_)
     starts[:, :1] = True
-    np.greater(size[:, 1:] - size[:, :-1], TIE, out=starts[:, 1:])
+    # With the largest slack of a pair: no tie is missed, and what may be one is looked at again below.
+    widest = slack.max(axis=1, keepdims=True, initial=0.0)
+    np.greater(size[:, 1:] - size[:, :-1], widest, out=starts[:, 1:])
     zeros = blocks - n
     plus = (positive @ np.arange(1.0, blocks + 1.0)) - zeros * positive.sum(axis=1)
     ties = np.zeros(pairs)
     # Zeros are one group; more groups missing than that means ties.
     tied = np.flatnonzero(starts.sum(axis=1) < n + (zeros > 0))
     if len(tied):
+        order = np.argsort(unsorted[tied], axis=1, kind="stable")
+        sorted_slack = np.take_along_axis(slack[tied], order, axis=1)
+        allowed = np.maximum(sorted_slack[:, 1:], sorted_slack[:, :-1])
+        # A zero is no neighbour to tie with.
+        from_zero = size[tied][:, :-1] == 0
+        starts[tied, 1:] = np.diff(size[tied], axis=1) > np.where(from_zero, 0.0, allowed)
         plus[tied], ties[tied] = _tied_ranks(positive[tied], starts[tied], zeros[tied])
     return plus, positive.sum(axis=1), n, ties
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from imbench.contract.errors import UsageError
 from imbench.study.outcome import Floats
@@ -13,8 +13,78 @@ from imbench.study.outcome import Floats
 if TYPE_CHECKING:
     import pandas as pd
 
-# Rounding noise must neither make nor break a tie: 0.84 and 0.8399999999999999 are one result.
+
+# What a score close to zero is off by, as a share of the size that scores typically have: it is a difference of terms
+# of about that size, each of them rounded.
+_NOISE = 8 * float(np.finfo(np.float64).eps)
+
+
+class Tolerance(NamedTuple):
+    """How far apart two scores may be that are one result: ``absolute`` + ``relative`` · the larger one's size.
+
+    Relative to the two scores alone, not to the largest of all: one diverged loss of 1e12 makes no ties of the others.
+    """
+
+    absolute: float
+    relative: float
+
+    def of(self, size: ArrayLike, typical: ArrayLike) -> Floats:
+        """What scores of this size may differ by; of infinite ones the absolute part, lest they tie with all others.
+
+        Parameters
+        ----------
+        size : array-like, the larger absolute value of two scores
+        typical : array-like, `typical_sizes` of their blocks, whose rounding a score of 0 shows as 1e-17
+        """
+        sizes = np.asarray(size, dtype=np.float64)
+        rounding = _NOISE * np.asarray(typical, dtype=np.float64)
+        allowed: Floats = self.absolute + self.relative * np.where(np.isinf(sizes), 0.0, sizes) + rounding
+        return allowed
+
+
+# Rounding noise must neither make nor break a tie: 0.84 and 0.8399999999999999 are one result, and so are 100000.2 and
+# the mean of 100000.1 and 100000.3, which differ by 1.5e-11.
+GIVEN = Tolerance(0.0, 1e-12)
+# Nets are float32, so that their scores change by some 1e-8 with the order of summation.
+TRAINED = Tolerance(1e-6, 1e-12)
+# NOTE: the absolute tolerance of what does not compare through `Tolerance`.
 TIE = 1e-12
+
+
+def typical_sizes(scores: Floats) -> Floats:
+    """``(blocks, 1)`` how large the scores of each block of ``(blocks, strategies)`` are.
+
+    The largest absolute value of the block, but at most the median of the table, so that a diverged score is not it.
+    """
+    sizes = np.where(np.isfinite(scores), np.abs(scores), 0.0)
+    largest = sizes.max(axis=1, keepdims=True, initial=0.0)
+    middle = float(np.median(sizes)) if sizes.size else 0.0
+    typical: Floats = np.minimum(largest, middle)
+    return typical
+
+
+def equal(one: ArrayLike, other: ArrayLike, tolerance: Tolerance = GIVEN) -> NDArray[np.bool_]:
+    """Whether ``(blocks,)`` scores are one result with those beside them."""
+    both = np.stack([np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)], axis=1)
+    allowed = tolerance.of(np.abs(both).max(axis=1), typical_sizes(both)[:, 0])
+    same: NDArray[np.bool_] = ~(np.abs(both[:, 0] - both[:, 1]) > allowed)
+    return same
+
+
+def tolerance_of(tolerance: Tolerance | float) -> Tolerance:
+    """A tolerance from a plain number, which is absolute and comes on top of rounding.
+
+    Raises
+    ------
+    UsageError
+        For one that is negative or no number.
+    """
+    found = tolerance if isinstance(tolerance, Tolerance) else Tolerance(float(tolerance), GIVEN.relative)
+    if not all(np.isfinite(part) and part >= 0 for part in found):
+        raise UsageError(
+            f"tolerance must be a number of at least 0, got {tolerance}; 1e-6 suits scores of trained nets"
+        )
+    return found
 
 
 class Friedman(NamedTuple):
@@ -24,18 +94,18 @@ class Friedman(NamedTuple):
     pvalue: float
 
 
-def rank(values: ArrayLike, *, higher_is_better: bool) -> Floats:
+def rank(values: ArrayLike, *, higher_is_better: bool, tolerance: Tolerance = GIVEN) -> Floats:
     """Ranks within each block: 1 for the best strategy, the average rank for ties.
 
     Parameters
     ----------
     values : array-like, ``(blocks, strategies)``, no NaN
     higher_is_better : the metric's direction
+    tolerance : neighbours within it, and chains of such, are tied
 
     Returns
     -------
-    ``(blocks, strategies)`` float64; each block sums to k(k + 1)/2. Values that differ by at most 1e-12, and chains
-    of such, are tied.
+    ``(blocks, strategies)`` float64; each block sums to k(k + 1)/2.
 
     Raises
     ------
@@ -53,7 +123,9 @@ def rank(values: ArrayLike, *, higher_is_better: bool) -> Floats:
     order = np.argsort(costs, axis=1, kind="stable")
     rising = np.take_along_axis(costs, order, axis=1)
     with np.errstate(invalid="ignore"):  # two infinities are a tie
-        starts = np.diff(rising, axis=1, prepend=rising[:, :1]) > TIE
+        starts = np.diff(rising, axis=1, prepend=rising[:, :1]) > tolerance.of(
+            _neighbours(np.abs(rising)), typical_sizes(table)
+        )
     # (blocks, strategies) number of the tie group, unique across blocks
     group = np.cumsum(starts, axis=1) + np.arange(blocks)[:, None] * strategies
     position = np.broadcast_to(np.arange(1.0, strategies + 1.0), group.shape)
@@ -62,6 +134,13 @@ def rank(values: ArrayLike, *, higher_is_better: bool) -> Floats:
     ranks = np.empty_like(costs)
     np.put_along_axis(ranks, order, average[group] if group.size else position, axis=1)
     return ranks
+
+
+def _neighbours(sizes: Floats) -> Floats:
+    """Of each and the one before it, along the last axis, the larger; the first as it is."""
+    larger = sizes.copy()
+    np.maximum(sizes[:, 1:], sizes[:, :-1], out=larger[:, 1:])
+    return larger
 
 
 def rank_sums(ranks: ArrayLike) -> Floats:

@@ -303,6 +303,34 @@ def test_perfect_agreement_has_an_infinite_f_and_p_zero():
     assert tied.iman_davenport == (math.inf, 0)
 
 
+def test_means_over_folds_that_differ_by_rounding_are_tied():
+    rows = [(f"d{i}", a, b) for i in range(8) for a, b in ((100000.1, 100000.2), (100000.3, 100000.2))]
+    scores = pd.DataFrame(rows, columns=["dataset", "a", "b"]).set_index("dataset")
+    found = evaluate(scores, higher_is_better=True, blocks="dataset")
+    assert found.average_ranks.tolist() == [1.5, 1.5]
+    assert found.wilcoxon[["p", "wins", "ties", "losses"]].iloc[0].tolist() == [1, 0, 8, 0]
+
+
+@pytest.mark.parametrize("shift", [0, 1, 10_000, 2**30])
+def test_a_constant_added_to_all_scores_changes_no_p_value(shift):
+    a, b = np.array([0.5, 0.825, 0.375, 0.5]), np.array([0.525, 0.775, 0.325, 0.55])
+    found = evaluate(pd.DataFrame({"a": a + shift, "b": b + shift}), higher_is_better=True)
+    # Differences −1, 2, 2, −2 fortieths: ranks 1, 3, 3, 3.
+    assert found.wilcoxon["statistic"].iloc[0] == 4
+    assert (
+        found.wilcoxon["p"].iloc[0]
+        == evaluate(pd.DataFrame({"a": [20, 33, 15, 20], "b": [21, 31, 13, 22]}), higher_is_better=True)
+        .wilcoxon["p"]
+        .iloc[0]
+    )
+
+
+def test_a_tolerance_of_ones_own_makes_ties_of_what_is_within_it():
+    scores = pd.DataFrame({"a": [0.5, 0.6, 0.7], "b": [0.5 + 4e-8, 0.6, 0.8]})
+    assert evaluate(scores, higher_is_better=True).wilcoxon["ties"].iloc[0] == 1
+    assert evaluate(scores, higher_is_better=True, tolerance=1e-6).wilcoxon["ties"].iloc[0] == 2
+
+
 def test_all_tied_is_undefined_and_says_so():
     found = evaluate(pd.DataFrame({"a": [1.0, 2, 3], "b": [1.0, 2, 3]}), higher_is_better=True)
     assert all(map(math.isnan, [*found.friedman, *found.iman_davenport, found.friedman_small_sample.pvalue]))

@@ -89,6 +89,16 @@ def test_a_constant_added_to_a_row_changes_nothing(scores, constants):
 
 
 @quick
+@given(TABLES, st.integers(-20, 20), st.integers(0, 2**30))
+def test_the_unit_of_scores_and_their_zero_change_no_p_value(scores, power, constant):
+    one = evaluate(scores, higher_is_better=True)
+    for other in (scores * 2.0**power, scores + constant, scores / 4 * 0.1 + 10_000):
+        found = evaluate(other, higher_is_better=True)
+        assert pairs(found) == pairs(one)
+        same(found, one)
+
+
+@quick
 @given(TABLES)
 def test_lower_is_better_is_the_mirror_of_higher(scores):
     one, other = evaluate(scores, higher_is_better=True), evaluate(-scores, higher_is_better=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,8 @@ from scipy import stats
 
 from imbench.contract.errors import UsageError
 from imbench.study.ranks import (
+    TRAINED,
+    Tolerance,
     average_ranks,
     complete_blocks,
     friedman,
@@ -21,6 +24,7 @@ from imbench.study.ranks import (
     friedman_undefined,
     rank,
     rank_sums,
+    tolerance_of,
 )
 
 # Demsar, Statistical Comparisons of Classifiers over Multiple Data Sets (2006), Table 6: AUC of C4.5 and its variants.
@@ -120,6 +124,53 @@ def test_rounding_noise_makes_no_difference():
 
 def test_a_real_difference_is_no_tie():
     assert rank([[0.84, 0.84 + 3e-12]], higher_is_better=True).tolist() == [[2, 1]]
+
+
+def test_scores_tie_relative_to_their_size():
+    # One unit in the last place of 100000.2 is 1.5e-11; small scores may be as close as that and differ.
+    means = [[(100000.1 + 100000.3) / 2, (100000.2 + 100000.2) / 2], [1e-13, 2e-13]]
+    assert rank(means, higher_is_better=True).tolist() == [[1.5, 1.5], [2, 1]]
+
+
+def test_one_score_out_of_all_proportion_makes_no_ties_of_the_others():
+    assert rank([[0.3, 0.4, 1e15, np.inf]], higher_is_better=False).tolist() == [[1, 2, 3, 4]]
+
+
+def test_scores_of_trained_nets_tie_at_a_millionth():
+    scores = [[0.7, 0.7 + 4e-8, 0.7 + 3e-6]]
+    assert rank(scores, higher_is_better=True).tolist() == [[3, 2, 1]]
+    assert rank(scores, higher_is_better=True, tolerance=TRAINED).tolist() == [[2.5, 2.5, 1]]
+
+
+@given(TABLES, st.integers(-20, 20), st.integers(0, 2**30))
+def test_scaling_by_a_power_of_two_and_adding_a_constant_change_no_rank(values, power, constant):
+    ranks = rank(values, higher_is_better=True)
+    np.testing.assert_array_equal(rank(values * 2.0**power, higher_is_better=True), ranks)
+    np.testing.assert_array_equal(rank(values + constant, higher_is_better=True), ranks)
+
+
+SCORES = st.floats(1e-3, 1e3).flatmap(lambda score: st.sampled_from([score, -score, score * (1 + 1e-13)]))
+
+
+@given(hnp.arrays(np.float64, (3, 5), elements=SCORES))
+def test_two_scores_have_one_rank_only_through_neighbours_that_tie(values):
+    ranks = rank(values, higher_is_better=False)
+    for block, places in zip(values, ranks, strict=True):
+        for one, other in pairwise(np.argsort(block)):
+            apart = abs(block[one] - block[other]) / max(abs(block[one]), abs(block[other]))
+            if not 5e-13 < apart < 5e-12:
+                assert (places[one] == places[other]) == (apart < 1e-12)
+
+
+def test_rounding_of_a_score_of_zero_is_a_tie():
+    # As a correlation comes out; among larger scores 1e-17 is no result of its own.
+    assert rank([[0.0, 2e-17, 0.5], [0.1, 0.2, 0.3]], higher_is_better=True).tolist() == [[2.5, 2.5, 1], [3, 2, 1]]
+
+
+@pytest.mark.parametrize("tolerance", [-1e-6, math.nan, Tolerance(0, -1)])
+def test_a_tolerance_below_zero_is_refused(tolerance):
+    with pytest.raises(UsageError, match="tolerance must be a number of at least 0"):
+        tolerance_of(tolerance)
 
 
 @pytest.mark.parametrize(

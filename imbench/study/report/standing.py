@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -101,7 +102,7 @@ def stand(
     control : that gains are over; "" for none
     by_dataset : whether the mean over a dataset's configurations is a block, rather than each configuration
     """
-    labels = {"blocks" if by_dataset else "clusters": list(datasets)}
+    labels: dict[str, Any] = {"blocks" if by_dataset else "clusters": list(datasets)}
     table = pd.DataFrame(scores, columns=list(names))
     try:
         found = evaluate(table, higher_is_better=higher, alpha=alpha, reference=control or None, **labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from imbench.study.calibration import logistic_slope
 from imbench.study.outcome import Floats, Outcome
 
 CALIBRATION_BINS = 15
+
+_UNIT = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Metric:
     of_decisions : whether it depends on the decided classes alone, so that a rule that leaves probabilities as they
         are changes it
     target : the best value where that is neither the largest nor the smallest; ranks go by the distance from it
+    bounds : the smallest and the largest value there can be, infinite where there is none; intervals stay within
 
     >>> round(gmean([0, 0, 1, 1], [[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.2, 0.8]]), 4)
     0.7071
@@ -41,8 +45,11 @@ class Metric:
     definition: str
     of_decisions: bool = False
     target: float | None = None
+    bounds: tuple[float, float] = (-math.inf, math.inf)
 
     def __post_init__(self) -> None:
+        if not self.bounds[0] < self.bounds[1]:
+            raise UsageError(f"metric {self.name} has bounds {self.bounds}; give (smallest, largest)")
         if self.target is not None and self.higher_is_better:
             raise UsageError(
                 f"metric {self.name} has a target, {self.target}, and says that higher is better; "
@@ -70,20 +77,25 @@ def known_metrics() -> dict[str, Metric]:
 
 
 def _metric(
-    title: str, *, higher_is_better: bool, of_decisions: bool = False, target: float | None = None
+    title: str,
+    *,
+    higher_is_better: bool,
+    of_decisions: bool = False,
+    target: float | None = None,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
 ) -> Callable[[Callable[[Outcome], float]], Metric]:
     """Enter a function in the table: its name is the metric's name, its docstring the definition."""
 
     def enter(function: Callable[[Outcome], float]) -> Metric:
         definition = " ".join((function.__doc__ or "").split())
-        metric = Metric(function.__name__, title, function, higher_is_better, definition, of_decisions, target)
+        metric = Metric(function.__name__, title, function, higher_is_better, definition, of_decisions, target, bounds)
         METRICS[metric.name] = metric
         return metric
 
     return enter
 
 
-@_metric("G-mean", higher_is_better=True, of_decisions=True)
+@_metric("G-mean", higher_is_better=True, of_decisions=True, bounds=_UNIT)
 def gmean(outcome: Outcome) -> float:
     """Geometric mean of the recalls of the classes present in y_true; 0 when one of them is never hit.
 
@@ -93,7 +105,7 @@ def gmean(outcome: Outcome) -> float:
         return float(np.exp(np.log(outcome.recalls[outcome.present]).mean()))
 
 
-@_metric("Balanced Brier score", higher_is_better=False)
+@_metric("Balanced Brier score", higher_is_better=False, bounds=_UNIT)
 def bbs(outcome: Outcome) -> float:
     """Mean over the classes present in y_true of the class's Brier score, the mean over its rows of ½‖e_j − p‖².
 
@@ -102,7 +114,7 @@ def bbs(outcome: Outcome) -> float:
     return float(outcome.class_means(outcome.half_squared)[outcome.present].mean())
 
 
-@_metric("Balanced Brier score, one-dimensional", higher_is_better=False)
+@_metric("Balanced Brier score, one-dimensional", higher_is_better=False, bounds=_UNIT)
 def bbs_1d(outcome: Outcome) -> float:
     """Mean over the classes present in y_true of the mean over class j's rows of (1 − p_j)², the ReMix paper's formula.
 
@@ -111,7 +123,7 @@ def bbs_1d(outcome: Outcome) -> float:
     return float(outcome.class_means((1.0 - outcome.own_proba) ** 2)[outcome.present].mean())
 
 
-@_metric("Brier score", higher_is_better=False)
+@_metric("Brier score", higher_is_better=False, bounds=_UNIT)
 def brier(outcome: Outcome) -> float:
     """Mean over rows of ½‖e_y − p‖², in 0 … 1: half of the sum-of-squares normalisation (0 … 2) some libraries use.
 
@@ -120,13 +132,13 @@ def brier(outcome: Outcome) -> float:
     return float(outcome.half_squared.mean())
 
 
-@_metric("Balanced accuracy", higher_is_better=True, of_decisions=True)
+@_metric("Balanced accuracy", higher_is_better=True, of_decisions=True, bounds=_UNIT)
 def balanced_accuracy(outcome: Outcome) -> float:
     """Mean recall of the classes present in y_true, not adjusted for chance."""
     return float(outcome.recalls[outcome.present].mean())
 
 
-@_metric("Macro F1", higher_is_better=True, of_decisions=True)
+@_metric("Macro F1", higher_is_better=True, of_decisions=True, bounds=_UNIT)
 def macro_f1(outcome: Outcome) -> float:
     """Mean of 2TP / (2TP + FP + FN) over the classes found in y_true or among the predictions, as in scikit-learn."""
     true_positives = outcome.confusion.diagonal()
@@ -134,7 +146,7 @@ def macro_f1(outcome: Outcome) -> float:
     return float((2.0 * true_positives[either > 0] / either[either > 0]).mean())
 
 
-@_metric("Matthews correlation", higher_is_better=True, of_decisions=True)
+@_metric("Matthews correlation", higher_is_better=True, of_decisions=True, bounds=(-1.0, 1.0))
 def mcc(outcome: Outcome) -> float:
     """Matthews correlation of true and predicted classes (Gorodkin's R_K for K classes), in -1 … 1.
 
@@ -147,14 +159,14 @@ def mcc(outcome: Outcome) -> float:
     return float(covariance / spread) if spread > 0 else 0.0
 
 
-@_metric("Log-loss", higher_is_better=False)
+@_metric("Log-loss", higher_is_better=False, bounds=(0.0, math.inf))
 def log_loss(outcome: Outcome) -> float:
     """Mean over rows of −ln p_y in nats, p clipped to [ε, 1 − ε] with float64's ε = 2.2e-16, as in scikit-learn."""
     epsilon = np.finfo(np.float64).eps
     return float(-np.log(np.clip(outcome.own_proba, epsilon, 1.0 - epsilon)).mean())
 
 
-@_metric("AUROC", higher_is_better=True)
+@_metric("AUROC", higher_is_better=True, bounds=_UNIT)
 def auroc(outcome: Outcome) -> float:
     """Mean of the one-vs-rest areas under the ROC curve, over the classes that have rows both in and out of them.
 
@@ -169,7 +181,7 @@ def auroc(outcome: Outcome) -> float:
     return float(np.mean(areas)) if areas else float("nan")
 
 
-@_metric("AUPRC", higher_is_better=True)
+@_metric("AUPRC", higher_is_better=True, bounds=_UNIT)
 def auprc(outcome: Outcome) -> float:
     """Mean of the one-vs-rest average precisions Σ (R_n − R_(n−1)) P_n, over the classes present in y_true."""
     return float(
@@ -183,7 +195,7 @@ def auprc(outcome: Outcome) -> float:
     )
 
 
-@_metric("Expected calibration error", higher_is_better=False)
+@_metric("Expected calibration error", higher_is_better=False, bounds=_UNIT)
 def ece(outcome: Outcome) -> float:
     """Top-label calibration error: Σ_b n_b/n |accuracy_b − mean confidence_b| over 15 equal bins of the confidence.
 
@@ -192,7 +204,7 @@ def ece(outcome: Outcome) -> float:
     return _calibration_gap(outcome.proba.max(axis=1), outcome.predicted == outcome.y)
 
 
-@_metric("Classwise calibration error", higher_is_better=False)
+@_metric("Classwise calibration error", higher_is_better=False, bounds=_UNIT)
 def classwise_ece(outcome: Outcome) -> float:
     """Mean over all classes of Σ_b n_b/n |share of class j_b − mean p_j_b|, over 15 equal bins [lo, hi) of p_j.
 

@@ -134,6 +134,16 @@ def test_probabilities_made_too_extreme_halve_the_calibration_slope():
     assert METRICS["calibration_slope"].ranked(np.array([0.5, 1.0, 1.25])).tolist() == [0.5, 0.0, 0.25]
 
 
+@pytest.mark.parametrize("hair", [0.0, 5e-17, 1e-16, -1e-16, 3e-8, -3e-8])
+def test_probabilities_that_differ_by_rounding_alone_are_a_tie_to_the_calibration_slope(hair):
+    # One positive and one negative row at 0.3 beside separated ones: without an overlap there is no slope.
+    own = np.array([0.3 + hair, 0.6, 0.3, 0.1])
+    found = score([1, 1, 0, 0], np.stack([1 - own, own], axis=1))
+    assert math.isnan(found["calibration_slope"])
+    alike = 0.3 + hair * np.arange(4)
+    assert math.isnan(score([1, 0, 0, 1], np.stack([1 - alike, alike], axis=1))["calibration_slope"])
+
+
 def test_a_target_and_higher_is_better_do_not_go_together():
     with pytest.raises(UsageError, match="set higher_is_better to false"):
         dataclasses.replace(METRICS["gmean"], target=1.0)
@@ -176,6 +186,19 @@ def test_a_perfect_classifier_has_the_best_of_every_metric(classes):
     assert math.isnan(found["calibration_slope"])
     best = {m.name: 1.0 if m.higher_is_better else 0.0 for m in METRICS.values() if m.target is None}
     assert {name: found[name] for name in best} == pytest.approx(best, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_score_is_within_its_metrics_bounds(name):
+    low, high = METRICS[name].bounds
+    for predictions in (([0, 0, 1], [[0, 1], [0, 1], [1, 0]]), ([0, 1], [[1, 0], [0, 1]]), made(3, [9, 5, 2])):
+        value = score(*predictions)[name]
+        assert math.isnan(value) or low <= value <= high
+
+
+def test_bounds_that_enclose_nothing_are_refused():
+    with pytest.raises(UsageError, match="metric gmean has bounds"):
+        dataclasses.replace(METRICS["gmean"], bounds=(1.0, 0.0))
 
 
 def test_an_always_wrong_classifier_has_the_worst():

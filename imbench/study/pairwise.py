@@ -11,19 +11,22 @@ from numpy.typing import ArrayLike, NDArray
 from imbench.study.outcome import Floats, Integers
 from imbench.study.ranks import GIVEN, Tolerance, typical_sizes
 
-# Up to this many differences the null distribution is counted, above it is close to normal.
-EXACT = 25
-# Differences held at a time, so that the few arrays of a step stay in cache.
-_CHUNK = 100_000
+# Up to this many differences the null distribution is counted, above it is close to normal. Counts up to 2^50, and so
+# shares of 2^50, are whole in float64.
+EXACT = 50
+# Differences held at a time, so that the few arrays of a step stay in cache; and shares of null distributions.
+_CHUNK, _SHARES = 100_000, 100_000
 
 
 def wilcoxon(gains: ArrayLike, first: ArrayLike, second: ArrayLike, tolerance: Tolerance = GIVEN) -> pd.DataFrame:
     """Wilcoxon's two-sided signed-rank test of pairs of strategies over the same blocks.
 
     Differences within the tolerance of the scores they are of are zero and dropped, the others are ranked by size, and
-    two tie within the same tolerance: adding a constant to all scores changes nothing. With at most 25
-    left and no ties the p-value is exact; else it is from the normal approximation with tie-corrected variance n(n + 1)(2n + 1)/24 − Σ(t³ − t)/48 and no continuity correction (Wilcoxon 1945; Conover 1999, section 5.7; scipy's
-    ``wilcoxon`` with ``zero_method="wilcox", correction=False``). Where nothing is left p = 1.
+    two tie within the same tolerance: adding a constant to all scores changes nothing. With at most 50 left the p-value
+    is exact, with ties too: the share of all 2^n signs of these ranks with at least as extreme a sum. With more it is
+    from the normal approximation with tie-corrected variance n(n + 1)(2n + 1)/24 − Σ(t³ − t)/48 and no continuity
+    correction (Wilcoxon 1945; Conover 1999, section 5.7; scipy's ``wilcoxon`` with ``zero_method="wilcox",
+    correction=False``). Where nothing is left p = 1.
 
     Parameters
     ----------
@@ -35,7 +38,8 @@ def wilcoxon(gains: ArrayLike, first: ArrayLike, second: ArrayLike, tolerance: T
     -------
     A row for each pair: ``statistic`` (the smaller of the two rank sums), ``p``, ``p_holm`` (`holm` over these pairs),
     ``effect`` (matched-pairs rank-biserial correlation (W₊ − W₋)/(W₊ + W₋), −1 to 1, positive where the first is
-    better; Kerby 2014), ``wins``, ``ties`` and ``losses`` of the first, and ``method``: ``exact`` or ``normal``.
+    better; Kerby 2014), ``wins``, ``ties`` and ``losses`` of the first, and ``method``: ``exact`` or
+    ``asymptotic``.
     """
     columns = np.ascontiguousarray(np.asarray(gains, dtype=np.float64).T)  # (strategies, blocks)
     one, other = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
@@ -45,11 +49,11 @@ def wilcoxon(gains: ArrayLike, first: ArrayLike, second: ArrayLike, tolerance: T
         _signed_ranks(columns[one[start : start + chunk]], columns[other[start : start + chunk]], tolerance, typical)
         for start in range(0, len(one), chunk)
     ]
-    plus, wins, n, ties = (np.concatenate(part) for part in zip(*parts, strict=True))
+    plus, wins, n, ties, pattern = (np.concatenate(part) for part in zip(*parts, strict=True))
     total = n * (n + 1) / 2
     statistic = np.minimum(plus, total - plus)
-    exact = (n <= EXACT) & (ties == 0)
-    p = np.where(exact, _exact(statistic, np.where(exact, n, 0)), _normal(statistic, n, ties))
+    exact = n <= EXACT
+    p = np.where(exact, _exact(statistic, np.where(exact, n, 0), pattern), _normal(statistic, n, ties))
     return pd.DataFrame(
         {
             "statistic": statistic,
@@ -59,7 +63,7 @@ def wilcoxon(gains: ArrayLike, first: ArrayLike, second: ArrayLike, tolerance: T
             "wins": wins,
             "ties": columns.shape[1] - n,
             "losses": n - wins,
-            "method": np.where(exact, "exact", "normal"),
+            "method": np.where(exact, "exact", "asymptotic"),
         }
     )
 
@@ -78,8 +82,12 @@ def holm(pvalues: ArrayLike) -> Floats:
 
 def _signed_ranks(
     one: Floats, other: Floats, tolerance: Tolerance, typical: Floats
-) -> tuple[Floats, Integers, Integers, Floats]:
-    """Of each row of ``(pairs, blocks)``: sum of positive ranks, number of positives, of non-zeros, and Σ(t³ − t)."""
+) -> tuple[Floats, Integers, Integers, Floats, Integers]:
+    """Of each row of ``(pairs, blocks)``: sum of positive ranks, number of positives, of non-zeros, Σ(t³ − t), pattern.
+
+    The pattern is 0 without ties or with too many differences for an exact p-value, else a bit for each non-zero
+    difference, the highest for the smallest: whether it starts a group of ties.
+    """
     pairs, blocks = one.shape
     differences = one - other
     # What a difference may be off by goes with the scores it is the difference of, not with its own size.
@@ -102,7 +110,7 @@ def _signed_ranks(
     np.greater(size[:, 1:] - size[:, :-1], widest, out=starts[:, 1:])
     zeros = blocks - n
     plus = (positive @ np.arange(1.0, blocks + 1.0)) - zeros * positive.sum(axis=1)
-    ties = np.zeros(pairs)
+    ties, pattern = np.zeros(pairs), np.zeros(pairs, dtype=np.int64)
     # Zeros are one group; more groups missing than that means ties.
     tied = np.flatnonzero(starts.sum(axis=1) < n + (zeros > 0))
     if len(tied):
@@ -113,7 +121,9 @@ def _signed_ranks(
         from_zero = size[tied][:, :-1] == 0
         starts[tied, 1:] = np.diff(size[tied], axis=1) > np.where(from_zero, 0.0, allowed)
         plus[tied], ties[tied] = _tied_ranks(positive[tied], starts[tied], zeros[tied])
-    return plus, positive.sum(axis=1), n, ties
+        last = starts[tied, -EXACT:] & (size[tied, -EXACT:] > 0)
+        pattern[tied] = (last @ (1 << np.arange(last.shape[1])[::-1])) * ((ties[tied] > 0) & (n[tied] <= EXACT))
+    return plus, positive.sum(axis=1), n, ties, pattern
 
 
 def _tied_ranks(positive: Integers, starts: NDArray[np.bool_], zeros: Integers) -> tuple[Floats, Floats]:
@@ -129,21 +139,78 @@ def _tied_ranks(positive: Integers, starts: NDArray[np.bool_], zeros: Integers) 
     return plus.astype(np.float64), ties.astype(np.float64)
 
 
-def _exact(statistic: Floats, n: Integers) -> Floats:
-    """Two-sided p of the smaller rank sum of n untied differences."""
-    # A row for each n up to 25: P(W ≤ w) for every whole w.
-    return np.minimum(2 * _cumulative()[n, np.floor(statistic).astype(np.int64) * (n > 0)], 1.0)
+def _exact(statistic: Floats, n: Integers, pattern: Integers) -> Floats:
+    """Two-sided p of the smaller rank sum of n differences, whose ties have this pattern; 0 is none."""
+    share = _cumulative()[n, np.floor(statistic).astype(np.int64) * (n > 0)]
+    tied = np.flatnonzero(pattern)
+    if len(tied):
+        share[tied] = _tied_cumulative(pattern[tied], np.rint(2 * statistic[tied]).astype(np.int64))
+    return np.minimum(2 * share, 1.0)
 
 
 @cache
 def _cumulative() -> Floats:
-    """``(26, 326)`` P(W ≤ w) for n differences: of the 2^n sets of ranks 1 … n, the share whose sum is at most w."""
+    """``(51, 1276)`` P(W ≤ w) for n differences: of the 2^n sets of ranks 1 … n, the share whose sum is at most w."""
     counts = np.zeros((EXACT + 1, EXACT * (EXACT + 1) // 2 + 1))
     counts[0, 0] = 1.0
     for n in range(1, EXACT + 1):
         counts[n] = counts[n - 1] / 2
         counts[n, n:] += counts[n - 1, :-n] / 2
     return np.cumsum(counts, axis=1)
+
+
+def _tied_cumulative(pattern: Integers, doubled: Integers) -> Floats:
+    """P(2W ≤ doubled) of each pattern of ties: doubled midranks are whole numbers.
+
+    Pairs of one pattern share a distribution, and patterns are taken together that are needed about as far.
+    """
+    distinct, which = np.unique(pattern, return_inverse=True)
+    furthest = np.zeros(len(distinct), dtype=np.int64)
+    np.maximum.at(furthest, which, doubled)
+    order = np.argsort(furthest, kind="stable")
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    by_place = np.argsort(place[which], kind="stable")  # pairs in the order of their patterns
+    sorted_place = place[which][by_place]
+    found = np.empty(len(pattern))
+    start = 0
+    while start < len(order):
+        # As many as fit with the furthest of them, which is the last.
+        sizes = (furthest[order[start:]] + 1 + 2 * EXACT) * np.arange(1, len(order) - start + 1)
+        end = start + max(int(np.searchsorted(sizes, _SHARES, side="right")), 1)
+        shares = _tied_shares(_doubled_midranks(distinct[order[start:end]]), int(furthest[order[end - 1]]))
+        pairs = by_place[np.searchsorted(sorted_place, start) : np.searchsorted(sorted_place, end)]
+        found[pairs] = np.cumsum(shares, axis=1)[place[which[pairs]] - start, doubled[pairs]]
+        start = end
+    return found
+
+
+def _doubled_midranks(pattern: Integers) -> Integers:
+    """``(patterns, 50)`` twice the rank of each difference, rising, after zeros for those that there are not."""
+    starts = (pattern[:, None] >> np.arange(EXACT)[::-1] & 1).astype(np.bool_)
+    there = np.maximum.accumulate(starts, axis=1)
+    rank = np.cumsum(there, axis=1)
+    first = np.maximum.accumulate(np.where(starts, rank, 0), axis=1)
+    ends = np.append(starts[:, 1:], np.ones((len(pattern), 1), dtype=np.bool_), axis=1)
+    last = np.minimum.accumulate(np.where(ends, rank, EXACT)[:, ::-1], axis=1)[:, ::-1]
+    doubled: Integers = (first + last) * there
+    return doubled
+
+
+def _tied_shares(ranks: Integers, most: int) -> Floats:
+    """``(patterns, most + 1)`` of all sets of these doubled ranks, the share with each sum."""
+    patterns, pad = len(ranks), 2 * EXACT
+    width = pad + most + 1
+    # Zeros at the left, so that a sum less a rank is never out of reach.
+    shares = np.zeros((patterns, width))
+    shares[:, pad] = 1.0
+    begin = width * np.arange(patterns) + pad
+    for rank in ranks.T[(ranks > 0).any(axis=0)]:
+        # (patterns, most + 1): each row of a pattern's shares moved by its own rank.
+        moved = np.lib.stride_tricks.sliding_window_view(shares.ravel(), most + 1)[begin - rank]
+        moved += shares[:, pad:]
+        np.multiply(moved, 0.5, out=shares[:, pad:])
+    return shares[:, pad:]
 
 
 def _normal(statistic: Floats, n: Integers, ties: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,13 +37,19 @@ _OF_STORE = {"metric": "--metric", "task": "--task", "protocol": "--protocol", "
 @click.option("--metric", metavar="NAME", help="The metric to compare by, such as gmean (store).")
 @click.option("--task", metavar="TASK", help="Only this task: binary or multiclass (store).")
 @click.option("--protocol", metavar="P", help="Only results under this protocol (store).")
-@click.option("--within", is_flag=True, help="Also compare over the folds of each configuration (store).")
+@click.option(
+    "--within",
+    is_flag=True,
+    help="Also compare over the folds of each configuration; the way for a single one (store).",
+)
 @json_option
 def evaluate(source: str, alpha: float, reference: str | None, as_json: bool, **options: Any) -> None:
     """Compare strategies over many datasets: ranks, tests, effect sizes, intervals.
 
     SCORES.csv has a row for each configuration and a column of numbers for each strategy; its first columns, if they
-    are no numbers, are labels. STORE is a folder of results, RESULTS.parquet its rows as `imbench publish` writes them.
+    are no numbers, are labels. Rows of folds have columns `repeat` and `fold`: folds share rows and are no independent
+    blocks, so that those of one dataset are compared by the corrected resampled t-test. STORE is a folder of results,
+    RESULTS.parquet its rows as `imbench publish` writes them.
 
     \b
     imbench evaluate scores.csv --higher
@@ -158,15 +165,18 @@ def _levels_text(levels: Levels, within: bool) -> str:
 def _within_text(levels: Levels) -> str:
     rows = [
         (
-            f"{row.dataset} {row.variant}",
-            row.strategy,
-            f"{row.gain:+.4f}",
-            f"{row.low:+.4f} to {row.high:+.4f}",
-            f"{row.p_holm:.2g}",
+            f"{row['dataset']} {row['variant']}",
+            row["strategy"],
+            f"{row['gain']:+.4f}",
+            "-" if math.isnan(row["low"]) else f"{row['low']:+.4f} to {row['high']:+.4f}",
+            "-" if math.isnan(row["p_holm"]) else f"{row['p_holm']:.2g}",
         )
-        for row in levels.within.itertuples()
+        for row in levels.within.to_dict("records")
     ]
-    told = "Mean gains over folds with corrected intervals; Holm's correction within each configuration."
+    told = (
+        "Mean gains over folds. p and intervals are of the corrected resampled t-test, since folds share rows; Holm's "
+        "correction within each configuration."
+    )
     headers = ("configuration", "strategy", "gain", "interval", "p Holm")
     return f"{table(headers, rows, right=('gain', 'p Holm'))}\n{paragraph(told)}"
 

@@ -139,7 +139,7 @@ def _show(found: Sweep, metrics: Sequence[str], to: str | None, quiet: bool, as_
     if as_json:
         emit_json(to_json(found, metrics))
     else:
-        emit("\n\n".join([*(_text(found, metric) for metric in metrics), *map(paragraph, found.results.notes)]))
+        emit("\n\n".join([*(_text(found, metric) for metric in metrics), *map(paragraph, found.notes)]))
     if to is not None and not quiet:
         say(f"figures and numbers: {to}")
     failed = len(found.results.failures())
@@ -168,7 +168,9 @@ def _text(found: Sweep, metric: str) -> str:
         lines[found.baseline] = found.baseline
     headers = [found.parameter, *(_called(*one) for one in configurations)]
     rows = [[name, *(cells.get((*one, spec)) for one in configurations)] for spec, name in lines.items()]
-    basis = f"* the best value; intervals ({level(found.alpha)}) of the mean over folds, corrected for shared rows"
+    basis = "* the best value"
+    if scores["low"].notna().any():
+        basis += f"; intervals ({level(found.alpha)}) of the mean over folds, corrected for shared rows"
     return "\n".join([table(headers, rows, title=title), paragraph(basis), *map(paragraph, _verdicts(found, metric))])
 
 

@@ -12,6 +12,14 @@ from numpy.typing import ArrayLike
 from imbench.contract.errors import UsageError
 from imbench.study.nemenyi import check_alpha
 from imbench.study.outcome import Floats
+from imbench.study.pairwise import holm, wilcoxon
+from imbench.study.ranks import GIVEN, Tolerance, difference
+
+# With fewer folds an interval of the corrected test is more than six standard deviations of the folds to either side.
+FEWEST_FOLDS = 4
+TOO_FEW_FOLDS = (
+    f"{{}} folds are too few for an interval of the mean over folds; there are intervals from {FEWEST_FOLDS} on"
+)
 
 EQUIVALENT, DIFFERENT, UNDECIDED = "equivalent", "different", "undecided"
 
@@ -102,6 +110,38 @@ def corrected_t(differences: ArrayLike, test_share: float | None, alpha: float =
     return PairedT(statistic, p, mean, error, mean - half, mean + half, len(values))
 
 
+def fold_interval(
+    values: ArrayLike, test_share: float, alpha: float, bounds: tuple[float, float] = (-np.inf, np.inf)
+) -> tuple[float, float]:
+    """The interval of the mean over ``(folds,)`` values by `corrected_t`, within bounds; NaN for fewer than 4 folds."""
+    if np.size(values) < FEWEST_FOLDS:
+        return float("nan"), float("nan")
+    test = corrected_t(values, test_share, alpha)
+    low, high = np.clip([test.low, test.high], *bounds).tolist()
+    return low, high
+
+
+def corrected_pairs(
+    gains: Floats, first: ArrayLike, second: ArrayLike, test_share: float, tolerance: Tolerance = GIVEN
+) -> pd.DataFrame:
+    """`corrected_t` of pairs of strategies over the folds of one dataset, as `imbench.study.pairwise.wilcoxon` has it.
+
+    Parameters
+    ----------
+    gains : ``(folds, strategies)``, larger is better, no NaN
+    first, second : array-like, ``(pairs,)`` column numbers
+
+    Returns
+    -------
+    The same columns: ``statistic`` is t, ``method`` is ``corrected t``; effects, wins, ties and losses are over folds.
+    """
+    table = wilcoxon(gains, first, second, tolerance)
+    pairs = zip(np.asarray(first).tolist(), np.asarray(second).tolist(), strict=True)
+    tests = [corrected_t(difference(gains[:, a], gains[:, b], tolerance), test_share) for a, b in pairs]
+    p = np.array([test.pvalue for test in tests])
+    return table.assign(statistic=[test.statistic for test in tests], p=p, p_holm=holm(p), method="corrected t")
+
+
 def equivalence(
     a: ArrayLike, b: ArrayLike, margin: float, *, alpha: float = 0.05, test_share: float | None = None
 ) -> Equivalence:
@@ -152,7 +192,7 @@ def _paired(a: ArrayLike, b: ArrayLike) -> Floats:
     one, other = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if one.shape != other.shape:
         raise UsageError(f"a and b must pair up, got shapes {one.shape} and {other.shape}")
-    return one - other
+    return difference(one, other) if one.ndim == 1 else one - other
 
 
 def _checked(differences: ArrayLike) -> Floats:

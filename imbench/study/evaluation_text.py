@@ -66,6 +66,13 @@ def plain(evaluation: Evaluation) -> dict[str, Any]:
 
 def _ranks(evaluation: Evaluation) -> Section:
     e = evaluation
+    if e.n_folds:
+        return Section(
+            f"Ranks by the mean over {e.n_folds} folds of one dataset; 1 is best, {_better(e)} scores are better",
+            ("strategy", "rank"),
+            tuple((str(name), f"{e.average_ranks[name]:g}") for name in _best_first(e)),
+            ("rank",),
+        )
     ends = e.rank_intervals
     averaged = f" (means of {e.n_rows} rows)" if e.n_rows != e.n_blocks else ""
     return Section(
@@ -125,8 +132,8 @@ def _gains(evaluation: Evaluation) -> Section:
         ),
         ("gain", "p Holm", "p"),
         (
-            f"Intervals are bootstrapped over {e.n_datasets} datasets.",
-            f"p: Wilcoxon's signed-rank test{_corrected(count)}.",
+            *([] if e.n_folds else [f"Intervals are bootstrapped over {e.n_datasets} datasets."]),
+            f"p{' and intervals' if e.n_folds else ''}: {_test(e)}{_corrected(count)}.",
             f"{decided[0].upper()}{decided[1:]}."
             if decided
             else f"{different} of {count} differ from {e.reference} at {e.alpha:g} after correction.",
@@ -151,7 +158,7 @@ def _pairs(evaluation: Evaluation) -> Section:
         )
     )
     return Section(
-        f"All pairs by Wilcoxon's signed-rank test{_corrected(len(e.wilcoxon))}",
+        f"All pairs by {_test(e)}{_corrected(len(e.wilcoxon))}",
         ("pair, the better first", "p Holm", "p", "effect", "W/T/L", "method"),
         tuple(map(_pair, shown.to_dict("records"))),
         ("p Holm", "p", "effect"),
@@ -163,7 +170,7 @@ def _pairs(evaluation: Evaluation) -> Section:
 
 
 def _pair(row: Mapping[Any, Any]) -> tuple[str, ...]:
-    turned = row["effect"] < 0
+    turned = row["effect"] < 0 if row["method"] != "corrected t" else row["statistic"] < 0
     better, worse = ("second", "first") if turned else ("first", "second")
     wins, losses = ("losses", "wins") if turned else ("wins", "losses")
     return (
@@ -179,8 +186,8 @@ def _pair(row: Mapping[Any, Any]) -> tuple[str, ...]:
 def _control(evaluation: Evaluation) -> Section:
     e = evaluation
     return Section(
-        f"{e.control['best'].iloc[0]}, of the best average rank, against each of the others",
-        ("strategy", "p Holm", "p", "effect", "method", "p Holm by ranks"),
+        f"{e.control['best'].iloc[0]}, of the best {'mean' if e.n_folds else 'average rank'}, against each other one",
+        ("strategy", "p Holm", "p", "effect", "method", *(() if e.n_folds else ("p Holm by ranks",))),
         tuple(
             (
                 str(row["strategy"]),
@@ -188,14 +195,15 @@ def _control(evaluation: Evaluation) -> Section:
                 _p(row["p"]),
                 f"{row['effect']:.2f}",
                 row["method"],
-                _p(row["p_z_holm"]),
+                *(() if e.n_folds else (_p(row["p_z_holm"]),)),
             )
             for row in e.control.head(SHOWN_PAIRS).to_dict("records")
         ),
         ("p Holm", "p", "effect", "p Holm by ranks"),
         (
-            f"Wilcoxon's signed-rank test{_corrected(len(e.control))}; by ranks: Demšar's z test of average ranks, "
-            "asymptotic. The best was chosen by the same scores, so these tests are somewhat too easy to pass."
+            f"{_test(e)[0].upper()}{_test(e)[1:]}{_corrected(len(e.control))}"
+            + ("" if e.n_folds else "; by ranks: Demšar's z test of average ranks, asymptotic")
+            + ". The best was chosen by the same scores, so these tests are somewhat too easy to pass."
             + _only(e.undecidable("control")),
         ),
     )
@@ -215,6 +223,10 @@ def _notes(evaluation: Evaluation) -> list[Section]:
 def _only(reason: str) -> str:
     """A sentence to follow others, where there is a reason."""
     return f" This {reason}." if reason else ""
+
+
+def _test(e: Evaluation) -> str:
+    return "the corrected resampled t-test" if e.n_folds else "Wilcoxon's signed-rank test"
 
 
 def _corrected(pairs: int) -> str:

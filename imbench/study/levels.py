@@ -9,9 +9,11 @@ from functools import partial
 import pandas as pd
 
 from imbench.contract.errors import UsageError
-from imbench.study.evaluation import Evaluation, evaluate
+from imbench.study.equivalence import FEWEST_FOLDS, TOO_FEW_FOLDS
+from imbench.study.evaluation import BASELINE, Evaluation, evaluate
 from imbench.study.leaderboard import CONFIGURATION, fold_means, labelled
 from imbench.study.metrics import Metric, known_metrics
+from imbench.study.ranks import TRAINED
 from imbench.study.within import FOLD, compare_within
 
 
@@ -53,7 +55,8 @@ def evaluate_rows(
     Parameters
     ----------
     rows : with the columns of `level_columns`
-    within : whether to compare within each configuration, too
+    within : whether to compare within each configuration, too: the one comparison that a single configuration allows,
+        since its folds are no blocks
 
     Raises
     ------
@@ -72,8 +75,11 @@ def evaluate_rows(
         _levels(group, known_metrics()[metric], str(of_protocol), str(of_task), alpha, reference, within)
         for (of_protocol, of_task), group in _groups(told)
     ]
-    if not any(levels.configurations for levels in found):
-        raise UsageError("; ".join(note for levels in found for note in levels.notes) or "the store holds no results")
+    if not any(levels.configurations or len(levels.within) for levels in found):
+        notes = [note for levels in found for note in levels.notes]
+        if notes and not within and len(told["strategy"].unique()) > 1:
+            notes.append("to compare strategies over the folds of each configuration add --within")
+        raise UsageError("; ".join(notes) or "the store holds no results")
     return found
 
 
@@ -99,7 +105,14 @@ def _levels(
     means = short if short.index.is_unique else means
     ranked = means.dropna(axis="columns", how="all")
     notes = [f"{name} has no result and is not ranked" for name in means.columns.difference(ranked.columns)]
-    compare = partial(evaluate, ranked, higher_is_better=metric.higher_is_better, alpha=alpha, reference=reference)
+    compare = partial(
+        evaluate,
+        pd.DataFrame(metric.ranked(ranked.to_numpy()), ranked.index, ranked.columns),
+        higher_is_better=metric.higher_is_better,
+        alpha=alpha,
+        reference=reference,
+        tolerance=TRAINED,
+    )
     found: dict[str, Evaluation | None] = {"configurations": None, "datasets": None}
     attempts = {"configurations": partial(compare, clusters="dataset"), "datasets": partial(compare, blocks="dataset")}
     try:
@@ -108,6 +121,16 @@ def _levels(
     except UsageError as error:
         # What cannot be compared over configurations cannot be over datasets either.
         notes.append(f"{task}, protocol {protocol}, {name} as blocks: {error}")
-    over = found["configurations"].reference if found["configurations"] else reference
-    within = pd.DataFrame() if over is None or not inside else compare_within(rows, metric, over, alpha)
+    over = found["configurations"].reference if found["configurations"] else reference or _first(ranked)
+    # Of a single strategy there is nothing to compare with.
+    inside = inside and over is not None and len(ranked.columns) > 1
+    within = compare_within(rows, metric, over, alpha) if inside and over is not None else pd.DataFrame()
+    if len(within) and (within["folds"] < FEWEST_FOLDS).any():
+        notes.append(TOO_FEW_FOLDS.format(int(within["folds"].min())))
     return Levels(protocol, task, metric, found["configurations"], found["datasets"], within, tuple(notes))
+
+
+def _first(ranked: pd.DataFrame) -> str | None:
+    """The strategy that gains are over unless it is said: the baseline, or else the first."""
+    names = list(map(str, ranked.columns))
+    return BASELINE if BASELINE in names else names[0] if names else None

@@ -71,6 +71,13 @@ def equal(one: ArrayLike, other: ArrayLike, tolerance: Tolerance = GIVEN) -> NDA
     return same
 
 
+def difference(one: ArrayLike, other: ArrayLike, tolerance: Tolerance = GIVEN) -> Floats:
+    """``(blocks,)`` one − other, and 0 where they are one result, so that rounding is no difference; NaN stays."""
+    a, b = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    gap: Floats = a - b
+    return np.where(equal(a, b, tolerance) & ~np.isnan(gap), 0.0, gap)
+
+
 def tolerance_of(tolerance: Tolerance | float) -> Tolerance:
     """A tolerance from a plain number, which is absolute and comes on top of rounding.
 

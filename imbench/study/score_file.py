@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
+from imbench.study.score_table import FOLD, REPEAT, is_blank
 
 MISSING = ("", "na", "nan", "n/a", "null", "none", "-")
 _DELIMITERS = ",;\t"
@@ -18,9 +19,10 @@ _DELIMITERS = ",;\t"
 def read_scores(path: str | Path, labels: Sequence[str] = ()) -> pd.DataFrame:
     """Read scores for `imbench.evaluate`: label columns become the index, the others are strategies.
 
-    The first columns in which no cell is a number are labels, and so are a first column without a name and those asked
-    for. All other cells must be numbers, or empty (also NA, NaN, null, -) where a score is missing. Columns are
-    separated by comma, semicolon or tab, whichever the header has most of.
+    The first columns in which no cell is a number are labels, and so are a first column without a name, columns
+    ``repeat`` and ``fold``, and those asked for; no label may be blank. All other cells must be numbers, or empty (also
+    NA, NaN, null, -) where a score is missing. Columns are separated by comma, semicolon or tab, whichever the header
+    has most of.
 
     Parameters
     ----------
@@ -32,16 +34,23 @@ def read_scores(path: str | Path, labels: Sequence[str] = ()) -> pd.DataFrame:
     UsageError
         Naming the file, row and column that cannot be read, and the fix.
     """
-    header, lines = _lines(Path(path))
+    header, lines, places = _lines(Path(path))
     unknown = [name for name in labels if name not in header]
     if unknown:
         raise UsageError(f"{path} has no column {unknown[0]!r}; there are {', '.join(map(repr, header))}")
     columns = dict(zip(header, map(list, zip(*lines, strict=True)), strict=True))
     leading = _leading(columns)
-    index = [name for name in header if name in leading or name in labels]
+    index = [name for name in header if name in leading or name in labels or name.lower() in (REPEAT, FOLD)]
     strategies = [name for name in header if name not in index]
     if not strategies:
         raise UsageError(f"{path} has no numeric column; give a column of scores for each strategy")
+    for name in index:
+        for cell, place in zip(columns[name], places, strict=True):
+            if is_blank(cell):
+                raise UsageError(
+                    f"{path}, line {place}, has no label in column {name or header.index(name) + 1!r}; write it in "
+                    "every line (of merged cells only the first one has it), or remove the column"
+                )
     called = [" ".join(cells) for cells in zip(*(columns[name] for name in index), strict=True)] or [
         str(number) for number in range(1, len(lines) + 1)
     ]
@@ -68,7 +77,8 @@ def refuse_repeated_rows(path: str | Path, table: pd.DataFrame) -> None:
         )
 
 
-def _lines(path: Path) -> tuple[list[str], list[list[str]]]:
+def _lines(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
+    """The header, the cells of each line below it, and the number of each line."""
     try:
         content = path.read_text("utf-8-sig")
     except FileNotFoundError:
@@ -92,7 +102,7 @@ def _lines(path: Path) -> tuple[list[str], list[list[str]]]:
     for number, row in numbered:
         if len(row) != len(header):
             raise UsageError(f"{path}, line {number}, has {len(row)} cells, the header {len(header)}; quote commas")
-    return header, [row for _, row in numbered[1:]]
+    return header, [row for _, row in numbered[1:]], [number for number, _ in numbered[1:]]
 
 
 def _leading(columns: dict[str, list[str]]) -> set[str]:

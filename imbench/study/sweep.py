@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.spec import format_value
-from imbench.study.equivalence import corrected_t
+from imbench.study.equivalence import FEWEST_FOLDS, TOO_FEW_FOLDS, fold_interval
 from imbench.study.leaderboard import CONFIGURATION
 from imbench.study.metrics import Metric, known_metrics
-from imbench.study.ranks import TIE
+from imbench.study.ranks import TRAINED, equal
 from imbench.study.within import compare_within
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Sweep:
         A row for each configuration and value, the baseline's last: ``dataset``, ``variant``, ``task``, ``ir``
         (minority / majority), ``value`` (None for the baseline), ``strategy``, whether it is the ``default``, whether
         it is the ``best`` of the values, ``folds``, ``mean``, and its interval ``low`` to ``high`` by `corrected_t`,
-        NaN for fewer than two folds. What has no result is left out.
+        within the metric's bounds and NaN for fewer than four folds. What has no result is left out.
         """
         rule = _metric(metric)
         places = {one.strategy: place for place, one in enumerate(self._shown)}
@@ -93,7 +93,7 @@ class Sweep:
             if not len(values):
                 continue
             dataset, variant, _, strategy = map(str, keys)
-            low, high = interval(values, tested_share(rows), self.alpha)
+            low, high = fold_interval(values, tested_share(rows), self.alpha, rule.bounds)
             setting = self._shown[places[strategy]]
             found.append(
                 {
@@ -116,8 +116,9 @@ class Sweep:
         table = table.sort_values(["task", "dataset", "ir", "variant", "place"], ignore_index=True)
         swept = table[table["strategy"] != self.baseline]
         for _, rows in swept.groupby(["dataset", "variant"]):
-            cost = rule.ranked(rows["mean"].to_numpy()) * (-1 if rule.higher_is_better else 1)
-            least = cost <= cost.min() + TIE
+            scores = rule.ranked(rows["mean"].to_numpy())
+            best = scores.max() if rule.higher_is_better else scores.min()
+            least = equal(scores, np.full(len(scores), best), TRAINED)
             # Of equals the default, lest nothing gained looks like a finding.
             order = (~least, ~rows["default"].to_numpy())
             table.loc[rows.index[int(np.lexsort(order[::-1])[0])], "best"] = True
@@ -135,7 +136,6 @@ class Sweep:
         """
         rule = _metric(metric)
         swept = self._rows[self._rows["strategy"] != self.baseline]
-        swept = swept.assign(**{rule.name: rule.ranked(swept[rule.name].to_numpy(dtype=np.float64))})
         if self.default.strategy not in set(swept["strategy"]):
             return pd.DataFrame([], columns=_EFFECTS)
         found = compare_within(swept, rule, self.default.strategy, self.alpha)
@@ -176,6 +176,14 @@ class Sweep:
             )
         return pd.DataFrame(found, columns=_VERDICTS)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the numbers: of the results, and why there are no intervals."""
+        folds = self._rows.groupby([*CONFIGURATION, "strategy"]).size()
+        few = sorted(set(folds[folds < FEWEST_FOLDS]))
+        told = [TOO_FEW_FOLDS.format(" and ".join(map(str, few)))] if few else []
+        return (*self.results.notes, *told)
+
     @cached_property
     def _shown(self) -> tuple[Setting, ...]:
         """The settings, then the baseline."""
@@ -203,14 +211,6 @@ def is_number(value: Any) -> bool:
 def tested_share(rows: pd.DataFrame) -> float:
     """Of the rows tested and trained on in a fold, the share of those tested, as `corrected_t` takes it."""
     return float((rows["n_test"] / (rows["n_test"] + rows["n_train"])).mean())
-
-
-def interval(values: np.ndarray, share: float, alpha: float) -> tuple[float, float]:
-    """The interval of the mean over ``(folds,)`` scores by `corrected_t`; NaN for fewer than two."""
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    test = corrected_t(values, share, alpha)
-    return test.low, test.high
 
 
 def _metric(name: str) -> Metric:

@@ -60,7 +60,7 @@ def to_json(sweep: Sweep, metrics: Sequence[str]) -> dict[str, Any]:
         "baseline": sweep.baseline or None,
         "protocol": sorted(set(sweep.results.rows["protocol"])),
         "level": level(sweep.alpha),
-        "notes": list(sweep.results.notes),
+        "notes": list(sweep.notes),
         "scores": found["sweep"].to_dict("records"),
         "effects": found["effects"].to_dict("records"),
         "verdicts": found["verdicts"].to_dict("records"),

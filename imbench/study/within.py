@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
-from imbench.study.equivalence import corrected_t
+from imbench.study.equivalence import corrected_t, fold_interval
 from imbench.study.leaderboard import CONFIGURATION
 from imbench.study.metrics import Metric
+from imbench.study.outcome import Floats
 from imbench.study.pairwise import holm
+from imbench.study.ranks import TRAINED, difference
 
 FOLD = ["repeat", "fold"]
 
@@ -30,7 +32,9 @@ def compare_within(rows: pd.DataFrame, metric: Metric, reference: str, alpha: fl
     -------
     A row for each configuration and strategy: ``dataset``, ``variant``, ``strategy``, ``folds`` compared, ``gain``,
     the mean over folds, positive is better, its interval ``low`` to ``high``, ``p`` of `corrected_t` with the rows' own
-    share of tested rows, and ``p_holm`` over the strategies of one configuration; NaN below two common folds.
+    share of tested rows, and ``p_holm`` over the strategies of one configuration; NaN below two common folds, and the
+    interval below four (`imbench.study.equivalence.fold_interval`). For a metric with a target the gain is in distance
+    from it. Scores tie as those of trained nets do.
 
     Raises
     ------
@@ -42,7 +46,8 @@ def compare_within(rows: pd.DataFrame, metric: Metric, reference: str, alpha: fl
             f"reference {reference!r} is no strategy; there are {', '.join(sorted(set(rows['strategy'])))}"
         )
     texts = [name for name in [*CONFIGURATION, "strategy"] if isinstance(rows[name].dtype, pd.CategoricalDtype)]
-    rows = rows.astype(dict.fromkeys(texts, "str"))
+    ranked = metric.ranked(rows[metric.name].to_numpy(dtype=np.float64))
+    rows = rows.astype(dict.fromkeys(texts, "str")).assign(**{metric.name: ranked})
     found = []
     for (dataset, variant, _), group in rows.groupby(CONFIGURATION, sort=True):
         scores = group.pivot_table(index=FOLD, columns="strategy", values=metric.name, aggfunc="mean", dropna=False)
@@ -51,7 +56,7 @@ def compare_within(rows: pd.DataFrame, metric: Metric, reference: str, alpha: fl
         share = float((group["n_test"] / (group["n_test"] + group["n_train"])).mean())
         tests: list[dict[str, Any]] = [
             {"dataset": dataset, "variant": variant, "strategy": name}
-            | _compared(scores[name] - scores[reference], share, alpha, metric.higher_is_better)
+            | _compared(difference(scores[name], scores[reference], TRAINED), share, alpha, metric)
             for name in scores.columns
             if name != reference
         ]
@@ -63,9 +68,12 @@ def compare_within(rows: pd.DataFrame, metric: Metric, reference: str, alpha: fl
     return pd.DataFrame(found, columns=columns)
 
 
-def _compared(difference: pd.Series[float], share: float, alpha: float, higher_is_better: bool) -> dict[str, Any]:
-    gains = difference.dropna().to_numpy() * (1 if higher_is_better else -1)
+def _compared(differences: Floats, share: float, alpha: float, metric: Metric) -> dict[str, Any]:
+    gains = differences[~np.isnan(differences)] * (1 if metric.higher_is_better else -1)
     if len(gains) < 2:
         return {"folds": len(gains)} | dict.fromkeys(("gain", "low", "high", "p", "p_holm"), float("nan"))
     test = corrected_t(gains, share, alpha)
-    return {"folds": len(gains), "gain": test.mean, "low": test.low, "high": test.high, "p": test.pvalue}
+    # Two scores within the metric's bounds are at most this far apart.
+    widest = metric.bounds[1] - metric.bounds[0]
+    low, high = fold_interval(gains, share, alpha, (-widest, widest))
+    return {"folds": len(gains), "gain": test.mean, "low": low, "high": high, "p": test.pvalue}

@@ -147,6 +147,46 @@ def test_comparisons_within_a_configuration_are_corrected_for_shared_rows(imbenc
     )
 
 
+@pytest.fixture
+def single(tmp_path):
+    """A store of one table: three strategies over 2 x 2 folds."""
+    store = Store.open(tmp_path / "single", create=True)
+    fill(store, ["a"], ["baseline", "mixup", "remix"])
+    return str(store.path)
+
+
+def test_a_store_of_one_configuration_is_compared_within_it(imbench, single):
+    answer = imbench("evaluate", single, "--metric", "bbs", "--within", "--json")
+    (one,) = json.loads(answer.out)["evaluations"]
+    scores = Store.open(single).frame().pivot_table(index=["repeat", "fold"], columns="strategy", values="bbs")
+    share = one["within"]
+    assert (answer.code, one["configurations"], [row["strategy"] for row in share]) == (0, None, ["mixup", "remix"])
+    facts = Store.open(single).frame()
+    for row in share:
+        gain = scores["baseline"] - scores[row["strategy"]]
+        error = math.sqrt((1 / 4 + (facts["n_test"] / facts["n_train"]).mean()) * gain.var(ddof=1))
+        assert row["p"] == pytest.approx(2 * stats.t.sf(abs(gain.mean() / error), 3))
+    text = imbench("evaluate", single, "--metric", "bbs", "--within").out
+    assert "within each configuration" in text
+    assert "Friedman" not in text
+
+
+def test_a_store_of_one_configuration_says_how_to_compare_within_it(imbench, single):
+    answer = imbench("evaluate", single, "--metric", "bbs")
+    assert (answer.code, answer.out) == (2, "")
+    assert "an evaluation needs at least 2 complete rows, got 1 of 1" in answer.err
+    assert "to compare strategies over the folds of each configuration add --within" in " ".join(answer.err.split())
+
+
+def test_a_metric_with_a_target_is_evaluated_by_the_distance_from_it(imbench, filled):
+    told = json.loads(imbench("evaluate", filled, "--metric", "calibration_slope", "--task", "binary", "--json").out)
+    rows = Store.open(filled).frame().query("task == 'binary'")
+    means = rows.pivot_table(index=["dataset", "variant"], columns="strategy", values="calibration_slope")
+    expected = (means.dropna() - 1).abs().rank(axis=1).mean()
+    (one,) = told["evaluations"]
+    assert one["configurations"]["average_ranks"] == pytest.approx(expected.to_dict())
+
+
 @pytest.mark.parametrize("within", [[], ["--within"]])
 def test_published_rows_are_evaluated_as_their_store_is(imbench, filled, tmp_path, within):
     options = ["--metric", "bbs", *within, "--json"]
@@ -217,7 +257,30 @@ def test_every_p_value_says_what_kind_it_is(imbench, scores):
     assert "exact p = " in omnibus
 
 
+def test_folds_in_a_file_are_compared_by_the_corrected_test(imbench, tmp_path):
+    lines = [
+        "repeat,fold,a,b",
+        "0,0,.61,.63",
+        "0,1,.64,.66",
+        "1,0,.60,.60",
+        "1,1,.66,.70",
+        "2,0,.62,.63",
+        "2,1,.63,.66",
+    ]
+    (tmp_path / "folds.csv").write_text("\n".join(lines))
+    answer = imbench("evaluate", "folds.csv", "--higher")
+    gains = np.array([0.02, 0.02, 0, 0.04, 0.01, 0.03])
+    p = 2 * stats.t.sf(gains.mean() / math.sqrt((1 / 6 + 1) * gains.var(ddof=1)), 5)
+    assert answer.code == 0
+    assert json.loads(imbench("evaluate", "folds.csv", "--higher", "--json").out)["wilcoxon"][0]["p"] == pytest.approx(
+        p
+    )
+    assert "6 folds of one dataset, which share rows and are no blocks" in " ".join(answer.out.split())
+
+
 FILES = {
+    "merged.csv": "dataset,ir,a,b\nx,r1,1,2\n,r2,2,3\n\ny,r1,1,3\n ,r2,4,3\nz,r1,1,2\n",
+    "spaces.csv": "dataset,a,b\nx,1,2\n  ,2,3\ny,1,3\n",
     "good.csv": "id,a,b\nx,1,2\ny,2,3\n",
     "word.csv": "id,a,b\nx,1,2\ny,two,3\nz,1,3\n",
     "text.csv": "id,e\na,b\nb,c\n",
@@ -235,6 +298,12 @@ FILES = {
     [
         ("nowhere.csv --higher", "no such file or store: nowhere.csv"),
         ("good.csv", "--higher or --lower"),
+        (
+            "merged.csv --higher --blocks dataset",
+            "merged.csv, line 3, has no label in column 'dataset'; write it in every",
+        ),
+        ("merged.csv --higher", "merged.csv, line 3, has no label in column 'dataset'"),
+        ("spaces.csv --higher", "spaces.csv, line 3, has no label in column 'dataset'"),
         ("good.csv --higher --alpha 1.5", "alpha must be between 0 and 1, got 1.5"),
         ("good.csv --higher --blocks where", "good.csv has no column 'where'; there are 'id', 'a', 'b'"),
         ("good.csv --higher --reference c", "reference 'c' is no strategy; there are a, b"),

@@ -439,7 +439,80 @@ def test_evaluate_is_public():
     assert isinstance(imbench.evaluate(CASES["nine strategies"], higher_is_better=False), imbench.Evaluation)
 
 
+FOLDS = pd.DataFrame(
+    {"baseline": [0.61, 0.64, 0.60, 0.66, 0.62, 0.63], "remix": [0.63, 0.66, 0.60, 0.70, 0.63, 0.66]},
+    pd.MultiIndex.from_product([range(3), range(2)], names=["repeat", "fold"]),
+)
+
+
+def nadeau_bengio(differences, ratio):
+    """The corrected resampled t-test as printed: Nadeau and Bengio 2003, section 3."""
+    j = len(differences)
+    t = np.mean(differences) / math.sqrt((1 / j + ratio) * np.var(differences, ddof=1))
+    return 2 * stats.t.sf(abs(t), j - 1)
+
+
+def test_folds_of_one_dataset_are_compared_by_the_corrected_test():
+    found = evaluate(FOLDS, higher_is_better=True)
+    expected = nadeau_bengio(FOLDS["remix"] - FOLDS["baseline"], ratio=1)
+    for table in (found.wilcoxon, found.against_reference, found.control):
+        assert table["p"].tolist() == [pytest.approx(expected)]
+        assert table["method"].tolist() == ["corrected t"]
+    assert (found.n_blocks, found.n_folds, found.average_ranks.to_dict()) == (1, 6, {"baseline": 2, "remix": 1})
+    assert math.isnan(found.friedman.pvalue)
+    assert "6 folds of one dataset" in str(found)
+    assert "All pairs differ" not in str(found)
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("scores", "options"),
+    [
+        (FOLDS.reset_index(drop=True), {"folds": [0, 1, 0, 1, 0, 1]}),
+        (FOLDS.rename_axis(index=["Repeat", "Fold"]), {}),
+        (FOLDS.reset_index("repeat", drop=True).rename_axis("part"), {"folds": "part"}),
+        (FOLDS.assign(dataset="x").set_index("dataset", append=True), {}),
+        (FOLDS.set_axis(pd.Index(["x"] * 6, name="dataset")), {"folds": [0, 1] * 3}),
+        (FOLDS.set_axis(pd.Index(range(6), name="repeat")), {"test_share": 0.5}),
+    ],
+)
+def test_folds_are_known_by_their_levels_or_as_told(scores, options):
+    found = evaluate(scores, higher_is_better=True, **options)
+    expected = nadeau_bengio(FOLDS["remix"] - FOLDS["baseline"], ratio=1)
+    assert (found.n_folds, found.wilcoxon["p"].tolist()) == (6, [pytest.approx(expected)])
+
+
+def test_the_share_of_tested_rows_can_be_given():
+    found = evaluate(FOLDS, higher_is_better=True, test_share=0.5 / 0.85)
+    expected = nadeau_bengio(FOLDS["remix"] - FOLDS["baseline"], ratio=0.5 / 0.35)
+    assert found.wilcoxon["p"].tolist() == [pytest.approx(expected)]
+
+
+def test_the_mean_over_folds_of_each_dataset_is_a_block():
+    scores = pd.concat({name: FOLDS + shift for name, shift in (("x", 0), ("y", 0.1), ("z", 0.2))}, names=["dataset"])
+    found = evaluate(scores, higher_is_better=True)
+    means = evaluate(scores.groupby(level="dataset").mean(), higher_is_better=True)
+    assert (found.n_blocks, found.n_rows, found.n_folds) == (3, 18, 0)
+    pd.testing.assert_frame_equal(found.wilcoxon, means.wilcoxon)
+    assert any("folds, which are no blocks" in note for note in found.notes)
+
+
+def test_clusters_of_configurations_whose_folds_are_given():
+    scores = pd.concat({name: FOLDS + i / 10 for i, name in enumerate("wxyz")}, names=["dataset"])
+    found = evaluate(scores, higher_is_better=True, clusters=np.repeat(["a", "b"], 12).tolist())
+    assert (found.n_blocks, found.n_datasets) == (4, 2)
+    with pytest.raises(UsageError, match="the folds of one configuration have several labels"):
+        evaluate(scores, higher_is_better=True, clusters=list("ab") * 12)
+
+
+def test_so_few_folds_have_no_interval():
+    found = evaluate(FOLDS.iloc[:2], higher_is_better=True)
+    assert found.gains[["low", "high"]].isna().all(axis=None)
+    assert any("2 folds are too few for an interval" in note for note in found.notes)
+
+
 TABLE = made(3, 2)
+MERGED = TABLE.set_axis(pd.MultiIndex.from_tuples([("x", 1), (None, 2), ("y", 1)], names=["dataset", "ir"]))
 
 
 @pytest.mark.parametrize(
@@ -455,7 +528,21 @@ TABLE = made(3, 2)
         (TABLE, {"blocks": ["x", "x", "x"]}, "at least 2 blocks, all complete rows are of 'x'"),
         (TABLE, {"blocks": ["x"]}, "blocks must give one label for each of the 3 rows, got 1"),
         (TABLE, {"blocks": "dataset"}, "no index level 'dataset'"),
-        (TABLE, {"blocks": ["x", None, "y"]}, "row 1 has no label"),
+        (TABLE, {"blocks": ["x", None, "y"]}, "blocks: row 1 has no label; write its label"),
+        (TABLE, {"blocks": ["x", " ", "y"]}, "blocks: row 1 has no label"),
+        (TABLE, {"clusters": ["x", "\u00a0", "y"]}, "clusters: row 1 has no label"),
+        (MERGED, {}, "row 1 of the scores has no label in 'dataset'; write its label, such as its dataset's name"),
+        (MERGED, {"blocks": "dataset"}, "row 1 of the scores has no label in 'dataset'"),
+        (MERGED, {"clusters": "dataset"}, "row 1 of the scores has no label in 'dataset'"),
+        (MERGED.droplevel("ir"), {"blocks": "dataset"}, "row 1 of the scores has no label in 'dataset'"),
+        (TABLE.set_axis(["x", "", "y"]), {}, "row 1 of the scores has no label;"),
+        (TABLE.set_axis(["x", np.nan, "y"]), {}, "row 1 of the scores has no label;"),
+        (TABLE.set_axis(["s0", " "], axis=1), {}, "column 2 of the scores has no name"),
+        (FOLDS, {"blocks": "repeat"}, "blocks 'repeat': folds share rows and are no blocks"),
+        (FOLDS, {"folds": [0, 1] * 3}, "folds are given, and the rows have a level"),
+        (FOLDS, {"test_share": 1.5}, "test_share must be between 0 and 1, got 1.5"),
+        (TABLE, {"test_share": 0.5}, "test_share is for scores of folds"),
+        (FOLDS.droplevel("fold").set_axis(pd.Index(range(6), name="repeat")), {}, "one fold each; give test_share"),
         (TABLE, {"blocks": list("xyz"), "clusters": list("xyz")}, "blocks or clusters, not both"),
         (TABLE, {"alpha": 1}, "alpha must be between 0 and 1, got 1"),
         (TABLE, {"higher_is_better": "yes"}, "higher_is_better must be True or False"),

@@ -119,6 +119,32 @@ def test_a_metric_with_a_target_is_judged_by_the_distance_from_it():
     assert (row["best"], row["gain"]) == (0.05, pytest.approx(0.4))
 
 
+def test_intervals_of_a_bounded_metric_stay_within_its_bounds():
+    rows = made_rows({"baseline": 0.9, "remix": 0.02, "remix:alpha=0.3": 0.98}, folds=4, noise=0.2)
+    sweep = sweep_of(rows.assign(gmean=rows["gmean"].clip(0, 1)))
+    scores, effects = sweep.scores("gmean"), sweep.effects("gmean")
+    assert ((scores["low"] >= 0) & (scores["high"] <= 1) & (scores["low"] <= scores["mean"])).all()
+    assert ((effects["low"] >= -1) & (effects["high"] <= 1)).all()
+
+
+@pytest.mark.parametrize("folds", [2, 3])
+def test_so_few_folds_have_no_interval_and_that_is_said(folds):
+    sweep = sweep_of(made_rows(LEVELS, folds=folds))
+    assert sweep.scores("gmean")[["low", "high"]].isna().all(axis=None)
+    assert sweep.effects("gmean")[["low", "high"]].isna().all(axis=None)
+    assert to_json(sweep, ["gmean"])["notes"][-1].startswith(f"{folds} folds are too few for an interval")
+    assert sweep_of(made_rows(LEVELS, folds=4)).notes == ("complete: 1 configurations",)
+
+
+def test_means_that_differ_by_the_rounding_of_nets_are_equal_values():
+    rows = made_rows({"remix": 0.5, "remix:alpha=0.05": 0.5 + 4e-8, "remix:alpha=0.3": 0.5}, noise=0)
+    assert sweep_of(rows, baseline="").scores("gmean").set_index("strategy")["best"].to_dict() == {
+        "remix:alpha=0.05": False,
+        "remix": True,
+        "remix:alpha=0.3": False,
+    }
+
+
 def test_of_equal_values_the_default_is_the_best():
     rows = made_rows(dict.fromkeys(LEVELS, 0.5)).assign(gmean=0.0)
     assert sweep_of(rows).verdicts("gmean")["best"].tolist() == [0.1]

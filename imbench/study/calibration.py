@@ -11,7 +11,7 @@ from imbench.study.outcome import Floats
 _STEPS, _HALVINGS, _TOLERANCE, _FLAT = 100, 30, 1e-12, 1e-12
 # Probabilities of nets are float32, each rounded by some 1e-7 of itself, and what is relative to odds is absolute to
 # their logarithm. Rows closer than this have one probability: their order is no overlap to fit a slope to.
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
 
 
 def logistic_slope(log_odds: Floats, positive: NDArray[np.bool_]) -> float:
@@ -29,7 +29,7 @@ def logistic_slope(log_odds: Floats, positive: NDArray[np.bool_]) -> float:
     do not overlap (A. Albert and J. A. Anderson, Biometrika 71, 1984) by more than rounding.
     """
     yes, no = log_odds[positive], log_odds[~positive]
-    if not len(yes) or not len(no) or min(yes.max() - no.min(), no.max() - yes.min()) <= _ROUNDING:
+    if not len(yes) or not len(no) or min(yes.max() - no.min(), no.max() - yes.min()) <= ROUNDING:
         return float("nan")
     # Standardised, so that the two parameters are of one scale; the slope is scaled back at the end.
     scale = float(log_odds.std())

@@ -15,7 +15,7 @@ from imbench.study.outcome import Floats
 from imbench.study.pairwise import holm, wilcoxon
 from imbench.study.ranks import GIVEN, Tolerance, difference
 
-# With fewer folds an interval of the corrected test reaches more than five standard deviations of the folds to either side.
+# With fewer folds an interval of the corrected test reaches more than five standard deviations to either side.
 FEWEST_FOLDS = 4
 TOO_FEW_FOLDS = (
     f"{{}} folds are too few for an interval of the mean over folds; there are intervals from {FEWEST_FOLDS} on"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from imbench.study.calibration import ROUNDING
 from imbench.study.outcome import Floats, Integers, Outcome
 
 PLATT, SCALING, NONE = "Platt scaling", "bias-corrected temperature scaling", "nothing: one class in validation rows"
@@ -86,8 +87,10 @@ def fit_scaling(log_proba: Floats, targets: Floats) -> tuple[float, Floats]:
     z = log_proba - log_proba.mean(axis=1, keepdims=True)
     centre = z.mean(axis=0)
     z = z - centre
-    scale = float(z.std()) or 1.0
-    z = z / scale
+    spread = float(z.std())
+    scale = spread if spread > ROUNDING else 1.0
+    # Rows that differ by rounding alone are alike.
+    z = z / scale if spread > ROUNDING else np.zeros_like(z)
     shares = targets.mean(axis=0)
     # From the best fit with a = 0: Newton's steps from a saturated net would be endless.
     fit = np.concatenate([[0.0], np.log(shares[1:] / shares[0])])  # (1 + classes − 1,)

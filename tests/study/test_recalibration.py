@@ -171,3 +171,9 @@ def test_a_row_holds_the_metrics_of_recalibrated_probabilities_and_says_how(clas
     assert row["recalibrated_by"] == (PLATT if classes == 2 else SCALING)
     assert row["recalibration_slope"] == recalibration(fold.validation.y, fold.validation.proba).slope
     assert row["brier@recalibrated"] != row["brier"]
+
+
+def test_rows_that_differ_by_rounding_alone_have_no_slope():
+    own = 0.3 + 3e-8 * np.array([0, 1, 2, 3, 1, 0])
+    fitted = recalibration([0, 0, 1, 1, 0, 1], np.stack([1 - own, own], axis=1))
+    assert fitted.slope == 0

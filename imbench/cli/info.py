@@ -101,6 +101,7 @@ def _dataset(registry: Registry, spec: str) -> Facts:
         "rows": card.rows,
         "features": card.features,
         "missing": card.missing,
+        **({"constant_columns": list(card.constant)} if card.constant else {}),
         "target": card.target,
         "class_counts": dict(card.class_counts),
         "test_per_class": card.test_per_class,

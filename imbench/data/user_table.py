@@ -16,6 +16,7 @@ from imbench.contract.records import Card, Source
 from imbench.contract.spec import parse_spec
 from imbench.data.canonical import Table, data_hash, from_frame
 from imbench.data.names import near
+from imbench.data.origin import constant_columns
 from imbench.data.sources.tables import EXACT, MISSING, read_floats_of, read_parquet
 from imbench.data.variants import FILE_PARAMETERS, TABLE_SUFFIXES, own_task
 
@@ -50,6 +51,7 @@ def read_user_table(spec: str) -> tuple[Card, Table]:
         tasks=(own_task(params, table.class_counts, name, repr(params["target"])),),
         sources=(Source("file", {"path": path, **{k: v for k, v in params.items() if k in FILE_PARAMETERS}}),),
         categorical=categorical,
+        constant=constant_columns(table),
     )
     return card, table
 

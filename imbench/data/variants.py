@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from imbench.contract.streams import stream
 from imbench.data.canonical import Table
 from imbench.data.labels import known_as
 from imbench.data.names import near
+from imbench.data.origin import origin_and_unit
 
 # Fewer rows of a class cannot be spread over two folds with rows left to train and to validate on.
 FEWEST_MINORITY = 4
@@ -128,18 +130,20 @@ def build(table: Table, card: Card, variant: Variant, data_hash: str) -> Dataset
     # A file is known by what is in it: moving it changes no draw.
     kept = _kept_rows(table, task, variant, card, data_hash if variant.is_file else variant.dataset)
     y, class_names, numbers = _number_classes(table, variant.task, minority)
-    x, names, kinds = _encode(table, kept)
+    x, columns = _encode(table, kept)
     return Dataset(
         variant=variant,
         card=card,
         x=x,
         y=y[kept],
         rows=kept,
-        feature_names=names,
-        feature_kinds=kinds,
+        feature_names=tuple(column.name for column in columns),
+        feature_kinds=tuple("numeric" if column.code is None else "categorical" for column in columns),
         class_names=class_names,
         minority=numbers,
         data_hash=data_hash,
+        origin=np.array([column.origin for column in columns]),
+        unit=np.array([column.unit for column in columns]),
     )
 
 
@@ -212,27 +216,40 @@ def _number_classes(
     return (table.y == kept).astype(np.int64), (merged, table.labels[kept]), (1,)
 
 
-def _encode(table: Table, rows: np.ndarray) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
+class _Column(NamedTuple):
+    """A feature: a column of the table, or of its categories the one of this code."""
+
+    source: int
+    code: int | None
+    name: str
+    origin: float = 0.0
+    unit: float = 1.0
+
+    def encoded(self, values: np.ndarray) -> np.ndarray:
+        """Float64 values of the source as they are stored; missing stays NaN."""
+        if self.code is not None:
+            return np.where(np.isnan(values), np.nan, values == self.code)
+        return values if (self.origin, self.unit) == (0.0, 1.0) else (values - self.origin) / self.unit
+
+
+def _encode(table: Table, rows: np.ndarray) -> tuple[np.ndarray, list[_Column]]:
     """Float32 rows, one column of 0 and 1 for each category; missing stays NaN. Images stay as they are."""
     if table.x.dtype == np.uint8:
         x = table.x if len(rows) == len(table.x) else table.x[rows]  # no second copy of a whole dataset
-        return x, table.names, ("numeric",) * len(table.names)
+        return x, [_Column(j, None, name) for j, name in enumerate(table.names)]
     columns = list(_columns(table))
     x = np.empty((len(rows), len(columns)), dtype=np.float32)
     for start in range(0, len(rows), _BLOCK):
         block = rows[start : start + _BLOCK]
-        for j, (source, code, _) in enumerate(columns):
-            values = table.x[block, source]
-            x[start : start + _BLOCK, j] = (
-                values if code is None else np.where(np.isnan(values), np.nan, values == code)
-            )
-    kinds = tuple("numeric" if code is None else "categorical" for _, code, _ in columns)
-    return x, tuple(name for _, _, name in columns), kinds
+        for j, column in enumerate(columns):
+            x[start : start + _BLOCK, j] = column.encoded(table.x[block, column.source])
+    return x, columns
 
 
-def _columns(table: Table) -> Iterator[tuple[int, int | None, str]]:
+def _columns(table: Table) -> Iterator[_Column]:
+    origin, unit = origin_and_unit(table)
     for j, (name, categories) in enumerate(zip(table.names, table.categories, strict=True)):
         if not categories:
-            yield j, None, name
+            yield _Column(j, None, name, float(origin[j]), float(unit[j]))
         for code, category in enumerate(categories):
-            yield j, code, f"{name}={category}"
+            yield _Column(j, code, f"{name}={category}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -55,16 +56,33 @@ def dataset_labels(rows: pd.DataFrame) -> dict[tuple[str, str], DatasetLabel]:
     return {pair: DatasetLabel(_identity(*pair), labels[_identity(*pair)]) for pair in pairs}
 
 
-def by_label(rows: pd.DataFrame) -> pd.DataFrame:
-    """These rows with the label of `dataset_labels` as ``dataset``, so that grouping by it groups by identity."""
+def by_label(rows: pd.DataFrame, among: pd.DataFrame | None = None) -> pd.DataFrame:
+    """These rows with the label of `dataset_labels` as ``dataset``, so that grouping by it groups by identity.
+
+    ``among``: rows, these among them, whose labels are to differ; default these.
+    """
     pairs = rows[["dataset", "data_hash"]]
     # Looked up once for each of the few pairs there are: a big store has millions of rows.
     number = pairs.groupby(["dataset", "data_hash"], sort=False, observed=True, dropna=False).ngroup()
-    found = dataset_labels(rows)
+    found = dataset_labels(rows if among is None else among)
     few = pairs.drop_duplicates().itertuples(index=False, name=None)
     labels = [found[str(dataset), str(digest)].label for dataset, digest in few]
     told: pd.DataFrame = rows.assign(dataset=number.map(dict(enumerate(labels))).astype("str"))
     return told
+
+
+def rows_of_dataset(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows of the dataset that is called so: by its name or label, or for a file by any path of its data.
+
+    A path leads to what was trained under that path, or under another path of the same data; a path that nothing was
+    trained under, to the one dataset of that file name, if there is no other.
+    """
+    found = dataset_labels(rows)
+    by_name = {one.identity for (dataset, _), one in found.items() if name == one.label or _same_place(dataset, name)}
+    alike = {one.identity for (dataset, _), one in found.items() if file_name(dataset) == file_name(name)}
+    wanted = by_name or (alike if is_file(name) and len(alike) == 1 else set())
+    pairs = pd.MultiIndex.from_tuples([pair for pair, one in found.items() if one.identity in wanted] or [("", "")])
+    return rows[pd.MultiIndex.from_frame(rows[["dataset", "data_hash"]].astype("str")).isin(pairs)]
 
 
 def is_file(dataset: str) -> bool:
@@ -75,6 +93,12 @@ def is_file(dataset: str) -> bool:
 def file_name(dataset: str) -> str:
     """A dataset's name without a path: readers have other folders."""
     return re.split(r"[/\\]", dataset.rstrip("/\\"))[-1] or dataset if is_file(dataset) else dataset
+
+
+def _same_place(dataset: str, name: str) -> bool:
+    return dataset == name or (
+        is_file(dataset) and is_file(name) and os.path.realpath(dataset) == os.path.realpath(name)
+    )
 
 
 def _identity(dataset: str, data_hash: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbench.study.identity import by_label, dataset_labels, file_name
+from imbench.study.identity import by_label, dataset_labels, file_name, rows_of_dataset
 
 A, B = "a1" * 32, "b2" * 32
 
@@ -78,6 +78,27 @@ def test_readers_see_the_last_part_of_a_path(dataset, shown):
 def test_categories_and_missing_rows_of_a_big_store_are_labelled_as_text_is():
     rows = rows_of(("a/x.csv", A), ("b/x.csv", A), ("b/x.csv", B))
     assert list(by_label(rows.astype("category"))["dataset"]) == list(by_label(rows)["dataset"])
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("one/x.csv", [0, 2]),  # the data, whatever the path that it was trained under
+        ("./one/x.csv", [0, 2]),
+        ("three/x.csv", [0, 2]),
+        ("two/x.csv", [1]),
+        ("x.csv (b2b2b2)", [1]),  # as reports call it
+        ("x.csv", []),  # which one?
+        ("elsewhere/x.csv", []),
+        ("elsewhere/z.csv", [3]),
+        ("z.csv", [3]),
+        ("segment", [4]),
+        ("ecoli", []),
+    ],
+)
+def test_rows_of_a_dataset_are_found_by_any_of_its_names(name, found):
+    rows = rows_of(("one/x.csv", A), ("two/x.csv", B), ("three/x.csv", A), ("z.csv", "c3" * 32), ("segment", "d4" * 32))
+    assert rows_of_dataset(rows, name).index.tolist() == found
 
 
 PAIRS = st.lists(

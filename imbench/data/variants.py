@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -129,7 +129,7 @@ def build(table: Table, card: Card, variant: Variant, data_hash: str) -> Dataset
     minority = [table.labels.index(label) for label in task.minority]
     # A file is known by what is in it: moving it changes no draw.
     kept = _kept_rows(table, task, variant, card, data_hash if variant.is_file else variant.dataset)
-    y, class_names, numbers = _number_classes(table, variant.task, minority)
+    y, numbers = _number_classes(table, variant.task, minority)
     x, columns = _encode(table, kept)
     return Dataset(
         variant=variant,
@@ -139,7 +139,7 @@ def build(table: Table, card: Card, variant: Variant, data_hash: str) -> Dataset
         rows=kept,
         feature_names=tuple(column.name for column in columns),
         feature_kinds=tuple("numeric" if column.code is None else "categorical" for column in columns),
-        class_names=class_names,
+        class_names=class_names(table.labels, variant.task, task.minority),
         minority=numbers,
         data_hash=data_hash,
         origin=np.array([column.origin for column in columns]),
@@ -158,6 +158,14 @@ def expected_counts(card: Card, variant: Variant) -> tuple[int, ...]:
         (minority,) = task_of(card, variant.task).minority
         return (sum(kept.values()) - kept[minority], kept[minority])
     return tuple(kept.values())
+
+
+def class_names(labels: Sequence[str], task: str, minority: Sequence[str]) -> tuple[str, ...]:
+    """What each class number of a variant is called: in a binary task 0 is all others, merged, and 1 the minority."""
+    if task != TASKS[0]:
+        return tuple(labels)
+    (kept,) = minority
+    return "+".join(label for label in labels if label != kept), kept
 
 
 def _kept_counts(counts: Mapping[str, int], task: Task, variant: Variant, name: str) -> dict[str, int]:
@@ -206,14 +214,11 @@ def _kept_rows(table: Table, task: Task, variant: Variant, card: Card, source: s
     return np.flatnonzero(keep)
 
 
-def _number_classes(
-    table: Table, task: str, minority: list[int]
-) -> tuple[np.ndarray, tuple[str, ...], tuple[int, ...]]:
+def _number_classes(table: Table, task: str, minority: list[int]) -> tuple[np.ndarray, tuple[int, ...]]:
     if task != TASKS[0]:
-        return table.y, table.labels, tuple(minority)
+        return table.y, tuple(minority)
     (kept,) = minority
-    merged = "+".join(label for i, label in enumerate(table.labels) if i != kept)
-    return (table.y == kept).astype(np.int64), (merged, table.labels[kept]), (1,)
+    return (table.y == kept).astype(np.int64), (1,)
 
 
 class _Column(NamedTuple):

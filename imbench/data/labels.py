@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_WHOLE = re.compile(r"\+?(-?(?:0|[1-9]\d*))(?:\.0*)?", re.ASCII)
 
 
 def label_text(value: Any) -> str:
@@ -58,16 +59,18 @@ def natural_order(label: str) -> tuple[int, Decimal, str]:
 
 
 def known_as(text: str, known: Iterable[str]) -> str | None:
-    """The known label that this text means: the same text, else the only one of the same number, else None.
+    """The known label that this text means: the same text, else the only one of the same whole number, else None.
 
-    >>> known_as("01", ["1", "01"]), known_as("1.", ["1", "2"]), known_as("01", ["1", "1.0"])
+    Programs write a whole number as ``1``, ``1.``, ``1.0`` or ``+1``; what has leading zeros or an exponent is a code.
+
+    >>> known_as("01", ["1", "01"]), known_as("1.", ["1", "2"]), known_as("01", ["1", "2"])
     ('01', '1', None)
     """
     known = list(known)
     if text in known:
         return text
-    number = _number(text)
-    equal = [] if number is None else [label for label in known if _number(label) == number]
+    whole = _WHOLE.fullmatch(text)
+    equal = [label for label in known if whole and (other := _WHOLE.fullmatch(label)) and other[1] == whole[1]]
     return equal[0] if len(equal) == 1 else None
 
 

@@ -71,6 +71,12 @@ def test_a_card_knows_its_labels_in_a_sources_spelling():
     assert from_frame(frame, "target", relabel={"1": "yes"}, other="no").labels == ("no", "yes")
 
 
+def test_a_code_that_a_source_does_not_list_is_no_number_that_it_lists():
+    frame = pd.DataFrame({"f": [0.0, 1.0, 2.0, 3.0], "target": ["3", "03", "3e0", "3.0"]})
+    table = from_frame(frame, "target", relabel={"3": "yes"}, other="no")
+    assert [table.labels[k] for k in table.y] == ["yes", "no", "no", "yes"]
+
+
 def test_a_sources_labels_are_renamed_and_the_rest_can_merge():
     frame = pd.DataFrame({"f": [0.0, 1.0, 2.0], "target": [19, 3, 7]})
     table = from_frame(frame, "target", relabel={"19": "yes"}, other="no", order=("no", "yes"))

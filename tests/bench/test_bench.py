@@ -66,6 +66,8 @@ def test_a_table_by_another_path_is_the_same_dataset_in_results(run, table, tmp_
     monkeypatch.chdir(tmp_path)
     run(strategies=["remix"])
     results = run(datasets=[f"{Path(path).name}:{options}"], strategies=["remix", "baseline"])
+    assert set(results.frame()["dataset"]) == {"table.csv"}  # as it was asked for now
+    results = imbench.load(tmp_path / "store")
     assert "2 jobs: 1 configurations, 2 strategies" in repr(results)
     for name in (path, Path(path).name, f"./{Path(path).name}"):
         assert len(results.predictions(f"{name}:{options}", "baseline")) == 2

@@ -71,6 +71,7 @@ class Plan:
     protocol : as asked for, exceptions for single datasets not yet applied
     store, plugins, data_mirror : where results go and what the workers need to know
     constant : ``(dataset, columns)`` of data of the user's own with columns that hold one value only
+    same : ``(file, other file)`` of equal data under two names, which is trained on once
     """
 
     jobs: tuple[Job, ...]
@@ -85,6 +86,7 @@ class Plan:
     data_mirror: str | None = None
     sizes: Mapping[str, Size] | None = None
     constant: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    same: tuple[tuple[str, str], ...] = ()
 
     @property
     def pending(self) -> tuple[Job, ...]:
@@ -141,6 +143,7 @@ class Plan:
             specs = [spec for spec, given in self.unavailable if given == reason]
             notes.append(f"left out: {', '.join(specs)}: {reason}")
         notes += [f"strategy left out: {name} ({reason})" for name, reason in self.skipped]
+        notes += [f"{name} holds the same data as {known}: trained on once" for name, known in self.same]
         notes += [_constant_note(name, columns) for name, columns in self.constant]
         return notes
 
@@ -203,6 +206,7 @@ def plan(
     found: dict[Variant, tuple[Variant, str]] = {}
     wanted: set[Variant] = set()
     unavailable, substituted = [], []
+    same: dict[str, str] = {}
     for entry in entries:
         used, reason = data.first_at_hand(entry)
         wanted.add(data.identity(used) if used == entry.spec else data.variant(entry.spec))
@@ -211,7 +215,8 @@ def plan(
             continue
         if used != entry.spec:
             substituted.append((entry.spec, used))
-        found.setdefault(data.identity(used), (data.variant(used), data.hash_of(used)))
+        known, _ = found.setdefault(data.identity(used), (data.variant(used), data.hash_of(used)))
+        same |= {file_name(data.variant(used).dataset): file_name(known.dataset)}
     _refuse(datasets, unavailable, substituted, strict, complete=bool(found))
     jobs, sizes, constant = [], {}, {}
     for variant, content in found.values():
@@ -239,6 +244,7 @@ def plan(
         data_mirror,
         sizes,
         tuple(constant.items()),
+        tuple((name, known) for name, known in same.items() if name != known),
     )
 
 

@@ -54,6 +54,9 @@ def test_one_table_by_several_paths_is_one_job(ask, table, tmp_path, monkeypatch
     made = ask(strategies=["remix"], datasets=[f"{name}:{options}" for name in names])
     assert len(made.jobs) == 1
     assert made.coverage == "complete: 1 configurations"
+    assert made.notes[1:3] == [
+        f"{name}.csv holds the same data as table.csv: trained on once" for name in ("link", "copy")
+    ]
 
 
 def test_other_tables_of_one_file_name_are_other_jobs(ask, table, tmp_path):

@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import StandardScaler
 
 from imbench.contract.records import Variant
+from imbench.contract.rows import scaled
 from imbench.data import origin as module
 from imbench.data.canonical import Table
 from imbench.data.origin import constant_columns, origin_and_unit
@@ -134,6 +136,17 @@ def test_times_in_seconds_of_a_file_reach_the_net(tmp_path, monkeypatch):
     ours = apply(found.x, fit(found, half, 5.0))[:, 0]
     assert len(np.unique(ours)) == 60
     np.testing.assert_allclose(ours, expected((seconds - 1.7e9)[:, None])[:, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.7e9, 1e12, 1e15])
+def test_the_batches_of_the_engine_are_those_of_scikit_learn(offset):
+    spread = np.round(np.random.default_rng(0).normal(size=(ROWS, 3)) * 8) / 8
+    found = built(spread + offset)
+    fitted = fit(found, made.halves(ROWS), 5.0)
+    numbers = torch.arange(ROWS).reshape(1, 2, -1)
+    center, scale = torch.tensor(fitted.center)[None], torch.tensor(fitted.scale)[None]
+    batches = scaled(torch.tensor(found.x), numbers, center, scale, 5.0)
+    np.testing.assert_allclose(batches.reshape(ROWS, 3), expected(spread), atol=1e-5)
 
 
 def test_columns_of_one_value_are_named(tmp_path, monkeypatch):

@@ -117,7 +117,10 @@ def run_plan(
     for event in _execute(plan, store, _workers(jobs, device), device):
         if progress is not None:
             progress(event)
-    return Results(store.frame([job.key for job in plan.jobs]), store.path, tuple(plan.notes))
+    rows = store.frame([job.key for job in plan.jobs])
+    # A file's job may have been done before under another path: here it is called as it was asked for.
+    called = {job.key: job.variant.dataset for job in plan.jobs}
+    return Results(rows.assign(dataset=rows["key"].map(called).astype("str")), store.path, tuple(plan.notes))
 
 
 def load(store: str | Path, metrics: Sequence[str] = ()) -> Results:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from imbench.engine.architectures import architecture_of
 from imbench.engine.train import steps_per_epoch
 from imbench.protocols import DEFAULT_PROTOCOL, load_protocol
 from imbench.registry import Registry, Selected
+from imbench.study.identity import file_name
 from imbench.study.store import Store
 
 # What a step of a small net takes beside its products, and the rate of those: the fused engine on one core of 2021
@@ -28,6 +29,8 @@ SECONDS_PER_STEP, RATE = 2.5e-5, 6e10
 
 # Stands for the hash of data that a dry run does not fetch.
 NOT_FETCHED = "not fetched"
+
+SHOWN_COLUMNS = 8
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class Plan:
         not for, and that were not asked for by name
     protocol : as asked for, exceptions for single datasets not yet applied
     store, plugins, data_mirror : where results go and what the workers need to know
+    constant : ``(dataset, columns)`` of data of the user's own with columns that hold one value only
+    same : ``(file, other file)`` of equal data under two names, which is trained on once
     """
 
     jobs: tuple[Job, ...]
@@ -80,6 +85,8 @@ class Plan:
     plugins: tuple[str, ...] = ()
     data_mirror: str | None = None
     sizes: Mapping[str, Size] | None = None
+    constant: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    same: tuple[tuple[str, str], ...] = ()
 
     @property
     def pending(self) -> tuple[Job, ...]:
@@ -136,6 +143,8 @@ class Plan:
             specs = [spec for spec, given in self.unavailable if given == reason]
             notes.append(f"left out: {', '.join(specs)}: {reason}")
         notes += [f"strategy left out: {name} ({reason})" for name, reason in self.skipped]
+        notes += [f"{name} holds the same data as {known}: trained on once" for name, known in self.same]
+        notes += [_constant_note(name, columns) for name, columns in self.constant]
         return notes
 
     def to_json(self) -> dict[str, Any]:
@@ -193,20 +202,27 @@ def plan(
     skipped += _unserved(chosen, modality, bool(strategies))
     held = Store.open(Path(store), create=fetch) if fetch or Path(store).exists() else None
     open_mirror(data_mirror)  # one that does not exist is an error also where no dataset would ask it
-    found: dict[Variant, str] = {}
+    # By what they are: a table of the user's own that two paths lead to is one configuration.
+    found: dict[Variant, tuple[Variant, str]] = {}
+    wanted: set[Variant] = set()
     unavailable, substituted = [], []
+    same: dict[str, str] = {}
     for entry in entries:
         used, reason = data.first_at_hand(entry)
+        wanted.add(data.identity(used) if used == entry.spec else data.variant(entry.spec))
         if used is None:
             unavailable.append((entry.spec, reason))
             continue
         if used != entry.spec:
             substituted.append((entry.spec, used))
-        found[data.variant(used)] = data.hash_of(used)
+        known, _ = found.setdefault(data.identity(used), (data.variant(used), data.hash_of(used)))
+        same |= {file_name(data.variant(used).dataset): file_name(known.dataset)}
     _refuse(datasets, unavailable, substituted, strict, complete=bool(found))
-    jobs, sizes = [], {}
-    for variant, content in found.items():
+    jobs, sizes, constant = [], {}, {}
+    for variant, content in found.values():
         card = data.card_of(variant)
+        if card.constant:
+            constant[card.name] = card.constant
         resolved = rules.for_dataset(variant.dataset, variant.task, card.modality)
         check_folds(card, resolved)
         size = _size(card, variant, resolved)
@@ -218,7 +234,7 @@ def plan(
     return Plan(
         tuple(jobs),
         frozenset(job.key for job in jobs if held is not None and held.has(job.key)),
-        len(entries),
+        len(wanted),
         tuple(unavailable),
         tuple(substituted),
         tuple(skipped),
@@ -227,7 +243,15 @@ def plan(
         tuple(plugins),
         data_mirror,
         sizes,
+        tuple(constant.items()),
+        tuple((name, known) for name, known in same.items() if name != known),
     )
+
+
+def _constant_note(dataset: str, columns: Sequence[str]) -> str:
+    shown = ", ".join(columns[:SHOWN_COLUMNS]) + (", …" if len(columns) > SHOWN_COLUMNS else "")
+    said = "1 column is constant and carries" if len(columns) == 1 else f"{len(columns)} columns are constant and carry"
+    return f"{file_name(dataset)}: {said} no information: {shown}"
 
 
 @dataclass
@@ -252,6 +276,11 @@ class _Data:
 
     def variant(self, spec: str) -> Variant:
         return self.registry.variant(spec)
+
+    def identity(self, spec: str) -> Variant:
+        """The variant of a spec whose data is at hand; of a file its data hash stands for its path."""
+        variant, content = self.variant(spec), self.hash_of(spec)
+        return replace(variant, dataset=content) if variant.is_file and content != NOT_FETCHED else variant
 
     def hash_of(self, spec: str) -> str:
         """The hash of the data behind a spec, fetched if it has to be; `DataError` if it cannot be had."""

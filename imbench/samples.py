@@ -55,6 +55,8 @@ def take_samples(
     UsageError for a dataset or strategy that is not for images, and for wrong numbers, before any data is read; its
     kind DataError for data that cannot be had.
     """
+    from imbench.engine.batches import batching
+
     if columns < 1:
         raise UsageError(f"columns must be at least 1, got {columns}; 8 fit a page")
     registry = Registry(tuple(plugins))
@@ -63,10 +65,10 @@ def take_samples(
         raise UsageError(f"{dataset} holds {card.modality} data, and samples are of images; choose cifar10")
     chosen, left_out = _chosen(registry, strategies)
     loaded = registry.dataset(dataset, mirror=data_mirror, download=download)
-    rules = load_protocol(protocol).for_dataset(loaded.variant.dataset, loaded.variant.task)
+    rules = load_protocol(protocol).for_dataset(loaded.variant.dataset, loaded.variant.task, card.modality)
     train = make_folds(loaded, dataclasses.replace(rules, repeats=1))[0].train
     rng = stream("samples", *loaded.stream_key, seed)
-    size = min(rules.batch_size, len(train))
+    _, size, _ = batching(len(train), rules)  # as in training
     rows = np.stack([rng.permutation(train)[:size] for _ in range(columns)])
     strips = tuple(_strip(strategy, loaded, train, rows, seed) for strategy in chosen)
     rare = ", ".join(loaded.class_names[c] for c in loaded.minority)

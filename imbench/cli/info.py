@@ -90,10 +90,13 @@ def _strategy(registry: Registry, spec: str) -> Facts:
 
 
 def _dataset(registry: Registry, spec: str) -> Facts:
-    from imbench.data.variants import expected_counts
+    from imbench.data.variants import class_names, expected_counts, task_of
 
     card = registry.card(spec)
     variant = registry.variant(spec)
+    names = class_names(tuple(card.class_counts), variant.task, task_of(card, variant.task).minority)
+    # Merged classes may together have the name of the class that is kept.
+    called = names if len(set(names)) == len(names) else [f"{name} (class {j})" for j, name in enumerate(names)]
     return {
         "name": card.name,
         "title": card.title,
@@ -101,6 +104,7 @@ def _dataset(registry: Registry, spec: str) -> Facts:
         "rows": card.rows,
         "features": card.features,
         "missing": card.missing,
+        **({"constant_columns": list(card.constant)} if card.constant else {}),
         "target": card.target,
         "class_counts": dict(card.class_counts),
         "test_per_class": card.test_per_class,
@@ -109,7 +113,7 @@ def _dataset(registry: Registry, spec: str) -> Facts:
             for t in card.tasks
         },
         "variant": variant.spec,
-        "variant_counts": dict(enumerate(expected_counts(card, variant))),
+        "variant_counts": dict(zip(called, expected_counts(card, variant), strict=True)),
         "sources": [s.kind for s in card.sources],
         "content": card.content,
         "licence": card.licence,

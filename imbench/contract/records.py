@@ -18,7 +18,9 @@ from imbench.contract.spec import FILE_SUFFIXES, format_spec
 
 # Raised whenever the same job would give other numbers for a reason that no other part of its identity shows. Which
 # columns its rows have is another matter (`imbench.study.parquet.ROWS_SCHEMA`), and decides no key.
-NUMBERS_VERSION = 1
+# 2: columns far from zero for their spread are centred in float64 before they become float32; before, times in seconds
+#    and the like lost most of their digits.
+NUMBERS_VERSION = 2
 
 TASKS = ("binary", "multiclass")
 
@@ -95,6 +97,8 @@ class Card:
     licence, citation, notes : what a user must know before using it
     pixels : how the columns of a table become images; None for what has no such columns
     test_per_class : rows of each class in the official test part, which comes last; 0 where the card has none
+    constant : names of the columns that hold one value at most and so carry no information, where the card was made
+        from the data
     """
 
     name: str
@@ -114,6 +118,7 @@ class Card:
     notes: tuple[str, ...] = ()
     pixels: Pixels | None = None
     test_per_class: int = 0
+    constant: tuple[str, ...] = ()
 
     @property
     def test_start(self) -> int:
@@ -179,7 +184,8 @@ class Dataset:
 
     Parameters
     ----------
-    x : ``(rows, features)`` float32 with NaN for missing, or ``(rows, channels, height, width)`` uint8
+    x : ``(rows, features)`` float32 with NaN for missing, or ``(rows, channels, height, width)`` uint8; the source's
+        values are ``x * unit + origin``
     y : ``(rows,)`` int64 class numbers, 0 to K-1; in a binary task 1 is the minority
     rows : ``(rows,)`` int64 row numbers in the source file
     feature_names, feature_kinds : one for each column of x; kinds are ``"numeric"`` and ``"categorical"`` (one column
@@ -187,6 +193,8 @@ class Dataset:
     class_names : label of each class number; merged classes are joined with ``+``
     minority : class numbers that were downsampled
     data_hash : SHA-256 of the source's canonical arrays, in their order
+    origin, unit : ``(features,)`` float64, what was subtracted from each column and what it was then divided by, before
+        it became float32; 0 and 1 but for columns that would lose digits (see `imbench.data.origin`)
     """
 
     variant: Variant
@@ -199,6 +207,8 @@ class Dataset:
     class_names: tuple[str, ...]
     minority: tuple[int, ...]
     data_hash: str
+    origin: np.ndarray = field(default_factory=lambda: np.zeros(1))
+    unit: np.ndarray = field(default_factory=lambda: np.ones(1))
 
     @property
     def classes(self) -> int:

@@ -28,7 +28,8 @@ def fit(dataset: Dataset, fold: Fold, clip: float) -> Preprocessing:
     categorical = np.array([kind == "categorical" for kind in dataset.feature_kinds])
     constant = _is_constant(variance, mean, len(half))
     deviation = np.sqrt(np.where(constant, 1.0, variance))
-    scale = np.where((constant & categorical) | (present == 0), 0.0, 1.0 / deviation)
+    scale = np.where(constant, dataset.unit, 1.0 / deviation)
+    scale = np.where((constant & categorical) | (present == 0), 0.0, scale)
     return Preprocessing(mean.astype(np.float32), scale.astype(np.float32), clip)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,8 +11,10 @@ from imbench.contract.errors import DataError
 from imbench.contract.records import TASKS, Card, Dataset, Task, Variant
 from imbench.contract.spec import convert, parse_spec
 from imbench.contract.streams import stream
-from imbench.data.canonical import Table, label_text
+from imbench.data.canonical import Table
+from imbench.data.labels import known_as
 from imbench.data.names import near
+from imbench.data.origin import origin_and_unit
 
 # Fewer rows of a class cannot be spread over two folds with rows left to train and to validate on.
 FEWEST_MINORITY = 4
@@ -82,7 +85,8 @@ def own_task(params: Mapping[str, str], counts: Mapping[str, int], name: str, of
     minority = default_minority(counts)
     if "minority" in params:
         text = params["minority"]
-        minority = (label_text(text),) if label_text(text) in counts else tuple(map(label_text, text.split("+")))
+        whole = known_as(text, counts)
+        minority = (whole,) if whole is not None else tuple(known_as(t, counts) or t for t in text.split("+"))
         for label in minority:
             if label not in counts:
                 raise DataError(f"{name}: minority {label!r} is not a class of {of}; {near(label, counts)}")
@@ -125,19 +129,21 @@ def build(table: Table, card: Card, variant: Variant, data_hash: str) -> Dataset
     minority = [table.labels.index(label) for label in task.minority]
     # A file is known by what is in it: moving it changes no draw.
     kept = _kept_rows(table, task, variant, card, data_hash if variant.is_file else variant.dataset)
-    y, class_names, numbers = _number_classes(table, variant.task, minority)
-    x, names, kinds = _encode(table, kept)
+    y, numbers = _number_classes(table, variant.task, minority)
+    x, columns = _encode(table, kept)
     return Dataset(
         variant=variant,
         card=card,
         x=x,
         y=y[kept],
         rows=kept,
-        feature_names=names,
-        feature_kinds=kinds,
-        class_names=class_names,
+        feature_names=tuple(column.name for column in columns),
+        feature_kinds=tuple("numeric" if column.code is None else "categorical" for column in columns),
+        class_names=class_names(table.labels, variant.task, task.minority),
         minority=numbers,
         data_hash=data_hash,
+        origin=np.array([column.origin for column in columns]),
+        unit=np.array([column.unit for column in columns]),
     )
 
 
@@ -152,6 +158,14 @@ def expected_counts(card: Card, variant: Variant) -> tuple[int, ...]:
         (minority,) = task_of(card, variant.task).minority
         return (sum(kept.values()) - kept[minority], kept[minority])
     return tuple(kept.values())
+
+
+def class_names(labels: Sequence[str], task: str, minority: Sequence[str]) -> tuple[str, ...]:
+    """What each class number of a variant is called: in a binary task 0 is all others, merged, and 1 the minority."""
+    if task != TASKS[0]:
+        return tuple(labels)
+    (kept,) = minority
+    return "+".join(label for label in labels if label != kept), kept
 
 
 def _kept_counts(counts: Mapping[str, int], task: Task, variant: Variant, name: str) -> dict[str, int]:
@@ -200,37 +214,47 @@ def _kept_rows(table: Table, task: Task, variant: Variant, card: Card, source: s
     return np.flatnonzero(keep)
 
 
-def _number_classes(
-    table: Table, task: str, minority: list[int]
-) -> tuple[np.ndarray, tuple[str, ...], tuple[int, ...]]:
+def _number_classes(table: Table, task: str, minority: list[int]) -> tuple[np.ndarray, tuple[int, ...]]:
     if task != TASKS[0]:
-        return table.y, table.labels, tuple(minority)
+        return table.y, tuple(minority)
     (kept,) = minority
-    merged = "+".join(label for i, label in enumerate(table.labels) if i != kept)
-    return (table.y == kept).astype(np.int64), (merged, table.labels[kept]), (1,)
+    return (table.y == kept).astype(np.int64), (1,)
 
 
-def _encode(table: Table, rows: np.ndarray) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
+class _Column(NamedTuple):
+    """A feature: a column of the table, or of its categories the one of this code."""
+
+    source: int
+    code: int | None
+    name: str
+    origin: float = 0.0
+    unit: float = 1.0
+
+    def encoded(self, values: np.ndarray) -> np.ndarray:
+        """Float64 values of the source as they are stored; missing stays NaN."""
+        if self.code is not None:
+            return np.where(np.isnan(values), np.nan, values == self.code)
+        return values if (self.origin, self.unit) == (0.0, 1.0) else (values - self.origin) / self.unit
+
+
+def _encode(table: Table, rows: np.ndarray) -> tuple[np.ndarray, list[_Column]]:
     """Float32 rows, one column of 0 and 1 for each category; missing stays NaN. Images stay as they are."""
     if table.x.dtype == np.uint8:
         x = table.x if len(rows) == len(table.x) else table.x[rows]  # no second copy of a whole dataset
-        return x, table.names, ("numeric",) * len(table.names)
+        return x, [_Column(j, None, name) for j, name in enumerate(table.names)]
     columns = list(_columns(table))
     x = np.empty((len(rows), len(columns)), dtype=np.float32)
     for start in range(0, len(rows), _BLOCK):
         block = rows[start : start + _BLOCK]
-        for j, (source, code, _) in enumerate(columns):
-            values = table.x[block, source]
-            x[start : start + _BLOCK, j] = (
-                values if code is None else np.where(np.isnan(values), np.nan, values == code)
-            )
-    kinds = tuple("numeric" if code is None else "categorical" for _, code, _ in columns)
-    return x, tuple(name for _, _, name in columns), kinds
+        for j, column in enumerate(columns):
+            x[start : start + _BLOCK, j] = column.encoded(table.x[block, column.source])
+    return x, columns
 
 
-def _columns(table: Table) -> Iterator[tuple[int, int | None, str]]:
+def _columns(table: Table) -> Iterator[_Column]:
+    origin, unit = origin_and_unit(table)
     for j, (name, categories) in enumerate(zip(table.names, table.categories, strict=True)):
         if not categories:
-            yield j, None, name
+            yield _Column(j, None, name, float(origin[j]), float(unit[j]))
         for code, category in enumerate(categories):
-            yield j, code, f"{name}={category}"
+            yield _Column(j, code, f"{name}={category}")

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
+from imbench.contract.spec import FILE_SUFFIXES
 from imbench.study.equivalence import corrected_t
+from imbench.study.identity import by_label
 from imbench.study.leaderboard import HEADLINE
 from imbench.study.metrics import known_metrics
 from imbench.study.pairwise import holm
@@ -84,6 +86,7 @@ def compare(
         raise UsageError(f"alpha must be between 0 and 1, got {alpha}; 0.05 is usual")
     columns = {name: ruled_column(known_metrics()[name], rule) for name in metrics}
     a, b = (frame[frame["error"] == ""] for frame in (a, b))
+    a, b = _called_alike(a, b)
     folds = {store: dict(iter(frame.groupby("key", observed=True))) for store, frame in (("A", a), ("B", b))}
     pairs, unpaired = _pairs(a, b)
     found = []
@@ -95,6 +98,17 @@ def compare(
             unpaired += [_unpaired("A", one.iloc[0], reason), _unpaired("B", other.iloc[0], reason)]
         found += [_compared(both, name, column) for name, column in columns.items() if len(both)]
     return Comparison(_table(found, alpha), tuple(unpaired), rule, alpha)
+
+
+def _called_alike(*frames: pd.DataFrame) -> list[pd.DataFrame]:
+    """The rows with files by their label: a table of the user's own may lie elsewhere for each store."""
+    among = pd.concat([frame[["dataset", "data_hash"]].astype("str") for frame in frames])
+    labels = [by_label(frame, among)["dataset"] for frame in frames]
+    own = [frame["dataset"].astype("str").str.endswith(FILE_SUFFIXES) for frame in frames]
+    return [
+        frame.assign(dataset=label.where(mine, frame["dataset"].astype("str")))
+        for frame, label, mine in zip(frames, labels, own, strict=True)
+    ]
 
 
 def _pairs(a: pd.DataFrame, b: pd.DataFrame) -> tuple[list[tuple[str, str]], list[Unpaired]]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +16,9 @@ from imbench.contract.errors import UsageError
 
 # Softmax in float32 over a hundred classes sums to one within about 1e-6; more than this is no probability.
 SUM_TOLERANCE = 1e-4
+
+_MISSING = ("NoneType", "NAType", "NaTType")
+_ENCODE = "encode labels as 0 to K-1, for example with np.unique(labels, return_inverse=True)[1]"
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -23,9 +30,11 @@ class Outcome:
 
     Parameters
     ----------
-    y : array-like, ``(rows,)`` whole class numbers in ``[0, classes)``
+    y : array-like, ``(rows,)`` whole class numbers in ``[0, classes)``, of any type that holds numbers: also floats
+        that are whole, bool, and objects
     proba : array-like, ``(rows, classes)``, at least one row and two classes, non-negative, each row summing to one
-        within 1e-4; float32 is widened to float64 and not renormalised
+        within 1e-4, of any type that holds numbers; widened to float64 and not renormalised. Rows of float16 rarely
+        sum to one.
     decided : ``(rows,)`` class decided for each row by a rule of its own; None decides for the class of largest
         probability, the first of equals
 
@@ -124,16 +133,18 @@ def _positives(is_class: NDArray[np.bool_], proba: Floats) -> tuple[Integers, In
 
 
 def _probabilities(proba: ArrayLike) -> Floats:
-    try:
-        values = np.asarray(proba, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise UsageError("proba must be numbers, one row for each y_true and one column for each class") from None
+    given = _as_array(proba, "proba")
+    if given.dtype.kind not in "iufbO":
+        raise UsageError(f"proba must be numbers, got {_called(given)}; give the probabilities as float32 or float64")
+    if given.dtype == object:
+        _refuse_others(given, "proba", "give the probabilities as float32 or float64")
+    values: Floats = given.astype(np.float64)
     if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2:
         raise UsageError(f"proba must be (rows, classes) with at least 1 row and 2 classes, got shape {values.shape}")
     for wrong, complaint in (
         (~np.isfinite(values).all(axis=1), "is not finite; the net may have diverged"),
         ((values < 0).any(axis=1), "has a negative probability"),
-        (np.abs(values.sum(axis=1) - 1) > SUM_TOLERANCE, "does not sum to one; apply softmax to logits first"),
+        (np.abs(values.sum(axis=1) - 1) > SUM_TOLERANCE, _no_sum(given.dtype)),
     ):
         if wrong.any():
             row = int(wrong.argmax())
@@ -141,16 +152,63 @@ def _probabilities(proba: ArrayLike) -> Floats:
     return values
 
 
+def _no_sum(dtype: np.dtype) -> str:
+    if dtype == np.float16:
+        return (
+            f"does not sum to one within {SUM_TOLERANCE:g}, and proba is float16, which holds 3 decimals; convert "
+            "logits to float32, then apply softmax"
+        )
+    return "does not sum to one; apply softmax to logits first"
+
+
 def _class_numbers(y: ArrayLike, rows: int, classes: int) -> Integers:
-    values = np.asarray(y)
+    values = _as_array(y, "y_true")
     if values.shape != (rows,):
         raise UsageError(f"y_true must be one class number for each of proba's {rows} rows, got shape {values.shape}")
-    if values.dtype.kind not in "iufb" or not np.all(np.isfinite(values) & (values == np.floor(values))):
-        raise UsageError(f"y_true must hold whole class numbers, got {values[:5].tolist()}; encode labels as 0 to K-1")
-    numbers = values.astype(np.int64)
-    if numbers.min() < 0 or numbers.max() >= classes:
+    if values.dtype.kind not in "iufbO":
+        raise UsageError(f"y_true must hold whole class numbers, got {_called(values)}; {_ENCODE}")
+    if values.dtype == object:
+        _refuse_others(values, "y_true", _ENCODE)
+    # Object arrays one by one: they may hold whole numbers beyond every type of an array.
+    is_whole = (
+        np.array([math.isfinite(v) and v == int(v) for v in values])
+        if values.dtype == object
+        else (np.isfinite(values) & (values == np.floor(values)))
+    )
+    if not is_whole.all():
+        row = int(np.argmin(is_whole))
+        raise UsageError(
+            f"y_true must hold whole class numbers, got {values[row]!s} in row {row} ({values.dtype}); {_ENCODE}"
+        )
+    least, most = int(values.min()), int(values.max())
+    if least < 0 or most >= classes:
         raise UsageError(
             f"y_true must be 0 to {classes - 1} for proba's {classes} columns, "
-            f"got {numbers.min()} to {numbers.max()}; give proba a column for every class"
+            f"got {least} to {most}; give proba a column for every class"
         )
+    numbers: Integers = values.astype(np.int64)
     return numbers
+
+
+def _as_array(values: ArrayLike, name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except Exception as error:  # lists of other lengths, and what other libraries' arrays raise: tensors of a GPU, …
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        kind = type(values).__name__
+        raise UsageError(f"{name} must be numbers, and NumPy cannot read them from this {kind}: {said}") from None
+
+
+def _refuse_others(values: NDArray[Any], name: str, fix: str) -> None:
+    """Raise for the first thing in an object array that is no real number."""
+    for at, value in np.ndenumerate(values):
+        if not isinstance(value, Real | np.bool_ | Decimal):
+            kind = type(value).__name__
+            what = "a missing value" if kind in _MISSING else f"{value!r} ({kind})"
+            raise UsageError(f"{name} must be numbers, got {what} in row {at[0]} (dtype object); {fix}")
+
+
+def _called(values: NDArray[Any]) -> str:
+    text = "text" if values.dtype.kind in "US" else "values"
+    example = f", such as {values.flat[0]!s}" if values.size else ""
+    return f"{text} of dtype {values.dtype}{example}"

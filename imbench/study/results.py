@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from imbench.contract.errors import UsageError
 from imbench.contract.records import Predictions
 from imbench.contract.spec import parse_spec
+from imbench.study.identity import by_label, rows_of_dataset
 from imbench.study.store import Store
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ class Results:
 
         Parameters
         ----------
-        dataset : such as ``segment:ir=0.05``; parameters left out match anything, as long as one job is meant
+        dataset : such as ``segment:ir=0.05``; parameters left out match anything, as long as one job is meant; a file
+            by any of its paths, or as reports call it
         strategy : such as ``remix:alpha=0.3``, in full
         protocol : needed only where the store holds several
 
@@ -75,7 +77,8 @@ class Results:
         done = self.rows[self.rows["error"] == ""].drop_duplicates("key")
         name, params = parse_spec(dataset)
         wanted = {f"{key}={value}" for key, value in params.items() if (key, value) not in _DEFAULTS}
-        among = done[(done["dataset"] == name) & (done["strategy"] == strategy)]
+        among = rows_of_dataset(done, name)
+        among = among[among["strategy"] == strategy]
         among = among[among["protocol"] == (protocol or among["protocol"])]
         found = {key: set(v.split(",")) - {"natural"} for key, v in zip(among["key"], among["variant"], strict=True)}
         keys = [key for key, has in found.items() if has == wanted] or [k for k, has in found.items() if wanted <= has]
@@ -89,7 +92,7 @@ class Results:
 
     def __repr__(self) -> str:
         jobs, failed = self.rows["key"].nunique(), len(self.failures())
-        configurations = self.rows[["dataset", "variant"]].drop_duplicates().shape[0]
+        configurations = by_label(self.rows)[["dataset", "variant"]].drop_duplicates().shape[0]
         parts = [
             f"{jobs} jobs{f' ({failed} failed)' if failed else ''}: {configurations} configurations, "
             f"{self.rows['strategy'].nunique()} strategies, protocol {', '.join(sorted(set(self.rows['protocol'])))}",

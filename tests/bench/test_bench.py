@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -58,6 +59,19 @@ def test_a_row_a_fold_with_every_metric(run, table):
     assert {"recall[0]", "recall[1]", "brier[0]", "brier[1]", "classwise_ece", "balanced_accuracy"} <= set(frame)
     assert set(frame["ir"]) == {0.2}
     assert (frame["n_train"] + frame["n_test"] < 216).all()
+
+
+def test_a_table_by_another_path_is_the_same_dataset_in_results(run, table, tmp_path, monkeypatch):
+    path, _, options = table.partition(":")
+    monkeypatch.chdir(tmp_path)
+    run(strategies=["remix"])
+    results = run(datasets=[f"{Path(path).name}:{options}"], strategies=["remix", "baseline"])
+    assert set(results.frame()["dataset"]) == {"table.csv"}  # as it was asked for now
+    results = imbench.load(tmp_path / "store")
+    assert "2 jobs: 1 configurations, 2 strategies" in repr(results)
+    for name in (path, Path(path).name, f"./{Path(path).name}"):
+        assert len(results.predictions(f"{name}:{options}", "baseline")) == 2
+        assert len(results.predictions(f"{name}:{options}", "remix")) == 2
 
 
 def test_what_is_stored_equals_the_score_of_the_stored_predictions(run, table):

@@ -1,8 +1,10 @@
 """Everything a user can get wrong is found before any training, and a plan says what will be done."""
 
 import json
+import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from imbench.contract.errors import DataError, StoreError, UsageError
@@ -41,6 +43,41 @@ def test_a_wrapper_waits_to_be_asked(ask):
 def test_equal_specs_are_one_job(ask, table):
     made = ask(strategies=["remix", "remix:alpha=0.1"], datasets=[table, table + ",seed=0"])
     assert len(made.jobs) == 1
+
+
+def test_one_table_by_several_paths_is_one_job(ask, table, tmp_path, monkeypatch):
+    path, _, options = table.partition(":")
+    (tmp_path / "link.csv").symlink_to(path)
+    shutil.copy(path, tmp_path / "copy.csv")
+    monkeypatch.chdir(tmp_path)
+    names = [path, "table.csv", "./table.csv", "link.csv", "copy.csv"]
+    made = ask(strategies=["remix"], datasets=[f"{name}:{options}" for name in names])
+    assert len(made.jobs) == 1
+    assert made.coverage == "complete: 1 configurations"
+    assert made.notes[1:3] == [
+        f"{name}.csv holds the same data as table.csv: trained on once" for name in ("link", "copy")
+    ]
+
+
+def test_other_tables_of_one_file_name_are_other_jobs(ask, table, tmp_path):
+    path, _, options = table.partition(":")
+    (tmp_path / "other").mkdir()
+    pd.read_csv(path).iloc[1:].to_csv(tmp_path / "other" / "table.csv", index=False)
+    made = ask(strategies=["remix"], datasets=[table, f"{tmp_path}/other/table.csv:{options}"])
+    assert len({job.key for job in made.jobs}) == 2
+    assert made.coverage == "complete: 2 configurations"
+
+
+def test_a_dataset_named_twice_is_one_configuration(ask, table):
+    assert ask(datasets=[table, table]).coverage == "complete: 1 configurations"
+
+
+def test_columns_that_say_nothing_are_noted(ask, table, tmp_path):
+    path, _, options = table.partition(":")
+    pd.read_csv(path).assign(site=7, unit="cm").to_csv(tmp_path / "my.csv", index=False)
+    made = ask(datasets=[f"{tmp_path}/my.csv:{options}"])
+    assert "my.csv: 2 columns are constant and carry no information: site, unit" in made.notes
+    assert not any("constant" in note for note in ask().notes)
 
 
 def test_a_broken_plugin_stops_only_a_run_that_asks_for_it(ask, install):

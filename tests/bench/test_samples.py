@@ -12,6 +12,7 @@ import imbench
 from imbench.cli import main
 from imbench.contract.errors import UsageError
 from imbench.contract.records import Card, Dataset, Task, Variant
+from imbench.protocols import load_protocol
 from imbench.registry import Registry
 from imbench.study.report.figures.contact_sheet import Sheet, Strip, draw
 
@@ -54,6 +55,14 @@ def test_the_baseline_comes_first_and_shows_what_all_are_given(squares):
     np.testing.assert_array_equal(weighted.images, baseline.images)
     counts = np.array([7, 28, 35])  # of 200 rows half is trained on, and of that 70 %
     np.testing.assert_allclose(weighted.weights, (70 / (3 * counts))[baseline.labels.argmax(axis=1)], rtol=1e-5)
+
+
+@pytest.mark.parametrize("protocol", ["standard", "paper", "smoke", "standard:batch_size=16"])
+def test_batches_are_as_large_as_those_of_training(squares, protocol):
+    sheet = imbench.take_samples("squares", ["baseline"], protocol=protocol)
+    trained = load_protocol(protocol).for_dataset("squares", "multiclass", "image").batch_size
+    assert trained == (16 if "=" in protocol else 128)
+    assert f"mini-batches of {min(trained, 70)}" in sheet.title  # 70 rows are trained on
 
 
 def test_a_strategys_strip_does_not_depend_on_the_others(squares):

@@ -43,7 +43,10 @@ def test_list_of_something_else_names_what_there_is(imbench):
 
 KNOWN = {
     "remix:alpha=0.3": ("strategy", {"name": "remix:alpha=0.3", "parameters": {"alpha": 0.3}}),
-    "segment:ir=0.05": ("dataset", {"rows": 2310, "variant_counts": {"0": 1980, "1": 99}}),
+    "segment:ir=0.05": (
+        "dataset",
+        {"rows": 2310, "variant_counts": {"CEMENT+FOLIAGE+GRASS+PATH+SKY+WINDOW": 1980, "BRICKFACE": 99}},
+    ),
     "optdigits:task=multiclass,ir=0.1": ("dataset", {"variant": "optdigits:task=multiclass,ir=0.1"}),
     "tabular": ("suite", {"name": "tabular"}),
     "gmean": ("metric", {"better": "higher"}),
@@ -64,6 +67,21 @@ def test_info_tells_what_is_known_of_any_name(name, kind, facts, imbench):
 def test_info_tells_of_a_table_of_ones_own(imbench, table):
     told = json.loads(imbench("info", table, "--json").out)
     assert told["class_counts"] == {"no": 160, "yes": 40}
+
+
+def test_info_names_classes_wherever_it_counts_them(imbench, tmp_path):
+    rows = [f"{i},7,{label}" for i, label in enumerate(["a"] * 30 + ["b"] * 20 + ["a+b"] * 10)]
+    (tmp_path / "t.csv").write_text("\n".join(["f,same,y", *rows]))
+    counts = {
+        spec: json.loads(imbench("info", spec, "--json").out)["variant_counts"]
+        for spec in ("t.csv:target=y", "t.csv:target=y,minority=b", "t.csv:target=y,minority=a+b")
+    }
+    assert list(counts.values()) == [
+        {"a": 30, "a+b": 10, "b": 20},
+        {"a+a+b": 40, "b": 20},
+        {"a+b (class 0)": 50, "a+b (class 1)": 10},
+    ]
+    assert "constant columns  same" in imbench("info", "t.csv:target=y").out
 
 
 def test_every_installed_name_has_info(imbench):

@@ -101,6 +101,14 @@ def test_jobs_without_a_partner_are_listed(tmp_path):
     assert [(store, dataset) for store, dataset, _ in unpaired] == [("A", "b"), ("B", "a")]
 
 
+def test_a_table_by_two_paths_is_one_dataset(tmp_path):
+    a = rows_of(tmp_path / "a", (job("/mine/t.csv", data="one"), 1.0, 0), (job("only.csv", data="two"), 1.0, 0))
+    b = rows_of(tmp_path / "b", (job("../yours/t.csv", data="one"), 1.0, 0))
+    found = compare(a, b)
+    assert set(found.table["dataset"]) == {"t.csv"}
+    assert [u.dataset for u in found.unpaired] == ["only.csv"]
+
+
 def test_folds_of_other_rows_are_no_pairs(tmp_path):
     a = rows_of(tmp_path / "a", (job("a"), 1.0, 0))
     b = rows_of(tmp_path / "b", (job("a"), 1.0, 5))

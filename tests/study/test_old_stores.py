@@ -13,7 +13,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from imbench.contract.protocol import Protocol
-from imbench.contract.records import Job, Variant
+from imbench.contract.records import NUMBERS_VERSION, Job, Variant
 from imbench.study.leaderboard import leaderboards
 from imbench.study.merge import merge
 from imbench.study.metrics import score
@@ -73,11 +73,18 @@ def test_a_report_of_the_first_schema_ranks_its_three_strategies(old, tmp_path):
     assert all(path.stat().st_size for path in write_report(results, tmp_path / "report"))
 
 
-def test_the_key_of_a_job_is_what_it_was_in_the_first_schema(old):
+@pytest.fixture
+def _numbers_of_version_1(monkeypatch):
+    monkeypatch.setattr("imbench.contract.records.NUMBERS_VERSION", 1)
+    monkeypatch.setattr("imbench.study.rows.NUMBERS_VERSION", 1)
+
+
+@pytest.mark.usefixtures("_numbers_of_version_1")
+def test_the_version_of_the_numbers_is_all_that_changed_of_a_jobs_key_since_the_first_schema(old):
     row = load(old).rows.query("strategy == 'remix' and dataset == 'ecoli'").iloc[0]
     protocol = Protocol.from_mapping("smoke", json.loads(row["protocol_fields"]))
     job = Job(Variant("ecoli"), "remix", "remix", "1", {"alpha": 0.1}, protocol, row["data_hash"])
-    assert (old / "jobs" / f"{job.key}.parquet").exists(), "a finished store stays finished"
+    assert (old / "jobs" / f"{job.key}.parquet").exists()
 
 
 def test_decision_rules_are_derived_from_the_predictions(old):
@@ -112,14 +119,25 @@ def test_columns_that_need_nothing_derived_derive_nothing(old):
     assert not (old / "derived").exists()
 
 
-def test_old_and_new_rows_stand_in_one_leaderboard(old):
-    store = Store.open(old)
+def with_a_new_job(store):
+    """The rows of the store after one more job of today."""
     row = store.frame().query("strategy == 'remix' and dataset == 'ecoli'").iloc[0]
     protocol = Protocol.from_mapping("smoke", json.loads(row["protocol_fields"]))
     new = Job(Variant("ecoli"), "mixup", "mixup", "1", {"alpha": 0.1}, protocol, row["data_hash"])
-    predictions = store.predictions(row["key"])
-    store.write(new, predictions, {"ir": row["ir"]})
-    frame = store.frame()
+    store.write(new, store.predictions(row["key"]), {"ir": row["ir"]})
+    return store.frame()
+
+
+def test_numbers_of_two_versions_are_not_ranked_together(old):
+    frame = with_a_new_job(Store.open(old))
+    assert set(frame["numbers"]) == {1, NUMBERS_VERSION}
+    board = leaderboards(frame.assign(protocol="smoke"), ["gmean"])[0]
+    assert set(board.table["strategy"]) == {"mixup"}
+
+
+@pytest.mark.usefixtures("_numbers_of_version_1")
+def test_old_and_new_rows_stand_in_one_leaderboard(old):
+    frame = with_a_new_job(Store.open(old))
     assert set(frame["schema"]) == {1, ROWS_SCHEMA}
     board = leaderboards(frame.assign(protocol="smoke"), ["gmean"])[0]
     assert set(board.table["strategy"]) == {"baseline", "cost-adjusted", "mixup", "remix"}

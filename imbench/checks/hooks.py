@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from imbench.checks.global_state import same_globals
-from imbench.checks.made import COUNTS, NETS, Case, in_last_epoch, made
+from imbench.checks.made import COUNTS, NETS, Case, made
 from imbench.checks.outputs import RecordedNet, far, forwarded, logits_of, own_forward, own_loss, parameters
 from imbench.checks.result import require
 from imbench.contract.batch import Batch
@@ -31,7 +31,6 @@ def loss_sound(strategy: BatchStrategy) -> str:
     absent = made(strategy, (20, 0, 7), training=(200, 0, 70))
     cases = [("", made(strategy, stack=stack), 3.0) for stack in ((), (NETS,))]
     cases += [("at certainty ", made(strategy), 200.0), ("without training rows of a class ", absent, 3.0)]
-    cases += [("in the last epoch ", in_last_epoch(made(strategy)), 3.0)]
     for where, case, scale in cases:
         logits = logits_of(case, scale).requires_grad_()
         with same_globals():
@@ -125,7 +124,7 @@ def class_share(strategy: BatchStrategy) -> str:
         return "none stated"
     told = []
     cases = [made(strategy, counts) for counts in (COUNTS, (16, 0, 1), (9, 0, 0), (5, 3, 2))]
-    for case in (*cases, in_last_epoch(cases[0])):
+    for case in cases:
         share = strategy.class_share(case.batch, case.info)
         if share is None:
             continue

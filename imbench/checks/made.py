@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +20,8 @@ from imbench.contract.strategy import BatchStrategy, TrainingInfo
 FEATURES = {"tabular": (5,), "image": (3, 8, 8)}
 COUNTS = (20, 7, 5)  # rows of each class in a batch
 NETS, STEPS = 3, 2
+EPOCHS = 10
+_epoch = ContextVar("epoch", default=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,13 +101,18 @@ def made(
     class_counts = class_counts.reshape(*class_counts.shape[:-1], *[1] * (len(stack) - 1), len(counts))
     y = torch.nn.functional.one_hot(torch.as_tensor(labels), len(counts))
     kinds = ("numeric",) * features[0] if modality == "tabular" else ()
-    info = TrainingInfo(torch.as_tensor(class_counts, dtype=torch.float32), modality, kinds, 0, 10)
+    info = TrainingInfo(torch.as_tensor(class_counts, dtype=torch.float32), modality, kinds, _epoch.get(), EPOCHS)
     return Case(Batch(torch.as_tensor(x, dtype=dtype), y.to(dtype)), info, tuple(range(stack[0] if stack else 1)))
 
 
-def in_last_epoch(case: Case) -> Case:
-    """The same batch in the last epoch; without this, in the first."""
-    return replace(case, info=replace(case.info, epoch=case.info.epochs - 1))
+@contextmanager
+def in_epoch(epoch: int) -> Iterator[None]:
+    """Meanwhile `made` makes batches of this epoch of `EPOCHS`; otherwise of the first, 0."""
+    token = _epoch.set(epoch)
+    try:
+        yield
+    finally:
+        _epoch.reset(token)
 
 
 def copied(batch: Batch) -> Batch:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,9 @@ from imbench.contract.strategy import BatchStrategy
 
 # How far a net alone may be from the same net in a stack: the rounding of sums in another order.
 ROUNDING = 1e-5
+
+# Epochs of a training long enough to have a phase that is short.
+LONG = 1000
 
 
 def input_unmutated(strategy: BatchStrategy) -> str:
@@ -85,6 +90,29 @@ def slice_alone(strategy: BatchStrategy) -> str:
             f"{name} of a single batch is not what it is in a stack of one; leave leading axes alone",
         )
     return f"stacks (), ({NETS},), ({NETS}, {STEPS})"
+
+
+def schedule_stated(strategy: BatchStrategy) -> str:
+    """What depends on info.epoch is stated by `scheduled = True`, so that its nets train all epochs."""
+    case = made(strategy, stack=(NETS,))
+    _repeatable(strategy, case)
+    if strategy.scheduled:
+        return "scheduled: trains all epochs"
+    first = _in_epoch(strategy, case, 0)
+    for epoch in (*range(LONG // 10, LONG, LONG // 10), LONG - 1):
+        names = different(first, _in_epoch(strategy, case, epoch))
+        require(
+            not names,
+            f"{names} are others in epoch {epoch + 1} of {LONG} than in the first; state scheduled: ClassVar[bool] = "
+            "True, or nets may end before that epoch, and raise version",
+        )
+    return f"the same in every epoch of {LONG}"
+
+
+def _in_epoch(strategy: BatchStrategy, case: Case, epoch: int) -> dict[str, Tensor]:
+    case = replace(case, info=replace(case.info, epoch=epoch, epochs=LONG))
+    share = strategy.class_share(case.batch, case.info)
+    return _computed(strategy, case) | ({} if share is None else {"class_share": share})
 
 
 def _computed(strategy: BatchStrategy, case: Case, other: str | None = None) -> dict[str, Tensor]:

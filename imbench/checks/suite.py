@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from imbench.checks import batches, hooks, randomness, values
-from imbench.checks.result import Check, CheckResult, NotJudgedError, require, sentence
+from imbench.checks.made import EPOCHS, in_epoch
+from imbench.checks.result import Check, CheckResult, NotJudgedError, ViolationError, require, sentence
 from imbench.contract.strategy import BatchStrategy
 from imbench.registry import Registry
 
@@ -32,6 +33,7 @@ CHECKS: dict[str, Check] = {
         randomness.same_noise_same_batch,
         randomness.global_generators_untouched,
         randomness.slice_alone,
+        randomness.schedule_stated,
         batches.absent_class,
         batches.single_class,
         batches.one_or_two_rows,
@@ -81,7 +83,7 @@ def check_property(strategy: BatchStrategy, name: str) -> CheckResult:
     """Hold a strategy against one property of `CHECKS`."""
     check = CHECKS[name]
     try:
-        outcome, detail = "passed", check(strategy)
+        outcome, detail = "passed", _in_every_phase(check, strategy)
     except NotJudgedError as error:
         outcome, detail = "not judged", str(error)
     except Exception as error:  # a stranger's code: whatever it raises is what is wrong with it
@@ -92,6 +94,18 @@ def check_property(strategy: BatchStrategy, name: str) -> CheckResult:
     holds = outcome == "passed"
     advice = "; the property holds: delete the exemption" if holds else ""
     return CheckResult(name, sentence(check), "exempt", reason + advice, obsolete=holds)
+
+
+def _in_every_phase(check: Check, strategy: BatchStrategy) -> str:
+    """Hold it in the first epoch; if it states a schedule, in a middle and in the last one too."""
+    detail = check(strategy)
+    for epoch in (EPOCHS // 2, EPOCHS - 1) if strategy.scheduled else ():
+        with in_epoch(epoch):
+            try:
+                check(strategy)
+            except ViolationError as error:
+                raise ViolationError(f"in epoch {epoch + 1} of {EPOCHS}: {error}") from error
+    return detail
 
 
 def as_strategy(strategy: BatchStrategy | str) -> BatchStrategy:

@@ -84,6 +84,7 @@ def _strategy(registry: Registry, spec: str) -> Facts:
         "object": entry.value,
         "parameters": strategy.params,
         "modalities": list(strategy.modalities),
+        **({"scheduled": "trains all epochs"} if strategy.scheduled else {}),
         "exemptions": dict(strategy.exemptions),
         "about": inspect.getdoc(type(strategy)) or "",
     }

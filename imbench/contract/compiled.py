@@ -11,15 +11,19 @@ from typing import Any
 import numba
 
 
-def compiled(signature: str, fastmath: set[str]) -> Callable[[Callable[..., Any]], Any]:
+def compiled(signature: str, *, fused: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Compile at import, kept on disk for the next process where a place for it can be written.
+
+    ``fused`` lets a product and the sum it goes into be rounded once, where the processor can. No other liberty is to
+    be had: whoever may reorder sums also cancels what was added to round a number, on some processors and not on others
+    (docs/decisions/0001).
 
     Numba's cache notices changes of the file that a compiled function is written in, and of no other: what it calls
     must be there too.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        options = {"error_model": "numpy", "fastmath": fastmath}
+        options = {"error_model": "numpy", "fastmath": {"contract"} if fused else False}
         try:
             return numba.njit(signature, cache=True, **options)(function)
         except RuntimeError:  # no folder for the cache: neither the package's nor the user's is writable

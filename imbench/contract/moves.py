@@ -1,7 +1,7 @@
 """What is done to every row of every batch, in one pass over memory: compiled for the CPU.
 
 A chain of PyTorch's operations writes and reads the rows of a block once for each of them, which costs more than the
-arithmetic: these functions do the same to the same bits (tests/contract/test_moves.py). `moves_for` says whether they
+arithmetic: these functions do the same to the same bits (tests/contract/test_rows.py). `moves_for` says whether they
 apply; elsewhere PyTorch does it, on any device and in any precision.
 """
 
@@ -15,11 +15,8 @@ import numpy as np
 
 from imbench.contract.compiled import compiled
 
-# A product and a sum in one rounding, as PyTorch's `lerp` has them.
-_CONTRACT = {"contract"}
 
-
-@compiled("void(float32[:,:,::1], int64[:,::1], int64[:,::1], float32[:,::1], float32[:,:,::1])", _CONTRACT)
+@compiled("void(float32[:,:,::1], int64[:,::1], int64[:,::1], float32[:,::1], float32[:,:,::1])", fused=True)
 def between(values: Any, first: Any, second: Any, share: Any, result: Any) -> None:
     """Rows at ``share`` of the way from row ``first`` to row ``second`` of the same batch, as `torch.lerp` counts.
 
@@ -41,9 +38,7 @@ def between(values: Any, first: Any, second: Any, share: Any, result: Any) -> No
                     result[i, row, j] = values[i, b, j] + way * (values[i, b, j] - values[i, a, j])
 
 
-@compiled(
-    "void(float32[:,::1], int64[:,::1], float32[:,::1], float32[:,::1], float32, boolean, float32[:,:,::1])", set()
-)
+@compiled("void(float32[:,::1], int64[:,::1], float32[:,::1], float32[:,::1], float32, boolean, float32[:,:,::1])")
 def scaled(table: Any, numbers: Any, center: Any, scale: Any, clip: Any, has_missing: Any, result: Any) -> None:
     """Rows of a table as nets see them: ``clip((x - center) * scale)``, missing values 0.
 
@@ -64,7 +59,7 @@ def scaled(table: Any, numbers: Any, center: Any, scale: Any, clip: Any, has_mis
                 result[i, row, j] = -clip if value < -clip else value
 
 
-@compiled("void(float32[:,:,::1], float32[:,::1], float32[:,::1], int64[:,::1])", set())
+@compiled("void(float32[:,:,::1], float32[:,::1], float32[:,::1], int64[:,::1])")
 def balanced(y: Any, class_luck: Any, row_luck: Any, rows: Any) -> None:
     """The draw that `imbench.contract.noise.Noise.balanced` describes.
 

@@ -66,6 +66,8 @@ class BatchStrategy(ABC):
     `modalities` are the kinds of data it can serve; a run that pairs it with another is refused before any work.
     `exemptions` names the properties of `imbench.checks` that do not hold for it, each with the reason.
     `unasked` is whether a run that names no strategies trains it; a wrapper, which is many of them, waits to be asked.
+    `scheduled` is whether what it does depends on ``info.epoch``; its nets then train all epochs of the protocol, also
+    where those of others may end early. A wrapper takes it over from what it wraps.
     """
 
     name: ClassVar[str]
@@ -73,6 +75,7 @@ class BatchStrategy(ABC):
     modalities: ClassVar[tuple[str, ...]] = ("tabular", "image")
     exemptions: ClassVar[Mapping[str, str]] = {}
     unasked: ClassVar[bool] = True
+    scheduled: ClassVar[bool] = False
 
     @abstractmethod
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:

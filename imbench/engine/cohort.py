@@ -100,7 +100,8 @@ class Cohort:
         self.batches = Batches(table, dataset, self.folds, self.preprocessing, *batching)
         self.architecture = architecture_of(dataset.x.shape[1:], dataset.classes, self.protocol)
         self._keys = [(*dataset.stream_key, fold.repeat, fold.fold) for fold in self.folds]
-        self.schedule = Schedule(len(self.folds), self.protocol, self.batches.steps + bool(self.batches.last))
+        steps = self.batches.steps + bool(self.batches.last)
+        self.schedule = Schedule(len(self.folds), self.protocol, steps, may_end=not self.strategy.scheduled)
         self.streams = [stream("strategy", *key, self.strategy.name) for key in self._keys]
         self.counts = np.stack([np.bincount(dataset.y[f.train], minlength=dataset.classes) for f in self.folds])
         self.exposure = ExposureMeter(self.counts, self.strategy, table.x.device)

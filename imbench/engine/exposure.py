@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,8 +12,8 @@ from imbench.contract.batch import Batch
 from imbench.contract.records import Exposure
 from imbench.contract.strategy import BatchStrategy
 
-# A recipe does early what it does late, so the first epochs stand for all; that keeps the cost below 1 % of training
-# Musk's nets under the paper's 500 epochs (docs/store.md). Looking at features costs more than looking at labels.
+# A recipe without a schedule does early what it does late, so the first epochs stand for all; that keeps the cost below
+# 1 % of training Musk's nets under the paper's 500 epochs (docs/store.md). Features cost more to look at than labels.
 LABEL_EPOCHS, FEATURE_EPOCHS, FEATURES = 50, 10, 16
 
 _SOFT, _MADE, _LOSS, _FORWARD = "soft labels", "rows made up", "a loss of its own", "a forward pass of its own"
@@ -20,9 +22,9 @@ _SOFT, _MADE, _LOSS, _FORWARD = "soft labels", "rows made up", "a loss of its ow
 class ExposureMeter:
     """Sums over the batches of some nets, from which `Exposure` follows.
 
-    Labels are looked at in every batch of the first `LABEL_EPOCHS` epochs, features in those of the first
-    `FEATURE_EPOCHS`: a row that the batch did not hold before the strategy was made up. At most `FEATURES` features
-    are looked at, spread evenly over all.
+    Labels are looked at in every batch of the first `LABEL_EPOCHS` epochs, or of all where the strategy is scheduled,
+    features in those of the first `FEATURE_EPOCHS`: a row that the batch did not hold before the strategy was made up.
+    At most `FEATURES` features are looked at, spread evenly over all.
 
     Parameters
     ----------
@@ -37,6 +39,7 @@ class ExposureMeter:
         self._batches = torch.zeros(nets, dtype=torch.float64, device=device)
         self._empty, self._before, self._after, self._fallback = (self._batches.clone() for _ in range(4))
         self._says_fallback = False
+        self._label_epochs = math.inf if strategy.scheduled else LABEL_EPOCHS
         self._mass = torch.zeros(nets, classes, dtype=torch.float64, device=device)
         self._soft, self._made = (torch.zeros(nets, dtype=torch.bool, device=device) for _ in range(2))
         own = {_LOSS: strategy.overrides("loss"), _FORWARD: strategy.overrides("forward")}
@@ -47,7 +50,7 @@ class ExposureMeter:
 
         ``nets`` are the positions of these nets among all; epochs count from 0.
         """
-        if epoch >= LABEL_EPOCHS:
+        if epoch >= self._label_epochs:
             return
         at = torch.as_tensor(nets, device=self._rarest.device)
         before = raw.y.sum(dim=-2)  # (nets, steps, classes)

@@ -22,12 +22,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import llvmlite.binding
 import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from imbench.contract.compiled import compiled
@@ -35,8 +35,9 @@ from imbench.contract.compiled import compiled
 # Height and width of a convolution's window, and of a pool's.
 WINDOW, POOL = 3, 2
 LANES = 16
-# 32 registers of 16 floats hold 24 sums; 16 of 8 floats, 8.
-_WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
+# 32 registers of 16 floats hold 24 sums; 16 of 8 floats, 8. Asked of Numba, which may be told to compile for another
+# processor than this one, and keeps on disk the code for each apart.
+_WIDE = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2].split(",")
 # Output channels of a tile are so many vectors, and its pooled places so many at most.
 VECTORS, PLACES = (2, 3) if _WIDE else (1, 1)
 PANEL = VECTORS * LANES
@@ -47,7 +48,6 @@ TOGETHER = 8 if _WIDE else 2
 # pooled height and width of what leaves, and a window's side.
 INPUTS, HEIGHT, WIDTH, OUTPUTS, DOWN, ACROSS, SIDE = range(7)
 
-_FASTMATH = {"contract", "arcp", "nsz", "reassoc", "afn"}
 _INDEX = ir.IntType(64)
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _CODES = ir.VectorType(ir.IntType(8), LANES)
@@ -258,7 +258,7 @@ def _convolve(x, x_at, w, b, h, codes, h_at, plan):  # type: ignore[no-untyped-d
 @compiled(
     "void(float32[:,:,::1], float32[:,::1], float32[::1], float32[::1], float32[::1], float32[::1], float32[:,::1], "
     "uint8[:,::1], float32[:,:,::1], uint8[:,:,::1], int64[:,::1])",
-    _FASTMATH,
+    fused=True,
 )
 def forward(images, x, w1, b1, w2, b2, hidden, hidden_codes, pooled, codes, plan):  # type: ignore[no-untyped-def]
     """Both convolutions of a batch, with their pools and ReLUs.
@@ -294,7 +294,7 @@ def forward(images, x, w1, b1, w2, b2, hidden, hidden_codes, pooled, codes, plan
 @compiled(
     "void(float32[:,:,::1], float32[:,:,::1], uint8[:,:,::1], float32[:,::1], uint8[:,::1], float32[:,::1], "
     "float32[:,:,::1], float32[:,:,::1], float32[::1], float32[:,:,::1], float32[::1], float32[::1], int64[:,::1])",
-    _FASTMATH,
+    fused=True,
 )
 def backward(delta, pooled, codes, hidden, hidden_codes, x, w2, dw1, db1, dw2, db2, back, plan):  # type: ignore[no-untyped-def]
     """The gradients of both convolutions of a batch.

@@ -42,7 +42,6 @@ WIDTH, PADDED, INPUT, WEIGHTS, MASK, DELTA, MIXED = range(7)
 # Entries of the settings of a call.
 RATE, DECAY1, DECAY2, EPSILON, KEEP_SCALE = range(5)
 
-_FASTMATH = {"contract", "arcp", "nsz", "reassoc", "afn"}
 _FLOATS, _INTS = ir.VectorType(ir.FloatType(), PANEL), ir.VectorType(ir.IntType(32), PANEL)
 _INDEX = ir.IntType(64)
 # A compiled loss: (logits, labels with weights after them, delta, constants, rows, scale) -> sum of the rows' losses.
@@ -634,7 +633,7 @@ _MIX = "int64[::1], int32[:,::1], float32[::1]"  # mix_at, partners, share
 @compiled(
     f"float64(float32[:,:,::1], float32[:,:,::1], float32[:,::1], {_STATE}, uint32[::1], int64, {_MIX}, int64, "
     "float32[::1])",
-    _FASTMATH,
+    fused=True,
 )
 def train_steps(  # type: ignore[no-untyped-def]
     x, y, weight, p, m, v, s, plan, settings, draws, done, mix_at, partners, share, loss, constants
@@ -666,7 +665,7 @@ def train_steps(  # type: ignore[no-untyped-def]
 @compiled(
     "void(float32[:,::1], float32[::1], float32[::1], int64[:,::1], float64[::1], uint32[::1], int64, int64, "
     "int32[::1], float32, float32[:,::1])",
-    _FASTMATH,
+    fused=True,
 )
 def forward_step(x, p, s, plan, settings, draws, step, mix_at, partners, share, logits):  # type: ignore[no-untyped-def]
     """``logits`` (batch, classes) of step number ``step`` of a block, dropout applied, rows mixed before a layer."""
@@ -678,7 +677,7 @@ def forward_step(x, p, s, plan, settings, draws, step, mix_at, partners, share, 
             logits[row, c] = s[plan[-1, INPUT] + (q * (classes + 1) + c) * PANEL + lane]
 
 
-@compiled(f"void(float32[:,::1], {_STATE}, int64, int64, int32[::1], float32)", _FASTMATH)
+@compiled(f"void(float32[:,::1], {_STATE}, int64, int64, int32[::1], float32)", fused=True)
 def backward_step(delta, p, m, v, s, plan, settings, done, mix_at, partners, share):  # type: ignore[no-untyped-def]
     """Finish the step that `forward_step` began, from the loss's gradient on the logits, ``(batch, classes)``."""
     size, classes = delta.shape

@@ -17,6 +17,7 @@ class Schedule:
     nets : how many nets
     protocol : its ``schedule``, ``plateau_*``, ``learning_rate*`` and ``patience`` fields
     steps : gradient steps of an epoch, which patience is counted in
+    may_end : whether nets may end before the protocol's last epoch; those of a scheduled strategy may not
 
     Attributes
     ----------
@@ -25,8 +26,9 @@ class Schedule:
     ended : ``(nets,)`` whether a net has trained enough
     """
 
-    def __init__(self, nets: int, protocol: Protocol, steps: int) -> None:
+    def __init__(self, nets: int, protocol: Protocol, steps: int, *, may_end: bool = True) -> None:
         self.protocol, self.steps = protocol, steps
+        self._patience = protocol.patience if may_end else None
         self.rates = np.full(nets, protocol.learning_rate)
         self.floor_epoch = np.zeros(nets, int)
         self.ended = np.zeros(nets, bool)
@@ -46,8 +48,8 @@ class Schedule:
         self._best = np.where(improved, losses, self._best)
         at_floor = self.rates <= protocol.learning_rate_floor
         self._idle_at_floor = np.where(at_floor & ~improved, self._idle_at_floor + self.steps, 0)
-        if protocol.patience is not None:
-            self.ended |= self._idle_at_floor >= protocol.patience
+        if self._patience is not None:
+            self.ended |= self._idle_at_floor >= self._patience
         _RATES[protocol.schedule](self, improved)
         arrived = (self.rates <= protocol.learning_rate_floor) & (self.floor_epoch == 0)
         self.floor_epoch = np.where(arrived, self._epoch + 1, self.floor_epoch)

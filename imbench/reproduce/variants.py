@@ -115,6 +115,7 @@ class KerasLoss(BatchStrategy):
         object.__setattr__(self, "version", f"{type(self).version}+{self.inner.name}@{self.inner.version}")
         object.__setattr__(self, "modalities", self.inner.modalities)
         object.__setattr__(self, "exemptions", {**self.inner.exemptions})
+        object.__setattr__(self, "scheduled", self.inner.scheduled)
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """The inner strategy's."""

@@ -15,7 +15,7 @@ import numpy as np
 from imbench.contract.compiled import compiled
 
 
-@compiled("void(float32[:,:,:,::1], float32[:,::1], boolean, float32[:,:,:,::1])", set())
+@compiled("void(float32[:,:,:,::1], float32[:,::1], boolean, float32[:,:,:,::1])")
 def moved(images: Any, moves: Any, reflect: Any, result: Any) -> None:
     """Every image turned and shifted, bilinear.
 

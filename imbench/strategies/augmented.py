@@ -63,6 +63,7 @@ class Augmented(BatchStrategy):
         # Stored results are those of this inner recipe, as it is now; and what it cannot do, it cannot do wrapped.
         object.__setattr__(self, "version", f"{type(self).version}+{self.inner.name}@{self.inner.version}")
         object.__setattr__(self, "exemptions", {**self.inner.exemptions})
+        object.__setattr__(self, "scheduled", self.inner.scheduled)
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """The inner strategy's batch, every row augmented by itself."""

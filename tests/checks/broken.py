@@ -72,6 +72,14 @@ class NegativeLabels(Sound):
 
 
 @broken
+class NegativeLabelsLate(NegativeLabels):
+    scheduled: ClassVar = True
+
+    def rebalance(self, batch, info, noise):
+        return super().rebalance(batch, info, noise) if info.epoch == info.epochs - 1 else batch
+
+
+@broken
 class NegativeWeights(Sound):
     def rebalance(self, batch, info, noise):
         return batch.weighted(1 - 3 * batch.y[..., 0])
@@ -148,6 +156,25 @@ class FirstNetsStream(Sound):
 class OneBatchApart(Sound):
     def rebalance(self, batch, info, noise):
         return batch if batch.stack else replace(batch, x=batch.x + 1)
+
+
+@broken
+class WeighsLate(Sound):
+    def rebalance(self, batch, info, noise):
+        return batch.weighted(1 + batch.y[..., 0]) if info.epoch >= 0.8 * info.epochs else batch
+
+
+@broken
+class FailsLate(Sound):
+    def rebalance(self, batch, info, noise):
+        assert info.epoch < info.epochs - 1
+        return batch
+
+
+@broken
+class LossOfTheEpoch(Sound):
+    def loss(self, logits, y, info):
+        return (1 + info.epoch / info.epochs) * super().loss(logits, y, info)
 
 
 @broken
@@ -392,12 +419,13 @@ BROKEN = {
     "shapes_kept": (OneRowLess,),
     "dtypes_kept": (AlwaysSingle,),
     "devices_kept": (OnTheDefaultDevice, WeightOnTheDefaultDevice),
-    "labels_are_shares": (LabelsOfLess, NegativeLabels),
+    "labels_are_shares": (LabelsOfLess, NegativeLabels, NegativeLabelsLate),
     "weights_sound": (NegativeWeights,),
     "input_unmutated": (InPlace, CountsInPlace),
     "same_noise_same_batch": (OfItsOwnMood, OfFreshEntropy),
     "global_generators_untouched": (DrawsFromTorch, DrawsFromNumpy, DrawsFromRandom, ReadsAndPutsBack),
     "slice_alone": (OverTheStack, FirstNetsStream, OneBatchApart),
+    "schedule_stated": (WeighsLate, FailsLate, LossOfTheEpoch),
     "absent_class": (Smoothing, InverseCounts),
     "single_class": (NeedsTwoClasses,),
     "one_or_two_rows": (NeedsTwoRows,),

@@ -146,6 +146,18 @@ def test_only_the_first_epochs_are_looked_at():
     assert found.exposure.before == pytest.approx(np.mean(first))
 
 
+@dataclasses.dataclass(frozen=True)
+class WatchedToTheEnd(Watched):
+    scheduled: ClassVar[bool] = True
+
+
+def test_of_a_scheduled_strategy_all_epochs_are_looked_at():
+    watched = WatchedToTheEnd(Baseline())
+    found = trained(watched, protocol=dataclasses.replace(PROTOCOL, epochs=LABEL_EPOCHS + 2))
+    every = [float(raw.y[0, step, :, 1].sum()) for raw, _ in watched.seen for step in range(raw.stack[1])]
+    assert found.exposure.before == pytest.approx(np.mean(every))
+
+
 def test_measuring_leaves_the_batches_as_they_are():
     y = torch.eye(2)[torch.tensor([0, 1, 0])].expand(1, 2, 3, 2).contiguous()
     raw = Batch(torch.rand(1, 2, 3, 4), y)

@@ -210,7 +210,7 @@ def test_another_device_is_refused():
 
 def test_where_no_folder_can_hold_the_cache_it_compiles_all_the_same(monkeypatch):
     monkeypatch.setattr("numba.core.caching.CompileResultCacheImpl._locator_classes", [])
-    double = kernel.compiled("float32(float32)", set())(lambda x: x + x)
+    double = kernel.compiled("float32(float32)", fused=False)(lambda x: x + x)
     assert double(np.float32(2)) == 4
 
 

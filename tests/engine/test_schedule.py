@@ -1,4 +1,7 @@
-"""The plateau rule against torch's and a plain loop; each net for itself."""
+"""The plateau rule against torch's and a plain loop; each net for itself; and who ends early."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -8,6 +11,11 @@ from hypothesis import strategies as st
 
 from imbench.contract.protocol import Protocol
 from imbench.engine.schedule import Schedule
+from imbench.engine.train import train
+from imbench.strategies.augmented import Augmented
+from tests.engine.made import fit, make_dataset, make_folds
+from tests.engine.test_images import PIXELS, make_images
+from tests.engine.test_train import ByStages, Plain
 
 LOSSES = st.lists(st.lists(st.sampled_from([0.5, 0.49995, 0.4998, 0.4, 0.3]), min_size=3, max_size=3), max_size=60)
 
@@ -122,3 +130,36 @@ def test_constant_stays():
     for _ in range(30):
         schedule.step(np.ones(2))
     assert (schedule.rates == 1e-3).all()
+
+
+@dataclass(frozen=True)
+class Scheduled(Plain):
+    scheduled: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class ScheduledByStages(ByStages):
+    scheduled: ClassVar[bool] = True
+
+
+@pytest.mark.parametrize(("usual", "scheduled"), [(Plain(), Scheduled()), (ByStages(), ScheduledByStages())])
+@pytest.mark.parametrize("modality", ["tabular", "image"])
+def test_a_scheduled_strategy_trains_all_epochs_where_others_end(usual, scheduled, modality):
+    dataset = make_dataset() if modality == "tabular" else make_images()
+    folds = make_folds(dataset, count=2)
+    fitted = [PIXELS if modality == "image" else fit(dataset, fold) for fold in folds]
+    early = Protocol(epochs=6, batch_size=16, patience=1, plateau_patience=1, plateau_min_delta=1.0)
+    early = replace(early, learning_rate_floor=early.learning_rate)  # at its floor from the beginning
+    ended = train(dataset, folds, fitted, usual, early)
+    never = train(dataset, folds, fitted, usual, replace(early, patience=None))
+    whole = train(dataset, folds, fitted, scheduled, early)
+    assert {p.epochs for p in ended} == {2}
+    assert {p.epochs for p in whole} == {6}
+    assert {p.steps for p in whole} == {p.steps for p in never}
+    for ours, theirs in zip(whole, never, strict=True):
+        assert np.array_equal(ours.test.proba, theirs.test.proba)
+
+
+def test_a_wrapper_is_scheduled_as_what_it_wraps_is():
+    assert Augmented(Scheduled()).scheduled
+    assert not Augmented(Plain()).scheduled

@@ -47,6 +47,25 @@ def test_late_weights_change_what_is_learnt(results):
     assert late != ldam
 
 
+def test_deferred_weights_set_in_where_other_nets_end_early(results):
+    # At its floor from the beginning, and never better by as much.
+    protocol = (
+        "standard:epochs=10,repeats=1,patience=1,learning_rate=0.01,learning_rate_floor=0.01,plateau_min_delta=1.0"
+    )
+    table = results.store.parent / "table.csv"
+    found = imbench.run(
+        datasets=[f"{table}:target=kind"],
+        strategies=["ldam", "ldam-drw", "progressive-sampling"],
+        protocol=protocol,
+        store=results.store.parent / "early",
+        jobs=1,
+    )
+    by = dict(list(found.frame().groupby("strategy")))
+    assert by["ldam"]["epochs"].max() < 10
+    assert set(by["ldam-drw"]["epochs"]) == set(by["progressive-sampling"]["epochs"]) == {10}
+    assert by["ldam-drw"]["log_loss"].tolist() != by["ldam"]["log_loss"].tolist()
+
+
 @pytest.mark.parametrize("strategy", EVERY, ids=lambda s: s.spec)
 def test_fused_engine_takes_all(strategy):
     assert engine_for(strategy, torch.device("cpu")) is FusedNets

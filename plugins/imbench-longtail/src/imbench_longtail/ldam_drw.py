@@ -22,11 +22,8 @@ class LDAMDRW(BatchStrategy):
     Loss", NeurIPS 2019, Algorithm 1 (deferred re-weighting). The margins are those of `LDAM` (Section 3.2), the weights
     those of `ClassBalancedLoss`, as in the authors' code.
 
-    NOTE: `deferral` is a share of the most epochs the protocol allows; the authors defer for 160 of 200. Where nets may
-    end before, weights can come late or never: under ``standard`` a net ends after 5,000 gradient steps at the
-    learning-rate floor without progress, which is after 32 % of the 500 epochs on coil2000, 53 to 60 % on
-    epileptic_seizure, 65 to 80 % on musk2, 77 to 79 % on landsat_satellite (all binary; measured for the built-in
-    strategies). There LDAM-DRW with the default is LDAM; use the protocol ``paper``, or a smaller deferral.
+    NOTE: `deferral` is a share of the protocol's epochs; the authors defer for 160 of 200. Nets train all of them, also
+    under a protocol that ends those of other strategies early (`scheduled`).
     NOTE: the authors lower the learning rate by 100 where the weights set in; here the protocol's schedule decides, and
     it has usually reached its floor. NOTE: their mean over a batch is one of weights; here it is one of rows. What
     `LDAM` says of the logits holds here too.
@@ -53,6 +50,8 @@ class LDAMDRW(BatchStrategy):
     """
 
     name: ClassVar[str] = "ldam-drw"
+    version: ClassVar[str] = "2"
+    scheduled: ClassVar[bool] = True
 
     max_margin: float = 0.5
     scale: float = 1.0

@@ -26,8 +26,8 @@ class ProgressiveSampling(BatchStrategy):
     NOTE: rows are drawn again from the batch at hand, each with odds ``p_j(t) / n_j``, where the paper draws from the
     whole training set: a class that is absent from a batch stays absent. C counts the classes that have training rows.
     NOTE: the draws are systematic (`imbench_longtail.rows.draw_evenly`), not independent.
-    NOTE: T is the most epochs the protocol allows. Where nets may end before, as under ``standard`` (at about 63 % of
-    the steps on average, at 32 % on coil2000), they end before sampling is balanced.
+    NOTE: T is the protocol's epochs. Nets train all of them, also under a protocol that ends those of other strategies
+    early (`scheduled`).
 
     Shapes: ``x (*stack, batch, *features)`` and ``y (*stack, batch, classes)`` in and out.
 
@@ -38,6 +38,8 @@ class ProgressiveSampling(BatchStrategy):
     """
 
     name: ClassVar[str] = "progressive-sampling"
+    version: ClassVar[str] = "2"
+    scheduled: ClassVar[bool] = True
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """B rows drawn with odds ``p_j(t) / n_j``."""

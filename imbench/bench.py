@@ -113,7 +113,6 @@ def run_plan(
     """Do the pending jobs of a plan and read the results of all its jobs; see `run`."""
     check_device(device)
     store = Store.open(plan.store, create=True)
-    store.note(plan.notes)
     for event in _execute(plan, store, _workers(jobs, device), device):
         if progress is not None:
             progress(event)

@@ -23,6 +23,7 @@ from imbench.cli.output import emit, emit_json, paragraph, say, table
 from imbench.cli.run import outlook, settings_of
 from imbench.cli.session import Session, Verb
 from imbench.contract.errors import UsageError
+from imbench.contract.protocol import caveats
 
 if TYPE_CHECKING:
     from imbench.bench import Plan
@@ -169,7 +170,8 @@ def _text(found: Sweep, metric: str) -> str:
     headers = [found.parameter, *(_called(*one) for one in configurations)]
     rows = [[name, *(cells.get((*one, spec)) for one in configurations)] for spec, name in lines.items()]
     basis = f"* the best value; intervals ({level(found.alpha)}) of the mean over folds, corrected for shared rows"
-    return "\n".join([table(headers, rows, title=title), paragraph(basis), *map(paragraph, _verdicts(found, metric))])
+    below = [*caveats(found.results.rows["protocol"]), basis, *_verdicts(found, metric)]
+    return "\n".join([table(headers, rows, title=title), *map(paragraph, below)])
 
 
 def _cell(row: dict[Any, Any]) -> str:

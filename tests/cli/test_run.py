@@ -131,7 +131,7 @@ def test_a_failing_job_is_told_at_once_and_gives_exit_code_1_and_costs_no_other(
     frame = library.load("imbench-store").frame()
     assert frame.loc[frame["strategy"] == "baseline", "gmean"].notna().all()
     status = imbench("status")
-    assert "1 jobs done, 1 failed" in status.out
+    assert "1 job done, 1 failed" in status.out
     assert "no batch is good enough" in status.out
 
 

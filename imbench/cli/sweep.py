@@ -83,7 +83,7 @@ def sweep(
 
     \b
     imbench sweep --strategy remix --param alpha=0.05,0.1,0.3 --dataset segment:ir=0.05
-    imbench sweep --strategy batch-smote --param k_neighbors=1,3,5 --suite tabular --to sweep
+    imbench sweep --strategy mixup --param alpha=0.1,0.2,0.4 --suite tabular --to sweep
     """
     from imbench import bench
     from imbench.registry import Registry
@@ -96,12 +96,12 @@ def sweep(
     if to is not None and Path(to).exists() and not Path(to).is_dir():
         raise UsageError(f"--to {to!r} is a file; give a folder")
     request |= {"settings": settings_of(settings), "strategies": chosen.strategies}
+    bench.check_device(device)
     if dry_run:
         from imbench.cli.dry_run import show_plan
 
         show_plan(bench.plan(fetch=False, **request), as_json)
         return 0
-    bench.check_device(device)
     session.resumable = True
     # Planning without fetching finds every mistake in the request at once, and what is missing.
     plan = bench.plan(fetch=False, **request)

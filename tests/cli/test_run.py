@@ -21,7 +21,7 @@ def test_stdout_holds_the_result_and_stderr_how_it_went(finished):
     assert "jobs" not in answer.out
     for said in ("6 jobs to do (12 nets", "6/6 jobs", "6 jobs done, 0 failed"):
         assert said in answer.err
-    assert answer.out.rstrip().endswith("3 configurations")
+    assert answer.out.rstrip().endswith("Data ready: 3 datasets")
 
 
 def test_the_tables_show_the_numbers_of_the_store(finished):

@@ -89,6 +89,7 @@ def run(
     ------
     UsageError (and its kinds DataError, StoreError) before any training.
     """
+    check_device(device)
     chosen = plan(
         suite=suite,
         datasets=datasets,
@@ -113,7 +114,6 @@ def run_plan(
     """Do the pending jobs of a plan and read the results of all its jobs; see `run`."""
     check_device(device)
     store = Store.open(plan.store, create=True)
-    store.note(plan.notes)
     for event in _execute(plan, store, _workers(jobs, device), device):
         if progress is not None:
             progress(event)
@@ -230,13 +230,15 @@ class _Tally:
 
 def check_device(device: str) -> None:
     """Raise `UsageError` for a device that torch does not have."""
+    if device == "cpu":
+        return
+    kind, colon, number = device.partition(":")
+    if kind != "cuda" or (colon and not number.isdecimal()):
+        raise UsageError(f"unknown device {device!r}; choose cpu, cuda or cuda:N")
     import torch
 
-    kind, _, number = device.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdigit()) or (kind == "cpu" and number):
-        raise UsageError(f"unknown device {device!r}; choose cpu, cuda or cuda:N")
     found = torch.cuda.device_count()
-    if kind == "cuda" and int(number or 0) >= found:
+    if int(number or 0) >= found:
         raise UsageError(f"device {device!r} does not exist, torch finds {found} CUDA devices; choose cpu")
 
 

@@ -119,23 +119,26 @@ class Plan:
 
     @property
     def coverage(self) -> str:
-        """``complete: 27 configurations`` or ``partial: 12 of 27 configurations``.
+        """``Data ready: 27 configurations of 9 datasets``, or ``Data ready: 12 of 27 configurations``.
 
-        Planned without fetching: ``27 configurations, the data of 15 not fetched yet``.
+        Planned without fetching: ``27 configurations of 9 datasets; the data of 15 is not fetched yet``.
         """
-        found = len(self.configurations)
+        from imbench.study.report.words import counted
+
+        found, datasets = len(self.configurations), len({variant.dataset for variant in self.configurations})
         missing = len({job.variant for job in self.jobs if job.data_hash == NOT_FETCHED})
+        count = counted(datasets, "dataset")
+        if found != datasets:
+            count = f"{counted(found, 'configuration')} of {count}"
         if missing:
-            return f"{found} configurations, the data of {missing} not fetched yet"
-        return (
-            f"complete: {found} configurations"
-            if found == self.wanted
-            else f"partial: {found} of {self.wanted} configurations"
-        )
+            return f"{count}; the data of {missing} is not fetched yet"
+        if found != self.wanted:
+            count = f"{found} of {counted(self.wanted, 'configuration')}"
+        return f"Data ready: {count}"
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the results must know: coverage, substitutions, what is missing and why."""
+        """What the user of this run must know: coverage, substitutions, what is missing and why."""
         notes = [self.coverage]
         notes += [f"{used} stands in for {wanted}" for wanted, used in self.substituted]
         reasons = dict.fromkeys(reason for _, reason in self.unavailable)

@@ -24,15 +24,15 @@ from imbench.cli import (
     stores,
     sweep,
 )
-from imbench.cli.session import Session, debug_option
+from imbench.cli.session import Session, Verbs
 from imbench.contract.errors import UsageError
 
 DONE, SOME_FAILED, USAGE, UNEXPECTED, INTERRUPTED = 0, 1, 2, 70, 130
 
 
 @click.group(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    params=[debug_option()],
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 some jobs failed, 2 wrong usage or configuration (before any work), "
     "130 interrupted, 70 an error in imbench itself.",
 )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from imbench.cli.output import paragraph, table
+from imbench.contract.protocol import caveat
 
 if TYPE_CHECKING:
     from imbench.study.leaderboard import Leaderboard
@@ -53,9 +54,10 @@ def _board_text(board: Leaderboard) -> str:
         best = f"nearer to {board.metric.target:g}"
     rule = "" if board.rule == "argmax" else f", rule {board.rule}"
     title = f"{board.task}, {board.metric.title} ({best} is better), protocol {board.protocol}{rule}"
+    said = [caveat(board.protocol)] if caveat(board.protocol) else []
     if not board.configurations:
         return "\n".join(
-            [paragraph(title), "no configuration has a result of every strategy", *map(paragraph, _dropped(board))]
+            map(paragraph, [title, *said, "no configuration has a result of every strategy", *_dropped(board)])
         )
     # Folds in which a class is never hit say something of decisions only.
     columns = {name: how for name, how in _COLUMNS.items() if name != "zero_folds" or _has_zero_folds(board)}
@@ -64,7 +66,7 @@ def _board_text(board: Leaderboard) -> str:
         [_written(value, pattern) for value, (_, pattern) in zip(row, columns.values(), strict=True)]
         for row in board.table[list(columns)].itertuples(index=False, name=None)
     ]
-    below = [_basis(board), *_challenger(board), *_dropped(board)]
+    below = [*said, _basis(board), *_challenger(board), *_dropped(board)]
     return "\n".join([table(headers, rows, title=title, right=headers[1:]), *map(paragraph, below)])
 
 
@@ -119,6 +121,7 @@ def _dropped(board: Leaderboard) -> Sequence[str]:
 def _board_json(board: Leaderboard) -> dict[str, Any]:
     return {
         "protocol": board.protocol,
+        "caveat": caveat(board.protocol) or None,
         "task": board.task,
         "metric": board.metric.name,
         "higher_is_better": board.metric.higher_is_better,

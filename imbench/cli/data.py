@@ -8,11 +8,11 @@ import click
 
 from imbench.cli.options import json_option, mirror_option
 from imbench.cli.output import emit, emit_json, say, table
-from imbench.cli.session import Verb, debug_option
+from imbench.cli.session import Verbs
 from imbench.contract.errors import DataError, UsageError
 
 
-@click.group(invoke_without_command=True, params=[debug_option()])
+@click.group(cls=Verbs, invoke_without_command=True)
 @mirror_option
 @json_option
 @click.pass_context
@@ -35,7 +35,7 @@ def data(context: click.Context, data_mirror: str | None, as_json: bool) -> None
     emit(table([headers[0], *headers[2:]], rows, right=["rows", "features"]))
 
 
-@data.command(cls=Verb)
+@data.command
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--all", "everything", is_flag=True, help="Every installed dataset.")
 @mirror_option

@@ -11,8 +11,10 @@ import click
 
 from imbench.cli.options import json_option
 from imbench.cli.output import emit, emit_json, paragraph, render, table
+from imbench.cli.selection import Choice, selection_options
 from imbench.cli.session import Verb
 from imbench.contract.errors import UsageError
+from imbench.contract.protocol import caveats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +24,15 @@ if TYPE_CHECKING:
 
 # Options that mean something for one kind of source only.
 _OF_CSV = {"higher": "--higher or --lower", "blocks": "--blocks", "labels": "--label"}
-_OF_STORE = {"metric": "--metric", "task": "--task", "protocol": "--protocol", "within": "--within"}
+_OF_STORE = {
+    "metric": "--metric",
+    "task": "--task",
+    "protocol": "--protocol",
+    "within": "--within",
+    "strategies": "--strategy",
+    "datasets": "--dataset",
+    "suites": "--suite",
+}
 
 
 @click.command(cls=Verb)
@@ -42,6 +52,7 @@ _OF_STORE = {"metric": "--metric", "task": "--task", "protocol": "--protocol", "
     is_flag=True,
     help="Also compare over the folds of each configuration; the way for a single one (store).",
 )
+@selection_options
 @json_option
 def evaluate(source: str, alpha: float, reference: str | None, as_json: bool, **options: Any) -> None:
     """Compare strategies over many datasets: ranks, tests, effect sizes, intervals.
@@ -107,29 +118,24 @@ def _evaluate_store(
     task: str | None,
     protocol: str | None,
     within: bool,
+    **chosen: tuple[str, ...],
 ) -> None:
     from imbench.study.levels import evaluate_rows
     from imbench.study.metrics import known_metrics
 
     if metric is None:
         raise UsageError(f"name the metric to compare by, --metric NAME; there are {', '.join(known_metrics())}")
-    rows, notes = _rows_of(path, metric, within)
+    rows = Choice(**chosen).of(_rows_of(path, metric, within))
     metric = metric.rpartition("/")[2]
     found = evaluate_rows(rows, metric, task=task, protocol=protocol, alpha=alpha, reference=reference, within=within)
     if as_json:
-        emit_json(
-            {
-                "store": path,
-                "notes": list(notes),
-                "evaluations": [_levels_json(levels, within) for levels in found],
-            }
-        )
+        emit_json({"store": path, "evaluations": [_levels_json(levels, within) for levels in found]})
         return
-    emit("\n\n\n".join([*(_levels_text(levels, within) for levels in found), *map(paragraph, notes)]))
+    emit("\n\n\n".join(_levels_text(levels, within) for levels in found))
 
 
-def _rows_of(path: str, metric: str, within: bool) -> tuple[pd.DataFrame, Sequence[str]]:
-    """The rows of a store, or of the Parquet file of a published page, as far as this metric needs them; and notes."""
+def _rows_of(path: str, metric: str, within: bool) -> pd.DataFrame:
+    """The rows of a store, or of the Parquet file of a published page, as far as this metric needs them."""
     from imbench.registry import Registry
     from imbench.study.levels import level_columns
     from imbench.study.metrics import METRICS
@@ -141,24 +147,23 @@ def _rows_of(path: str, metric: str, within: bool) -> tuple[pd.DataFrame, Sequen
         Registry().metric(metric)
         if not Path(path).is_dir():
             raise UsageError(f"metric {metric} is computed from predictions, and {path} is no store; give the store")
-        results = Registry().with_metrics(load(path), [metric])
-        return results.rows, results.notes
+        return Registry().with_metrics(load(path), [metric]).rows
     columns = level_columns(metric, within)
     if not Path(path).is_dir():
-        return read_rows(path, columns), ()
-    store = Store.open(path)
-    return store.frame(columns=columns), store.notes()
+        return read_rows(path, columns)
+    return Store.open(path).frame(columns=columns)
 
 
 def _levels_text(levels: Levels, within: bool) -> str:
     title = f"{levels.task}, {levels.metric.title}, protocol {levels.protocol}"
+    said = caveats([levels.protocol])
     parts = [
-        f"{_heading(f'{title}: {name} as blocks')}\n\n{_text(found)}"
+        f"{_heading(f'{title}: {name} as blocks', said)}\n\n{_text(found)}"
         for name, found in (("configurations", levels.configurations), ("datasets", levels.datasets))
         if found is not None
     ]
     if within and len(levels.within):
-        parts.append(f"{_heading(f'{title}: within each configuration')}\n\n{_within_text(levels)}")
+        parts.append(f"{_heading(f'{title}: within each configuration', said)}\n\n{_within_text(levels)}")
     return "\n\n".join([*parts, *map(paragraph, levels.notes)])
 
 
@@ -181,9 +186,9 @@ def _within_text(levels: Levels) -> str:
     return f"{table(headers, rows, right=('gain', 'p Holm'))}\n{paragraph(told)}"
 
 
-def _heading(text: str) -> str:
+def _heading(text: str, said: Sequence[str]) -> str:
     line = paragraph(text)
-    return f"{line}\n{'=' * max(map(len, line.splitlines()))}"
+    return "\n".join([line, "=" * max(map(len, line.splitlines())), *map(paragraph, said)])
 
 
 def _levels_json(levels: Levels, within: bool) -> dict[str, Any]:
@@ -191,7 +196,7 @@ def _levels_json(levels: Levels, within: bool) -> dict[str, Any]:
         "protocol": levels.protocol,
         "task": levels.task,
         "metric": levels.metric.name,
-        "notes": list(levels.notes),
+        "notes": [*caveats([levels.protocol]), *levels.notes],
         "configurations": levels.configurations and levels.configurations.to_dict(),
         "datasets": levels.datasets and levels.datasets.to_dict(),
         "within": levels.within.to_dict("records") if within else None,

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from imbench.contract.errors import UsageError
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
@@ -14,6 +16,15 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 store_option = click.option(
     "--store", default="imbench-store", show_default=True, metavar="DIR", help="Folder of results."
 )
+
+
+def store_of(context: click.Context, folder: str | None, store: str) -> str:
+    """The store that a verb reads, given by itself or as ``--store``; `UsageError` for two different ones."""
+    stated = context.get_parameter_source("store") is click.core.ParameterSource.COMMANDLINE
+    if folder and stated and folder != store:
+        raise UsageError(f"the store is given twice, as {folder} and as --store {store}; keep one")
+    return folder or store
+
 
 mirror_option = click.option(
     "--data-mirror",

@@ -11,7 +11,7 @@ import click
 
 from imbench.cli.options import json_option, plugin_option
 from imbench.cli.output import emit, emit_json, paragraph, width
-from imbench.cli.session import Verb, debug_option
+from imbench.cli.session import Verbs
 
 if TYPE_CHECKING:
     from imbench.checks import CheckResult, Cost
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 _MARKS = {"passed": "ok", "failed": "FAILED", "exempt": "exempt", "not judged": "?"}
 
 
-@click.group(params=[debug_option()])
+@click.group(cls=Verbs)
 def plugin() -> None:
     """Check a strategy, or start a package for one."""
 
 
-@plugin.command(cls=Verb)
+@plugin.command
 @click.argument("target", metavar="NAME|SPEC|FILE")
 @plugin_option
 @json_option
@@ -49,7 +49,7 @@ def check(target: str, plugins: tuple[str, ...], as_json: bool) -> int:
     return 0 if all(result.ok for _, results, _ in checked for result in results) else 1
 
 
-@plugin.command(cls=Verb)
+@plugin.command
 @click.argument("name")
 @click.option("--to", default=".", metavar="DIR", help="Folder to make the package's folder in; default: this one.")
 def new(name: str, to: str) -> None:

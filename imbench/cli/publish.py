@@ -8,6 +8,7 @@ import click
 
 from imbench.cli.options import json_option, mirror_option
 from imbench.cli.output import emit, emit_json
+from imbench.cli.selection import Choice, known_suites, protocols_option, selection_options
 from imbench.cli.session import Verb
 from imbench.cli.sheets import samples_option, sheets
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 )
 @click.option("--mixed", is_flag=True, help="Allow several protocols or schema versions on one page.")
 @click.option("--replace", is_flag=True, help="Let a page of this name lose jobs that it shows now.")
+@selection_options
+@protocols_option
 @samples_option
 @mirror_option
 @json_option
@@ -41,19 +44,22 @@ def publish(
     samples: bool,
     data_mirror: str | None,
     as_json: bool,
+    **chosen: tuple[str, ...],
 ) -> None:
     """Check a store, take host names, user names and paths out, and write it as a page of a folder.
 
     The folder can be served by any static host, or opened from disk. Publishing another store adds a page.
     """
     from imbench.cli.described import commands, modalities
+    from imbench.registry import Registry
     from imbench.study.publish import publish as publish_store
     from imbench.study.report import Options
 
     def describe(rows: pd.DataFrame) -> Options:
         kinds = modalities(rows)
         drawn = sheets(rows, kinds, data_mirror) if samples else None
-        return Options(modality=kinds, commands=tuple(commands(rows)), sheets=drawn)
+        known = known_suites(Registry())
+        return Options(modality=kinds, commands=tuple(commands(rows)), sheets=drawn, suites=known)
 
     done = publish_store(
         store,
@@ -63,6 +69,7 @@ def publish(
         authors=authors,
         mixed=mixed,
         replace_page=replace,
+        select=Choice(**chosen).of,
         describe=describe,
     )
     if as_json:

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import click
 
-from imbench.cli.options import json_option, mirror_option, store_option
+from imbench.cli.options import json_option, mirror_option, store_of, store_option
 from imbench.cli.output import emit, emit_json
+from imbench.cli.selection import Choice, known_suites, protocols_option, refuse_empty, selection_options
 from imbench.cli.session import Verb
 from imbench.cli.sheets import samples_option, sheets
-from imbench.contract.errors import UsageError
 
 
 @click.command(cls=Verb)
@@ -33,12 +33,15 @@ from imbench.contract.errors import UsageError
 )
 @click.option("--alpha", type=float, default=0.05, show_default=True, metavar="A", help="Level of the tests.")
 @click.option("--title", default="", metavar="TEXT", help="Of the page; default: a general one.")
+@selection_options
+@protocols_option
 @samples_option
 @mirror_option
 @json_option
 @click.pass_context
 def report(
     context: click.Context,
+    /,
     folder: str | None,
     store: str,
     to: str,
@@ -49,22 +52,23 @@ def report(
     samples: bool,
     data_mirror: str | None,
     as_json: bool,
+    **chosen: tuple[str, ...],
 ) -> None:
     """Write a report of a store: one HTML page, the same as Markdown, CSV, JSON, Parquet and LaTeX, and figures.
 
     Nothing is opened; the paths written are printed, the page first.
     """
-    if folder and context.get_parameter_source("store") is click.core.ParameterSource.COMMANDLINE and folder != store:
-        raise UsageError(f"the store is given twice, as {folder} and as --store {store}; keep one")
     from imbench.cli.described import commands, modalities
     from imbench.registry import Registry
     from imbench.study.report import Options, write_report
     from imbench.study.results import load
 
-    results = Registry().with_metrics(load(folder or store), metrics)
+    registry, found = Registry(), load(store_of(context, folder, store))
+    refuse_empty(str(found.store), found.rows)
+    results = registry.with_metrics(replace(found, rows=Choice(**chosen).of(found.rows)), metrics)
     names = tuple(name.rpartition("/")[2] for name in metrics)
     kinds = modalities(results.rows)
-    options = Options(names, rules, alpha, kinds, tuple(commands(results.rows)), title)
+    options = Options(names, rules, alpha, kinds, tuple(commands(results.rows)), title, suites=known_suites(registry))
     if samples:
         options = replace(options, sheets=sheets(results.rows, kinds, data_mirror))
     written = write_report(results, to, options)

@@ -98,12 +98,12 @@ def run(
         request["suite"] = _DEFAULT_SUITE
     request["settings"] = settings_of([*settings, f"net={net}"] if net else settings)
     request["strategies"] = request["strategies"] or None
+    bench.check_device(device)
     if dry_run:
         from imbench.cli.dry_run import show_plan
 
         show_plan(bench.plan(fetch=False, **request), as_json)
         return 0
-    bench.check_device(device)
     session.resumable = True
     # Planning without fetching finds every mistake in the request at once, and what is missing.
     plan = bench.plan(fetch=False, **request)

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from imbench.cli.help import Context
+
 
 @dataclass
 class Session:
@@ -33,6 +35,19 @@ class Session:
 
 class Verb(click.Command):
     """A command that takes ``--debug`` behind the verb, where people type it."""
+
+    context_class = Context
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(debug_option())
+
+
+class Verbs(click.Group):
+    """A group of such commands."""
+
+    context_class = Context
+    command_class = Verb
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

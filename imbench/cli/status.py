@@ -3,40 +3,62 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import click
 
-from imbench.cli.options import json_option, store_option
-from imbench.cli.output import emit, emit_json, last_line, table
+from imbench.cli.options import json_option, store_of, store_option
+from imbench.cli.output import emit, emit_json, last_line, paragraph, table
+from imbench.cli.selection import Choice, known_suites, protocols_option, selection_options
 from imbench.cli.session import Verb
+
+if TYPE_CHECKING:
+    from imbench.study.results import Results
+    from imbench.study.store import Status
 
 
 @click.command(cls=Verb)
+@click.argument("folder", metavar="[STORE]", required=False)
 @store_option
+@selection_options
+@protocols_option
 @json_option
-def status(store: str, as_json: bool) -> None:
-    """Show how many jobs a store holds, which failed and why."""
+@click.pass_context
+def status(context: click.Context, /, folder: str | None, store: str, as_json: bool, **chosen: tuple[str, ...]) -> None:
+    """Show how many jobs a store holds, what they cover, which failed and why."""
+    from imbench.registry import Registry
+    from imbench.study.report.completeness import completeness
     from imbench.study.results import load
     from imbench.study.store import Store
 
-    counts = Store.open(store, create=False).status()
-    results = load(store)
-    failures = results.failures()
+    path = store_of(context, folder, store)
+    choice, whole, held = Choice(**chosen), load(path), Store.open(path).status()
+    results = dataclasses.replace(whole, rows=choice.of(whole.rows))
+    done = results.rows.loc[results.rows["error"] == "", "key"].nunique()
+    counts = held if choice.is_all else dataclasses.replace(held, done=done, failed=len(results.failures()))
+    notes = completeness(results.rows, known_suites(Registry())) if len(results.rows) else ()
     if as_json:
-        emit_json(
-            {
-                "store": store,
-                **dataclasses.asdict(counts),
-                "notes": list(results.notes),
-                "failures": failures.to_dict("records"),
-            }
-        )
+        failures = results.failures().to_dict("records")
+        emit_json({"store": path, **dataclasses.asdict(counts), "notes": list(notes), "failures": failures})
         return
-    emit(f"store {store}: {counts.done} jobs done, {counts.failed} failed, {counts.bytes / 1e6:.1f} MB")
+    emit(_counts(path, counts, chosen=not choice.is_all))
     if counts.quarantined:
         emit(f"{counts.quarantined} jobs were found damaged and set aside; the same run again does them anew")
-    for note in results.notes:
-        emit(note)
+    for note in notes:
+        emit(paragraph(note))
+    _emit_failures(results)
+
+
+def _counts(path: str, counts: Status, *, chosen: bool) -> str:
+    if not (counts.done or counts.failed or counts.quarantined):
+        return f"store {path} is empty"
+    size = "" if chosen else f", {counts.bytes / 1e6:.1f} MB"
+    of = "; of what was asked for" if chosen else ":"
+    return f"store {path}{of} {counts.done} job{'' if counts.done == 1 else 's'} done, {counts.failed} failed{size}"
+
+
+def _emit_failures(results: Results) -> None:
+    failures = results.failures()
     if len(failures):
         rows = [[*row[:-1], last_line(row[-1])] for row in failures.itertuples(index=False, name=None)]
         emit("\n" + table(list(failures.columns), rows))

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from imbench.cli.options import json_option
 from imbench.cli.output import emit, emit_json, paragraph, table
+from imbench.cli.selection import Choice, protocols_option, refuse_empty, selection_options
 from imbench.cli.session import Verb
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from imbench.study.compare import Unpaired
 
 
 @click.command(cls=Verb)
@@ -50,8 +58,20 @@ def merge(stores: tuple[str, ...], into: str, prefer: tuple[str, ...], as_json: 
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Repeatable; default: gmean and bbs.")
 @click.option("--rule", default="argmax", show_default=True, metavar="NAME", help="How decisions are made.")
 @click.option("--alpha", default=0.05, show_default=True, metavar="A", help="Of the test, after Holm's correction.")
+@selection_options
+@protocols_option
+@click.option("--all", "everything", is_flag=True, help="Name every job without a partner, not only their number.")
 @json_option
-def compare(a: str, b: str, metrics: tuple[str, ...], rule: str, alpha: float, as_json: bool) -> None:
+def compare(
+    a: str,
+    b: str,
+    metrics: tuple[str, ...],
+    rule: str,
+    alpha: float,
+    everything: bool,
+    as_json: bool,
+    **chosen: tuple[str, ...],
+) -> None:
     """Show what differs between the stores A and B beyond the noise of folds.
 
     Jobs about the same data, variant and strategy are paired, and their folds of the same rows; the test is Nadeau and
@@ -64,9 +84,11 @@ def compare(a: str, b: str, metrics: tuple[str, ...], rule: str, alpha: float, a
     from imbench.study.rules import RULES
 
     registry, names = Registry(), [name.rpartition("/")[2] for name in metrics] or HEADLINE
-    one, other = (registry.with_metrics(load(store), metrics) for store in (a, b))
+    one, other = _chosen(
+        (a, b), [registry.with_metrics(load(store), metrics).rows for store in (a, b)], Choice(**chosen)
+    )
     needs = RULES[rule].needs if rule in RULES else ""
-    found = compare_rows(one.rows, other.rows, names, rule, alpha)
+    found = compare_rows(one, other, names, rule, alpha)
     if as_json:
         emit_json(
             {
@@ -95,12 +117,32 @@ def compare(a: str, b: str, metrics: tuple[str, ...], rule: str, alpha: float, a
         emit(
             paragraph(f"{int((found.table['folds'] == 0).sum())} comparisons lack what the rule {rule} needs: {needs}")
         )
-    for job in found.unpaired:
-        emit(
-            paragraph(
-                f"not paired: {job.store} {job.dataset} {job.variant}, {job.strategy}, {job.protocol}: {job.reason}"
-            )
-        )
+    for line in _not_paired(found.unpaired, everything):
+        emit(paragraph(line))
+
+
+def _chosen(stores: Sequence[str], rows: Sequence[pd.DataFrame], choice: Choice) -> list[pd.DataFrame]:
+    """The rows of each store that were asked for: a name has to be in one of them."""
+    import pandas as pd
+
+    for store, frame in zip(stores, rows, strict=True):
+        refuse_empty(store, frame)
+    if choice.is_all:
+        return list(rows)
+    found = choice.of(pd.concat([frame.assign(_store=i) for i, frame in enumerate(rows)], ignore_index=True))
+    return [found[found["_store"] == i].drop(columns="_store") for i in range(len(rows))]
+
+
+def _not_paired(unpaired: Sequence[Unpaired], everything: bool) -> Iterator[str]:
+    """How many jobs have no partner; each with its reason if all are asked for."""
+    if everything:
+        for job in unpaired:
+            yield f"not paired: {job.store} {job.dataset} {job.variant}, {job.strategy}, {job.protocol}: {job.reason}"
+    elif unpaired:
+        counts = Counter(job.store for job in unpaired)
+        of = " and ".join(f"{counts[store]} of {store}" for store in sorted(counts))
+        jobs = "1 job is" if len(unpaired) == 1 else f"{len(unpaired):,} jobs are"
+        yield f"{jobs} not paired ({of}); --all names them, --json as well"
 
 
 def _written(row: dict[Any, Any]) -> list[str]:

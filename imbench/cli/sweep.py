@@ -23,6 +23,7 @@ from imbench.cli.output import emit, emit_json, paragraph, say, table
 from imbench.cli.run import outlook, settings_of
 from imbench.cli.session import Session, Verb
 from imbench.contract.errors import UsageError
+from imbench.contract.protocol import caveats
 
 if TYPE_CHECKING:
     from imbench.bench import Plan
@@ -82,7 +83,7 @@ def sweep(
 
     \b
     imbench sweep --strategy remix --param alpha=0.05,0.1,0.3 --dataset segment:ir=0.05
-    imbench sweep --strategy batch-smote --param k_neighbors=1,3,5 --suite tabular --to sweep
+    imbench sweep --strategy mixup --param alpha=0.1,0.2,0.4 --suite tabular --to sweep
     """
     from imbench import bench
     from imbench.registry import Registry
@@ -95,12 +96,12 @@ def sweep(
     if to is not None and Path(to).exists() and not Path(to).is_dir():
         raise UsageError(f"--to {to!r} is a file; give a folder")
     request |= {"settings": settings_of(settings), "strategies": chosen.strategies}
+    bench.check_device(device)
     if dry_run:
         from imbench.cli.dry_run import show_plan
 
         show_plan(bench.plan(fetch=False, **request), as_json)
         return 0
-    bench.check_device(device)
     session.resumable = True
     # Planning without fetching finds every mistake in the request at once, and what is missing.
     plan = bench.plan(fetch=False, **request)
@@ -171,7 +172,8 @@ def _text(found: Sweep, metric: str) -> str:
     basis = "* the best value"
     if scores["low"].notna().any():
         basis += f"; intervals ({level(found.alpha)}) of the mean over folds, corrected for shared rows"
-    return "\n".join([table(headers, rows, title=title), paragraph(basis), *map(paragraph, _verdicts(found, metric))])
+    below = [*caveats(found.results.rows["protocol"]), basis, *_verdicts(found, metric)]
+    return "\n".join([table(headers, rows, title=title), *map(paragraph, below)])
 
 
 def _cell(row: dict[Any, Any]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +14,24 @@ from imbench.contract.spec import convert, format_spec
 
 SCHEDULES = ("plateau", "constant", "cosine")
 NETS = ("paper", "resnet32")
+# What must be said beside every result of some protocols, by their name.
+CAVEATS: Mapping[str, str] = {"smoke": "smoke checks that everything works; it ranks nothing"}
 # Fields that came after results were stored: where they have this value they are no part of the identity.
 _LATER = {"net": "paper"}
+
+
+def caveat(protocol: str) -> str:
+    """What must be said beside results of a protocol of this name, whatever its settings; "" of most.
+
+    >>> caveat("smoke:epochs=5"), caveat("paper")
+    ('smoke checks that everything works; it ranks nothing', '')
+    """
+    return CAVEATS.get(re.split(r"[:\s]", protocol, maxsplit=1)[0], "")
+
+
+def caveats(protocols: Iterable[str]) -> list[str]:
+    """The caveats of these protocols, each once."""
+    return list(dict.fromkeys(filter(None, map(caveat, sorted(set(protocols))))))
 
 
 @dataclass(frozen=True)

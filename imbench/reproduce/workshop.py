@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imbench import bench
+from imbench.contract.protocol import caveat, caveats
 
 if TYPE_CHECKING:
     from imbench.study.results import Results
@@ -113,7 +114,7 @@ class Workshop:
     @property
     def is_smoke(self) -> bool:
         """Whether this only shows that everything runs: exhibits keep their own work to seconds then."""
-        return self._is("smoke")
+        return bool(caveat(self.protocol))
 
     @property
     def images(self) -> Images:
@@ -140,5 +141,6 @@ def basis_of(results: Results) -> tuple[str, ...]:
     return (
         f"Protocol {protocols}; {results.rows['key'].nunique() - failed} jobs"
         + (f", and {failed} that failed" if failed else ""),
+        *caveats(results.rows["protocol"]),
         *results.notes,
     )

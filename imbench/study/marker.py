@@ -18,6 +18,8 @@ STORE_SCHEMA = 1
 def check_marker(folder: Path, create: bool) -> None:
     """See that this folder is a store that can be read; begin one in a new or empty folder if ``create`` is true.
 
+    A folder without any file is a store without results, which the first run begins.
+
     Raises
     ------
     StoreError
@@ -31,6 +33,8 @@ def check_marker(folder: Path, create: bool) -> None:
     if is_file:
         raise StoreError(f"store {folder} is a file; give a folder")
     if not is_store and not create:
+        if folder.is_dir() and not _foreign(folder):
+            return
         raise StoreError(f"{folder} is no imbench store (it has no {MARKER}); give the folder of an earlier run")
     if not is_store:
         _begin(marker)
@@ -40,11 +44,15 @@ def check_marker(folder: Path, create: bool) -> None:
 
 
 def _begin(marker: Path) -> None:
-    # A first run that was killed may have left its unfinished marker; another run may begin the store right now.
-    foreign = [file for file in listed(marker.parent) if not file.name.startswith(f".{MARKER}~")]
-    if foreign and not marker.exists():
+    # Another run may begin the store right now.
+    if _foreign(marker.parent) and not marker.exists():
         raise StoreError(f"{marker.parent} is no imbench store and not empty; give a new or empty folder")
     write_durably(marker, (json.dumps({"schema": STORE_SCHEMA}) + "\n").encode())
+
+
+def _foreign(folder: Path) -> bool:
+    """Whether something lies in the folder; a first run that was killed may have left its unfinished marker."""
+    return any(not file.name.startswith(f".{MARKER}~") for file in listed(folder))
 
 
 def _schema(marker: Path) -> object:

@@ -91,8 +91,8 @@ def merge(
 
     Of a job that several have, with the same numbers, the copy of the newest schema is taken, of equals the first.
     Numbers are predictions, metrics and how training went; times, versions and hardware are not. A job done in one
-    store and failed in another is done. Notes are joined. What ``into`` holds already takes part as the first store.
-    The result does not depend on how merges are grouped, and merging again changes nothing.
+    store and failed in another is done. What ``into`` holds already takes part as the first store. The result does not
+    depend on how merges are grouped, and merging again changes nothing.
 
     Parameters
     ----------
@@ -145,9 +145,6 @@ def _joined(
             if key not in chosen and key not in failed:
                 target.copy_failure(key, store)
                 failed.add(key)
-    notes = tuple(dict.fromkeys(note for store in stores for note in store.notes()))
-    if notes != target.notes():
-        target.note(notes)
     added = len(changed.keys() - before)
     return Merged(target.path, len(chosen), added, len(changed) - added, len(failed), conflicts)
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imbench.contract.errors import StoreError, UsageError
+from imbench.contract.protocol import caveat
 from imbench.study.folder import check_own, manifest, renew
 from imbench.study.leaderboard import CONFIGURATION, Leaderboard, labelled
 from imbench.study.merge import ROUNDING
@@ -27,6 +29,7 @@ from imbench.study.metrics import METRICS
 from imbench.study.page_files import badge, board_html, citation, html, listing
 from imbench.study.report import FILES, Options, write_report
 from imbench.study.report.figures.contact_sheet import Sheet
+from imbench.study.report.model import notes_of
 from imbench.study.results import Results, load
 from imbench.study.rules import by_argmax
 from imbench.study.scrub import Scrubber
@@ -57,6 +60,7 @@ def publish(
     authors: Sequence[str] = (),
     mixed: bool = False,
     replace_page: bool = False,
+    select: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
     describe: Callable[[pd.DataFrame], Options] | None = None,
 ) -> Published:
     """Write a store as one page of a folder that any static host can serve.
@@ -75,14 +79,15 @@ def publish(
     authors : to be cited, ``Family, Given`` or the name of a group
     mixed : whether several protocols or schema versions may stand on one page
     replace_page : whether a page of this name may lose jobs that it shows now
+    select : gives those of the store's rows that are published; default: all
     describe : gives what rows do not say of themselves, such as modalities, as options of the report
 
     Raises
     ------
     StoreError
         If the store is damaged, or its rows are not what its predictions give; if it mixes protocols or schema
-        versions, unless ``mixed``; if a page of this name has jobs that the store does not; if ``to`` has files of
-        somebody else in the way. Nothing is written then.
+        versions, unless ``mixed``; if a protocol among them ranks nothing (``smoke``); if a page of this name has jobs
+        that the store does not; if ``to`` has files of somebody else in the way. Nothing is written then.
     UsageError
         If ``to`` lies in the store, or ``name`` is no name for a folder.
     """
@@ -90,13 +95,14 @@ def publish(
     if folder.resolve().is_relative_to(source.resolve()):
         raise UsageError(f"--to {folder} lies in the store {source}; give a folder outside it")
     results = load(source)
+    if select is not None:
+        results = replace(results, rows=select(results.rows))
+    check_ranks(source, results.rows)
     check_whole(Store.open(source), results.rows)
     if not mixed:
         check_unmixed(results.rows)
     scrubber = _scrubber(results)
-    clean = replace(
-        results, rows=scrubber.rows(results.rows), notes=tuple(scrubber.text(note) for note in results.notes)
-    )
+    clean = replace(results, rows=scrubber.rows(results.rows))
     page = _page_name(name, source, scrubber)
     check_own(folder, dict.fromkeys(ROOT_FILES))
     if not replace_page:
@@ -139,6 +145,16 @@ def check_whole(store: Store, rows: pd.DataFrame) -> None:
                     )
 
 
+def check_ranks(store: Path, rows: pd.DataFrame) -> None:
+    """Raise StoreError if results of a protocol that ranks nothing would be published."""
+    protocols = sorted(set(rows["protocol"]))
+    unranked = [protocol for protocol in protocols if caveat(protocol)]
+    if unranked:
+        others = [protocol for protocol in protocols if protocol not in unranked]
+        fix = f"publish the others with --protocol {shlex.quote(others[0])}" if others else "run another protocol first"
+        raise StoreError(f"store {store} has results of protocol {unranked[0]}: {caveat(unranked[0])}; {fix}")
+
+
 def check_unmixed(rows: pd.DataFrame) -> None:
     """Raise StoreError if rows are of several protocols, or of several schema versions."""
     protocols = sorted(set(labelled(rows)["protocol"]))
@@ -155,7 +171,7 @@ def check_unmixed(rows: pd.DataFrame) -> None:
 
 def _scrubber(results: Results) -> Scrubber:
     texts = [str(v) for n in ("dataset", "error", "protocol", "variant") for v in results.rows[n].dropna().unique()]
-    return Scrubber.of_this_machine([*texts, *results.notes], [results.store, Path.home(), Path.cwd()])
+    return Scrubber.of_this_machine(texts, [results.store, Path.home(), Path.cwd()])
 
 
 def _scrubbed(options: Options, scrubber: Scrubber) -> Options:
@@ -212,13 +228,14 @@ def _page(
     rows, boards, title = results.rows, results.leaderboards(), options.title
     parquet = rows_as_parquet(rows)
     files = _report_files(results, scrubber, options)
-    abstract = " ".join([f"{title}.", *(f"{note}." for note in results.notes)])
+    notes = notes_of(rows, options)
+    abstract = " ".join([f"{title}.", *(f"{note[0].upper()}{note[1:]}." for note in notes)])
     files |= {
         "results.parquet": parquet,
         "CITATION.cff": citation(title, authors, abstract, hashlib.sha256(parquet).hexdigest()).encode(),
         "badge.svg": badge("imbench", _message(boards)).encode(),
     }
-    files.setdefault("index.html", _index(files, title, results, boards))
+    files.setdefault("index.html", _index(files, title, notes, boards))
     facts = {
         "title": title,
         "authors": list(authors),
@@ -229,7 +246,7 @@ def _page(
         "strategies": sorted(set(rows["strategy"])),
         "jobs": int(rows["key"].nunique()),
         "failed": len(results.failures()),
-        "notes": list(results.notes),
+        "notes": list(notes),
         "best": [_best(board) for board in boards if len(board.configurations)],
     }
     return files, facts
@@ -250,13 +267,13 @@ def _report_files(results: Results, scrubber: Scrubber, options: Options) -> dic
     return found
 
 
-def _index(files: dict[str, bytes], title: str, results: Results, boards: Sequence[Leaderboard]) -> bytes:
+def _index(files: dict[str, bytes], title: str, notes: Sequence[str], boards: Sequence[Leaderboard]) -> bytes:
     """The report's own page if it has a single one, else a plain one with the leaderboards."""
     pages = [name for name in files if name.endswith(".html") and "/" not in name]
     if len(pages) == 1:
         return files[pages[0]]
     links = "".join(f'<li><a href="{name}">{name}</a></li>' for name in sorted(files))
-    body = [f"<h1>{escape(title)}</h1>", listing(results.notes), "<h2>Leaderboards</h2>", *map(board_html, boards)]
+    body = [f"<h1>{escape(title)}</h1>", listing(notes), "<h2>Leaderboards</h2>", *map(board_html, boards)]
     return html(title, "\n".join([*body, f"<h2>Files</h2>\n<ul>{links}</ul>"])).encode()
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imbench.contract.errors import UsageError
+from imbench.contract.protocol import caveat
 from imbench.contract.records import Predictions
 from imbench.contract.spec import parse_spec
 from imbench.study.identity import by_label, rows_of_dataset
+from imbench.study.selection import DATASET_DEFAULTS, dataset_specs, matching, select
 from imbench.study.store import Store
 
 if TYPE_CHECKING:
@@ -22,13 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Rows of results, the store they are in, and what the reader must know of how they came about.
+    """Rows of results, the store they are in, and what the run that gave them back had to say.
 
     Parameters
     ----------
     rows : of `Store.frame`
     store : the store's folder
-    notes : coverage and substitutions, one sentence each, for example ``partial: 12 of 27 configurations``
+    notes : of the run, one sentence each, for example ``Data ready: 12 of 27 configurations``; none of a store that
+        was read, since reports derive what they say from the rows (`imbench.study.report.completeness`)
     """
 
     rows: pd.DataFrame
@@ -49,6 +52,19 @@ class Results:
         failed = self.rows[self.rows["error"] != ""].drop_duplicates("key")
         return failed[columns].reset_index(drop=True)
 
+    def select(self, strategies: Sequence[str] = (), datasets: Sequence[str] = ()) -> Results:
+        """The results of these strategies on these datasets only.
+
+        ``remix`` means ReMix with any parameters, ``remix:`` at its defaults, ``remix:alpha=0.3`` that one; in the
+        same way ``segment`` means all variants of it and ``segment:ir=0.05`` one.
+
+        Raises
+        ------
+        UsageError
+            For a name that matches nothing, with near matches and what there is.
+        """
+        return replace(self, rows=select(self.rows, strategies, datasets))
+
     def leaderboards(self, metrics: Sequence[str] = ("gmean", "bbs"), rule: str = "argmax") -> list[Leaderboard]:
         """A leaderboard for each protocol, task and metric.
 
@@ -66,7 +82,7 @@ class Results:
         ----------
         dataset : such as ``segment:ir=0.05``; parameters left out match anything, as long as one job is meant; a file
             by any of its paths, or as reports call it
-        strategy : such as ``remix:alpha=0.3``, in full
+        strategy : such as ``remix:alpha=0.3``; ``remix`` is ReMix at its defaults where the store has that
         protocol : needed only where the store holds several
 
         Raises
@@ -75,13 +91,14 @@ class Results:
             If no job that is done matches, or several do; it lists them.
         """
         done = self.rows[self.rows["error"] == ""].drop_duplicates("key")
-        name, params = parse_spec(dataset)
-        wanted = {f"{key}={value}" for key, value in params.items() if (key, value) not in _DEFAULTS}
-        among = rows_of_dataset(done, name)
-        among = among[among["strategy"] == strategy]
+        among = done[done["strategy"].isin(matching(strategy, set(done["strategy"]), one=True))]
         among = among[among["protocol"] == (protocol or among["protocol"])]
-        found = {key: set(v.split(",")) - {"natural"} for key, v in zip(among["key"], among["variant"], strict=True)}
-        keys = [key for key, has in found.items() if has == wanted] or [k for k, has in found.items() if wanted <= has]
+        name, _ = parse_spec(dataset)
+        # Data that is known by another path or label goes by the name asked for.
+        mine = rows_of_dataset(among, name)
+        among = mine.assign(dataset=name) if len(mine) else among
+        specs = dataset_specs(among)
+        keys = list(among["key"][specs.isin(matching(dataset, set(specs), DATASET_DEFAULTS, one=True))])
         if len(keys) != 1:
             listed = sorted(_called(*job) for job in (among if keys else done)[_NAMING].itertuples(index=False))
             raise UsageError(
@@ -106,6 +123,7 @@ class Results:
 
         tables = [
             f"<h4>{escape(f'{board.task}, {board.metric.title}, {board.protocol}')}</h4>"
+            + (f"<p>{escape(caveat(board.protocol))}</p>" if caveat(board.protocol) else "")
             + board.table.to_html(index=False, float_format="{:.4g}".format)
             for board in self.leaderboards()
         ]
@@ -113,23 +131,19 @@ class Results:
 
 
 _NAMING = ["dataset", "variant", "strategy", "protocol"]
-_DEFAULTS = (("task", "binary"), ("seed", "0"), ("ir", "none"))
 
 
 def _called(dataset: str, variant: str, strategy: str, protocol: str) -> str:
     return f"{dataset if variant == 'natural' else f'{dataset}:{variant}'} with {strategy} under {protocol}"
 
 
-def load(
-    path: str | os.PathLike[str], keys: Collection[str] | None = None, notes: Sequence[str] | None = None
-) -> Results:
+def load(path: str | os.PathLike[str], keys: Collection[str] | None = None) -> Results:
     """The results in a store's folder.
 
     Parameters
     ----------
     path : the folder
     keys : of the jobs to read; None reads all
-    notes : what the reader must know; None gives the notes that the last run left in the store
 
     Raises
     ------
@@ -137,4 +151,4 @@ def load(
         If the folder is no store, or a newer imbench wrote it.
     """
     store = Store.open(path)
-    return Results(store.frame(keys), store.path, store.notes() if notes is None else tuple(notes))
+    return Results(store.frame(keys), store.path)

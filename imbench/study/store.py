@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NOTES = "notes.json"
 # What older files lack, derived from their predictions: may be deleted at any time.
 DERIVED = "derived"
 _DERIVED_FROM = b"imbench.derived_from"
@@ -217,17 +216,6 @@ class Store:
     def failed_keys(self) -> list[str]:
         """Keys of the jobs that failed and were not done since, sorted."""
         return self._failed()
-
-    def note(self, notes: Sequence[str]) -> None:
-        """Keep what a reader of these results must know of the last run: its coverage and substitutions."""
-        write_durably(self.path / NOTES, (json.dumps({"notes": list(notes)}, indent=1) + "\n").encode())
-
-    def notes(self) -> tuple[str, ...]:
-        """The notes of the last run; none if there are none, or they cannot be read."""
-        try:
-            return tuple(map(str, json.loads((self.path / NOTES).read_bytes())["notes"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return ()
 
     def status(self) -> Status:
         """How many jobs are done, failed and set aside as damaged, and the size of the store."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from imbench.contract.protocol import caveats
 from imbench.contract.spec import format_value
 from imbench.study.metrics import known_metrics
 from imbench.study.report.cells import shown_dataset
@@ -59,6 +60,7 @@ def to_json(sweep: Sweep, metrics: Sequence[str]) -> dict[str, Any]:
         "default": sweep.default.plain,
         "baseline": sweep.baseline or None,
         "protocol": sorted(set(sweep.results.rows["protocol"])),
+        "caveats": caveats(sweep.results.rows["protocol"]),
         "level": level(sweep.alpha),
         "notes": list(sweep.notes),
         "scores": found["sweep"].to_dict("records"),

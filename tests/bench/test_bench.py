@@ -189,8 +189,8 @@ def test_a_run_killed_half_way_and_run_again_equals_an_undisturbed_one(tmp_path,
 
 
 def test_notes_of_the_plan_come_with_the_results(run, tmp_path):
-    assert run().notes == ("complete: 1 configurations",)
-    assert imbench.load(tmp_path / "store").notes == ("complete: 1 configurations",)
+    assert run().notes == ("Data ready: 1 dataset",)
+    assert imbench.load(tmp_path / "store").notes == (), "what a store covers is derived from its rows"
 
 
 def test_progress_adds_up(run):

@@ -29,7 +29,7 @@ def test_a_plan_counts_jobs_nets_and_steps(ask):
     assert made.nets == 2 * 2  # two strategies, one repeat of two folds
     rows = 180 + int(180 * 0.2)
     assert made.steps == 4 * 3 * (int(rows / 2 * 0.7) // 64)
-    assert made.coverage == "complete: 1 configurations"
+    assert made.coverage == "Data ready: 1 dataset"
 
 
 def test_without_names_every_installed_strategy_is_planned(ask):
@@ -213,7 +213,7 @@ def suite_of(tmp_path, *rows):
 
 def test_a_suite_runs_with_the_datasets_that_are_there_and_says_so(ask, tmp_path, table, unreachable):
     made = ask(datasets=[], suite=suite_of(tmp_path, f'"{table}"', f'"{unreachable}"'))
-    assert made.coverage == "partial: 1 of 2 configurations"
+    assert made.coverage == "Data ready: 1 of 2 configurations"
     assert [spec for spec, _ in made.unavailable] == [unreachable]
 
 

@@ -63,6 +63,18 @@ def table(tmp_path) -> str:
 def finished(tmp_path_factory) -> tuple[Path, list[str], Answer]:
     """A store with a binary and a multi-class run in it, the command that made it, and its answer."""
     folder = tmp_path_factory.mktemp("finished")
+    return made(folder, "smoke")
+
+
+@pytest.fixture(scope="session")
+def ranked(tmp_path_factory) -> Path:
+    """A store like `finished`, with as short a training, under a protocol whose results may be published."""
+    folder = tmp_path_factory.mktemp("ranked")
+    return made(folder, "paper:epochs=3,repeats=1")[0]
+
+
+def made(folder: Path, protocol: str) -> tuple[Path, list[str], Answer]:
+    """A run of two strategies on three tables: its store, its command and its answer."""
     specs = [
         write_table(folder / "two.csv", {"no": 160, "yes": 40}),
         write_table(folder / "more.csv", {"no": 160, "yes": 60}, seed=1),
@@ -71,7 +83,7 @@ def finished(tmp_path_factory) -> tuple[Path, list[str], Answer]:
     datasets = [part for spec in specs for part in ("--dataset", spec)]
     strategies = ["--strategy", "baseline", "--strategy", "remix"]
     store = folder / "store"
-    command = ["run", *datasets, *strategies, "--protocol", "smoke", "--jobs", "1", "--store", str(store)]
+    command = ["run", *datasets, *strategies, "--protocol", protocol, "--jobs", "1", "--store", str(store)]
     with pytest.MonkeyPatch.context() as patch:
         # Parallel runs of pytest set a width; this fixture is made before a test's own surroundings are.
         patch.delenv("COLUMNS", raising=False)

@@ -84,6 +84,36 @@ def test_ctrl_c_stops_the_run_and_its_workers_and_the_command_resumes_it(table, 
     assert imbench(*arguments, "--store", "store", "--jobs", "1").code == 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_a_run_in_the_background_outlives_ctrl_c_and_ends_when_it_is_told_to(table):
+    arguments = ["run", "--dataset", table, "--strategy", "baseline", "--protocol", "smoke", "--set", "epochs=1000000"]
+    # What a shell does to a command that a script starts with &.
+    process = subprocess.Popen([*COMMAND, *arguments], start_new_session=True, preexec_fn=ignore_interrupts)
+    try:
+        wait_for(lambda: os.path.exists("imbench-store/imbench-store.json"))
+        time.sleep(1)
+        os.killpg(process.pid, signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(2)
+        process.terminate()
+        assert process.wait(10) == -signal.SIGTERM
+        wait_for(lambda: not group_is_alive(process.pid))
+    finally:
+        stop_group(process.pid)
+
+
+def ignore_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def group_is_alive(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def wait_for(holds, seconds=60):
     end = time.monotonic() + seconds
     while not holds():

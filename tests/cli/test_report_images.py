@@ -20,7 +20,7 @@ OWN, STRATEGIES = "birds/", ["baseline", "remix", "gone-since"]
 
 def store_of(folder, dataset, strategies=STRATEGIES):
     store = Store.open(folder / "store", create=True)
-    fill(store, [dataset], strategies, ir=0.05, protocol=Protocol("smoke"))
+    fill(store, [dataset], strategies, ir=0.05, protocol=Protocol("paper"))
     return store.path
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import imbench as library
+from imbench.contract.errors import UsageError
 
 
 def test_a_run_ends_with_a_table_for_each_task_and_metric(finished):
@@ -21,7 +22,7 @@ def test_stdout_holds_the_result_and_stderr_how_it_went(finished):
     assert "jobs" not in answer.out
     for said in ("6 jobs to do (12 nets", "6/6 jobs", "6 jobs done, 0 failed"):
         assert said in answer.err
-    assert answer.out.rstrip().endswith("3 configurations")
+    assert answer.out.rstrip().endswith("Data ready: 3 datasets")
 
 
 def test_the_tables_show_the_numbers_of_the_store(finished):
@@ -131,7 +132,7 @@ def test_a_failing_job_is_told_at_once_and_gives_exit_code_1_and_costs_no_other(
     frame = library.load("imbench-store").frame()
     assert frame.loc[frame["strategy"] == "baseline", "gmean"].notna().all()
     status = imbench("status")
-    assert "1 jobs done, 1 failed" in status.out
+    assert "1 job done, 1 failed" in status.out
     assert "no batch is good enough" in status.out
 
 
@@ -179,3 +180,22 @@ def test_a_store_that_is_a_file_is_refused(table, imbench, tmp_path):
     answer = imbench("run", "--dataset", table, "--store", "taken")
     assert answer.code == 2
     assert "taken" in answer.err
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda", "cuda:", "cuda:x", "cpu:1", "CPU", ""])
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+@pytest.mark.parametrize("verb", [["run"], ["sweep", "--param", "alpha=0.1,0.3"]])
+def test_a_device_that_is_not_there_is_refused_in_a_dry_run_too(
+    verb, dry, device, table, imbench, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    answer = imbench(*verb, "--dataset", table, "--strategy", "remix", "--device", device, *dry)
+    assert (answer.code, answer.out) == (2, "")
+    assert f"device {device!r}" in answer.err
+    assert not (tmp_path / "imbench-store").exists()
+
+
+def test_the_library_refuses_a_device_before_it_fetches_anything(table, monkeypatch):
+    monkeypatch.setattr("imbench.bench.plan", lambda **_: pytest.fail("data was looked up first"))
+    with pytest.raises(UsageError, match="unknown device 'gpu'"):
+        library.run(datasets=[table], device="gpu")

@@ -77,14 +77,48 @@ def test_a_comparison_as_json_has_every_row(store, imbench, tmp_path):
     assert {(job["store"], job["strategy"]) for job in told["unpaired"]} == {("A", "baseline")}
 
 
-def test_a_store_is_published_and_its_files_listed(store, imbench, tmp_path):
-    answer = imbench("publish", store, "--to", tmp_path / "site", "--author", "Curie, Marie", "--title", "Mine")
+def test_a_store_is_published_and_its_files_listed(ranked, imbench, tmp_path):
+    answer = imbench("publish", ranked, "--to", tmp_path / "site", "--author", "Curie, Marie", "--title", "Mine")
     assert answer.code == 0
     for line in answer.out.splitlines():
         assert (tmp_path / "site").joinpath(line).exists()
     index = (tmp_path / "site" / "index.html").read_text()
     assert "Mine" in index
     assert str(tmp_path) not in "".join(f.read_text("utf-8", "replace") for f in (tmp_path / "site").rglob("*.*"))
+
+
+def test_a_smoke_store_is_not_published(store, imbench, tmp_path):
+    answer = imbench("publish", store, "--to", tmp_path / "site")
+    assert (answer.code, answer.out) == (2, "")
+    assert "smoke checks that everything works; it ranks nothing; run another protocol first" in answer.err
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_part_of_a_store_is_published(ranked, imbench, tmp_path):
+    answer = imbench("publish", ranked, "--to", tmp_path / "site", "--dataset", "two.csv", "--strategy", "remix")
+    assert answer.code == 0, answer.err
+    (rows,) = (pd.read_parquet(file) for file in (tmp_path / "site").glob("*/results.parquet"))
+    assert (set(rows["dataset"]), set(rows["strategy"])) == ({"two.csv"}, {"remix"})
+
+
+def test_jobs_without_a_partner_are_counted_in_a_line_and_named_on_demand(store, imbench, tmp_path):
+    half = parted(store, tmp_path / "half", "remix")
+    lines = imbench("compare", store, half).out.splitlines()
+    assert [line for line in lines if "not paired" in line] == [
+        "3 jobs are not paired (3 of A); --all names them, --json as well"
+    ]
+    named = [line for line in imbench("compare", store, half, "--all").out.splitlines() if "not paired" in line]
+    assert len(named) == 3
+    assert all("baseline" in line for line in named)
+
+
+def test_a_comparison_is_of_what_was_asked_for(store, imbench, tmp_path):
+    half = parted(store, tmp_path / "half", "remix")
+    told = json.loads(imbench("compare", store, half, "--strategy", "remix", "--dataset", "two.csv", "--json").out)
+    assert {row["strategy"] for row in told["rows"]} == {"remix"}
+    assert told["unpaired"] == []
+    one_sided = json.loads(imbench("compare", store, half, "--strategy", "baseline", "--json").out)
+    assert len(one_sided["unpaired"]) == 3
 
 
 def test_terminal_tables_say_how_a_tuned_baseline_would_rank(finished):

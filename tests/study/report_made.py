@@ -13,7 +13,6 @@ RATIOS = (0.01, 0.05, 0.1)
 DATASETS = ("iris", "musk", "ozone", "pixels", "segment")
 MODALITY = {name: "image" if name == "pixels" else "tabular" for name in DATASETS}
 CLASSES = ("cat", "dog", "owl")
-NOTES = ["partial: 30 of 31 configurations", "the data is from /home/someone/mirror/files"]
 
 
 def filled(store, datasets=DATASETS, strategies=STRATEGIES) -> Results:
@@ -30,7 +29,6 @@ def filled(store, datasets=DATASETS, strategies=STRATEGIES) -> Results:
                     store.write(one, made, {**FACTS, "ir": ratio, "cpu": "an abacus", "hostname": "my-own-machine"})
     broken = 'Traceback:\n  File "/home/someone/plugin.py", line 3\nValueError: cannot read /data/x/y.bin | now\n'
     store.fail(job("segment", "broken", ir=0.01), broken, FACTS)
-    store.note(NOTES)
     return with_rule(load(store.path))
 
 

@@ -165,10 +165,9 @@ def test_an_unknown_metric_is_named():
 def test_results_show_their_jobs_failures_and_notes(store):
     fill(store, ["a", "b"], STRATEGIES)
     store.fail(job("c", "remix"), "diverged", FACTS)
-    store.note(["partial: 3 of 27 configurations"])
-    results = load(store.path)
+    results = replace(load(store.path), notes=["Data ready: 3 of 27 configurations"])
     assert "7 jobs (1 failed): 3 configurations, 3 strategies, protocol quick" in repr(results)
-    assert "partial: 3 of 27 configurations" in repr(results)
+    assert "Data ready: 3 of 27 configurations" in repr(results)
     assert results.failures()[["dataset", "strategy", "error"]].to_numpy().tolist() == [["c", "remix", "diverged"]]
     html = results._repr_html_()
     assert html.count("<table") == 2
@@ -185,9 +184,9 @@ def test_the_frame_of_results_is_the_callers_own(store):
 
 def test_results_of_one_plan_leave_out_the_rest_of_the_store(store):
     fill(store, ["a"], STRATEGIES)
-    results = load(store.path, keys=[job("a", "mixup").key], notes=["one job"])
+    results = load(store.path, keys=[job("a", "mixup").key])
     assert set(results.frame()["strategy"]) == {"mixup"}
-    assert results.notes == ("one job",)
+    assert results.notes == ()
 
 
 @pytest.mark.parametrize(

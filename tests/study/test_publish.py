@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import xml.etree.ElementTree as ET
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from imbench.study.publish import publish
 from imbench.study.report import Options
 from imbench.study.results import load
 from imbench.study.scrub import Scrubber
+from imbench.study.selection import select
 from imbench.study.store import Store
 from tests.study.made import FACTS, PROTOCOL, fill, job, predictions
 from tests.study.test_old_stores import FIRST
@@ -45,7 +47,6 @@ def _no_sync(monkeypatch):
 @pytest.fixture
 def filled(store):
     fill(store, ["a", "b"], STRATEGIES)
-    store.note(["complete: 2 configurations"])
     return store
 
 
@@ -175,7 +176,6 @@ def test_no_host_user_or_path_is_published(tmp_path, monkeypatch):
         "see https://node17.corp.example/log?user=bob; Bob's disk /srv/scratch/bob is full"
     )
     store.fail(job("c"), error, {"host note": "run by alice on node17", "threads": 1})
-    store.note(["partial: the mirror /srv/mirror/bob lacks musk2", "read from file:///home/bob/m"])
     publish(store.path, tmp_path / "site")
     for name, data in content(tmp_path / "site").items():
         text = data.decode("utf-8", errors="replace")
@@ -220,14 +220,29 @@ def test_a_mixture_of_protocols_is_refused_unless_told(filled, tmp_path):
 
 def test_a_mixture_of_schema_versions_is_refused_unless_told(tmp_path):
     old = Store.open(shutil.copytree(FIRST, tmp_path / "old"))
-    publish(old.path, tmp_path / "site")
+    publish(old.path, tmp_path / "site", select=ranked)
     row = old.frame().iloc[0]
     protocol = type(PROTOCOL).from_mapping("smoke", json.loads(row["protocol_fields"]))
     protocol = dataclasses.replace(protocol, name="smoke:epochs=40")
     fill(old, ["d"], ["remix"], protocol=protocol)
     with pytest.raises(StoreError, match=rf"mixes schema versions: 1 .*, {ROWS_SCHEMA} "):
-        publish(old.path, tmp_path / "site")
-    publish(old.path, tmp_path / "site", mixed=True)
+        publish(old.path, tmp_path / "site", select=ranked)
+    publish(old.path, tmp_path / "site", select=ranked, mixed=True)
+
+
+def ranked(rows):
+    """The rows as if no smoke run had made them."""
+    return rows.assign(protocol="quick")
+
+
+def test_a_smoke_store_is_refused_and_a_mixed_one_is_published_without_it(filled, tmp_path):
+    smoke = dataclasses.replace(PROTOCOL, name="smoke:epochs=2", epochs=2)
+    fill(filled, ["a"], STRATEGIES, protocol=smoke)
+    with pytest.raises(StoreError, match=r"smoke checks that everything works; it ranks nothing.*--protocol quick"):
+        publish(filled.path, tmp_path / "site", mixed=True)
+    assert not (tmp_path / "site").exists()
+    publish(filled.path, tmp_path / "site", select=partial(select, protocols=["quick"]))
+    assert set(pd.read_parquet(tmp_path / "site" / "store" / "results.parquet")["protocol"]) == {"quick"}
 
 
 def test_rows_that_predictions_do_not_give_are_refused(filled, tmp_path):

@@ -469,13 +469,6 @@ def test_a_disk_error_while_reading_sets_nothing_aside(store, monkeypatch):
     assert files(store) == before
 
 
-def test_notes_of_the_last_run_stay_with_the_store(store):
-    assert store.notes() == ()
-    store.note(["partial: 12 of 27 configurations"])
-    store.note(["partial: 20 of 27 configurations", "aps_failure by its first 9,000 rows"])
-    assert Store(store.path).notes() == ("partial: 20 of 27 configurations", "aps_failure by its first 9,000 rows")
-
-
 def test_an_empty_store_has_all_columns_and_a_size(store):
     frame = store.frame()
     assert frame.empty

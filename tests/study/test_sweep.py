@@ -57,7 +57,7 @@ def made_rows(gmean, *, dataset="musk", ir=0.05, task="binary", folds=FOLDS, noi
 
 
 def sweep_of(*tables, baseline="baseline", alpha=0.05):
-    results = Results(pd.concat(tables, ignore_index=True), "store", ["complete: 1 configurations"])
+    results = Results(pd.concat(tables, ignore_index=True), "store", ["Data ready: 1 dataset"])
     return Sweep("remix", "alpha", SETTINGS, DEFAULT, baseline, results, alpha)
 
 
@@ -213,7 +213,7 @@ def test_the_files_hold_the_same_numbers():
     told = json.loads(written["sweep.json"])
     assert told["values"] == list(ALPHAS)
     assert [row["mean"] for row in told["scores"] if row["metric"] == "bbs"] == pytest.approx(scores["mean"].tolist())
-    assert told["notes"] == ["complete: 1 configurations"]
+    assert told["notes"] == ["Data ready: 1 dataset"]
     for metric in ("gmean", "bbs"):
         assert written[f"sweep-{metric}.svg"].startswith(b"<?xml")
         assert written[f"sweep-{metric}.pdf"].startswith(b"%PDF")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from imbench.contract.protocol import caveat
 from imbench.study.report.boards import Board
 from imbench.study.report.coverage import PROCESS, zero_recall_title
 from imbench.study.report.gains import ALL, Gain
@@ -87,6 +88,8 @@ def _board(board: Board) -> str:
         if lines
     ]
     basis = f"{len(board.configurations)} configurations of {standing.datasets} datasets. {test}."
+    said = caveat(board.protocol)
+    basis = f"{basis} {said[0].upper()}{said[1:]}." if said else basis
     return "\n\n".join([f"## {_title(board)}", _table([*header, "p to best"], rows), basis, *gaps])
 
 

@@ -9,10 +9,12 @@ from functools import cached_property
 import pandas as pd
 
 from imbench.contract.errors import UsageError
+from imbench.contract.protocol import caveats
 from imbench.study.leaderboard import CONFIGURATION, HEADLINE, labelled
 from imbench.study.report.boards import Board, make_board, plan_boards
 from imbench.study.report.cells import Cells, all_cells
 from imbench.study.report.columns import EVERY_RULE, Column, choose, columns_of, headline
+from imbench.study.report.completeness import KnownSuite, completeness
 from imbench.study.report.cost import Cost, costs
 from imbench.study.report.coverage import Covered, Failure, covered, failures
 from imbench.study.report.figures.contact_sheet import Sheet
@@ -43,6 +45,7 @@ class Options:
     modality : of datasets by name, such as ``{"segment": "tabular"}``
     commands : that make the results again; none means every configuration spelt out
     title : of the page; "" for the report's own
+    suites : those that are installed, to say which of them the results cover
     sheets : of samples, by dataset of images (see `imbench.study.report.images.wanted_samples`), or why there is none
     """
 
@@ -53,6 +56,7 @@ class Options:
     commands: tuple[str, ...] = ()
     title: str = ""
     sheets: Mapping[str, Sheet | str] | None = None
+    suites: tuple[KnownSuite, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
@@ -65,6 +69,7 @@ class Model:
 
     Parameters
     ----------
+    notes : what the results cover and lack (`imbench.study.report.completeness`), and caveats of their protocols
     jobs, configurations : how many the store holds
     columns : metrics under rules, those of ``headline`` first
     boards : the leading ones first; ``left_out``: metrics that a store with so many strategies has no boards of
@@ -126,6 +131,11 @@ class Model:
         return tuple(dict.fromkeys(cell.protocol for cell in self.cells))
 
 
+def notes_of(rows: pd.DataFrame, options: Options) -> tuple[str, ...]:
+    """What a reader must know of these rows as a whole, whichever runs they came from."""
+    return (*caveats(rows["protocol"]), *(scrub(sentence) for sentence in completeness(rows, options.suites)))
+
+
 def gather(results: Results, options: Options) -> Model:
     """Read and test everything.
 
@@ -146,7 +156,7 @@ def gather(results: Results, options: Options) -> Model:
     modality = options.modality or {}
     opening = [board for board in boards if _leads(board.metric.name, board.rule, lead, columns)]
     return Model(
-        notes=tuple(scrub(note) for note in results.notes),
+        notes=notes_of(results.rows, options),
         jobs=int(rows["key"].nunique()),
         configurations=len(rows[CONFIGURATION].drop_duplicates()),
         columns=tuple(columns),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from imbench.contract.protocol import caveat
 from imbench.study.metrics import known_metrics
 from imbench.study.report.boards import Board
 from imbench.study.report.cells import Cells, Configuration, Floats
@@ -47,7 +48,7 @@ def page(model: Model, figures: Figures) -> str:
     )
     environment.filters |= {"number": number, "p": p_value, "p_said": p_said, "listed": listed, "percent": _percent}
     environment.filters["capitalize_first"] = _capitalized
-    environment.globals |= {"span": span, "counted": counted}
+    environment.globals |= {"span": span, "counted": counted, "caveat": caveat}
     text = environment.get_template("report.html.j2").render(
         model=model,
         view=View(model, figures),

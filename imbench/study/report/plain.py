@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from imbench.contract.protocol import caveat
 from imbench.study.report.images import Images
 from imbench.study.report.model import Model
 from imbench.study.report.tables import costs as cost_table
@@ -29,6 +30,7 @@ def summary(model: Model) -> dict[str, Any]:
         "leaderboards": [
             {
                 "protocol": board.protocol,
+                "caveat": caveat(board.protocol) or None,
                 "task": board.task,
                 "metric": board.metric.name,
                 "rule": board.rule,

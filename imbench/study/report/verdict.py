@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
 
+from imbench.contract.protocol import caveat
 from imbench.study.report.boards import Board
 from imbench.study.report.standing import Standing
 from imbench.study.report.words import counted, level, listed, number, p_said, span
@@ -65,7 +66,9 @@ def verdict(board: Board) -> Verdict:
 
 
 def _of(board: Board, lead: str, support: Sequence[str]) -> Verdict:
-    return Verdict(board.title, board.slug, lead, tuple(sentence for sentence in support if sentence))
+    said = caveat(board.protocol)
+    sentences = (f"{said[0].upper()}{said[1:]}." if said else "", *support)
+    return Verdict(board.title, board.slug, lead, tuple(sentence for sentence in sentences if sentence))
 
 
 def _pairwise(board: Board, best: str, beaten: Sequence[str]) -> list[str]:

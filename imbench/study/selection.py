@@ -1,0 +1,177 @@
+"""Selection: the rows of a store that a reader asks for, by specs of strategies and datasets."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from imbench.contract.errors import UsageError
+from imbench.contract.spec import FILE_SUFFIXES, parse_spec, read_value
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What a dataset's spec leaves unsaid, and a strategy's, which states every parameter that is not at its default.
+DATASET_DEFAULTS: Mapping[str, str] = MappingProxyType({"task": "binary", "ir": "none", "seed": "0"})
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+# An error lists this many names of what a store has.
+_MOST_NAMED = 12
+
+
+def select(
+    rows: pd.DataFrame,
+    strategies: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+    *,
+    protocols: Sequence[str] = (),
+    suites: Mapping[str, Collection[str]] = MappingProxyType({}),
+    defaults: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+) -> pd.DataFrame:
+    """The rows of these strategies on these datasets; what is not named is not restricted.
+
+    A name alone means all its parametrisations: ``remix`` every ReMix, ``segment`` every variant of it. A spec that
+    the rows have means that one (``segment:ir=0.05``; ``remix:``, with a colon, is ReMix at its defaults). Any other
+    spec means all that agree with the parameters it states.
+
+    Parameters
+    ----------
+    rows : of `Store.frame`
+    strategies : specs; the label of a version (``mine@2``) means that version
+    datasets : specs; a file or folder by its path or by the end of it, such as its base name
+    protocols : names, with settings as the rows have them; a name alone means all its settings
+    suites : dataset specs of each suite, by its name. They are added to ``datasets``; those without rows are no
+        error as long as the suite has any
+    defaults : parameters of strategies by name, as far as they are known: then a spec may state what results leave
+        out because it is the default
+
+    Raises
+    ------
+    UsageError
+        For a name that matches no row, with near matches and what there is; if no row has all that is asked for.
+    """
+    chosen = rows
+    if strategies:
+        chosen = chosen[
+            rows["strategy"].astype("str").isin(_strategies(rows, strategies, defaults)) | _versions(rows, strategies)
+        ]
+    if datasets or suites:
+        specs = dataset_specs(rows)
+        wanted = {spec for name in datasets for spec in _found("dataset", name, set(specs), DATASET_DEFAULTS)}
+        for name, entries in suites.items():
+            wanted |= _of_suite(name, entries, set(specs))
+        chosen = chosen[specs.loc[chosen.index].isin(wanted)]
+    if protocols:
+        there = set(map(str, rows["protocol"].unique()))
+        wanted = {spec for name in protocols for spec in _found("protocol", name, there)}
+        chosen = chosen[chosen["protocol"].astype("str").isin(wanted)]
+    if chosen is rows:
+        return rows
+    if chosen.empty:
+        raise UsageError("there are results of each of these names, but none of all of them together; ask for fewer")
+    told: pd.DataFrame = chosen.reset_index(drop=True)
+    for name in told.columns[told.dtypes == "category"]:
+        told[name] = told[name].cat.remove_unused_categories()
+    return told
+
+
+def matching(
+    wanted: str, stored: Iterable[str], defaults: Mapping[str, str] = _NONE, *, one: bool = False
+) -> list[str]:
+    """Those of the stored specs that a spec means; see `select`.
+
+    Parameters
+    ----------
+    defaults : values of parameters that specs leave out
+    one : whether a single job is meant: then a name alone, too, prefers the spec that is equal to it
+
+    >>> matching("remix", ["remix", "remix:alpha=0.3"]), matching("remix:", ["remix", "remix:alpha=0.3"])
+    (['remix', 'remix:alpha=0.3'], ['remix'])
+    """
+    name, params = parse_spec(wanted)
+    parsed = {spec: parse_spec(spec) for spec in stored}
+    has = {spec: _read({**defaults, **own}) for spec, (called, own) in parsed.items() if _is_called(called, name)}
+    asked, whole = _read(params), _read({**defaults, **params})
+    alone = not params and not wanted.rstrip().endswith(":")
+    equal = [spec for spec, values in has.items() if values == whole]
+    if equal and (one or not alone):
+        return equal
+    return [spec for spec, values in has.items() if alone or (asked and asked.items() <= values.items())]
+
+
+def dataset_specs(rows: pd.DataFrame) -> pd.Series:
+    """The dataset's spec of every row, such as ``segment:ir=0.05``."""
+    datasets, variants = rows["dataset"].astype("str"), rows["variant"].astype("str")
+    return datasets.where(variants == "natural", datasets + ":" + variants)
+
+
+def _read(params: Mapping[str, str]) -> dict[str, Any]:
+    """Parameters as values that are equal where their texts mean the same: ``0.30`` and ``0.3``."""
+    return {key: read_value(text, key) for key, text in params.items()}
+
+
+def _is_called(stored: str, name: str) -> bool:
+    """Whether a user may call what is stored under this name: in full, without its package or the folder it is in."""
+    if stored == name:
+        return True
+    if not stored.endswith(FILE_SUFFIXES):
+        return stored.rpartition("/")[2] == name
+    if stored.endswith("/") != name.endswith("/"):
+        return False
+    one, other = Path(stored), Path(name)
+    return one.parts[-len(other.parts) :] == other.parts or one.resolve() == other.resolve()
+
+
+def _found(kind: str, wanted: str, stored: Collection[str], defaults: Mapping[str, str] = _NONE) -> list[str]:
+    found = matching(wanted, stored, defaults)
+    if not found:
+        raise _unknown(kind, wanted, stored)
+    return found
+
+
+def _strategies(rows: pd.DataFrame, wanted: Sequence[str], defaults: Mapping[str, Mapping[str, str]]) -> set[str]:
+    """The stored strategies that are meant, whatever their version."""
+    stored, labels = set(map(str, rows["strategy"].unique())), _labels(rows)
+    return {
+        spec
+        for name in wanted
+        if name not in labels
+        for spec in _found("strategy", name, stored, defaults.get(parse_spec(name)[0], _NONE))
+    }
+
+
+def _versions(rows: pd.DataFrame, wanted: Sequence[str]) -> pd.Series:
+    """The rows of strategies that are named with their version, as boards label several versions of one."""
+    meant = {label: pair for label, pair in _labels(rows).items() if label in wanted}
+    named = rows["strategy"].isin([])
+    for strategy, version in meant.values():
+        named |= (rows["strategy"] == strategy) & (rows["strategy_version"].astype("str") == version)
+    return named
+
+
+def _labels(rows: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    if "strategy_version" not in rows:
+        return {}
+    pairs = rows[["strategy", "strategy_version"]].drop_duplicates().astype("str")
+    return {f"{strategy}@{version}": (strategy, version) for strategy, version in pairs.itertuples(index=False)}
+
+
+def _of_suite(suite: str, entries: Collection[str], stored: Collection[str]) -> set[str]:
+    wanted = {spec for entry in entries for spec in matching(entry, stored, DATASET_DEFAULTS, one=True)}
+    if not wanted:
+        raise UsageError(f"no results on a dataset of suite {suite!r}; there are {_named(sorted(stored))}")
+    return wanted
+
+
+def _unknown(kind: str, wanted: str, stored: Collection[str]) -> UsageError:
+    near = difflib.get_close_matches(wanted, sorted(stored), n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? There" if near else "there"
+    return UsageError(f"no results of {kind} {wanted!r}; {hint} are {_named(sorted(stored))}")
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{', '.join(names[:_MOST_NAMED]) or 'none'}{more}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,8 @@ class Metric:
     of_decisions : whether it depends on the decided classes alone, so that a rule that leaves probabilities as they
         are changes it
     target : the best value where that is neither the largest nor the smallest; ranks go by the distance from it
+    version : raised with every change of what the numbers mean: stored numbers of another version are computed anew
+        from the stored predictions
 
     >>> round(gmean([0, 0, 1, 1], [[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.2, 0.8]]), 4)
     0.7071
@@ -41,6 +43,7 @@ class Metric:
     definition: str
     of_decisions: bool = False
     target: float | None = None
+    version: int = 1
 
     def __post_init__(self) -> None:
         if self.target is not None and self.higher_is_better:
@@ -70,13 +73,13 @@ def known_metrics() -> dict[str, Metric]:
 
 
 def _metric(
-    title: str, *, higher_is_better: bool, of_decisions: bool = False, target: float | None = None
+    title: str, *, higher_is_better: bool, of_decisions: bool = False, target: float | None = None, version: int = 1
 ) -> Callable[[Callable[[Outcome], float]], Metric]:
     """Enter a function in the table: its name is the metric's name, its docstring the definition."""
 
     def enter(function: Callable[[Outcome], float]) -> Metric:
         definition = " ".join((function.__doc__ or "").split())
-        metric = Metric(function.__name__, title, function, higher_is_better, definition, of_decisions, target)
+        metric = Metric(function.__name__, title, function, higher_is_better, definition, of_decisions, target, version)
         METRICS[metric.name] = metric
         return metric
 
@@ -169,18 +172,21 @@ def auroc(outcome: Outcome) -> float:
     return float(np.mean(areas)) if areas else float("nan")
 
 
-@_metric("AUPRC", higher_is_better=True)
+@_metric("AUPRC", higher_is_better=True, version=2)
 def auprc(outcome: Outcome) -> float:
+    """Average precision Σ (R_n − R_(n−1)) P_n of class 1, the minority, for two classes; for more, `auprc_macro`.
+
+    NaN where two classes are known and y_true has no row of class 1. Chance level is the share of class 1.
+    """
+    if outcome.classes == 2:
+        return float(_average_precisions(outcome)[1])
+    return float(np.nanmean(_average_precisions(outcome)))
+
+
+@_metric("AUPRC, mean over classes", higher_is_better=True)
+def auprc_macro(outcome: Outcome) -> float:
     """Mean of the one-vs-rest average precisions Σ (R_n − R_(n−1)) P_n, over the classes present in y_true."""
-    return float(
-        np.mean(
-            [
-                np.sum(np.diff(tp, prepend=0) * (tp / (tp + fp))) / count
-                for (tp, fp), count in zip(outcome.thresholds, outcome.counts.tolist(), strict=True)
-                if count
-            ]
-        )
-    )
+    return float(np.nanmean(_average_precisions(outcome)))
 
 
 @_metric("Expected calibration error", higher_is_better=False)
@@ -214,11 +220,35 @@ def calibration_slope(outcome: Outcome) -> float:
     return float(np.mean(defined)) if defined else float("nan")
 
 
+def _average_precisions(outcome: Outcome) -> Floats:
+    """``(classes,)`` one-vs-rest average precision of each class; NaN for one without a row."""
+    return np.array(
+        [
+            np.sum(np.diff(tp, prepend=0) * (tp / (tp + fp))) / count if count else np.nan
+            for (tp, fp), count in zip(outcome.thresholds, outcome.counts.tolist(), strict=True)
+        ]
+    )
+
+
 def _calibration_gap(confidence: Floats, hit: NDArray[np.bool_]) -> float:
     # The inner edges alone, so that the last bin is closed; divided, so that 0.6 is 9/15 and not a rounding below it.
     inner = np.arange(1, CALIBRATION_BINS) / CALIBRATION_BINS
     bins = np.searchsorted(inner, confidence, side="right")
     return float(np.abs(np.bincount(bins, weights=hit - confidence)).sum() / len(confidence))
+
+
+@dataclass(frozen=True)
+class PerClass:
+    """One number of each class: from an `Outcome` to ``(classes,)``, and whether it depends on decisions alone."""
+
+    function: Callable[[Outcome], Floats]
+    of_decisions: bool
+
+
+PER_CLASS: Mapping[str, PerClass] = {
+    "recall": PerClass(lambda outcome: outcome.recalls, of_decisions=True),
+    "brier": PerClass(lambda outcome: outcome.class_means(outcome.half_squared), of_decisions=False),
+}
 
 
 def score(y_true: ArrayLike, proba: ArrayLike) -> dict[str, float]:
@@ -245,15 +275,9 @@ def score(y_true: ArrayLike, proba: ArrayLike) -> dict[str, float]:
     >>> result["gmean"], round(result["bbs"], 4), result["recall[1]"]
     (1.0, 0.0875, 1.0)
     """
-    return score_of(Outcome(y_true, proba))  # type: ignore[arg-type]
-
-
-def score_of(outcome: Outcome, *, of_decisions_only: bool = False) -> dict[str, float]:
-    """What `score` gives, of an outcome; only what depends on decisions alone (`Metric.of_decisions`) if asked."""
-    wanted = {name: m for name, m in METRICS.items() if m.of_decisions or not of_decisions_only}
-    per_class = {"recall": outcome.recalls}
-    if not of_decisions_only:
-        per_class["brier"] = outcome.class_means(outcome.half_squared)
-    return {name: metric.function(outcome) for name, metric in wanted.items()} | {
-        f"{name}[{j}]": float(value) for name, values in per_class.items() for j, value in enumerate(values)
+    outcome = Outcome(y_true, proba)  # type: ignore[arg-type]
+    return {name: metric.function(outcome) for name, metric in METRICS.items()} | {
+        f"{name}[{j}]": float(value)
+        for name, of_class in PER_CLASS.items()
+        for j, value in enumerate(of_class.function(outcome))
     }

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imbench.contract.errors import UsageError
+from imbench.contract.spec import check_name
 from imbench.study.calibration import logistic_slope
 from imbench.study.outcome import Floats, Outcome
 
@@ -46,6 +47,7 @@ class Metric:
     version: int = 1
 
     def __post_init__(self) -> None:
+        check_name(self.name, "a metric")
         if self.target is not None and self.higher_is_better:
             raise UsageError(
                 f"metric {self.name} has a target, {self.target}, and says that higher is better; "

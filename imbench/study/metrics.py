@@ -155,8 +155,16 @@ def mcc(outcome: Outcome) -> float:
 @_metric("Log-loss", higher_is_better=False)
 def log_loss(outcome: Outcome) -> float:
     """Mean over rows of −ln p_y in nats, p clipped to [ε, 1 − ε] with float64's ε = 2.2e-16, as in scikit-learn."""
-    epsilon = np.finfo(np.float64).eps
-    return float(-np.log(np.clip(outcome.own_proba, epsilon, 1.0 - epsilon)).mean())
+    return float(_surprise(outcome).mean())
+
+
+@_metric("Balanced log-loss", higher_is_better=False)
+def balanced_log_loss(outcome: Outcome) -> float:
+    """Mean over the classes present in y_true of the class's mean −ln p_y in nats, p clipped as in `log_loss`.
+
+    It scores as if classes were equally frequent, so it rewards a shifted prior: read it beside `log_loss`.
+    """
+    return float(outcome.class_means(_surprise(outcome))[outcome.present].mean())
 
 
 @_metric("AUROC", higher_is_better=True)
@@ -220,6 +228,13 @@ def calibration_slope(outcome: Outcome) -> float:
     slopes = [logistic_slope(outcome.log_odds[:, j], outcome.y == j) for j in range(outcome.classes)]
     defined = [slope for slope in slopes if not np.isnan(slope)]
     return float(np.mean(defined)) if defined else float("nan")
+
+
+def _surprise(outcome: Outcome) -> Floats:
+    """``(rows,)`` −ln of the probability given to the row's class."""
+    epsilon = np.finfo(np.float64).eps
+    surprise: Floats = -np.log(np.clip(outcome.own_proba, epsilon, 1.0 - epsilon))
+    return surprise
 
 
 def _average_precisions(outcome: Outcome) -> Floats:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from imblearn.metrics import geometric_mean_score
 from sklearn import metrics as sk
+from sklearn.utils.class_weight import compute_sample_weight
 from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
 
 from imbench.contract.errors import UsageError
@@ -62,6 +63,9 @@ SKLEARN = {
     "macro_f1": lambda y, p: sk.f1_score(y, p.argmax(1), average="macro"),
     "mcc": lambda y, p: sk.matthews_corrcoef(y, p.argmax(1)),
     "log_loss": lambda y, p: sk.log_loss(y, p.astype(float), labels=range(p.shape[1])),
+    "balanced_log_loss": lambda y, p: sk.log_loss(
+        y, p.astype(float), labels=range(p.shape[1]), sample_weight=compute_sample_weight("balanced", y)
+    ),
     "auroc": lambda y, p: one_vs_rest(sk.roc_auc_score, y, p, lambda own: own.any() and not own.all()),
     "auprc": lambda y, p: average_precision(y, p),
     "auprc_macro": lambda y, p: one_vs_rest(sk.average_precision_score, y, p, np.any),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import hashlib
@@ -9,15 +10,15 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imbench.contract.errors import UsageError
-from imbench.contract.spec import FILE_SUFFIXES, build, parse_spec
+from imbench.contract.spec import FILE_SUFFIXES, NAME_RULE, build, check_name, parse_spec
 
 if TYPE_CHECKING:
     from imbench.contract.records import Card, Dataset, Variant
@@ -58,26 +59,39 @@ class Entry:
     @property
     def qualified(self) -> str:
         """``package/name``; for a plugin file its own name without folder and ``.py`` in the package's place."""
-        owner = self.package if isinstance(self.target, EntryPoint) else Path(self.package).stem
-        return f"{owner}/{self.name}"
+        return f"{Path(self.package).stem if self.of_file else self.package}/{self.name}"
+
+    @property
+    def of_file(self) -> bool:
+        """Whether it comes from a plugin file, not from a package."""
+        return not isinstance(self.target, EntryPoint) and self.package != OWN
 
     def load(self) -> Any:
         """Import the object. Raises `UsageError` that says which package is at fault and why."""
+        check_name(self.name, f"a {self.kind} of {self._owner} ({self.value!a})")
         if not isinstance(self.target, EntryPoint):
             return self.target
-        try:
+        with self.blamed("loaded", own=()):
             return self.target.load()
-        except Exception as error:
-            # A plugin may fail in any way while importing; whatever it is, the user needs its package and reason.
-            raise UsageError(
-                f"{self.kind} {self.name!r} of package {self.package} {self.version} cannot be loaded "
-                f"({self.value}): {type(error).__name__}: {error}; repair or uninstall {self.package}"
-            ) from error
+
+    @contextlib.contextmanager
+    def blamed(self, done: str, own: tuple[type[BaseException], ...] = (UsageError,)) -> Iterator[None]:
+        """Turn whatever a plugin's code raises, `SystemExit` too, into a `UsageError` that names its package.
+
+        Errors of ``own`` kinds pass: that of a parameter out of range says itself what to change.
+        """
+        fix = f"repair {self.package}" if self.of_file else f"repair or uninstall {self.package}"
+        with _guarded(f"{self.kind} {self.name!r} of {self._owner} cannot be {done} ({self.value})", fix, own):
+            yield
+
+    @property
+    def _owner(self) -> str:
+        return f"plugin file {self.package}" if self.of_file else f"package {self.package} {self.version}"
 
     def load_as(self, kind: type) -> Any:
         """As `load`; raises `UsageError` as well if the object is not of this kind."""
         found = self.load()
-        if not isinstance(found, kind):
+        if not issubclass(type(found), kind):
             raise UsageError(
                 f"{self.kind} {self.name!r} of package {self.package} {self.version} ({self.value}) is a "
                 f"{type(found).__name__}, not a {kind.__name__}; repair or uninstall {self.package}"
@@ -120,7 +134,7 @@ class Registry:
 
     def entries(self, kind: str) -> list[Entry]:
         """Every registered name of this kind, sorted by name; two packages with one name give two entries."""
-        found = list(_installed(kind))
+        found = [*_own_metrics(), *_others(kind)] if kind == "metric" else list(_installed(kind))
         if os.environ.get("IMBENCH_DISABLE_PLUGINS", "0") not in ("", "0"):
             found = [entry for entry in found if entry.package == OWN]
         if kind == "strategy":
@@ -151,8 +165,13 @@ class Registry:
 
         What imbench itself registers keeps its plain name even then, so that its results stay its own.
         """
-        alone = len(_named(self.entries(entry.kind), entry.name)) == 1
-        return entry.name if alone or entry.package == OWN else entry.qualified
+        # Names that differ by case alone would be one on a page or in a file's name.
+        alone = sum(other.name.lower() == entry.name.lower() for other in self.entries(entry.kind)) == 1
+        if alone or entry.package == OWN:
+            return entry.name
+        if entry.of_file:
+            _check_stem(entry)
+        return entry.qualified
 
     def resolve(self, kind: str, canonical: str) -> Entry:
         """The entry that `canonical` gave this name; raises as `find`."""
@@ -274,8 +293,11 @@ class Registry:
         from imbench.contract.strategy import BatchStrategy
 
         cls = entry.load()
-        _check_strategy_class(cls, entry)
-        return Selected(build(cls, params, spec, {BatchStrategy: inner or self.strategy}), self.canonical(entry))
+        with entry.blamed("made"):
+            _check_strategy_class(cls, entry)
+            made = Selected(build(cls, params, spec, {BatchStrategy: inner or self.strategy}), self.canonical(entry))
+            _check_spec(made.spec, spec)
+        return made
 
     def _dataset_entry(self, name: str, planned: bool) -> Entry:
         return self.resolve("dataset", name) if planned else self.find("dataset", name)
@@ -305,6 +327,52 @@ _CHECKS: Mapping[str, Callable[[Registry, Entry], Any]] = {
     "suite": lambda registry, entry: registry.suite(entry.qualified),
     "metric": lambda registry, entry: registry.metric(entry.qualified),
 }
+
+
+@contextlib.contextmanager
+def _guarded(what: str, fix: str, own: tuple[type[BaseException], ...]) -> Iterator[None]:
+    """Errors of a stranger's code as a `UsageError`, but those of ``own`` kinds; what it prints goes to stderr."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except BaseException as error:  # it may fail in any way, sys.exit included; the user needs its name and reason
+        if isinstance(error, (KeyboardInterrupt, *own)):
+            raise
+        raise UsageError(f"{what}: {type(error).__name__}: {error}; {fix}") from error
+
+
+def _own_metrics() -> list[Entry]:
+    """The table of metrics is the list of them, so that a new one is entered once."""
+    from imbench.study.metrics import METRICS
+
+    known = version(OWN)
+    return [Entry("metric", name, OWN, known, f"imbench.study.metrics:{name}", one) for name, one in METRICS.items()]
+
+
+def _others(kind: str) -> list[Entry]:
+    return [entry for entry in _installed(kind) if entry.package != OWN]
+
+
+def _check_stem(entry: Entry) -> None:
+    """See that ``file/name`` can be written, where that is what results call a plugin file's strategy."""
+    try:
+        check_name(Path(entry.package).stem, "it")
+    except UsageError:
+        raise UsageError(
+            f"strategy {entry.name!r} of plugin file {entry.package!r} shares its name, so results call it "
+            f"{entry.qualified!r}, which is no name: rename the file; {NAME_RULE}"
+        ) from None
+
+
+def _check_spec(canonical: str, spec: str) -> None:
+    """See that a strategy's spec can stand in tables and be told from a competitor under a rule."""
+    from imbench.study.rules import EACH, RULES
+
+    last = canonical.rpartition("+")[2]
+    if "+" in canonical and last in (*RULES, EACH):
+        raise UsageError(f"{spec!r} ends with +{last}, which is how a decision rule is written; use another value")
+    if not canonical.isprintable():
+        raise UsageError(f"{spec!a} has a character that cannot be printed; use another value")
 
 
 @lru_cache
@@ -340,16 +408,18 @@ def _defined_in(path: str, file: Path, content: str) -> tuple[Entry, ...]:
         raise UsageError(f"plugin {path!r} cannot be read as a Python module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look their module up there
-    try:
+    with _guarded(f"plugin {path!r} cannot be loaded", f"repair {path}", own=()):
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise UsageError(f"plugin {path!r} cannot be loaded: {type(error).__name__}: {error}") from error
-    own = [c for c in vars(module).values() if inspect.isclass(c) and c.__module__ == name]
-    strategies = [c for c in own if issubclass(c, BatchStrategy) and not inspect.isabstract(c)]
+        own = [c for c in vars(module).values() if inspect.isclass(c) and c.__module__ == name]
+        strategies = [c for c in own if issubclass(c, BatchStrategy) and not inspect.isabstract(c)]
+        names = [getattr(c, "name", c.__name__) for c in strategies]
     if not strategies:
         raise UsageError(f"plugin {path!r} defines no strategy; derive a dataclass from imbench.BatchStrategy")
+    for c, called in zip(strategies, names, strict=True):
+        check_name(called, f"{c.__qualname__} of plugin {path!r}")
     return tuple(
-        Entry("strategy", getattr(c, "name", c.__name__), path, "", f"{path}:{c.__qualname__}", c) for c in strategies
+        Entry("strategy", called, path, "", f"{path}:{c.__qualname__}", c)
+        for c, called in zip(strategies, names, strict=True)
     )
 
 

@@ -1,4 +1,4 @@
-"""``imbench info NAME``: everything known of one strategy, dataset, suite, metric or protocol."""
+"""``imbench info NAME``: everything known of one strategy, dataset, suite, metric, protocol or decision rule."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Facts = dict[str, Any]
 def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
     """Tell everything known of one name.
 
-    NAME is a strategy, dataset, suite, metric or protocol, or a spec of one.
+    NAME is a strategy, dataset, suite, metric, protocol or decision rule, or a spec of one.
 
     \b
     imbench info remix:alpha=0.3
@@ -55,18 +55,20 @@ def _kinds_of(registry: Registry, name: str) -> list[str]:
     from imbench.contract.spec import FILE_SUFFIXES, parse_spec
     from imbench.protocols import protocol_names
     from imbench.registry import GROUPS
+    from imbench.study.rules import RULES
 
     base, _ = parse_spec(name)
     if base.endswith(FILE_SUFFIXES):
         return ["dataset"]
-    names = {kind: {e.name for e in registry.entries(kind)} for kind in GROUPS} | {"protocol": set(protocol_names())}
+    names = {kind: {e.name for e in registry.entries(kind)} for kind in GROUPS}
+    names |= {"protocol": set(protocol_names()), "rule": set(RULES)}
     kinds = [kind for kind, known in names.items() if base.rpartition("/")[2] in known]
     if not kinds:
         near = difflib.get_close_matches(base, sorted(set().union(*names.values())), n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
         raise UsageError(
-            f"nothing is called {base!r}; {hint}imbench list strategies, datasets, suites, metrics and protocols "
-            "show all names"
+            f"nothing is called {base!r}; {hint}imbench list strategies, datasets, suites, metrics, protocols "
+            "and rules show all names"
         )
     return kinds
 
@@ -139,10 +141,12 @@ def _suite(registry: Registry, name: str) -> Facts:
 
 def _metric(registry: Registry, name: str) -> Facts:
     metric = registry.metric(name)
+    better = "higher" if metric.higher_is_better else "lower"
     return {
         "name": metric.name,
         "title": metric.title,
-        "better": "higher" if metric.higher_is_better else "lower",
+        "better": better if metric.target is None else f"nearer to {metric.target:g}",
+        "version": metric.version,
         "definition": metric.definition,
     }
 
@@ -154,12 +158,21 @@ def _protocol(registry: Registry, spec: str) -> Facts:
     return {"name": protocol.name, **protocol.identity(), "exceptions": dict(protocol.exceptions)}
 
 
+def _rule(registry: Registry, name: str) -> Facts:
+    from imbench.study.rules import RULES
+
+    rule = RULES[name]
+    needs = {"needs": rule.needs} if rule.needs else {}
+    return {"name": rule.name, "title": rule.title, "definition": rule.definition} | needs
+
+
 _DESCRIBE: dict[str, Callable[[Registry, str], Facts]] = {
     "strategy": _strategy,
     "dataset": _dataset,
     "suite": _suite,
     "metric": _metric,
     "protocol": _protocol,
+    "rule": _rule,
 }
 
 

@@ -42,12 +42,19 @@ def _protocols(plugins: Sequence[str], check: bool) -> list[Row]:
     return [{"name": p.name, "epochs": p.epochs, "repeats": p.repeats, "folds": p.folds} for p in protocols]
 
 
+def _rules(plugins: Sequence[str], check: bool) -> list[Row]:
+    from imbench.study.rules import RULES
+
+    return [{"name": rule.name, "title": rule.title} for rule in RULES.values()]
+
+
 _KINDS: dict[str, Callable[[Sequence[str], bool], list[Row]]] = {
     "strategies": _registered("strategy"),
     "datasets": _registered("dataset"),
     "suites": _registered("suite"),
     "metrics": _registered("metric"),
     "protocols": _protocols,
+    "rules": _rules,
 }
 
 
@@ -59,7 +66,7 @@ _KINDS: dict[str, Callable[[Sequence[str], bool], list[Row]]] = {
 def list_(kind: str, check: bool, plugins: tuple[str, ...], as_json: bool) -> int:
     """List what is installed: strategies, datasets, suites, …
 
-    KIND is one of strategies, datasets, suites, metrics and protocols.
+    KIND is one of strategies, datasets, suites, metrics, protocols and (decision) rules.
     Names come from the packages' metadata; nothing is imported unless --check is given, which ends with 1 if something
     is broken. Where two packages have one name, the list says what to write. `imbench info NAME` tells more of one.
     """

@@ -56,7 +56,7 @@ _DEFAULT_SUITE = "tabular"
     default="argmax",
     show_default=True,
     metavar="NAME",
-    help="How the leaderboards decide: argmax, tuned, prior-corrected, recalibrated, or each to let all compete.",
+    help="How the leaderboards decide: a name of `imbench list rules`, or each to let all compete.",
 )
 @click.option("--strict", is_flag=True, help="Refuse to run if any data cannot be had, instead of leaving it out.")
 @click.option("--dry-run", is_flag=True, help="Show the plan; train and download nothing.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -31,6 +32,25 @@ ALWAYS_WRITTEN: Mapping[str, bool] = types.MappingProxyType({"imbench.always_wri
 # A file named as a dataset may hold colons and commas of its own; its suffix says where the name ends.
 # A folder of images is named with a slash at its end.
 FILE_SUFFIXES = (".csv", ".tsv", ".parquet", ".toml", "/")
+
+
+NAME_RULE = (
+    "a name starts with a letter and holds letters, digits, '-', '_' and '.' alone (ASCII), at most 100 characters, "
+    "does not end as a file does (.csv, .tsv, .parquet, .toml, .py), and is not each, none, true or false"
+)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}")
+_RESERVED = ("each", "none", "true", "false")
+
+
+def check_name(name: object, whose: str) -> None:
+    """Raise `UsageError` unless this may be the name of a strategy, dataset, suite or metric; ``whose`` is named.
+
+    >>> check_name("re-mix_2.0", "strategy of my_file.py")
+    """
+    fits = isinstance(name, str) and _NAME.fullmatch(name) and name.lower() not in _RESERVED
+    if not fits or str(name).lower().endswith((*FILE_SUFFIXES, ".py")):
+        shown = ascii(name) if isinstance(name, str) else f"{type(name).__name__}, which is no text"
+        raise UsageError(f"{whose} has the name {shown[:120]}; {NAME_RULE}")
 
 
 def parse_spec(text: str) -> tuple[str, dict[str, str]]:

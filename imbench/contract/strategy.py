@@ -59,9 +59,10 @@ class Net(Protocol):
 class BatchStrategy(ABC):
     """One recipe for the mini-batches a network trains on: a frozen dataclass of its parameters, with pure methods.
 
-    A subclass sets `name` to its entry point's name and raises `version` whenever its batches change, so that stored
-    results of the old recipe are not taken for the new one's. Methods are written with operations that leave leading
-    axes alone; what cannot be written so derives from `PerBatchStrategy`.
+    A subclass sets `name` to its entry point's name (`imbench.contract.spec.check_name` says what it may be) and raises
+    `version` whenever its batches change, so that stored results of the old recipe are not taken for the new one's.
+    Methods are written with operations that leave leading axes alone; what cannot be written so derives from
+    `PerBatchStrategy`.
 
     `modalities` are the kinds of data it can serve; a run that pairs it with another is refused before any work.
     `exemptions` names the properties of `imbench.checks` that do not hold for it, each with the reason.

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from imbench.contract.errors import UsageError
 from imbench.contract.records import Predictions
+from imbench.study.fold_scores import derived, metric_columns
 from imbench.study.metrics import ADDED, METRICS, Metric
+from imbench.study.outcome import Outcome
 from imbench.study.results import Results
-from imbench.study.rules import RULES, ruled_column
 from imbench.study.store import Store
 
 
@@ -55,18 +56,19 @@ def _enter(metric: Metric) -> None:
 
 def _columns(metrics: Sequence[Metric], p: Predictions) -> dict[str, float]:
     """The values of one fold."""
-    found: dict[str, float] = {}
-    for rule_name, rule in RULES.items():
-        outcome = rule.apply(p)
-        for metric in metrics:
-            column = ruled_column(metric, rule_name)
-            if column in found:
-                continue
-            try:
-                found[column] = float("nan") if outcome is None else float(metric.function(outcome))
-            except Exception as error:  # a plugin's, which may fail in any way
-                raise UsageError(
-                    f"metric {metric.name} failed on repeat {p.repeat}, fold {p.fold} of a job: "
-                    f"{type(error).__name__}: {error}; leave it out"
-                ) from error
-    return found
+    return derived(p, metric_columns(metrics), [replace(metric, function=_guarded(metric, p)) for metric in metrics])
+
+
+def _guarded(metric: Metric, p: Predictions) -> Callable[[Outcome], float]:
+    def function(outcome: Outcome) -> float:
+        try:
+            return float(metric.function(outcome))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin's, which may fail in any way
+            raise UsageError(
+                f"metric {metric.name} failed on repeat {p.repeat}, fold {p.fold} of a job: "
+                f"{type(error).__name__}: {error}; leave it out"
+            ) from error
+
+    return function

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from imbench.study.metrics import METRICS
-from imbench.study.rules import ARGMAX, RULED, RULES
+from imbench.study.metrics import METRICS, PER_CLASS
+from imbench.study.rules import ARGMAX, RULES, ruled_columns
 
 _WHAT = {
     "dataset": pa.string(),
@@ -29,7 +29,6 @@ _HOW = {
     "floor_epoch": pa.int64(),
     "loss": pa.float64(),
     "zero_recall": pa.int64(),
-    **{f"zero_recall@{rule}": pa.int64() for rule in RULES if rule != ARGMAX},
     "absent": pa.string(),
     "absent_validation": pa.string(),
     "empty_batches": pa.float64(),
@@ -48,14 +47,17 @@ _HOW = {
     "error": pa.string(),
     "protocol_fields": pa.string(),
 }
-SCHEMA = pa.schema(_WHAT | dict.fromkeys([*METRICS, *RULED], pa.float64()) | _HOW)
-
 # Numbers of one class each, `NAME[j]` or `NAME[j]@RULE`, in the order of columns.
-_PER_CLASS = ("recall", "brier", "tuned_weight", "train_prior")
+_PER_CLASS = (*PER_CLASS, "tuned_weight", "train_prior")
 _PATTERN = re.compile(rf"({'|'.join(_PER_CLASS)})\[(\d+)\](?:@(.+))?")
 
 # What a computer or the time of day decides, and no number depends on.
 TIMING = ("seconds",)
+
+
+def schema() -> pa.Schema:
+    """The columns that every store has, with their types, as the tables of metrics and rules are now."""
+    return pa.schema(_WHAT | dict.fromkeys([*METRICS, *ruled_columns()], pa.float64()) | _how())
 
 
 def class_of(column: str) -> int | None:
@@ -68,8 +70,17 @@ def column_order(names: Iterable[str]) -> list[str]:
     """These columns as results show them: what, metrics, metrics of each class, how, then facts by name."""
     given = set(names)
     per_class = sorted((n for n in given if class_of(n) is not None), key=_place)
-    known = [*_WHAT, *METRICS, *RULED, *per_class, *_HOW]
+    known = [*_WHAT, *METRICS, *ruled_columns(), *per_class, *_how()]
     return [n for n in known if n in given] + sorted(given - set(known))
+
+
+def _how() -> dict[str, pa.DataType]:
+    found: dict[str, pa.DataType] = {}
+    for name, kind in _HOW.items():
+        found[name] = kind
+        if name == "zero_recall":
+            found |= {f"zero_recall@{rule}": kind for rule in RULES if rule != ARGMAX}
+    return found
 
 
 def _place(column: str) -> tuple[int, int, int]:

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from imbench.contract.records import Predictions
-from imbench.study.metrics import METRICS, score_of
+from imbench.study.metrics import METRICS, PER_CLASS, Metric
+from imbench.study.outcome import Outcome
 from imbench.study.recalibration import recalibration
-from imbench.study.rules import ARGMAX, RULES, by_argmax, ruled_column
+from imbench.study.rules import ARGMAX, RULES, ruled_column
 from imbench.study.tuning import tuned_weights
 
 
 def scored(p: Predictions) -> dict[str, Any]:
-    """The columns of one fold that follow from its predictions.
+    """The columns of one fold that follow from its predictions, and those of how training went.
 
     Metrics of ``argmax`` under their plain names, those that another rule changes as ``NAME@RULE``; NaN where a rule
     needs the prior trained towards and it was not measured.
     """
-    metrics = score_of(by_argmax(p))
     return (
-        metrics
-        | {
+        {
             "repeat": p.repeat,
             "fold": p.fold,
             "n_train": int(np.sum(p.train_counts)),
@@ -34,21 +33,39 @@ def scored(p: Predictions) -> dict[str, Any]:
             "steps": p.steps,
             "floor_epoch": p.floor_epoch,
             "loss": float(p.loss),
-            "zero_recall": _never_hit(metrics),
-            "absent": _absent(p.test.y, p.test.proba.shape[1]),
         }
-        | derived(p, ())
+        | derived(p, derivable(p.test.proba.shape[1]))
         | _exposure(p)
     )
 
 
-def derived(p: Predictions, known: Collection[str]) -> dict[str, Any]:
-    """The columns that rows of an older schema lack and their predictions give, but those known already."""
-    rules = [rule for rule in RULES if rule != ARGMAX and f"zero_recall@{rule}" not in known]
-    found = {name: value for rule in rules for name, value in _under(rule, p).items()}
-    for name, others in _DERIVED.items():
-        if name not in known:
-            found |= others(p)
+def derivable(classes: int) -> list[str]:
+    """The columns that follow from predictions of this many classes: metrics × rules, and what is beside them."""
+    of_rules = (name for rule in RULES for name in _under(rule, METRICS.values(), classes))
+    return [*of_rules, *(name for names, _ in _BESIDE for name in names(classes))]
+
+
+def metric_columns(metrics: Iterable[Metric]) -> list[str]:
+    """The columns of these metrics under every rule that changes them."""
+    return list(dict.fromkeys(ruled_column(metric, rule) for metric in metrics for rule in RULES))
+
+
+def derived(p: Predictions, names: Collection[str], metrics: Iterable[Metric] | None = None) -> dict[str, Any]:
+    """Those of the columns ``names`` that follow from the predictions of a fold; nothing else is computed.
+
+    A rule that needs what was not measured gives NaN. ``metrics``: default all of `METRICS`.
+    """
+    wanted, classes = frozenset(names), p.test.proba.shape[1]
+    known = list(METRICS.values() if metrics is None else metrics)
+    found: dict[str, Any] = {}
+    for rule in RULES:
+        columns = {name: of for name, of in _under(rule, known, classes).items() if name in wanted}
+        if columns:
+            outcome = RULES[rule].apply(p)
+            found |= {name: of(outcome) if outcome else _UNKNOWN.get(of, np.nan) for name, of in columns.items()}
+    for of_classes, values in _BESIDE:
+        if not wanted.isdisjoint(of_classes(classes)):
+            found |= {name: value for name, value in values(p).items() if name in wanted}
     return found
 
 
@@ -67,8 +84,27 @@ def rows_hashes(predictions: Sequence[Predictions]) -> dict[tuple[int, int], str
     return hashes
 
 
-def _calibration_slope(p: Predictions) -> dict[str, Any]:
-    return {"calibration_slope": METRICS["calibration_slope"].function(by_argmax(p))}
+def _under(rule: str, metrics: Iterable[Metric], classes: int) -> dict[str, Callable[[Outcome], float]]:
+    """The columns that a rule has of its own, each from the outcome under it."""
+    suffix = "" if rule == ARGMAX else f"@{rule}"
+    named = ((ruled_column(metric, rule), metric) for metric in metrics)
+    found: dict[str, Callable[[Outcome], float]] = {n: m.function for n, m in named if not suffix or n.endswith(suffix)}
+    for name, per_class in PER_CLASS.items():
+        if per_class.of_decisions or not RULES[rule].of_decisions_only:
+            found |= {f"{name}[{j}]{suffix}": _of_class(per_class.function, j) for j in range(classes)}
+    return found | {f"zero_recall{suffix}": _never_hit}
+
+
+def _of_class(function: Callable[[Outcome], np.ndarray], j: int) -> Callable[[Outcome], float]:
+    return lambda outcome: float(function(outcome)[j])
+
+
+def _never_hit(outcome: Outcome) -> int:
+    return int((outcome.recalls == 0).sum())
+
+
+# What is unknown of an outcome that a rule cannot give, where that is not NaN.
+_UNKNOWN: Mapping[Callable[[Outcome], float], None] = {_never_hit: None}
 
 
 def _tuned_weights(p: Predictions) -> dict[str, Any]:
@@ -81,31 +117,17 @@ def _recalibration(p: Predictions) -> dict[str, Any]:
     return {"recalibrated_by": fitted.method, "recalibration_slope": fitted.slope}
 
 
-def _absent_validation(p: Predictions) -> dict[str, Any]:
-    return {"absent_validation": _absent(p.validation.y, p.validation.proba.shape[1])}
+def _absences(p: Predictions) -> dict[str, Any]:
+    classes = p.test.proba.shape[1]
+    return {"absent": _absent(p.test.y, classes), "absent_validation": _absent(p.validation.y, classes)}
 
 
-# What follows from predictions beside metrics, by a column that shows whether rows have it.
-_DERIVED: Mapping[str, Callable[[Predictions], dict[str, Any]]] = {
-    "calibration_slope": _calibration_slope,
-    "tuned_weight[0]": _tuned_weights,
-    "absent_validation": _absent_validation,
-    "recalibrated_by": _recalibration,
-}
-DERIVABLE = frozenset({*_DERIVED, "recalibration_slope"})
-
-
-def _under(rule: str, p: Predictions) -> dict[str, Any]:
-    outcome = RULES[rule].apply(p)
-    if outcome is None:
-        columns = (ruled_column(metric, rule) for metric in METRICS.values())
-        return {name: float("nan") for name in columns if "@" in name}
-    metrics = score_of(outcome, of_decisions_only=RULES[rule].of_decisions_only)
-    return {f"{name}@{rule}": value for name, value in metrics.items()} | {f"zero_recall@{rule}": _never_hit(metrics)}
-
-
-def _never_hit(metrics: dict[str, float]) -> int:
-    return sum(value == 0 for name, value in metrics.items() if name.startswith("recall["))
+# What follows from predictions beside metrics: names of columns, by the number of classes, and their values.
+_BESIDE: Sequence[tuple[Callable[[int], Sequence[str]], Callable[[Predictions], dict[str, Any]]]] = (
+    (lambda classes: [f"tuned_weight[{j}]" for j in range(classes)], _tuned_weights),
+    (lambda classes: ("absent", "absent_validation"), _absences),
+    (lambda classes: ("recalibrated_by", "recalibration_slope"), _recalibration),
+)
 
 
 def _absent(y: np.ndarray, classes: int) -> str:

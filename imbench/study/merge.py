@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from imbench.contract.errors import StoreError, UsageError
 from imbench.contract.records import Predictions
-from imbench.study.columns import SCHEMA, TIMING, class_of
+from imbench.study.columns import TIMING, class_of, schema
+from imbench.study.derive import lacking
 from imbench.study.parquet import rows_schema
 from imbench.study.store import Store
 
@@ -198,8 +199,11 @@ def _fold_difference(a: Predictions, b: Predictions) -> str:
 
 
 def _rows_difference(a: pa.Table, b: pa.Table) -> str:
-    common = [n for n in a.column_names if n in b.column_names and n not in _NO_NUMBER]
-    for name in (n for n in common if n in SCHEMA.names or class_of(n) is not None):
+    # A metric's version says what its numbers mean: those of another one are no numbers to compare.
+    skipped = {*_NO_NUMBER, *lacking(a), *lacking(b)}
+    common = [n for n in a.column_names if n in b.column_names and n not in skipped]
+    known = frozenset(schema().names)
+    for name in (n for n in common if n in known or class_of(n) is not None):
         one, other = a[name].to_pylist(), b[name].to_pylist()
         pairs = [(x, y) for x, y in zip(one, other, strict=True) if not _same(x, y)]
         if pairs:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imbench.contract.errors import UsageError
+from imbench.contract.spec import check_name
 from imbench.study.calibration import logistic_slope
 from imbench.study.outcome import Floats, Outcome
 
@@ -33,6 +34,8 @@ class Metric:
         are changes it
     target : the best value where that is neither the largest nor the smallest; ranks go by the distance from it
     bounds : the smallest and the largest value there can be, infinite where there is none; intervals stay within
+    version : raised with every change of what the numbers mean: stored numbers of another version are computed anew
+        from the stored predictions
 
     >>> round(gmean([0, 0, 1, 1], [[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.2, 0.8]]), 4)
     0.7071
@@ -46,8 +49,10 @@ class Metric:
     of_decisions: bool = False
     target: float | None = None
     bounds: tuple[float, float] = (-math.inf, math.inf)
+    version: int = 1
 
     def __post_init__(self) -> None:
+        check_name(self.name, "a metric")
         if not self.bounds[0] < self.bounds[1]:
             raise UsageError(f"metric {self.name} has bounds {self.bounds}; give (smallest, largest)")
         if self.target is not None and self.higher_is_better:
@@ -83,12 +88,14 @@ def _metric(
     of_decisions: bool = False,
     target: float | None = None,
     bounds: tuple[float, float] = (-math.inf, math.inf),
+    version: int = 1,
 ) -> Callable[[Callable[[Outcome], float]], Metric]:
     """Enter a function in the table: its name is the metric's name, its docstring the definition."""
 
     def enter(function: Callable[[Outcome], float]) -> Metric:
         definition = " ".join((function.__doc__ or "").split())
-        metric = Metric(function.__name__, title, function, higher_is_better, definition, of_decisions, target, bounds)
+        numbers = (target, bounds, version)
+        metric = Metric(function.__name__, title, function, higher_is_better, definition, of_decisions, *numbers)
         METRICS[metric.name] = metric
         return metric
 
@@ -162,8 +169,16 @@ def mcc(outcome: Outcome) -> float:
 @_metric("Log-loss", higher_is_better=False, bounds=(0.0, math.inf))
 def log_loss(outcome: Outcome) -> float:
     """Mean over rows of −ln p_y in nats, p clipped to [ε, 1 − ε] with float64's ε = 2.2e-16, as in scikit-learn."""
-    epsilon = np.finfo(np.float64).eps
-    return float(-np.log(np.clip(outcome.own_proba, epsilon, 1.0 - epsilon)).mean())
+    return float(_surprise(outcome).mean())
+
+
+@_metric("Balanced log-loss", higher_is_better=False, bounds=(0.0, math.inf))
+def balanced_log_loss(outcome: Outcome) -> float:
+    """Mean over the classes present in y_true of the class's mean −ln p_y in nats, p clipped as in `log_loss`.
+
+    It scores as if classes were equally frequent, so it rewards a shifted prior: read it beside `log_loss`.
+    """
+    return float(outcome.class_means(_surprise(outcome))[outcome.present].mean())
 
 
 @_metric("AUROC", higher_is_better=True, bounds=_UNIT)
@@ -181,18 +196,21 @@ def auroc(outcome: Outcome) -> float:
     return float(np.mean(areas)) if areas else float("nan")
 
 
-@_metric("AUPRC", higher_is_better=True, bounds=_UNIT)
+@_metric("AUPRC", higher_is_better=True, bounds=_UNIT, version=2)
 def auprc(outcome: Outcome) -> float:
+    """Average precision Σ (R_n − R_(n−1)) P_n of class 1, the minority, for two classes; for more, `auprc_macro`.
+
+    NaN where two classes are known and y_true has no row of class 1. Chance level is the share of class 1.
+    """
+    if outcome.classes == 2:
+        return float(_average_precisions(outcome)[1])
+    return float(np.nanmean(_average_precisions(outcome)))
+
+
+@_metric("AUPRC, mean over classes", higher_is_better=True, bounds=_UNIT)
+def auprc_macro(outcome: Outcome) -> float:
     """Mean of the one-vs-rest average precisions Σ (R_n − R_(n−1)) P_n, over the classes present in y_true."""
-    return float(
-        np.mean(
-            [
-                np.sum(np.diff(tp, prepend=0) * (tp / (tp + fp))) / count
-                for (tp, fp), count in zip(outcome.thresholds, outcome.counts.tolist(), strict=True)
-                if count
-            ]
-        )
-    )
+    return float(np.nanmean(_average_precisions(outcome)))
 
 
 @_metric("Expected calibration error", higher_is_better=False, bounds=_UNIT)
@@ -226,11 +244,42 @@ def calibration_slope(outcome: Outcome) -> float:
     return float(np.mean(defined)) if defined else float("nan")
 
 
+def _surprise(outcome: Outcome) -> Floats:
+    """``(rows,)`` −ln of the probability given to the row's class."""
+    epsilon = np.finfo(np.float64).eps
+    surprise: Floats = -np.log(np.clip(outcome.own_proba, epsilon, 1.0 - epsilon))
+    return surprise
+
+
+def _average_precisions(outcome: Outcome) -> Floats:
+    """``(classes,)`` one-vs-rest average precision of each class; NaN for one without a row."""
+    return np.array(
+        [
+            np.sum(np.diff(tp, prepend=0) * (tp / (tp + fp))) / count if count else np.nan
+            for (tp, fp), count in zip(outcome.thresholds, outcome.counts.tolist(), strict=True)
+        ]
+    )
+
+
 def _calibration_gap(confidence: Floats, hit: NDArray[np.bool_]) -> float:
     # The inner edges alone, so that the last bin is closed; divided, so that 0.6 is 9/15 and not a rounding below it.
     inner = np.arange(1, CALIBRATION_BINS) / CALIBRATION_BINS
     bins = np.searchsorted(inner, confidence, side="right")
     return float(np.abs(np.bincount(bins, weights=hit - confidence)).sum() / len(confidence))
+
+
+@dataclass(frozen=True)
+class PerClass:
+    """One number of each class: from an `Outcome` to ``(classes,)``, and whether it depends on decisions alone."""
+
+    function: Callable[[Outcome], Floats]
+    of_decisions: bool
+
+
+PER_CLASS: Mapping[str, PerClass] = {
+    "recall": PerClass(lambda outcome: outcome.recalls, of_decisions=True),
+    "brier": PerClass(lambda outcome: outcome.class_means(outcome.half_squared), of_decisions=False),
+}
 
 
 def score(y_true: ArrayLike, proba: ArrayLike) -> dict[str, float]:
@@ -257,15 +306,9 @@ def score(y_true: ArrayLike, proba: ArrayLike) -> dict[str, float]:
     >>> result["gmean"], round(result["bbs"], 4), result["recall[1]"]
     (1.0, 0.0875, 1.0)
     """
-    return score_of(Outcome(y_true, proba))  # type: ignore[arg-type]
-
-
-def score_of(outcome: Outcome, *, of_decisions_only: bool = False) -> dict[str, float]:
-    """What `score` gives, of an outcome; only what depends on decisions alone (`Metric.of_decisions`) if asked."""
-    wanted = {name: m for name, m in METRICS.items() if m.of_decisions or not of_decisions_only}
-    per_class = {"recall": outcome.recalls}
-    if not of_decisions_only:
-        per_class["brier"] = outcome.class_means(outcome.half_squared)
-    return {name: metric.function(outcome) for name, metric in wanted.items()} | {
-        f"{name}[{j}]": float(value) for name, values in per_class.items() for j, value in enumerate(values)
+    outcome = Outcome(y_true, proba)  # type: ignore[arg-type]
+    return {name: metric.function(outcome) for name, metric in METRICS.items()} | {
+        f"{name}[{j}]": float(value)
+        for name, of_class in PER_CLASS.items()
+        for j, value in enumerate(of_class.function(outcome))
     }

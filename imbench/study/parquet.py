@@ -15,16 +15,14 @@ from imbench.contract.records import NUMBERS_VERSION
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Raised whenever rows or predictions get other columns. It decides no number and no key: files of an older schema are
-# read, and what they lack is derived (`imbench.study.derive`).
+# Raised whenever predictions, or what is measured while training, get other columns. It decides no number and no key:
+# files of an older schema are read. What follows from predictions needs no raise: a file that lacks a column of today's
+# metrics and rules has it derived (`imbench.study.derive`).
 #   1  metrics of argmax
 #   2  metrics under every decision rule, exposure of the rarest class, the prior trained towards, calibration slope
 #   3  metrics of probabilities recalibrated on validation rows; share of the batches with which a strategy could not do
 #      what it was asked to
 ROWS_SCHEMA = 3
-
-# From this one on, rows have all that predictions give; what later ones add can only be measured while training.
-DERIVED_SCHEMA = 3
 
 _IDENTITY = b"imbench.identity"
 _ROWS = b"imbench.rows"
@@ -68,7 +66,8 @@ def from_parquet(content: bytes, key: str) -> pa.Table:
     for found, known in ((numbers_version(table), NUMBERS_VERSION), (rows_schema(table), ROWS_SCHEMA)):
         if found > known:
             raise newer(f"job {key}", found, known)
-    return table
+    # Without the seal, which is of these bytes: what is made of the table gets its own.
+    return table.replace_schema_metadata(metadata)
 
 
 def rows_schema(table: pa.Table) -> int:

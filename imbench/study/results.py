@@ -151,4 +151,12 @@ def load(path: str | os.PathLike[str], keys: Collection[str] | None = None) -> R
         If the folder is no store, or a newer imbench wrote it.
     """
     store = Store.open(path)
-    return Results(store.frame(keys), store.path)
+    rows = store.frame(keys)
+    known: tuple[str, ...] = ()
+    lost = store.incomplete() if keys is None else [key for key in store.incomplete() if key in frozenset(keys)]
+    if lost:
+        known = (
+            f"{len(lost)} {'jobs are' if len(lost) > 1 else 'job is'} left out, since files of "
+            f"{'theirs' if len(lost) > 1 else 'it'} in {store.path} are damaged or gone: run the same jobs again",
+        )
+    return Results(rows, store.path, known)

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from imbench.contract.records import NUMBERS_VERSION, Job, Predictions
-from imbench.study.columns import SCHEMA, class_of
+from imbench.study.columns import class_of, schema
 from imbench.study.columns import column_order as column_order
-from imbench.study.fold_scores import DERIVABLE, rows_hashes, scored
+from imbench.study.derive import with_versions
+from imbench.study.fold_scores import rows_hashes, scored
 from imbench.study.metrics import ADDED
 from imbench.study.parquet import ROWS_SCHEMA
 
@@ -46,7 +47,8 @@ def finished_rows(job: Job, predictions: Sequence[Predictions], facts: Mapping[s
     common = _common(job, facts)
     hashes = rows_hashes(predictions)
     ordered = sorted(predictions, key=lambda p: (p.repeat, p.fold))
-    return _table([common | scored(p) | {"rows_hash": hashes[p.repeat, p.fold]} | _facts(facts) for p in ordered])
+    rows = [common | scored(p) | {"rows_hash": hashes[p.repeat, p.fold]} | _facts(facts) for p in ordered]
+    return with_versions(_table(rows))
 
 
 def failed_rows(job: Job, error: str, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -69,7 +71,7 @@ def joined(tables: Sequence[pa.Table], columns: Collection[str] | None = None) -
 
     With ``columns``, only those, and text as dictionaries, so that many rows take little memory.
     """
-    whole = [SCHEMA.empty_table(), *tables]
+    whole = [schema().empty_table(), *tables]
     if columns is not None:
         wanted = frozenset(columns)
         whole = [_as_dictionaries(t.select([n for n in t.column_names if n in wanted])) for t in whole]
@@ -85,14 +87,10 @@ def joined(tables: Sequence[pa.Table], columns: Collection[str] | None = None) -
     return together.select(column_order(together.column_names))
 
 
-def derivable(column: str) -> bool:
-    """Whether rows of an older schema lack this column and predictions give it."""
-    return "@" in column or column.startswith("tuned_weight[") or column in DERIVABLE
-
-
 def fact_values(frame: pd.DataFrame) -> dict[str, list[str]]:
     """The facts (versions, hardware, threads) of these rows by name, each with its different values as sorted text."""
-    others = (n for n in frame.columns if n not in SCHEMA.names and n.partition("@")[0] not in ADDED)
+    known = frozenset(schema().names)
+    others = (n for n in frame.columns if n not in known and n.partition("@")[0] not in ADDED)
     names = sorted(n for n in others if class_of(n) is None)
     # A whole number is read back as a float where another row lacks it.
     return {n: sorted({str(int(v)) if _is_whole(v) else str(v) for v in frame[n].dropna().unique()}) for n in names}
@@ -123,7 +121,8 @@ def _common(job: Job, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    taken = [name for name in facts if name not in _GIVEN and (name in SCHEMA.names or class_of(name) is not None)]
+    known = frozenset(schema().names)
+    taken = [name for name in facts if name not in _GIVEN and (name in known or class_of(name) is not None)]
     if taken:
         raise ValueError(f"facts name {taken[0]!r}, a column of every row; call the fact something else")
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in facts.items()}
@@ -134,12 +133,12 @@ def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    names = column_order({name for row in rows for name in row} | set(SCHEMA.names))
+    kinds = schema()
+    known = frozenset(kinds.names)
+    names = column_order({name for row in rows for name in row} | known)
     columns = {
         name: pa.array(
-            [row.get(name) for row in rows],
-            SCHEMA.field(name).type if name in SCHEMA.names else None,
-            from_pandas=False,
+            [row.get(name) for row in rows], kinds.field(name).type if name in known else None, from_pandas=False
         )
         for name in names
     }

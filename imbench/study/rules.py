@@ -163,8 +163,7 @@ def ruled_column(metric: Metric, rule: str) -> str:
     return f"{metric.name}@{rule}" if changes else metric.name
 
 
-RULED = tuple(
-    dict.fromkeys(
-        ruled_column(metric, rule) for rule in RULES for metric in METRICS.values() if "@" in ruled_column(metric, rule)
-    )
-)
+def ruled_columns() -> list[str]:
+    """The columns ``METRIC@RULE`` of every metric under every rule that changes it."""
+    pairs = (ruled_column(metric, rule) for rule in RULES for metric in METRICS.values())
+    return list(dict.fromkeys(column for column in pairs if "@" in column))

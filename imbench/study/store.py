@@ -16,13 +16,10 @@ from imbench.contract.records import Job, Predictions
 from imbench.study.files import listed, remove_stale, write_durably
 from imbench.study.marker import check_marker
 from imbench.study.parquet import (
-    DERIVED_SCHEMA,
-    ROWS_SCHEMA,
     DamagedError,
     ends_well,
     from_parquet,
     identity_of,
-    rows_schema,
     to_parquet,
 )
 
@@ -140,8 +137,8 @@ class Store:
         """One row for each fold of the jobs done and failed, or of those among `keys`.
 
         Columns are those of `imbench.study.rows.finished_rows`; a failed job has NaN metrics and its ``error``. Sorted
-        by task, dataset, ir, variant, protocol and strategy, so equal stores give equal frames. What a job of an older
-        schema lacks is derived from its predictions, once, and kept in ``derived/``.
+        by task, dataset, ir, variant, protocol and strategy, so equal stores give equal frames. What a job's
+        file lacks of today's metrics and rules is derived from its predictions, once, and kept in ``derived/``.
 
         Parameters
         ----------
@@ -217,10 +214,15 @@ class Store:
         """Keys of the jobs that failed and were not done since, sorted."""
         return self._failed()
 
+    def incomplete(self) -> list[str]:
+        """Keys of the jobs that have a file here, whole or set aside as damaged, and are not done; sorted."""
+        there = {*self._named("jobs", ".parquet"), *self._quarantined()}
+        return sorted(key for key in there if not self.has(key))
+
     def status(self) -> Status:
         """How many jobs are done, failed and set aside as damaged, and the size of the store."""
         done = set(self.keys())
-        aside = {file.name.split(".")[0] for file in listed(self.path / "quarantine")} - done
+        aside = self._quarantined() - done
         stamps = [_stamp(file) for file in self.path.rglob("*") if file.is_file()]
         return Status(len(done), len(self._failed()), len(aside), sum(stamp[0] for stamp in stamps if stamp))
 
@@ -235,21 +237,24 @@ class Store:
         return rows
 
     def _current(self, key: str, columns: Collection[str] | None) -> pa.Table | None:
-        """As `_rows`, with what a file of an older schema lacks of these columns (None: of all)."""
-        from imbench.study.derive import brought_up, with_numbers
-        from imbench.study.rows import derivable
+        """As `_rows`, with what the file lacks of these columns (None: of all) derived from the predictions."""
+        from imbench.study.derive import brought_up, lacking, with_numbers, without_strangers
 
         rows = self._rows(key)
-        if rows is None or rows_schema(rows) >= DERIVED_SCHEMA:
+        if rows is None:
+            return None
+        rows = with_numbers(rows)
+        if not _asked(lacking(rows), columns):
             return rows
-        if columns is not None and not any(derivable(name) for name in columns):
-            return with_numbers(rows)
         digest = hashlib.sha256(self._file("jobs", key).read_bytes()).hexdigest().encode()
         kept = self._kept(key)
         if kept is not None and (kept.schema.metadata or {}).get(_DERIVED_FROM) == digest:
-            return kept
+            rows = without_strangers(kept, rows)
+            if not _asked(lacking(rows), columns):
+                return rows
         try:
-            brought = brought_up(rows, self.predictions(key))
+            # All that is lacking: most of the work is to read the predictions.
+            brought = brought_up(rows, self.predictions(key), lacking(rows))
         except StoreError:
             return None  # the predictions turned out damaged, so the job is not done
         metadata = {**(brought.schema.metadata or {}), _DERIVED_FROM: digest}
@@ -261,10 +266,12 @@ class Store:
     def _kept(self, key: str) -> pa.Table | None:
         """What was derived before, if it is whole; it is rebuilt if not."""
         try:
-            kept = from_parquet(self._file(DERIVED, key).read_bytes(), key)
+            return from_parquet(self._file(DERIVED, key).read_bytes(), key)
         except (OSError, DamagedError, StoreError):
             return None
-        return kept if rows_schema(kept) == ROWS_SCHEMA else None
+
+    def _quarantined(self) -> set[str]:
+        return {file.name.split(".")[0] for file in listed(self.path / "quarantine")}
 
     def _in_place(self, key: str) -> bool:
         """Whether both files are there and end as they should, which a copy that was cut short does not."""
@@ -324,6 +331,11 @@ class Store:
 
     def _failure(self, key: str) -> Path:
         return self.path / "failed" / f"{key}.json"
+
+
+def _asked(names: Collection[str], columns: Collection[str] | None) -> bool:
+    """Whether any of these names is among the columns asked for (None: all)."""
+    return bool(names) if columns is None else not frozenset(columns).isdisjoint(names)
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:

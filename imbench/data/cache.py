@@ -178,6 +178,8 @@ def _card_hash(card: Card) -> str:
     facts = [card.rows, card.features, card.missing, dict(card.class_counts), card.content, card.categorical]
     # Images only, so that copies of tables made before stay good.
     facts += [dataclasses.astuple(card.pixels)] if card.pixels else []
+    # Categories of a card of the user's own may have been read as numbers before.
+    facts += ["categories as text"] if card.categorical and card.name.endswith(".toml") else []
     facts += [s.options["content"] for s in card.sources if s.kind == "mirror" and "content" in s.options]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

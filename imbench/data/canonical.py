@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import DataError
+from imbench.data.labels import known_as, label_codes, natural_order
 from imbench.data.names import near
 
 _BLOCK = 65_536  # rows hashed at a time, so that hashing needs no second copy of a large table
@@ -89,29 +90,28 @@ def from_frame(
 def encode_target(
     column: pd.Series[Any], relabel: Mapping[str, str] | None, other: str | None, order: tuple[str, ...]
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Class numbers ``(rows,)`` and their labels; the parameters are those of `from_frame`."""
-    absent = np.flatnonzero(column.isna())
+    """Class numbers ``(rows,)`` and their labels; the parameters are those of `from_frame`.
+
+    A label that ``relabel`` or ``order`` spells in another way (``1.`` for ``1``) is theirs.
+    """
+    codes, texts = label_codes(column)
+    absent = np.flatnonzero(codes < 0)
     if len(absent):
         raise DataError(
             f"the target {column.name!r} is missing in {len(absent)} rows, first in row {absent[0]}; remove those rows"
         )
-    # Label text repeats: translate each spelling once.
-    spelled = {v: label_text(v) for v in column.unique()}
-    known = {v: (relabel or {}).get(text, text if other is None else other) for v, text in spelled.items()}
-    found = set(known.values())
+    called = [_called(text, relabel or {}, other, order) for text in texts]
+    found = set(called)
     labels = (*(label for label in order if label in found), *sorted(found - set(order), key=natural_order))
-    number = {v: labels.index(label) for v, label in known.items()}
-    return np.array([number[v] for v in column], dtype=np.int64), labels
+    number = {label: i for i, label in enumerate(labels)}
+    return np.array([number[label] for label in called], dtype=np.int64)[codes], labels
 
 
-def label_text(value: Any) -> str:
-    """A class label as text, numbers in their shortest form: ``1.0``, ``"1."`` and ``1`` are all ``"1"``."""
-    text = str(value).strip()
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return str(int(number)) if number.is_integer() else text
+def _called(text: str, relabel: Mapping[str, str], other: str | None, order: tuple[str, ...]) -> str:
+    listed = known_as(text, relabel)
+    if listed is not None:
+        return relabel[listed]
+    return (known_as(text, order) or text) if other is None else other
 
 
 def data_hash(table: Table) -> str:
@@ -166,21 +166,11 @@ def _canonical_block(x: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(x), np.nan, x + 0.0).astype("<f8")
 
 
-def natural_order(label: str) -> tuple[int, float, str]:
-    """Sort key of labels: numbers by size, then text."""
-    try:
-        return (0, float(label), label)
-    except ValueError:
-        return (1, 0.0, label)
-
-
 def _categories(column: pd.Series[Any]) -> tuple[np.ndarray, tuple[str, ...]]:
-    present = column.notna().to_numpy()
-    text = column[present].map(label_text)
-    names = sorted(set(text), key=natural_order)
-    codes = np.full(len(column), np.nan)
-    codes[present] = text.map({name: i for i, name in enumerate(names)}).to_numpy(dtype=float)
-    return codes, tuple(names)
+    codes, texts = label_codes(column)
+    names = sorted(texts, key=natural_order)
+    number = {name: float(i) for i, name in enumerate(names)}
+    return np.array([*(number[text] for text in texts), np.nan])[codes], tuple(names)
 
 
 def _numbers(column: pd.Series[Any]) -> np.ndarray:

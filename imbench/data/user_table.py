@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from imbench.contract.records import Card, Source
 from imbench.contract.spec import parse_spec
 from imbench.data.canonical import Table, data_hash, from_frame
 from imbench.data.names import near
-from imbench.data.sources.tables import EXACT, MISSING
+from imbench.data.sources.tables import EXACT, MISSING, read_floats_of, read_parquet
 from imbench.data.variants import FILE_PARAMETERS, TABLE_SUFFIXES, own_task
 
 MOST_CATEGORIES = 1000
@@ -79,15 +79,16 @@ def _state(path: str) -> tuple[int, int]:
 
 
 def _read(path: str, target: str, drop: str, categorical: str) -> tuple[tuple[str, ...], Table]:
-    frame = _frame(path, target)
-    for column in filter(None, [target, *drop.split("+"), *categorical.split("+")]):
+    given = [c for c in categorical.split("+") if c]
+    frame = _frame(path, target, given)
+    for column in filter(None, [target, *drop.split("+"), *given]):
         if column not in frame.columns:
             raise DataError(f"{path} has no column {column!r}; {near(column, frame.columns)}")
     frame = frame.drop(columns=[c for c in drop.split("+") if c])
     if target not in frame.columns:
         raise DataError(f"{path}: the target {target!r} cannot be dropped; take it out of drop")
     text = tuple(c for c in frame.columns if c != target and not pd.api.types.is_numeric_dtype(frame[c]))
-    named = tuple(c for c in categorical.split("+") if c and c not in text)
+    named = tuple(c for c in given if c not in text)
     for column in (*text, *named):
         found = frame[column].nunique()
         if found > MOST_CATEGORIES:
@@ -104,9 +105,10 @@ def _read(path: str, target: str, drop: str, categorical: str) -> tuple[tuple[st
     return (*text, *named), table
 
 
-def _frame(path: str, target: str) -> pd.DataFrame:
+def _frame(path: str, target: str, categorical: Sequence[str]) -> pd.DataFrame:
     try:
-        frame = pd.read_parquet(path) if path.endswith(".parquet") else _read_text(path, target)
+        is_parquet = path.endswith(".parquet")
+        frame = read_parquet(path, categorical) if is_parquet else _read_text(path, target, categorical)
     except DataError:
         raise
     except Exception as error:  # each reader has its own kinds of failure
@@ -117,7 +119,7 @@ def _frame(path: str, target: str) -> pd.DataFrame:
     return frame
 
 
-def _read_text(path: str, target: str) -> pd.DataFrame:
+def _read_text(path: str, target: str, categorical: Sequence[str]) -> pd.DataFrame:
     separator = "\t" if path.endswith(".tsv") else ","
     with open(path, encoding="utf-8-sig", newline="") as file:
         columns = next(csv.reader(file, delimiter=separator), [])
@@ -129,11 +131,11 @@ def _read_text(path: str, target: str) -> pd.DataFrame:
         path,
         sep=separator,
         encoding="utf-8-sig",
-        dtype={target: str} if target in columns else None,
+        dtype={c: str for c in (target, *categorical) if c in columns},
         na_values=missing,
         keep_default_na=False,
         skipinitialspace=True,
         low_memory=False,
         **EXACT,
     )
-    return frame
+    return read_floats_of(frame, (target, *categorical))

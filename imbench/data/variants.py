@@ -10,7 +10,8 @@ from imbench.contract.errors import DataError
 from imbench.contract.records import TASKS, Card, Dataset, Task, Variant
 from imbench.contract.spec import convert, parse_spec
 from imbench.contract.streams import stream
-from imbench.data.canonical import Table, label_text
+from imbench.data.canonical import Table
+from imbench.data.labels import known_as
 from imbench.data.names import near
 
 # Fewer rows of a class cannot be spread over two folds with rows left to train and to validate on.
@@ -82,7 +83,8 @@ def own_task(params: Mapping[str, str], counts: Mapping[str, int], name: str, of
     minority = default_minority(counts)
     if "minority" in params:
         text = params["minority"]
-        minority = (label_text(text),) if label_text(text) in counts else tuple(map(label_text, text.split("+")))
+        whole = known_as(text, counts)
+        minority = (whole,) if whole is not None else tuple(known_as(t, counts) or t for t in text.split("+"))
         for label in minority:
             if label not in counts:
                 raise DataError(f"{name}: minority {label!r} is not a class of {of}; {near(label, counts)}")

@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,10 +58,17 @@ def test_a_frame_keeps_row_order_missing_values_and_categories():
     assert [table.labels[k] for k in table.y] == frame["target"].tolist()
 
 
-@pytest.mark.parametrize("spelling", [[1, 2], [1.0, 2.0], ["1", "2"], ["1.", "2."], [" 1", "2 "]])
-def test_all_spellings_of_a_number_are_one_label(spelling):
-    frame = pd.DataFrame({"f": [0.0, 1.0], "target": spelling})
+@pytest.mark.parametrize("held", [[1, 2], [1.0, 2.0], ["1", "2"], [" 1", "2 "], [Decimal("1.0"), Decimal(2)]])
+def test_a_whole_number_is_its_digits_however_it_is_held(held):
+    frame = pd.DataFrame({"f": [0.0, 1.0], "target": held})
     assert from_frame(frame, "target").labels == ("1", "2")
+
+
+def test_a_card_knows_its_labels_in_a_sources_spelling():
+    frame = pd.DataFrame({"f": [0.0, 1.0], "target": ["1.", "+2"]})
+    assert from_frame(frame, "target").labels == ("1.", "+2")
+    assert from_frame(frame, "target", order=("1", "2")).labels == ("1", "2")
+    assert from_frame(frame, "target", relabel={"1": "yes"}, other="no").labels == ("no", "yes")
 
 
 def test_a_sources_labels_are_renamed_and_the_rest_can_merge():

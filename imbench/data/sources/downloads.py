@@ -22,7 +22,7 @@ import pandas as pd
 from imbench.contract.records import Card
 from imbench.data.canonical import Table
 from imbench.data.sources.network import TRANSFER_SECONDS, SourceError, host_of, transfer
-from imbench.data.sources.tables import parse_text, to_table
+from imbench.data.sources.tables import parse_text, read_floats_of, read_parquet, to_table
 
 PIP_SECONDS = 600
 _pip_failures: dict[str, str] = {}
@@ -179,14 +179,15 @@ def _suffix_format(path: Path) -> str:
 def _text_table(parts: list[bytes], card: Card, options: Mapping[str, Any]) -> Table:
     target = options.get("target", card.target)
     try:
-        frames = [parse_text(part, options, target) for part in parts]
+        frames = [parse_text(part, options, target, card.categorical) for part in parts]
     except (ValueError, pd.errors.ParserError) as error:
         raise SourceError(f"it is not the text the card describes: {str(error).splitlines()[0]}") from None
-    return to_table(pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0], card, options)
+    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    return to_table(read_floats_of(frame, (target, *card.categorical)), card, options)
 
 
 def _parquet_table(parts: list[bytes], card: Card, options: Mapping[str, Any]) -> Table:
-    frames = [pd.read_parquet(io.BytesIO(part)) for part in parts]
+    frames = [read_parquet(io.BytesIO(part), card.categorical) for part in parts]
     return to_table(pd.concat(frames, ignore_index=True), card, options)
 
 

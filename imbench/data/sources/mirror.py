@@ -21,7 +21,7 @@ from imbench.contract.records import Card
 from imbench.data.canonical import Table, content_hash, encode_target
 from imbench.data.pixels import first_of_each, image_table
 from imbench.data.sources.network import SourceError, transfer
-from imbench.data.sources.tables import to_table
+from imbench.data.sources.tables import read_parquet, to_table
 
 ENVIRONMENT = "IMBENCH_DATA_MIRROR"
 
@@ -59,7 +59,7 @@ class Mirror:
     def read(self, card: Card) -> Table:
         """The dataset, every file checked against the manifest; `SourceError` if one is missing or differs."""
         options = mirror_options(card)
-        frames = [pd.read_parquet(io.BytesIO(self._fetch(f))) for f in self.files(card)]
+        frames = [read_parquet(io.BytesIO(self._fetch(f)), card.categorical) for f in self.files(card)]
         frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
         if "image" in options:
             return encoded_images(frame, card, options)

@@ -196,7 +196,7 @@ def _verdicts(found: Sweep, metric: str) -> Iterator[str]:
 
 
 def _called(dataset: str, variant: str) -> str:
-    from imbench.study.report.cells import shown_dataset
+    from imbench.study.cells import shown_dataset
 
     return shown_dataset(dataset) if variant == "natural" else f"{shown_dataset(dataset)}:{variant}"
 

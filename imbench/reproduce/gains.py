@@ -14,8 +14,8 @@ from imbench.reproduce.drawing import of_scene
 from imbench.reproduce.exhibit import Exhibit, Numbers, Plate
 from imbench.reproduce.workshop import IMAGE, TABULAR, basis_of
 from imbench.study.leaderboard import labelled
-from imbench.study.report.boards import Board, make_board
-from imbench.study.report.cells import all_cells
+from imbench.study.board import Board, make_board
+from imbench.study.cells import all_cells
 from imbench.study.report.columns import PLAIN_RULE, columns_of
 from imbench.study.report.figures.gain_by_ratio import gain_by_ratio
 from imbench.study.report.gains import ALL, Gain, gain_overall, gains_by_ir

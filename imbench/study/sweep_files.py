@@ -11,7 +11,7 @@ import pandas as pd
 
 from imbench.contract.spec import format_value
 from imbench.study.metrics import known_metrics
-from imbench.study.report.cells import shown_dataset
+from imbench.study.cells import shown_dataset
 from imbench.study.report.figures.plates import FORMATS, plates
 from imbench.study.report.figures.scene import Scene
 from imbench.study.report.figures.value_lines import Point, Trace, value_lines

@@ -8,8 +8,8 @@ import scikit_posthocs
 from scipy import stats
 
 from imbench.study.metrics import METRICS
-from imbench.study.report.boards import make_board
-from imbench.study.report.cells import Cells, Configuration
+from imbench.study.board import make_board
+from imbench.study.cells import Cells, Configuration
 from imbench.study.report.columns import Column
 from imbench.study.report.figures.critical_difference import critical_difference
 from imbench.study.report.figures.scene import Line, Words, text_width

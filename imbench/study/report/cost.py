@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imbench.study.report.cells import BASELINE, Cells
+from imbench.study.cells import BASELINE, Cells
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from imbench.study.report.cells import Cells, shown_dataset
+from imbench.study.cells import Cells, shown_dataset
 from imbench.study.report.words import scrub
 from imbench.study.rules import ARGMAX, RULES
 

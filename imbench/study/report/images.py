@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.records import TASKS
-from imbench.study.report.boards import Board, make_board
-from imbench.study.report.cells import BASELINE, Cells, shown_dataset
+from imbench.study.board import Board, make_board
+from imbench.study.cells import BASELINE, Cells, shown_dataset
 from imbench.study.report.columns import Column
 from imbench.study.report.figures.contact_sheet import Sheet
 from imbench.study.report.gains import Gain, gain_overall, gains_by_ir

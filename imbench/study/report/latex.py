@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from imbench.study.report.boards import Board
-from imbench.study.report.cells import Cells
+from imbench.study.board import Board
+from imbench.study.cells import Cells
 from imbench.study.report.columns import EVERY_RULE, Column
 from imbench.study.report.model import Model
 from imbench.study.report.words import counted, level, number, p_value, span

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from imbench.study.report.boards import Board
+from imbench.study.board import Board
 from imbench.study.report.coverage import PROCESS, zero_recall_title
 from imbench.study.report.gains import ALL, Gain
 from imbench.study.report.model import Model
 from imbench.study.report.page import MOST_MATRIX, win_rate
 from imbench.study.report.provenance import SHOWN_VALUES
-from imbench.study.report.standing import Standing
+from imbench.study.standing import Standing
 from imbench.study.report.words import level, number, p_said, p_value, span
 
 # Beyond these the data files are the better reading.

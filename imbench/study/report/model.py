@@ -10,8 +10,8 @@ import pandas as pd
 
 from imbench.contract.errors import UsageError
 from imbench.study.leaderboard import CONFIGURATION, HEADLINE, labelled
-from imbench.study.report.boards import Board, make_board, plan_boards
-from imbench.study.report.cells import Cells, all_cells
+from imbench.study.board import Board, make_board, plan_boards
+from imbench.study.cells import Cells, all_cells
 from imbench.study.report.columns import EVERY_RULE, Column, choose, columns_of, headline
 from imbench.study.report.cost import Cost, costs
 from imbench.study.report.coverage import Covered, Failure, covered, failures

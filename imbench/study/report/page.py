@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from imbench.study.metrics import known_metrics
-from imbench.study.report.boards import Board
-from imbench.study.report.cells import Cells, Configuration, Floats
+from imbench.study.board import Board
+from imbench.study.cells import Cells, Configuration, Floats
 from imbench.study.report.columns import EVERY_RULE, PLAIN_RULE, RULES, Column
 from imbench.study.report.coverage import PROCESS, zero_recall_title
 from imbench.study.report.figures.chosen import Figures

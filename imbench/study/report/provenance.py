@@ -7,7 +7,7 @@ import shlex
 
 import pandas as pd
 
-from imbench.study.report.cells import shown_dataset
+from imbench.study.cells import shown_dataset
 from imbench.study.rows import fact_values
 
 # A fact of many values, such as a time, would bury the others.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
 
-from imbench.study.report.boards import Board
-from imbench.study.report.standing import Standing
+from imbench.study.board import Board
+from imbench.study.standing import Standing
 from imbench.study.report.words import counted, level, listed, number, p_said, span
 
 

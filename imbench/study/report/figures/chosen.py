@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from imbench.study.report.boards import Board
+from imbench.study.board import Board
 from imbench.study.report.columns import EVERY_RULE
 from imbench.study.report.figures.cost import quality_against_time
 from imbench.study.report.figures.critical_difference import critical_difference

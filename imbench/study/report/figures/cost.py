@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from imbench.study.report.boards import Board
+from imbench.study.board import Board
 from imbench.study.report.cost import Cost
 from imbench.study.report.figures.scene import Line, Mark, Scene, Words, scale, text_width, ticks
 from imbench.study.report.words import number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from imbench.study.report.boards import Board
+from imbench.study.board import Board
 from imbench.study.report.figures.scene import Line, Mark, Scene, Words, scale, text_width
 from imbench.study.report.words import counted, listed, number
 

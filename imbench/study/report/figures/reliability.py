@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from imbench.study.report.cells import BASELINE
+from imbench.study.cells import BASELINE
 from imbench.study.report.figures.scene import Line, Mark, Scene, Words, scale
 from imbench.study.report.reliability import Curve
 from imbench.study.report.words import number

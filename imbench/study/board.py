@@ -10,9 +10,9 @@ import numpy as np
 
 from imbench.study.metrics import Metric
 from imbench.study.ranks import TIE
-from imbench.study.report.cells import BASELINE, Cells, Configuration, Floats
+from imbench.study.cells import BASELINE, Cells, Configuration, Floats
 from imbench.study.report.columns import EVERY_RULE, PLAIN_RULE, Column
-from imbench.study.report.standing import Standing, stand
+from imbench.study.standing import Standing, stand
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from imbench.contract.errors import UsageError
 from imbench.study.friedman import ImanDavenport, SmallSample, friedman_small_sample, iman_davenport
@@ -26,14 +27,23 @@ from imbench.study.ranks import (
     rank_sums,
     tolerance_of,
 )
+from imbench.study.reachable import FAMILIES, SmallestP, smallest_p, undecidable
 from imbench.study.score_table import Labels, score_table
 
 # What gains are measured against unless told: the strategy of this name, or else the first column.
 BASELINE = "baseline"
 
-# What notes warn of: below this many datasets a resample cannot show how far the mean may be off; up to this many tied
-# differences the normal approximation is poor.
-FEW_DATASETS, FEW_TIED = 8, 10
+# Below this many datasets a resample cannot show how far the mean may be off.
+FEW_DATASETS = 8
+
+# What each family of tests is asked.
+_QUESTIONS = {
+    "omnibus": "whether strategies differ at all",
+    "pairs": "which pairs differ",
+    "control": "which strategies differ from one reference, or from the best,",
+}
+
+Order = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,18 +61,24 @@ class Evaluation:
     gains : ``mean`` over blocks of how much better than the reference, in the scores' unit, positive is better, and
         its bootstrap interval ``low``, ``high``
     friedman : χ² with the correction for ties and its asymptotic p-value
-    friedman_small_sample : the same test's p-value that holds for few blocks, and its ``method``
-    iman_davenport : the F statistic and its p-value
+    friedman_small_sample : the same test's p-value that holds for few blocks, and its ``method``: ``exact``,
+        ``permutation``, or ``asymptotic`` again for many blocks
+    iman_davenport : the F statistic and its asymptotic p-value
     nemenyi_cd : how far apart average ranks must be to differ at alpha
     nemenyi : p-value matrix
-    wilcoxon : a row for each pair ``first``, ``second``, with the columns of `imbench.study.pairwise.wilcoxon`
+    wilcoxon : a row for each pair ``first``, ``second``, with the columns of `imbench.study.pairwise.wilcoxon`; its
+        family is all k(k − 1)/2 pairs
+    against_reference : a row for each ``strategy`` but the ``reference``, best first, with the same columns for the
+        strategy against it; its family is these k − 1 pairs, so that ``p_holm`` is smaller than that of all pairs
     control : the strategy of best average rank (``best``, the same in every row) against each other ``strategy``:
         Wilcoxon's ``p`` and its ``p_holm`` over these k − 1 tests, the ``effect`` of the best, and for comparison
         Demšar's ``z`` test of average ranks with its own ``p_z`` and ``p_z_holm``
     groups : sets of two or more strategies whose average ranks all lie within the critical difference, the largest
-        there are, best first; a strategy in none is told apart from all others
+        there are, best first; a strategy in none differs from all others
     groups_wilcoxon : runs of strategies, consecutive by average rank, of which no pair differs at alpha after Holm's
         correction, the longest there are
+    smallest_p : the smallest p-value that each family can reach with so many blocks; above alpha nothing is decided,
+        which `undecidable` puts into a sentence
     n_blocks, n_rows, n_datasets : blocks ranked, complete rows averaged into them, datasets resampled in intervals
     dropped : label of each row left out, and the strategies it has no score of
     notes : what is undefined or must be known, one sentence each
@@ -81,14 +97,20 @@ class Evaluation:
     nemenyi_cd: float
     nemenyi: pd.DataFrame
     wilcoxon: pd.DataFrame
+    against_reference: pd.DataFrame
     control: pd.DataFrame
     groups: tuple[tuple[Any, ...], ...]
     groups_wilcoxon: tuple[tuple[Any, ...], ...]
+    smallest_p: SmallestP
     n_blocks: int
     n_rows: int
     n_datasets: int
     dropped: Mapping[Any, tuple[Any, ...]]
     notes: tuple[str, ...]
+
+    def undecidable(self, family: str) -> str:
+        """Why ``omnibus``, ``pairs`` or ``control`` tests decide nothing with so few blocks, or "" where they can."""
+        return undecidable(family, self.n_blocks, len(self.average_ranks), self.alpha)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain JSON values; None for what is undefined or infinite, which ``notes`` tells."""
@@ -181,14 +203,16 @@ def evaluate(
         nemenyi_cd=cd,
         nemenyi=pd.DataFrame(nemenyi_p, names, names.rename("against")),
         wilcoxon=pairs,
+        against_reference=_against(gains, over, order[order != over], names, "reference", ties_at),
         control=_control(gains, means, order, names, ties_at),
         groups=_named(names, runs(by_cd, order.tolist())),
         groups_wilcoxon=_named(names, runs(by_wilcoxon, order.tolist())),
+        smallest_p=smallest_p(n, k),
         n_blocks=n,
         n_rows=checked.rows,
         n_datasets=datasets,
         dropped=checked.dropped,
-        notes=_notes(ranks, f_test, pairs, datasets, alpha),
+        notes=_notes(ranks, f_test, cd, datasets, alpha),
     )
 
 
@@ -199,49 +223,54 @@ def _reference(names: pd.Index[Any], reference: Any) -> int:
     return list(names).index(wanted)
 
 
-def _control(
-    gains: Floats, means: Floats, order: np.ndarray[Any, Any], names: pd.Index[Any], tolerance: Tolerance
+def _against(
+    gains: Floats, one: int, others: Order, names: pd.Index[Any], called: str, tolerance: Tolerance
 ) -> pd.DataFrame:
+    """Each of the others against one, by Wilcoxon's test with Holm's correction over these tests."""
+    table = wilcoxon(gains, others, np.full(len(others), one), tolerance)
+    table.insert(0, called, names[np.full(len(others), one)])
+    table.insert(1, "strategy", names[others])
+    return table
+
+
+def _control(gains: Floats, means: Floats, order: Order, names: pd.Index[Any], tolerance: Tolerance) -> pd.DataFrame:
     """The best strategy against each other one, best first."""
     from scipy.special import ndtr
 
     n, k = gains.shape
-    best, rest = order[0], order[1:]
-    tests = wilcoxon(gains, np.full(k - 1, best), rest, tolerance)
+    best, rest = int(order[0]), order[1:]
+    tests = _against(gains, best, rest, names, "best", tolerance)
     # Demšar 2006, section 3.2.2: z = (R_i − R_j) / √(k(k + 1)/6N).
     z = (means[rest] - means[best]) / np.sqrt(k * (k + 1) / (6 * n))
     p_z = 2 * ndtr(-np.abs(z))
-    table = tests.assign(z=z, p_z=p_z, p_z_holm=holm(p_z))
-    table.insert(0, "best", names[np.full(k - 1, best)])
-    table.insert(1, "strategy", names[rest])
-    return table
+    # Seen from the best.
+    turned = {"effect": -tests["effect"], "wins": tests["losses"], "losses": tests["wins"]}
+    return tests.assign(**turned, z=z, p_z=p_z, p_z_holm=holm(p_z))
 
 
 def _named(names: pd.Index[Any], found: list[list[int]]) -> tuple[tuple[Any, ...], ...]:
     return tuple(tuple(names[number] for number in run) for run in found)
 
 
-def _notes(ranks: Floats, f_test: ImanDavenport, pairs: pd.DataFrame, datasets: int, alpha: float) -> tuple[str, ...]:
-    n = len(ranks)
+def _notes(ranks: Floats, f_test: ImanDavenport, cd: float, datasets: int, alpha: float) -> tuple[str, ...]:
+    n, k = ranks.shape
     undefined = friedman_undefined(ranks)
-    rough = int(((pairs["method"] == "normal") & (pairs["wins"] + pairs["losses"]).between(1, FEW_TIED)).sum())
-    # The smallest two-sided p-value of n differences is 2 / 2^n.
-    out_of_reach = len(pairs) * 2.0 ** (1 - n) >= alpha
     told = (
         (bool(undefined), undefined),
         (
             np.isinf(f_test.statistic),
             "perfect agreement: all blocks rank the strategies alike, so Iman-Davenport's F is infinite and its p is 0",
         ),
+        *((bool(note), f"{_QUESTIONS[family]} {note}") for family, note in _undecidable(n, k, alpha)),
         (
-            out_of_reach,
-            f"{n} blocks are too few for any of {len(pairs)} pairs to differ at {alpha:g} by an exact Wilcoxon test "
-            "with Holm's correction",
-        ),
-        (
-            rough > 0,
-            f"{rough} Wilcoxon p-values are rough: normal approximation to {FEW_TIED} or fewer tied differences",
+            cd > k - 1,
+            f"which average ranks differ by Nemenyi's test cannot be decided with {n} blocks: the critical difference, "
+            f"{cd:.2f}, is more than the {k - 1} that average ranks of {k} strategies can be apart",
         ),
         (datasets < FEW_DATASETS, f"bootstrap intervals over fewer than {FEW_DATASETS} datasets are too narrow"),
     )
     return tuple(note for holds, note in told if holds)
+
+
+def _undecidable(blocks: int, strategies: int, alpha: float) -> list[tuple[str, str]]:
+    return [(family, undecidable(family, blocks, strategies, alpha)) for family in FAMILIES]

@@ -77,30 +77,60 @@ def _ranks(evaluation: Evaluation) -> Section:
         ),
         ("avg rank", "rank sum"),
         (
-            f"Friedman: χ² = {_number(e.friedman.statistic)}, p = {_p(e.friedman.pvalue)} asymptotic"
-            + (
-                f", {_p(e.friedman_small_sample.pvalue)} {e.friedman_small_sample.method}."
-                if e.friedman_small_sample.method in ("exact", "permutation")
-                else "."
-            ),
-            f"Iman-Davenport: F = {_number(e.iman_davenport.statistic)}, p = {_p(e.iman_davenport.pvalue)}.",
-            f"Nemenyi: average ranks {e.nemenyi_cd:.4f} apart differ at {e.alpha:g}. {_groups(e.groups)}",
+            _omnibus(e),
+            f"Iman-Davenport: F = {_number(e.iman_davenport.statistic)}, asymptotic p = {_p(e.iman_davenport.pvalue)}.",
+            _nemenyi(e),
         ),
     )
 
 
+def _omnibus(e: Evaluation) -> str:
+    small = e.friedman_small_sample
+    values = [f"asymptotic p = {_p(e.friedman.pvalue)}"]
+    if small.method in ("exact", "permutation"):
+        values.append(f"{small.method} p = {_p(small.pvalue)}")
+    return f"Friedman: χ² = {_number(e.friedman.statistic)}, {', '.join(values)}.{_only(e.undecidable('omnibus'))}"
+
+
+def _nemenyi(e: Evaluation) -> str:
+    most = len(e.average_ranks) - 1
+    if e.nemenyi_cd > most:
+        return (
+            f"Nemenyi, asymptotic: cannot be decided with {e.n_blocks} blocks; average ranks would have to be "
+            f"{e.nemenyi_cd:.4f} apart, and are at most {most}."
+        )
+    groups = "" if e.undecidable("omnibus") else f" {_groups(e.groups)}"
+    return f"Nemenyi, asymptotic: average ranks {e.nemenyi_cd:.4f} apart differ at {e.alpha:g}.{groups}"
+
+
 def _gains(evaluation: Evaluation) -> Section:
     e = evaluation
+    count = len(e.against_reference)
+    decided = e.undecidable("control")
+    different = int((e.against_reference["p_holm"] < e.alpha).sum())
     return Section(
         f"Mean gain over {e.reference}; positive is better",
-        ("strategy", "gain", _level(e)),
+        ("strategy", "gain", _level(e), "p Holm", "p", "W/T/L", "method"),
         tuple(
-            (str(name), f"{e.gains['mean'][name]:+.4f}", _range(e.gains.loc[name], "+.4f"))
-            for name in _best_first(e)
-            if name != e.reference
+            (
+                str(row["strategy"]),
+                f"{e.gains['mean'][row['strategy']]:+.4f}",
+                _range(e.gains.loc[row["strategy"]], "+.4f"),
+                _p(row["p_holm"]),
+                _p(row["p"]),
+                f"{row['wins']}/{row['ties']}/{row['losses']}",
+                row["method"],
+            )
+            for row in e.against_reference.to_dict("records")
         ),
-        ("gain",),
-        (f"Intervals are bootstrapped over {e.n_datasets} datasets.",),
+        ("gain", "p Holm", "p"),
+        (
+            f"Intervals are bootstrapped over {e.n_datasets} datasets.",
+            f"p: Wilcoxon's signed-rank test{_corrected(count)}.",
+            f"{decided[0].upper()}{decided[1:]}."
+            if decided
+            else f"{different} of {count} differ from {e.reference} at {e.alpha:g} after correction.",
+        ),
     )
 
 
@@ -109,15 +139,24 @@ def _pairs(evaluation: Evaluation) -> Section:
     shown = e.wilcoxon.sort_values("p", kind="stable").head(SHOWN_PAIRS)
     different = int((e.wilcoxon["p_holm"] < e.alpha).sum())
     hidden = len(e.wilcoxon) - len(shown)
+    unshown = f"; {hidden} with larger p-values are not shown." if hidden else "."
+    decided = e.undecidable("pairs")
+    found = (
+        (f"{decided[0].upper()}{decided[1:]}{unshown}",)
+        if decided
+        else (
+            f"{different} of {_counted(len(e.wilcoxon), 'pair')} {'differs' if len(e.wilcoxon) == 1 else 'differ'} at "
+            f"{e.alpha:g} after correction{unshown}",
+            _groups(e.groups_wilcoxon),
+        )
+    )
     return Section(
-        "Pairs, Wilcoxon's signed-rank test with Holm's correction",
+        f"All pairs by Wilcoxon's signed-rank test{_corrected(len(e.wilcoxon))}",
         ("pair, the better first", "p Holm", "p", "effect", "W/T/L", "method"),
         tuple(map(_pair, shown.to_dict("records"))),
         ("p Holm", "p", "effect"),
         (
-            f"{different} of {len(e.wilcoxon)} pairs differ at {e.alpha:g} after correction"
-            + (f"; {hidden} with larger p-values are not shown." if hidden else "."),
-            _groups(e.groups_wilcoxon),
+            *found,
             "Effect: matched-pairs rank-biserial correlation, 0 to 1. W/T/L: wins, ties, losses of the first.",
         ),
     )
@@ -155,8 +194,9 @@ def _control(evaluation: Evaluation) -> Section:
         ),
         ("p Holm", "p", "effect", "p Holm by ranks"),
         (
-            "Wilcoxon's test; by ranks: Demšar's z test of average ranks. The best was chosen by the same scores, so "
-            "these tests are somewhat too easy to pass.",
+            f"Wilcoxon's signed-rank test{_corrected(len(e.control))}; by ranks: Demšar's z test of average ranks, "
+            "asymptotic. The best was chosen by the same scores, so these tests are somewhat too easy to pass."
+            + _only(e.undecidable("control")),
         ),
     )
 
@@ -172,10 +212,23 @@ def _notes(evaluation: Evaluation) -> list[Section]:
     return [Section("Notes", notes=(*notes, *dropped))] if notes or dropped else []
 
 
+def _only(reason: str) -> str:
+    """A sentence to follow others, where there is a reason."""
+    return f" This {reason}." if reason else ""
+
+
+def _corrected(pairs: int) -> str:
+    return f" with Holm's correction over {pairs} pairs" if pairs > 1 else ""
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count != 1 else ''}"
+
+
 def _groups(groups: Sequence[Sequence[Any]]) -> str:
     if not groups:
-        return "Every strategy is told apart from every other."
-    return "Not told apart: " + "; ".join(", ".join(map(str, group)) for group in groups) + "."
+        return "All pairs differ."
+    return "No difference within: " + "; ".join(", ".join(map(str, group)) for group in groups) + "."
 
 
 def _best_first(evaluation: Evaluation) -> list[Any]:

@@ -194,11 +194,27 @@ def test_lines_fit_the_terminal(imbench, filled, monkeypatch, width):
 
 
 def test_many_pairs_are_counted_and_the_clearest_shown(imbench, tmp_path):
-    wide = pd.DataFrame(np.random.default_rng(0).normal(size=(9, 12)), columns=[f"s{i}" for i in range(12)])
+    wide = pd.DataFrame(np.random.default_rng(0).normal(size=(14, 12)), columns=[f"s{i}" for i in range(12)])
     wide.rename_axis("id").to_csv(tmp_path / "wide.csv")
     out = imbench("evaluate", "wide.csv", "--higher", "--label", "id").out
     assert out.count(" vs ") == 30
     assert "of 66 pairs differ at 0.05 after correction; 36 with larger p-values are not shown." in out
+
+
+def test_where_no_pair_can_differ_it_says_that_blocks_are_too_few(imbench, tmp_path):
+    wide = pd.DataFrame(np.random.default_rng(0).normal(size=(9, 19)), columns=[f"s{i}" for i in range(19)])
+    wide.rename_axis("id").to_csv(tmp_path / "wide.csv")
+    out = imbench("evaluate", "wide.csv", "--higher", "--label", "id").out
+    assert "Cannot be decided with 9 blocks: p is at least 0.67 after Holm's correction over 171 pairs" in out
+    assert "Cannot be decided with 9 blocks: p is at least 0.07 after Holm's correction over 18 pairs." in out
+    assert "171 pairs differ" not in out
+
+
+def test_every_p_value_says_what_kind_it_is(imbench, scores):
+    out = imbench("evaluate", scores, "--higher").out
+    (omnibus,) = [line for line in out.splitlines() if line.startswith("Friedman")]
+    assert "asymptotic p = " in omnibus
+    assert "exact p = " in omnibus
 
 
 FILES = {

@@ -159,6 +159,50 @@ def test_the_control_is_the_best_against_each_other_one(case):
 
 
 @every_case
+def test_the_reference_is_compared_with_each_other_one_and_corrected_over_these(case):
+    found = evaluated(case)
+    family, others = found.against_reference, set(CASES[case].columns) - {found.reference}
+    assert set(family["strategy"]) == others
+    assert set(family["reference"]) == {found.reference}
+    np.testing.assert_allclose(family["p_holm"], multipletests(family["p"], method="holm")[1], rtol=1e-12)
+    pairs = found.wilcoxon.set_index(found.wilcoxon[["first", "second"]].apply(frozenset, axis=1))
+    for row in family.itertuples():
+        pair = pairs.loc[[frozenset((row.strategy, row.reference))]].iloc[0]
+        assert row.p == pair["p"]
+        assert row.p_holm <= pair["p_holm"]
+        assert row.effect == (pair["effect"] if pair["first"] == row.strategy else -pair["effect"])
+
+
+def test_the_smallest_p_is_that_of_perfect_agreement():
+    for blocks, k in product(range(2, 8), range(2, 5)):
+        found = evaluate(pd.DataFrame(np.arange(blocks * k).reshape(blocks, k)), higher_is_better=True)
+        assert found.friedman_small_sample.pvalue == pytest.approx(found.smallest_p.omnibus)
+        assert found.wilcoxon["p_holm"].min() == found.smallest_p.pairs
+        assert found.against_reference["p_holm"].min() == found.control["p_holm"].min() == found.smallest_p.control
+
+
+@pytest.mark.parametrize(
+    ("blocks", "k", "undecidable"),
+    [
+        (4, 3, {"pairs", "control"}),
+        (5, 2, {"omnibus", "pairs", "control"}),
+        (6, 2, set()),
+        (9, 19, {"pairs", "control"}),
+        (10, 19, {"pairs"}),
+        (13, 19, set()),
+        (60, 19, set()),
+    ],
+)
+def test_what_so_few_blocks_cannot_decide_is_said(blocks, k, undecidable):
+    found = evaluate(made(blocks, k), higher_is_better=True)
+    families = found.smallest_p._asdict()
+    assert {name for name, p in families.items() if p >= 0.05} == undecidable
+    assert {name for name in families if found.undecidable(name)} == undecidable
+    assert sum(f"cannot be decided with {blocks} blocks" in note for note in found.notes) == len(undecidable)
+    assert "too few" not in str(found)
+
+
+@every_case
 def test_rows_with_a_missing_cell_are_dropped_and_listed(case):
     scores, dropped = CASES[case], evaluated(case).dropped
     assert list(dropped) == list(scores.index[scores.isna().any(axis=1)])

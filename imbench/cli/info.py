@@ -137,7 +137,7 @@ def _metric(registry: Registry, name: str) -> Facts:
     return {
         "name": metric.name,
         "title": metric.title,
-        "better": "higher" if metric.higher_is_better else "lower",
+        "better": metric.better,
         "definition": metric.definition,
     }
 

@@ -59,7 +59,7 @@ def compare(a: str, b: str, metrics: tuple[str, ...], rule: str, alpha: float, a
     """
     from imbench.registry import Registry
     from imbench.study.compare import compare as compare_rows
-    from imbench.study.leaderboard import HEADLINE
+    from imbench.study.competitors import HEADLINE
     from imbench.study.results import load
     from imbench.study.rules import RULES
 

@@ -19,6 +19,8 @@ from imbench.study.identity import dataset_labels
 from imbench.study.scope import Scope
 
 Floats = NDArray[np.float64]
+# The number of each row's text among the different ones, and these.
+_Codes = tuple[NDArray[np.int32], pd.Index]
 
 _CODED = ["protocol", "task", "strategy", *CONFIGURATION]
 
@@ -136,12 +138,17 @@ def _named(values: Mapping[str, Floats], columns: Sequence[str]) -> dict[str, Fl
 
 
 def _by_label(
-    datasets: tuple[NDArray[np.int32], pd.Index], hashes: tuple[NDArray[np.int32], pd.Index], labels: Mapping[tuple[str, str], str]
+    datasets: tuple[NDArray[np.int32], pd.Index],
+    hashes: tuple[NDArray[np.int32], pd.Index],
+    labels: Mapping[tuple[str, str], str],
 ) -> tuple[NDArray[np.int32], pd.Index]:
     """The label of each row's dataset: data of one file under two paths is one dataset."""
     pair = datasets[0].astype(np.int64) * len(hashes[1]) + hashes[0]
     there, number = np.unique(pair, return_inverse=True)
-    texts = [labels[str(datasets[1][int(code) // len(hashes[1])]), str(hashes[1][int(code) % len(hashes[1])])] for code in there]
+    texts = [
+        labels[str(datasets[1][int(code) // len(hashes[1])]), str(hashes[1][int(code) % len(hashes[1])])]
+        for code in there
+    ]
     codes, names = pd.factorize(np.array(texts, dtype=object), sort=True)
     return codes.astype(np.int32)[number.ravel()], pd.Index(names)
 
@@ -150,7 +157,7 @@ def _cells(
     protocol: str,
     task: str,
     where: NDArray[np.intp],
-    coded: Mapping[str, tuple[NDArray[np.int32], pd.Index]],
+    coded: Mapping[str, _Codes],
     values: Mapping[str, Floats],
     ir: Floats,
     done: NDArray[np.bool_],
@@ -229,7 +236,7 @@ def _natural(configuration: Configuration) -> tuple[str, float, str]:
     return configuration.dataset, ir if ir == ir else np.inf, configuration.variant
 
 
-def _coded(texts: pd.Series) -> tuple[NDArray[np.int32], pd.Index]:
+def _coded(texts: pd.Series) -> _Codes:
     """The number of each row's text among the different ones, sorted, and these."""
     if isinstance(texts.dtype, pd.CategoricalDtype):
         texts = texts.cat.remove_unused_categories()

@@ -9,6 +9,9 @@ import pandas as pd
 
 from imbench.contract.spec import format_value
 
+# The columns that `labelled` reads.
+LABELLED = ("task", "dataset", "strategy", "strategy_version", "protocol", "protocol_fields", "numbers")
+
 _NAMED = ["protocol", "dataset", "task"]
 _PAIR = ["protocol", "protocol_fields"]
 
@@ -34,8 +37,8 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
         number = rows.groupby(_PAIR, sort=False, observed=True).ngroup()
         labels = [names[pair] for pair in rows[_PAIR].drop_duplicates().itertuples(index=False, name=None)]
         changed["protocol"] = number.map(dict(enumerate(labels))).astype("str")
-    told: pd.DataFrame = rows.assign(**changed)
-    return told
+    found: pd.DataFrame = rows.assign(**changed)
+    return found
 
 
 def _protocol_names(rows: pd.DataFrame) -> dict[tuple[str, str], str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imbench.contract.errors import UsageError
 from imbench.contract.records import Predictions
 from imbench.contract.spec import parse_spec
+from imbench.study.competitors import HEADLINE
+from imbench.study.scope import Scope
 from imbench.study.store import Store
 
 if TYPE_CHECKING:
@@ -28,11 +30,13 @@ class Results:
     rows : of `Store.frame`
     store : the store's folder
     notes : coverage and substitutions, one sentence each, for example ``partial: 12 of 27 configurations``
+    scope : which configurations boards are over
     """
 
     rows: pd.DataFrame
     store: Path
     notes: tuple[str, ...] = ()
+    scope: Scope = field(default_factory=Scope)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "store", Path(self.store))
@@ -48,7 +52,7 @@ class Results:
         failed = self.rows[self.rows["error"] != ""].drop_duplicates("key")
         return failed[columns].reset_index(drop=True)
 
-    def leaderboards(self, metrics: Sequence[str] = ("gmean", "bbs"), rule: str = "argmax") -> list[Leaderboard]:
+    def leaderboards(self, metrics: Sequence[str] = HEADLINE, rule: str = "argmax") -> list[Leaderboard]:
         """A leaderboard for each protocol, task and metric.
 
         ``rule`` decides for all strategies: ``argmax``, ``tuned`` or ``prior-corrected`` (see
@@ -56,7 +60,7 @@ class Results:
         """
         from imbench.study.leaderboard import leaderboards
 
-        return leaderboards(self.rows, metrics, rule)
+        return leaderboards(self.rows, metrics, rule, self.scope)
 
     def predictions(self, dataset: str, strategy: str, protocol: str | None = None) -> list[Predictions]:
         """Predictions of every fold of one job, by the specs of its dataset and strategy.

@@ -123,7 +123,7 @@ class Plan:
 
         Planned without fetching: ``27 configurations of 9 datasets; the data of 15 is not fetched yet``.
         """
-        from imbench.study.report.words import counted
+        from imbench.study.words import counted
 
         found, datasets = len(self.configurations), len({variant.dataset for variant in self.configurations})
         missing = len({job.variant for job in self.jobs if job.data_hash == NOT_FETCHED})

@@ -11,10 +11,9 @@ from imbench import bench
 from imbench.contract.errors import UsageError
 from imbench.contract.spec import format_spec, format_value, parse_spec
 from imbench.registry import Registry
+from imbench.study.competitors import BASELINE
 from imbench.study.results import Results
 from imbench.study.sweep import Setting, Sweep, in_order
-
-BASELINE = "baseline"
 
 
 @dataclass(frozen=True)

@@ -49,15 +49,12 @@ def _boards(results: Results, metrics: Sequence[str], rule: str) -> list[Leaderb
 
 
 def _board_text(board: Leaderboard) -> str:
-    best = "higher" if board.metric.higher_is_better else "lower"
-    if board.metric.target is not None:
-        best = f"nearer to {board.metric.target:g}"
     rule = "" if board.rule == "argmax" else f", rule {board.rule}"
-    title = f"{board.task}, {board.metric.title} ({best} is better), protocol {board.protocol}{rule}"
+    title = f"{board.task}, {board.metric.title} ({board.metric.better} is better), protocol {board.protocol}{rule}"
     said = [caveat(board.protocol)] if caveat(board.protocol) else []
     if not board.configurations:
         return "\n".join(
-            map(paragraph, [title, *said, "no configuration has a result of every strategy", *_dropped(board)])
+            map(paragraph, [title, *said, "no strategy has a result on every configuration", *board.remarks])
         )
     # Folds in which a class is never hit say something of decisions only.
     columns = {name: how for name, how in _COLUMNS.items() if name != "zero_folds" or _has_zero_folds(board)}
@@ -66,7 +63,7 @@ def _board_text(board: Leaderboard) -> str:
         [_written(value, pattern) for value, (_, pattern) in zip(row, columns.values(), strict=True)]
         for row in board.table[list(columns)].itertuples(index=False, name=None)
     ]
-    below = [*said, _basis(board), *_challenger(board), *_dropped(board)]
+    below = [*said, _basis(board), *_challenger(board), *board.remarks]
     return "\n".join([table(headers, rows, title=title, right=headers[1:]), *map(paragraph, below)])
 
 
@@ -100,22 +97,10 @@ def _written(value: Any, pattern: str) -> str:
 
 
 def _basis(board: Leaderboard) -> str:
-    count = len(board.configurations)
-    configurations = f"{count} configuration{'' if count == 1 else 's'}"
     if board.undefined:
-        return f"{configurations}; no Friedman test: {board.undefined}"
+        return f"over {board.over}; no Friedman test: {board.undefined}"
     first = board.table.iloc[0]
-    return f"{configurations}; Friedman {first['friedman']:.3f}, p = {first['p']:.2g}"
-
-
-def _dropped(board: Leaderboard) -> Sequence[str]:
-    configurations = [f"{d.dataset} {d.variant}, which lacks {', '.join(d.missing)}" for d in board.dropped]
-    from imbench.study.rules import RULES
-
-    needs = RULES[board.rule].needs if board.rule in RULES else ""
-    why = f" under a rule that needs {needs}" if needs else ""
-    strategies = [f"{name}, which has no result{why}" for name in board.unranked]
-    return [f"not ranked: {what}" for what in (*configurations, *strategies)]
+    return f"over {board.over}; Friedman χ² = {first['friedman']:.3f}, asymptotic p = {first['p']:.2g}"
 
 
 def _board_json(board: Leaderboard) -> dict[str, Any]:
@@ -129,7 +114,11 @@ def _board_json(board: Leaderboard) -> dict[str, Any]:
         "challenger": None if board.challenger is None else dataclasses.asdict(board.challenger),
         "configurations": [{"dataset": d, "variant": v} for d, v in board.configurations],
         "dropped": [{"dataset": d.dataset, "variant": d.variant, "missing": list(d.missing)} for d in board.dropped],
+        "over": board.over,
+        "partial": [{"strategy": name, "lacks": lacks} for name, lacks in board.partial],
         "unranked": list(board.unranked),
+        "same_predictions": [list(group) for group in board.same],
+        "remarks": list(board.remarks),
         "undefined": board.undefined,
         "fallbacks": dict(board.fallbacks),
         "rows": board.table.to_dict("records"),

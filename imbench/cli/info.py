@@ -141,12 +141,11 @@ def _suite(registry: Registry, name: str) -> Facts:
 
 def _metric(registry: Registry, name: str) -> Facts:
     metric = registry.metric(name)
-    better = "higher" if metric.higher_is_better else "lower"
     return {
         "name": metric.name,
         "title": metric.title,
-        "better": better if metric.target is None else f"nearer to {metric.target:g}",
         "version": metric.version,
+        "better": metric.better,
         "definition": metric.definition,
     }
 

@@ -79,7 +79,7 @@ def compare(
     """
     from imbench.registry import Registry
     from imbench.study.compare import compare as compare_rows
-    from imbench.study.leaderboard import HEADLINE
+    from imbench.study.competitors import HEADLINE
     from imbench.study.results import load
     from imbench.study.rules import RULES
 

@@ -152,7 +152,7 @@ def _show(found: Sweep, metrics: Sequence[str], to: str | None, quiet: bool, as_
 def _text(found: Sweep, metric: str) -> str:
     """A metric's table, values by configurations, and a sentence on each configuration."""
     from imbench.study.metrics import known_metrics
-    from imbench.study.report.words import level
+    from imbench.study.words import level
 
     rule, scores = known_metrics()[metric], found.scores(metric)
     best = "higher" if rule.higher_is_better else "lower"
@@ -177,14 +177,14 @@ def _text(found: Sweep, metric: str) -> str:
 
 
 def _cell(row: dict[Any, Any]) -> str:
-    from imbench.study.report.words import span
+    from imbench.study.words import span
 
     between = span(row["low"], row["high"], 4)
     return f"{row['mean']:.4f}{'*' if row['best'] else ''}{f' ({between})' if between else ''}"
 
 
 def _verdicts(found: Sweep, metric: str) -> Iterator[str]:
-    from imbench.study.report.words import number, p_said, span
+    from imbench.study.words import number, p_said, span
 
     for row in found.verdicts(metric).to_dict("records"):
         where = _called(row["dataset"], row["variant"])
@@ -200,9 +200,9 @@ def _verdicts(found: Sweep, metric: str) -> Iterator[str]:
 
 
 def _called(dataset: str, variant: str) -> str:
-    from imbench.study.report.cells import shown_dataset
+    from imbench.study.identity import file_name
 
-    return shown_dataset(dataset) if variant == "natural" else f"{shown_dataset(dataset)}:{variant}"
+    return file_name(dataset) if variant == "natural" else f"{file_name(dataset)}:{variant}"
 
 
 def _one(option: str, given: Sequence[str], example: str) -> str:

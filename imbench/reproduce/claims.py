@@ -14,7 +14,7 @@ from imbench.reproduce.judged import HOLDS, UNDECIDED, leads
 from imbench.reproduce.printed import TABLE2
 from imbench.reproduce.table2 import REMIX, evaluated
 from imbench.reproduce.workshop import IMAGE, TABULAR, basis_of
-from imbench.study.report.words import number
+from imbench.study.words import number
 
 if TYPE_CHECKING:
     from imbench.reproduce.workshop import Workshop

@@ -12,7 +12,7 @@ from imbench.registry import Registry
 from imbench.reproduce import imputation, variants
 from imbench.reproduce.differences import Pairing, differences, floors, summary, told
 from imbench.reproduce.exhibit import Exhibit, Numbers
-from imbench.study.report.words import listed, number
+from imbench.study.words import listed, number
 
 if TYPE_CHECKING:
     import pandas as pd

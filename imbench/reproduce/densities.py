@@ -13,7 +13,7 @@ from imbench.reproduce.exhibit import Exhibit, Numbers, Plate
 from imbench.reproduce.mini_batches import draw, feed
 from imbench.reproduce.spread import Spread, percent
 from imbench.study.report.figures.scene import COLOURS
-from imbench.study.report.words import number
+from imbench.study.words import number
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,8 @@ from imbench.study.equivalence import corrected_t
 from imbench.study.metrics import METRICS
 from imbench.study.pairwise import holm
 from imbench.study.ranks import TIE
-from imbench.study.report.words import counted, number, span
 from imbench.study.sweep import tested_share
+from imbench.study.words import counted, number, span
 
 if TYPE_CHECKING:
     from imbench.reproduce.decisions import Decision

@@ -13,19 +13,20 @@ from imbench.contract.records import TASKS
 from imbench.reproduce.drawing import of_scene
 from imbench.reproduce.exhibit import Exhibit, Numbers, Plate
 from imbench.reproduce.workshop import IMAGE, TABULAR, basis_of
-from imbench.study.leaderboard import labelled
-from imbench.study.report.boards import Board, make_board
-from imbench.study.report.cells import all_cells
-from imbench.study.report.columns import PLAIN_RULE, columns_of
+from imbench.study.board import Board, make_board
+from imbench.study.cells import all_cells
+from imbench.study.competitors import HEADLINE
+from imbench.study.labelled import labelled
+from imbench.study.metrics import known_metrics
 from imbench.study.report.figures.gain_by_ratio import gain_by_ratio
 from imbench.study.report.gains import ALL, Gain, gain_overall, gains_by_ir
-from imbench.study.report.words import listed, number, span
+from imbench.study.rules import ARGMAX
+from imbench.study.words import listed, number, span
 
 if TYPE_CHECKING:
     from imbench.reproduce.workshop import Workshop
     from imbench.study.results import Results
 
-HEADLINE = ("gmean", "bbs")
 _TITLES = {"gmean": "g-mean gain", "bbs": "BBS gain"}
 
 
@@ -98,9 +99,8 @@ def figure6_of(results: Results) -> Exhibit:
 def boards_of(results: Results) -> list[Board]:
     """The boards of g-mean and BBS, one for each protocol, task and metric."""
     rows = labelled(results.rows)
-    columns = [column for column in columns_of(HEADLINE) if column.rule == PLAIN_RULE]
-    cells = all_cells(rows, [column.name for column in columns], {})
-    return [make_board(cell, [column], PLAIN_RULE, 0.05) for cell in cells for column in columns]
+    cells = all_cells(rows, HEADLINE, scope=results.scope)
+    return [make_board(cell, known_metrics()[name], [ARGMAX], ARGMAX) for cell in cells for name in HEADLINE]
 
 
 def all_gains(board: Board) -> list[Gain]:

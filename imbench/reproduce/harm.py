@@ -19,7 +19,7 @@ from imbench.registry import strategy
 from imbench.reproduce.exhibit import Exhibit, Numbers
 from imbench.reproduce.mini_batches import draw, feed
 from imbench.reproduce.spread import HALF, Spread, percent, spreads
-from imbench.study.report.words import counted, listed
+from imbench.study.words import counted, listed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imbench.study.ranks import TIE
-from imbench.study.report.words import listed, number, p_said
+from imbench.study.words import listed, number, p_said
 
 if TYPE_CHECKING:
     from imbench.study.evaluation import Evaluation

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from imbench.study.report.words import p_value
+from imbench.study.words import p_value
 
 if TYPE_CHECKING:
     from imbench.reproduce.exhibit import Exhibit, Plate

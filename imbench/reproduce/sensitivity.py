@@ -15,10 +15,10 @@ from imbench.reproduce.drawing import of_scene
 from imbench.reproduce.exhibit import Exhibit, Numbers
 from imbench.reproduce.sentences import Claim, Evidence, judged_sentences
 from imbench.study.equivalence import Equivalence, corrected_t, equivalence
-from imbench.study.report.words import number, p_said, span
 from imbench.study.results import Results
 from imbench.study.sweep import Sweep, tested_share
 from imbench.study.sweep_files import figure, tables
+from imbench.study.words import number, p_said, span
 from imbench.sweeping import design
 
 if TYPE_CHECKING:

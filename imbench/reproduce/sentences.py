@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imbench.study.pairwise import holm
-from imbench.study.report.words import number, p_said, span
+from imbench.study.words import number, p_said, span
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 ALPHA = 0.05

@@ -10,7 +10,7 @@ from imbench.reproduce.drawing import blank, saved
 from imbench.reproduce.planes import MINORITY_INK, bare
 from imbench.reproduce.surfaces import BASELINE, BEFORE, EXACT, REACH, REMIX, SMOOTH, SMOTE, STEPS, Surface, cell
 from imbench.study.report.figures.scene import COLOURS
-from imbench.study.report.words import number
+from imbench.study.words import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

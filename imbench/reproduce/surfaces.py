@@ -16,7 +16,7 @@ from imbench.reproduce.exhibit import Exhibit, Numbers
 from imbench.reproduce.ring import MAJORITY, MINORITY, TESTED, Rings, points, posterior, rings
 from imbench.reproduce.spread import Spread, percent, readable, spreads
 from imbench.study.metrics import METRICS
-from imbench.study.report.words import counted, number
+from imbench.study.words import counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

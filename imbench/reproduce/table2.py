@@ -15,14 +15,15 @@ from imbench.reproduce.judged import leads
 from imbench.reproduce.printed import CONFIGURATIONS, TABLE2
 from imbench.reproduce.workshop import TABULAR, basis_of
 from imbench.study.added import with_metrics
+from imbench.study.cells import all_cells
 from imbench.study.friedman import iman_davenport
-from imbench.study.leaderboard import fold_means
+from imbench.study.labelled import labelled
 from imbench.study.levels import Levels, evaluate_rows
 from imbench.study.metrics import METRICS, Metric
 from imbench.study.nemenyi import critical_difference, nemenyi
 from imbench.study.outcome import Outcome
 from imbench.study.ranks import friedman_from_sums
-from imbench.study.report.words import listed, number, p_said
+from imbench.study.words import listed, number, p_said
 
 if TYPE_CHECKING:
     from imbench.reproduce.workshop import Workshop
@@ -88,7 +89,7 @@ def evaluated(results: Results, wanted: list[tuple[str, str]] | None = None) -> 
     found = {}
     for task, metric in wanted or list(TABLE2):
         try:
-            (found[task, metric],) = evaluate_rows(results.rows, metric, task=task, within=False)
+            (found[task, metric],) = evaluate_rows(results.rows, metric, task=task, within=False, scope=results.scope)
         except UsageError:  # no result of this task, or too few
             continue
     return found
@@ -224,9 +225,11 @@ def _means(results: Results) -> pd.DataFrame:
     """A row for each configuration, strategy and metric: the mean over folds."""
     frames = []
     for metric in ("gmean", "bbs", AUTHORS_BBS.name):
-        means = fold_means(results.rows[results.rows["error"] == ""], metric).reset_index()
-        long = means.melt(id_vars=["dataset", "variant", "data_hash"], var_name="strategy", value_name="mean")
-        frames.append(long.drop(columns="data_hash").assign(metric=metric))
+        for cells in all_cells(labelled(results.rows), [metric], scope=results.scope):
+            index = pd.MultiIndex.from_tuples([(c.dataset, c.variant) for c in cells.configurations])
+            means = pd.DataFrame(cells.mean[metric], index.set_names(["dataset", "variant"]), cells.strategies)
+            long = means.reset_index().melt(id_vars=["dataset", "variant"], var_name="strategy", value_name="mean")
+            frames.append(long.assign(metric=metric))
     return pd.concat(frames, ignore_index=True).dropna(subset=["mean"])
 
 

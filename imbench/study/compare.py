@@ -10,9 +10,9 @@ import pandas as pd
 
 from imbench.contract.errors import UsageError
 from imbench.contract.spec import FILE_SUFFIXES
+from imbench.study.competitors import HEADLINE
 from imbench.study.equivalence import corrected_t
 from imbench.study.identity import by_label
-from imbench.study.leaderboard import HEADLINE
 from imbench.study.metrics import known_metrics
 from imbench.study.pairwise import holm
 from imbench.study.rules import ARGMAX, ruled_column

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from imbench.contract.errors import UsageError
+from imbench.study.competitors import BASELINE
 from imbench.study.equivalence import FEWEST_FOLDS, TOO_FEW_FOLDS, corrected_pairs, fold_interval
 from imbench.study.friedman import ImanDavenport, SmallSample, friedman_small_sample, iman_davenport
 from imbench.study.intervals import bootstrap_means
@@ -32,9 +33,6 @@ from imbench.study.ranks import (
 )
 from imbench.study.reachable import FAMILIES, SmallestP, smallest_p, undecidable
 from imbench.study.score_table import Labels, ScoreTable, score_table
-
-# What gains are measured against unless told: the strategy of this name, or else the first column.
-BASELINE = "baseline"
 
 # Below this many datasets a resample cannot show how far the mean may be off.
 FEW_DATASETS = 8

@@ -1,38 +1,30 @@
-"""Leaderboards: strategies ranked over configurations, one table for each protocol, task and metric."""
+"""Leaderboards: the boards of results as tables, one for each protocol, task and metric."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from imbench.contract.errors import UsageError
-from imbench.contract.records import TASKS
-from imbench.contract.spec import format_value
+from imbench.study.board import Board, Entrant, make_board
+from imbench.study.cells import SAME, Cells, all_cells
+from imbench.study.competitors import BASELINE, CONFIGURATION, HEADLINE, competitor
+from imbench.study.labelled import LABELLED, labelled
 from imbench.study.metrics import Metric, known_metrics
-from imbench.study.ranks import average_ranks, complete_blocks, friedman, friedman_undefined, rank, rank_sums
+from imbench.study.ranks import average_ranks, friedman, friedman_undefined, rank_sums
 from imbench.study.rules import ARGMAX, EACH, RULES, ruled_column
-
-HEADLINE = ("gmean", "bbs")
-
-# One configuration: a variant of a dataset, as long as its rows stay the same.
-CONFIGURATION = ["dataset", "variant", "data_hash"]
+from imbench.study.scope import Scope
 
 # The share of a net's batches with which its strategy could not do what it was asked to.
 FALLBACK = "fallback_share"
 
-_NAMED = ["protocol", "dataset", "task"]
-_PAIR = ["protocol", "protocol_fields"]
-_OF_A_JOB = ["task", *CONFIGURATION, "strategy", "strategy_version", "protocol", "protocol_fields", "numbers"]
-
 
 @dataclass(frozen=True)
 class Dropped:
-    """A configuration that is not ranked, and the strategies it has no result of."""
+    """A configuration that is not ranked, and the strategies of which the metric is undefined there."""
 
     dataset: str
     variant: str
@@ -46,7 +38,7 @@ class Challenger:
     Parameters
     ----------
     name : such as ``baseline+tuned``
-    mean, average_rank : its own, over the configurations that have it and every ranked strategy
+    mean, average_rank : its own, over the configurations ranked
     place : 1 is best; competitors of equal rank sums share the better place
     competitors : how many compete, itself included
     """
@@ -68,10 +60,14 @@ class Leaderboard:
     table : a row for each strategy, best first: ``strategy``, ``mean`` over configurations of the mean over folds,
         ``rank_sum`` and ``average_rank`` (1 is best, so smaller is better), ``configurations`` ranked, ``zero_folds``
         of them in which a class that has test rows is never hit (NaN where rows do not say), and the table's
-        ``friedman`` statistic and its ``p``
-    configurations : (dataset, variant) of those ranked, the complete ones
-    dropped : those that lack a strategy
-    unranked : strategies without a single result, left out lest they drop every configuration
+        ``friedman`` statistic and its asymptotic ``p``
+    configurations : (dataset, variant) of those ranked
+    dropped : those on which the metric is undefined for some strategy
+    partial : (strategy, number of configurations it lacks) of strategies that are not ranked because they lack some
+    unranked : strategies without a single result
+    same : groups of strategies that gave the same predictions, ranked once under the first name
+    remarks : all of that in sentences
+    over : what the board is over, such as ``suite tabular, 18 configurations``
     undefined : why Friedman's test says nothing; "" where it does
     rule : how decisions are made, a key of `imbench.study.rules.RULES`, or ``each``
     challenger : under ``argmax`` and for a metric of decisions, how the baseline with a tuned threshold would rank
@@ -85,14 +81,20 @@ class Leaderboard:
     table: pd.DataFrame
     configurations: tuple[tuple[str, str], ...]
     dropped: tuple[Dropped, ...] = ()
+    partial: tuple[tuple[str, int], ...] = ()
     unranked: tuple[str, ...] = ()
+    same: tuple[tuple[str, ...], ...] = ()
+    remarks: tuple[str, ...] = ()
+    over: str = ""
     undefined: str = ""
     rule: str = ARGMAX
     challenger: Challenger | None = None
     fallbacks: tuple[tuple[str, float], ...] = ()
 
 
-def leaderboards(frame: pd.DataFrame, metrics: Sequence[str] = HEADLINE, rule: str = ARGMAX) -> list[Leaderboard]:
+def leaderboards(
+    frame: pd.DataFrame, metrics: Sequence[str] = HEADLINE, rule: str = ARGMAX, scope: Scope | None = None
+) -> list[Leaderboard]:
     """The leaderboards of these rows (see `Store.frame`), in the order of protocols, tasks and metrics.
 
     A strategy in two versions counts as two; rows are left out whose numbers an older version decided than the newest.
@@ -103,6 +105,7 @@ def leaderboards(frame: pd.DataFrame, metrics: Sequence[str] = HEADLINE, rule: s
     metrics : names of `imbench.study.metrics.METRICS`
     rule : one decision rule for all strategies (a metric that it does not change is as it is), or ``each``: every
         strategy under every rule competes, as ``baseline+tuned`` where the rule is not ``argmax``
+    scope : which configurations the boards are over; None derives them from the rows
 
     Raises
     ------
@@ -113,244 +116,133 @@ def leaderboards(frame: pd.DataFrame, metrics: Sequence[str] = HEADLINE, rule: s
     if unknown:
         raise UsageError(f"unknown metric {unknown[0]!r}; there are {', '.join(known_metrics())}")
     wanted = [known_metrics()[name] for name in metrics]
-    jobs = labelled(job_sums(frame, leaderboard_columns(metrics, rule)))
-    tasks = [*TASKS, *sorted(set(jobs["task"]) - set(TASKS))]
+    rows = _with_zeros(labelled(frame))
+    kept = [name for name in leaderboard_columns(metrics, rule) if name in rows and name not in _FACTS]
+    rules = {metric.name: rules_of(list(rows.columns), metric, rule) for metric in wanted}
     return [
-        _board(jobs[(jobs["protocol"] == protocol) & (jobs["task"] == task)], metric, protocol, task, rule)
-        for protocol in sorted(set(jobs["protocol"]))
-        for task in tasks
-        if ((jobs["protocol"] == protocol) & (jobs["task"] == task)).any()
+        _leaderboard(cells, metric, rules[metric.name], rule)
+        for cells in all_cells(rows, kept, scope=scope)
         for metric in wanted
     ]
+
+
+_FACTS = frozenset({*LABELLED, *CONFIGURATION, "key", "repeat", "fold", "error", "ir"})
 
 
 def leaderboard_columns(metrics: Sequence[str] = HEADLINE, rule: str = ARGMAX) -> list[str]:
     """The columns that leaderboards of these metrics under this rule read: all that `Store.frame` need be asked for."""
     rules = dict.fromkeys([ARGMAX, "tuned", *RULES] if rule == EACH else [ARGMAX, "tuned", rule])
     ruled = [ruled_column(known_metrics()[metric], r) for metric in metrics for r in rules]
-    return list(dict.fromkeys([*_OF_A_JOB, "key", *ruled, *(_zero_column(r) for r in rules), FALLBACK]))
+    facts = [*LABELLED, *CONFIGURATION, "key", "repeat", "fold", "error", "ir"]
+    return list(dict.fromkeys([*facts, *ruled, *metrics, *(zero_column(r) for r in rules), FALLBACK, *SAME]))
 
 
-def _board(jobs: pd.DataFrame, metric: Metric, protocol: str, task: str, rule: str) -> Leaderboard:
-    """The leaderboard of jobs that all have this protocol and task."""
-    rules = _rules_of(jobs, metric, rule)
-    results = pd.concat([_means(jobs, metric, r, suffix=rule == EACH) for r in rules], axis=1)
-    means = results.dropna(axis="columns", how="all")
-    whole, dropped = complete_blocks(means)
-    ranks = rank(metric.ranked(whole.to_numpy()), higher_is_better=metric.higher_is_better)
-    test = friedman(ranks)
-    zeros = pd.concat([_zero_folds(jobs, whole.index, r, suffix=rule == EACH) for r in rules])
-    table = pd.DataFrame(
-        {
-            "strategy": means.columns.to_numpy(),
-            "mean": whole.mean(axis=0).to_numpy(),
-            "rank_sum": rank_sums(ranks) if len(whole) else np.nan,
-            "average_rank": average_ranks(ranks),
-            "configurations": len(whole),
-            "zero_folds": zeros.reindex(means.columns).to_numpy(),
-            "friedman": test.statistic,
-            "p": test.pvalue,
-        }
-    )
-    distance = metric.ranked(table["mean"].to_numpy())
-    best_first = table.assign(cost=-distance if metric.higher_is_better else distance)
-    return Leaderboard(
-        protocol,
-        task,
-        metric,
-        best_first.sort_values(["rank_sum", "cost", "strategy"], ignore_index=True).drop(columns="cost"),
-        configurations=tuple((dataset, variant) for dataset, variant, _ in whole.index),
-        dropped=tuple(
-            Dropped(label[0], label[1], tuple(means.columns[means.loc[label].isna().to_numpy()])) for label in dropped
-        ),
-        unranked=tuple(results.columns.difference(means.columns)),
-        undefined=friedman_undefined(ranks),
-        rule=rule,
-        challenger=_challenger(jobs, metric, means) if rule == ARGMAX else None,
-        fallbacks=_fallbacks(jobs),
-    )
+def zero_column(rule: str) -> str:
+    """The column that says how many classes a fold never hit under a rule."""
+    return "zero_recall" if rule == ARGMAX else f"zero_recall@{rule}"
 
 
-def _fallbacks(jobs: pd.DataFrame) -> tuple[tuple[str, float], ...]:
-    """The strategies that fell back with some batch, and with which share of them."""
-    if FALLBACK not in jobs:
-        return ()
-    sums = jobs.groupby("strategy")[[FALLBACK, f"{FALLBACK} folds"]].sum()
-    shares = (sums[FALLBACK] / sums[f"{FALLBACK} folds"].replace(0, np.nan)).dropna()
-    found = ((str(name), float(share)) for name, share in shares.items() if share > 0)
-    return tuple(sorted(found, key=lambda pair: (-pair[1], pair[0])))
+def rules_of(columns: Sequence[str], metric: Metric, rule: str) -> list[str]:
+    """The rules that compete: those of ``each`` that change the metric and that rows with these columns have.
 
-
-def _rules_of(jobs: pd.DataFrame, metric: Metric, rule: str) -> list[str]:
-    """The rules that compete: those of ``each`` that change the metric, and that these rows have."""
+    Raises
+    ------
+    UsageError
+        If the rows do not have the one rule asked for.
+    """
     if rule == EACH:
         changed = [r for r in RULES if r == ARGMAX or ruled_column(metric, r) != metric.name]
-        return [r for r in changed if ruled_column(metric, r) in jobs]
+        return [r for r in changed if ruled_column(metric, r) in columns]
     column = ruled_column(metric, rule)
-    if column not in jobs:
+    if column not in columns:
         raise UsageError(f"these results have no column {column!r}; read them with imbench.load, which adds it")
     return [rule]
 
 
-def _challenger(jobs: pd.DataFrame, metric: Metric, means: pd.DataFrame) -> Challenger | None:
-    """The baseline with a tuned threshold among the strategies ranked, if rows have both."""
-    column = ruled_column(metric, "tuned")
-    if not metric.of_decisions or column not in jobs or "baseline" not in means.columns:
-        return None
-    tuned = _means(jobs, metric, "tuned", suffix=True).get("baseline+tuned")
-    if tuned is None:
-        return None
-    whole, _ = complete_blocks(means.assign(**{"baseline+tuned": tuned}))
-    if not len(whole):
-        return None
-    ranks = rank(metric.ranked(whole.to_numpy()), higher_is_better=metric.higher_is_better)
-    sums, mine = rank_sums(ranks), list(whole.columns).index("baseline+tuned")
-    return Challenger(
-        "baseline+tuned",
-        float(whole["baseline+tuned"].mean()),
-        float(average_ranks(ranks)[mine]),
-        # Sums of ranks are halves, so this far apart they are not equal.
-        1 + int(np.sum(sums < sums[mine] - 0.25)),
-        len(whole.columns),
+def _with_zeros(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with 1 where a fold never hits some class, and 0 where it hits all, so that means count folds."""
+    zeros = [name for name in rows if str(name).startswith("zero_recall")]
+    changed = {str(name): (rows[name] > 0).astype(float).where(rows[name].notna()) for name in zeros}
+    return rows.assign(**changed) if changed else rows
+
+
+def _leaderboard(cells: Cells, metric: Metric, rules: Sequence[str], rule: str) -> Leaderboard:
+    board = make_board(cells, metric, rules, rule)
+    test = friedman(board.ranks)
+    order = list(board.order)
+    blocks = len(board.configurations)
+    table = pd.DataFrame(
+        {
+            "strategy": [board.names[i] for i in order],
+            "mean": board.means[order],
+            "rank_sum": rank_sums(board.ranks)[order] if blocks else np.nan,
+            "average_rank": average_ranks(board.ranks)[order],
+            "configurations": blocks,
+            "zero_folds": [_zero_folds(cells, board, board.entrants[i]) for i in order],
+            "friedman": test.statistic,
+            "p": test.pvalue,
+        }
+    )
+    return Leaderboard(
+        board.protocol,
+        board.task,
+        metric,
+        table,
+        configurations=tuple((c.dataset, c.variant) for c in board.configurations),
+        dropped=tuple(Dropped(c.dataset, c.variant, names) for c, names in board.dropped),
+        partial=tuple((one.name, len(one.lacks)) for one in board.partial),
+        unranked=board.absent,
+        same=board.same,
+        remarks=board.remarks,
+        over=board.over,
+        undefined=friedman_undefined(board.ranks),
+        rule=rule,
+        challenger=_challenger(cells, metric) if rule == ARGMAX else None,
+        fallbacks=_fallbacks(cells),
     )
 
 
-def _means(jobs: pd.DataFrame, metric: Metric, rule: str, suffix: bool) -> pd.DataFrame:
-    """Configurations × competitors: the mean of a metric under a rule over the folds that define it."""
-    column = ruled_column(metric, rule)
-    groups = jobs.groupby([*CONFIGURATION, "strategy"])
-    # Over all folds of the jobs, as if they were one; NaN where no fold defines it.
-    means = (groups[column].sum() / groups[f"{column} folds"].sum().replace(0, np.nan)).unstack("strategy")  # noqa: PD010
-    return means.rename(columns=lambda name: _competitor(name, rule, suffix))
+def _zero_folds(cells: Cells, board: Board, entrant: Entrant) -> float:
+    """Folds of the configurations ranked in which a class that has test rows is never hit; NaN where unknown."""
+    column = zero_column(entrant.rule)
+    if column not in cells.mean:
+        return float("nan")
+    ranked = set(board.configurations)
+    inside = [i for i, c in enumerate(cells.configurations) if c in ranked]
+    at = cells.strategies.index(entrant.strategy)
+    shares, folds = cells.mean[column][inside, at], cells.folds[inside, at]
+    known = ~np.isnan(shares)
+    return float(np.round(shares[known] * folds[known]).sum()) if known.any() else float("nan")
 
 
-def _zero_folds(jobs: pd.DataFrame, configurations: pd.Index, rule: str, suffix: bool) -> pd.Series:
-    """For each competitor, folds of these configurations in which a class that has test rows is never hit."""
-    column = _zero_column(rule)
-    if column not in jobs:
-        return pd.Series(dtype=float)
-    among = jobs[pd.MultiIndex.from_frame(jobs[CONFIGURATION]).isin(configurations)]
-    counts = among.groupby("strategy")[column].sum(min_count=1)
-    return counts.rename(index=lambda name: _competitor(name, rule, suffix))
+def _challenger(cells: Cells, metric: Metric) -> Challenger | None:
+    """The baseline with a tuned threshold among the strategies ranked, if rows have both."""
+    tuned = Entrant(competitor(BASELINE, "tuned"), BASELINE, "tuned")
+    has = metric.of_decisions and ruled_column(metric, "tuned") in cells.mean and BASELINE in cells.strategies
+    if not has:
+        return None
+    board = make_board(cells, metric, [ARGMAX], ARGMAX, also=[tuned])
+    if tuned.name not in board.names or not board.configurations:
+        return None
+    sums, mine = rank_sums(board.ranks), board.names.index(tuned.name)
+    return Challenger(
+        tuned.name,
+        float(board.means[mine]),
+        float(average_ranks(board.ranks)[mine]),
+        # Sums of ranks are halves, so this far apart they are not equal.
+        1 + int(np.sum(sums < sums[mine] - 0.25)),
+        len(board.names),
+    )
 
 
-def _competitor(strategy: str, rule: str, suffix: bool) -> str:
-    return f"{strategy}+{rule}" if suffix and rule != ARGMAX else strategy
-
-
-def _zero_column(rule: str) -> str:
-    return "zero_recall" if rule == ARGMAX else f"zero_recall@{rule}"
-
-
-def job_sums(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """One row for each job, so that what follows is small however many folds there are.
-
-    Of each column that the frame has: its sum over the folds that define it, and their number as ``NAME folds``; of
-    ``zero_recall`` and its kind, the number of folds with any.
-    """
-    there = [name for name in columns if name in frame and name not in ("key", *_OF_A_JOB)]
-    zeros = [name for name in there if name.startswith("zero_recall")]
-    values = [name for name in there if name not in zeros]
-    facts = [name for name in _OF_A_JOB if name in frame]
-    by = ["key"] if "key" in frame else facts
-    first = ~frame.duplicated(by)
-    rows = pd.DataFrame({name: frame[name] for name in dict.fromkeys([*by, *there])}, copy=False)
-    for name in zeros:
-        rows[name] = (rows[name] > 0).astype(float).where(rows[name].notna())
-    groups = rows.groupby(by, observed=True, sort=False, dropna=False)
-    counts = groups[values].count().add_suffix(" folds")
-    sums = pd.concat([groups[values].sum(), groups[zeros].sum(min_count=1), counts], axis=1).reset_index(drop=True)
-    jobs = frame.loc[first, facts].reset_index(drop=True)
-    texts = [name for name in facts if isinstance(jobs[name].dtype, pd.CategoricalDtype)]
-    return pd.concat([jobs.astype(dict.fromkeys(texts, "str")), sums], axis=1)
-
-
-def fold_means(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Configurations × strategies: the mean of a metric over the folds that define it, NaN where none does."""
-    # Text becomes small numbers one column at a time: grouping by all of them holds several copies of many rows.
-    row: NDArray[np.int32] = np.zeros(len(rows), dtype=np.int32)
-    names: list[pd.Index] = []
-    for name in CONFIGURATION:
-        codes, values = _coded(rows[name])
-        # Only the combinations that there are are numbered on, so that the next product stays small.
-        there, row = _numbered(row * np.int64(len(values)) + codes)
-        names = [known.take(there // len(values)) for known in names] + [values.take(there % len(values))]
-    column, strategies = _coded(rows["strategy"])
-    shape = (len(names[0]), len(strategies))
-    cell = row * np.int64(shape[1]) + column
-    scores = rows[metric].to_numpy(dtype=np.float64)
-    known = ~np.isnan(scores)
-    if not known.all():
-        cell, scores = cell[known], scores[known]
-    counts = np.bincount(cell, minlength=shape[0] * shape[1])
-    sums = np.bincount(cell, weights=scores, minlength=shape[0] * shape[1])
-    means = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
-    index = pd.MultiIndex.from_arrays(names, names=CONFIGURATION)
-    return pd.DataFrame(means.reshape(shape), index, strategies.rename("strategy"))
-
-
-def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """The different codes, sorted, and the number of each row's among them."""
-    size = int(codes.max(initial=-1)) + 1
-    if size > 4 * len(codes) + 1_000_000:  # too many to have a place for each
-        there, number = np.unique(codes, return_inverse=True)
-        return there, number.astype(np.int32)
-    present = np.zeros(size, dtype=np.bool_)
-    present[codes] = True
-    place = np.cumsum(present, dtype=np.int32) - np.int32(1)
-    return np.flatnonzero(present), place[codes]
-
-
-def _coded(texts: pd.Series) -> tuple[NDArray[np.int32], pd.Index]:
-    """The number of each row's text among the different ones, sorted, and these."""
-    if isinstance(texts.dtype, pd.CategoricalDtype):
-        texts = texts.cat.remove_unused_categories()
-        order = np.argsort(texts.cat.categories.astype(str).to_numpy(dtype=object), kind="stable")
-        place = np.empty(len(order), dtype=np.int32)
-        place[order] = np.arange(len(order), dtype=np.int32)
-        return place[texts.cat.codes.to_numpy()], pd.Index(texts.cat.categories.astype("str")[order])
-    codes, values = pd.factorize(texts, sort=True)
-    return codes.astype(np.int32), pd.Index(values)
-
-
-def labelled(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose numbers the newest version decided, with protocols and strategies told apart that share a name.
-
-    A protocol file that was edited, or fields set by hand in two ways, give one name to two protocols: where the
-    results of one dataset show it, the fields that differ follow the name. Versions of a strategy follow ``@``.
-    """
-    # A frame of one's own need not say it; then all rows are of one version.
-    newest = frame["numbers"] == frame["numbers"].max() if "numbers" in frame else np.ones(len(frame), dtype=bool)
-    rows = frame if newest.all() else frame[newest]
-    changed: dict[str, pd.Series] = {}
-    versions = rows[["strategy", "strategy_version"]].drop_duplicates()["strategy"].value_counts()
-    several = set(versions.index[versions > 1])
-    if several:
-        name = rows["strategy"].astype("str")
-        changed["strategy"] = name.where(~name.isin(several), name + "@" + rows["strategy_version"].astype("str"))
-    names = _protocol_names(rows)
-    if any(label != pair[0] for pair, label in names.items()):
-        # Looked up once for each of the few pairs there are: a big store has millions of rows.
-        number = rows.groupby(_PAIR, sort=False, observed=True).ngroup()
-        labels = [names[pair] for pair in rows[_PAIR].drop_duplicates().itertuples(index=False, name=None)]
-        changed["protocol"] = number.map(dict(enumerate(labels))).astype("str")
-    told: pd.DataFrame = rows.assign(**changed)
-    return told
-
-
-def _protocol_names(rows: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """What to call each pair of a protocol's name and its fields."""
-    few = rows[["protocol_fields", *_NAMED]].drop_duplicates()
-    pairs = {pair: json.loads(pair[1]) for pair in zip(few["protocol"], few["protocol_fields"], strict=True)}
-    differing: dict[str, set[str]] = {name: set() for name, _ in pairs}
-    # Within one dataset only: between datasets a protocol's own exceptions differ.
-    for _, group in few.groupby(_NAMED, observed=True):
-        name = group["protocol"].iloc[0]
-        first, *others = (pairs[name, text] for text in group["protocol_fields"])
-        differing[name] |= {key for other in others for key in other if other[key] != first.get(key)}
-    return {pair: _protocol_label(pair[0], fields, differing[pair[0]]) for pair, fields in pairs.items()}
-
-
-def _protocol_label(name: str, fields: dict[str, object], differing: set[str]) -> str:
-    settings = ", ".join(f"{key}={format_value(fields[key])}" for key in sorted(differing) if key in fields)
-    return f"{name} ({settings})" if settings else name
+def _fallbacks(cells: Cells) -> tuple[tuple[str, float], ...]:
+    """The strategies that fell back with some batch, and with which share of them."""
+    if FALLBACK not in cells.mean:
+        return ()
+    found = []
+    for j, name in enumerate(cells.strategies):
+        shares, folds = cells.mean[FALLBACK][:, j], cells.folds[:, j]
+        known = ~np.isnan(shares) & (folds > 0)
+        if known.any() and (share := float(np.average(shares[known], weights=folds[known]))) > 0:
+            found.append((name, share))
+    return tuple(sorted(found, key=lambda pair: (-pair[1], pair[0])))

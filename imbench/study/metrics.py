@@ -61,6 +61,13 @@ class Metric:
                 "what is ranked is the distance from the target, so set higher_is_better to false"
             )
 
+    @property
+    def better(self) -> str:
+        """Which values are better: ``higher``, ``lower`` or ``nearer to 1``."""
+        if self.target is not None:
+            return f"nearer to {self.target:g}"
+        return "higher" if self.higher_is_better else "lower"
+
     def ranked(self, values: Floats) -> Floats:
         """The numbers that ranks go by: values as they are, or their distance from the target."""
         return values if self.target is None else np.abs(values - self.target)

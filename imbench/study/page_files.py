@@ -77,7 +77,7 @@ def html(title: str, body: str) -> str:
 
 def board_html(board: Leaderboard) -> str:
     """A leaderboard as a table with its heading."""
-    better = "higher" if board.metric.higher_is_better else "lower"
+    better = board.metric.better
     heading = f"{board.task}, {board.metric.title} ({better} is better), protocol {board.protocol}"
     numbers = ["mean", "rank_sum", "average_rank"]
     head = '<th scope="col">strategy</th>' + "".join(

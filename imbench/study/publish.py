@@ -22,8 +22,10 @@ import pyarrow.parquet as pq
 
 from imbench.contract.errors import StoreError, UsageError
 from imbench.contract.protocol import caveat
+from imbench.study.competitors import CONFIGURATION
 from imbench.study.folder import check_own, manifest, renew
-from imbench.study.leaderboard import CONFIGURATION, Leaderboard, labelled
+from imbench.study.labelled import labelled
+from imbench.study.leaderboard import Leaderboard
 from imbench.study.merge import ROUNDING
 from imbench.study.metrics import METRICS
 from imbench.study.page_files import badge, board_html, citation, html, listing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,9 @@ from imbench.contract.errors import UsageError
 from imbench.contract.protocol import caveat
 from imbench.contract.records import Predictions
 from imbench.contract.spec import parse_spec
+from imbench.study.competitors import HEADLINE
 from imbench.study.identity import by_label, rows_of_dataset
+from imbench.study.scope import Scope
 from imbench.study.selection import DATASET_DEFAULTS, dataset_specs, matching, select
 from imbench.study.store import Store
 
@@ -32,11 +34,13 @@ class Results:
     store : the store's folder
     notes : of the run, one sentence each, for example ``Data ready: 12 of 27 configurations``; none of a store that
         was read, since reports derive what they say from the rows (`imbench.study.report.completeness`)
+    scope : which configurations boards are over
     """
 
     rows: pd.DataFrame
     store: Path
     notes: tuple[str, ...] = ()
+    scope: Scope = field(default_factory=Scope)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "store", Path(self.store))
@@ -65,7 +69,7 @@ class Results:
         """
         return replace(self, rows=select(self.rows, strategies, datasets))
 
-    def leaderboards(self, metrics: Sequence[str] = ("gmean", "bbs"), rule: str = "argmax") -> list[Leaderboard]:
+    def leaderboards(self, metrics: Sequence[str] = HEADLINE, rule: str = "argmax") -> list[Leaderboard]:
         """A leaderboard for each protocol, task and metric.
 
         ``rule`` decides for all strategies: ``argmax``, ``tuned`` or ``prior-corrected`` (see
@@ -73,7 +77,7 @@ class Results:
         """
         from imbench.study.leaderboard import leaderboards
 
-        return leaderboards(self.rows, metrics, rule)
+        return leaderboards(self.rows, metrics, rule, self.scope)
 
     def predictions(self, dataset: str, strategy: str, protocol: str | None = None) -> list[Predictions]:
         """Predictions of every fold of one job, by the specs of its dataset and strategy.

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.spec import format_value
+from imbench.study.competitors import CONFIGURATION
 from imbench.study.equivalence import FEWEST_FOLDS, TOO_FEW_FOLDS, fold_interval
-from imbench.study.leaderboard import CONFIGURATION
 from imbench.study.metrics import Metric, known_metrics
 from imbench.study.ranks import TRAINED, equal
 from imbench.study.within import compare_within

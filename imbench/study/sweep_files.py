@@ -11,14 +11,14 @@ import pandas as pd
 
 from imbench.contract.protocol import caveats
 from imbench.contract.spec import format_value
+from imbench.study.identity import file_name
 from imbench.study.metrics import known_metrics
-from imbench.study.report.cells import shown_dataset
 from imbench.study.report.figures.plates import FORMATS, plates
 from imbench.study.report.figures.scene import Scene
 from imbench.study.report.figures.value_lines import Point, Trace, value_lines
 from imbench.study.report.tables import csv
-from imbench.study.report.words import level
 from imbench.study.sweep import Sweep
+from imbench.study.words import level
 
 
 def figure(sweep: Sweep, metric: str) -> Scene:
@@ -29,7 +29,7 @@ def figure(sweep: Sweep, metric: str) -> Scene:
     for (task, dataset, ir, variant), rows in scores.groupby(["task", "dataset", "ir", "variant"], sort=True):
         swept, reference = rows[rows["strategy"] != sweep.baseline], rows[rows["strategy"] == sweep.baseline]
         columns = zip(*(swept[name] for name in ("value", "mean", "low", "high")), strict=True)
-        panel = shown_dataset(str(dataset)) + (f", {task}" if len(tasks[str(dataset)]) > 1 else "")
+        panel = file_name(str(dataset)) + (f", {task}" if len(tasks[str(dataset)]) > 1 else "")
         name = f"IR {ir:.3g}" if "ir=" in str(variant) else f"{variant}, IR {ir:.3g}"
         points = tuple(Point(*values) for values in columns)
         traces.append(Trace(panel, name, points, float(reference["mean"].iloc[0]) if len(reference) else math.nan))

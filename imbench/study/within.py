@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
+from imbench.study.competitors import CONFIGURATION
 from imbench.study.equivalence import corrected_t, fold_interval
-from imbench.study.leaderboard import CONFIGURATION
 from imbench.study.metrics import Metric
 from imbench.study.outcome import Floats
 from imbench.study.pairwise import holm

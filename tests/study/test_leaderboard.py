@@ -84,7 +84,8 @@ def test_configurations_that_lack_a_strategy_are_dropped_and_listed():
     scores = SCORES | {("b", "ir=0.05"): {"baseline": [0.5], "mixup": [math.nan]}}
     board = leaderboards(frame(scores), ["gmean"])[0]
     assert board.configurations == (("a", "ir=0.01"), ("a", "ir=0.05"))
-    assert [(d.dataset, d.variant, d.missing) for d in board.dropped] == [("b", "ir=0.05", ("mixup", "remix"))]
+    assert [(d.dataset, d.variant, d.missing) for d in board.dropped] == [("b", "ir=0.05", ("mixup",))]
+    assert board.partial == (("remix", 1),)
     assert set(board.table["configurations"]) == {2}
 
 
@@ -99,7 +100,7 @@ def test_a_strategy_without_any_result_drops_nothing():
     ("scores", "reason"),
     [
         ({("a", "natural"): SCORES["a", "ir=0.01"]}, "at least 2 complete configurations, there is 1"),
-        ({("a", "x"): {"p": [0.1]}, ("a", "y"): {"q": [0.2]}}, "there are none"),
+        ({("a", "x"): {"p": [math.nan]}, ("a", "y"): {"q": [math.nan]}}, "there are none"),
         ({("a", "x"): {"p": [0.1]}, ("a", "y"): {"p": [0.2]}}, "at least 2 strategies"),
         ({("a", str(i)): {"p": [0.1], "q": [0.1]} for i in range(5)}, "all strategies are tied"),
     ],
@@ -108,7 +109,8 @@ def test_an_undefined_test_is_nan_with_its_reason(scores, reason):
     board = leaderboards(frame(scores), ["gmean"])[0]
     assert reason in board.undefined
     assert board.table["p"].isna().all()
-    assert len(board.table) == len({name for row in scores.values() for name in row})
+    unranked = {*board.unranked, *(name for name, _ in board.partial)}
+    assert len(board.table) + len(unranked) == len({name for row in scores.values() for name in row})
 
 
 def test_tasks_and_protocols_have_tables_of_their_own(store):
@@ -141,7 +143,9 @@ def test_versions_of_a_strategy_are_two_strategies(store):
     fill(store, ["a", "b"], STRATEGIES)
     fill(store, ["a", "b"], ["remix"], version="2")
     (board,) = leaderboards(store.frame(), ["gmean"])
-    assert set(board.table["strategy"]) == {"baseline", "mixup", "remix@1", "remix@2"}
+    # Made of the seeds of the baseline, the second gave the same predictions and is ranked once.
+    assert set(board.table["strategy"]) == {"baseline", "mixup", "remix@1"}
+    assert board.same == (("baseline", "remix@2"),)
 
 
 def test_other_data_under_the_same_name_is_another_configuration(store):

@@ -280,8 +280,8 @@ def test_a_tuned_baseline_can_win(html, folder):
     table = pd.read_csv(folder / "leaderboard.csv").query("task == 'binary' and metric == 'gmean'")
     winners = table[table["place"] == 1].set_index("rule")["strategy"].to_dict()
     assert winners["tuned"] == "baseline"
-    assert winners["every rule"] == "baseline + tuned"
-    assert "binary, G-mean, rules compete" in html
+    assert winners["each"] == "baseline+tuned"
+    assert "binary, G-mean, each decision rule" in html
 
 
 def test_neither_paths_nor_hosts_are_told(folder, results, written):
@@ -302,7 +302,7 @@ def test_the_markdown_states_coverage_direction_failures_and_versions(folder):
         "1 is best",
         "## binary, G-mean, protocol quick (higher is better)",
         "## binary, Balanced Brier score, protocol quick (lower is better)",
-        "- broken: no result at all",
+        "- broken is not ranked: it has no result",
         "| segment | ir=0.01 | broken | quick | ValueError: cannot read y.bin \\| now |",
         "| imbench | 0.1.0 |",
         "imbench run --dataset iris:ir=0.01",

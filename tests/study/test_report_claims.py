@@ -7,14 +7,13 @@ import pytest
 import scikit_posthocs
 from scipy import stats
 
+from imbench.study.board import make_board
+from imbench.study.cells import Cells, Configuration
 from imbench.study.metrics import METRICS
-from imbench.study.report.boards import make_board
-from imbench.study.report.cells import Cells, Configuration
-from imbench.study.report.columns import Column
 from imbench.study.report.figures.critical_difference import critical_difference
 from imbench.study.report.figures.scene import Line, Words, text_width
 from imbench.study.report.verdict import verdict
-from imbench.study.report.words import number, p_value, scrub
+from imbench.study.words import number, p_value, scrub
 
 
 def board(scores, per_dataset=1, metric="gmean", prefix="s"):
@@ -23,7 +22,7 @@ def board(scores, per_dataset=1, metric="gmean", prefix="s"):
     configurations = tuple(Configuration(f"d{i // per_dataset}", f"v{i}", 0.05, "tabular") for i in range(len(scores)))
     folds = np.full(scores.shape, 2)
     cells = Cells("quick", "binary", configurations, names, {metric: scores}, {metric: scores * 0}, folds)
-    return make_board(cells, [Column(METRICS[metric], "argmax")], "argmax", 0.05)
+    return make_board(cells, METRICS[metric], ["argmax"], "argmax")
 
 
 def noise(seed, configurations=20, strategies=5, step=0.0):
@@ -34,7 +33,8 @@ def noise(seed, configurations=20, strategies=5, step=0.0):
 def test_noise_is_told_as_such_and_nobody_is_named_better(seed):
     assert stats.friedmanchisquare(*noise(seed).T).pvalue > 0.05
     said = verdict(board(noise(seed)))
-    assert said.lead.startswith("The 5 competitors cannot be told apart (χ² = ")
+    assert said.lead.startswith("No difference between the 5 competitors is shown (χ² = ")
+    assert "permutation p = " in said.lead
     assert "better than" not in f"{said.lead} {said.support}"
     assert "chance" in said.support[0]
 
@@ -49,7 +49,7 @@ def test_a_lead_that_a_pairwise_test_does_not_find_is_no_claim():
     scores = noise(0, configurations=30, step=0.0)
     scores[:, 0] -= 6  # only the baseline is worse
     said = verdict(board(scores))
-    assert "is not told apart from" in said.lead
+    assert "is not shown to differ from" in said.lead
     assert "better: " in " ".join(said.support)
 
 
@@ -62,12 +62,12 @@ def test_variants_of_few_datasets_are_called_no_independent_evidence():
     said = " ".join(verdict(board(noise(0, configurations=9, step=4.0), per_dataset=3)).support)
     assert "variants of one dataset are not independent" in said
     assert "With the 3 datasets as blocks" in said
-    assert "cannot tell single pairs apart" in said
+    assert "which pairs differ cannot be decided with 3 blocks" in said
 
 
 @pytest.mark.parametrize(("shape", "said"), [
     ((1, 3), "No test is possible"),
-    ((0, 3), "no configuration has a result of every competitor"),
+    ((0, 3), "no strategy has a result on every configuration"),
     ((4, 1), "there is a single competitor"),
 ])  # fmt: skip
 def test_what_cannot_be_tested_is_said_so(shape, said):
@@ -99,7 +99,7 @@ def test_no_bar_joins_strategies_that_nemenyis_test_tells_apart(seed):
     assert len(bars) == len(joined)
 
 
-@pytest.mark.parametrize("prefix", ["s", "a-strategy-of-a-name + prior-corrected", "n" * 60])
+@pytest.mark.parametrize("prefix", ["s", "a-strategy-of-a-name+prior-corrected", "n" * 60])
 def test_ranks_rise_from_left_to_right_and_words_stay_apart_however_long_names_are(prefix):
     scene = critical_difference(board(noise(1, strategies=15, step=0.3), prefix=prefix))
     axis = next(mark for mark in scene.marks if isinstance(mark, Line) and mark.width == 1.2)

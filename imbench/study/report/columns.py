@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from imbench.contract.errors import UsageError
-from imbench.study.leaderboard import HEADLINE
+from imbench.study.competitors import HEADLINE
 from imbench.study.metrics import Metric, known_metrics
 from imbench.study.rules import ARGMAX
 from imbench.study.rules import RULES as KNOWN_RULES
@@ -15,9 +15,6 @@ PLAIN_RULE = ARGMAX
 
 # What a reader sees of each rule; a rule that is not here is shown by its name.
 RULES = {name: rule.definition for name, rule in KNOWN_RULES.items()}
-
-# Not a rule but a switch: strategy and rule together compete, so that a tuned baseline can win.
-EVERY_RULE = "every rule"
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from imbench.study.leaderboard import CONFIGURATION, labelled
-from imbench.study.report.cells import shown_dataset
-from imbench.study.report.words import counted, listed
+from imbench.study.competitors import CONFIGURATION
+from imbench.study.identity import file_name
+from imbench.study.labelled import labelled
 from imbench.study.selection import dataset_specs
+from imbench.study.words import counted, listed
 
 # A sentence spells out this many names; data files and the page's coverage have all.
 _MOST_NAMED = 6
@@ -55,7 +56,7 @@ _MAY_HAVE = ("numbers",)
 
 
 def _of_protocol(rows: pd.DataFrame, suites: Sequence[KnownSuite]) -> Iterator[str]:
-    specs = dataset_specs(rows.assign(dataset=[shown_dataset(str(name)) for name in rows["dataset"]]))
+    specs = dataset_specs(rows.assign(dataset=[file_name(str(name)) for name in rows["dataset"]]))
     done = rows["error"] == ""
     has = {name: frozenset(specs[done & (rows["strategy"] == name)]) for name in sorted(set(rows["strategy"]))}
     covered = frozenset(specs[done])

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imbench.study.report.cells import BASELINE, Cells
+from imbench.study.cells import Cells
+from imbench.study.competitors import BASELINE
 
 
 @dataclass(frozen=True)

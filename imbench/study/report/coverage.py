@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from imbench.study.report.cells import Cells, shown_dataset
-from imbench.study.report.words import scrub
+from imbench.study.cells import Cells
+from imbench.study.identity import file_name
 from imbench.study.rules import ARGMAX, RULES
+from imbench.study.words import scrub
 
 # Columns that say how training went, where the rows have them: title, what it is.
 PROCESS: Mapping[str, tuple[str, str]] = {
@@ -121,7 +122,7 @@ def failures(rows: pd.DataFrame) -> list[Failure]:
     """The failed jobs of these rows."""
     failed = rows[rows["error"] != ""].drop_duplicates("key")
     return [
-        Failure(shown_dataset(dataset), variant, strategy, protocol, scrub(error))
+        Failure(file_name(dataset), variant, strategy, protocol, scrub(error))
         for dataset, variant, strategy, protocol, error in failed[
             ["dataset", "variant", "strategy", "protocol", "error"]
         ].itertuples(index=False, name=None)

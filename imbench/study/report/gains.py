@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imbench.study.report.boards import Board
-from imbench.study.report.cells import Configuration
+from imbench.study.board import Board
+from imbench.study.cells import Configuration
 from imbench.study.report.intervals import mean_interval
 
 # More ratios than this, as natural datasets have, are gathered between these edges.

@@ -11,12 +11,15 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.records import TASKS
-from imbench.study.report.boards import Board, make_board
-from imbench.study.report.cells import BASELINE, Cells, shown_dataset
+from imbench.study.board import Board, make_board
+from imbench.study.cells import Cells
+from imbench.study.competitors import BASELINE
+from imbench.study.identity import file_name
 from imbench.study.report.columns import Column
 from imbench.study.report.figures.contact_sheet import Sheet
 from imbench.study.report.gains import Gain, gain_overall, gains_by_ir
-from imbench.study.report.words import scrub
+from imbench.study.rules import EACH
+from imbench.study.words import scrub
 
 MODALITY = "image"
 
@@ -47,7 +50,7 @@ class Wanted:
     @property
     def command(self) -> str:
         """The command that draws the sheet; a dataset of the user's own by its last name alone."""
-        spec = self.spec.replace(self.dataset, shown_dataset(self.dataset))
+        spec = self.spec.replace(self.dataset, file_name(self.dataset))
         words = ["imbench", "samples", "--dataset", spec]
         words += [part for name in self.strategies for part in ("--strategy", name)]
         words += ["--protocol", self.protocol, "--columns", str(COLUMNS)]
@@ -112,14 +115,14 @@ def images_of(
     """
     found, pooled = [], set()
     for board in boards:
-        column = next((c for c in columns if (c.metric, c.rule) == (board.metric, board.rule)), None)
         whole = next(c for c in cells if (c.protocol, c.task) == (board.protocol, board.task))
         kept = [i for i, one in enumerate(whole.configurations) if one.modality == MODALITY]
-        if column is None or not kept:  # where rules compete there is no gain over one baseline
+        if board.rule == EACH or not kept:  # where rules compete there is no gain over one baseline
             continue
         if len(kept) < len(whole.configurations):
             pooled.add((board.protocol, board.task))
-            board = make_board(_part(whole, kept), [column], board.rule, board.alpha)
+            images = np.array([one.modality == MODALITY for one in whole.configurations])
+            board = make_board(whole.only(images), board.metric, [board.rule], board.rule, board.alpha)
         found.append(board)
     wanted = wanted_samples(rows, modality)
     if not found and not wanted:
@@ -153,22 +156,10 @@ def _chosen(rows: pd.DataFrame) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _part(cells: Cells, kept: Sequence[int]) -> Cells:
-    """The cells of these configurations alone."""
-    rows = list(kept)
-    return replace(
-        cells,
-        configurations=tuple(cells.configurations[i] for i in rows),
-        mean={name: values[rows] for name, values in cells.mean.items()},
-        sd={name: values[rows] for name, values in cells.sd.items()},
-        folds=cells.folds[rows],
-    )
-
-
 def _samples(wanted: Sequence[Wanted], sheets: Mapping[str, Sheet | str]) -> list[Samples]:
     found: list[Samples] = []
     for one in wanted:
-        shown = shown_dataset(one.dataset)
+        shown = file_name(one.dataset)
         file = f"samples-{_file_name(one.dataset)}"
         taken = sum(other.file == file or other.file.startswith(f"{file}~") for other in found)
         file = f"{file}~{taken + 1}" if taken else file
@@ -208,4 +199,4 @@ def _shrunk(sheet: Sheet) -> tuple[Sheet, int]:
 
 
 def _file_name(dataset: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", shown_dataset(dataset)).strip("-.") or "dataset"
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", file_name(dataset)).strip("-.") or "dataset"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from imbench.study.report.boards import Board
-from imbench.study.report.cells import Cells
-from imbench.study.report.columns import EVERY_RULE, Column
+from imbench.study.board import Board, merit
+from imbench.study.cells import Cells
+from imbench.study.ranks import TRAINED
+from imbench.study.report.columns import Column
 from imbench.study.report.model import Model
-from imbench.study.report.words import counted, level, number, p_value, span
+from imbench.study.rules import EACH
+from imbench.study.words import counted, level, number, p_value, span
 
 # More strategies or configurations than these fit on no page of a paper.
 MOST_STRATEGIES, MOST_CONFIGURATIONS = 10, 60
@@ -53,7 +55,7 @@ def latex(model: Model) -> str:
             continue
         parts.append(_leaderboard(board))
         cells = next(c for c in model.cells if (c.protocol, c.task) == (board.protocol, board.task))
-        if board.rule != EVERY_RULE and len(cells.configurations) <= MOST_CONFIGURATIONS:
+        if board.rule != EACH and len(cells.configurations) <= MOST_CONFIGURATIONS:
             parts.append(_scores(board, cells))
     return "\n\n".join(parts) + "\n"
 
@@ -93,7 +95,8 @@ def _leaderboard(board: Board) -> str:
     )
     caption = (
         f"{board.title}, protocol {board.protocol}, {counted(len(board.configurations), 'configuration')} of "
-        f"{counted(board.standing.datasets, 'dataset')}. Rank 1 is best; {_better(board)} scores are better. {test}. "
+        f"{counted(board.standing.datasets, 'dataset')}. Rank 1 is best; {board.metric.better} scores are better. "
+        f"{test}. "
         "p: Wilcoxon signed-rank test against the best, Holm's correction over all pairs. Gain and wins, ties and "
         f"losses are against {board.control or 'no one'}."
     )
@@ -107,14 +110,14 @@ def _scores(board: Board, cells: Cells) -> str:
     rows = []
     for i, c in enumerate(cells.configurations):
         means, sds = cells.mean[column][i, at], cells.sd[column][i, at]
-        known = [board.sign * m for m in means if not math.isnan(m)]
-        best = max(known, default=math.nan)
-        cell = [_cell(float(m), float(s), board.sign * m >= best - 1e-12) for m, s in zip(means, sds, strict=True)]
+        worth = merit(board.metric, means)
+        best = max((w for w in worth.tolist() if not math.isnan(w)), default=math.nan) - TRAINED.absolute
+        cell = [_cell(float(m), float(s), bool(w >= best)) for m, s, w in zip(means, sds, worth, strict=True)]
         rows.append([escape(c.dataset), number(c.ir, 3) if not math.isnan(c.ir) else "--", *cell])
     of = f" The best {len(names)} of {len(board.table)} strategies." if len(names) < len(board.table) else ""
     caption = (
-        f"{board.title}, protocol {board.protocol}: mean ± standard deviation over folds, {_better(board)} is better, "
-        f"the best of each row bold.{of}"
+        f"{board.title}, protocol {board.protocol}: mean ± standard deviation over folds, {board.metric.better} is "
+        f"better, the best of each row bold.{of}"
     )
     header = ["Dataset", "IR", *map(escape, names)]
     return _table(escape(caption), f"tab:{board.slug}-scores", "lr" + "r" * len(names), header, rows, _SMALLER)
@@ -148,10 +151,6 @@ def _table(
             r"\end{table}",
         ]
     )
-
-
-def _better(board: Board) -> str:
-    return "higher" if board.metric.higher_is_better else "lower"
 
 
 def _equals(p: str) -> str:

@@ -6,17 +6,20 @@ import math
 from collections.abc import Iterable, Sequence
 
 from imbench.contract.protocol import caveat
-from imbench.study.report.boards import Board
+from imbench.study.board import Board
+from imbench.study.ranks import TRAINED
 from imbench.study.report.coverage import PROCESS, zero_recall_title
 from imbench.study.report.gains import ALL, Gain
 from imbench.study.report.model import Model
 from imbench.study.report.page import MOST_MATRIX, win_rate
 from imbench.study.report.provenance import SHOWN_VALUES
-from imbench.study.report.standing import Standing
-from imbench.study.report.words import level, number, p_said, p_value, span
+from imbench.study.standing import Standing
+from imbench.study.words import counted, level, number, p_said, p_value, span
 
 # Beyond these the data files are the better reading.
 MOST_ROWS, MOST_FAILURES = 50, 200
+
+_ARROWS = {"higher": "↑", "lower": "↓"}
 
 
 def markdown(model: Model) -> str:
@@ -43,11 +46,10 @@ def _facts(model: Model) -> str:
         *model.notes,
         f"{model.jobs} jobs of {model.configurations} configurations, {len(model.failures)} failed",
         "ranks: 1 is best in each configuration, so smaller rank sums and average ranks are better; "
-        "scores within 1e-12 are tied",
-        "mean: over configurations, each the mean over its folds; "
-        "only configurations that have every ranked strategy count",
+        f"scores within {TRAINED.absolute:g} are tied, since nets are float32",
+        "mean: over configurations, each the mean over its folds; a strategy that lacks one of them is not ranked",
         f"intervals: {level(model.alpha)}, bootstrap over datasets; p to best: Wilcoxon's signed-rank test with Holm's "
-        "correction",
+        "correction over all pairs",
         *model.lacking,
     ]
     return "\n".join(f"- {_plain(fact)}" for fact in facts)
@@ -59,7 +61,7 @@ def _verdicts(model: Model) -> str:
 
 
 def _title(board: Board) -> str:
-    return f"{board.title}, protocol {board.protocol} ({_better(board)} is better)"
+    return f"{board.title}, protocol {board.protocol} ({board.metric.better} is better)"
 
 
 def _board(board: Board) -> str:
@@ -76,18 +78,12 @@ def _board(board: Board) -> str:
     standing = board.standing
     test = standing.undefined or (
         f"Friedman's test with tie correction: χ² = {number(standing.friedman[0], 4)}, "
-        f"{p_said(standing.friedman[1])}{_small_sample(standing)}; "
+        f"asymptotic {p_said(standing.friedman[1])}{_small_sample(standing)}; "
         f"Iman-Davenport F = {number(standing.iman_davenport[0], 3)}, "
         f"{p_said(standing.iman_davenport[1])}; Nemenyi's critical difference {number(standing.cd, 3)}"
     )
-    dropped = [f"- {c.label}: no result of {', '.join(missing)}" for c, missing in board.dropped[:MOST_ROWS]]
-    absent = [f"- {name}: no result at all" for name in board.absent]
-    gaps = [
-        f"{what}:\n\n" + "\n".join(map(_plain, lines))
-        for what, lines in (("Configurations left out", dropped), ("Strategies left out", absent))
-        if lines
-    ]
-    basis = f"{len(board.configurations)} configurations of {standing.datasets} datasets. {test}."
+    gaps = ["\n".join(f"- {_plain(remark)}" for remark in board.remarks)] if board.remarks else []
+    basis = f"Over {board.over} of {counted(standing.datasets, 'dataset')}. {test}."
     said = caveat(board.protocol)
     basis = f"{basis} {said[0].upper()}{said[1:]}." if said else basis
     return "\n\n".join([f"## {_title(board)}", _table([*header, "p to best"], rows), basis, *gaps])
@@ -95,7 +91,7 @@ def _board(board: Board) -> str:
 
 def _small_sample(standing: Standing) -> str:
     p, method = standing.small_sample
-    return f" ({method} {p_said(p)})" if method not in ("", "asymptotic") else ""
+    return f", {method} {p_said(p)}" if method not in ("", "asymptotic") else ""
 
 
 def _gains(model: Model, board: Board) -> str:
@@ -161,7 +157,7 @@ def _means(model: Model) -> str:
             means = [cells.mean[c.name][:, i] for c in model.columns]
             known = [[v for v in column.tolist() if not math.isnan(v)] for column in means]
             rows.append([name, *(number(sum(k) / len(k) if k else None, 4) for k in known)])
-        heads = [f"{c.name} {'↑' if c.metric.higher_is_better else '↓'}" for c in model.columns]
+        heads = [f"{c.name} {_ARROWS.get(c.metric.better, c.metric.better)}" for c in model.columns]
         parts.append(f"### {cells.task}, protocol {cells.protocol}\n\n" + _table(["strategy", *heads], rows))
     title = "## Every metric\n\nMeans over the configurations each strategy has; ↑ higher is better, ↓ lower is."
     return "\n\n".join([title, *parts]) if parts else ""
@@ -206,10 +202,6 @@ def _provenance(model: Model) -> str:
         rows.append([name, ", ".join(values[:SHOWN_VALUES]) + more])
     commands = "\n".join(["```sh", *model.commands, "```"])
     return f"## Provenance\n\nTo make these results again:\n\n{commands}\n\n" + _table(["fact", "value"], rows)
-
-
-def _better(board: Board) -> str:
-    return "higher" if board.metric.higher_is_better else "lower"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

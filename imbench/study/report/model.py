@@ -10,10 +10,12 @@ import pandas as pd
 
 from imbench.contract.errors import UsageError
 from imbench.contract.protocol import caveats
-from imbench.study.leaderboard import CONFIGURATION, HEADLINE, labelled
-from imbench.study.report.boards import Board, make_board, plan_boards
-from imbench.study.report.cells import Cells, all_cells
-from imbench.study.report.columns import EVERY_RULE, Column, choose, columns_of, headline
+from imbench.study.board import Board, make_board
+from imbench.study.cells import Cells, all_cells
+from imbench.study.competitors import CONFIGURATION, HEADLINE, strategy_of
+from imbench.study.labelled import labelled
+from imbench.study.metrics import Metric
+from imbench.study.report.columns import Column, choose, columns_of, headline
 from imbench.study.report.completeness import KnownSuite, completeness
 from imbench.study.report.cost import Cost, costs
 from imbench.study.report.coverage import Covered, Failure, covered, failures
@@ -23,9 +25,9 @@ from imbench.study.report.images import Images, images_of
 from imbench.study.report.provenance import commands, data_hashes, facts, fingerprint
 from imbench.study.report.reliability import Curve, curves
 from imbench.study.report.verdict import Verdict, verdict
-from imbench.study.report.words import counted, scrub
 from imbench.study.results import Results
-from imbench.study.rules import RULES
+from imbench.study.rules import EACH, RULES
+from imbench.study.words import counted, scrub
 
 ALPHA = 0.05
 
@@ -146,8 +148,9 @@ def gather(results: Results, options: Options) -> Model:
     """
     rows = labelled(results.rows)
     columns = choose(columns_of(_known(rows)), options.metrics, options.rules)
-    measured = [c.name for c in columns_of(_known(rows))] + [c for c in rows.columns if "[" in c] + ["seconds"]
-    cells = all_cells(rows, measured, options.modality or {})
+    measured = [c.name for c in columns_of(_known(rows))] + [c for c in rows.columns if "[" in c]
+    measured += [name for name in ("steps", "seconds") if name in rows]
+    cells = all_cells(rows, measured, options.modality, results.scope)
     lead = headline(columns, options.metrics)
     boards, left_out = _boards(cells, columns, lead, options.alpha)
     first = {(b.protocol, b.task): b for b in reversed(boards)}
@@ -200,23 +203,34 @@ def _boards(
     cells: Sequence[Cells], columns: Sequence[Column], lead: Sequence[str], alpha: float
 ) -> tuple[list[Board], list[str]]:
     """The leading boards, then the others as long as all pairs are not too many; metrics of those left out."""
-    planned = [(cell, rule, of) for cell in cells for rule, of in plan_boards(columns)]
-    planned.sort(key=lambda plan: not _leads(plan[2][0].metric.name, plan[1], lead, columns))
+    planned = [(cell, metric, rules, rule) for cell in cells for metric, rules, rule in _plan(columns)]
+    planned.sort(key=lambda plan: not _leads(plan[1].name, plan[3], lead, columns))
     made, left_out, pairs = [], [], 0
-    for cell, rule, of in planned:
-        pairs += (len(cell.strategies) * len(of)) ** 2 // 2
-        if pairs <= MOST_PAIRS or _leads(of[0].metric.name, rule, lead, columns):
-            made.append(make_board(cell, of, rule, alpha))
+    for cell, metric, rules, rule in planned:
+        pairs += (len(cell.strategies) * len(rules)) ** 2 // 2
+        if pairs <= MOST_PAIRS or _leads(metric.name, rule, lead, columns):
+            made.append(make_board(cell, metric, rules, rule, alpha))
         else:
-            left_out.append(of[0].metric.name)
+            left_out.append(metric.name)
     return made, list(dict.fromkeys(left_out))
 
 
+def _plan(columns: Sequence[Column]) -> list[tuple[Metric, list[str], str]]:
+    """(metric, rules, rule) of each board: one for each column, and one where the rules of a metric compete."""
+    found = []
+    for metric in dict.fromkeys(column.metric for column in columns):
+        rules = [column.rule for column in columns if column.metric == metric]
+        found += [(metric, [rule], rule) for rule in rules]
+        if len(rules) > 1:
+            found.append((metric, rules, EACH))
+    return found
+
+
 def _leads(metric: str, rule: str, lead: Sequence[str], columns: Sequence[Column]) -> bool:
-    return metric in lead and rule in (columns[0].rule, EVERY_RULE)
+    return metric in lead and rule in (columns[0].rule, EACH)
 
 
 def _leading(board: Board) -> Sequence[str]:
     """Strategies worth a curve: the control, then the best."""
-    names = [row.name.partition(" + ")[0] for row in board.table]
+    names = [strategy_of(row.name) for row in board.table]
     return list(dict.fromkeys([*([board.control] if board.control else []), *names]))

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from imbench.contract.protocol import caveat
-from imbench.study.metrics import known_metrics
-from imbench.study.report.boards import Board
-from imbench.study.report.cells import Cells, Configuration, Floats
-from imbench.study.report.columns import EVERY_RULE, PLAIN_RULE, RULES, Column
+from imbench.study.board import Board, merit
+from imbench.study.cells import Cells, Configuration, Floats
+from imbench.study.ranks import TRAINED
+from imbench.study.report.columns import PLAIN_RULE, RULES, Column
 from imbench.study.report.coverage import PROCESS, zero_recall_title
 from imbench.study.report.figures.chosen import Figures
 from imbench.study.report.figures.contact_sheet import Sheet, picture
@@ -26,7 +26,8 @@ from imbench.study.report.gains import ir_labels
 from imbench.study.report.model import Model
 from imbench.study.report.provenance import SHOWN_VALUES
 from imbench.study.report.verdict import Verdict, verdict
-from imbench.study.report.words import counted, level, listed, number, p_said, p_value, span
+from imbench.study.rules import EACH
+from imbench.study.words import counted, level, listed, number, p_said, p_value, span
 
 # What is shown of much: more rows than these lie in the data files beside the page, which says so.
 MOST_MATRIX = 20
@@ -54,13 +55,14 @@ def page(model: Model, figures: Figures) -> str:
         view=View(model, figures),
         css=_part("report.css"),
         script=_part("report.js"),
-        metrics=known_metrics(),
+        metrics={column.metric.name: column.metric for column in model.columns},
         rules=RULES,
         plain=PLAIN_RULE,
         level=level(model.alpha),
         interval=f"{level(model.alpha)} interval",
-        every_rule=EVERY_RULE,
+        each=EACH,
         process=PROCESS,
+        tied=f"{TRAINED.absolute:g}",
         nan=math.nan,
         shown_values=SHOWN_VALUES,
         most_failures=MOST_FAILURES,
@@ -97,6 +99,19 @@ class View:
         return [[labels[c] for c in cells.configurations] for cells in self.model.cells]
 
     @property
+    def steps(self) -> str:
+        """How many gradient steps strategies take, as far as the rows say."""
+        ratios = [ratio for cells in self.model.cells for ratio in _step_ratios(cells)]
+        if not ratios:
+            return ""
+        if max(ratios) == min(ratios):
+            return "Every strategy takes the same number of gradient steps on a configuration."
+        return (
+            "Nets that stop improving end early, so that strategies differ in gradient steps: on a configuration a "
+            f"strategy takes {min(ratios):.2g} to {max(ratios):.2g} times the mean of all."
+        )
+
+    @property
     def partial_curves(self) -> list[str]:
         """The reliability curves that not all configurations went into."""
         few = [c for c in self.model.curves if c.configurations < c.of]
@@ -127,7 +142,7 @@ class View:
     def datasets(self, cells: Cells) -> list[dict[str, Any]]:
         """Tables of mean ± sd: for each headline column, the strategies shown and a row for each configuration."""
         columns = [b for b in self.model.leading if (b.protocol, b.task) == (cells.protocol, cells.task)]
-        columns = [b for b in columns if b.rule != EVERY_RULE]
+        columns = [b for b in columns if b.rule != EACH]
         most = max(2, MOST_CELLS // max(1, len(cells.configurations) * len(self.model.leading)))
         return [self._dataset_table(board, cells, most) for board in columns]
 
@@ -137,7 +152,12 @@ class View:
         first = list(dict.fromkeys([*([board.control] if board.control else []), *names]))[:most]
         index = [cells.strategies.index(n) for n in first]
         mean, sd = cells.mean[name][:, index], cells.sd[name][:, index]
-        return {"board": board, "names": first, "of": len(names), "rows": list(_rows(cells, mean, sd, board.sign))}
+        return {
+            "board": board,
+            "names": first,
+            "of": len(names),
+            "rows": list(_rows(cells, mean, sd, merit(board.metric, mean))),
+        }
 
     def mean(self, cells: Cells, column: Column, strategy: int) -> float:
         """A strategy's mean over the configurations that it has."""
@@ -169,13 +189,16 @@ class View:
             columns = [
                 [c.metric.name, c.rule, _packed(cells.mean[c.name])]
                 for c in self.model.columns
-                if {(cells.protocol, cells.task, c.metric.name, rule) for rule in (c.rule, EVERY_RULE)} & shown
+                if {(cells.protocol, cells.task, c.metric.name, rule) for rule in (c.rule, EACH)} & shown
             ]
             groups.append(
                 {
                     "protocol": cells.protocol,
                     "task": cells.task,
                     "strategies": cells.strategies,
+                    "repeated": sorted(name for group in cells.same for name in group[1:]),
+                    "inside": [int(there) for there in cells.inside],
+                    "complete": [int(there) for there in cells.complete],
                     "configurations": [
                         [c.dataset, c.variant, ir, c.modality]
                         for c, ir in zip(cells.configurations, ratios, strict=True)
@@ -183,15 +206,13 @@ class View:
                     "columns": columns,
                 }
             )
-        most = max([2, *(len(board.names) for board in self.model.boards)])
-        most_datasets = max([2, *(len({c.dataset for c in cells.configurations}) for cells in self.model.cells)])
+        metrics = list(dict.fromkeys(column.metric for column in self.model.columns))
         return {
-            "alpha": self.model.alpha,
-            "q": critical_values(most, self.model.alpha),
-            "tails": tails(most_datasets, self.model.alpha),
             "headline": self.model.headline,
             "rule": self.model.columns[0].rule if self.model.columns else PLAIN_RULE,
-            "higher": {name: metric.higher_is_better for name, metric in known_metrics().items()},
+            "tolerance": {"absolute": TRAINED.absolute, "relative": TRAINED.relative},
+            "higher": {metric.name: metric.higher_is_better for metric in metrics},
+            "target": {metric.name: metric.target for metric in metrics if metric.target is not None},
             "groups": groups,
         }
 
@@ -204,35 +225,24 @@ def win_rate(board: Board, first: str, second: str) -> float:
     return (wins + 0.5 * ties) / (wins + ties + losses)
 
 
-def critical_values(most: int, alpha: float) -> list[float]:
-    """q_α(k, ∞)/√2 of the studentized range for k = 0 … most competitors (0 below two), for Nemenyi's difference."""
-    from scipy.stats import studentized_range
-
-    # Each value takes a few milliseconds; beyond 30 competitors a cubic spline through some is exact to 1e-6.
-    knots = [k for k in range(2, most + 1) if k <= 30 or k % 10 == 0 or k == most]
-    exact = [float(studentized_range.ppf(1 - alpha, k, np.inf)) / math.sqrt(2) for k in knots]
-    if len(knots) < 4:
-        return [0.0, 0.0, *(round(q, 7) for q in exact)]
-    from scipy.interpolate import CubicSpline
-
-    return [0.0, 0.0, *(round(float(q), 7) for q in CubicSpline(np.log(knots), exact)(np.log(np.arange(2, most + 1))))]
-
-
-def tails(most: int, alpha: float) -> list[float]:
-    """For n = 0 … most datasets the quantile at which `bootstrap_means` takes an interval's lower end (0 below two)."""
-    from scipy.special import ndtr, stdtrit
-
-    n = np.arange(2, most + 1)
-    ends = ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, alpha / 2))
-    return [0.0, 0.0, *(round(float(end), 9) for end in ends)]
+def _step_ratios(cells: Cells) -> list[float]:
+    """Gradient steps of each strategy on each configuration over the mean of the strategies there."""
+    steps = cells.mean.get("steps")
+    if steps is None:
+        return []
+    found: list[float] = []
+    for row in steps:
+        known = row[~np.isnan(row)]
+        found += (known / known.mean()).tolist() if len(known) > 1 and known.mean() > 0 else []
+    return found
 
 
 def _rows(
-    cells: Cells, mean: Floats, sd: Floats, sign: int
+    cells: Cells, mean: Floats, sd: Floats, worth: Floats
 ) -> Sequence[tuple[Configuration, list[tuple[float, float, bool]]]]:
     known = ~np.isnan(mean)
-    best = np.where(known.any(axis=1), np.max(np.where(known, sign * mean, -np.inf), axis=1), np.nan)
-    top = known & (sign * mean >= best[:, None] - 1e-12)
+    best = np.where(known.any(axis=1), np.max(np.where(known, worth, -np.inf), axis=1), np.nan)
+    top = known & (worth >= best[:, None] - TRAINED.absolute)
     return [
         (c, [(float(m), float(s), bool(t)) for m, s, t in zip(mean[i], sd[i], top[i], strict=True)])
         for i, c in enumerate(cells.configurations)

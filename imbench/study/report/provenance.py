@@ -7,7 +7,7 @@ import shlex
 
 import pandas as pd
 
-from imbench.study.report.cells import shown_dataset
+from imbench.study.identity import file_name
 from imbench.study.rows import fact_values
 
 # A fact of many values, such as a time, would bury the others.
@@ -30,7 +30,7 @@ def fingerprint(rows: pd.DataFrame) -> str:
 def data_hashes(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """(dataset, SHA-256 of its canonical arrays) of every dataset."""
     pairs = rows[["dataset", "data_hash"]].drop_duplicates().itertuples(index=False, name=None)
-    return sorted((shown_dataset(dataset), digest) for dataset, digest in pairs)
+    return sorted((file_name(dataset), digest) for dataset, digest in pairs)
 
 
 def commands(rows: pd.DataFrame) -> list[str]:
@@ -51,4 +51,4 @@ def commands(rows: pd.DataFrame) -> list[str]:
 def specs(rows: pd.DataFrame) -> list[str]:
     """Dataset specs of these rows, sorted; a file by its name alone."""
     pairs = rows[["dataset", "variant"]].drop_duplicates().itertuples(index=False, name=None)
-    return sorted(shown_dataset(d) if v == "natural" else f"{shown_dataset(d)}:{v}" for d, v in pairs)
+    return sorted(file_name(d) if v == "natural" else f"{file_name(d)}:{v}" for d, v in pairs)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from imbench.contract.errors import StoreError
 from imbench.contract.records import Predictions
-from imbench.study.leaderboard import CONFIGURATION
+from imbench.study.competitors import CONFIGURATION
 from imbench.study.results import Results
 from imbench.study.store import Store
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from imbench.study.report.boards import Board
+from imbench.study.board import Board
 from imbench.study.report.coverage import ZERO_RECALL
 from imbench.study.report.gains import Gain
 from imbench.study.report.model import Model

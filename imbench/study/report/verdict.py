@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 
 from imbench.contract.protocol import caveat
-from imbench.study.report.boards import Board
-from imbench.study.report.standing import Standing
-from imbench.study.report.words import counted, level, listed, number, p_said, span
+from imbench.study.board import Board
+from imbench.study.standing import Standing
+from imbench.study.words import counted, level, listed, number, span
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,10 @@ def verdict(board: Board) -> Verdict:
     """The verdict of a board. Differences are claimed only where Friedman's and the pairwise test both find them."""
     blocks, names = len(board.configurations), [row.name for row in board.table]
     if not blocks or len(names) < 2:
-        reason = "no configuration has a result of every competitor" if not blocks else "there is a single competitor"
-        return _of(board, f"Nothing to compare: {reason}.", ())
+        reason = "no strategy has a result on every configuration" if not names else "there is a single competitor"
+        if names and not blocks:
+            reason = "the metric is defined for every competitor on no configuration"
+        return _of(board, f"Nothing to compare: {reason}.", board.remarks and (f"{board.remarks[-1]}.",))
     best = board.table[0]
     standing, scope = board.standing, _scope(board)
     interval = span(best.rank_low, best.rank_high)
@@ -45,17 +46,22 @@ def verdict(board: Board) -> Verdict:
         return _of(
             board, f"No test is possible: {_lower(standing.undefined)}.", (f"Best here is {best.name} ({rank}).",)
         )
+    if standing.undecidable.get("omnibus"):
+        lead = f"Whether the {len(names)} competitors differ {standing.undecidable['omnibus']}, over {scope}."
+        return _of(board, lead, (f"{best.name} has the best {rank}.",))
     if not standing.p < board.alpha:
-        lead = f"The {len(names)} competitors cannot be told apart ({_friedman(standing)}, {scope})."
+        lead = f"No difference between the {len(names)} competitors is shown ({_friedman(standing)}, {scope})."
         return _of(board, lead, (f"{best.name} has the best {rank}; chance alone may explain that.",))
     beaten, open_ = _split(standing, best.name, names[1:], board.alpha)
     equals = [row.name for row in board.table if abs(row.average_rank - best.average_rank) < 1e-9]
     if len(equals) > 1:
         lead = f"{listed(equals)} share the best {rank}"
+    elif standing.undecidable.get("pairs"):
+        lead = f"{best.name} leads, {rank}; which pairs differ {standing.undecidable['pairs']}"
     elif not beaten:
-        lead = f"{best.name} leads, {rank}, but no pairwise test tells it from any other"
+        lead = f"{best.name} leads, {rank}, but no pairwise test shows a difference from any other"
     elif open_:
-        lead = f"{best.name} leads, {rank}, but is not told apart from {listed(open_)}"
+        lead = f"{best.name} leads, {rank}, but is not shown to differ from {listed(open_)}"
     else:
         lead = f"{best.name} leads, {rank}, better than every other"
     return _of(
@@ -74,7 +80,9 @@ def _of(board: Board, lead: str, support: Sequence[str]) -> Verdict:
 def _pairwise(board: Board, best: str, beaten: Sequence[str]) -> list[str]:
     test = f"Friedman's test finds differences ({_friedman(board.standing)})"
     if not beaten:
-        return [f"{test}; the pairwise tests do not say between which."]
+        return [
+            f"{test}." if board.standing.undecidable.get("pairs") else f"{test}; no pairwise test says between which."
+        ]
     return [
         f"{test}. {best} is better than {listed(beaten)} by Wilcoxon's test with Holm's correction at {board.alpha:g}."
     ]
@@ -83,12 +91,14 @@ def _pairwise(board: Board, best: str, beaten: Sequence[str]) -> list[str]:
 def _control(board: Board, best: str) -> list[str]:
     if not board.control or board.control == best:
         return []
+    if board.standing.undecidable.get("control"):
+        return [f"Which of them differ from {board.control} {board.standing.undecidable['control']}."]
     others = [row.name for row in board.table if row.name != board.control]
     better: list[str] = []
     worse: list[str] = []
     rest: list[str] = []
     for name in others:
-        pair = board.standing.pair(name, board.control)
+        pair = board.standing.against_control.get(name)
         sure = pair is not None and pair.p_holm < board.alpha and pair.effect != 0
         (rest if not sure else better if pair is not None and pair.effect > 0 else worse).append(name)
     parts = [
@@ -96,7 +106,10 @@ def _control(board: Board, best: str) -> list[str]:
         for word, names in (("better:", better), ("worse:", worse), ("undecided:", rest))
         if names
     ]
-    return [f"Against {board.control}, {'; '.join(parts)}."]
+    return [
+        f"Against {board.control}, by Wilcoxon's test with Holm's correction over the {len(others)} pairs with it, "
+        f"{'; '.join(parts)}."
+    ]
 
 
 def _datasets(board: Board) -> str:
@@ -107,16 +120,16 @@ def _datasets(board: Board) -> str:
     if by.undefined:
         return f"With datasets as blocks ({by.blocks}) no test is possible."
     leader = by.names[int(by.average_ranks.argmin())]
-    told = (
+    first = (
         "Caution: variants of one dataset are not independent. "
         f"With the {counted(by.blocks, 'dataset')} as blocks {leader} leads, {_friedman(by)}"
     )
-    if 2 * 0.5**by.blocks * comb(len(by.names), 2) > board.alpha:
-        return f"{told}; so few blocks cannot tell single pairs apart after correction."
+    if by.undecidable.get("pairs"):
+        return f"{first}; which pairs differ {by.undecidable['pairs']}."
     beaten, open_ = _split(by, leader, [n for n in by.names if n != leader], board.alpha)
     if not by.p < board.alpha or not beaten:
-        return f"{told}: nothing is told apart at that level."
-    return f"{told}, better than {listed(beaten)}" + (f", not told apart from {listed(open_)}." if open_ else ".")
+        return f"{first}: no difference is shown at that level."
+    return f"{first}, better than {listed(beaten)}" + (f", not shown to differ from {listed(open_)}." if open_ else ".")
 
 
 def _split(standing: Standing, best: str, others: Sequence[str], alpha: float) -> tuple[list[str], list[str]]:
@@ -130,7 +143,7 @@ def _split(standing: Standing, best: str, others: Sequence[str], alpha: float) -
 
 
 def _friedman(standing: Standing) -> str:
-    return f"χ² = {number(standing.friedman[0], 1)}, {p_said(standing.p)}"
+    return f"χ² = {number(standing.friedman[0], 1)}, {standing.named}"
 
 
 def _scope(board: Board) -> str:

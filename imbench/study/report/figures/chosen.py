@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from imbench.study.report.boards import Board
-from imbench.study.report.columns import EVERY_RULE
+from imbench.study.board import Board
 from imbench.study.report.figures.cost import quality_against_time
 from imbench.study.report.figures.critical_difference import critical_difference
 from imbench.study.report.figures.gain_by_ratio import gain_by_ratio
 from imbench.study.report.figures.reliability import reliability
 from imbench.study.report.figures.scene import SERIES, Scene
 from imbench.study.report.model import Model
+from imbench.study.rules import EACH
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Figures:
     def cost(self, board: Board) -> Scene | None:
         """Quality against time; None where rules compete, since they cost no training."""
         costs = [c for c in self.model.costs if (c.protocol, c.task) == (board.protocol, board.task)]
-        return None if board.rule == EVERY_RULE else quality_against_time(board, costs, self._series(board))
+        return None if board.rule == EACH else quality_against_time(board, costs, self._series(board))
 
     @cached_property
     def reliability(self) -> tuple[Scene, ...]:

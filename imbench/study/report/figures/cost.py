@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from imbench.study.report.boards import Board
+from imbench.study.board import Board
 from imbench.study.report.cost import Cost
 from imbench.study.report.figures.scene import Line, Mark, Scene, Words, scale, text_width, ticks
-from imbench.study.report.words import number
+from imbench.study.words import decimals, number
 
 MOST = 20
 WIDTH, HEIGHT, LEFT, RIGHT, TOP = 520.0, 220.0, 48.0, 30.0, 14.0
@@ -26,10 +26,11 @@ def quality_against_time(board: Board, costs: Sequence[Cost], series: Mapping[st
     x = scale(low, high, LEFT, WIDTH - RIGHT)
     y = scale(min(means) - 0.1 * tall, max(means) + 0.1 * tall, TOP + HEIGHT, TOP)
     marks: list[Line | Mark | Words] = []
-    for tick in ticks(min(means) - 0.1 * tall, max(means) + 0.1 * tall):
+    steps = ticks(min(means) - 0.1 * tall, max(means) + 0.1 * tall)
+    for tick in steps:
         marks += [
             Line(((LEFT, y(tick)), (WIDTH - RIGHT, y(tick))), "grid"),
-            Words(LEFT - 6, y(tick) + 4, number(tick, 3), "end", "muted", 11),
+            Words(LEFT - 6, y(tick) + 4, number(tick, decimals(steps)), "end", "muted", 11),
         ]
     for tick in ticks(10**low, 10**high, 6):
         if tick > 0:
@@ -44,11 +45,10 @@ def quality_against_time(board: Board, costs: Sequence[Cost], series: Mapping[st
         at, height = x(time), y(row.mean)
         marks.append(Mark(at, height, series[row.name], 5))
         marks.append(_label(row.name, at, height, taken))
-    better = "higher" if board.metric.higher_is_better else "lower"
     said = "; ".join(f"{row.name}: {number(row.mean, 4)} in {number(seconds[row.name], 2)} s" for row in rows)
     return Scene(
         f"cost-{board.slug}",
-        f"Quality against training time: {board.title}, mean score ({better} is better)",
+        f"Quality against training time: {board.title}, mean score ({board.metric.better} is better)",
         f"Mean score and seconds for one net. {said}.",
         WIDTH,
         TOP + HEIGHT + 42,

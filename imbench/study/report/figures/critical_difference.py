@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from imbench.study.report.boards import Board
+from imbench.study.board import Board
 from imbench.study.report.figures.scene import Line, Mark, Scene, Words, scale, text_width
-from imbench.study.report.words import counted, listed, number
+from imbench.study.words import counted, listed, number
 
 MOST = 20
 WIDTH, TOP, STEP = 520.0, 58.0, 17.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from imbench.study.report.boards import Board
+from imbench.study.board import Board
 from imbench.study.report.figures.scene import Line, Mark, Scene, Words, legend, scale, ticks
 from imbench.study.report.gains import ALL, Gain
-from imbench.study.report.words import level, number, span
+from imbench.study.words import decimals, level, number, span
 
 MOST = 7
 WIDTH, HEIGHT, LEFT, RIGHT = 520.0, 220.0, 48.0, 12.0
@@ -27,10 +27,11 @@ def gain_by_ratio(board: Board, gains: Sequence[Gain], series: Mapping[str, int]
     room = 0.06 * (high - low or 1.0)
     y = scale(low - room, high + room, top + HEIGHT, top)
     marks: list[Line | Mark | Words] = list(head)
-    for tick in ticks(low - room, high + room):
+    steps = ticks(low - room, high + room)
+    for tick in steps:
         marks += [
             Line(((LEFT, y(tick)), (WIDTH - RIGHT, y(tick))), "text" if tick == 0 else "grid", 1),
-            Words(LEFT - 6, y(tick) + 4, number(tick, 2, sign=tick != 0), "end", "muted", 11),
+            Words(LEFT - 6, y(tick) + 4, number(tick, decimals(steps), sign=tick != 0), "end", "muted", 11),
         ]
     column = (WIDTH - LEFT - RIGHT) / len(ratios)
     for i, ratio in enumerate(ratios):
@@ -51,7 +52,7 @@ def gain_by_ratio(board: Board, gains: Sequence[Gain], series: Mapping[str, int]
                 marks.append(Line(((at, y(gain.low)), (at, y(gain.high))), series[gain.name], 1.5))
             marks.append(Mark(at, y(gain.gain), series[gain.name]))
     said = "; ".join(f"{_ratio(g.ir)}, {g.name}: {number(g.gain, 3, sign=True)} {_between(g)}".rstrip() for g in shown)
-    formula = f"strategy − {board.control}" if board.metric.higher_is_better else f"{board.control} − strategy"
+    formula = board.formula
     return Scene(
         f"gain-{board.slug}",
         f"Gain over {board.control} by imbalance ratio: {board.title} ({formula}; above 0 is better)",

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from imbench.study.report.cells import BASELINE
+from imbench.study.competitors import BASELINE
 from imbench.study.report.figures.scene import Line, Mark, Scene, Words, scale
 from imbench.study.report.reliability import Curve
-from imbench.study.report.words import number
+from imbench.study.words import number
 
 PANEL, GAP, LEFT, TOP, COLUMNS = 140.0, 34.0, 36.0, 30.0, 4
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from imbench.study.report.figures.scene import Line, Mark, Scene, Words, legend, scale, text_width, ticks
-from imbench.study.report.words import number, span
 from imbench.study.sweep import is_number
+from imbench.study.words import decimals, number, span
 
 PANEL, HEIGHT, LEFT, TOP, GAP, COLUMNS = 250.0, 190.0, 50.0, 26.0, 16.0, 3
 # From this ratio of the largest to the smallest value on, steps of a factor look alike.
@@ -86,7 +85,7 @@ def _panel(
     places = _places(values, x0 + 12, x1 - 12)
     low, high = _range(traces)
     y, steps = scale(low, high, y1, y0), ticks(low, high)
-    digits = max(2, -math.floor(math.log10(min((b - a for a, b in pairwise(steps)), default=1.0)) + 1e-9))
+    digits = decimals(steps)
     for tick in steps:
         marks += [
             Line(((x0, y(tick)), (x1, y(tick))), "grid"),

@@ -1,10 +1,11 @@
-"""Numbers and lists as readers see them, the same in every form of the report."""
+"""Numbers and lists as readers see them, the same wherever they are shown."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 # An absolute path, of either kind of system, that is not part of an address or a word.
 _PATH = re.compile(r"(?<![\w:/.~<])(?:[A-Za-z]:\\|~?/)(?:[^\s/\\:'\"<>|]+[/\\])+([^\s/\\:'\"<>|,;)]*)")
@@ -19,6 +20,12 @@ def number(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
     text = f"{value:{'+' if sign else ''}.{digits}f}"
     # What rounds to nothing has no sign.
     return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
+
+
+def decimals(steps: Sequence[float], least: int = 2) -> int:
+    """Decimals that distinguish the ticks of an axis, at least so many."""
+    nearest = min((after - before for before, after in pairwise(steps)), default=1.0)
+    return max(least, -math.floor(math.log10(nearest) + 1e-9))
 
 
 def span(low: float, high: float, digits: int = 2, *, sign: bool = False) -> str:

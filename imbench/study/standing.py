@@ -1,21 +1,18 @@
-"""Standing: what the tests say of a table of scores, as the plain values a report shows.
-
-The only module of the report that calls the evaluator.
-"""
+"""Standing: what the tests say of a table of scores, as the plain values a report shows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from imbench.contract.errors import UsageError
-from imbench.study.evaluation import evaluate
+from imbench.study.evaluation import Evaluation
 from imbench.study.outcome import Floats
-from imbench.study.ranks import average_ranks, friedman_undefined, rank, rank_sums
+from imbench.study.ranks import average_ranks, friedman_undefined, rank_sums
+from imbench.study.reachable import FAMILIES
+from imbench.study.words import p_said
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,10 @@ class Standing:
     small_sample : Friedman's p-value that holds for few blocks, and how it was had
     cd : Nemenyi's critical difference of average ranks
     groups : maximal sets of competitors whose average ranks differ by less than ``cd``
-    pairs : by (first, second), in the order of names
+    pairs : by (first, second), in the order of names; corrected over all pairs
+    against_control : of each other competitor against the control; corrected over these pairs alone
+    undecidable : by family of tests (`imbench.study.reachable.FAMILIES`), why so few blocks can decide nothing; ""
+        where they can
     notes : what a reader must know of the tests, one sentence each
     """
 
@@ -66,13 +66,21 @@ class Standing:
     cd: float
     groups: tuple[tuple[str, ...], ...]
     pairs: Mapping[tuple[str, str], Pair]
+    against_control: Mapping[str, Pair]
     undefined: str
+    undecidable: Mapping[str, str]
     notes: tuple[str, ...]
 
     @property
     def p(self) -> float:
         """Friedman's p-value to go by: the one for few blocks where there is one."""
         return self.small_sample[0] if self.small_sample[0] == self.small_sample[0] else self.friedman[1]
+
+    @property
+    def named(self) -> str:
+        """That p-value with the kind that it is: ``exact p = .021``."""
+        method = self.small_sample[1] if self.small_sample[0] == self.small_sample[0] else ""
+        return f"{method or 'asymptotic'} {p_said(self.p)}"
 
     def pair(self, first: str, second: str) -> Pair | None:
         """The comparison of these two, seen from the first; None where there is none."""
@@ -82,32 +90,18 @@ class Standing:
         return found.turned() if found else None
 
 
-def stand(
-    scores: Floats,
-    names: Sequence[str],
-    datasets: Sequence[str],
-    *,
-    higher: bool,
-    alpha: float,
-    control: str = "",
-    by_dataset: bool = False,
-) -> Standing:
-    """The standing of ``(configurations, competitors)`` scores without NaN.
+def standing_of(found: Evaluation | str, names: Sequence[str], ranks: Floats, datasets: int) -> Standing:
+    """The standing of competitors.
 
     Parameters
     ----------
-    datasets : of each configuration; intervals draw whole datasets
-    higher : whether higher scores are better
-    alpha : level of tests and intervals
-    control : that gains are over; "" for none
-    by_dataset : whether the mean over a dataset's configurations is a block, rather than each configuration
+    found : the tests, or why there are none
+    names : of the competitors
+    ranks : ``(blocks, competitors)``, for where there are no tests
+    datasets : how many there are
     """
-    labels: dict[str, Any] = {"blocks" if by_dataset else "clusters": list(datasets)}
-    table = pd.DataFrame(scores, columns=list(names))
-    try:
-        found = evaluate(table, higher_is_better=higher, alpha=alpha, reference=control or None, **labels)
-    except UsageError as error:
-        return _untested(table, datasets, higher, by_dataset, str(error))
+    if isinstance(found, str):
+        return _untested(names, ranks, datasets, found)
     small, asymptotic = found.friedman_small_sample, found.friedman
     return Standing(
         names=tuple(names),
@@ -123,7 +117,9 @@ def stand(
         cd=found.nemenyi_cd,
         groups=tuple(tuple(map(str, group)) for group in found.groups),
         pairs=_pairs(found.wilcoxon),
+        against_control=_control(found.against_reference),
         undefined="; ".join(found.notes[:1]) if np.isnan(asymptotic.statistic) else "",
+        undecidable={family: found.undecidable(family) for family in FAMILIES},
         notes=found.notes,
     )
 
@@ -134,27 +130,32 @@ def _pairs(table: pd.DataFrame) -> dict[tuple[str, str], Pair]:
     return {(str(first), str(second)): Pair(*rest) for first, second, *rest in rows}
 
 
-def _untested(table: pd.DataFrame, datasets: Sequence[str], higher: bool, by_dataset: bool, reason: str) -> Standing:
+def _control(table: pd.DataFrame) -> dict[str, Pair]:
+    columns = ["strategy", "wins", "ties", "losses", "p", "p_holm", "effect", "method"]
+    rows = zip(*(table[name].tolist() for name in columns), strict=True)
+    return {str(name): Pair(*rest) for name, *rest in rows}
+
+
+def _untested(names: Sequence[str], ranks: Floats, datasets: int, reason: str) -> Standing:
     """Ranks alone, of too few blocks or competitors for any test."""
-    if by_dataset and len(table):
-        table = table.groupby(np.asarray(datasets, dtype=object), sort=False).mean()
-    ranks = rank(table.to_numpy(), higher_is_better=higher)
-    k, blocks = len(table.columns), len(table)
-    nan, none = float("nan"), np.full((len(table.columns), 2), np.nan)
+    blocks, k = ranks.shape
+    nan, none = float("nan"), np.full((k, 2), np.nan)
     return Standing(
-        names=tuple(map(str, table.columns)),
+        names=tuple(names),
         average_ranks=average_ranks(ranks) if blocks else np.full(k, np.nan),
         rank_sums=rank_sums(ranks),
         rank_intervals=none,
         gain_intervals=none,
         blocks=blocks,
-        datasets=len(set(datasets)),
+        datasets=datasets,
         friedman=(nan, nan),
         small_sample=(nan, ""),
         iman_davenport=(nan, nan),
         cd=nan,
         groups=(),
         pairs={},
+        against_control={},
         undefined=friedman_undefined(ranks) or reason,
+        undecidable={},
         notes=(),
     )

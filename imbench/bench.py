@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from imbench.planning import Plan, plan
 from imbench.registry import Registry
 from imbench.study.results import Results
 from imbench.study.results import load as load_results
+from imbench.study.scope import Scope
 from imbench.study.store import Store
 from imbench.worker import attempt
 
@@ -120,7 +121,9 @@ def run_plan(
     rows = store.frame([job.key for job in plan.jobs])
     # A file's job may have been done before under another path: here it is called as it was asked for.
     called = {job.key: job.variant.dataset for job in plan.jobs}
-    return Results(rows.assign(dataset=rows["key"].map(called).astype("str")), store.path, tuple(plan.notes))
+    rows = rows.assign(dataset=rows["key"].map(called).astype("str"))
+    scope = Scope(f"suite {plan.suite}" if plan.suite else "", whole=True)
+    return Results(rows, store.path, tuple(plan.notes), scope)
 
 
 def load(store: str | Path, metrics: Sequence[str] = ()) -> Results:
@@ -128,7 +131,9 @@ def load(store: str | Path, metrics: Sequence[str] = ()) -> Results:
 
     Raises StoreError if the folder is not a store, UsageError for a metric that does not exist.
     """
-    return Registry().with_metrics(load_results(Path(store)), metrics)
+    registry = Registry()
+    found = replace(load_results(Path(store)), scope=Scope(suites=registry.known_suites()))
+    return registry.with_metrics(found, metrics)
 
 
 def _execute(plan: Plan, store: Store, workers: int, device: str) -> Iterator[Event]:

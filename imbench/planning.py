@@ -72,6 +72,7 @@ class Plan:
     store, plugins, data_mirror : where results go and what the workers need to know
     constant : ``(dataset, columns)`` of data of the user's own with columns that hold one value only
     same : ``(file, other file)`` of equal data under two names, which is trained on once
+    suite : name of the suite that the jobs are of; "" where single datasets were asked for, too
     """
 
     jobs: tuple[Job, ...]
@@ -87,6 +88,7 @@ class Plan:
     sizes: Mapping[str, Size] | None = None
     constant: tuple[tuple[str, tuple[str, ...]], ...] = ()
     same: tuple[tuple[str, str], ...] = ()
+    suite: str = ""
 
     @property
     def pending(self) -> tuple[Job, ...]:
@@ -248,6 +250,7 @@ def plan(
         sizes,
         tuple(constant.items()),
         tuple((name, known) for name, known in same.items() if name != known),
+        "" if suite is None or datasets else listed.name if listed else "",
     )
 
 

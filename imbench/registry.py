@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from imbench.data.suites import Suite
     from imbench.study.metrics import Metric
     from imbench.study.results import Results
+    from imbench.study.scope import KnownSuite
 
 # The distribution whose names stay plain where others have the same.
 OWN = "imbench"
@@ -253,6 +254,27 @@ class Registry:
             return load_suite(name)
         suite: Suite = self.find("suite", name).load_as(Suite)
         return suite
+
+    def known_suites(self) -> tuple[KnownSuite, ...]:
+        """Every suite that can be loaded, by the specs that results have, so that a store shows which it covers."""
+        from imbench.study.scope import KnownSuite
+
+        found = []
+        for entry in self.entries("suite"):
+            try:
+                suite = self.suite(entry.qualified)
+            except UsageError:  # imbench list --check names a broken package
+                continue
+            entries = tuple((self.stored_spec(e.spec), self.stored_spec(e.fallback or "")) for e in suite.entries)
+            found.append(KnownSuite(self.canonical(entry), entries))
+        return tuple(found)
+
+    def stored_spec(self, spec: str) -> str:
+        """A dataset's spec as results have it; as it is where its card is not installed."""
+        try:
+            return self.variant(spec).spec if spec else ""
+        except UsageError:
+            return spec
 
     def metric(self, name: str) -> Metric:
         """The metric of this name."""

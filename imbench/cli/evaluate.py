@@ -29,6 +29,7 @@ _OF_STORE = {
     "task": "--task",
     "protocol": "--protocol",
     "within": "--within",
+    "rule": "--rule",
     "strategies": "--strategy",
     "datasets": "--dataset",
     "suites": "--suite",
@@ -51,6 +52,13 @@ _OF_STORE = {
     "--within",
     is_flag=True,
     help="Also compare over the folds of each configuration; the way for a single one (store).",
+)
+@click.option(
+    "--rule",
+    default="argmax",
+    show_default=True,
+    metavar="NAME",
+    help="How decisions are made (store); imbench list rules names them, each lets all compete.",
 )
 @selection_options
 @json_option
@@ -118,23 +126,39 @@ def _evaluate_store(
     task: str | None,
     protocol: str | None,
     within: bool,
+    rule: str,
     **chosen: tuple[str, ...],
 ) -> None:
+    from imbench.registry import Registry
     from imbench.study.levels import evaluate_rows
     from imbench.study.metrics import known_metrics
+    from imbench.study.rules import EACH, RULES
+    from imbench.study.scope import Scope
 
     if metric is None:
         raise UsageError(f"name the metric to compare by, --metric NAME; there are {', '.join(known_metrics())}")
-    rows = Choice(**chosen).of(_rows_of(path, metric, within))
+    if rule not in (*RULES, EACH):
+        raise UsageError(f"--rule {rule!r} is no decision rule; there are {', '.join((*RULES, EACH))}")
+    rows = Choice(**chosen).of(_rows_of(path, metric, within, rule))
     metric = metric.rpartition("/")[2]
-    found = evaluate_rows(rows, metric, task=task, protocol=protocol, alpha=alpha, reference=reference, within=within)
+    found = evaluate_rows(
+        rows,
+        metric,
+        task=task,
+        protocol=protocol,
+        rule=rule,
+        alpha=alpha,
+        reference=reference,
+        within=within,
+        scope=Scope(suites=Registry().known_suites()),
+    )
     if as_json:
         emit_json({"store": path, "evaluations": [_levels_json(levels, within) for levels in found]})
         return
     emit("\n\n\n".join(_levels_text(levels, within) for levels in found))
 
 
-def _rows_of(path: str, metric: str, within: bool) -> pd.DataFrame:
+def _rows_of(path: str, metric: str, within: bool, rule: str) -> pd.DataFrame:
     """The rows of a store, or of the Parquet file of a published page, as far as this metric needs them."""
     from imbench.registry import Registry
     from imbench.study.levels import level_columns
@@ -148,14 +172,15 @@ def _rows_of(path: str, metric: str, within: bool) -> pd.DataFrame:
         if not Path(path).is_dir():
             raise UsageError(f"metric {metric} is computed from predictions, and {path} is no store; give the store")
         return Registry().with_metrics(load(path), [metric]).rows
-    columns = level_columns(metric, within)
+    columns = level_columns(metric, within, rule)
     if not Path(path).is_dir():
         return read_rows(path, columns)
     return Store.open(path).frame(columns=columns)
 
 
 def _levels_text(levels: Levels, within: bool) -> str:
-    title = f"{levels.task}, {levels.metric.title}, protocol {levels.protocol}"
+    rule = "" if levels.rule == "argmax" else f", rule {levels.rule}"
+    title = f"{levels.task}, {levels.metric.title}, protocol {levels.protocol}{rule}, {levels.over}"
     said = caveats([levels.protocol])
     parts = [
         f"{_heading(f'{title}: {name} as blocks', said)}\n\n{_text(found)}"
@@ -196,6 +221,8 @@ def _levels_json(levels: Levels, within: bool) -> dict[str, Any]:
         "protocol": levels.protocol,
         "task": levels.task,
         "metric": levels.metric.name,
+        "rule": levels.rule,
+        "over": levels.over,
         "notes": [*caveats([levels.protocol]), *levels.notes],
         "configurations": levels.configurations and levels.configurations.to_dict(),
         "datasets": levels.datasets and levels.datasets.to_dict(),

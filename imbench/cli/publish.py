@@ -8,7 +8,7 @@ import click
 
 from imbench.cli.options import json_option, mirror_option
 from imbench.cli.output import emit, emit_json
-from imbench.cli.selection import Choice, known_suites, protocols_option, selection_options
+from imbench.cli.selection import Choice, protocols_option, selection_options
 from imbench.cli.session import Verb
 from imbench.cli.sheets import samples_option, sheets
 
@@ -58,7 +58,7 @@ def publish(
     def describe(rows: pd.DataFrame) -> Options:
         kinds = modalities(rows)
         drawn = sheets(rows, kinds, data_mirror) if samples else None
-        known = known_suites(Registry())
+        known = Registry().known_suites()
         return Options(modality=kinds, commands=tuple(commands(rows)), sheets=drawn, suites=known)
 
     done = publish_store(

@@ -8,7 +8,7 @@ import click
 
 from imbench.cli.options import json_option, mirror_option, store_of, store_option
 from imbench.cli.output import emit, emit_json
-from imbench.cli.selection import Choice, known_suites, protocols_option, refuse_empty, selection_options
+from imbench.cli.selection import Choice, protocols_option, refuse_empty, selection_options
 from imbench.cli.session import Verb
 from imbench.cli.sheets import samples_option, sheets
 
@@ -58,17 +58,17 @@ def report(
 
     Nothing is opened; the paths written are printed, the page first.
     """
+    from imbench.bench import load
     from imbench.cli.described import commands, modalities
     from imbench.registry import Registry
     from imbench.study.report import Options, write_report
-    from imbench.study.results import load
 
     registry, found = Registry(), load(store_of(context, folder, store))
     refuse_empty(str(found.store), found.rows)
     results = registry.with_metrics(replace(found, rows=Choice(**chosen).of(found.rows)), metrics)
     names = tuple(name.rpartition("/")[2] for name in metrics)
     kinds = modalities(results.rows)
-    options = Options(names, rules, alpha, kinds, tuple(commands(results.rows)), title, suites=known_suites(registry))
+    options = Options(names, rules, alpha, kinds, tuple(commands(results.rows)), title, suites=registry.known_suites())
     if samples:
         options = replace(options, sheets=sheets(results.rows, kinds, data_mirror))
     written = write_report(results, to, options)

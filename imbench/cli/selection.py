@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from imbench.registry import Registry
-    from imbench.study.report.completeness import KnownSuite
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -94,33 +93,10 @@ def refuse_empty(store: str, rows: pd.DataFrame) -> None:
         raise UsageError(f"store {store} is empty; imbench run --store {shlex.quote(store)} puts results into it")
 
 
-def known_suites(registry: Registry) -> tuple[KnownSuite, ...]:
-    """Every registered suite that can be loaded, for what a report says of completeness."""
-    from imbench.study.report.completeness import KnownSuite
-
-    found = []
-    for entry in registry.entries("suite"):
-        try:
-            suite = registry.suite(entry.qualified)
-        except UsageError:  # a broken package is told by imbench list --check
-            continue
-        entries = tuple((_spec(registry, e.spec), _spec(registry, e.fallback or "")) for e in suite.entries)
-        found.append(KnownSuite(registry.canonical(entry), entries))
-    return tuple(found)
-
-
 def _specs(registry: Registry, suite: str) -> list[str]:
     """The configurations of a suite, and what may stand in for them, as results call them."""
     entries = registry.suite(suite).entries
-    return [_spec(registry, spec) for entry in entries for spec in (entry.spec, entry.fallback) if spec]
-
-
-def _spec(registry: Registry, spec: str) -> str:
-    """A dataset's spec as results call it; as it is where its card is not installed."""
-    try:
-        return registry.variant(spec).spec if spec else ""
-    except UsageError:
-        return spec
+    return [registry.stored_spec(spec) for entry in entries for spec in (entry.spec, entry.fallback) if spec]
 
 
 def _defaults(registry: Registry, specs: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -9,7 +9,7 @@ import click
 
 from imbench.cli.options import json_option, store_of, store_option
 from imbench.cli.output import emit, emit_json, last_line, paragraph, table
-from imbench.cli.selection import Choice, known_suites, protocols_option, selection_options
+from imbench.cli.selection import Choice, protocols_option, selection_options
 from imbench.cli.session import Verb
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def status(context: click.Context, /, folder: str | None, store: str, as_json: b
     results = dataclasses.replace(whole, rows=choice.of(whole.rows))
     done = results.rows.loc[results.rows["error"] == "", "key"].nunique()
     counts = held if choice.is_all else dataclasses.replace(held, done=done, failed=len(results.failures()))
-    notes = completeness(results.rows, known_suites(Registry())) if len(results.rows) else ()
+    notes = completeness(results.rows, Registry().known_suites()) if len(results.rows) else ()
     if as_json:
         failures = results.failures().to_dict("records")
         emit_json({"store": path, **dataclasses.asdict(counts), "notes": list(notes), "failures": failures})

@@ -303,7 +303,7 @@ class Board:
         common = [c for c in self.configurations if c not in lacking]
         if not common:
             return "no configuration has a result of each of them"
-        specs = " ".join(f"--dataset {spec_of(c)}" for c in common[:_SHOWN])
+        specs = " ".join(f"--dataset {c.spec}" for c in common[:_SHOWN])
         more = f" and {len(common) - _SHOWN} more" if len(common) > _SHOWN else ""
         return f"all of them have a result on {len(common)}: compare there with {specs}{more}"
 
@@ -315,12 +315,6 @@ def merit(metric: Metric, scores: Floats) -> Floats:
     """Scores turned so that larger is better; of a metric with a target their distance from it, negative."""
     ranked = metric.ranked(scores)
     return ranked if metric.higher_is_better else -ranked
-
-
-def spec_of(configuration: Configuration) -> str:
-    """The spec of a configuration: ``segment:ir=0.05``."""
-    variant = configuration.variant
-    return configuration.dataset if variant == "natural" else f"{configuration.dataset}:{variant}"
 
 
 def _listed(names: Sequence[str]) -> str:

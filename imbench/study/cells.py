@@ -43,6 +43,11 @@ class Configuration:
         """Dataset and variant in one line."""
         return f"{self.dataset} {self.variant}"
 
+    @property
+    def spec(self) -> str:
+        """Its spec: ``segment:ir=0.05``."""
+        return self.dataset if self.variant == "natural" else f"{self.dataset}:{self.variant}"
+
 
 @dataclass(frozen=True, eq=False)
 class Cells:
@@ -185,7 +190,7 @@ def _cells(
     moments = {name: _moments(cell, v[where], shape) for name, v in values.items()}
     folds = np.bincount(cell, weights=done[where], minlength=shape[0] * shape[1]).astype(np.int64).reshape(shape)
     ordered = tuple(configurations[i] for i in by_ir)
-    declared, name = scope.choose(task, [(c.dataset, c.variant) for c in ordered], strategies, folds > 0)
+    declared, name = scope.choose(task, [c.spec for c in ordered], strategies, folds > 0)
     found = Cells(
         protocol,
         task,

@@ -15,7 +15,7 @@ from imbench.study.equivalence import corrected_t
 from imbench.study.identity import by_label
 from imbench.study.metrics import known_metrics
 from imbench.study.pairwise import holm
-from imbench.study.rules import ARGMAX, ruled_column
+from imbench.study.rules import ARGMAX, EACH, RULES, ruled_column
 
 # What a job is about; its protocol and the strategy's version may differ between two stores, and that be the question.
 _ABOUT = ["task", "data_hash", "variant", "strategy"]
@@ -84,7 +84,10 @@ def compare(
             raise UsageError(f"unknown metric {name!r}; there are {', '.join(known_metrics())}")
     if not 0 < alpha < 1:
         raise UsageError(f"alpha must be between 0 and 1, got {alpha}; 0.05 is usual")
-    columns = {name: ruled_column(known_metrics()[name], rule) for name in metrics}
+    columns = {name: ruled_column(known_metrics()[name], rule) for name in metrics if rule != EACH}
+    if rule == EACH:  # a column of a metric that a rule does not change is compared once
+        ruled = [ruled_column(known_metrics()[name], each) for name in metrics for each in RULES]
+        columns = {name: name for name in ruled if name in a and name in b}
     a, b = (frame[frame["error"] == ""] for frame in (a, b))
     a, b = _called_alike(a, b)
     folds = {store: dict(iter(frame.groupby("key", observed=True))) for store, frame in (("A", a), ("B", b))}

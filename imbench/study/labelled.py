@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pandas as pd
 
 from imbench.contract.spec import format_value
@@ -17,14 +16,14 @@ _PAIR = ["protocol", "protocol_fields"]
 
 
 def labelled(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose numbers the newest version decided, with protocols and strategies told apart that share a name.
+    """The rows with protocols and strategies distinguished that share a name.
 
     A protocol file that was edited, or fields set by hand in two ways, give one name to two protocols: where the
-    results of one dataset show it, the fields that differ follow the name. Versions of a strategy follow ``@``.
+    results of one dataset show it, the fields that differ follow the name. Versions of a strategy follow ``@``. Where
+    rows hold numbers of several versions (`imbench.contract.records.NUMBERS_VERSION`), the protocols of older ones say
+    so and have boards of their own: nothing is ranked across versions, and new results hide no old ones.
     """
-    # A frame of one's own need not say it; then all rows are of one version.
-    newest = frame["numbers"] == frame["numbers"].max() if "numbers" in frame else np.ones(len(frame), dtype=bool)
-    rows = frame if newest.all() else frame[newest]
+    rows = frame
     changed: dict[str, pd.Series] = {}
     versions = rows[["strategy", "strategy_version"]].drop_duplicates()["strategy"].value_counts()
     several = set(versions.index[versions > 1])
@@ -37,6 +36,11 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
         number = rows.groupby(_PAIR, sort=False, observed=True).ngroup()
         labels = [names[pair] for pair in rows[_PAIR].drop_duplicates().itertuples(index=False, name=None)]
         changed["protocol"] = number.map(dict(enumerate(labels))).astype("str")
+    newest = rows["numbers"].max() if "numbers" in rows and len(rows) else None
+    if newest is not None and (older := rows["numbers"] < newest).any():
+        protocol = changed.get("protocol", rows["protocol"].astype("str"))
+        version = rows["numbers"].astype("int64").astype("str")
+        changed["protocol"] = protocol.where(~older, protocol + " (numbers of version " + version + ")")
     found: pd.DataFrame = rows.assign(**changed)
     return found
 

@@ -34,6 +34,7 @@ from imbench.study.report.figures.contact_sheet import Sheet
 from imbench.study.report.model import notes_of
 from imbench.study.results import Results, load
 from imbench.study.rules import by_argmax
+from imbench.study.scope import Scope
 from imbench.study.scrub import Scrubber
 from imbench.study.site import ROOT_FILES, renew_site
 from imbench.study.store import Store
@@ -227,6 +228,7 @@ def _page(
     results: Results, scrubber: Scrubber, options: Options, authors: Sequence[str]
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """The files of a page, and what its manifest says beside their hashes."""
+    results = replace(results, scope=Scope(suites=options.suites))
     rows, boards, title = results.rows, results.leaderboards(), options.title
     parquet = rows_as_parquet(rows)
     files = _report_files(results, scrubber, options)

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-# A configuration of a suite as (dataset, variant, task): the one that it asks for, then its stand-in if it has one.
-Member = tuple[tuple[str, str, str], ...]
+from imbench.contract.records import TASKS
+from imbench.contract.spec import parse_spec
+
+
+@dataclass(frozen=True)
+class KnownSuite:
+    """A suite as the registry knows it.
+
+    Parameters
+    ----------
+    name : of the suite
+    entries : the canonical spec of each configuration, and of its stand-in or ""
+    """
+
+    name: str
+    entries: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -20,15 +34,15 @@ class Scope:
     ----------
     name : what was run, such as ``suite tabular``; "" without
     whole : whether every configuration of the rows belongs to the boards: the rows are those of one run
-    suites : the configurations of each suite that may be recognised in a store
+    suites : those that may be recognised in a store
     """
 
     name: str = ""
     whole: bool = False
-    suites: Mapping[str, Sequence[Member]] = field(default_factory=dict)
+    suites: tuple[KnownSuite, ...] = ()
 
     def choose(
-        self, task: str, configurations: Sequence[tuple[str, str]], strategies: Sequence[str], done: NDArray[np.bool_]
+        self, task: str, specs: Sequence[str], strategies: Sequence[str], done: NDArray[np.bool_]
     ) -> tuple[NDArray[np.bool_], str]:
         """Which configurations of one protocol and task its boards are over, and the name of that set.
 
@@ -40,7 +54,7 @@ class Scope:
 
         Parameters
         ----------
-        configurations : (dataset, variant) of each
+        specs : of the configurations, such as ``segment:ir=0.05``
         strategies : their specs
         done : ``(configurations, strategies)`` whether there is a result
 
@@ -49,23 +63,26 @@ class Scope:
         ``(configurations,)`` whether each is one of them, and a name such as ``suite tabular``; "" for none.
         """
         if self.whole:
-            return np.ones(len(configurations), dtype=np.bool_), self.name
-        return self._suite(task, configurations, done) or (_largest(strategies, done), "")
+            return np.ones(len(specs), dtype=np.bool_), self.name
+        return self._suite(task, specs, done) or (_largest(strategies, done), "")
 
-    def _suite(
-        self, task: str, configurations: Sequence[tuple[str, str]], done: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.bool_], str] | None:
-        has = {where for where, any_ in zip(configurations, np.asarray(done.any(axis=1)), strict=True) if any_}
-        found: list[tuple[int, str, set[tuple[str, str]]]] = []
-        for name, members in self.suites.items():
-            mine = [[(dataset, variant) for dataset, variant, of in member if of == task] for member in members]
-            used = [next((where for where in member if where in has), None) for member in mine if member]
-            if len(used) > 1 and None not in used:
-                found.append((-len(used), name, {where for where in used if where is not None}))
+    def _suite(self, task: str, specs: Sequence[str], done: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], str] | None:
+        has = {spec for spec, any_ in zip(specs, np.asarray(done.any(axis=1)), strict=True) if any_}
+        found: list[tuple[int, str, set[str]]] = []
+        for suite in self.suites:
+            mine = [entry for entry in suite.entries if _task_of(entry[0]) == task]
+            used = {next((spec for spec in entry if spec in has), "") for entry in mine}
+            if len(used) > 1 and "" not in used:
+                found.append((-len(used), suite.name, used))
         if not found:
             return None
         _, name, chosen = min(found, key=lambda suite: suite[:2])
-        return np.array([where in chosen for where in configurations], dtype=np.bool_), f"suite {name}"
+        return np.array([spec in chosen for spec in specs], dtype=np.bool_), f"suite {name}"
+
+
+def _task_of(spec: str) -> str:
+    """The task of a canonical spec, which leaves out the binary one."""
+    return parse_spec(spec)[1].get("task", TASKS[0])
 
 
 def _largest(strategies: Sequence[str], done: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 import pandas as pd
 
 from imbench.study.competitors import CONFIGURATION
 from imbench.study.identity import file_name
 from imbench.study.labelled import labelled
+from imbench.study.scope import KnownSuite
 from imbench.study.selection import dataset_specs
 from imbench.study.words import counted, listed
 
 # A sentence spells out this many names; data files and the page's coverage have all.
 _MOST_NAMED = 6
-
-
-@dataclass(frozen=True)
-class KnownSuite:
-    """A suite as the registry knows it.
-
-    Parameters
-    ----------
-    name : of the suite
-    entries : the canonical spec of each configuration, and of its stand-in or ""
-    """
-
-    name: str
-    entries: tuple[tuple[str, str], ...]
 
 
 def completeness(rows: pd.DataFrame, suites: Sequence[KnownSuite] = ()) -> tuple[str, ...]:

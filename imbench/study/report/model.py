@@ -16,7 +16,7 @@ from imbench.study.competitors import CONFIGURATION, HEADLINE, strategy_of
 from imbench.study.labelled import labelled
 from imbench.study.metrics import Metric
 from imbench.study.report.columns import Column, choose, columns_of, headline
-from imbench.study.report.completeness import KnownSuite, completeness
+from imbench.study.report.completeness import completeness
 from imbench.study.report.cost import Cost, costs
 from imbench.study.report.coverage import Covered, Failure, covered, failures
 from imbench.study.report.figures.contact_sheet import Sheet
@@ -27,6 +27,7 @@ from imbench.study.report.reliability import Curve, curves
 from imbench.study.report.verdict import Verdict, verdict
 from imbench.study.results import Results
 from imbench.study.rules import EACH, RULES
+from imbench.study.scope import KnownSuite, Scope
 from imbench.study.words import counted, scrub
 
 ALPHA = 0.05
@@ -42,7 +43,7 @@ class Options:
     Parameters
     ----------
     metrics : names; those asked for lead the report; none means all, led by g-mean and balanced Brier score
-    rules : decision rules; none means all that the results have
+    rules : decision rules, or ``each`` for the boards where they compete; none means all that the results have
     alpha : level of the tests, in (0, 1)
     modality : of datasets by name, such as ``{"segment": "tabular"}``
     commands : that make the results again; none means every configuration spelt out
@@ -147,12 +148,14 @@ def gather(results: Results, options: Options) -> Model:
         For a metric or rule that the results do not have.
     """
     rows = labelled(results.rows)
-    columns = choose(columns_of(_known(rows)), options.metrics, options.rules)
+    plain = [rule for rule in options.rules if rule != EACH]
+    columns = choose(columns_of(_known(rows)), options.metrics, () if EACH in options.rules else plain)
     measured = [c.name for c in columns_of(_known(rows))] + [c for c in rows.columns if "[" in c]
     measured += [name for name in ("steps", "seconds") if name in rows]
-    cells = all_cells(rows, measured, options.modality, results.scope)
+    scope = results.scope if results.scope.whole else Scope(suites=options.suites)
+    cells = all_cells(rows, measured, options.modality, scope)
     lead = headline(columns, options.metrics)
-    boards, left_out = _boards(cells, columns, lead, options.alpha)
+    boards, left_out = _boards(cells, columns, lead, options)
     first = {(b.protocol, b.task): b for b in reversed(boards)}
     leading = {where: _leading(board) for where, board in first.items()}
     groups = {(c.protocol, c.task): rows[(rows["protocol"] == c.protocol) & (rows["task"] == c.task)] for c in cells}
@@ -176,7 +179,7 @@ def gather(results: Results, options: Options) -> Model:
         fingerprint=fingerprint(rows),
         commands=options.commands or tuple(commands(results.rows)),
         alpha=options.alpha,
-        lacking=tuple(_lacking(rows, options.rules)),
+        lacking=tuple(_lacking(rows, plain)),
         title=options.title,
         images=images_of(cells, opening, columns, results.rows, modality, options.sheets or {}),
     )
@@ -200,28 +203,28 @@ def _known(rows: pd.DataFrame) -> list[str]:
 
 
 def _boards(
-    cells: Sequence[Cells], columns: Sequence[Column], lead: Sequence[str], alpha: float
+    cells: Sequence[Cells], columns: Sequence[Column], lead: Sequence[str], options: Options
 ) -> tuple[list[Board], list[str]]:
     """The leading boards, then the others as long as all pairs are not too many; metrics of those left out."""
-    planned = [(cell, metric, rules, rule) for cell in cells for metric, rules, rule in _plan(columns)]
+    planned = [(cell, metric, rules, rule) for cell in cells for metric, rules, rule in _plan(columns, options.rules)]
     planned.sort(key=lambda plan: not _leads(plan[1].name, plan[3], lead, columns))
     made, left_out, pairs = [], [], 0
     for cell, metric, rules, rule in planned:
         pairs += (len(cell.strategies) * len(rules)) ** 2 // 2
         if pairs <= MOST_PAIRS or _leads(metric.name, rule, lead, columns):
-            made.append(make_board(cell, metric, rules, rule, alpha))
+            made.append(make_board(cell, metric, rules, rule, options.alpha))
         else:
             left_out.append(metric.name)
     return made, list(dict.fromkeys(left_out))
 
 
-def _plan(columns: Sequence[Column]) -> list[tuple[Metric, list[str], str]]:
+def _plan(columns: Sequence[Column], wanted: Sequence[str]) -> list[tuple[Metric, list[str], str]]:
     """(metric, rules, rule) of each board: one for each column, and one where the rules of a metric compete."""
     found = []
     for metric in dict.fromkeys(column.metric for column in columns):
         rules = [column.rule for column in columns if column.metric == metric]
-        found += [(metric, [rule], rule) for rule in rules]
-        if len(rules) > 1:
+        found += [(metric, [rule], rule) for rule in rules if not wanted or rule in wanted]
+        if len(rules) > 1 and (EACH in wanted or (EACH not in wanted and (not wanted or len(wanted) > 1))):
             found.append((metric, rules, EACH))
     return found
 

@@ -19,6 +19,7 @@ from imbench.planning import Plan, plan
 from imbench.registry import Registry
 from imbench.study.results import Results
 from imbench.study.results import load as load_results
+from imbench.study.scope import Scope
 from imbench.study.store import Store
 from imbench.worker import attempt
 
@@ -117,7 +118,8 @@ def run_plan(
     for event in _execute(plan, store, _workers(jobs, device), device):
         if progress is not None:
             progress(event)
-    return Results(store.frame([job.key for job in plan.jobs]), store.path, tuple(plan.notes))
+    scope = Scope(f"suite {plan.suite}" if plan.suite else "", whole=True)
+    return Results(store.frame([job.key for job in plan.jobs]), store.path, tuple(plan.notes), scope)
 
 
 def load(store: str | Path, metrics: Sequence[str] = ()) -> Results:

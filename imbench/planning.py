@@ -67,6 +67,7 @@ class Plan:
         not for, and that were not asked for by name
     protocol : as asked for, exceptions for single datasets not yet applied
     store, plugins, data_mirror : where results go and what the workers need to know
+    suite : name of the suite that all configurations are from; "" if datasets were given, too
     """
 
     jobs: tuple[Job, ...]
@@ -80,6 +81,7 @@ class Plan:
     plugins: tuple[str, ...] = ()
     data_mirror: str | None = None
     sizes: Mapping[str, Size] | None = None
+    suite: str = ""
 
     @property
     def pending(self) -> tuple[Job, ...]:
@@ -227,6 +229,7 @@ def plan(
         tuple(plugins),
         data_mirror,
         sizes,
+        listed.name if listed and not datasets else "",
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Options that mean something for one kind of source only.
 _OF_CSV = {"higher": "--higher or --lower", "blocks": "--blocks", "labels": "--label"}
-_OF_STORE = {"metric": "--metric", "task": "--task", "protocol": "--protocol", "within": "--within"}
+_OF_STORE = {"metric": "--metric", "rule": "--rule", "task": "--task", "protocol": "--protocol", "within": "--within"}
 
 
 @click.command(cls=Verb)
@@ -34,6 +34,7 @@ _OF_STORE = {"metric": "--metric", "task": "--task", "protocol": "--protocol", "
     "--reference", metavar="STRATEGY", help="Gains are over this one; default: baseline, or the first column."
 )
 @click.option("--metric", metavar="NAME", help="The metric to compare by, such as gmean (store).")
+@click.option("--rule", default="argmax", metavar="NAME", help="How decisions are made; each: all compete (store).")
 @click.option("--task", metavar="TASK", help="Only this task: binary or multiclass (store).")
 @click.option("--protocol", metavar="P", help="Only results under this protocol (store).")
 @click.option("--within", is_flag=True, help="Also compare over the folds of each configuration (store).")
@@ -97,18 +98,30 @@ def _evaluate_store(
     reference: str | None,
     as_json: bool,
     metric: str | None,
+    rule: str,
     task: str | None,
     protocol: str | None,
     within: bool,
 ) -> None:
     from imbench.study.levels import evaluate_rows
     from imbench.study.metrics import known_metrics
+    from imbench.study.rules import EACH, RULES
 
     if metric is None:
         raise UsageError(f"name the metric to compare by, --metric NAME; there are {', '.join(known_metrics())}")
-    rows, notes = _rows_of(path, metric, within)
-    metric = metric.rpartition("/")[2]
-    found = evaluate_rows(rows, metric, task=task, protocol=protocol, alpha=alpha, reference=reference, within=within)
+    if rule not in (*RULES, EACH):
+        raise UsageError(f"--rule {rule!r} is no decision rule; there are {', '.join(RULES)}, and {EACH}")
+    rows, notes = _rows_of(path, metric, rule, within)
+    found = evaluate_rows(
+        rows,
+        metric.rpartition("/")[2],
+        task=task,
+        protocol=protocol,
+        rule=rule,
+        alpha=alpha,
+        reference=reference,
+        within=within,
+    )
     if as_json:
         emit_json(
             {
@@ -121,7 +134,7 @@ def _evaluate_store(
     emit("\n\n\n".join([*(_levels_text(levels, within) for levels in found), *map(paragraph, notes)]))
 
 
-def _rows_of(path: str, metric: str, within: bool) -> tuple[pd.DataFrame, Sequence[str]]:
+def _rows_of(path: str, metric: str, rule: str, within: bool) -> tuple[pd.DataFrame, Sequence[str]]:
     """The rows of a store, or of the Parquet file of a published page, as far as this metric needs them; and notes."""
     from imbench.registry import Registry
     from imbench.study.levels import level_columns
@@ -136,7 +149,7 @@ def _rows_of(path: str, metric: str, within: bool) -> tuple[pd.DataFrame, Sequen
             raise UsageError(f"metric {metric} is computed from predictions, and {path} is no store; give the store")
         results = Registry().with_metrics(load(path), [metric])
         return results.rows, results.notes
-    columns = level_columns(metric, within)
+    columns = level_columns(metric, within, rule)
     if not Path(path).is_dir():
         return read_rows(path, columns), ()
     store = Store.open(path)
@@ -144,7 +157,8 @@ def _rows_of(path: str, metric: str, within: bool) -> tuple[pd.DataFrame, Sequen
 
 
 def _levels_text(levels: Levels, within: bool) -> str:
-    title = f"{levels.task}, {levels.metric.title}, protocol {levels.protocol}"
+    rule = "" if levels.rule == "argmax" else f", rule {levels.rule}"
+    title = f"{levels.task}, {levels.metric.title}{rule}, protocol {levels.protocol}, {levels.over}"
     parts = [
         f"{_heading(f'{title}: {name} as blocks')}\n\n{_text(found)}"
         for name, found in (("configurations", levels.configurations), ("datasets", levels.datasets))
@@ -181,6 +195,8 @@ def _levels_json(levels: Levels, within: bool) -> dict[str, Any]:
         "protocol": levels.protocol,
         "task": levels.task,
         "metric": levels.metric.name,
+        "rule": levels.rule,
+        "over": levels.over,
         "notes": list(levels.notes),
         "configurations": levels.configurations and levels.configurations.to_dict(),
         "datasets": levels.datasets and levels.datasets.to_dict(),

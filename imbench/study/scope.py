@@ -33,10 +33,10 @@ class Scope:
         """Which configurations of one protocol and task its boards are over, and the name of that set.
 
         Those of a run are all its configurations. A store that holds all configurations of a suite for this task has
-        its boards over that suite, the largest of several. Elsewhere it is the largest set that one strategy
-        completes and that at least half as many strategies complete as any set of several has: so neither a sweep on a
-        few datasets nor an entrant that failed on one makes a board smaller, nor does one that has more make it larger
-        for the others. Strategies count by their names, so that a sweep of ten values counts once.
+        its boards over that suite, the largest of several. Elsewhere it is, of the sets that some strategy completes,
+        the one with the largest product of its configurations and the strategies complete on it: so neither a sweep on
+        a few datasets nor an entrant that failed on one makes a board smaller, nor does one that has more make it
+        larger for the others. Strategies count by their names, so that a sweep of ten values counts once.
 
         Parameters
         ----------
@@ -69,15 +69,14 @@ class Scope:
 
 
 def _largest(strategies: Sequence[str], done: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest set that a strategy completes and that half of the strategies that compete anywhere complete."""
+    """The set, of those that a strategy completes, that holds most results of strategies complete on it."""
     candidates = np.unique(done[:, done.any(axis=0)].T, axis=0)
     if not len(candidates):
         return np.ones(len(done), dtype=np.bool_)
     names = np.array([spec.partition(":")[0] for spec in strategies], dtype=object)
-    counts = np.array([len(set(names[done[chosen].all(axis=0)])) for chosen in candidates])
-    enough = candidates[2 * counts >= counts.max()]
-    most = counts[2 * counts >= counts.max()]
-    # Largest first, then with more strategies; the order of the candidates decides between equals.
-    best = max(range(len(enough)), key=lambda i: (int(enough[i].sum()), int(most[i]), -i))
-    chosen: NDArray[np.bool_] = enough[best]
+    counts = [len(set(names[done[chosen].all(axis=0)])) for chosen in candidates]
+    sizes = candidates.sum(axis=1)
+    # Between equals the larger set, then that of the first configurations.
+    best = max(range(len(candidates)), key=lambda i: (counts[i] * sizes[i], sizes[i], tuple(candidates[i])))
+    chosen: NDArray[np.bool_] = candidates[best]
     return chosen

@@ -7,9 +7,9 @@ import pytest
 import scikit_posthocs
 from scipy import stats
 
-from imbench.study.metrics import METRICS
 from imbench.study.board import make_board
 from imbench.study.cells import Cells, Configuration
+from imbench.study.metrics import METRICS
 from imbench.study.report.figures.critical_difference import critical_difference
 from imbench.study.report.figures.scene import Line, Words, text_width
 from imbench.study.report.verdict import verdict

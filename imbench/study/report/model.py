@@ -40,7 +40,7 @@ class Options:
     Parameters
     ----------
     metrics : names; those asked for lead the report; none means all, led by g-mean and balanced Brier score
-    rules : decision rules; none means all that the results have
+    rules : decision rules; none, or ``each``, means all that the results have
     alpha : level of the tests, in (0, 1)
     modality : of datasets by name, such as ``{"segment": "tabular"}``
     commands : that make the results again; none means every configuration spelt out
@@ -59,6 +59,8 @@ class Options:
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
             raise UsageError(f"alpha must lie between 0 and 1, got {self.alpha!r}; 0.05 is usual")
+        if EACH in self.rules:
+            object.__setattr__(self, "rules", ())
 
 
 @dataclass(frozen=True, eq=False)

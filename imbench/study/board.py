@@ -366,11 +366,12 @@ def make_board(
     # undefined there.
     has = np.stack([_has(cells, metric, entrant, i)[inside] for entrant, i in zip(wanted, at, strict=True)], axis=1)
     repeated = {name for group in cells.same for name in group[1:]}
-    any_, every = has.any(axis=0), has.all(axis=0) & (len(configurations) > 0)
-    defined = ~np.isnan(scores).all(axis=0)
+    any_ = np.asarray(has.any(axis=0))
+    every = np.asarray(has.all(axis=0) & (len(configurations) > 0))
+    defined = np.asarray(~np.isnan(scores).all(axis=0))
     ranked = [j for j, entrant in enumerate(wanted) if every[j] and defined[j] and entrant.strategy not in repeated]
     kept = scores[:, ranked]
-    whole = ~np.isnan(kept).any(axis=1) & (len(ranked) > 0)
+    whole = np.asarray(~np.isnan(kept).any(axis=1) & (len(ranked) > 0))
     names = [wanted[j].name for j in ranked]
     if control is not None and control not in names:
         raise UsageError(f"reference {control!r} is no strategy of this board; there are {', '.join(names) or 'none'}")

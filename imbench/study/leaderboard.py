@@ -161,7 +161,7 @@ def rules_of(columns: Sequence[str], metric: Metric, rule: str) -> list[str]:
 
 def _with_zeros(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with 1 where a fold never hits some class, and 0 where it hits all, so that means count folds."""
-    zeros = [name for name in rows if str(name).startswith("zero_recall")]
+    zeros = [str(name) for name in rows if str(name).startswith("zero_recall")]
     changed = {name: (rows[name] > 0).astype(float).where(rows[name].notna()) for name in zeros}
     return rows.assign(**changed) if changed else rows
 

@@ -55,7 +55,7 @@ class Scope:
     def _suite(
         self, task: str, configurations: Sequence[tuple[str, str]], done: NDArray[np.bool_]
     ) -> tuple[NDArray[np.bool_], str] | None:
-        has = {where for where, any_ in zip(configurations, done.any(axis=1), strict=True) if any_}
+        has = {where for where, any_ in zip(configurations, np.asarray(done.any(axis=1)), strict=True) if any_}
         found: list[tuple[int, str, set[tuple[str, str]]]] = []
         for name, members in self.suites.items():
             mine = [[(dataset, variant) for dataset, variant, of in member if of == task] for member in members]

@@ -44,7 +44,7 @@ def test_both_leaderboards_are_there():
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("task, count, rows", readme_tables(), ids=TASKS.values())
+@pytest.mark.parametrize(("task", "count", "rows"), readme_tables(), ids=TASKS.values())
 def test_numbers_follow_from_the_published_scores(task, count, rows, metric):
     names = [name for name in rows if name != "Friedman p"]
     at = 3 * list(METRICS).index(metric)
@@ -60,7 +60,7 @@ def test_numbers_follow_from_the_published_scores(task, count, rows, metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("task, count, rows", readme_tables(), ids=TASKS.values())
+@pytest.mark.parametrize(("task", "count", "rows"), readme_tables(), ids=TASKS.values())
 def test_numbers_are_those_of_the_published_leaderboard(task, count, rows, metric):
     board = pd.read_csv(PAGE / "leaderboard.csv").set_index("strategy")
     board = board[(board["task"] == task) & (board["metric"] == metric) & (board["rule"] == "argmax")]

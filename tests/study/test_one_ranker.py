@@ -71,7 +71,7 @@ def test_every_surface_ranks_a_metric_alike(results, name):
 def test_a_report_takes_each_for_every_rule(results):
     asked, plain = (gather(results, Options(metrics=("gmean",), rules=rules)) for rules in (("each",), ()))
     assert [board.slug for board in asked.boards] == [board.slug for board in plain.boards]
-    assert asked.boards[-1].rule == "each"
+    assert "each" in {board.rule for board in asked.boards}
 
 
 def test_an_evaluation_lets_rules_compete(results):

@@ -229,7 +229,7 @@ def _step_ratios(cells: Cells) -> list[float]:
     steps = cells.mean.get("steps")
     if steps is None:
         return []
-    found = []
+    found: list[float] = []
     for row in steps:
         known = row[~np.isnan(row)]
         found += (known / known.mean()).tolist() if len(known) > 1 and known.mean() > 0 else []

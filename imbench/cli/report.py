@@ -29,7 +29,7 @@ from imbench.cli.sheets import samples_option, sheets
     "rules",
     multiple=True,
     metavar="NAME",
-    help="Decide by this rule only, such as argmax or tuned. Repeatable; default: all.",
+    help="Decide by this rule only, such as argmax or tuned. Repeatable; default: each.",
 )
 @click.option("--alpha", type=float, default=0.05, show_default=True, metavar="A", help="Level of the tests.")
 @click.option("--title", default="", metavar="TEXT", help="Of the page; default: a general one.")

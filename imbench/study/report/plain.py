@@ -42,7 +42,14 @@ def summary(model: Model) -> dict[str, Any]:
                 "dropped": [
                     {"dataset": c.dataset, "variant": c.variant, "missing": list(names)} for c, names in board.dropped
                 ],
+                "over": board.over,
+                "partial": [
+                    {"strategy": one.name, "lacks": [[c.dataset, c.variant] for c in one.lacks]}
+                    for one in board.partial
+                ],
                 "unranked": list(board.absent),
+                "same_predictions": [list(group) for group in board.same],
+                "remarks": list(board.remarks),
                 "undefined": board.standing.undefined,
             }
             for board in model.boards

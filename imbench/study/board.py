@@ -275,15 +275,21 @@ class Board:
 
     def _partial(self) -> list[str]:
         total = len(self.configurations) + len(self.dropped)
+        alike: dict[tuple[Configuration, ...], list[str]] = {}
+        for one in self.partial:
+            alike.setdefault(one.lacks, []).append(one.name)
         found = [
-            f"{one.name} is not ranked: it lacks {len(one.lacks)} of {total} configurations "
-            f"({_listed([c.label for c in one.lacks])})"
-            for one in self.partial
+            f"{_listed(names)} {'is not ranked: it lacks' if len(names) == 1 else 'are not ranked: they lack'} "
+            f"{len(lacks)} of {total} configurations ({_listed([c.label for c in lacks])})"
+            for lacks, names in alike.items()
         ]
         return [*found, self._common] if found and self._common else found
 
     def _absent(self) -> list[str]:
-        return [f"{name} is not ranked: it has no result" for name in self.absent]
+        if not self.absent:
+            return []
+        few = len(self.absent) == 1
+        return [f"{_listed(self.absent)} {'is not ranked: it has' if few else 'are not ranked: they have'} no result"]
 
     def _outside(self) -> list[str]:
         if not self.outside:

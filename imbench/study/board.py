@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -265,13 +265,15 @@ class Board:
 
     def _same(self) -> list[str]:
         return [
-            f"{_listed(group)} gave the same predictions: ranked once, as {group[0]}"
+            f"same predictions, ranked once as {group[0]}: {_listed(group)}"
             for group in self.same
             if any(entrant.strategy == group[0] for entrant in self.entrants)
         ]
 
     def _undefined(self) -> list[str]:
-        return [f"{c.label} is not ranked: undefined for {_listed(names)}" for c, names in self.dropped]
+        return [
+            f"not ranked: {c.label}, where the metric is undefined for {_listed(names)}" for c, names in self.dropped
+        ]
 
     def _partial(self) -> list[str]:
         total = len(self.configurations) + len(self.dropped)
@@ -279,17 +281,15 @@ class Board:
         for one in self.partial:
             alike.setdefault(one.lacks, []).append(one.name)
         found = [
-            f"{_listed(names)} {'is not ranked: it lacks' if len(names) == 1 else 'are not ranked: they lack'} "
-            f"{len(lacks)} of {total} configurations ({_listed([c.label for c in lacks])})"
+            f"not ranked: {_listed(names)} {'lacks' if len(names) == 1 else 'lack'} {len(lacks)} of {total} "
+            f"configurations ({_listed([c.label for c in lacks])})"
             for lacks, names in alike.items()
         ]
         return [*found, self._common] if found and self._common else found
 
     def _absent(self) -> list[str]:
-        if not self.absent:
-            return []
-        few = len(self.absent) == 1
-        return [f"{_listed(self.absent)} {'is not ranked: it has' if few else 'are not ranked: they have'} no result"]
+        verb = "has" if len(self.absent) == 1 else "have"
+        return [f"not ranked: {_listed(self.absent)} {verb} no result"] if self.absent else []
 
     def _outside(self) -> list[str]:
         if not self.outside:
@@ -411,8 +411,3 @@ def _has(cells: Cells, metric: Metric, entrant: Entrant, i: int) -> np.ndarray:
         return np.asarray(done)
     plain, ruled = (cells.mean[name][:, i] for name in (metric.name, ruled_column(metric, entrant.rule)))
     return np.asarray(done & (np.isnan(plain) | ~np.isnan(ruled)))
-
-
-def without_same(cells: Cells) -> Cells:
-    """These cells with every strategy competing, also those that gave the same predictions as another."""
-    return replace(cells, same=())

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option("--mixed", is_flag=True, help="Allow several protocols or schema versions on one page.")
 @click.option("--replace", is_flag=True, help="Let a page of this name lose jobs that it shows now.")
+@click.option("--unchecked", is_flag=True, help="Allow strategies that failed imbench's checks, or skipped them.")
 @samples_option
 @mirror_option
 @json_option
@@ -38,6 +39,7 @@ def publish(
     authors: tuple[str, ...],
     mixed: bool,
     replace: bool,
+    unchecked: bool,
     samples: bool,
     data_mirror: str | None,
     as_json: bool,
@@ -63,6 +65,7 @@ def publish(
         authors=authors,
         mixed=mixed,
         replace_page=replace,
+        unchecked=unchecked,
         describe=describe,
     )
     if as_json:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from imbench.contract.records import Predictions
-from imbench.study.columns import SCHEMA, column_order
+from imbench.study.columns import ORIGIN, SCHEMA, UNKNOWN, column_order
 from imbench.study.fold_scores import derived
 from imbench.study.parquet import numbers_version
 
@@ -33,3 +33,13 @@ def with_numbers(rows: pa.Table) -> pa.Table:
     if "numbers" in rows.column_names:
         return rows
     return rows.append_column("numbers", pa.array([numbers_version(rows)] * rows.num_rows, pa.int64()))
+
+
+def with_origin(rows: pa.Table) -> pa.Table:
+    """The rows with what code made them, ``unknown`` where that was not kept."""
+    for name in ORIGIN:
+        if name not in rows.column_names:
+            rows = rows.append_column(name, pa.array([UNKNOWN] * rows.num_rows, pa.string()))
+        elif rows[name].null_count:
+            rows = rows.set_column(rows.column_names.index(name), name, rows[name].fill_null(UNKNOWN))
+    return rows

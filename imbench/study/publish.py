@@ -31,6 +31,7 @@ from imbench.study.results import Results, load
 from imbench.study.rules import by_argmax
 from imbench.study.scrub import Scrubber
 from imbench.study.site import ROOT_FILES, renew_site
+from imbench.study.source_marks import unchecked as without_checks
 from imbench.study.store import Store
 
 ANONYMOUS = "The authors of these results"
@@ -57,6 +58,7 @@ def publish(
     authors: Sequence[str] = (),
     mixed: bool = False,
     replace_page: bool = False,
+    unchecked: bool = False,
     describe: Callable[[pd.DataFrame], Options] | None = None,
 ) -> Published:
     """Write a store as one page of a folder that any static host can serve.
@@ -75,14 +77,15 @@ def publish(
     authors : to be cited, ``Family, Given`` or the name of a group
     mixed : whether several protocols or schema versions may stand on one page
     replace_page : whether a page of this name may lose jobs that it shows now
+    unchecked : whether strategies may be published that failed `imbench.checks`, or were not held against them
     describe : gives what rows do not say of themselves, such as modalities, as options of the report
 
     Raises
     ------
     StoreError
         If the store is damaged, or its rows are not what its predictions give; if it mixes protocols or schema
-        versions, unless ``mixed``; if a page of this name has jobs that the store does not; if ``to`` has files of
-        somebody else in the way. Nothing is written then.
+        versions, unless ``mixed``; if a strategy failed the checks, unless ``unchecked``; if a page of this name has
+        jobs that the store does not; if ``to`` has files of somebody else in the way. Nothing is written then.
     UsageError
         If ``to`` lies in the store, or ``name`` is no name for a folder.
     """
@@ -93,6 +96,8 @@ def publish(
     check_whole(Store.open(source), results.rows)
     if not mixed:
         check_unmixed(results.rows)
+    if not unchecked:
+        check_checked(results.rows)
     scrubber = _scrubber(results)
     clean = replace(
         results, rows=scrubber.rows(results.rows), notes=tuple(scrubber.text(note) for note in results.notes)
@@ -151,6 +156,16 @@ def check_unmixed(rows: pd.DataFrame) -> None:
             raise StoreError(
                 f"the store mixes {what}: {', '.join(found)}; publish stores of one each, or allow it with --mixed"
             )
+
+
+def check_checked(rows: pd.DataFrame) -> None:
+    """Raise StoreError if a strategy failed `imbench.checks` or was not held against them."""
+    found = [f"{strategy} ({outcome})" for strategy, outcome in without_checks(rows).items()]
+    if found:
+        raise StoreError(
+            f"strategies that did not pass imbench's checks: {', '.join(found)}; imbench plugin check says what to "
+            "repair (run again with a raised version), or publish them as they are with --unchecked"
+        )
 
 
 def _scrubber(results: Results) -> Scrubber:

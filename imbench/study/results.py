@@ -126,12 +126,16 @@ def load(
     ----------
     path : the folder
     keys : of the jobs to read; None reads all
-    notes : what the reader must know; None gives the notes that the last run left in the store
+    notes : what the reader must know; None gives the notes that the last run left in the store, and what is to be
+        said of the strategies' source
 
     Raises
     ------
     StoreError
         If the folder is no store, or a newer imbench wrote it.
     """
+    from imbench.study.source_marks import source_notes
+
     store = Store.open(path)
-    return Results(store.frame(keys), store.path, store.notes() if notes is None else tuple(notes))
+    rows = store.frame(keys)
+    return Results(rows, store.path, (*store.notes(), *source_notes(rows)) if notes is None else tuple(notes))

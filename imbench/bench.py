@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from imbench.checks.outcome import FAILED, NOT_CHECKED, checked, checks_version, keep, remembered
 from imbench.contract.errors import UsageError
 from imbench.contract.records import Job, Predictions
+from imbench.contract.strategy import BatchStrategy
 from imbench.data.shared import shared_arrays
 from imbench.engine.choice import compile_once, one_thread
 from imbench.execution import Executor, InProcess, LocalPool, Outcome, Started, Task, available_cores
 from imbench.grouped import run_grouped
-from imbench.jobs import Part, Workplace, facts_of, parts_of
+from imbench.jobs import Part, Workplace, parts_of
 from imbench.planning import Plan, plan
 from imbench.registry import Registry
 from imbench.study.results import Results
 from imbench.study.results import load as load_results
 from imbench.study.scope import Scope
+from imbench.study.source_marks import source_notes
 from imbench.study.store import Store
 from imbench.worker import attempt
 
@@ -57,13 +61,15 @@ def run(
     *,
     suite: str | None = None,
     datasets: Sequence[str] = (),
-    strategies: Sequence[str] | None = None,
+    strategies: Sequence[str | BatchStrategy] | None = None,
     protocol: str | None = None,
     settings: Mapping[str, str] | None = None,
     store: str | Path = "imbench-store",
     data_mirror: str | None = None,
     plugins: Sequence[str] = (),
     strict: bool = False,
+    retrain: bool = False,
+    checks: bool = True,
     jobs: int | None = None,
     device: str = "cpu",
     progress: Callable[[Event], None] | None = None,
@@ -74,7 +80,9 @@ def run(
     ----------
     suite : name of a suite, or path of a suite file
     datasets : dataset specs, in place of a suite or besides it
-    strategies : strategy specs; default: every installed one that runs unasked
+    strategies : strategy specs, or strategies themselves (``[MyStrategy(), "baseline"]``); default: every installed
+        one that runs unasked. Worker processes cannot import a class of a notebook or script: with one, all jobs are
+        trained in this process, with a warning.
     protocol : name of a protocol, with settings if any (``paper:epochs=30``), or path of a protocol file; default: the
         suite's own if it states one, else ``standard``
     settings : protocol fields set by hand, as text
@@ -82,6 +90,9 @@ def run(
     data_mirror : folder or URL asked first for data; default: the environment variable IMBENCH_DATA_MIRROR
     plugins : paths of Python files that define strategies
     strict : whether data that cannot be had is an error before any training, rather than stated in the results
+    retrain : whether to train anew the jobs whose strategy has other source now, though the same version
+    checks : whether to hold strategies against `imbench.checks` first; the outcome is kept with the results, and in
+        the user's cache for the next run
     jobs : worker processes, one thread each; default: as many as cores; 1 trains in this process
     device : where torch trains: ``cpu`` or ``cuda``
     progress : called with every `Event`
@@ -101,8 +112,9 @@ def run(
         data_mirror=data_mirror,
         plugins=plugins,
         strict=strict,
+        retrain=retrain,
     )
-    return run_plan(chosen, jobs=jobs, device=device, progress=progress)
+    return run_plan(chosen, jobs=jobs, device=device, checks=checks, progress=progress)
 
 
 def run_plan(
@@ -110,12 +122,13 @@ def run_plan(
     *,
     jobs: int | None = None,
     device: str = "cpu",
+    checks: bool = True,
     progress: Callable[[Event], None] | None = None,
 ) -> Results:
     """Do the pending jobs of a plan and read the results of all its jobs; see `run`."""
     check_device(device)
     store = Store.open(plan.store, create=True)
-    for event in _execute(plan, store, _workers(jobs, device), device):
+    for event in _execute(plan, store, _workers(jobs, device, plan), device, checks):
         if progress is not None:
             progress(event)
     rows = store.frame([job.key for job in plan.jobs])
@@ -123,26 +136,57 @@ def run_plan(
     called = {job.key: job.variant.dataset for job in plan.jobs}
     rows = rows.assign(dataset=rows["key"].map(called).astype("str"))
     scope = Scope(f"suite {plan.suite}" if plan.suite else "", whole=True)
-    return Results(rows, store.path, tuple(plan.notes), scope)
+    return Results(rows, store.path, (*plan.notes, *source_notes(rows)), scope)
 
 
-def load(store: str | Path, metrics: Sequence[str] = ()) -> Results:
+def load(store: str | Path, metrics: Sequence[str] = (), plugins: Sequence[str] = ()) -> Results:
     """All results of a store, with the columns of these metrics of installed packages besides imbench's own.
+
+    ``plugins`` are paths of Python files, as in `run`.
 
     Raises StoreError if the folder is not a store, UsageError for a metric that does not exist.
     """
-    registry = Registry()
+    registry = Registry(tuple(plugins))
     found = replace(load_results(Path(store)), scope=Scope(suites=registry.known_suites()))
     return registry.with_metrics(found, metrics)
 
 
-def _execute(plan: Plan, store: Store, workers: int, device: str) -> Iterator[Event]:
+def _origins(plan: Plan, workers: int, checks: bool) -> dict[str, dict[str, str]]:
+    """The code of each strategy still to train, as columns of its rows."""
+    specs = list(dict.fromkeys(job.strategy for job in plan.pending))
+    outcomes = _outcomes(plan, specs, workers) if checks else dict.fromkeys(specs, NOT_CHECKED)
+    version = checks_version() if checks else ""
+    return {spec: {**asdict(plan.origins[spec]), "checks": outcomes[spec], "checks_version": version} for spec in specs}
+
+
+def _outcomes(plan: Plan, specs: Sequence[str], workers: int) -> dict[str, str]:
+    """Whether each strategy holds to the checks; where jobs go to worker processes, so do those not checked before."""
+    strategies = {spec: plan.registry.planned_strategy(spec) for spec in specs}
+    found = {spec: known for spec in specs if (known := remembered(strategies[spec])) is not None}
+    new = [spec for spec in specs if spec not in found]
+    executor: Executor = LocalPool(workers, threads=1) if workers > 1 else InProcess()
+    tasks = [Task(i, 1.0, partial(_check, plan.registry, spec)) for i, spec in enumerate(new)]
+    with closing(executor.run(tasks)) as told:
+        for outcome in told:
+            if isinstance(outcome, Outcome):
+                spec = new[outcome.index]
+                found[spec] = outcome.value or f"{FAILED}: {outcome.error}"
+                if outcome.error is None:
+                    keep(strategies[spec], outcome.value)
+    return found
+
+
+def _check(registry: Registry, spec: str) -> str:
+    return checked(registry.planned_strategy(spec))
+
+
+def _execute(plan: Plan, store: Store, workers: int, device: str, checks: bool) -> Iterator[Event]:
     tally = _Tally(plan)
     yield tally.event("planned")
     if plan.pending and (compiling := compile_once(device, _modalities(plan))):
         yield tally.event("compiled", seconds=compiling)
     with shared_arrays() as arrays:
-        place = Workplace(plan.store, arrays, plan.plugins, device)
+        place = Workplace(plan.store, arrays, plan.registry, device, _origins(plan, workers, checks))
         parts = parts_of(plan, workers, device)
         run = _on_cores(parts, place, plan, workers) if device == "cpu" else _grouped(plan, place)
         with closing(run) as outcomes:
@@ -155,15 +199,14 @@ def _execute(plan: Plan, store: Store, workers: int, device: str) -> Iterator[Ev
                     state = tally.states[part.job.key]
                     if state.error is not None:
                         ir = part.job.variant.ir or plan.size(part.job).ir
-                        store.fail(part.job, state.error, {"ir": ir, **facts_of(device)})
+                        store.fail(part.job, state.error, {"ir": ir, **place.facts(part.job)})
                     yield tally.event("failed" if state.error else "finished", part.job, state.seconds, state.error)
     yield tally.event("done")
 
 
 def _modalities(plan: Plan) -> set[str]:
     """What kinds of data the pending jobs train on."""
-    registry = Registry(plan.plugins)
-    return {registry.card(spec, planned=True).modality for spec in {job.variant.spec for job in plan.pending}}
+    return {plan.registry.card(spec, planned=True).modality for spec in {job.variant.spec for job in plan.pending}}
 
 
 def _on_cores(
@@ -247,6 +290,15 @@ def check_device(device: str) -> None:
         raise UsageError(f"device {device!r} does not exist, torch finds {found} CUDA devices; choose cpu")
 
 
-def _workers(jobs: int | None, device: str) -> int:
+def _workers(jobs: int | None, device: str, plan: Plan) -> int:
     """How many worker processes train, one thread each; 1 is this process, which also feeds a GPU."""
-    return 1 if device != "cpu" else jobs or available_cores()
+    workers = 1 if device != "cpu" else jobs or available_cores()
+    reasons = plan.registry.bound_to_process
+    if workers > 1 and plan.pending and reasons:
+        warnings.warn(
+            f"{reasons[0]}: all jobs are trained in this process, on one core; write it to a .py file and give "
+            f"plugins=[that file] to use {workers} worker processes",
+            stacklevel=3,
+        )
+        return 1
+    return workers

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from imbench.contract.errors import DataError
+from imbench.contract.errors import DataError, UsageError
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Dataset, Fold, Job, Predictions, Preprocessing
 from imbench.data.folds import fold_hash, make_folds
@@ -24,6 +24,7 @@ from imbench.engine.train import train
 from imbench.execution import available_cores
 from imbench.planning import Plan
 from imbench.registry import Registry
+from imbench.source import UNKNOWN, is_known, source_hash
 from imbench.study.store import Store
 
 _RECORDED = ("imbench", "torch", "numpy", "scikit-learn")
@@ -60,12 +61,19 @@ class Part:
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where parts are done: the store, the arrays, the plugin files and the device."""
+    """Where parts are done.
+
+    Parameters
+    ----------
+    store, arrays, registry, device : the folder of results, the datasets, the strategies, and where torch trains
+    origins : what code each strategy is, by spec, as the columns `imbench.study.columns.ORIGIN` of its rows
+    """
 
     store: Path
     arrays: SharedArrays
-    plugins: tuple[str, ...]
+    registry: Registry
     device: str
+    origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def prepare(self, job: Job, mirror: str | None) -> None:
         """Have the job's arrays at hand; for the process that hands jobs out. Raises `DataError`."""
@@ -97,11 +105,18 @@ class Workplace:
     def keep(self, job: Job, predictions: Sequence[Predictions], splits: Splits | None = None) -> None:
         """Store a job whose folds are all done."""
         of = splits or self._splits(job)
-        facts = {"rows_hash": of.hash, "ir": job.variant.ir or of.dataset.ir, **facts_of(self.device)}
+        facts = {"rows_hash": of.hash, "ir": job.variant.ir or of.dataset.ir, **self.facts(job)}
         Store.open(self.store, create=False).write(job, predictions, facts)
 
+    def facts(self, job: Job) -> dict[str, Any]:
+        """Versions, hardware and the code of the strategy, for the rows of a job."""
+        return {**facts_of(self.device), **self.origins.get(job.strategy, {})}
+
     def _request(self, job: Job, splits: Splits, chosen: range) -> Request:
-        strategy = Registry(self.plugins).planned_strategy(job.strategy)
+        strategy = self.registry.planned_strategy(job.strategy)
+        planned = self.origins.get(job.strategy, {}).get("source_hash", "")
+        if is_known(planned or UNKNOWN) and source_hash(strategy) != planned:
+            raise UsageError(f"the source of {job.strategy} changed since the run was planned; run again")
         folds, fitted = [splits.folds[i] for i in chosen], [splits.fit(i) for i in chosen]
         return Request(splits.dataset, folds, fitted, strategy, job.protocol)
 
@@ -109,7 +124,7 @@ class Workplace:
         return _splits_of(self.arrays, job.variant.spec, job.protocol)
 
     def _planned(self, job: Job, mirror: str | None) -> Dataset:
-        dataset = Registry(self.plugins).dataset(job.variant.spec, mirror=mirror, planned=True)
+        dataset = self.registry.dataset(job.variant.spec, mirror=mirror, planned=True)
         if dataset.data_hash != job.data_hash:
             raise DataError(f"the data of {job.variant.spec} changed since the run was planned; run again")
         return dataset
@@ -125,7 +140,7 @@ def parts_of(plan: Plan, workers: int, device: str) -> list[Part]:
 def _cut(job: Job, plan: Plan, most: float, workers: int, device: str) -> list[Part]:
     size = plan.size(job)
     count = 1 if workers == 1 else min(size.nets, math.ceil(size.cost / most))
-    registry = Registry(plan.plugins)
+    registry = plan.registry
     if count > 1 and not is_independent(
         registry.planned_strategy(job.strategy), device, registry.card(job.variant.spec, planned=True).modality
     ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from imbench.contract.errors import DataError, UsageError
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Card, Job, Variant
+from imbench.contract.strategy import BatchStrategy
 from imbench.data.folds import check_folds, training_share
 from imbench.data.load import data_hash, fetch
 from imbench.data.sources.mirror import open_mirror
@@ -20,6 +21,7 @@ from imbench.engine.architectures import architecture_of
 from imbench.engine.train import steps_per_epoch
 from imbench.protocols import DEFAULT_PROTOCOL, load_protocol
 from imbench.registry import Registry, Selected
+from imbench.source import is_known, source_hash
 from imbench.study.identity import file_name
 from imbench.study.store import Store
 
@@ -56,6 +58,22 @@ class Size:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What code a strategy is.
+
+    Parameters
+    ----------
+    package, package_version : the distributions that it and strategies inside it are of, joined with ``, ``; of a
+        plugin file the file's name and ""
+    source_hash : see `imbench.source.source_hash`
+    """
+
+    package: str
+    package_version: str
+    source_hash: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """The jobs of a run, and what stands between them and what was asked for.
 
@@ -69,10 +87,13 @@ class Plan:
     skipped : ``(strategy, reason)`` of installed strategies that could not be loaded, or that some of the datasets are
         not for, and that were not asked for by name
     protocol : as asked for, exceptions for single datasets not yet applied
-    store, plugins, data_mirror : where results go and what the workers need to know
+    store, registry, data_mirror : where results go and what the workers need to know
     constant : ``(dataset, columns)`` of data of the user's own with columns that hold one value only
     same : ``(file, other file)`` of equal data under two names, which is trained on once
     suite : name of the suite that the jobs are of; "" where single datasets were asked for, too
+    origins : what code each strategy is, by spec
+    changed : jobs that the store has, of the same spec and version but made by other source
+    retrain : whether those are trained anew
     """
 
     jobs: tuple[Job, ...]
@@ -83,12 +104,20 @@ class Plan:
     skipped: tuple[tuple[str, str], ...]
     protocol: Protocol
     store: Path
-    plugins: tuple[str, ...] = ()
+    registry: Registry = field(default_factory=Registry)
     data_mirror: str | None = None
     sizes: Mapping[str, Size] | None = None
     constant: tuple[tuple[str, tuple[str, ...]], ...] = ()
     same: tuple[tuple[str, str], ...] = ()
     suite: str = ""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    changed: tuple[Job, ...] = ()
+    retrain: bool = False
+
+    @property
+    def plugins(self) -> tuple[str, ...]:
+        """Paths of plugin files."""
+        return self.registry.plugins
 
     @property
     def pending(self) -> tuple[Job, ...]:
@@ -140,7 +169,7 @@ class Plan:
 
     @property
     def notes(self) -> list[str]:
-        """What the user of this run must know: coverage, substitutions, what is missing and why."""
+        """What the user of this run must know: coverage, substitutions, what is missing and why, and changed source."""
         notes = [self.coverage]
         notes += [f"{used} stands in for {wanted}" for wanted, used in self.substituted]
         reasons = dict.fromkeys(reason for _, reason in self.unavailable)
@@ -150,7 +179,20 @@ class Plan:
         notes += [f"strategy left out: {name} ({reason})" for name, reason in self.skipped]
         notes += [f"{name} holds the same data as {known}: trained on once" for name, known in self.same]
         notes += [_constant_note(name, columns) for name, columns in self.constant]
-        return notes
+        return [*notes, *self._of_changed_source()]
+
+    def _of_changed_source(self) -> list[str]:
+        """For each strategy whose source is not that of its stored jobs: which jobs, and what to do."""
+        found: dict[str, list[Job]] = {}
+        for job in self.changed:
+            found.setdefault(job.strategy, []).append(job)
+        advice = "they are trained anew" if self.retrain else "give --retrain to train them anew, or raise its version"
+        return [
+            f"the source of {spec} (version {jobs[0].strategy_version}) changed since {len(jobs)} "
+            f"{'job was' if len(jobs) == 1 else 'jobs were'} stored: {', '.join(job.variant.spec for job in jobs)}; "
+            f"{advice}"
+            for spec, jobs in found.items()
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain values."""
@@ -182,7 +224,7 @@ def plan(
     *,
     suite: str | None = None,
     datasets: Sequence[str] = (),
-    strategies: Sequence[str] | None = None,
+    strategies: Sequence[str | BatchStrategy] | None = None,
     protocol: str | None = None,
     settings: Mapping[str, str] | None = None,
     store: str | Path = "imbench-store",
@@ -190,6 +232,7 @@ def plan(
     plugins: Sequence[str] = (),
     strict: bool = False,
     fetch: bool = True,
+    retrain: bool = False,
 ) -> Plan:
     """Work out the jobs of a run; nothing is trained, and with ``fetch=False`` nothing is downloaded.
 
@@ -197,7 +240,8 @@ def plan(
     dataset asked for by name that cannot be had, for a suite of which no dataset can be had, and with ``strict`` for
     any that cannot.
     """
-    registry = Registry(tuple(plugins))
+    given = [one for one in strategies or () if isinstance(one, BatchStrategy)]
+    registry = Registry(tuple(plugins)).with_strategies(given)
     listed = registry.suite(suite) if suite else None
     rules = load_protocol(protocol or (listed and listed.protocol) or DEFAULT_PROTOCOL, settings)
     chosen, skipped = _strategies(registry, strategies)
@@ -236,21 +280,27 @@ def plan(
             job = Job(variant, selected.spec, selected.name, strategy.version, strategy.params, resolved, content)
             jobs.append(job)
             sizes[job.key] = size
+    origins = {one.spec: _origin(registry, one.strategy) for one in chosen}
+    stored = {job.key: source for job in jobs if held is not None and (source := held.source(job.key)) is not None}
+    changed = [job for job in jobs if _differ(stored.get(job.key, ""), origins[job.strategy].source_hash)]
     return Plan(
         tuple(jobs),
-        frozenset(job.key for job in jobs if held is not None and held.has(job.key)),
+        frozenset(stored.keys() - {job.key for job in changed if retrain}),
         len(wanted),
         tuple(unavailable),
         tuple(substituted),
         tuple(skipped),
         rules,
         Path(store),
-        tuple(plugins),
+        registry,
         data_mirror,
         sizes,
         tuple(constant.items()),
         tuple((name, known) for name, known in same.items() if name != known),
         "" if suite is None or datasets else listed.name if listed else "",
+        origins,
+        tuple(changed),
+        retrain,
     )
 
 
@@ -320,10 +370,23 @@ class _Data:
             return error
 
 
-def _strategies(registry: Registry, specs: Sequence[str] | None) -> tuple[list[Selected], list[tuple[str, str]]]:
+def _origin(registry: Registry, strategy: BatchStrategy) -> Origin:
+    owners = {Path(e.package).name: e.version for e in registry.owners(strategy)}
+    return Origin(", ".join(owners), ", ".join(owners.values()), source_hash(strategy))
+
+
+def _differ(stored: str, now: str) -> bool:
+    """Whether two hashes are those of different sources, as far as both are known."""
+    return bool(stored) and is_known(stored) and is_known(now) and stored != now
+
+
+def _strategies(
+    registry: Registry, specs: Sequence[str | BatchStrategy] | None
+) -> tuple[list[Selected], list[tuple[str, str]]]:
     """The strategies asked for, or all that run unasked; a broken one stops only a run that asked for it."""
     if specs:
-        return list(dict.fromkeys(registry.select(spec) for spec in specs)), []
+        chosen = (registry.select(s) if isinstance(s, str) else registry.select_object(s) for s in specs)
+        return list(dict.fromkeys(chosen)), []
     found, broken = registry.every_strategy()
     return [selected for selected in found if selected.strategy.unasked], broken
 

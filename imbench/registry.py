@@ -127,11 +127,36 @@ class Registry:
     Parameters
     ----------
     plugins : paths of Python files; every concrete `BatchStrategy` defined in one is registered under its ``name``.
+    classes : strategies that are registered nowhere, such as those of a notebook (see `with_strategies`)
         With the environment variable ``IMBENCH_DISABLE_PLUGINS`` set to anything but 0, installed packages other than
         imbench are left out.
     """
 
     plugins: tuple[str, ...] = ()
+    classes: tuple[type[BatchStrategy], ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Modules of plugin files exist in this process alone; whoever unpickles loads the files.
+        return Registry, (self.plugins, self.classes)
+
+    def with_strategies(self, given: Sequence[BatchStrategy]) -> Registry:
+        """The registry that also knows the classes of these strategies and of those inside them."""
+        from imbench.source import inside
+
+        found, waiting = list(self.classes), list(given)
+        while waiting:
+            one = waiting.pop(0)
+            waiting += inside(one)
+            if type(one) not in found and self.entry_of(type(one)) is None:
+                found.append(type(one))
+        return dataclasses.replace(self, classes=tuple(found))
+
+    @property
+    def bound_to_process(self) -> tuple[str, ...]:
+        """Why worker processes cannot import some of `classes`, a reason each."""
+        from imbench.source import bound_to_process
+
+        return tuple(reason for cls in self.classes if (reason := bound_to_process(cls)))
 
     def entries(self, kind: str) -> list[Entry]:
         """Every registered name of this kind, sorted by name; two packages with one name give two entries."""
@@ -139,7 +164,7 @@ class Registry:
         if os.environ.get("IMBENCH_DISABLE_PLUGINS", "0") not in ("", "0"):
             found = [entry for entry in found if entry.package == OWN]
         if kind == "strategy":
-            found += self._from_files
+            found += [*self._from_files, *map(_entry_of_class, self.classes)]
         return sorted(found, key=lambda entry: (entry.name, entry.package))
 
     def find(self, kind: str, name: str) -> Entry:
@@ -187,6 +212,38 @@ class Registry:
         """The strategy of a spec, and what results call it."""
         name, params = parse_spec(spec)
         return self._made(self.find("strategy", name), params, spec)
+
+    def select_object(self, strategy: BatchStrategy) -> Selected:
+        """A strategy given as an object, and what results call it; of one that `with_strategies` knows."""
+        entry = self.entry_of(type(strategy))
+        if entry is None:
+            raise UsageError(f"{type(strategy).__name__} is registered nowhere; give it to Registry.with_strategies")
+        _check_strategy_class(type(strategy), entry)
+        selected = Selected(strategy, self.canonical(entry))
+        if self.planned_strategy(selected.spec) != strategy:
+            raise UsageError(
+                f"{strategy!r} cannot be written as a spec: {selected.spec} makes another strategy; give its "
+                "parameters plain values (numbers, text, true or false, tuples of those, or strategies)"
+            )
+        return selected
+
+    def entry_of(self, cls: type) -> Entry | None:
+        """The entry that gives this class; None if it is registered nowhere."""
+        for entry in _named(self.entries("strategy"), getattr(cls, "name", cls.__name__)):
+            try:
+                if entry.load() is cls:
+                    return entry
+            except UsageError:  # of another package, which does not load
+                continue
+        return None
+
+    def owners(self, strategy: BatchStrategy) -> list[Entry]:
+        """The entries of a strategy and of those inside it."""
+        from imbench.source import inside
+
+        own = self.entry_of(type(strategy))
+        inner = [entry for one in inside(strategy) for entry in self.owners(one)]
+        return list(dict.fromkeys([*([own] if own else []), *inner]))
 
     def planned_strategy(self, spec: str) -> BatchStrategy:
         """The strategy of a spec that `Selected.spec` gave."""
@@ -442,6 +499,13 @@ def _defined_in(path: str, file: Path, content: str) -> tuple[Entry, ...]:
     return tuple(
         Entry("strategy", called, path, "", f"{path}:{c.__qualname__}", c)
         for c, called in zip(strategies, names, strict=True)
+    )
+
+
+def _entry_of_class(cls: type) -> Entry:
+    package = cls.__module__.partition(".")[0]
+    return Entry(
+        "strategy", getattr(cls, "name", cls.__name__), package, "", f"{cls.__module__}:{cls.__qualname__}", cls
     )
 
 

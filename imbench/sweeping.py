@@ -100,6 +100,8 @@ def sweep(
     data_mirror: str | None = None,
     plugins: Sequence[str] = (),
     baseline: bool = True,
+    retrain: bool = False,
+    checks: bool = True,
     jobs: int | None = None,
     device: str = "cpu",
     progress: Callable[[bench.Event], None] | None = None,
@@ -112,7 +114,8 @@ def sweep(
     parameter : the one that changes
     values : at least two; the default is added if it is not among them
     baseline : whether to train the baseline as well, for reference
-    suite, datasets, protocol, settings, store, data_mirror, plugins, jobs, device, progress : as in `imbench.run`
+    suite, datasets, protocol, settings, store, data_mirror, plugins : as in `imbench.run`
+    retrain, checks, jobs, device, progress : as in `imbench.run`
 
     Raises
     ------
@@ -132,6 +135,8 @@ def sweep(
         store=store,
         data_mirror=data_mirror,
         plugins=plugins,
+        retrain=retrain,
+        checks=checks,
         jobs=jobs,
         device=device,
         progress=progress,

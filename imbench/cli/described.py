@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
+import json
 from typing import TYPE_CHECKING
 
 from imbench.contract.errors import UsageError
-from imbench.contract.spec import FILE_SUFFIXES
+from imbench.contract.spec import FILE_SUFFIXES, format_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,28 +29,37 @@ def modalities(rows: pd.DataFrame) -> dict[str, str]:
 
 
 def commands(rows: pd.DataFrame) -> list[str]:
-    """A command for each protocol that makes these rows again, by the suite's name where they are a whole suite."""
-    from imbench.study.report.provenance import specs
+    """What makes these rows again: by a suite's name where they are a whole suite, with the exact protocol fields."""
+    from imbench.study.report.provenance import commands as spelt_out
 
-    found = []
-    rows = rows[["protocol", "dataset", "variant", "strategy"]].drop_duplicates()
-    for protocol, group in rows.groupby("protocol", sort=True):
-        wanted = specs(group)
-        suite = _suite_of(frozenset(wanted))
-        words = ["--suite", suite] if suite else [part for spec in wanted for part in ("--dataset", spec)]
-        for strategy in sorted(set(group["strategy"])):
-            words += ["--strategy", strategy]
-        found.append(shlex.join(["imbench", "run", *words, "--protocol", str(protocol)]))
-    return found
+    kinds = modalities(rows)
+
+    def protocol_words(protocol: str, fields: str, dataset: str, task: str) -> tuple[str, ...]:
+        return _protocol_words(protocol, fields, dataset, task, kinds.get(dataset, "tabular"))
+
+    return spelt_out(rows, protocol_words, _suite_of)
+
+
+def _protocol_words(protocol: str, fields: str, dataset: str, task: str, modality: str) -> tuple[str, ...]:
+    """The shipped protocol nearest to these fields, and a setting for each that differs from it on this dataset."""
+    from imbench.protocols import DEFAULT_PROTOCOL, load_protocol
+
+    try:
+        known = load_protocol(protocol)
+    except UsageError:  # a file of the author's own, or a protocol of another version
+        known, protocol = load_protocol(DEFAULT_PROTOCOL), DEFAULT_PROTOCOL
+    stored = json.loads(fields or "{}")
+    given = known.for_dataset(dataset, task, modality).identity()
+    changed = {name: value for name, value in stored.items() if name not in given or given[name] != value}
+    settings = [f"{name}={format_value(value)}" for name, value in sorted(changed.items())]
+    return ("--protocol", protocol, *(word for setting in settings for word in ("--set", setting)))
 
 
 def _suite_of(specs: frozenset[str]) -> str | None:
-    """The shipped suite whose configurations, or what stands in for them, are exactly these."""
+    """The shipped suite whose configurations are exactly these; what stood in for one is none of them."""
     from imbench.data.suites import load_suite, suite_names
 
     for name in suite_names():
-        entries = load_suite(name).entries
-        known = {spec for entry in entries for spec in (entry.spec, entry.fallback) if spec}
-        if specs <= known and all({entry.spec, entry.fallback} & specs for entry in entries):
+        if specs == {entry.spec for entry in load_suite(name).entries}:
             return name
     return None

@@ -41,10 +41,9 @@ def _row(plan: Plan, spec: str, places: dict[str, str]) -> list[object]:
 def _places(plan: Plan) -> dict[str, str]:
     """Where the data of each dataset of the plan would come from; hosts are asked, nothing is downloaded."""
     from imbench.data.survey import survey
-    from imbench.registry import Registry
 
     places = {job.variant.dataset: "at hand" for job in plan.jobs}
-    missing = [Registry().card(name, planned=True) for name in plan.unfetched]
+    missing = [plan.registry.card(name, planned=True) for name in plan.unfetched]
     for found in survey(missing, plan.data_mirror):
         places[found.name] = f"{found.state}: {found.detail}"
     return places

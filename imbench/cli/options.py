@@ -46,4 +46,14 @@ jobs_option = click.option(
 
 device_option = click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda or cuda:N.")
 
+retrain_option = click.option(
+    "--retrain", is_flag=True, help="Train stored jobs anew whose strategy has other source now, at the same version."
+)
+
+no_checks_option = click.option(
+    "--no-checks",
+    is_flag=True,
+    help="Do not hold strategies against imbench's checks first; publish then refuses them.",
+)
+
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress; errors and the result only.")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--mixed", is_flag=True, help="Allow several protocols or schema versions on one page.")
 @click.option("--replace", is_flag=True, help="Let a page of this name lose jobs that it shows now.")
+@click.option("--unchecked", is_flag=True, help="Allow strategies that failed imbench's checks, or skipped them.")
 @selection_options
 @protocols_option
 @samples_option
@@ -41,6 +42,7 @@ def publish(
     authors: tuple[str, ...],
     mixed: bool,
     replace: bool,
+    unchecked: bool,
     samples: bool,
     data_mirror: str | None,
     as_json: bool,
@@ -70,6 +72,7 @@ def publish(
         mixed=mixed,
         replace_page=replace,
         select=Choice(**chosen).of,
+        unchecked=unchecked,
         describe=describe,
     )
     if as_json:

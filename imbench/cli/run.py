@@ -13,8 +13,10 @@ from imbench.cli.options import (
     jobs_option,
     json_option,
     mirror_option,
+    no_checks_option,
     plugin_option,
     quiet_option,
+    retrain_option,
     settings_option,
     store_option,
 )
@@ -58,6 +60,8 @@ _DEFAULT_SUITE = "tabular"
     metavar="NAME",
     help="How the leaderboards decide: a name of `imbench list rules`, or each to let all compete.",
 )
+@retrain_option
+@no_checks_option
 @click.option("--strict", is_flag=True, help="Refuse to run if any data cannot be had, instead of leaving it out.")
 @click.option("--dry-run", is_flag=True, help="Show the plan; train and download nothing.")
 @quiet_option
@@ -72,6 +76,7 @@ def run(
     jobs: int | None,
     device: str,
     rule: str,
+    no_checks: bool,
     dry_run: bool,
     quiet: bool,
     as_json: bool,
@@ -90,8 +95,9 @@ def run(
     from imbench.registry import Registry
     from imbench.study.rules import EACH, RULES
 
+    registry = Registry(request["plugins"])
     for name in metrics:  # one that does not exist is told before any work
-        Registry().metric(name)
+        registry.metric(name)
     if rule not in (*RULES, EACH):
         raise UsageError(f"--rule {rule!r} is no decision rule; there are {', '.join(RULES)}, and {EACH}")
     if request["suite"] is None and not request["datasets"]:
@@ -111,24 +117,29 @@ def run(
         if not quiet:
             say(f"fetching {', '.join(plan.unfetched)}")
         plan = bench.plan(**request)
-    return _execute(plan, jobs, device, (metrics, rule), quiet, as_json)
+    return _execute(plan, jobs, device, not no_checks, (metrics, rule), quiet, as_json)
 
 
 def _execute(
-    plan: Plan, jobs: int | None, device: str, shown: tuple[Sequence[str], str], quiet: bool, as_json: bool
+    plan: Plan,
+    jobs: int | None,
+    device: str,
+    checks: bool,
+    shown: tuple[Sequence[str], str],
+    quiet: bool,
+    as_json: bool,
 ) -> int:
     from imbench import bench
     from imbench.cli.boards import boards_json, boards_text
     from imbench.cli.progress import duration, reporter
-    from imbench.registry import Registry
 
     if not quiet:
         for note in (*plan.notes, outlook(plan)):
             say(note)
     started = time.monotonic()
     with reporter(quiet) as progress:
-        results = bench.run_plan(plan, jobs=jobs, device=device, progress=progress)
-    results = Registry().with_metrics(results, shown[0])
+        results = bench.run_plan(plan, jobs=jobs, device=device, checks=checks, progress=progress)
+    results = plan.registry.with_metrics(results, shown[0])
     failed = len(results.failures())
     if not quiet:
         say(f"{len(plan.pending) - failed} jobs done, {failed} failed, in {duration(time.monotonic() - started)}\n")

@@ -14,8 +14,10 @@ from imbench.cli.options import (
     jobs_option,
     json_option,
     mirror_option,
+    no_checks_option,
     plugin_option,
     quiet_option,
+    retrain_option,
     settings_option,
     store_option,
 )
@@ -56,6 +58,8 @@ _METRICS = ("gmean", "bbs")
 @mirror_option
 @jobs_option
 @device_option
+@retrain_option
+@no_checks_option
 @click.option("--no-baseline", is_flag=True, help="Leave out the baseline, which is shown for reference.")
 @click.option("--dry-run", is_flag=True, help="Show the plan; train and download nothing.")
 @quiet_option
@@ -72,6 +76,7 @@ def sweep(
     jobs: int | None,
     device: str,
     no_baseline: bool,
+    no_checks: bool,
     dry_run: bool,
     quiet: bool,
     as_json: bool,
@@ -92,7 +97,8 @@ def sweep(
     strategy = _one("--strategy", strategies, "remix")
     parameter, values = _read(_one("--param", parameters, "alpha=0.05,0.1,0.3"))
     chosen = design(strategy, parameter, values, plugins=request["plugins"], baseline=not no_baseline)
-    wanted = [Registry().metric(name).name for name in metrics or _METRICS]
+    registry = Registry(request["plugins"])
+    wanted = [registry.metric(name).name for name in metrics or _METRICS]
     if to is not None and Path(to).exists() and not Path(to).is_dir():
         raise UsageError(f"--to {to!r} is a file; give a folder")
     request |= {"settings": settings_of(settings), "strategies": chosen.strategies}
@@ -109,11 +115,11 @@ def sweep(
         if not quiet:
             say(f"fetching {', '.join(plan.unfetched)}")
         plan = bench.plan(**request)
-    results = Registry().with_metrics(_train(plan, jobs, device, quiet), metrics)
+    results = plan.registry.with_metrics(_train(plan, jobs, device, not no_checks, quiet), metrics)
     return _show(chosen.read(results), wanted, to, quiet, as_json)
 
 
-def _train(plan: Plan, jobs: int | None, device: str, quiet: bool) -> Any:
+def _train(plan: Plan, jobs: int | None, device: str, checks: bool, quiet: bool) -> Any:
     from imbench import bench
     from imbench.cli.progress import duration, reporter
 
@@ -122,7 +128,7 @@ def _train(plan: Plan, jobs: int | None, device: str, quiet: bool) -> Any:
             say(note)
     started = time.monotonic()
     with reporter(quiet) as progress:
-        results = bench.run_plan(plan, jobs=jobs, device=device, progress=progress)
+        results = bench.run_plan(plan, jobs=jobs, device=device, checks=checks, progress=progress)
     if not quiet:
         failed = len(results.failures())
         say(f"{len(plan.pending) - failed} jobs done, {failed} failed, in {duration(time.monotonic() - started)}\n")

@@ -23,6 +23,9 @@ _WHAT = {
     "n_test": pa.int64(),
     "seconds": pa.float64(),
 }
+# What code made a job; no part of its identity. Rows of before this was kept say `UNKNOWN`.
+ORIGIN = ("package", "package_version", "source_hash", "checks", "checks_version")
+UNKNOWN = "unknown"
 _HOW = {
     "epochs": pa.int64(),
     "steps": pa.int64(),
@@ -42,6 +45,7 @@ _HOW = {
     "data_hash": pa.string(),
     "rows_hash": pa.string(),
     "strategy_version": pa.string(),
+    **dict.fromkeys(ORIGIN, pa.string()),
     "schema": pa.int64(),
     "numbers": pa.int64(),
     "error": pa.string(),

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 import pyarrow as pa
 
 from imbench.contract.records import Predictions
-from imbench.study.columns import column_order, schema
+from imbench.study.columns import ORIGIN, UNKNOWN, column_order, schema
 from imbench.study.fold_scores import derivable, derived, metric_columns
 from imbench.study.metrics import METRICS
 from imbench.study.parquet import numbers_version
@@ -75,3 +75,13 @@ def with_numbers(rows: pa.Table) -> pa.Table:
         return rows
     rows = rows.append_column("numbers", pa.array([numbers_version(rows)] * rows.num_rows, pa.int64()))
     return rows.select(column_order(rows.column_names))
+
+
+def with_origin(rows: pa.Table) -> pa.Table:
+    """The rows with what code made them, ``unknown`` where that was not kept."""
+    for name in ORIGIN:
+        if name not in rows.column_names:
+            rows = rows.append_column(name, pa.array([UNKNOWN] * rows.num_rows, pa.string()))
+        elif rows[name].null_count:
+            rows = rows.set_column(rows.column_names.index(name), name, rows[name].fill_null(UNKNOWN))
+    return rows

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from imbench.contract.errors import StoreError, UsageError
 from imbench.contract.records import Predictions
-from imbench.study.columns import TIMING, class_of, schema
+from imbench.study.columns import ORIGIN, TIMING, UNKNOWN, class_of, schema
 from imbench.study.derive import lacking
 from imbench.study.parquet import rows_schema
 from imbench.study.store import Store
@@ -21,12 +21,12 @@ from imbench.study.store import Store
 ROUNDING = 1e-9
 
 # How a job is called, when and with which columns it was written down: nothing of this is a number that it found.
-_NO_NUMBER = {"dataset", "variant", "strategy", "protocol", "schema", "numbers", "error", "ir", *TIMING}
+_NO_NUMBER = {"dataset", "variant", "strategy", "protocol", "schema", "numbers", "error", "ir", *TIMING, *ORIGIN}
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """One job of which two stores hold other numbers.
+    """One job of which two stores hold other numbers, or numbers that other code made.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ class ConflictError(StoreError):
         shown = "\n  ".join(map(str, self.conflicts[:10]))
         more = f"\n  … and {len(self.conflicts) - 10} more" if len(self.conflicts) > 10 else ""
         super().__init__(
-            f"{len(self.conflicts)} jobs have other numbers in two stores; nothing was merged. Say which store wins "
-            f"with --prefer STORE:\n  {shown}{more}"
+            f"{len(self.conflicts)} jobs have other numbers or other source in two stores; nothing was merged. Say "
+            f"which store wins with --prefer STORE:\n  {shown}{more}"
         )
 
 
@@ -91,9 +91,10 @@ def merge(
     """Join stores: every job that any of them has, each once.
 
     Of a job that several have, with the same numbers, the copy of the newest schema is taken, of equals the first.
-    Numbers are predictions, metrics and how training went; times, versions and hardware are not. A job done in one
-    store and failed in another is done. What ``into`` holds already takes part as the first store. The result does not
-    depend on how merges are grouped, and merging again changes nothing.
+    Numbers are predictions, metrics and how training went; times, versions and hardware are not. Two sources of one
+    strategy (`imbench.source.source_hash`) are a conflict even where the numbers agree. A job done in one store and
+    failed in another is done. What ``into`` holds already takes part as the first store. The result does not depend on
+    how merges are grouped, and merging again changes nothing.
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ def merge(
     Raises
     ------
     ConflictError
-        If two stores hold other numbers of one job and no preferred one holds it; nothing is changed then.
+        If two stores hold other numbers or other source of one job and no preferred one holds it; nothing is changed.
     UsageError
         If a preferred store is not among the sources; StoreError if one of them is no store, or cannot be read.
     """
@@ -175,12 +176,28 @@ def _conflicts(key: str, copies: Sequence[tuple[Store, pa.Table]]) -> list[Confl
     predicted = first.predictions(key)
     found = []
     for other, other_rows in others:
+        if difference := _source_difference(rows, other_rows):
+            found.append(Conflict(key, _called(rows), (first.path, other.path), difference))
+            continue
         folds = zip(predicted, other.predictions(key), strict=True)
         differing = ((a, difference) for a, b in folds if (difference := _fold_difference(a, b)))
         where = next((f"repeat {a.repeat}, fold {a.fold}: {difference}" for a, difference in differing), "")
         if difference := where or _rows_difference(rows, other_rows):
             found.append(Conflict(key, _called(rows), (first.path, other.path), difference))
     return found
+
+
+def _source_difference(a: pa.Table, b: pa.Table) -> str:
+    """What code made them, where that is known of both and differs."""
+    one, other = _source(a), _source(b)
+    if not one or not other or one == other:
+        return ""
+    return f"the strategy's source, {one[:12]} and {other[:12]}"
+
+
+def _source(rows: pa.Table) -> str:
+    found = rows["source_hash"][0].as_py() if "source_hash" in rows.column_names else None
+    return "" if found is None or found.startswith(UNKNOWN) else str(found)
 
 
 def _fold_difference(a: Predictions, b: Predictions) -> str:

@@ -37,6 +37,7 @@ from imbench.study.rules import by_argmax
 from imbench.study.scope import Scope
 from imbench.study.scrub import Scrubber
 from imbench.study.site import ROOT_FILES, renew_site
+from imbench.study.source_marks import unchecked as without_checks
 from imbench.study.store import Store
 
 ANONYMOUS = "The authors of these results"
@@ -64,6 +65,7 @@ def publish(
     mixed: bool = False,
     replace_page: bool = False,
     select: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+    unchecked: bool = False,
     describe: Callable[[pd.DataFrame], Options] | None = None,
 ) -> Published:
     """Write a store as one page of a folder that any static host can serve.
@@ -83,14 +85,16 @@ def publish(
     mixed : whether several protocols or schema versions may stand on one page
     replace_page : whether a page of this name may lose jobs that it shows now
     select : gives those of the store's rows that are published; default: all
+    unchecked : whether strategies may be published that failed `imbench.checks`, or were not held against them
     describe : gives what rows do not say of themselves, such as modalities, as options of the report
 
     Raises
     ------
     StoreError
         If the store is damaged, or its rows are not what its predictions give; if it mixes protocols or schema
-        versions, unless ``mixed``; if a protocol among them ranks nothing (``smoke``); if a page of this name has jobs
-        that the store does not; if ``to`` has files of somebody else in the way. Nothing is written then.
+        versions, unless ``mixed``; if a protocol among them ranks nothing (``smoke``); if a strategy failed the checks,
+        unless ``unchecked``; if a page of this name has jobs that the store does not; if ``to`` has files of somebody
+        else in the way. Nothing is written then.
     UsageError
         If ``to`` lies in the store, or ``name`` is no name for a folder.
     """
@@ -104,6 +108,8 @@ def publish(
     check_whole(Store.open(source), results.rows)
     if not mixed:
         check_unmixed(results.rows)
+    if not unchecked:
+        check_checked(results.rows)
     scrubber = _scrubber(results)
     clean = replace(results, rows=scrubber.rows(results.rows))
     page = _page_name(name, source, scrubber)
@@ -170,6 +176,16 @@ def check_unmixed(rows: pd.DataFrame) -> None:
             raise StoreError(
                 f"the store mixes {what}: {', '.join(found)}; publish stores of one each, or allow it with --mixed"
             )
+
+
+def check_checked(rows: pd.DataFrame) -> None:
+    """Raise StoreError if a strategy failed `imbench.checks` or was not held against them."""
+    found = [f"{strategy} ({outcome})" for strategy, outcome in without_checks(rows).items()]
+    if found:
+        raise StoreError(
+            f"strategies that did not pass imbench's checks: {', '.join(found)}; imbench plugin check says what to "
+            "repair (run again with a raised version), or publish them as they are with --unchecked"
+        )
 
 
 def _scrubber(results: Results) -> Scrubber:

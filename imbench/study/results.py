@@ -154,12 +154,14 @@ def load(path: str | os.PathLike[str], keys: Collection[str] | None = None) -> R
     StoreError
         If the folder is no store, or a newer imbench wrote it.
     """
+    from imbench.study.source_marks import source_notes
+
     store = Store.open(path)
     rows = store.frame(keys)
-    known: tuple[str, ...] = ()
+    known = tuple(source_notes(rows))
     lost = store.incomplete() if keys is None else [key for key in store.incomplete() if key in frozenset(keys)]
     if lost:
-        known = (
+        known += (
             f"{len(lost)} {'jobs are' if len(lost) > 1 else 'job is'} left out, since files of "
             f"{'theirs' if len(lost) > 1 else 'it'} in {store.path} are damaged or gone: run the same jobs again",
         )

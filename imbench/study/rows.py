@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from imbench.contract.records import NUMBERS_VERSION, Job, Predictions
-from imbench.study.columns import class_of, schema
+from imbench.study.columns import ORIGIN, class_of, schema
 from imbench.study.columns import column_order as column_order
 from imbench.study.derive import with_versions
 from imbench.study.fold_scores import rows_hashes, scored
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Facts that the caller knows better than the job does.
-_GIVEN = ("ir", "rows_hash")
+_GIVEN = ("ir", "rows_hash", *ORIGIN)
 
 SORTED_BY = ("task", "dataset", "ir", "variant", "protocol", "strategy", "key", "repeat", "fold")
 

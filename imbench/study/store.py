@@ -91,6 +91,15 @@ class Store:
             return self._in_place(key)
         return self._rows(key) is not None
 
+    def source(self, key: str) -> str | None:
+        """The hash of the source that made a job done, ``unknown`` where that was not kept; None if it is not done."""
+        from imbench.study.columns import UNKNOWN
+
+        rows = self._rows(key)
+        if rows is None:
+            return None
+        return (rows["source_hash"][0].as_py() if "source_hash" in rows.column_names else None) or UNKNOWN
+
     def keys(self) -> list[str]:
         """Keys of the jobs done, sorted."""
         return [key for key in self._named("jobs", ".parquet") if self.has(key)]
@@ -102,7 +111,7 @@ class Store:
         ----------
         predictions : of every fold of the job's protocol, in any order
         facts : further columns of each row, one value each (versions, hardware, threads); ``ir``, the imbalance ratio
-            of the variant as built, stands in its own column
+            of the variant as built, stands in its own column, as does each of `imbench.study.columns.ORIGIN`
 
         Raises
         ------
@@ -146,6 +155,7 @@ class Store:
         columns : to read, in any order; None reads all. With it text comes as categories, which take little memory,
             and nothing is derived that is not asked for.
         """
+        from imbench.study.derive import with_origin
         from imbench.study.rows import SORTED_BY, joined
 
         wanted = None if keys is None else frozenset(keys)
@@ -154,7 +164,7 @@ class Store:
             *(self._current(key, read) for key in self._named("jobs", ".parquet") if wanted is None or key in wanted),
             *(self._failed_rows(key) for key in self._failed() if wanted is None or key in wanted),
         )
-        frame: pd.DataFrame = joined([table for table in found if table is not None], read).to_pandas()
+        frame: pd.DataFrame = joined([with_origin(table) for table in found if table is not None], read).to_pandas()
         for name in frame.columns[frame.dtypes == "category"]:
             # Sorted as the text is: the order in which files were read must not show.
             frame[name] = frame[name].cat.reorder_categories(sorted(frame[name].cat.categories))

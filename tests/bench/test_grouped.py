@@ -50,7 +50,7 @@ def planned(tmp_path, table):
 def grouped_run(plan):
     """What the run of a GPU tells of a plan, on the CPU."""
     with shared_arrays() as arrays:
-        yield from bench._grouped(plan, Workplace(plan.store, arrays, plan.plugins, "cpu"))
+        yield from bench._grouped(plan, Workplace(plan.store, arrays, plan.registry, "cpu"))
 
 
 def run(plan):

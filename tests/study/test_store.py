@@ -20,6 +20,7 @@ import pytest
 
 from imbench.contract.errors import StoreError, UsageError
 from imbench.study import parquet
+from imbench.study.columns import ORIGIN
 from imbench.study.marker import MARKER, STORE_SCHEMA
 from imbench.study.metrics import METRICS, score
 from imbench.study.parquet import DamagedError, from_parquet
@@ -31,7 +32,7 @@ ZERO = ["zero_recall", "zero_recall@tuned", "zero_recall@prior-corrected", "zero
 EXPOSURE = ["empty_batches", "minority_rows", "minority_rows_trained", "prior_inexact", "fallback_share"]
 RECALIBRATION = ["recalibrated_by", "recalibration_slope"]
 TRAINED = ["epochs", "steps", "floor_epoch", "loss", *ZERO, "absent", "absent_validation", *EXPOSURE, *RECALIBRATION]
-TRAILING = [*TRAINED, "key", "data_hash", "rows_hash", "strategy_version", "schema", "numbers", "error"]
+TRAILING = [*TRAINED, "key", "data_hash", "rows_hash", "strategy_version", *ORIGIN, "schema", "numbers", "error"]
 
 
 def files(store):

@@ -28,6 +28,7 @@ from imbench.study.report.verdict import Verdict, verdict
 from imbench.study.results import Results
 from imbench.study.rules import EACH, RULES
 from imbench.study.scope import KnownSuite, Scope
+from imbench.study.source_marks import source_notes
 from imbench.study.words import counted, scrub
 
 ALPHA = 0.05
@@ -136,7 +137,8 @@ class Model:
 
 def notes_of(rows: pd.DataFrame, options: Options) -> tuple[str, ...]:
     """What a reader must know of these rows as a whole, whichever runs they came from."""
-    return (*caveats(rows["protocol"]), *(scrub(sentence) for sentence in completeness(rows, options.suites)))
+    sentences = [*completeness(rows, options.suites), *source_notes(rows)]
+    return (*caveats(rows["protocol"]), *map(scrub, sentences))
 
 
 def gather(results: Results, options: Options) -> Model:

@@ -1,0 +1,97 @@
+"""Whether a strategy holds to the checks, remembered for each source, so that a run asks once."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import tempfile
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+from imbench.checks.suite import check_strategy
+from imbench.contract.strategy import BatchStrategy
+from imbench.data.cache import cache_folder
+from imbench.source import is_known, source_hash
+
+PASSED, FAILED, NOT_CHECKED = "passed", "failed", "not checked"
+
+# Outcomes of this process by their digest, for where the cache folder cannot be written.
+_REMEMBERED: dict[str, str] = {}
+
+
+@lru_cache
+def checks_version() -> str:
+    """A hash of the checks' own source: the first 12 hexadecimal digits."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    content = b"".join(hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).digest() for file in files)
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def remembered(strategy: BatchStrategy) -> str | None:
+    """The outcome of `checked` where this source was checked before, by whatever process; else None.
+
+    Outcomes are kept in the folder ``checks`` of the user's cache, by source, parameters and versions.
+    """
+    digest = _digest(strategy)
+    if digest is None:
+        return None
+    if digest not in _REMEMBERED and (found := _read(_file(digest))):
+        _REMEMBERED[digest] = found
+    return _REMEMBERED.get(digest)
+
+
+def checked(strategy: BatchStrategy) -> str:
+    """``passed``, or ``failed: `` and the properties that do not hold; at once where this source was checked before."""
+    outcome = remembered(strategy) or _outcome(strategy)
+    keep(strategy, outcome)
+    return outcome
+
+
+def keep(strategy: BatchStrategy, outcome: str) -> None:
+    """Remember an outcome of `checked`, here and in the user's cache."""
+    digest = _digest(strategy)
+    if digest is not None:
+        _REMEMBERED[digest] = outcome
+        _write(_file(digest), outcome)
+
+
+def _file(digest: str) -> Path:
+    return cache_folder() / "checks" / f"{digest}.json"
+
+
+def _outcome(strategy: BatchStrategy) -> str:
+    failed = [result.name for result in check_strategy(strategy) if not result.ok]
+    return f"{FAILED}: {', '.join(failed)}" if failed else PASSED
+
+
+def _digest(strategy: BatchStrategy) -> str | None:
+    """What an outcome depends on; None where the source is not known."""
+    source = source_hash(strategy)
+    if not is_known(source):
+        return None
+    versions = (checks_version(), platform.python_version(), *(version(name) for name in ("imbench", "torch", "numpy")))
+    return hashlib.sha256("\n".join([source, strategy.spec, *versions]).encode()).hexdigest()
+
+
+def _read(file: Path) -> str | None:
+    try:
+        found = json.loads(file.read_text("utf-8"))["checks"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) and found.startswith((PASSED, FAILED)) else None
+
+
+def _write(file: Path, outcome: str) -> None:
+    """Under a temporary name first, so that another process reads all of it or nothing."""
+    with contextlib.suppress(OSError):
+        if file.exists():
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".part-", dir=file.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump({"checks": outcome}, stream)
+        Path(name).replace(file)

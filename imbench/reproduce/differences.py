@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from imbench.study.board import merit
 from imbench.study.equivalence import corrected_t
 from imbench.study.metrics import METRICS
 from imbench.study.pairwise import holm
-from imbench.study.ranks import TIE
+from imbench.study.ranks import TRAINED
 from imbench.study.sweep import tested_share
 from imbench.study.words import counted, number, span
 
@@ -130,9 +131,8 @@ def _leads(scores: Mapping[str, pd.Series[float]], metric: str) -> bool:
     """Whether ReMix has the best mean; it shares the lead with what is equal."""
     if LEADER not in scores:
         return False
-    sign = 1 if METRICS[metric].higher_is_better else -1
-    means = {name: sign * values.mean() for name, values in scores.items()}
-    return bool(means[LEADER] >= max(means.values()) - TIE)
+    means = {name: float(merit(METRICS[metric], np.array(values.mean()))) for name, values in scores.items()}
+    return means[LEADER] >= max(means.values()) - TRAINED.absolute
 
 
 def _line(decision: Decision, table: pd.DataFrame) -> dict[str, Any]:

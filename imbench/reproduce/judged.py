@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imbench.study.ranks import TIE
 from imbench.study.words import listed, number, p_said
 
 if TYPE_CHECKING:
     from imbench.study.evaluation import Evaluation
 
 HOLDS, PARTLY, FAILS, UNDECIDED = "holds", "holds in rank only", "does not hold", "cannot be said"
+
+# Average ranks are halves over the number of blocks, so this close together they are equal.
+_EQUAL = 1e-9
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,9 @@ def leads(evaluation: Evaluation | None, name: str) -> Judgement:
     """Judge that this strategy is better than every other.
 
     It *holds* if its average rank is the best and Wilcoxon's signed-rank test with Holm's correction over all pairs
-    tells it apart from each other strategy, holds *in rank only* if the rank is the best but some are not told apart,
-    and else *does not hold*; the sentence then says what leads and whether the two are told apart.
+    finds a difference from each other strategy, holds *in rank only* if the rank is the best but not every difference
+    is shown, and else *does not hold*; the sentence then says what leads and whether the two differ. With so few
+    blocks that no result could reach the level it *cannot be decided with N blocks*.
     """
     if evaluation is None or name not in evaluation.average_ranks:
         return Judgement(UNDECIDED, "too few results")
@@ -36,21 +39,25 @@ def leads(evaluation: Evaluation | None, name: str) -> Judgement:
     others = [str(other) for other in ranks.index if other != name]
     p = {other: _p(evaluation, name, other) for other in others}
     mine = f"{name} {number(float(ranks[name]), 2)}"
-    if float(ranks[name]) - float(ranks.iloc[0]) > TIE:
-        best = str(ranks.index[0])
-        apart = "told apart" if p[best] < evaluation.alpha else "not told apart"
-        told = (
-            f"average rank of {best} {number(float(ranks.iloc[0]), 2)}, {mine}; {apart} ({p_said(p[best])}), {blocks}"
+    first, best = float(ranks.iloc[0]), str(ranks.index[0])
+    if evaluation.undecidable("pairs"):
+        leader = "" if float(ranks[name]) - first <= _EQUAL else f", {best} {number(first, 2)}"
+        least = p_said(evaluation.smallest_p.pairs)
+        return Judgement(
+            f"cannot be decided with {blocks}", f"average rank of {mine}{leader}; the smallest possible {least}"
         )
-        return Judgement(FAILS, told)
+    if float(ranks[name]) - first > _EQUAL:
+        differ = "they differ" if p[best] < evaluation.alpha else "no difference shown"
+        said = f"average rank of {best} {number(first, 2)}, {mine}; {differ} ({p_said(p[best])}), {blocks}"
+        return Judgement(FAILS, said)
     near = [other for other in others if p[other] >= evaluation.alpha]
     second = others[0]
-    beside = "next" if float(ranks[second]) - float(ranks[name]) > TIE else "shared with"
+    beside = "next" if float(ranks[second]) - float(ranks[name]) > _EQUAL else "shared with"
     rank = number(float(ranks[second]), 2)
-    told = f"average rank of {mine}, {beside} {second} {rank} ({p_said(p[second])}), {blocks}"
+    said = f"average rank of {mine}, {beside} {second} {rank} ({p_said(p[second])}), {blocks}"
     if near:
-        return Judgement(PARTLY, f"{told}; not told apart from {listed(near)}")
-    return Judgement(HOLDS, told)
+        return Judgement(PARTLY, f"{said}; no difference shown from {listed(near)}")
+    return Judgement(HOLDS, said)
 
 
 def _p(evaluation: Evaluation, first: str, second: str) -> float:

@@ -47,8 +47,6 @@ class Tolerance(NamedTuple):
 GIVEN = Tolerance(0.0, 1e-12)
 # Nets are float32, so that their scores change by some 1e-8 with the order of summation.
 TRAINED = Tolerance(1e-6, 1e-12)
-# NOTE: the absolute tolerance of what does not compare through `Tolerance`.
-TIE = 1e-12
 
 
 def typical_sizes(scores: Floats) -> Floats:

@@ -15,7 +15,7 @@ def judged(**scores):
 
 @pytest.mark.parametrize(
     ("gap", "word", "said"),
-    [(0.1, HOLDS, "next b 2.00"), (-0.1, FAILS, "average rank of b 1.00, a 2.00; told apart")],
+    [(0.1, HOLDS, "next b 2.00"), (-0.1, FAILS, "average rank of b 1.00, a 2.00; they differ")],
 )
 def test_the_best_of_many_blocks_leads_and_the_other_does_not(gap, word, said):
     base = np.linspace(0.5, 0.8, 12)
@@ -25,15 +25,24 @@ def test_the_best_of_many_blocks_leads_and_the_other_does_not(gap, word, said):
 
 
 def test_the_best_rank_alone_is_not_enough():
-    found = judged(a=[0.6, 0.7, 0.5], b=[0.5, 0.6, 0.6])
+    found = judged(a=[0.6, 0.7, 0.5] * 3, b=[0.5, 0.6, 0.6] * 3)
     assert found.word == PARTLY
-    assert "not told apart from b" in found.statistic
+    assert "no difference shown from b" in found.statistic
 
 
 def test_a_lead_that_is_shared_is_said_to_be():
-    found = judged(a=[0.6, 0.5], b=[0.5, 0.6])
+    found = judged(a=[0.6, 0.5] * 4, b=[0.5, 0.6] * 4)
     assert found.word == PARTLY
     assert "shared with b 1.50" in found.statistic
+
+
+def test_too_few_blocks_decide_nothing_whoever_leads():
+    # Five equal signs are 2 of 32 patterns: p = .0625 at best.
+    for gap in (0.1, -0.1):
+        base = np.linspace(0.5, 0.8, 5)
+        found = judged(a=base + gap, b=base)
+        assert found.word == "cannot be decided with 5 blocks"
+        assert "the smallest possible p = .062" in found.statistic
 
 
 def test_nothing_is_said_of_what_was_not_evaluated():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from imbench.reproduce.exhibit import Exhibit, Numbers
-from imbench.reproduce.judged import HOLDS, leads
+from imbench.reproduce.judged import HOLDS, UNDECIDED, leads
 from imbench.reproduce.printed import TABLE2
 from imbench.reproduce.table2 import REMIX, evaluated
 from imbench.reproduce.workshop import IMAGE, TABULAR, basis_of
@@ -98,7 +98,7 @@ def _row(claim: Claim, levels: Levels | None) -> dict[str, str]:
         "ours": _ours(levels),
         "verdict": judged.word,
         "statistic": judged.statistic,
-        "by datasets": by_dataset.word.replace("blocks", "datasets"),
+        "by datasets": "too few datasets" if by_dataset.word == UNDECIDED else by_dataset.word,
     }
 
 

@@ -169,8 +169,9 @@ def _cells(
     kinds: Mapping[str, str],
     scope: Scope,
 ) -> Cells:
-    parts = np.stack([coded[name][0][where] for name in CONFIGURATION])
-    unique, first, row = np.unique(parts, axis=1, return_index=True, return_inverse=True)
+    unique, row = _combinations([(coded[name][0][where], len(coded[name][1])) for name in CONFIGURATION])
+    first = np.empty(len(unique[0]), dtype=np.intp)
+    first[row[::-1]] = np.arange(len(row))[::-1]
     names = [[str(coded[name][1][code]) for code in unique[i]] for i, name in enumerate(CONFIGURATION[:2])]
     configurations = [
         Configuration(dataset, variant, float(ir[where[at]]), kinds[dataset])
@@ -186,7 +187,7 @@ def _cells(
     column[present] = np.arange(len(present))
     place = np.empty(len(by_ir), dtype=np.intp)
     place[by_ir] = np.arange(len(by_ir))
-    cell = place[row.ravel()] * shape[1] + column[coded["strategy"][0][where]]
+    cell = place[row] * shape[1] + column[coded["strategy"][0][where]]
     moments = {name: _moments(cell, v[where], shape) for name, v in values.items()}
     folds = np.bincount(cell, weights=done[where], minlength=shape[0] * shape[1]).astype(np.int64).reshape(shape)
     ordered = tuple(configurations[i] for i in by_ir)
@@ -203,6 +204,34 @@ def _cells(
         name,
     )
     return replace(found, same=_same(found, cell, [values[n][where] for n in SAME if n in values]))
+
+
+def _combinations(codes: Sequence[tuple[NDArray[np.int32], int]]) -> tuple[list[NDArray[np.int64]], NDArray[np.int32]]:
+    """The different combinations of the rows' codes, sorted, a part for each column, and the number of each row's.
+
+    Parameters
+    ----------
+    codes : of each column, with how many different ones there are
+    """
+    row: NDArray[np.int32] = np.zeros(len(codes[0][0]), dtype=np.int32)
+    found: list[NDArray[np.int64]] = []
+    for column, size in codes:
+        # Only the combinations that there are are numbered on, so that the next product stays small.
+        there, row = _numbered(row * np.int64(size) + column)
+        found = [part[there // size] for part in found] + [there % size]
+    return found, row
+
+
+def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The different codes, sorted, and the number of each row's among them."""
+    size = int(codes.max(initial=-1)) + 1
+    if size > 4 * len(codes) + 1_000_000:  # too many to have a place for each
+        there, number = np.unique(codes, return_inverse=True)
+        return there, number.astype(np.int32)
+    present = np.zeros(size, dtype=np.bool_)
+    present[codes] = True
+    place = np.cumsum(present, dtype=np.int32) - np.int32(1)
+    return np.flatnonzero(present), place[codes]
 
 
 def _same(cells: Cells, cell: NDArray[np.intp], values: Sequence[Floats]) -> tuple[tuple[str, ...], ...]:

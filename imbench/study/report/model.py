@@ -24,6 +24,7 @@ from imbench.study.report.verdict import Verdict, verdict
 from imbench.study.report.words import counted, scrub
 from imbench.study.results import Results
 from imbench.study.rules import RULES
+from imbench.study.source_marks import Origin, origins
 
 ALPHA = 0.05
 
@@ -70,6 +71,7 @@ class Model:
     boards : the leading ones first; ``left_out``: metrics that a store with so many strategies has no boards of
     fingerprint : see `imbench.study.report.provenance.fingerprint`
     lacking : which results have no value under a decision rule, and why, a sentence for each rule
+    origins : what code made the jobs of each strategy
     title : of the page; "" for the report's own
     images : what is of images alone; None where there are none
     """
@@ -91,6 +93,7 @@ class Model:
     fingerprint: str
     commands: tuple[str, ...]
     alpha: float
+    origins: tuple[Origin, ...] = ()
     lacking: tuple[str, ...] = ()
     title: str = ""
     images: Images | None = None
@@ -163,6 +166,7 @@ def gather(results: Results, options: Options) -> Model:
         fingerprint=fingerprint(rows),
         commands=options.commands or tuple(commands(results.rows)),
         alpha=options.alpha,
+        origins=tuple(origins(results.rows)),
         lacking=tuple(_lacking(rows, options.rules)),
         title=options.title,
         images=images_of(cells, opening, columns, results.rows, modality, options.sheets or {}),

@@ -220,10 +220,14 @@ class Registry:
             raise UsageError(f"{type(strategy).__name__} is registered nowhere; give it to Registry.with_strategies")
         _check_strategy_class(type(strategy), entry)
         selected = Selected(strategy, self.canonical(entry))
-        if self.planned_strategy(selected.spec) != strategy:
+        try:
+            twin, reason = self.planned_strategy(selected.spec), f"{selected.spec} makes another strategy"
+        except UsageError as error:
+            twin, reason = None, str(error)
+        if twin != strategy:
             raise UsageError(
-                f"{strategy!r} cannot be written as a spec: {selected.spec} makes another strategy; give its "
-                "parameters plain values (numbers, text, true or false, tuples of those, or strategies)"
+                f"{strategy!r} cannot be written as a spec: {reason}; give its parameters plain values (numbers, text, "
+                "true or false, tuples of those, or strategies)"
             )
         return selected
 

@@ -83,7 +83,7 @@ def spec_round_trip(strategy: BatchStrategy) -> str:
     for text in (strategy.spec, format_spec(strategy.name, strategy.params)):
         try:
             name, given = parse_spec(text)
-            twin = build(cls, given, text, {BatchStrategy: Registry().strategy})
+            twin = build(cls, given, text, {BatchStrategy: Registry().with_strategies([strategy]).strategy})
         except UsageError as error:
             raise ViolationError(
                 f"{text!r} can't be read back: {error}; use numbers, true/false and plain words"

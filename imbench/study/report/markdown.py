@@ -201,7 +201,12 @@ def _provenance(model: Model) -> str:
         more = f" … ({len(values)} values)" if len(values) > SHOWN_VALUES else ""
         rows.append([name, ", ".join(values[:SHOWN_VALUES]) + more])
     commands = "\n".join(["```sh", *model.commands, "```"])
-    return f"## Provenance\n\nTo make these results again:\n\n{commands}\n\n" + _table(["fact", "value"], rows)
+    code = [
+        [o.strategy, o.package, o.package_version, o.version, o.short_hash, o.checks, o.jobs] for o in model.origins
+    ]
+    made = _table(["strategy", "package", "version", "strategy version", "source hash", "checks", "jobs"], code)
+    again = f"## Provenance\n\nTo make these results again:\n\n{commands}\n\n"
+    return f"{again}What code made these results:\n\n{made}\n\n" + _table(["fact", "value"], rows)
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -28,7 +28,7 @@ from imbench.study.report.verdict import Verdict, verdict
 from imbench.study.results import Results
 from imbench.study.rules import EACH, RULES
 from imbench.study.scope import KnownSuite, Scope
-from imbench.study.source_marks import source_notes
+from imbench.study.source_marks import Origin, origins, source_notes
 from imbench.study.words import counted, scrub
 
 ALPHA = 0.05
@@ -79,6 +79,7 @@ class Model:
     boards : the leading ones first; ``left_out``: metrics that a store with so many strategies has no boards of
     fingerprint : see `imbench.study.report.provenance.fingerprint`
     lacking : which results have no value under a decision rule, and why, a sentence for each rule
+    origins : what code made the jobs of each strategy
     title : of the page; "" for the report's own
     images : what is of images alone; None where there are none
     """
@@ -100,6 +101,7 @@ class Model:
     fingerprint: str
     commands: tuple[str, ...]
     alpha: float
+    origins: tuple[Origin, ...] = ()
     lacking: tuple[str, ...] = ()
     title: str = ""
     images: Images | None = None
@@ -181,6 +183,7 @@ def gather(results: Results, options: Options) -> Model:
         fingerprint=fingerprint(rows),
         commands=options.commands or tuple(commands(results.rows)),
         alpha=options.alpha,
+        origins=tuple(origins(results.rows)),
         lacking=tuple(_lacking(rows, plain)),
         title=options.title,
         images=images_of(cells, opening, columns, results.rows, modality, options.sheets or {}),

@@ -64,6 +64,7 @@ def summary(model: Model) -> dict[str, Any]:
         "data": dict(model.data),
         "fingerprint": model.fingerprint,
         "commands": list(model.commands),
+        "origins": [dataclasses.asdict(origin) for origin in model.origins],
     }
 
 

@@ -62,6 +62,8 @@ def commands(
     protocol_words : see `ProtocolWords`
     suite_of : the name of a suite that has exactly these dataset specs, if there is one; else they are spelt out
     """
+    if rows.empty:
+        return []
     wanted = ["protocol", "protocol_fields", "dataset", "variant", "task", "strategy", *ORIGIN[:3]]
     jobs = rows.reindex(columns=wanted).astype(object).drop_duplicates()
     jobs = jobs.where(jobs.notna(), "")

@@ -24,7 +24,8 @@ def number(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
 
 def decimals(steps: Sequence[float], least: int = 2) -> int:
     """Decimals that distinguish the ticks of an axis, at least so many."""
-    nearest = min((after - before for before, after in pairwise(steps)), default=1.0)
+    # Ticks closer than a figure can show are one number.
+    nearest = min((after - before for before, after in pairwise(steps) if after > before), default=1.0)
     return max(least, -math.floor(math.log10(nearest) + 1e-9))
 
 

@@ -48,7 +48,8 @@ def run(tmp_path, table):
 
     def make(line="return batch", version="1", store="store", **options):
         path.write_text(BODY.format(line=line, version=version))
-        request = {"datasets": [table], "strategies": ["mine"], "protocol": "smoke", "jobs": 1}
+        few = {"epochs": "2", "repeats": "1"}  # of a protocol that may be published
+        request = {"datasets": [table], "strategies": ["mine"], "protocol": "standard", "settings": few, "jobs": 1}
         return imbench.run(**{**request, "plugins": [str(path)], "store": tmp_path / store, **options})
 
     return make
@@ -200,7 +201,8 @@ def test_an_unknown_source_is_not_taken_for_a_changed_one(run, tmp_path, table):
     chosen = plan(
         datasets=[table],
         strategies=["mine"],
-        protocol="smoke",
+        protocol="standard",
+        settings={"epochs": "2", "repeats": "1"},
         store=tmp_path / "store",
         plugins=[tmp_path / "mine.py"],
     )

@@ -57,7 +57,7 @@ class ConflictError(StoreError):
         shown = "\n  ".join(map(str, self.conflicts[:10]))
         more = f"\n  … and {len(self.conflicts) - 10} more" if len(self.conflicts) > 10 else ""
         super().__init__(
-            f"{len(self.conflicts)} jobs have other numbers or other source in two stores; nothing was merged. Say "
+            f"{len(self.conflicts)} jobs have other numbers in two stores; nothing was merged. Say "
             f"which store wins with --prefer STORE:\n  {shown}{more}"
         )
 

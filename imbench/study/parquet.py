@@ -39,6 +39,7 @@ def to_parquet(table: pa.Table, identity: str) -> bytes:
     import pyarrow.parquet as pq
 
     metadata = {**(table.schema.metadata or {}), _IDENTITY: identity.encode(), _ROWS: str(ROWS_SCHEMA).encode()}
+    metadata.pop(_SEAL, None)  # of the file that the table was read from
     sealed = table.replace_schema_metadata({**metadata, _SEAL: _seal(table, metadata)})
     sink = pa.BufferOutputStream()
     pq.write_table(

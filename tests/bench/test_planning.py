@@ -53,7 +53,7 @@ def test_one_table_by_several_paths_is_one_job(ask, table, tmp_path, monkeypatch
     names = [path, "table.csv", "./table.csv", "link.csv", "copy.csv"]
     made = ask(strategies=["remix"], datasets=[f"{name}:{options}" for name in names])
     assert len(made.jobs) == 1
-    assert made.coverage == "complete: 1 configurations"
+    assert made.coverage == "Data ready: 1 dataset"
     assert made.notes[1:3] == [
         f"{name}.csv holds the same data as table.csv: trained on once" for name in ("link", "copy")
     ]
@@ -65,11 +65,11 @@ def test_other_tables_of_one_file_name_are_other_jobs(ask, table, tmp_path):
     pd.read_csv(path).iloc[1:].to_csv(tmp_path / "other" / "table.csv", index=False)
     made = ask(strategies=["remix"], datasets=[table, f"{tmp_path}/other/table.csv:{options}"])
     assert len({job.key for job in made.jobs}) == 2
-    assert made.coverage == "complete: 2 configurations"
+    assert made.coverage == "Data ready: 2 datasets"
 
 
 def test_a_dataset_named_twice_is_one_configuration(ask, table):
-    assert ask(datasets=[table, table]).coverage == "complete: 1 configurations"
+    assert ask(datasets=[table, table]).coverage == "Data ready: 1 dataset"
 
 
 def test_columns_that_say_nothing_are_noted(ask, table, tmp_path):

@@ -98,7 +98,9 @@ def _row(claim: Claim, levels: Levels | None) -> dict[str, str]:
         "ours": _ours(levels),
         "verdict": judged.word,
         "statistic": judged.statistic,
-        "by datasets": "too few datasets" if by_dataset.word == UNDECIDED else by_dataset.word,
+        "by datasets": "too few datasets"
+        if by_dataset.word == UNDECIDED
+        else by_dataset.word.replace("blocks", "datasets"),
     }
 
 

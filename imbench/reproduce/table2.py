@@ -196,7 +196,7 @@ class Claim:
             "claim": self.text,
             "by configurations": by_configuration.word,
             "numbers": by_configuration.statistic,
-            "by datasets": by_dataset.word,
+            "by datasets": by_dataset.word.replace("blocks", "datasets"),
             "numbers by datasets": by_dataset.statistic,
         }
 

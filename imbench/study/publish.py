@@ -169,8 +169,8 @@ def check_unmixed(rows: pd.DataFrame) -> None:
     protocols = sorted(set(labelled(rows)["protocol"]))
     versions = sorted({(int(s), int(n)) for s, n in rows[["schema", "numbers"]].drop_duplicates().to_numpy()})
     for what, found in (
-        ("protocols", protocols),
         ("schema versions", [f"{schema} (numbers of version {numbers})" for schema, numbers in versions]),
+        ("protocols", protocols),
     ):
         if len(found) > 1:
             raise StoreError(

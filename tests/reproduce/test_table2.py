@@ -67,8 +67,8 @@ def test_a_claim_does_not_hold_where_another_leads(remix_is_last):
 
 def test_three_datasets_are_too_few_for_a_claim_to_hold_by_datasets(remix_leads):
     judged = table(table2_of(remix_leads), "claims").iloc[2]
-    assert judged["by datasets"] == "holds in rank only"
-    assert "3 blocks" in judged["numbers by datasets"]
+    assert judged["by datasets"] == "cannot be decided with 3 datasets"
+    assert "the smallest possible p = 1" in judged["numbers by datasets"]
 
 
 def test_the_authors_line_gives_a_perfect_classifier_half_and_one_that_always_says_positive_nothing():

@@ -133,7 +133,7 @@ def test_so_few_folds_have_no_interval_and_that_is_said(folds):
     assert sweep.scores("gmean")[["low", "high"]].isna().all(axis=None)
     assert sweep.effects("gmean")[["low", "high"]].isna().all(axis=None)
     assert to_json(sweep, ["gmean"])["notes"][-1].startswith(f"{folds} folds are too few for an interval")
-    assert sweep_of(made_rows(LEVELS, folds=4)).notes == ("complete: 1 configurations",)
+    assert sweep_of(made_rows(LEVELS, folds=4)).notes == ("Data ready: 1 dataset",)
 
 
 def test_means_that_differ_by_the_rounding_of_nets_are_equal_values():

@@ -229,7 +229,7 @@ def _plan(columns: Sequence[Column], wanted: Sequence[str]) -> list[tuple[Metric
     for metric in dict.fromkeys(column.metric for column in columns):
         rules = [column.rule for column in columns if column.metric == metric]
         found += [(metric, [rule], rule) for rule in rules if not wanted or rule in wanted]
-        if len(rules) > 1 and (EACH in wanted or (EACH not in wanted and (not wanted or len(wanted) > 1))):
+        if len(rules) > 1 and (EACH in wanted or len(wanted) != 1):
             found.append((metric, rules, EACH))
     return found
 

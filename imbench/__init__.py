@@ -6,28 +6,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imbench.bench import load, plan, run
     from imbench.contract.batch import Batch
     from imbench.contract.errors import DataError, StoreError, UsageError
     from imbench.contract.hidden import HiddenMix, HiddenMixStrategy
     from imbench.contract.noise import Noise
     from imbench.contract.strategy import BatchStrategy, PerBatchStrategy, TrainingInfo
-    from imbench.registry import dataset, strategy
-    from imbench.samples import take_samples
+    from imbench.run.bench import load, plan, run
+    from imbench.run.registry import dataset, strategy
+    from imbench.run.samples import take_samples
+    from imbench.run.sweeping import sweep
+    from imbench.scoring.metrics import score
+    from imbench.stats.equivalence import corrected_t, equivalence
+    from imbench.stats.evaluation import Evaluation, evaluate
+    from imbench.stats.sweep import Sweep
+    from imbench.store.results import Results
     from imbench.strategies.augmentation import augment
     from imbench.strategies.augmented import Augmented
-    from imbench.study.equivalence import corrected_t, equivalence
-    from imbench.study.evaluation import Evaluation, evaluate
-    from imbench.study.metrics import score
-    from imbench.study.results import Results
-    from imbench.study.sweep import Sweep
-    from imbench.sweeping import sweep
 
 # Imported on first use, so that `import imbench` and `imbench --help` answer at once.
 _HOMES = {
-    "load": "imbench.bench",
-    "plan": "imbench.bench",
-    "run": "imbench.bench",
+    "load": "imbench.run.bench",
+    "plan": "imbench.run.bench",
+    "run": "imbench.run.bench",
     "Batch": "imbench.contract.batch",
     "DataError": "imbench.contract.errors",
     "StoreError": "imbench.contract.errors",
@@ -38,19 +38,19 @@ _HOMES = {
     "BatchStrategy": "imbench.contract.strategy",
     "PerBatchStrategy": "imbench.contract.strategy",
     "TrainingInfo": "imbench.contract.strategy",
-    "dataset": "imbench.registry",
-    "strategy": "imbench.registry",
-    "take_samples": "imbench.samples",
+    "dataset": "imbench.run.registry",
+    "strategy": "imbench.run.registry",
+    "take_samples": "imbench.run.samples",
     "augment": "imbench.strategies.augmentation",
     "Augmented": "imbench.strategies.augmented",
-    "corrected_t": "imbench.study.equivalence",
-    "equivalence": "imbench.study.equivalence",
-    "Evaluation": "imbench.study.evaluation",
-    "evaluate": "imbench.study.evaluation",
-    "score": "imbench.study.metrics",
-    "Results": "imbench.study.results",
-    "Sweep": "imbench.study.sweep",
-    "sweep": "imbench.sweeping",
+    "corrected_t": "imbench.stats.equivalence",
+    "equivalence": "imbench.stats.equivalence",
+    "Evaluation": "imbench.stats.evaluation",
+    "evaluate": "imbench.stats.evaluation",
+    "score": "imbench.scoring.metrics",
+    "Results": "imbench.store.results",
+    "Sweep": "imbench.stats.sweep",
+    "sweep": "imbench.run.sweeping",
 }
 
 __all__ = [

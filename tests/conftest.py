@@ -2,7 +2,10 @@
 
 import signal
 
+import pytest
 from hypothesis import settings
+
+from imbench.store.store import Store
 
 # A failure is then a defect of what was changed, not of the day; `tox -e random` draws anew.
 settings.register_profile("same", derandomize=True, print_blob=True)
@@ -16,3 +19,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_configure(config):
     if not config.getoption("--hypothesis-profile"):
         settings.load_profile("same")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store.open(tmp_path / "store", create=True)

@@ -12,10 +12,10 @@ from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
+from imbench.checks.source import is_known, source_hash
 from imbench.checks.suite import check_strategy
 from imbench.contract.strategy import BatchStrategy
 from imbench.data.cache import cache_folder
-from imbench.source import is_known, source_hash
 
 PASSED, FAILED, NOT_CHECKED = "passed", "failed", "not checked"
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+
 from imbench.checks import batches, hooks, randomness, values
 from imbench.checks.made import EPOCHS, in_epoch
 from imbench.checks.result import Check, CheckResult, NotJudgedError, ViolationError, require, sentence
 from imbench.contract.strategy import BatchStrategy
-from imbench.registry import Registry
 
 
 def exemptions_reasoned(strategy: BatchStrategy) -> str:
@@ -110,7 +111,11 @@ def _in_every_phase(check: Check, strategy: BatchStrategy) -> str:
 
 def as_strategy(strategy: BatchStrategy | str) -> BatchStrategy:
     """The strategy itself, or that of a spec."""
-    return Registry().strategy(strategy) if isinstance(strategy, str) else strategy
+    if not isinstance(strategy, str):
+        return strategy
+    # The registry is a floor above. A spec is read by the public function, as any user of the package would.
+    made: BatchStrategy = importlib.import_module("imbench").strategy(strategy)
+    return made
 
 
 def _told(error: Exception) -> str:

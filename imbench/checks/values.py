@@ -9,13 +9,14 @@ import pickle
 import re
 import types
 import typing
+from collections.abc import Callable
 from typing import Any
 
 from imbench.checks.result import ViolationError, require
+from imbench.checks.source import classes_of, inside
 from imbench.contract.errors import UsageError
 from imbench.contract.spec import build, format_spec, parse_spec
 from imbench.contract.strategy import BatchStrategy
-from imbench.registry import Registry
 
 _YEAR = re.compile(r"\b(?:1[89]|20)\d\d\b")
 _SOURCE = re.compile(
@@ -83,7 +84,7 @@ def spec_round_trip(strategy: BatchStrategy) -> str:
     for text in (strategy.spec, format_spec(strategy.name, strategy.params)):
         try:
             name, given = parse_spec(text)
-            twin = build(cls, given, text, {BatchStrategy: Registry().with_strategies([strategy]).strategy})
+            twin = build(cls, given, text, {BatchStrategy: _reader(strategy)})
         except UsageError as error:
             raise ViolationError(
                 f"{text!r} can't be read back: {error}; use numbers, true/false and plain words"
@@ -93,6 +94,19 @@ def spec_round_trip(strategy: BatchStrategy) -> str:
             f"{text!r} reads as {twin.params}, not {strategy.params}; let __post_init__ change nothing the second time",
         )
     return strategy.spec
+
+
+def _reader(strategy: BatchStrategy) -> Callable[[str], BatchStrategy]:
+    """What reads the specs of the strategies inside this one."""
+    kinds = {cls.name: cls for one in inside(strategy) for cls in classes_of(one)}
+
+    def read(text: str) -> BatchStrategy:
+        name, given = parse_spec(text)
+        require(name in kinds, f"{text!r} is no strategy inside it; there are {', '.join(kinds) or 'none'}")
+        made: BatchStrategy = build(kinds[name], given, text, {BatchStrategy: read})
+        return made
+
+    return read
 
 
 def docstring_cites_source(strategy: BatchStrategy) -> str:

@@ -11,8 +11,8 @@ from imbench.cli.output import paragraph, table
 from imbench.contract.protocol import caveat
 
 if TYPE_CHECKING:
-    from imbench.study.leaderboard import Leaderboard
-    from imbench.study.results import Results
+    from imbench.stats.leaderboard import Leaderboard
+    from imbench.store.results import Results
 
 # Header and how a value of this column is written.
 _COLUMNS = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from imbench.cli.output import emit, emit_json, table
 
 if TYPE_CHECKING:
-    from imbench.bench import Plan
+    from imbench.run.bench import Plan
 
 
 def show_plan(plan: Plan, as_json: bool) -> None:

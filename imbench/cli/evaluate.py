@@ -19,8 +19,8 @@ from imbench.contract.protocol import caveats
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imbench.study.evaluation import Evaluation
-    from imbench.study.levels import Levels
+    from imbench.stats.evaluation import Evaluation
+    from imbench.stats.levels import Levels
 
 # Options that mean something for one kind of source only.
 _OF_CSV = {"higher": "--higher or --lower", "blocks": "--blocks", "labels": "--label"}
@@ -100,8 +100,8 @@ def _evaluate_file(
     blocks: str | None,
     labels: tuple[str, ...],
 ) -> None:
-    from imbench.study.evaluation import evaluate
-    from imbench.study.score_file import read_scores, refuse_repeated_rows
+    from imbench.stats.evaluation import evaluate
+    from imbench.store.score_file import read_scores, refuse_repeated_rows
 
     if not Path(path).exists():
         raise UsageError(f"no such file or store: {path}")
@@ -129,11 +129,11 @@ def _evaluate_store(
     rule: str,
     **chosen: tuple[str, ...],
 ) -> None:
-    from imbench.registry import Registry
-    from imbench.study.levels import evaluate_rows
-    from imbench.study.metrics import known_metrics
-    from imbench.study.rules import EACH, RULES
-    from imbench.study.scope import Scope
+    from imbench.run.registry import Registry
+    from imbench.scoring.metrics import known_metrics
+    from imbench.scoring.rules import EACH, RULES
+    from imbench.stats.levels import evaluate_rows
+    from imbench.stats.scope import Scope
 
     if metric is None:
         raise UsageError(f"name the metric to compare by, --metric NAME; there are {', '.join(known_metrics())}")
@@ -160,12 +160,12 @@ def _evaluate_store(
 
 def _rows_of(path: str, metric: str, within: bool, rule: str) -> pd.DataFrame:
     """The rows of a store, or of the Parquet file of a published page, as far as this metric needs them."""
-    from imbench.registry import Registry
-    from imbench.study.levels import level_columns
-    from imbench.study.metrics import METRICS
-    from imbench.study.results import load
-    from imbench.study.row_file import read_rows
-    from imbench.study.store import Store
+    from imbench.run.registry import Registry
+    from imbench.scoring.metrics import METRICS
+    from imbench.stats.levels import level_columns
+    from imbench.store.results import load
+    from imbench.store.row_file import read_rows
+    from imbench.store.store import Store
 
     if metric not in METRICS:  # a plugin's, computed from the predictions that only a store has
         Registry().metric(metric)
@@ -233,7 +233,7 @@ def _levels_json(levels: Levels, within: bool) -> dict[str, Any]:
 def _text(evaluation: Evaluation) -> str:
     from rich.text import Text
 
-    from imbench.study.evaluation_text import sections
+    from imbench.stats.evaluation_text import sections
 
     return "\n\n".join(
         "\n".join(

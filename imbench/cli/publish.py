@@ -15,7 +15,7 @@ from imbench.cli.sheets import samples_option, sheets
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imbench.study.report import Options
+    from imbench.report import Options
 
 
 @click.command(cls=Verb)
@@ -53,9 +53,9 @@ def publish(
     The folder can be served by any static host, or opened from disk. Publishing another store adds a page.
     """
     from imbench.cli.described import commands, modalities
-    from imbench.registry import Registry
-    from imbench.study.publish import publish as publish_store
-    from imbench.study.report import Options
+    from imbench.report import Options
+    from imbench.report.publish import publish as publish_store
+    from imbench.run.registry import Registry
 
     def describe(rows: pd.DataFrame) -> Options:
         kinds = modalities(rows)

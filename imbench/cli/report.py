@@ -58,10 +58,10 @@ def report(
 
     Nothing is opened; the paths written are printed, the page first.
     """
-    from imbench.bench import load
     from imbench.cli.described import commands, modalities
-    from imbench.registry import Registry
-    from imbench.study.report import Options, write_report
+    from imbench.report import Options, write_report
+    from imbench.run.bench import load
+    from imbench.run.registry import Registry
 
     registry, found = Registry(), load(store_of(context, folder, store))
     refuse_empty(str(found.store), found.rows)

@@ -62,13 +62,13 @@ def reproduce(
     imbench reproduce table2
     imbench reproduce all --protocol smoke
     """
-    from imbench import bench
     from imbench.cli.progress import reporter
     from imbench.cli.run import settings_of
-    from imbench.protocols import load_protocol
     from imbench.reproduce import catalogue
     from imbench.reproduce.folder import check_folder
     from imbench.reproduce.workshop import Workshop
+    from imbench.run import bench
+    from imbench.run.protocols import load_protocol
 
     chosen = catalogue.chosen(names)
     fields = settings_of(settings)

@@ -25,7 +25,7 @@ from imbench.cli.session import Session, Verb
 from imbench.contract.errors import UsageError
 
 if TYPE_CHECKING:
-    from imbench.bench import Plan
+    from imbench.run.bench import Plan
 
 _DEFAULT_SUITE = "tabular"
 
@@ -91,9 +91,9 @@ def run(
     imbench run --dataset segment:ir=0.05 --strategy remix:alpha=0.3 --protocol smoke
     imbench run --dataset my_table.csv:target=churn --set epochs=50
     """
-    from imbench import bench
-    from imbench.registry import Registry
-    from imbench.study.rules import EACH, RULES
+    from imbench.run import bench
+    from imbench.run.registry import Registry
+    from imbench.scoring.rules import EACH, RULES
 
     registry = Registry(request["plugins"])
     for name in metrics:  # one that does not exist is told before any work
@@ -129,9 +129,9 @@ def _execute(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    from imbench import bench
     from imbench.cli.boards import boards_json, boards_text
     from imbench.cli.progress import duration, reporter
+    from imbench.run import bench
 
     if not quiet:
         for note in (*plan.notes, outlook(plan)):

@@ -43,8 +43,8 @@ def samples(
     imbench samples --dataset cifar10:task=multiclass,ir=0.1 --to sheet.png
     imbench samples --dataset cifar10:ir=0.05 --strategy mixup --strategy augmented:inner=mixup --to sheet.svg
     """
-    from imbench.samples import take_samples
-    from imbench.study.report.figures.contact_sheet import FORMATS, draw
+    from imbench.report.figures.contact_sheet import FORMATS, draw
+    from imbench.run.samples import take_samples
 
     path = Path(to)
     kind = path.suffix[1:].lower()

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from imbench.registry import Registry
-    from imbench.study.report.figures.contact_sheet import Sheet
-    from imbench.study.report.images import Wanted
+    from imbench.report.figures.contact_sheet import Sheet
+    from imbench.report.images import Wanted
+    from imbench.run.registry import Registry
 
 samples_option = click.option(
     "--samples/--no-samples",
@@ -32,8 +32,8 @@ def sheets(rows: pd.DataFrame, modality: Mapping[str, str], mirror: str | None) 
     Raises `DataError` for a mirror that does not exist.
     """
     from imbench.data.sources.mirror import open_mirror
-    from imbench.registry import Registry
-    from imbench.study.report.images import MOST_SHEETS, TOO_MANY, wanted_samples
+    from imbench.report.images import MOST_SHEETS, TOO_MANY, wanted_samples
+    from imbench.run.registry import Registry
 
     wanted, found = wanted_samples(rows, modality), dict[str, "Sheet | str"]()
     if wanted:
@@ -45,11 +45,11 @@ def sheets(rows: pd.DataFrame, modality: Mapping[str, str], mirror: str | None) 
 
 
 def _sheet(wanted: Wanted, registry: Registry, mirror: str | None) -> Sheet | str:
-    from imbench.study.report.images import COLUMNS
+    from imbench.report.images import COLUMNS
 
     left_out: list[tuple[str, str]] = []
     try:
-        from imbench.samples import take_samples
+        from imbench.run.samples import take_samples
 
         chosen = [name for name in wanted.strategies if _serves(registry, name, left_out)]
         if not chosen:

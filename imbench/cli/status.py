@@ -13,8 +13,8 @@ from imbench.cli.selection import Choice, protocols_option, selection_options
 from imbench.cli.session import Verb
 
 if TYPE_CHECKING:
-    from imbench.study.results import Results
-    from imbench.study.store import Status
+    from imbench.store.results import Results
+    from imbench.store.store import Status
 
 
 @click.command(cls=Verb)
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 @click.pass_context
 def status(context: click.Context, /, folder: str | None, store: str, as_json: bool, **chosen: tuple[str, ...]) -> None:
     """Show how many jobs a store holds, what they cover, which failed and why."""
-    from imbench.registry import Registry
-    from imbench.study.report.completeness import completeness
-    from imbench.study.results import load
-    from imbench.study.store import Store
+    from imbench.report.completeness import completeness
+    from imbench.run.registry import Registry
+    from imbench.store.results import load
+    from imbench.store.store import Store
 
     path = store_of(context, folder, store)
     choice, whole, held = Choice(**chosen), load(path), Store.open(path).status()

@@ -17,7 +17,7 @@ from imbench.cli.session import Verb
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imbench.study.compare import Unpaired
+    from imbench.store.compare import Unpaired
 
 
 @click.command(cls=Verb)
@@ -33,7 +33,7 @@ def merge(stores: tuple[str, ...], into: str, prefer: tuple[str, ...], as_json: 
     Each job that any STORE holds is held once. Where two hold other numbers of one job, nothing is merged unless
     --prefer says which wins.
     """
-    from imbench.study.merge import merge as merge_stores
+    from imbench.store.merge import merge as merge_stores
 
     merged = merge_stores(stores, into, prefer)
     if as_json:
@@ -77,11 +77,11 @@ def compare(
     Jobs about the same data, variant and strategy are paired, and their folds of the same rows; the test is Nadeau and
     Bengio's corrected resampled t-test with Holm's correction.
     """
-    from imbench.registry import Registry
-    from imbench.study.compare import compare as compare_rows
-    from imbench.study.competitors import HEADLINE
-    from imbench.study.results import load
-    from imbench.study.rules import RULES
+    from imbench.run.registry import Registry
+    from imbench.scoring.rules import RULES
+    from imbench.stats.competitors import HEADLINE
+    from imbench.store.compare import compare as compare_rows
+    from imbench.store.results import load
 
     registry, names = Registry(), [name.rpartition("/")[2] for name in metrics] or HEADLINE
     one, other = _chosen(

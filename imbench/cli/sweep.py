@@ -28,8 +28,8 @@ from imbench.contract.errors import UsageError
 from imbench.contract.protocol import caveats
 
 if TYPE_CHECKING:
-    from imbench.bench import Plan
-    from imbench.study.sweep import Sweep
+    from imbench.run.bench import Plan
+    from imbench.stats.sweep import Sweep
 
 _METRICS = ("gmean", "bbs")
 
@@ -90,9 +90,9 @@ def sweep(
     imbench sweep --strategy remix --param alpha=0.05,0.1,0.3 --dataset segment:ir=0.05
     imbench sweep --strategy mixup --param alpha=0.1,0.2,0.4 --suite tabular --to sweep
     """
-    from imbench import bench
-    from imbench.registry import Registry
-    from imbench.sweeping import design
+    from imbench.run import bench
+    from imbench.run.registry import Registry
+    from imbench.run.sweeping import design
 
     strategy = _one("--strategy", strategies, "remix")
     parameter, values = _read(_one("--param", parameters, "alpha=0.05,0.1,0.3"))
@@ -120,8 +120,8 @@ def sweep(
 
 
 def _train(plan: Plan, jobs: int | None, device: str, checks: bool, quiet: bool) -> Any:
-    from imbench import bench
     from imbench.cli.progress import duration, reporter
+    from imbench.run import bench
 
     if not quiet:
         for note in (*plan.notes, outlook(plan)):
@@ -136,10 +136,10 @@ def _train(plan: Plan, jobs: int | None, device: str, checks: bool, quiet: bool)
 
 
 def _show(found: Sweep, metrics: Sequence[str], to: str | None, quiet: bool, as_json: bool) -> int:
-    from imbench.study.sweep_files import files, to_json
+    from imbench.report.sweep_files import files, to_json
 
     if to is not None:
-        from imbench.study.files import write_durably
+        from imbench.store.files import write_durably
 
         for name, content in files(found, metrics).items():
             write_durably(Path(to) / name, content)
@@ -157,8 +157,8 @@ def _show(found: Sweep, metrics: Sequence[str], to: str | None, quiet: bool, as_
 
 def _text(found: Sweep, metric: str) -> str:
     """A metric's table, values by configurations, and a sentence on each configuration."""
-    from imbench.study.metrics import known_metrics
-    from imbench.study.words import level
+    from imbench.scoring.metrics import known_metrics
+    from imbench.stats.words import level
 
     rule, scores = known_metrics()[metric], found.scores(metric)
     best = "higher" if rule.higher_is_better else "lower"
@@ -183,14 +183,14 @@ def _text(found: Sweep, metric: str) -> str:
 
 
 def _cell(row: dict[Any, Any]) -> str:
-    from imbench.study.words import span
+    from imbench.stats.words import span
 
     between = span(row["low"], row["high"], 4)
     return f"{row['mean']:.4f}{'*' if row['best'] else ''}{f' ({between})' if between else ''}"
 
 
 def _verdicts(found: Sweep, metric: str) -> Iterator[str]:
-    from imbench.study.words import number, p_said, span
+    from imbench.stats.words import number, p_said, span
 
     for row in found.verdicts(metric).to_dict("records"):
         where = _called(row["dataset"], row["variant"])
@@ -206,7 +206,7 @@ def _verdicts(found: Sweep, metric: str) -> Iterator[str]:
 
 
 def _called(dataset: str, variant: str) -> str:
-    from imbench.study.identity import file_name
+    from imbench.stats.identity import file_name
 
     return file_name(dataset) if variant == "natural" else f"{file_name(dataset)}:{variant}"
 

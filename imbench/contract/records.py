@@ -17,7 +17,7 @@ from imbench.contract.protocol import Protocol
 from imbench.contract.spec import FILE_SUFFIXES, format_spec
 
 # Raised whenever the same job would give other numbers for a reason that no other part of its identity shows. Which
-# columns its rows have is another matter (`imbench.study.parquet.ROWS_SCHEMA`), and decides no key.
+# columns its rows have is another matter (`imbench.store.parquet.ROWS_SCHEMA`), and decides no key.
 # 2: columns far from zero for their spread are centred in float64 before they become float32; before, times in seconds
 #    and the like lost most of their digits.
 NUMBERS_VERSION = 2

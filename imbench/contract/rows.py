@@ -1,7 +1,7 @@
 """Rows of a stack of batches on the move: mixed, scaled, drawn by class.
 
 Each function is a few operations of PyTorch, on any device and in any precision. In blocks for many nets on a CPU,
-where passes over memory cost more than arithmetic, compiled code takes their place (`imbench.contract.moves`): one
+where passes over memory cost more than arithmetic, compiled code takes their place (`imbench.kernels.row_kernels`): one
 pass, and the same bits.
 """
 
@@ -122,7 +122,7 @@ def _compiled_for(*values: Tensor) -> ModuleType | None:
 @functools.cache
 def _moves() -> ModuleType | None:
     try:
-        from imbench.contract import moves
+        from imbench.kernels import row_kernels as moves
     except ImportError:  # without Numba; the engine gives notice of what else that costs
         return None
     return moves

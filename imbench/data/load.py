@@ -14,9 +14,9 @@ from imbench.data import cache as store
 from imbench.data.canonical import Table
 from imbench.data.canonical import data_hash as hash_table
 from imbench.data.cards import load_card
-from imbench.data.own import describe_own, is_own, own_hash, read_own
 from imbench.data.sources.kinds import KINDS
 from imbench.data.sources.mirror import ENVIRONMENT, Mirror, open_mirror
+from imbench.data.user_data import describe_own, is_own, own_hash, read_own
 from imbench.data.variants import build
 from imbench.data.verify import verify
 
@@ -32,7 +32,7 @@ def card_of(spec: str) -> Card:
 def load(
     card: Card, variant: Variant, *, mirror: str | None = None, cache: Path | None = None, download: bool = True
 ) -> Dataset:
-    """The arrays of one variant of this card's dataset, fetched if need be; see `imbench.registry.dataset`.
+    """The arrays of one variant of this card's dataset, fetched if need be; see `imbench.run.registry.dataset`.
 
     ``download``: whether the card's own sources may be asked where neither the mirror nor the cache has the dataset.
 

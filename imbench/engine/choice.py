@@ -14,7 +14,7 @@ import torch
 
 from imbench.contract.hidden import HiddenMixStrategy
 from imbench.contract.strategy import BatchStrategy
-from imbench.engine.forms import pooled
+from imbench.engine.backprop import pooled
 from imbench.engine.stacked import StackedNets
 
 if TYPE_CHECKING:
@@ -71,20 +71,20 @@ def compile_once(device: torch.device | str = "cpu", modalities: Collection[str]
 
 def _compile_for_tables() -> bool:
     """Whether anything was compiled."""
-    if "imbench.engine.kernel" in sys.modules or _fused() is None:
+    if "imbench.kernels.dense" in sys.modules or _fused() is None:
         return False
-    from imbench.contract.moves import between
-    from imbench.engine.kernel import train_steps
+    from imbench.kernels.dense import train_steps
+    from imbench.kernels.row_kernels import between
 
     return bool(train_steps.stats.cache_misses or between.stats.cache_misses)
 
 
 def _compile_for_images() -> bool:
     """Whether anything was compiled."""
-    if "imbench.engine.image_kernel" in sys.modules or pooled() is None:
+    if "imbench.kernels.convolutional" in sys.modules or pooled() is None:
         return False
-    from imbench.contract.moves import between
-    from imbench.engine.image_kernel import forward
+    from imbench.kernels.convolutional import forward
+    from imbench.kernels.row_kernels import between
 
     return bool(forward.stats.cache_misses or between.stats.cache_misses)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from imbench.engine.kernel import DELTA, INPUT, MASK, MIXED, PADDED, PANEL, WEIGHTS, WIDTH
+from imbench.kernels.dense import DELTA, INPUT, MASK, MIXED, PADDED, PANEL, WEIGHTS, WIDTH
 
 
 def plan_net(widths: tuple[int, ...], batch: int) -> tuple[np.ndarray, int, int]:

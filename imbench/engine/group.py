@@ -17,7 +17,7 @@ from imbench.engine.architecture import Architecture
 from imbench.engine.architectures import architecture_of
 from imbench.engine.batches import BLOCK_STEPS, Table, batching
 from imbench.engine.choice import Engine, engine_for, stands_alone
-from imbench.engine.cohort import Cohort, Request
+from imbench.engine.net_group import Cohort, Request
 from imbench.engine.runner import Runner
 from imbench.engine.stacked import StackedNets
 from imbench.engine.together import Alone, Together, Trainer

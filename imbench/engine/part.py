@@ -12,7 +12,7 @@ from torch import Tensor
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise, on_device
 from imbench.contract.strategy import TrainingInfo
-from imbench.engine.loss import mean_loss
+from imbench.engine.losses.base import mean_loss
 
 if TYPE_CHECKING:
     from imbench.engine.stacked import StackedNets

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imbench.engine import image_kernel as kernel
+from imbench.engine.backprop import Closed, Kept
 from imbench.engine.cnn import POOL, WINDOW, Cnn
-from imbench.engine.forms import Closed, Kept
 from imbench.engine.mlp import Mlp
+from imbench.kernels import convolutional as kernel
 
 
 class Pooled:
-    """A `imbench.engine.forms.Form` of `Cnn`: its convolutions by `image_kernel`, its dense layers by `Closed`.
+    """A `imbench.engine.backprop.Form` of `Cnn`: its convolutions by `image_kernel`, its dense layers by `Closed`.
 
     Equals what autograd makes of `Cnn.stages`, to rounding. Each net's numbers are computed on one thread and by
     themselves, whatever stands beside it.

@@ -14,10 +14,10 @@ from imbench.contract.protocol import Protocol
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.engine.adam import StackedAdam
 from imbench.engine.architecture import Architecture
+from imbench.engine.backprop import form_of, leaves_of, write_gradients
 from imbench.engine.dropout import block_keys
-from imbench.engine.forms import form_of, leaves_of, write_gradients
 from imbench.engine.inputs import Inputs
-from imbench.engine.loss import mean_loss
+from imbench.engine.losses.base import mean_loss
 from imbench.engine.part import Part
 from imbench.engine.runner import Runner, runner_for
 from imbench.engine.staged import StagedNet

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
-from imbench.engine.cohort import Cohort
 from imbench.engine.mlp import Mlp
+from imbench.engine.net_group import Cohort
 from imbench.engine.part import Part
 from imbench.engine.runner import Runner
 from imbench.engine.stacked import StackedNets

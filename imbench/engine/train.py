@@ -11,8 +11,8 @@ from imbench.contract.records import Dataset, Fold, Predictions, Preprocessing
 from imbench.contract.strategy import BatchStrategy
 from imbench.engine.batches import steps_per_epoch
 from imbench.engine.choice import compile_once
-from imbench.engine.cohort import Request, TrainingError
 from imbench.engine.group import train_group
+from imbench.engine.net_group import Request, TrainingError
 
 __all__ = ["TrainingError", "compile_once", "steps_per_epoch", "train"]
 

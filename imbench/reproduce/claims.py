@@ -14,12 +14,12 @@ from imbench.reproduce.judged import HOLDS, UNDECIDED, leads
 from imbench.reproduce.printed import TABLE2
 from imbench.reproduce.table2 import REMIX, evaluated
 from imbench.reproduce.workshop import IMAGE, TABULAR, basis_of
-from imbench.study.words import number
+from imbench.stats.words import number
 
 if TYPE_CHECKING:
     from imbench.reproduce.workshop import Workshop
-    from imbench.study.levels import Levels
-    from imbench.study.results import Results
+    from imbench.stats.levels import Levels
+    from imbench.store.results import Results
 
 _SAID = {
     "gmean": "generally outperforms the alternatives by g-mean",

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imbench.contract.errors import DataError
-from imbench.registry import Registry
 from imbench.reproduce import imputation, variants
 from imbench.reproduce.differences import Pairing, differences, floors, summary, told
 from imbench.reproduce.exhibit import Exhibit, Numbers
-from imbench.study.words import listed, number
+from imbench.run.registry import Registry
+from imbench.stats.words import listed, number
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imbench.contract.streams import stream
-from imbench.registry import strategy
+from imbench.report.figures.scene import COLOURS
 from imbench.reproduce.drawing import blank, saved
 from imbench.reproduce.exhibit import Exhibit, Numbers, Plate
 from imbench.reproduce.mini_batches import draw, feed
 from imbench.reproduce.spread import Spread, percent
-from imbench.study.report.figures.scene import COLOURS
-from imbench.study.words import number
+from imbench.run.registry import strategy
+from imbench.stats.words import number
 
 if TYPE_CHECKING:
     import pandas as pd

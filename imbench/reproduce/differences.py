@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from imbench.study.board import merit
-from imbench.study.equivalence import corrected_t
-from imbench.study.metrics import METRICS
-from imbench.study.pairwise import holm
-from imbench.study.ranks import TRAINED
-from imbench.study.sweep import tested_share
-from imbench.study.words import counted, number, span
+from imbench.scoring.metrics import METRICS
+from imbench.stats.board import merit
+from imbench.stats.equivalence import corrected_t
+from imbench.stats.pairwise import holm
+from imbench.stats.ranks import TRAINED
+from imbench.stats.sweep import tested_share
+from imbench.stats.words import counted, number, span
 
 if TYPE_CHECKING:
     from imbench.reproduce.decisions import Decision

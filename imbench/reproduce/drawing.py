@@ -6,15 +6,15 @@ import io
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from imbench.report.figures import plates
 from imbench.reproduce.exhibit import Plate
-from imbench.study.report.figures import plates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from matplotlib.figure import Figure
 
-    from imbench.study.report.figures.scene import Scene
+    from imbench.report.figures.scene import Scene
 
 
 def of_scene(scene: Scene) -> Plate:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imbench.report.tables import csv
 from imbench.reproduce.catalogue import EXHIBITS
 from imbench.reproduce.page import exhibit_page, index_page
-from imbench.study.folder import check_own, renew
-from imbench.study.report.tables import csv
+from imbench.store.folder import check_own, renew
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,22 +10,22 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.records import TASKS
+from imbench.report.figures.gain_by_ratio import gain_by_ratio
+from imbench.report.gains import ALL, Gain, gain_overall, gains_by_ir
 from imbench.reproduce.drawing import of_scene
 from imbench.reproduce.exhibit import Exhibit, Numbers, Plate
 from imbench.reproduce.workshop import IMAGE, TABULAR, basis_of
-from imbench.study.board import Board, make_board
-from imbench.study.cells import all_cells
-from imbench.study.competitors import HEADLINE
-from imbench.study.labelled import labelled
-from imbench.study.metrics import known_metrics
-from imbench.study.report.figures.gain_by_ratio import gain_by_ratio
-from imbench.study.report.gains import ALL, Gain, gain_overall, gains_by_ir
-from imbench.study.rules import ARGMAX
-from imbench.study.words import listed, number, span
+from imbench.scoring.metrics import known_metrics
+from imbench.scoring.rules import ARGMAX
+from imbench.stats.board import Board, make_board
+from imbench.stats.cells import all_cells
+from imbench.stats.competitors import HEADLINE
+from imbench.stats.labelled import labelled
+from imbench.stats.words import listed, number, span
 
 if TYPE_CHECKING:
     from imbench.reproduce.workshop import Workshop
-    from imbench.study.results import Results
+    from imbench.store.results import Results
 
 _TITLES = {"gmean": "g-mean gain", "bbs": "BBS gain"}
 

@@ -13,13 +13,13 @@ from imbench.contract.errors import DataError, UsageError
 from imbench.contract.streams import stream
 from imbench.data.folds import make_folds
 from imbench.data.preprocess import apply, fit
-from imbench.protocols import load_protocol
-from imbench.registry import dataset as load_dataset
-from imbench.registry import strategy
 from imbench.reproduce.exhibit import Exhibit, Numbers
 from imbench.reproduce.mini_batches import draw, feed
 from imbench.reproduce.spread import HALF, Spread, percent, spreads
-from imbench.study.words import counted, listed
+from imbench.run.protocols import load_protocol
+from imbench.run.registry import dataset as load_dataset
+from imbench.run.registry import strategy
+from imbench.stats.words import counted, listed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imbench.contract.streams import stream
-from imbench.registry import strategy
+from imbench.report.figures.scene import COLOURS
 from imbench.reproduce.drawing import blank, saved
 from imbench.reproduce.harm import ALPHAS, harmful, mixtures
 from imbench.reproduce.mini_batches import draw, feed
 from imbench.reproduce.planes import bare, limits_of
 from imbench.reproduce.spread import percent
-from imbench.study.report.figures.scene import COLOURS
+from imbench.run.registry import strategy
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,10 +15,10 @@ from imbench.data.folds import make_folds
 from imbench.data.preprocess import fit
 from imbench.engine.choice import one_thread
 from imbench.engine.train import train
-from imbench.jobs import facts_of
-from imbench.protocols import load_protocol
-from imbench.registry import Registry
-from imbench.study.store import Store
+from imbench.run.jobs import facts_of
+from imbench.run.protocols import load_protocol
+from imbench.run.registry import Registry
+from imbench.store.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd

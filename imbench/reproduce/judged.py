@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imbench.study.words import listed, number, p_said
+from imbench.stats.words import listed, number, p_said
 
 if TYPE_CHECKING:
-    from imbench.study.evaluation import Evaluation
+    from imbench.stats.evaluation import Evaluation
 
 HOLDS, PARTLY, FAILS, UNDECIDED = "holds", "holds in rank only", "does not hold", "cannot be said"
 

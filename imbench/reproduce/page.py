@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from imbench.study.words import p_value
+from imbench.stats.words import p_value
 
 if TYPE_CHECKING:
     from imbench.reproduce.exhibit import Exhibit, Plate
@@ -80,7 +80,7 @@ def _render(template: str, **values: Any) -> str:
     )
     from markupsafe import Markup
 
-    style = resources.files("imbench.study.report").joinpath("templates", "report.css").read_text("utf-8")
+    style = resources.files("imbench.report").joinpath("templates", "report.css").read_text("utf-8")
     text = environment.get_template(template).render(
         css=Markup(style + _OWN_STYLE), version=version("imbench"), **values
     )

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from imbench.contract.errors import DataError
+from imbench.report.sweep_files import figure, tables
 from imbench.reproduce.drawing import of_scene
 from imbench.reproduce.exhibit import Exhibit, Numbers
 from imbench.reproduce.sentences import Claim, Evidence, judged_sentences
-from imbench.study.equivalence import Equivalence, corrected_t, equivalence
-from imbench.study.results import Results
-from imbench.study.sweep import Sweep, tested_share
-from imbench.study.sweep_files import figure, tables
-from imbench.study.words import number, p_said, span
-from imbench.sweeping import design
+from imbench.run.sweeping import design
+from imbench.stats.equivalence import Equivalence, corrected_t, equivalence
+from imbench.stats.sweep import Sweep, tested_share
+from imbench.stats.words import number, p_said, span
+from imbench.store.results import Results
 
 if TYPE_CHECKING:
     from imbench.reproduce.workshop import Workshop

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imbench.study.pairwise import holm
-from imbench.study.words import number, p_said, span
+from imbench.stats.pairwise import holm
+from imbench.stats.words import number, p_said, span
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 ALPHA = 0.05

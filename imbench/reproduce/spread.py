@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from imbench.study.words import number
+from imbench.stats.words import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

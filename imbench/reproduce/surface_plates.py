@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imbench.report.figures.scene import COLOURS
 from imbench.reproduce.drawing import blank, saved
 from imbench.reproduce.planes import MINORITY_INK, bare
 from imbench.reproduce.surfaces import BASELINE, BEFORE, EXACT, REACH, REMIX, SMOOTH, SMOTE, STEPS, Surface, cell
-from imbench.study.report.figures.scene import COLOURS
-from imbench.study.words import number
+from imbench.stats.words import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,13 +10,13 @@ import numpy as np
 from imbench.contract.streams import stream
 from imbench.data.preprocess import fit
 from imbench.engine.train import train
-from imbench.protocols import load_protocol
-from imbench.registry import strategy
 from imbench.reproduce.exhibit import Exhibit, Numbers
 from imbench.reproduce.ring import MAJORITY, MINORITY, TESTED, Rings, points, posterior, rings
 from imbench.reproduce.spread import Spread, percent, readable, spreads
-from imbench.study.metrics import METRICS
-from imbench.study.words import counted, number
+from imbench.run.protocols import load_protocol
+from imbench.run.registry import strategy
+from imbench.scoring.metrics import METRICS
+from imbench.stats.words import counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

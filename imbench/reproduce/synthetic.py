@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imbench.contract.streams import stream
-from imbench.registry import strategy
 from imbench.reproduce.drawing import blank, saved
 from imbench.reproduce.exhibit import Exhibit, Numbers, Plate
 from imbench.reproduce.mini_batches import Fed, draw, feed
 from imbench.reproduce.planes import Hull, Points, bare, limits_of, points, soft_colours
 from imbench.reproduce.spread import HALF, Spread, percent, readable, spreads
+from imbench.run.registry import strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

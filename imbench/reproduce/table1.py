@@ -10,9 +10,9 @@ import pandas as pd
 from imbench.contract.errors import DataError
 from imbench.contract.records import Variant
 from imbench.data.variants import expected_counts
-from imbench.registry import Registry
 from imbench.reproduce.exhibit import Exhibit, Numbers
 from imbench.reproduce.printed import TABLE1, Listed
+from imbench.run.registry import Registry
 
 if TYPE_CHECKING:
     from imbench.contract.records import Card

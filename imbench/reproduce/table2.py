@@ -14,21 +14,21 @@ from imbench.reproduce.exhibit import Exhibit, Numbers
 from imbench.reproduce.judged import leads
 from imbench.reproduce.printed import CONFIGURATIONS, TABLE2
 from imbench.reproduce.workshop import TABULAR, basis_of
-from imbench.study.added import with_metrics
-from imbench.study.cells import all_cells
-from imbench.study.friedman import iman_davenport
-from imbench.study.labelled import labelled
-from imbench.study.levels import Levels, evaluate_rows
-from imbench.study.metrics import METRICS, Metric
-from imbench.study.nemenyi import critical_difference, nemenyi
-from imbench.study.outcome import Outcome
-from imbench.study.ranks import friedman_from_sums
-from imbench.study.words import listed, number, p_said
+from imbench.scoring.metrics import METRICS, Metric
+from imbench.scoring.outcome import Outcome
+from imbench.stats.cells import all_cells
+from imbench.stats.friedman import iman_davenport
+from imbench.stats.labelled import labelled
+from imbench.stats.levels import Levels, evaluate_rows
+from imbench.stats.nemenyi import critical_difference, nemenyi
+from imbench.stats.ranks import friedman_from_sums
+from imbench.stats.words import listed, number, p_said
+from imbench.store.added import with_metrics
 
 if TYPE_CHECKING:
     from imbench.reproduce.workshop import Workshop
-    from imbench.study.evaluation import Evaluation
-    from imbench.study.results import Results
+    from imbench.stats.evaluation import Evaluation
+    from imbench.store.results import Results
 
 REMIX = "remix"
 Columns = Mapping[tuple[str, str], Levels]

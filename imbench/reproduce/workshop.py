@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imbench import bench
 from imbench.contract.protocol import caveat, caveats
+from imbench.run import bench
 
 if TYPE_CHECKING:
-    from imbench.study.results import Results
+    from imbench.store.results import Results
 
 # The strategies of the paper's Table 2, in its order, and those it adds for images in Figure 6.
 TABULAR = ("baseline", "cost-adjusted", "batch-smote", "mixup", "remix")

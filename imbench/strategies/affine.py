@@ -1,7 +1,7 @@
 """Images turned about their middle and shifted: one transform a row, bilinear, the border filled from the image.
 
 A few operations of PyTorch, on any device and in any precision. In float32 on a CPU, where their many passes over
-memory cost nine times the arithmetic, compiled code takes their place (`imbench.strategies.affine_compiled`): one pass,
+memory cost nine times the arithmetic, compiled code takes their place (`imbench.kernels.affine`): one pass,
 and the same bits. PyTorch's `grid_sample` takes as long as that, but rounds through coordinates from -1 to 1, so that
 an image neither turned nor shifted does not come back as it was.
 """
@@ -101,7 +101,7 @@ def _compiled_for(images: Tensor, moves: Tensor) -> ModuleType | None:
 @functools.cache
 def _compiled() -> ModuleType | None:
     try:
-        from imbench.strategies import affine_compiled
+        from imbench.kernels import affine as affine_compiled
     except ImportError:  # without Numba
         return None
     return affine_compiled

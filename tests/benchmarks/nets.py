@@ -19,13 +19,13 @@ from imbench.contract.protocol import Protocol
 from imbench.contract.records import Card, Dataset, Fold, Preprocessing, Task, Variant
 from imbench.contract.strategy import TrainingInfo
 from imbench.engine.batches import Table, batching
-from imbench.engine.cohort import Cohort, Request
 from imbench.engine.fused import FusedNets
 from imbench.engine.group import CACHE_BYTES, _training
 from imbench.engine.mlp import mlp_widths
-from imbench.registry import strategy
+from imbench.engine.net_group import Cohort, Request
+from imbench.run.registry import strategy
+from imbench.run.worker import MEMORY_VARIABLES
 from imbench.strategies.remix import ReMix
-from imbench.worker import MEMORY_VARIABLES
 
 # name: features, batch size, training rows; the times (us) that the fused kernel itself must keep to on one core of a
 # 2.45 GHz EPYC, and how many plain loops one core must replace, the whole path counted (twice that on two cores).

@@ -5,9 +5,9 @@ import time
 import pandas as pd
 import pytest
 
-from imbench import bench
 from imbench.engine.train import compile_once
-from imbench.execution import available_cores
+from imbench.run import bench
+from imbench.run.execution import available_cores
 from tests.benchmarks.nets import (
     SHAPES,
     in_processes,

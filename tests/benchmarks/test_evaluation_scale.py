@@ -15,9 +15,9 @@ STRATEGIES, CONFIGURATIONS, FOLDS = 1000, 1000, 20
 SCRIPT = """
 import json, resource, sys, time
 import numpy as np, pandas as pd
-from imbench.study.board import make_board
-from imbench.study.cells import all_cells
-from imbench.study.metrics import METRICS
+from imbench.stats.board import make_board
+from imbench.stats.cells import all_cells
+from imbench.scoring.metrics import METRICS
 
 strategies, configurations, folds = map(int, sys.argv[1:4])
 kind = sys.argv[4]

@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pandas as pd
 
-from imbench.study.report.figures.chosen import Figures
-from imbench.study.report.model import Options, gather
-from imbench.study.report.page import page
-from imbench.study.results import Results
+from imbench.report.figures.chosen import Figures
+from imbench.report.model import Options, gather
+from imbench.report.page import page
+from imbench.store.results import Results
 
 STRATEGIES, CONFIGURATIONS, FOLDS = 200, 500, 20
 RATIOS = np.array([0.01, 0.025, 0.05, 0.1, 0.25])

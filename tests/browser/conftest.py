@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from imbench.study.report import Options, write_report
-from imbench.study.store import Store
-from tests.study.report_made import MODALITY, filled, sheet_of
+from imbench.report import Options, write_report
+from imbench.store.store import Store
+from tests.report.made import MODALITY, filled, sheet_of
 
 FLAGS = [
     "--headless=new",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.study.report_made import plain_means, plain_ranks
+from tests.report.made import plain_means, plain_ranks
 
 BOARD = "article.board[data-task=binary][data-metric={metric}][data-rule='{rule}']"
 

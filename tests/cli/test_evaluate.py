@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from imbench.study.evaluation import evaluate
-from imbench.study.store import Store
-from tests.study.made import fill
+from imbench.stats.evaluation import evaluate
+from imbench.store.store import Store
+from tests.made_results import fill
 
 SCORES = pd.DataFrame(
     {

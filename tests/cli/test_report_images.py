@@ -11,8 +11,8 @@ from PIL import Image
 
 from imbench.contract.protocol import Protocol
 from imbench.data.sources import kinds
-from imbench.study.store import Store
-from tests.study.made import fill
+from imbench.store.store import Store
+from tests.made_results import fill
 
 REAL_MIRROR = os.environ.get("IMBENCH_DATA_MIRROR")
 OWN, STRATEGIES = "birds/", ["baseline", "remix", "gone-since"]

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from imbench.contract.protocol import CAVEATS, Protocol
-from imbench.study.store import Store
-from tests.study.made import fill
+from imbench.store.store import Store
+from tests.made_results import fill
 
 SMOKE = CAVEATS["smoke"]
 

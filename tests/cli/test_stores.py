@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 import imbench as library
-from imbench.study.archive import to_table
-from imbench.study.parquet import identity_of, to_parquet
-from imbench.study.store import Store
+from imbench.store.archive import to_table
+from imbench.store.parquet import identity_of, to_parquet
+from imbench.store.store import Store
 
 
 @pytest.fixture

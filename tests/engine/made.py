@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imbench.contract.records import Card, Dataset, Fold, Preprocessing, Task, Variant
-from imbench.engine.cohort import Cohort
+from imbench.engine.net_group import Cohort
 
 # Where a gradient is next to nothing, Adam makes a step of its rounding, or of the one row in which rounding decided
 # which of two all but equal values a pool chose; with an epsilon this large it does not.

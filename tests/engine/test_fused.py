@@ -17,13 +17,14 @@ from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.protocol import Protocol
 from imbench.contract.strategy import TrainingInfo
-from imbench.engine import choice, kernel
+from imbench.engine import choice
 from imbench.engine import train as training
 from imbench.engine.dropout import block_keys, kept_units
 from imbench.engine.fused import FusedNets
 from imbench.engine.group import _training
 from imbench.engine.mlp import Mlp, glorot_uniform
 from imbench.engine.stacked import StackedNets
+from imbench.kernels import dense as kernel
 from tests.engine.made import SMOOTH, fit, make_dataset, make_folds, watched_ends
 from tests.engine.plain import plain_loop, tolerance
 from tests.engine.test_train import ByStages, Focal, Plain, SoftAndWeighted

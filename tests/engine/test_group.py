@@ -14,9 +14,9 @@ from imbench.contract.protocol import Protocol
 from imbench.contract.records import Variant
 from imbench.engine import group, together
 from imbench.engine.batches import Table, batching
-from imbench.engine.cohort import Cohort, Request, TrainingError
 from imbench.engine.fused import FusedNets
 from imbench.engine.group import train_group
+from imbench.engine.net_group import Cohort, Request, TrainingError
 from imbench.engine.stacked import StackedNets
 from imbench.strategies.batch_smote import BatchSMOTE
 from imbench.strategies.cost_adjusted import CostAdjusted

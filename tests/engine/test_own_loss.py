@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from imbench.contract.protocol import Protocol
 from imbench.contract.strategy import TrainingInfo
-from imbench.engine import loss_code
-from imbench.engine.loss_code import compile_loss
-from imbench.engine.loss_program import UntraceableError
-from imbench.engine.loss_trace import trace
-from imbench.engine.own_loss import CompiledLoss, OwnLoss
+from imbench.engine.losses import code as loss_code
+from imbench.engine.losses.code import compile_loss
+from imbench.engine.losses.custom import CompiledLoss, OwnLoss
+from imbench.engine.losses.program import UntraceableError
+from imbench.engine.losses.trace import trace
 from tests.engine.test_fused import advance, blocks, both_engines
 from tests.engine.test_train import Focal, Plain
 

@@ -17,12 +17,13 @@ from imbench.contract import rows
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import TrainingInfo
-from imbench.engine import forms, image_kernel
+from imbench.engine import backprop as forms
+from imbench.engine.backprop import Differentiated, form_of
 from imbench.engine.cnn import Cnn
-from imbench.engine.forms import Differentiated, form_of
 from imbench.engine.pooled import Pooled
 from imbench.engine.stacked import StackedNets
 from imbench.engine.train import train
+from imbench.kernels import convolutional as image_kernel
 from tests.engine.made import make_folds
 from tests.engine.test_images import PIXELS, PROTOCOL, make_images
 from tests.engine.test_train import Plain

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from imbench.cli import main
-from imbench.study.metrics import METRICS
-from imbench.study.rules import EACH, RULES
+from imbench.scoring.metrics import METRICS
+from imbench.scoring.rules import EACH, RULES
 
 DOCS = Path(__file__).parents[2] / "docs"
 NAME = re.compile(r"--(metric|rule) ([a-z_0-9-]+)")

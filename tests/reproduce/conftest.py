@@ -5,9 +5,9 @@ import os
 import pytest
 
 from imbench.reproduce.workshop import IMAGE, TABULAR
-from imbench.study.results import load
-from imbench.study.store import Store
-from tests.study.made import FACTS, job, predictions
+from imbench.store.results import load
+from imbench.store.store import Store
+from tests.made_results import FACTS, job, predictions
 
 # Taken before a fixture hides it.
 REAL_MIRROR = os.environ.get("IMBENCH_DATA_MIRROR")

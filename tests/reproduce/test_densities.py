@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.stats import gaussian_kde
 
-from imbench.registry import strategy
 from imbench.reproduce.densities import (
     BATCH,
     both_present,
@@ -19,6 +18,7 @@ from imbench.reproduce.densities import (
 )
 from imbench.reproduce.mini_batches import draw, feed
 from imbench.reproduce.workshop import Workshop
+from imbench.run.registry import strategy
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from imbench.reproduce.judged import FAILS, HOLDS, PARTLY, UNDECIDED, leads
-from imbench.study.evaluation import evaluate
+from imbench.stats.evaluation import evaluate
 
 
 def judged(**scores):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbench.registry import strategy
 from imbench.reproduce.mini_batches import draw, feed
+from imbench.run.registry import strategy
 
 
 @given(rows=st.integers(1, 200), size=st.integers(1, 70), batches=st.integers(1, 12), seed=st.integers(0, 99))

@@ -10,8 +10,8 @@ from imbench.contract.errors import DataError
 from imbench.reproduce.sensitivity import ALPHAS, FEW_ALPHAS, PRINTED, figure7, judged
 from imbench.reproduce.sentences import FAILS, HOLDS, UNDECIDED
 from imbench.reproduce.workshop import Images, Workshop
-from imbench.study.results import Results
-from imbench.sweeping import design
+from imbench.run.sweeping import design
+from imbench.store.results import Results
 
 IMAGES = "cifar10_10k"
 FOLDS = 20

@@ -7,7 +7,6 @@ import pytest
 from scipy import stats
 from scipy.spatial import Delaunay
 
-from imbench.protocols import load_protocol
 from imbench.reproduce.ring import CENTRE_NOISE, MAJORITY, MINORITY, RADIUS, RING_NOISE, TESTED, posterior, rings
 from imbench.reproduce.surface_plates import profiles_plate, surfaces_plate
 from imbench.reproduce.surfaces import (
@@ -27,6 +26,7 @@ from imbench.reproduce.surfaces import (
     trained,
 )
 from imbench.reproduce.workshop import Workshop
+from imbench.run.protocols import load_protocol
 
 PROTOCOL = load_protocol("paper", {"epochs": "3", "width_divisor": "0.5"}).for_dataset("ring", "binary")
 

@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from imbench.registry import Registry
 from imbench.reproduce.printed import TABLE1
 from imbench.reproduce.table1 import table1
 from imbench.reproduce.workshop import Workshop
+from imbench.run.registry import Registry
 
 
 def test_without_any_data_the_cards_tell_and_every_absence_is_said(tmp_path, monkeypatch):

@@ -12,10 +12,10 @@ from imbench.contract.batch import Batch
 from imbench.contract.errors import UsageError
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import TrainingInfo
-from imbench.registry import Registry
 from imbench.reproduce import variants
 from imbench.reproduce.decisions import PLUGIN
 from imbench.reproduce.variants import KerasLoss, TwoStepReMix
+from imbench.run.registry import Registry
 from imbench.strategies.baseline import Baseline
 from imbench.strategies.remix import ReMix
 

@@ -10,7 +10,7 @@ import imbench
 import imbench_longtail as lt
 from imbench.engine.choice import engine_for
 from imbench.engine.fused import FusedNets
-from imbench.engine.own_loss import OwnLoss
+from imbench.engine.losses.custom import OwnLoss
 
 NAMES = sorted({s.name for s in TABULAR})
 

@@ -1,0 +1,151 @@
+"""What code a strategy is: a hash of its source, and why a worker process cannot import it."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import hashlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from imbench.contract.strategy import BatchStrategy
+
+UNKNOWN = "unknown"
+
+# Modules of a package that count as a strategy's own, where not all do. imbench itself is more than its strategies:
+# a change in the command line or the engine is told by its version, and changes no strategy's hash.
+_OWN_MODULES = {
+    "imbench": (
+        "imbench.strategies",
+        "imbench.kernels.compiled",
+        "imbench.kernels.row_kernels",
+        "imbench.kernels.affine",
+        "imbench.contract.rows",
+    )
+}
+
+
+def source_hash(strategy: BatchStrategy) -> str:
+    """SHA-256 of the source that makes a strategy's batches, 64 hexadecimal digits.
+
+    That is the module of its class and the modules of the same top-level package which it imports, directly or not;
+    also those of its base classes and of strategies inside it. Of a single file it is the hash of the file, as
+    ``sha256sum`` prints it (with line ends as on Linux). Of a class defined in a notebook or a script it is that of
+    the class's own text. ``unknown (reason)`` where there is no source to be read.
+    """
+    parts: dict[str, str] = {}
+    try:
+        for cls in classes_of(strategy):
+            parts |= _parts(cls)
+    except (OSError, TypeError, SyntaxError) as error:
+        return f"{UNKNOWN} (no source of {type(strategy).__name__}: {error})"
+    if len(parts) == 1:
+        return next(iter(parts.values()))
+    return hashlib.sha256("\n".join(f"{name} {digest}" for name, digest in sorted(parts.items())).encode()).hexdigest()
+
+
+def is_known(digest: str) -> bool:
+    """Whether this says which source it was."""
+    return not digest.startswith(UNKNOWN)
+
+
+def classes_of(strategy: BatchStrategy) -> list[type[BatchStrategy]]:
+    """The class of a strategy, its bases outside imbench's contract, and the same of strategies inside it."""
+    own = [c for c in type(strategy).__mro__ if issubclass(c, BatchStrategy) and not _of_contract(c)]
+    inner = [c for one in inside(strategy) for c in classes_of(one)]
+    return list(dict.fromkeys([*own, *inner]))
+
+
+def inside(strategy: BatchStrategy) -> list[BatchStrategy]:
+    """The strategies that are parameters of this one."""
+    values = (getattr(strategy, field.name) for field in dataclasses.fields(strategy))  # type: ignore[arg-type]
+    return [value for value in values if isinstance(value, BatchStrategy)]
+
+
+def bound_to_process(cls: type) -> str:
+    """Why a worker process cannot import this class; "" where it can."""
+    if cls.__module__ == "__main__":
+        return f"{cls.__qualname__} is defined in a notebook or script, which worker processes cannot import"
+    if "<locals>" in cls.__qualname__:
+        return f"{cls.__qualname__} is defined inside a function, which worker processes cannot import"
+    try:
+        found = importlib.util.find_spec(cls.__module__)
+    except (ImportError, ValueError):
+        found = None
+    return "" if found else f"{cls.__qualname__} is of module {cls.__module__}, which worker processes cannot import"
+
+
+def _of_contract(cls: type) -> bool:
+    return cls.__module__.startswith("imbench.contract.")
+
+
+def _parts(cls: type) -> dict[str, str]:
+    """The hash of each module that makes this class, by its name."""
+    module = sys.modules.get(cls.__module__)
+    path = getattr(module, "__file__", None)
+    if module is None or path is None or cls.__module__ == "__main__":
+        return {cls.__qualname__: _hash(inspect.getsource(cls).encode())}
+    if "." not in module.__name__ and not hasattr(module, "__path__"):
+        return {Path(path).name: _hash(Path(path).read_bytes())}
+    return _closure(module)
+
+
+def _closure(module: ModuleType) -> dict[str, str]:
+    top = module.__name__.partition(".")[0]
+    folder = Path(next(iter(sys.modules[top].__path__)))
+    found: dict[str, str] = {}
+    waiting = [module.__name__]
+    while waiting:
+        name = waiting.pop()
+        file = _file(folder, name)
+        if name in found or file is None or not (name == module.__name__ or _is_own(name, top)):
+            continue
+        content = file.read_bytes()
+        found[name] = _hash(content)
+        waiting += _imported(content, name, file.name == "__init__.py", folder)
+    if not found:
+        raise OSError(f"module {module.__name__} has no .py file")
+    return found
+
+
+def _is_own(name: str, top: str) -> bool:
+    return any(f"{name}.".startswith(f"{own}.") for own in _OWN_MODULES.get(top, (top,)))
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    """The file of a module of the package in this folder."""
+    _, *inner = name.split(".")
+    place = folder.joinpath(*inner)
+    candidates = (place / "__init__.py", place.parent / f"{place.name}.py")
+    return next((file for file in candidates if file.is_file()), None)
+
+
+def _imported(content: bytes, name: str, is_package: bool, folder: Path) -> Iterator[str]:
+    """Modules of the same package that this source imports."""
+    top = name.partition(".")[0]
+    for node in ast.walk(ast.parse(content)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == top)
+        elif isinstance(node, ast.ImportFrom):
+            base = _base(node, name, is_package)
+            if base.partition(".")[0] != top:
+                continue
+            for alias in node.names:
+                submodule = f"{base}.{alias.name}"
+                yield submodule if _file(folder, submodule) else base
+
+
+def _base(node: ast.ImportFrom, name: str, is_package: bool) -> str:
+    if not node.level:
+        return node.module or ""
+    package = name.split(".") if is_package else name.split(".")[:-1]
+    above = package[: len(package) - node.level + 1]
+    return ".".join([*above, *([node.module] if node.module else [])])
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()

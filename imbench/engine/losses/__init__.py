@@ -1,0 +1,1 @@
+"""A loss in plain torch, traced once and compiled with its gradient."""

@@ -1,0 +1,105 @@
+"""What is done to every row of every batch, in one pass over memory: compiled for the CPU.
+
+A chain of PyTorch's operations writes and reads the rows of a block once for each of them, which costs more than the
+arithmetic: these functions do the same to the same bits (tests/contract/test_rows.py). `moves_for` says whether they
+apply; elsewhere PyTorch does it, on any device and in any precision.
+"""
+
+# mypy: disable-error-code="untyped-decorator"
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from imbench.kernels.compiled import compiled
+
+
+@compiled("void(float32[:,:,::1], int64[:,::1], int64[:,::1], float32[:,::1], float32[:,:,::1])", fused=True)
+def between(values: Any, first: Any, second: Any, share: Any, result: Any) -> None:
+    """Rows at ``share`` of the way from row ``first`` to row ``second`` of the same batch, as `torch.lerp` counts.
+
+    Parameters
+    ----------
+    values : ``(batches, batch, features)``
+    first, second, share : ``(batches, new batch)``
+    result : ``(batches, new batch, features)``, written
+    """
+    for i in range(first.shape[0]):
+        for row in range(first.shape[1]):
+            a, b, way = first[i, row], second[i, row], share[i, row]
+            if way < np.float32(0.5):
+                for j in range(values.shape[2]):
+                    result[i, row, j] = values[i, a, j] + way * (values[i, b, j] - values[i, a, j])
+            else:
+                way -= np.float32(1.0)
+                for j in range(values.shape[2]):
+                    result[i, row, j] = values[i, b, j] + way * (values[i, b, j] - values[i, a, j])
+
+
+@compiled("void(float32[:,::1], int64[:,::1], float32[:,::1], float32[:,::1], float32, boolean, float32[:,:,::1])")
+def scaled(table: Any, numbers: Any, center: Any, scale: Any, clip: Any, has_missing: Any, result: Any) -> None:
+    """Rows of a table as nets see them: ``clip((x - center) * scale)``, missing values 0.
+
+    Parameters
+    ----------
+    table : ``(rows, features)``; ``numbers``: ``(nets, taken)`` of its rows
+    center, scale : ``(nets, features)``
+    result : ``(nets, taken, features)``, written
+    """
+    for i in range(numbers.shape[0]):
+        for row in range(numbers.shape[1]):
+            k = numbers[i, row]
+            for j in range(table.shape[1]):
+                value = (table[k, j] - center[i, j]) * scale[i, j]
+                if has_missing and value != value:
+                    value = np.float32(0.0)
+                value = clip if value > clip else value
+                result[i, row, j] = -clip if value < -clip else value
+
+
+@compiled("void(float32[:,:,::1], float32[:,::1], float32[:,::1], int64[:,::1])")
+def balanced(y: Any, class_luck: Any, row_luck: Any, rows: Any) -> None:
+    """The draw that `imbench.contract.noise.Noise.balanced` describes.
+
+    Parameters
+    ----------
+    y : ``(batches, batch, classes)`` labels
+    class_luck : ``(batches, classes)`` in [0, 1), the least goes first; ``row_luck``: ``(batches, batch)`` in [0, 1)
+    rows : ``(batches, batch)``, written
+    """
+    batches, size, classes = y.shape
+    labels, by_class = np.empty(size, np.int64), np.empty(size, np.int64)
+    first, turn = np.empty(classes + 1, np.int64), np.empty(classes, np.int64)
+    for i in range(batches):
+        first[:] = 0
+        for row in range(size):
+            label = 0
+            for c in range(1, classes):
+                if y[i, row, c] > y[i, row, label]:
+                    label = c
+            labels[row] = label
+            first[label + 1] += 1
+        present = 0
+        for c in range(classes):
+            if first[c + 1] > 0:  # insert it among the classes present before it
+                place = present
+                while place > 0 and class_luck[i, turn[place - 1]] > class_luck[i, c]:
+                    turn[place] = turn[place - 1]
+                    place -= 1
+                turn[place] = c
+                present += 1
+        for c in range(classes):
+            first[c + 1] += first[c]
+        for row in range(size):
+            by_class[first[labels[row]]] = row
+            first[labels[row]] += 1
+        for c in range(classes, 0, -1):
+            first[c] = first[c - 1]
+        first[0] = 0
+        for slot in range(size):
+            c = turn[slot % present]
+            available = first[c + 1] - first[c]
+            nth = min(np.int64(row_luck[i, slot] * np.float32(available)), available - 1)
+            rows[i, slot] = by_class[first[c] + nth]

@@ -1,0 +1,99 @@
+"""The report: what a store says, as one page, as data files, as tables for papers and as figures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from imbench.report.model import Options, gather
+from imbench.store.files import write_durably
+from imbench.store.results import Results
+
+__all__ = ["FILES", "Options", "write_report"]
+
+# Lists what a report wrote, so that the next one in the folder knows what of it is left over.
+FILES = "report-files.json"
+
+
+def write_report(results: Results, to: str | os.PathLike[str], options: Options | None = None) -> list[Path]:
+    """Write every file of a report into a folder, made if need be; equal results give equal bytes.
+
+    Parameters
+    ----------
+    results : to report
+    to : the folder; files of the same names are replaced. Those of an earlier report in it that this one has not (a
+        figure of another board) are deleted, as long as they are what that report wrote; all others stay
+    options : which metrics and rules to show, and what a store does not know; default: all that there is
+
+    Returns
+    -------
+    The files written, ``index.html`` first.
+
+    Raises
+    ------
+    UsageError
+        For a metric or rule that the results do not have; nothing is written.
+    StoreError
+        If the folder is full or cannot be written.
+    """
+    folder, digests = Path(to), {}
+    for name, content in _files(results, options or Options()):
+        write_durably(folder / name, content)
+        digests[name] = hashlib.sha256(content).hexdigest()
+    for name, digest in _earlier(folder).items():
+        if name not in digests:
+            _delete_if_unchanged(folder / name, digest)
+    write_durably(folder / FILES, (json.dumps(digests, indent=1) + "\n").encode())
+    return [folder / name for name in (*digests, FILES)]
+
+
+def _earlier(folder: Path) -> dict[str, str]:
+    """The files that an earlier report wrote, with their SHA-256; never one outside the folder."""
+    try:
+        listed = json.loads((folder / FILES).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    known = listed.items() if isinstance(listed, dict) else ()
+    return {name: digest for name, digest in known if not Path(name).is_absolute() and ".." not in Path(name).parts}
+
+
+def _delete_if_unchanged(file: Path, digest: object) -> None:
+    try:
+        if hashlib.sha256(file.read_bytes()).hexdigest() == digest:
+            file.unlink()
+    except OSError:
+        pass  # gone already, or not to be had: what is left over harms nobody
+
+
+def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
+    from imbench.report.figures.chosen import Figures
+    from imbench.report.figures.plates import plates
+    from imbench.report.image_files import image_files
+    from imbench.report.latex import latex
+    from imbench.report.markdown import markdown
+    from imbench.report.page import page
+    from imbench.report.plain import to_json
+    from imbench.report.tables import TABLES, csv, parquet
+
+    model = gather(results, options)
+    figures = Figures(model)
+    texts: dict[str, Callable[[], str]] = {
+        "index.html": lambda: page(model, figures),
+        "leaderboard.md": lambda: markdown(model),
+        "leaderboard.json": lambda: to_json(model),
+        "tables.tex": lambda: latex(model),
+    }
+    for name, text in texts.items():
+        yield name, text().encode()
+    for name, make in TABLES.items():
+        table = make(model)
+        yield f"{name}.csv", csv(table)
+        yield f"{name}.parquet", parquet(table)
+    if model.images:
+        yield from image_files(model.images)
+    for scene in figures.files:
+        for kind, content in plates(scene).items():
+            yield f"figures/{scene.name}.{kind}", content

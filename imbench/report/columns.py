@@ -1,0 +1,74 @@
+"""Columns of results: a metric under a decision rule, and which of them a report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from imbench.contract.errors import UsageError
+from imbench.scoring.metrics import Metric, known_metrics
+from imbench.scoring.rules import ARGMAX
+from imbench.scoring.rules import RULES as KNOWN_RULES
+from imbench.stats.competitors import HEADLINE
+
+PLAIN_RULE = ARGMAX
+
+# What a reader sees of each rule; a rule that is not here is shown by its name.
+RULES = {name: rule.definition for name, rule in KNOWN_RULES.items()}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric under a decision rule: ``gmean`` under ``argmax``, ``gmean@tuned`` under ``tuned``."""
+
+    metric: Metric
+    rule: str
+
+    @property
+    def name(self) -> str:
+        """The column's name in the rows of results."""
+        return self.metric.name if self.rule == PLAIN_RULE else f"{self.metric.name}@{self.rule}"
+
+
+def columns_of(names: Iterable[str]) -> list[Column]:
+    """The columns among these names that hold a metric, in the order of the metrics, the plain rule first."""
+    found = []
+    for name in names:
+        metric, at, rule = name.partition("@")
+        if metric in known_metrics() and bool(at) == bool(rule):
+            found.append(Column(known_metrics()[metric], rule or PLAIN_RULE))
+    order, rules = list(known_metrics()), list(RULES)
+    return sorted(found, key=lambda c: (order.index(c.metric.name), *_place(c.rule, rules)))
+
+
+def choose(columns: Sequence[Column], metrics: Sequence[str] = (), rules: Sequence[str] = ()) -> list[Column]:
+    """The columns of these metrics and rules, the headline metrics first; all of them where none is named.
+
+    Raises
+    ------
+    UsageError
+        For a metric or rule that the results do not have; it lists those they have.
+    """
+    has_metrics = list(dict.fromkeys(c.metric.name for c in columns))
+    has_rules = list(dict.fromkeys(c.rule for c in columns))
+    for kind, wanted, has in (("metric", metrics, has_metrics), ("decision rule", rules, has_rules)):
+        unknown = [name for name in wanted if name not in has]
+        if unknown and columns:
+            needs = KNOWN_RULES[unknown[0]].needs if unknown[0] in KNOWN_RULES else ""
+            why = f", which needs {needs}" if needs else ""
+            raise UsageError(f"these results have no {kind} {unknown[0]!r}{why}; they have {', '.join(has)}")
+    leading = metrics or HEADLINE
+    order = [*leading, *(name for name in has_metrics if name not in leading)]
+    chosen = [c for c in columns if (not metrics or c.metric.name in metrics) and (not rules or c.rule in rules)]
+    asked = list(rules)
+    return sorted(chosen, key=lambda c: (order.index(c.metric.name), asked.index(c.rule) if asked else 0))
+
+
+def headline(columns: Sequence[Column], metrics: Sequence[str] = ()) -> list[str]:
+    """Names of the metrics that the verdict speaks of: those asked for, else `HEADLINE`, as far as they are there."""
+    there = list(dict.fromkeys(c.metric.name for c in columns))
+    return [name for name in (metrics or HEADLINE) if name in there] or there[:2]
+
+
+def _place(rule: str, known: Sequence[str]) -> tuple[int, str]:
+    return (known.index(rule), "") if rule in known else (len(known), rule)

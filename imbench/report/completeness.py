@@ -1,0 +1,100 @@
+"""Completeness: what stored results cover, and what they lack, derived from the rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+import pandas as pd
+
+from imbench.stats.competitors import CONFIGURATION
+from imbench.stats.identity import file_name
+from imbench.stats.labelled import labelled
+from imbench.stats.scope import KnownSuite
+from imbench.stats.words import counted, listed
+from imbench.store.selection import dataset_specs
+
+# A sentence spells out this many names; data files and the page's coverage have all.
+_MOST_NAMED = 6
+
+
+def completeness(rows: pd.DataFrame, suites: Sequence[KnownSuite] = ()) -> tuple[str, ...]:
+    """Sentences on which suites these rows cover, which stand-ins they have, and which strategies lack what.
+
+    They depend on the rows alone, so it does not matter which runs filled a store, or in which order.
+
+    Parameters
+    ----------
+    rows : a row for each fold (see `Store.frame`)
+    suites : those that are installed; without any, configurations are counted
+    """
+    rows = labelled(rows[[*_READ, *(name for name in _MAY_HAVE if name in rows)]].drop_duplicates())
+    protocols = sorted(set(rows["protocol"]))
+    return tuple(
+        f"protocol {protocol}: {sentence}" if len(protocols) > 1 else sentence
+        for protocol in protocols
+        for sentence in _of_protocol(rows[rows["protocol"] == protocol], suites)
+    )
+
+
+_READ = ["protocol", "protocol_fields", "task", *CONFIGURATION, "strategy", "strategy_version", "error"]
+_MAY_HAVE = ("numbers",)
+
+
+def _of_protocol(rows: pd.DataFrame, suites: Sequence[KnownSuite]) -> Iterator[str]:
+    specs = dataset_specs(rows.assign(dataset=[file_name(str(name)) for name in rows["dataset"]]))
+    done = rows["error"] == ""
+    has = {name: frozenset(specs[done & (rows["strategy"] == name)]) for name in sorted(set(rows["strategy"]))}
+    covered = frozenset(specs[done])
+    mentioned = _mentioned(suites, covered)
+    for suite in mentioned:
+        yield from _of_suite(suite, covered)
+    others = covered - {spec for suite in mentioned for entry in suite.entries for spec in entry}
+    if others or not covered:
+        beyond = " in no installed suite" if mentioned else ""
+        yield f"{counted(len(others), 'configuration')}{beyond}"
+    yield from _lacking(has, covered)
+
+
+def _mentioned(suites: Sequence[KnownSuite], covered: AbstractSet[str]) -> list[KnownSuite]:
+    """The suites that say most of what is covered: the most complete first, each with something new."""
+    shares = {suite: sum(_is_covered(entry, covered) for entry in suite.entries) for suite in suites}
+    ordered = sorted(suites, key=lambda suite: (-shares[suite] / len(suite.entries), -shares[suite], suite.name))
+    left, found = set(covered), []
+    for suite in ordered:
+        known = {spec for entry in suite.entries for spec in entry}
+        if known & left:
+            found.append(suite)
+            left -= known
+    return found
+
+
+def _of_suite(suite: KnownSuite, covered: AbstractSet[str]) -> Iterator[str]:
+    missing = [entry[0] for entry in suite.entries if not _is_covered(entry, covered)]
+    count = counted(len(suite.entries), "configuration")
+    if missing:
+        number = f"{len(suite.entries) - len(missing)} of {count}"
+        yield f"suite {suite.name}: {number}; no results on {listed(missing, _MOST_NAMED)}"
+    else:
+        yield f"suite {suite.name}: all {count}"
+    for spec, stand_in in suite.entries:
+        if stand_in in covered and spec not in covered:
+            yield f"{stand_in} stands in for {spec}"
+
+
+def _is_covered(entry: tuple[str, str], covered: AbstractSet[str]) -> bool:
+    return not covered.isdisjoint(entry)
+
+
+def _lacking(has: Mapping[str, AbstractSet[str]], covered: AbstractSet[str]) -> Iterator[str]:
+    """A sentence for all strategies that lack the same."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name, specs in has.items():
+        alike.setdefault(tuple(sorted(covered - specs)), []).append(name)
+    for missing, names in alike.items():
+        verb = "lacks" if len(names) == 1 else "lack"
+        if len(missing) == len(covered):
+            yield f"{listed(names, _MOST_NAMED)} {'has' if len(names) == 1 else 'have'} no results"
+        elif missing:
+            number = f"{len(missing)} of {counted(len(covered), 'configuration')}"
+            yield f"{listed(names, _MOST_NAMED)} {verb} {number}: {listed(missing, _MOST_NAMED)}"

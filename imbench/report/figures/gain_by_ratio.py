@@ -1,0 +1,72 @@
+"""Gain over the baseline by imbalance ratio, as the ReMix paper's Figures 5 and 6, with intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from imbench.report.figures.scene import Line, Mark, Scene, Words, legend, scale, ticks
+from imbench.report.gains import ALL, Gain
+from imbench.stats.board import Board
+from imbench.stats.words import decimals, level, number, span
+
+MOST = 7
+WIDTH, HEIGHT, LEFT, RIGHT = 520.0, 220.0, 48.0, 12.0
+
+
+def gain_by_ratio(board: Board, gains: Sequence[Gain], series: Mapping[str, int]) -> Scene | None:
+    """The figure of a board's gains; None where there are none. Of many competitors the best `MOST` are drawn."""
+    names = [row.name for row in board.table if row.name != board.control][:MOST]
+    shown = [gain for gain in gains if gain.name in names]
+    if not shown:
+        return None
+    ratios = list(dict.fromkeys(gain.ir for gain in shown))
+    head, top = legend([(name, series[name]) for name in names], LEFT, 16, WIDTH - LEFT - RIGHT)
+    ends = [v for g in shown for v in (g.gain, g.low, g.high) if math.isfinite(v)] + [0.0]
+    low, high = min(ends), max(ends)
+    room = 0.06 * (high - low or 1.0)
+    y = scale(low - room, high + room, top + HEIGHT, top)
+    marks: list[Line | Mark | Words] = list(head)
+    steps = ticks(low - room, high + room)
+    for tick in steps:
+        marks += [
+            Line(((LEFT, y(tick)), (WIDTH - RIGHT, y(tick))), "text" if tick == 0 else "grid", 1),
+            Words(LEFT - 6, y(tick) + 4, number(tick, decimals(steps), sign=tick != 0), "end", "muted", 11),
+        ]
+    column = (WIDTH - LEFT - RIGHT) / len(ratios)
+    for i, ratio in enumerate(ratios):
+        middle = LEFT + column * (i + 0.5)
+        here = [gain for gain in shown if gain.ir == ratio]
+        basis = f"{here[0].configurations} config., {here[0].datasets} datasets"
+        if i:
+            edge = LEFT + column * i
+            marks.append(Line(((edge, top), (edge, top + HEIGHT)), "grid", 1))
+        marks += [
+            Words(middle, top + HEIGHT + 17, _ratio(ratio), "middle", "text", 12),
+            Words(middle, top + HEIGHT + 32, basis, "middle", "muted", 10),
+        ]
+        gap = min(24.0, 0.8 * column / len(names))
+        for gain in here:
+            at = middle + gap * (names.index(gain.name) - (len(names) - 1) / 2)
+            if math.isfinite(gain.low):
+                marks.append(Line(((at, y(gain.low)), (at, y(gain.high))), series[gain.name], 1.5))
+            marks.append(Mark(at, y(gain.gain), series[gain.name]))
+    said = "; ".join(f"{_ratio(g.ir)}, {g.name}: {number(g.gain, 3, sign=True)} {_between(g)}".rstrip() for g in shown)
+    formula = board.formula
+    return Scene(
+        f"gain-{board.slug}",
+        f"Gain over {board.control} by imbalance ratio: {board.title} ({formula}; above 0 is better)",
+        f"Mean gain at each ratio of minority to majority rows; {level(board.alpha)} intervals over datasets. {said}.",
+        WIDTH,
+        top + HEIGHT + 40,
+        tuple(marks),
+    )
+
+
+def _between(gain: Gain) -> str:
+    between = span(gain.low, gain.high, 3, sign=True)
+    return f"({between})" if between else ""
+
+
+def _ratio(label: str) -> str:
+    return "all ratios" if label == ALL else f"IR {label}"

@@ -1,0 +1,106 @@
+"""Scenes as SVG and PDF files for papers: fonts embedded, the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from imbench.report.figures.scene import COLOURS, SERIES, SHAPES, Line, Mark, Scene, Words, polygon
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMATS = ("svg", "pdf")
+
+_INKS = {"text": "#111111", "muted": "#555555", "grid": "#dddddd"}
+_ANCHORS = {"start": "left", "middle": "center", "end": "right"}
+
+# TrueType outlines in PDF, as publishers ask; glyphs as outlines in SVG, which is a font that needs no other file.
+# The salt and the missing dates make equal figures equal files.
+_SETTINGS: dict[str, Any] = {
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "imbench",
+    "font.family": "DejaVu Sans",
+}
+METADATA: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None},
+    "png": {"Software": None},
+}
+PNG_DPI = 160
+
+# Points of paper for a pixel of a scene: 520 pixels are 5.4 inches, text of 12 pixels is 9 points.
+POINTS = 0.75
+
+
+def settings() -> Any:
+    """Matplotlib's settings for figures: a user's own must not change the bytes; the backend is not ours to touch."""
+    import matplotlib as mpl
+
+    plain = {name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith("backend")}
+    return {**plain, **_SETTINGS}
+
+
+def plates(scene: Scene, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
+    """The files of a scene, by format; ``png`` may be asked for besides `FORMATS`."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(settings()):
+        figure = Figure(figsize=(scene.width * POINTS / 72, scene.height * POINTS / 72))
+        FigureCanvasAgg(figure)
+        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, scene.width), ylim=(scene.height, 0))
+        axes.set_axis_off()
+        for mark in scene.marks:
+            _DRAW[type(mark)](axes, mark)
+        written = {}
+        for kind in formats:
+            sink = io.BytesIO()
+            figure.savefig(sink, format=kind, metadata={**METADATA[kind], "Title": scene.title}, dpi=PNG_DPI)
+            written[kind] = sink.getvalue()
+    return written
+
+
+def _line(axes: Axes, mark: Line) -> None:
+    x, y = zip(*mark.points, strict=True)
+    style: Any = (0, tuple(d * POINTS for d in mark.dash)) if mark.dash else "-"
+    axes.plot(x, y, color=_ink(mark.ink), linewidth=mark.width * POINTS, linestyle=style, solid_capstyle="butt")
+
+
+def _mark(axes: Axes, mark: Mark) -> None:
+    from matplotlib.patches import Circle, Polygon
+
+    shape, colour = SHAPES[mark.series % SERIES], _ink(mark.series)
+    if shape in ("circle", "ring"):
+        axes.add_patch(
+            Circle((mark.x, mark.y), mark.size, fill=shape == "circle", color=colour, linewidth=POINTS, zorder=3)
+        )
+    for ring in polygon(mark):
+        if len(ring) == 2:
+            axes.plot(*zip(*ring, strict=True), color=colour, linewidth=2 * POINTS, zorder=3)
+        else:
+            axes.add_patch(Polygon(ring, closed=True, color=colour, linewidth=0, zorder=3))
+
+
+def _words(axes: Axes, mark: Words) -> None:
+    axes.text(
+        mark.x,
+        mark.y,
+        mark.text,
+        color=_ink(mark.ink),
+        fontsize=mark.size * POINTS,
+        ha=_ANCHORS[mark.anchor],
+        va="baseline",
+        parse_math=False,
+        zorder=4,
+    )
+
+
+def _ink(ink: str | int) -> str:
+    return COLOURS[ink % SERIES] if isinstance(ink, int) else _INKS[ink]
+
+
+_DRAW: dict[type, Any] = {Line: _line, Mark: _mark, Words: _words}

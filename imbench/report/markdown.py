@@ -1,0 +1,219 @@
+"""The report as Markdown: what the page says, in the same order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from imbench.contract.protocol import caveat
+from imbench.report.coverage import PROCESS, zero_recall_title
+from imbench.report.gains import ALL, Gain
+from imbench.report.model import Model
+from imbench.report.page import MOST_MATRIX, win_rate
+from imbench.report.provenance import SHOWN_VALUES
+from imbench.stats.board import Board
+from imbench.stats.ranks import TRAINED
+from imbench.stats.standing import Standing
+from imbench.stats.words import counted, level, number, p_said, p_value, span
+
+# Beyond these the data files are the better reading.
+MOST_ROWS, MOST_FAILURES = 50, 200
+
+_ARROWS = {"higher": "↑", "lower": "↓"}
+
+
+def markdown(model: Model) -> str:
+    """The whole report as one page."""
+    sections = [
+        "# Leaderboard",
+        _facts(model),
+        _verdicts(model),
+        *(_board(board) for board in model.leading),
+        *(_gains(model, board) for board in model.leading),
+        _images(model),
+        *(_wins(board) for board in model.leading),
+        _means(model),
+        _costs(model),
+        _coverage(model),
+        _failures(model),
+        _provenance(model),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _facts(model: Model) -> str:
+    facts = [
+        *model.notes,
+        f"{model.jobs} jobs of {model.configurations} configurations, {len(model.failures)} failed",
+        "ranks: 1 is best in each configuration, so smaller rank sums and average ranks are better; "
+        f"scores within {TRAINED.absolute:g} are tied, since nets are float32",
+        "mean: over configurations, each the mean over its folds; a strategy that lacks one of them is not ranked",
+        f"intervals: {level(model.alpha)}, bootstrap over datasets; p to best: Wilcoxon's signed-rank test with Holm's "
+        "correction over all pairs",
+        *model.lacking,
+    ]
+    return "\n".join(f"- {_plain(fact)}" for fact in facts)
+
+
+def _verdicts(model: Model) -> str:
+    said = [f"- **{v.title}**: {v.lead} {' '.join(v.support)}".rstrip() for v in model.verdicts]
+    return "\n".join(["## Verdict", "", *said]) if said else ""
+
+
+def _title(board: Board) -> str:
+    return f"{board.title}, protocol {board.protocol} ({board.metric.better} is better)"
+
+
+def _board(board: Board) -> str:
+    header = ["#", "strategy", "average rank", "interval", "rank sum", f"mean {board.metric.name}"]
+    header += [f"gain over {board.control}", "interval", "won–tied–lost"] if board.control else []
+    rows = []
+    for place, row in enumerate(board.table[:MOST_ROWS], 1):
+        cells = [place, row.name, number(row.average_rank, 3), span(row.rank_low, row.rank_high)]
+        cells += [f"{row.rank_sum:g}", number(row.mean, 4)]
+        if board.control:
+            cells += [number(row.gain, 4, sign=True), span(row.gain_low, row.gain_high, 3, sign=True)]
+            cells += ["–" if row.wins is None else f"{row.wins}–{row.ties}–{row.losses}"]
+        rows.append([*cells, p_value(row.p_best)])
+    standing = board.standing
+    test = standing.undefined or (
+        f"Friedman's test with tie correction: χ² = {number(standing.friedman[0], 4)}, "
+        f"asymptotic {p_said(standing.friedman[1])}{_small_sample(standing)}; "
+        f"Iman-Davenport F = {number(standing.iman_davenport[0], 3)}, "
+        f"{p_said(standing.iman_davenport[1])}; Nemenyi's critical difference {number(standing.cd, 3)}"
+    )
+    gaps = ["\n".join(f"- {_plain(remark)}" for remark in board.remarks)] if board.remarks else []
+    basis = f"Over {board.over} of {counted(standing.datasets, 'dataset')}. {test}."
+    said = caveat(board.protocol)
+    basis = f"{basis} {said[0].upper()}{said[1:]}." if said else basis
+    return "\n\n".join([f"## {_title(board)}", _table([*header, "p to best"], rows), basis, *gaps])
+
+
+def _small_sample(standing: Standing) -> str:
+    p, method = standing.small_sample
+    return f", {method} {p_said(p)}" if method not in ("", "asymptotic") else ""
+
+
+def _gains(model: Model, board: Board) -> str:
+    table = _gain_table(board, model.gains[board.slug])
+    return f"## Gain over {board.control} by imbalance ratio: {board.title}\n\n{table}" if table else ""
+
+
+def _gain_table(board: Board, gains: Sequence[Gain]) -> str:
+    if not gains:
+        return ""
+    names = [row.name for row in board.table if row.name != board.control][:MOST_ROWS]
+    ratios = list(dict.fromkeys(gain.ir for gain in gains))
+    by = {(gain.ir, gain.name): gain for gain in gains}
+    rows = []
+    for name in names:
+        cells = [by[ratio, name] for ratio in ratios]
+        rows.append(
+            [name]
+            + [f"{number(g.gain, 3, sign=True)} ({span(g.low, g.high, 3, sign=True) or 'one dataset'})" for g in cells]
+        )
+    return _table(["strategy", *("all ratios" if ratio == ALL else f"IR {ratio}" for ratio in ratios)], rows)
+
+
+def _images(model: Model) -> str:
+    """Gains on images alone, and the labels of the samples; the pictures lie beside the page."""
+    images = model.images
+    if images is None:
+        return ""
+    parts = ["## Images"]
+    for board in images.boards:
+        table = _gain_table(board, images.gains[board.slug])
+        if table:
+            parts.append(f"### Gain over {board.control} on images alone: {board.title}\n\n{table}")
+    for samples in images.samples:
+        parts.append(f"### What each strategy feeds the nets: {samples.dataset}")
+        if samples.sheet is None:
+            parts.append(f"No sheet: {_plain(samples.reason)}. This draws one:\n\n```sh\n{samples.command}\n```")
+            continue
+        sheet = samples.sheet
+        header = ["strategy", *(f"mini-batch {i}" for i in range(1, len(sheet.strips[0].images) + 1))]
+        rows = [[strip.name, *sheet.words(strip)] for strip in sheet.strips]
+        parts.append(f"![{_plain(sheet.title)}]({samples.file}.png)\n\n{_table(header, rows)}")
+    return "\n\n".join(parts)
+
+
+def _wins(board: Board) -> str:
+    names = [row.name for row in board.table][:MOST_MATRIX]
+    if not board.configurations or len(names) < 2:
+        return ""
+    rows = [[a, *("–" if a == b else f"{100 * win_rate(board, a, b):.0f}" for b in names)] for a in names]
+    title = (
+        f"## Win rates: {board.title}\n\nPercent of configurations in which the row beats the column; a tie is half."
+    )
+    return f"{title}\n\n{_table(['', *names], rows)}"
+
+
+def _means(model: Model) -> str:
+    """Every metric at a glance: calibration beside accuracy."""
+    parts = []
+    for cells in model.cells:
+        rows = []
+        for i, name in enumerate(cells.strategies[:MOST_ROWS]):
+            means = [cells.mean[c.name][:, i] for c in model.columns]
+            known = [[v for v in column.tolist() if not math.isnan(v)] for column in means]
+            rows.append([name, *(number(sum(k) / len(k) if k else None, 4) for k in known)])
+        heads = [f"{c.name} {_ARROWS.get(c.metric.better, c.metric.better)}" for c in model.columns]
+        parts.append(f"### {cells.task}, protocol {cells.protocol}\n\n" + _table(["strategy", *heads], rows))
+    title = "## Every metric\n\nMeans over the configurations each strategy has; ↑ higher is better, ↓ lower is."
+    return "\n\n".join([title, *parts]) if parts else ""
+
+
+def _costs(model: Model) -> str:
+    rows = [
+        [c.protocol, c.task, c.strategy, number(c.seconds, 3), number(c.ratio, 2), c.configurations]
+        for c in model.costs[: 4 * MOST_ROWS]
+    ]
+    header = ["protocol", "task", "strategy", "seconds per net", "times the baseline's", "configurations"]
+    return "## Training time\n\n" + _table(header, rows) if rows else ""
+
+
+def _coverage(model: Model) -> str:
+    known = [name for name in PROCESS if any(not math.isnan(c.process.get(name, math.nan)) for c in model.covered)]
+    rows = [
+        [c.protocol, c.task, c.strategy, c.done, c.failed, c.wanted - c.done - c.failed, c.folds]
+        + [c.zero_recall.get(rule, "–") for rule in model.zero_rules]
+        + [number(c.process.get(name), 3) for name in known]
+        for c in model.covered[: 4 * MOST_ROWS]
+    ]
+    header = ["protocol", "task", "strategy", "done", "failed", "missing", "nets"]
+    header += [zero_recall_title(rule) for rule in model.zero_rules]
+    return "## Coverage\n\n" + _table([*header, *(PROCESS[name][0] for name in known)], rows) if rows else ""
+
+
+def _failures(model: Model) -> str:
+    if not model.failures:
+        return "## Failures\n\nNone."
+    # The last line of a traceback names the error; the JSON file has it in full.
+    rows = [[f.dataset, f.variant, f.strategy, f.protocol, f.last_line] for f in model.failures[:MOST_FAILURES]]
+    return "## Failures\n\n" + _table(["dataset", "variant", "strategy", "protocol", "error"], rows)
+
+
+def _provenance(model: Model) -> str:
+    if not model.commands:
+        return ""
+    rows = [["SHA-256 of the jobs' keys", model.fingerprint]]
+    for name, values in model.facts.items():
+        more = f" … ({len(values)} values)" if len(values) > SHOWN_VALUES else ""
+        rows.append([name, ", ".join(values[:SHOWN_VALUES]) + more])
+    commands = "\n".join(["```sh", *model.commands, "```"])
+    code = [
+        [o.strategy, o.package, o.package_version, o.version, o.short_hash, o.checks, o.jobs] for o in model.origins
+    ]
+    made = _table(["strategy", "package", "version", "strategy version", "source hash", "checks", "jobs"], code)
+    again = f"## Provenance\n\nTo make these results again:\n\n{commands}\n\n"
+    return f"{again}What code made these results:\n\n{made}\n\n" + _table(["fact", "value"], rows)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(_plain(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _plain(cell: object) -> str:
+    """One line of text, as tables and lists need."""
+    return " ".join(str(cell).split())

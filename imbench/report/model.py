@@ -1,0 +1,244 @@
+"""The model: everything a report shows, gathered once as plain values, so that every form says the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from imbench.contract.errors import UsageError
+from imbench.contract.protocol import caveats
+from imbench.report.columns import Column, choose, columns_of, headline
+from imbench.report.completeness import completeness
+from imbench.report.cost import Cost, costs
+from imbench.report.coverage import Covered, Failure, covered, failures
+from imbench.report.figures.contact_sheet import Sheet
+from imbench.report.gains import Gain, gains_by_ir
+from imbench.report.images import Images, images_of
+from imbench.report.provenance import commands, data_hashes, facts, fingerprint
+from imbench.report.reliability import Curve, curves
+from imbench.report.verdict import Verdict, verdict
+from imbench.scoring.metrics import Metric
+from imbench.scoring.rules import EACH, RULES
+from imbench.stats.board import Board, make_board
+from imbench.stats.cells import Cells, all_cells
+from imbench.stats.competitors import CONFIGURATION, HEADLINE, strategy_of
+from imbench.stats.labelled import labelled
+from imbench.stats.scope import KnownSuite, Scope
+from imbench.stats.words import counted, scrub
+from imbench.store.results import Results
+from imbench.store.source_marks import Origin, origins, source_notes
+
+ALPHA = 0.05
+
+# Testing all pairs of 200 strategies takes a second a board; a store of 5 strategies has a few hundred pairs in all.
+MOST_PAIRS = 100_000
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to show and what a store does not know.
+
+    Parameters
+    ----------
+    metrics : names; those asked for lead the report; none means all, led by g-mean and balanced Brier score
+    rules : decision rules, or ``each`` for the boards where they compete; none means all that the results have
+    alpha : level of the tests, in (0, 1)
+    modality : of datasets by name, such as ``{"segment": "tabular"}``
+    commands : that make the results again; none means every configuration spelt out
+    title : of the page; "" for the report's own
+    suites : those that are installed, to say which of them the results cover
+    sheets : of samples, by dataset of images (see `imbench.report.images.wanted_samples`), or why there is none
+    """
+
+    metrics: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    alpha: float = ALPHA
+    modality: Mapping[str, str] | None = None
+    commands: tuple[str, ...] = ()
+    title: str = ""
+    sheets: Mapping[str, Sheet | str] | None = None
+    suites: tuple[KnownSuite, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha < 1:
+            raise UsageError(f"alpha must lie between 0 and 1, got {self.alpha!r}; 0.05 is usual")
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Everything a report shows.
+
+    Parameters
+    ----------
+    notes : what the results cover and lack (`imbench.report.completeness`), and caveats of their protocols
+    jobs, configurations : how many the store holds
+    columns : metrics under rules, those of ``headline`` first
+    boards : the leading ones first; ``left_out``: metrics that a store with so many strategies has no boards of
+    fingerprint : see `imbench.report.provenance.fingerprint`
+    lacking : which results have no value under a decision rule, and why, a sentence for each rule
+    origins : what code made the jobs of each strategy
+    title : of the page; "" for the report's own
+    images : what is of images alone; None where there are none
+    """
+
+    notes: tuple[str, ...]
+    jobs: int
+    configurations: int
+    columns: tuple[Column, ...]
+    headline: tuple[str, ...]
+    cells: tuple[Cells, ...]
+    boards: tuple[Board, ...]
+    left_out: tuple[str, ...]
+    curves: tuple[Curve, ...]
+    costs: tuple[Cost, ...]
+    covered: tuple[Covered, ...]
+    failures: tuple[Failure, ...]
+    facts: Mapping[str, tuple[str, ...]]
+    data: tuple[tuple[str, str], ...]
+    fingerprint: str
+    commands: tuple[str, ...]
+    alpha: float
+    origins: tuple[Origin, ...] = ()
+    lacking: tuple[str, ...] = ()
+    title: str = ""
+    images: Images | None = None
+
+    @cached_property
+    def leading(self) -> tuple[Board, ...]:
+        """The boards that open the report: the headline metrics under the first rule, and where rules compete."""
+        return tuple(b for b in self.boards if _leads(b.metric.name, b.rule, self.headline, self.columns))
+
+    @cached_property
+    def others(self) -> tuple[Board, ...]:
+        """The boards beyond the leading ones."""
+        return tuple(b for b in self.boards if b not in self.leading)
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """One for each leading board."""
+        return tuple(verdict(board) for board in self.leading)
+
+    @cached_property
+    def gains(self) -> Mapping[str, tuple[Gain, ...]]:
+        """Gains by imbalance ratio, by the slug of their board."""
+        return {board.slug: tuple(gains_by_ir(board)) for board in self.boards}
+
+    @cached_property
+    def zero_rules(self) -> tuple[str, ...]:
+        """Decision rules under which it is known how often a class is never hit."""
+        return tuple(rule for rule in RULES if any(rule in one.zero_recall for one in self.covered))
+
+    @cached_property
+    def protocols(self) -> tuple[str, ...]:
+        """Protocols, in order."""
+        return tuple(dict.fromkeys(cell.protocol for cell in self.cells))
+
+
+def notes_of(rows: pd.DataFrame, options: Options) -> tuple[str, ...]:
+    """What a reader must know of these rows as a whole, whichever runs they came from."""
+    sentences = [*completeness(rows, options.suites), *source_notes(rows)]
+    return (*caveats(rows["protocol"]), *map(scrub, sentences))
+
+
+def gather(results: Results, options: Options) -> Model:
+    """Read and test everything.
+
+    Raises
+    ------
+    UsageError
+        For a metric or rule that the results do not have.
+    """
+    rows = labelled(results.rows)
+    plain = [rule for rule in options.rules if rule != EACH]
+    columns = choose(columns_of(_known(rows)), options.metrics, () if EACH in options.rules else plain)
+    measured = [c.name for c in columns_of(_known(rows))] + [c for c in rows.columns if "[" in c]
+    measured += [name for name in ("steps", "seconds") if name in rows]
+    scope = results.scope if results.scope.whole else Scope(suites=options.suites)
+    cells = all_cells(rows, measured, options.modality, scope)
+    lead = headline(columns, options.metrics)
+    boards, left_out = _boards(cells, columns, lead, options)
+    first = {(b.protocol, b.task): b for b in reversed(boards)}
+    leading = {where: _leading(board) for where, board in first.items()}
+    groups = {(c.protocol, c.task): rows[(rows["protocol"] == c.protocol) & (rows["task"] == c.task)] for c in cells}
+    modality = options.modality or {}
+    opening = [board for board in boards if _leads(board.metric.name, board.rule, lead, columns)]
+    return Model(
+        notes=notes_of(results.rows, options),
+        jobs=int(rows["key"].nunique()),
+        configurations=len(rows[CONFIGURATION].drop_duplicates()),
+        columns=tuple(columns),
+        headline=tuple(lead),
+        cells=tuple(cells),
+        boards=tuple(boards),
+        left_out=tuple(left_out),
+        curves=tuple(curves(results, rows, leading)),
+        costs=tuple(cost for cell in cells for cost in costs(cell)),
+        covered=tuple(one for cell in cells for one in covered(cell, groups[cell.protocol, cell.task])),
+        failures=tuple(failures(rows)),
+        facts=facts(rows),
+        data=tuple(data_hashes(rows)),
+        fingerprint=fingerprint(rows),
+        commands=options.commands or tuple(commands(results.rows)),
+        alpha=options.alpha,
+        origins=tuple(origins(results.rows)),
+        lacking=tuple(_lacking(rows, plain)),
+        title=options.title,
+        images=images_of(cells, opening, columns, results.rows, modality, options.sheets or {}),
+    )
+
+
+def _lacking(rows: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
+    """For each rule that needs what not all results have: how many jobs lack it."""
+    done = rows[rows["error"] == ""]
+    jobs, found = done["key"].nunique(), []
+    for rule in (RULES[name] for name in wanted or RULES if name in RULES):
+        column = f"{HEADLINE[0]}@{rule.name}"
+        has = done.loc[done[column].notna(), "key"].nunique() if column in done else 0
+        if rule.needs and has < jobs:
+            found.append(f"{rule.name} is missing for {jobs - has:,} of {counted(jobs, 'job')}: it needs {rule.needs}")
+    return found
+
+
+def _known(rows: pd.DataFrame) -> list[str]:
+    """Columns that hold something: an old store has no value of a newer rule."""
+    return [str(name) for name in rows.columns if rows[name].notna().any() or (rows.empty and name in HEADLINE)]
+
+
+def _boards(
+    cells: Sequence[Cells], columns: Sequence[Column], lead: Sequence[str], options: Options
+) -> tuple[list[Board], list[str]]:
+    """The leading boards, then the others as long as all pairs are not too many; metrics of those left out."""
+    planned = [(cell, metric, rules, rule) for cell in cells for metric, rules, rule in _plan(columns, options.rules)]
+    planned.sort(key=lambda plan: not _leads(plan[1].name, plan[3], lead, columns))
+    made, left_out, pairs = [], [], 0
+    for cell, metric, rules, rule in planned:
+        pairs += (len(cell.strategies) * len(rules)) ** 2 // 2
+        if pairs <= MOST_PAIRS or _leads(metric.name, rule, lead, columns):
+            made.append(make_board(cell, metric, rules, rule, options.alpha))
+        else:
+            left_out.append(metric.name)
+    return made, list(dict.fromkeys(left_out))
+
+
+def _plan(columns: Sequence[Column], wanted: Sequence[str]) -> list[tuple[Metric, list[str], str]]:
+    """(metric, rules, rule) of each board: one for each column, and one where the rules of a metric compete."""
+    found = []
+    for metric in dict.fromkeys(column.metric for column in columns):
+        rules = [column.rule for column in columns if column.metric == metric]
+        found += [(metric, [rule], rule) for rule in rules if not wanted or rule in wanted]
+        if len(rules) > 1 and (EACH in wanted or len(wanted) != 1):
+            found.append((metric, rules, EACH))
+    return found
+
+
+def _leads(metric: str, rule: str, lead: Sequence[str], columns: Sequence[Column]) -> bool:
+    return metric in lead and rule in (columns[0].rule, EACH)
+
+
+def _leading(board: Board) -> Sequence[str]:
+    """Strategies worth a curve: the control, then the best."""
+    names = [strategy_of(row.name) for row in board.table]
+    return list(dict.fromkeys([*([board.control] if board.control else []), *names]))

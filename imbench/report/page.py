@@ -1,0 +1,275 @@
+"""The page: one HTML file with everything in it, whole without JavaScript."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from imbench.contract.protocol import caveat
+from imbench.report.columns import PLAIN_RULE, RULES, Column
+from imbench.report.coverage import PROCESS, zero_recall_title
+from imbench.report.figures.chosen import Figures
+from imbench.report.figures.contact_sheet import Sheet, picture
+from imbench.report.figures.inline import inline_svg
+from imbench.report.figures.scene import Scene
+from imbench.report.gains import ir_labels
+from imbench.report.model import Model
+from imbench.report.provenance import SHOWN_VALUES
+from imbench.report.verdict import Verdict, verdict
+from imbench.scoring.rules import EACH
+from imbench.stats.board import Board, merit
+from imbench.stats.cells import Cells, Configuration, Floats
+from imbench.stats.ranks import TRAINED
+from imbench.stats.words import counted, level, listed, number, p_said, p_value, span
+
+# What is shown of much: more rows than these lie in the data files beside the page, which says so.
+MOST_MATRIX = 20
+MOST_CELLS = 20_000
+MOST_FAILURES = 200
+
+
+def page(model: Model, figures: Figures) -> str:
+    """The HTML of a model; equal models give equal text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("imbench.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"number": number, "p": p_value, "p_said": p_said, "listed": listed, "percent": _percent}
+    environment.filters["capitalize_first"] = _capitalized
+    environment.globals |= {"span": span, "counted": counted, "caveat": caveat}
+    text = environment.get_template("report.html.j2").render(
+        model=model,
+        view=View(model, figures),
+        css=_part("report.css"),
+        script=_part("report.js"),
+        metrics={column.metric.name: column.metric for column in model.columns},
+        rules=RULES,
+        plain=PLAIN_RULE,
+        level=level(model.alpha),
+        interval=f"{level(model.alpha)} interval",
+        each=EACH,
+        process=PROCESS,
+        tied=f"{TRAINED.absolute:g}",
+        nan=math.nan,
+        shown_values=SHOWN_VALUES,
+        most_failures=MOST_FAILURES,
+        zero_recall_title=zero_recall_title,
+    )
+    # Macros leave empty lines where they are defined.
+    return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
+
+
+class View:
+    """What the template asks of a model beyond its values: what fits on the page, figures, the data for filters."""
+
+    def __init__(self, model: Model, figures: Figures) -> None:
+        self.model, self.figures = model, figures
+
+    def choices(self, what: str) -> list[str]:
+        """What a filter offers, in the order of the page."""
+        listed_: Mapping[str, list[Any]] = {
+            "protocol": [c.protocol for c in self.model.cells],
+            "task": [c.task for c in self.model.cells],
+            "modality": [one.modality for c in self.model.cells for one in c.configurations],
+            "ir": [label for labels in self.ratios for label in labels],
+            "metric": [b.metric.name for b in self.model.boards],
+            "rule": [b.rule for b in self.model.boards],
+        }
+        found = list(dict.fromkeys(listed_[what]))
+        return sorted(found, key=_ratio_order) if what == "ir" else found
+
+    @cached_property
+    def ratios(self) -> list[list[str]]:
+        """The imbalance ratio that each configuration of each `Cells` is shown under."""
+        every = [c for cells in self.model.cells for c in cells.configurations]
+        labels = ir_labels(every)
+        return [[labels[c] for c in cells.configurations] for cells in self.model.cells]
+
+    @property
+    def steps(self) -> str:
+        """How many gradient steps strategies take, as far as the rows say."""
+        ratios = [ratio for cells in self.model.cells for ratio in _step_ratios(cells)]
+        if not ratios:
+            return ""
+        if max(ratios) == min(ratios):
+            return "Every strategy takes the same number of gradient steps on a configuration."
+        return (
+            "Nets that stop improving end early, so that strategies differ in gradient steps: on a configuration a "
+            f"strategy takes {min(ratios):.2g} to {max(ratios):.2g} times the mean of all."
+        )
+
+    @property
+    def partial_curves(self) -> list[str]:
+        """The reliability curves that not all configurations went into."""
+        few = [c for c in self.model.curves if c.configurations < c.of]
+        return [f"{c.strategy}, {c.task}: {c.configurations} of {c.of}" for c in few]
+
+    def svg(self, scene: Scene | None) -> Any:
+        """A figure as markup; nothing for none."""
+        from markupsafe import Markup
+
+        return Markup(inline_svg(scene)) if scene is not None else ""
+
+    def verdict(self, board: Board) -> Verdict:
+        """What a board says that is not among the leading ones."""
+        return verdict(board)
+
+    def strips(self, sheet: Sheet) -> list[tuple[str, list[tuple[str, list[tuple[str, bool]]]]]]:
+        """For each strategy of a sheet its images as data addresses, each with its labels and whether they are rare."""
+        return [
+            (strip.name, list(zip(map(_address, strip.images), sheet.parts(strip), strict=True)))
+            for strip in sheet.strips
+        ]
+
+    def wins(self, board: Board) -> tuple[list[str], list[list[float]]]:
+        """Names, best first, and for each the share of configurations in which it beats each; a tie is half a win."""
+        names = [row.name for row in board.table][:MOST_MATRIX]
+        return names, [[win_rate(board, a, b) for b in names] for a in names]
+
+    def datasets(self, cells: Cells) -> list[dict[str, Any]]:
+        """Tables of mean ± sd: for each headline column, the strategies shown and a row for each configuration."""
+        columns = [b for b in self.model.leading if (b.protocol, b.task) == (cells.protocol, cells.task)]
+        columns = [b for b in columns if b.rule != EACH]
+        most = max(2, MOST_CELLS // max(1, len(cells.configurations) * len(self.model.leading)))
+        return [self._dataset_table(board, cells, most) for board in columns]
+
+    def _dataset_table(self, board: Board, cells: Cells, most: int) -> dict[str, Any]:
+        name = Column(board.metric, board.rule).name
+        names = [row.name for row in board.table]
+        first = list(dict.fromkeys([*([board.control] if board.control else []), *names]))[:most]
+        index = [cells.strategies.index(n) for n in first]
+        mean, sd = cells.mean[name][:, index], cells.sd[name][:, index]
+        return {
+            "board": board,
+            "names": first,
+            "of": len(names),
+            "rows": list(_rows(cells, mean, sd, merit(board.metric, mean))),
+        }
+
+    def mean(self, cells: Cells, column: Column, strategy: int) -> float:
+        """A strategy's mean over the configurations that it has."""
+        values = cells.mean[column.name][:, strategy]
+        known = values[~np.isnan(values)]
+        return float(known.mean()) if len(known) else math.nan
+
+    def knows(self, name: str) -> bool:
+        """Whether any strategy has a value of this column of `PROCESS`."""
+        return any(not math.isnan(one.process.get(name, math.nan)) for one in self.model.covered)
+
+    def digits(self, name: str) -> int:
+        """Decimals that a column of `PROCESS` is shown with: none where its values are large."""
+        largest = max(abs(one.process.get(name, 0.0)) for one in self.model.covered)
+        return 0 if largest >= 20 else 3
+
+    @cached_property
+    def data(self) -> Any:
+        """What the filters compute with, as JSON that is safe inside a script element; scores keep all their bits."""
+        from markupsafe import Markup
+
+        text = json.dumps(self._data(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return Markup(text.replace("<", "\\u003c"))
+
+    def _data(self) -> dict[str, Any]:
+        shown = {(b.protocol, b.task, b.metric.name, b.rule) for b in self.model.boards}
+        groups = []
+        for cells, ratios in zip(self.model.cells, self.ratios, strict=True):
+            columns = [
+                [c.metric.name, c.rule, _packed(cells.mean[c.name])]
+                for c in self.model.columns
+                if {(cells.protocol, cells.task, c.metric.name, rule) for rule in (c.rule, EACH)} & shown
+            ]
+            groups.append(
+                {
+                    "protocol": cells.protocol,
+                    "task": cells.task,
+                    "strategies": cells.strategies,
+                    "repeated": sorted(name for group in cells.same for name in group[1:]),
+                    "inside": [int(there) for there in cells.inside],
+                    "complete": [int(there) for there in cells.complete],
+                    "configurations": [
+                        [c.dataset, c.variant, ir, c.modality]
+                        for c, ir in zip(cells.configurations, ratios, strict=True)
+                    ],
+                    "columns": columns,
+                }
+            )
+        metrics = list(dict.fromkeys(column.metric for column in self.model.columns))
+        return {
+            "headline": self.model.headline,
+            "rule": self.model.columns[0].rule if self.model.columns else PLAIN_RULE,
+            "tolerance": {"absolute": TRAINED.absolute, "relative": TRAINED.relative},
+            "higher": {metric.name: metric.higher_is_better for metric in metrics},
+            "target": {metric.name: metric.target for metric in metrics if metric.target is not None},
+            "groups": groups,
+        }
+
+
+def win_rate(board: Board, first: str, second: str) -> float:
+    """Share of configurations in which the first scores better than the second, ties half; NaN for itself."""
+    if first == second or not board.configurations:
+        return math.nan
+    wins, ties, losses = board.against(first, second)
+    return (wins + 0.5 * ties) / (wins + ties + losses)
+
+
+def _step_ratios(cells: Cells) -> list[float]:
+    """Gradient steps of each strategy on each configuration over the mean of the strategies there."""
+    steps = cells.mean.get("steps")
+    if steps is None:
+        return []
+    found: list[float] = []
+    for row in steps:
+        known = row[~np.isnan(row)]
+        found += (known / known.mean()).tolist() if len(known) > 1 and known.mean() > 0 else []
+    return found
+
+
+def _rows(
+    cells: Cells, mean: Floats, sd: Floats, worth: Floats
+) -> Sequence[tuple[Configuration, list[tuple[float, float, bool]]]]:
+    known = ~np.isnan(mean)
+    best = np.where(known.any(axis=1), np.max(np.where(known, worth, -np.inf), axis=1), np.nan)
+    top = known & (worth >= best[:, None] - TRAINED.absolute)
+    return [
+        (c, [(float(m), float(s), bool(t)) for m, s, t in zip(mean[i], sd[i], top[i], strict=True)])
+        for i, c in enumerate(cells.configurations)
+    ]
+
+
+def _packed(values: Floats) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, dtype="<f8").tobytes()).decode()
+
+
+def _address(image: np.ndarray) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture(image)).decode()}"
+
+
+def _percent(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.0f}"
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _ratio_order(label: str) -> float:
+    return float(label.partition("–")[0]) if label[:1].isdigit() else math.inf
+
+
+def _part(name: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup(resources.files("imbench.report").joinpath("templates", name).read_text("utf-8"))

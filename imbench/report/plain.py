@@ -1,0 +1,109 @@
+"""The whole report as plain JSON values."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+import pandas as pd
+
+from imbench.contract.protocol import caveat
+from imbench.report.images import Images
+from imbench.report.model import Model
+from imbench.report.tables import costs as cost_table
+from imbench.report.tables import coverage, gains, gains_of, leaderboard, reliability
+
+
+def summary(model: Model) -> dict[str, Any]:
+    """All that the report says but the scores of single configurations and pairs; None where a number is undefined."""
+    rows = leaderboard(model)
+    return {
+        "notes": list(model.notes),
+        "lacking": list(model.lacking),
+        "configurations": model.configurations,
+        "jobs": model.jobs,
+        "ranks": "1 is best, so smaller sums and averages are better",
+        "alpha": model.alpha,
+        "verdicts": [dataclasses.asdict(verdict) for verdict in model.verdicts],
+        "leaderboards": [
+            {
+                "protocol": board.protocol,
+                "caveat": caveat(board.protocol) or None,
+                "task": board.task,
+                "metric": board.metric.name,
+                "rule": board.rule,
+                "higher_is_better": board.metric.higher_is_better,
+                "control": board.control,
+                "rows": _records(_of_board(rows, board)),
+                "groups": [list(group) for group in board.standing.groups],
+                "configurations": [[c.dataset, c.variant] for c in board.configurations],
+                "dropped": [
+                    {"dataset": c.dataset, "variant": c.variant, "missing": list(names)} for c, names in board.dropped
+                ],
+                "over": board.over,
+                "partial": [
+                    {"strategy": one.name, "lacks": [[c.dataset, c.variant] for c in one.lacks]}
+                    for one in board.partial
+                ],
+                "unranked": list(board.absent),
+                "same_predictions": [list(group) for group in board.same],
+                "remarks": list(board.remarks),
+                "undefined": board.standing.undefined,
+            }
+            for board in model.boards
+        ],
+        "gains": _records(gains(model)),
+        "images": _images(model.images) if model.images else None,
+        "reliability": _records(reliability(model)),
+        "costs": _records(cost_table(model)),
+        "coverage": _records(coverage(model)),
+        "failures": [dataclasses.asdict(failure) for failure in model.failures],
+        "facts": {name: list(values) for name, values in model.facts.items()},
+        "data": dict(model.data),
+        "fingerprint": model.fingerprint,
+        "commands": list(model.commands),
+        "origins": [dataclasses.asdict(origin) for origin in model.origins],
+    }
+
+
+def to_json(model: Model) -> str:
+    """`summary` as text."""
+    return json.dumps(summary(model), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _images(images: Images) -> dict[str, Any]:
+    return {
+        "pooled": [list(group) for group in sorted(images.pooled)],
+        "gains": _records(gains_of(images.boards, images.gains)),
+        "samples": [
+            {
+                "dataset": samples.dataset,
+                "command": samples.command,
+                "reason": samples.reason,
+                "title": samples.sheet.title if samples.sheet else None,
+                "labels": {s.name: samples.sheet.words(s) for s in samples.sheet.strips} if samples.sheet else {},
+            }
+            for samples in images.samples
+        ],
+    }
+
+
+def _of_board(rows: pd.DataFrame, board: Any) -> pd.DataFrame:
+    if rows.empty:
+        return rows
+    values = {"protocol": board.protocol, "task": board.task, "metric": board.metric.name, "rule": board.rule}
+    mine = pd.Series(True, index=rows.index)
+    for name, value in values.items():
+        mine &= rows[name] == value
+    return rows[mine].drop(columns=[*values, "higher_is_better"])
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    columns = {str(name): table[name].tolist() for name in table.columns}
+    return [{name: _json(values[row]) for name, values in columns.items()} for row in range(len(table))]
+
+
+def _json(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,123 @@
+"""The folder of all pages that were published: an index, and everything of all pages together."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from imbench.report.page_files import badge, citation, html, listing
+from imbench.store.folder import MANIFEST, manifest, renew
+from imbench.store.rows import joined
+
+ROOT_FILES = ("index.html", "results.parquet", "leaderboard.csv", "leaderboard.json", "CITATION.cff", "badge.svg")
+
+
+def renew_site(folder: Path) -> None:
+    """Rebuild the files of the folder itself from those of its pages.
+
+    ``results.parquet`` and ``leaderboard.csv`` hold the rows of all pages, with the page in a column ``page``;
+    ``leaderboard.json`` the pages' own by name.
+    """
+    pages = {file.parent.name: manifest(file.parent) for file in sorted(folder.glob(f"*/{MANIFEST}"))}
+    pages = {name: facts for name, facts in pages.items() if facts.get("page") == name}
+    parquet = _results(folder, list(pages))
+    title = f"imbench: {_count(len(pages), 'page')} of results"
+    authors = list(dict.fromkeys(author for facts in pages.values() for author in facts["authors"]))
+    abstract = " ".join(f"{facts['title']}." for facts in pages.values())
+    jobs = sum(facts["jobs"] for facts in pages.values())
+    files = {
+        "index.html": html(title, _index(pages)).encode(),
+        "results.parquet": parquet,
+        "leaderboard.csv": _leaderboard_csv(folder, list(pages)).encode(),
+        "leaderboard.json": _leaderboard_json(folder, list(pages)).encode(),
+        "CITATION.cff": citation(title, authors, abstract, hashlib.sha256(parquet).hexdigest()).encode(),
+        "badge.svg": badge("imbench", f"{_count(len(pages), 'page')}, {_count(jobs, 'job')}").encode(),
+    }
+    assert set(files) == set(ROOT_FILES)
+    renew(folder, files, {"pages": {name: _hash(folder / name / MANIFEST) for name in pages}})
+
+
+def _results(folder: Path, pages: Sequence[str]) -> bytes:
+    tables = []
+    for page in pages:
+        table = pq.read_table(folder / page / "results.parquet").replace_schema_metadata(None)
+        tables.append(table.add_column(0, "page", pa.array([page] * table.num_rows, pa.string())))
+    whole = joined([_plain_text(table) for table in tables])
+    sink = io.BytesIO()
+    pq.write_table(whole.select(["page", *(n for n in whole.column_names if n != "page")]), sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _plain_text(table: pa.Table) -> pa.Table:
+    fields = [pa.field(f.name, pa.string()) if pa.types.is_large_string(f.type) else f for f in table.schema]
+    return table.cast(pa.schema(fields))
+
+
+def _leaderboard_csv(folder: Path, pages: Sequence[str]) -> str:
+    tables = {page: list(csv.DictReader(io.StringIO(_text(folder, page, "leaderboard.csv")))) for page in pages}
+    columns = list(dict.fromkeys(name for rows in tables.values() for row in rows for name in row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, ["page", *columns], restval="", lineterminator="\n")
+    writer.writeheader()
+    for page, rows in tables.items():
+        writer.writerows({"page": page, **row} for row in rows)
+    return out.getvalue()
+
+
+def _leaderboard_json(folder: Path, pages: Sequence[str]) -> str:
+    boards = {page: json.loads(_text(folder, page, "leaderboard.json") or "null") for page in pages}
+    return json.dumps({"pages": boards}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _text(folder: Path, page: str, name: str) -> str:
+    file = folder / page / name
+    return file.read_text("utf-8") if file.exists() else ""
+
+
+def _index(pages: dict[str, dict[str, Any]]) -> str:
+    sections = [
+        f'<section>\n<h2><a href="{escape(name)}/index.html">{escape(facts["title"])}</a></h2>\n'
+        f"<p>{escape(_facts(facts))}</p>\n{listing(facts['notes'])}\n{_best(facts['best'])}\n</section>"
+        for name, facts in pages.items()
+    ]
+    links = ", ".join(f'<a href="{name}">{name}</a>' for name in (*ROOT_FILES[1:], MANIFEST))
+    return "\n".join(["<h1>Results of imbench</h1>", *sections, f"<p>All pages together: {links}</p>"])
+
+
+def _facts(facts: dict[str, Any]) -> str:
+    failed = f", {facts['failed']} failed" if facts["failed"] else ""
+    return (
+        f"{_count(facts['jobs'], 'job')}{failed}; {_count(facts['configurations'], 'configuration')}; "
+        f"{_count(len(facts['strategies']), 'strategy', 'strategies')}; by {'; '.join(facts['authors'])}"
+    )
+
+
+def _best(best: Sequence[dict[str, Any]]) -> str:
+    columns = ("protocol", "task", "metric", "strategy", "average_rank", "configurations")
+    head = "".join(f'<th scope="col">{name.replace("_", " ")}</th>' for name in columns)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escape(_shown(row[name]))}</td>" for name in columns) + "</tr>" for row in best
+    )
+    caption = "<caption>The strategy of the smallest rank sum</caption>"
+    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,0 +1,97 @@
+"""A sweep as figures, tables and plain values."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from imbench.contract.protocol import caveats
+from imbench.contract.spec import format_value
+from imbench.report.figures.plates import FORMATS, plates
+from imbench.report.figures.scene import Scene
+from imbench.report.figures.value_lines import Point, Trace, value_lines
+from imbench.report.tables import csv
+from imbench.scoring.metrics import known_metrics
+from imbench.stats.identity import file_name
+from imbench.stats.sweep import Sweep
+from imbench.stats.words import level
+
+
+def figure(sweep: Sweep, metric: str) -> Scene:
+    """The metric against the values: a panel for each dataset and task, a line for each of its variants."""
+    scores, rule = sweep.scores(metric), known_metrics()[metric]
+    traces = []
+    tasks = {str(dataset): set(rows["task"]) for dataset, rows in scores.groupby("dataset")}
+    for (task, dataset, ir, variant), rows in scores.groupby(["task", "dataset", "ir", "variant"], sort=True):
+        swept, reference = rows[rows["strategy"] != sweep.baseline], rows[rows["strategy"] == sweep.baseline]
+        columns = zip(*(swept[name] for name in ("value", "mean", "low", "high")), strict=True)
+        panel = file_name(str(dataset)) + (f", {task}" if len(tasks[str(dataset)]) > 1 else "")
+        name = f"IR {ir:.3g}" if "ir=" in str(variant) else f"{variant}, IR {ir:.3g}"
+        points = tuple(Point(*values) for values in columns)
+        traces.append(Trace(panel, name, points, float(reference["mean"].iloc[0]) if len(reference) else math.nan))
+    best = "higher" if rule.higher_is_better else "lower"
+    title = f"{rule.title} of {sweep.strategy} against {sweep.parameter} ({best} is better)"
+    return value_lines(f"sweep-{rule.name}", title, sweep.parameter, sweep.baseline, traces)
+
+
+def tables(sweep: Sweep, metrics: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """``sweep``: the scores at every value; ``effects``: each value against the default; ``verdicts``: what follows."""
+    parts = {"sweep": sweep.scores, "effects": sweep.effects, "verdicts": sweep.verdicts}
+    found = {}
+    for name, part in parts.items():
+        whole = [part(metric) for metric in metrics]
+        for metric, frame in zip(metrics, whole, strict=True):
+            frame.insert(0, "metric", metric)
+        found[name] = pd.concat([frame for frame in whole if len(frame)] or whole[:1], ignore_index=True)
+    return found
+
+
+def to_json(sweep: Sweep, metrics: Sequence[str]) -> dict[str, Any]:
+    """The same as plain values, with what a reader must know; NaN stands for what is undefined."""
+    found = tables(sweep, metrics)
+    return {
+        "strategy": sweep.strategy,
+        "parameter": sweep.parameter,
+        "values": [setting.plain for setting in sweep.settings],
+        "default": sweep.default.plain,
+        "baseline": sweep.baseline or None,
+        "protocol": sorted(set(sweep.results.rows["protocol"])),
+        "caveats": caveats(sweep.results.rows["protocol"]),
+        "level": level(sweep.alpha),
+        "notes": list(sweep.notes),
+        "scores": found["sweep"].to_dict("records"),
+        "effects": found["effects"].to_dict("records"),
+        "verdicts": found["verdicts"].to_dict("records"),
+        "failures": sweep.results.failures().to_dict("records"),
+    }
+
+
+def files(sweep: Sweep, metrics: Sequence[str]) -> dict[str, bytes]:
+    """What a sweep is written as, by file name: figures as SVG, PDF and PNG, numbers as CSV and JSON."""
+    written = {}
+    for metric in metrics:
+        scene = figure(sweep, metric)
+        for kind, content in plates(scene, (*FORMATS, "png")).items():
+            written[f"{scene.name}.{kind}"] = content
+    for name, table in tables(sweep, metrics).items():
+        # A column of CSV is all numbers or all text; JSON keeps each value as it is.
+        for column in {"value", "default", "best"} & set(table.columns):
+            if any(isinstance(value, str) for value in table[column]):
+                table[column] = [None if value is None else format_value(value) for value in table[column]]
+        written[f"{name}.csv"] = csv(table)
+    text = json.dumps(_plain(to_json(sweep, metrics)), indent=1, ensure_ascii=False, allow_nan=False)
+    return written | {"sweep.json": f"{text}\n".encode()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

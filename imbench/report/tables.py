@@ -1,0 +1,207 @@
+"""Tables: the report's numbers as tidy data frames, and those as CSV and Parquet."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from imbench.report.coverage import ZERO_RECALL
+from imbench.report.gains import Gain
+from imbench.report.model import Model
+from imbench.stats.board import Board
+
+
+def leaderboard(model: Model) -> pd.DataFrame:
+    """A row for each board and competitor, best first; the tests of a board stand in each of its rows."""
+    return _frame(
+        [
+            _of(board)
+            | {"place": place}
+            | dataclasses.asdict(row)
+            | {
+                "configurations": len(board.configurations),
+                "datasets": board.standing.datasets,
+                "friedman": board.standing.friedman[0],
+                "p": board.standing.friedman[1],
+                "p_small_sample": board.standing.small_sample[0],
+                "small_sample": board.standing.small_sample[1],
+                "iman_davenport": board.standing.iman_davenport[0],
+                "iman_davenport_p": board.standing.iman_davenport[1],
+                "nemenyi_cd": board.standing.cd,
+                "friedman_datasets": board.by_dataset.friedman[0],
+                "p_datasets": board.by_dataset.friedman[1],
+                "p_datasets_small_sample": board.by_dataset.small_sample[0],
+            }
+            for board in model.boards
+            for place, row in enumerate(board.table, 1)
+        ],
+        _BOARD,
+    ).rename(columns={"name": "strategy"})
+
+
+def pairs(model: Model) -> pd.DataFrame:
+    """A row for each pair of competitors on each leading board, with configurations and with datasets as blocks."""
+    return _frame(
+        [
+            _of(board) | {"blocks": blocks, "first": first, "second": second} | dataclasses.asdict(pair)
+            for board in model.leading
+            for blocks, standing in (("configurations", board.standing), ("datasets", board.by_dataset))
+            for (first, second), pair in standing.pairs.items()
+        ],
+        _BOARD,
+    )
+
+
+def gains(model: Model) -> pd.DataFrame:
+    """A row for each board, imbalance ratio and competitor."""
+    return gains_of(model.leading, model.gains)
+
+
+def gains_of(boards: Sequence[Board], gains: Mapping[str, Sequence[Gain]]) -> pd.DataFrame:
+    """A row for each gain of these boards, by whose slugs they are given."""
+    return _frame(
+        [_of(board) | dataclasses.asdict(gain) for board in boards for gain in gains[board.slug]], _BOARD
+    ).rename(columns={"name": "strategy"})
+
+
+def reliability(model: Model) -> pd.DataFrame:
+    """A row for each curve and bin of the predicted probability."""
+    return _frame(
+        [
+            {
+                "protocol": curve.protocol,
+                "task": curve.task,
+                "strategy": curve.strategy,
+                "bin": i,
+                "predicted": float(curve.predicted[i]),
+                "observed": float(curve.observed[i]),
+                "share": float(curve.share[i]),
+                "predictions": int(curve.rows[i]),
+                "configurations": curve.configurations,
+            }
+            for curve in model.curves
+            for i in range(len(curve.rows))
+        ],
+        ["protocol", "task", "strategy", "bin"],
+    )
+
+
+def costs(model: Model) -> pd.DataFrame:
+    """A row for each protocol, task and strategy with its training time."""
+    return _frame([dataclasses.asdict(cost) for cost in model.costs], ["protocol", "task", "strategy"])
+
+
+def coverage(model: Model) -> pd.DataFrame:
+    """A row for each protocol, task and strategy: what was done, what failed, how training went."""
+    rows = []
+    for one in model.covered:
+        plain = dataclasses.asdict(one)
+        missed = {ZERO_RECALL[rule]: count for rule, count in plain.pop("zero_recall").items()}
+        process = plain.pop("process")
+        rows.append(plain | missed | process)
+    return _frame(rows, ["protocol", "task", "strategy"])
+
+
+def scores(model: Model) -> pd.DataFrame:
+    """A row for each configuration and strategy: ``<metric>_mean`` and ``<metric>_sd`` over the folds that define it.
+
+    ``folds`` counts those trained, 0 for a failed job; the standard deviation (n − 1) is that of the folds, which share
+    rows, so it is no standard error. ``seconds`` are of training, per net. A job that is neither done nor failed has no
+    row.
+    """
+    return pd.concat([_scores(model, i) for i in range(len(model.cells))] or [pd.DataFrame()], ignore_index=True)
+
+
+def _scores(model: Model, number: int) -> pd.DataFrame:
+    cells = model.cells[number]
+    n, k = cells.folds.shape
+    facts = {name: np.repeat([getattr(c, name) for c in cells.configurations], k) for name in _CONFIGURATION}
+    measured = {
+        f"{name}_{kind}": values.ravel()
+        for name in cells.mean
+        for kind, values in (("mean", cells.mean[name]), ("sd", cells.sd[name]))
+    }
+    table = pd.DataFrame(
+        {"protocol": cells.protocol, "task": cells.task}
+        | facts
+        | {"strategy": np.tile(np.array(cells.strategies, dtype=object), n), "folds": cells.folds.ravel()}
+        | measured
+    )
+    failed = {(f.dataset, f.variant, f.strategy, f.protocol) for f in model.failures}
+    if (cells.folds == 0).any():
+        keys = zip(table["dataset"], table["variant"], table["strategy"], table["protocol"], strict=True)
+        table = table[(table["folds"] > 0) | np.array([key in failed for key in keys])]
+    return table
+
+
+TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
+    "leaderboard": leaderboard,
+    "scores": scores,
+    "pairs": pairs,
+    "gains": gains,
+    "reliability": reliability,
+    "costs": costs,
+    "coverage": coverage,
+}
+
+
+def csv(table: pd.DataFrame) -> bytes:
+    """A table as CSV: the shortest text that gives the same number again, nothing for what is undefined."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    sink = io.BytesIO()
+    sink.write((",".join(map(str, table.columns)) + "\n").encode())
+    if len(table):
+        # Quotes only where a text needs them, which "needed" gives all texts.
+        for style in ("none", "needed"):
+            body = pa.BufferOutputStream()
+            try:
+                arrow_csv.write_csv(
+                    _arrow(table), body, arrow_csv.WriteOptions(include_header=False, quoting_style=style)
+                )
+            except pa.ArrowInvalid:
+                continue
+            sink.write(body.getvalue().to_pybytes())
+            break
+    return sink.getvalue()
+
+
+def parquet(table: pd.DataFrame) -> bytes:
+    """A table as Parquet, null for what is undefined."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(_arrow(table), sink, compression="zstd")
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def _arrow(table: pd.DataFrame) -> object:
+    import pyarrow as pa
+
+    # Without pandas' own metadata, which names its version.
+    return pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+
+
+def _of(board: Board) -> dict[str, object]:
+    return {
+        "protocol": board.protocol,
+        "task": board.task,
+        "metric": board.metric.name,
+        "rule": board.rule,
+        "higher_is_better": board.metric.higher_is_better,
+    }
+
+
+_BOARD = ["protocol", "task", "metric", "rule", "higher_is_better"]
+_CONFIGURATION = ["dataset", "variant", "ir", "modality"]
+
+
+def _frame(rows: list[dict[str, object]], columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)

@@ -1,0 +1,1 @@
+"""The flow: request, plan, jobs, executors, registry."""

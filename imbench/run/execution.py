@@ -1,0 +1,251 @@
+"""Runs independent tasks, here or in worker processes, and tells what became of each."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from imbench.run.worker import Report, Worker, attempt, named
+
+# Workers that end before their first task, one after another, until the pool gives up.
+MOST_FAILED_STARTS = 3
+# Seconds that idle workers have to end by themselves when all is done.
+PATIENCE = 5.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """One independent piece of work.
+
+    Parameters
+    ----------
+    index : names the task in what is told of it
+    cost : expected work in any unit, the same for all tasks; costly ones go first
+    call : what to do, without arguments; for worker processes it and what it returns must survive pickling, its
+        function being defined in a module that can be imported
+    prepare : called in this process just before the task is handed out, for what its call needs to find; what it raises
+        is the task's failure
+    """
+
+    index: int
+    cost: float
+    call: Callable[[], Any]
+    prepare: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Started:
+    """The task of this index began."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one task ended.
+
+    Parameters
+    ----------
+    index : the task's
+    value : what its call returned; None if it failed
+    error : why it failed, in one or a few words and without a traceback; None if it did not
+    seconds : wall-clock time it took
+    traceback : where it failed; empty if it did not, or if its process died
+    """
+
+    index: int
+    value: Any
+    error: str | None
+    seconds: float
+    traceback: str = ""
+
+
+class WorkerError(RuntimeError):
+    """Worker processes that cannot even be started."""
+
+
+class Executor(Protocol):
+    """One way to get tasks done."""
+
+    def run(self, tasks: Sequence[Task]) -> Generator[Started | Outcome, None, None]:
+        """Do every task, costly ones first: one `Started` and one `Outcome` each, as they happen.
+
+        A task that fails is an `Outcome` with an error and stops no other task. Closing the generator ends the
+        running tasks and leaves nothing behind.
+        """
+
+
+class InProcess:
+    """One task after another, in this process."""
+
+    def run(self, tasks: Sequence[Task]) -> Generator[Started | Outcome, None, None]:
+        """See `Executor.run`."""
+        for task in _costly_first(tasks):
+            yield Started(task.index)
+            yield Outcome(task.index, *attempt(partial(_prepared_call, task)))
+
+
+@dataclass(frozen=True)
+class LocalPool:
+    """Tasks in worker processes of this machine, one at a time each.
+
+    A worker keeps what it has imported from task to task. One that dies, however, costs only its task, and another
+    takes its place. Workers ignore SIGINT, write what tasks print to stderr, and end at once when this process does,
+    even by SIGKILL.
+
+    Parameters
+    ----------
+    workers : how many, at least 1; never more than there are tasks
+    threads : threads that numerical libraries may use in each, at least 1
+
+    Raises
+    ------
+    ValueError for less than one worker or thread; `WorkerError` from `run` if workers cannot be started.
+    """
+
+    workers: int
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name, value in (("workers", self.workers), ("threads", self.threads)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"LocalPool.{name} must be a whole number of at least 1, got {value!r}")
+
+    def run(self, tasks: Sequence[Task]) -> Generator[Started | Outcome, None, None]:
+        """See `Executor.run`."""
+        crew = _Crew(self, tasks)
+        try:
+            yield from crew.work()
+            crew.dismiss()
+        finally:
+            crew.kill()
+
+
+def available_cores() -> int:
+    """Cores that this process may use: its affinity, and a container's quota rounded down, at least 1."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    limit = Path("/sys/fs/cgroup/cpu.max")
+    quota, _, period = limit.read_text().strip().partition(" ") if limit.is_file() else ("max", "", "")
+    return max(1, cores if quota == "max" else min(cores, int(quota) // int(period)))
+
+
+def _costly_first(tasks: Iterable[Task]) -> list[Task]:
+    return sorted(tasks, key=lambda task: -task.cost)
+
+
+@dataclass
+class _Post:
+    """One worker, and what it is at."""
+
+    worker: Worker
+    ready: bool = False
+    task: Task | None = None
+    since: float = 0.0
+    times_found_dead: int = 0
+
+
+class _Crew:
+    """The workers of one run."""
+
+    def __init__(self, pool: LocalPool, tasks: Sequence[Task]) -> None:
+        self.pool = pool
+        self.waiting = deque(_costly_first(tasks))
+        self.posts: dict[Worker, _Post] = {}
+        self.inbox: queue.SimpleQueue[tuple[Worker, Any]] = queue.SimpleQueue()
+        self.failed_starts = 0
+
+    def work(self) -> Generator[Started | Outcome, None, None]:
+        """Do all tasks, keeping as many workers as there is work for."""
+        while wanted := len(self.waiting) + sum(post.task is not None for post in self.posts.values()):
+            while len(self.posts) < min(self.pool.workers, wanted):
+                worker = Worker(self.pool.threads, self.inbox)
+                self.posts[worker] = _Post(worker)
+            worker, message = self._receive()
+            if worker in self.posts:
+                post = self.posts[worker]
+                yield from self._ended(post) if message is None else self._answered(post, message)
+
+    def dismiss(self) -> None:
+        """Let idle workers end by themselves, and give them a moment for it."""
+        for worker in self.posts:
+            worker.send(None)
+        deadline = time.monotonic() + PATIENCE
+        for worker in self.posts:
+            worker.close(deadline - time.monotonic())
+        self.posts.clear()
+
+    def kill(self) -> None:
+        """End whatever still runs."""
+        for worker in self.posts:
+            worker.process.kill()
+        for worker in self.posts:
+            worker.close()
+        self.posts.clear()
+
+    def _receive(self) -> tuple[Worker, Any]:
+        """The next worker with news: its message, or None if it ended."""
+        while True:
+            try:
+                return self.inbox.get(timeout=1.0)
+            except queue.Empty:
+                # A process that a dead worker leaves behind may hold its pipe open, so that its end is not heard.
+                # The first time, a last message may still be on its way.
+                for post in self.posts.values():
+                    post.times_found_dead += post.worker.ended
+                    if post.times_found_dead > 1:
+                        return post.worker, None
+
+    def _answered(self, post: _Post, message: Any) -> list[Started | Outcome]:
+        """Give a worker that is ready or done its next task, then tell."""
+        self.failed_starts = 0
+        events: list[Started | Outcome] = [] if post.task is None else [_unpacked(post.task, message)]
+        post.ready, post.task = True, None
+        while self.waiting and post.task is None:
+            task = self.waiting.popleft()
+            events.append(Started(task.index))
+            if (failed := attempt(task.prepare)).error is not None:
+                events.append(Outcome(task.index, *failed))
+                continue
+            try:
+                call = pickle.dumps(task.call)
+            except Exception as error:  # pickling runs the code of whatever is pickled
+                events.append(Outcome(task.index, None, f"cannot be sent to a worker process: {named(error)}", 0.0))
+                continue
+            post.task, post.since = task, time.perf_counter()
+            post.worker.send(call)
+        return events
+
+    def _ended(self, post: _Post) -> list[Started | Outcome]:
+        del self.posts[post.worker]
+        post.worker.close()
+        if post.task is not None:
+            seconds = time.perf_counter() - post.since
+            return [Outcome(post.task.index, None, f"its worker process {post.worker.end}", seconds)]
+        if not post.ready:
+            self.failed_starts += 1
+            if self.failed_starts >= MOST_FAILED_STARTS:
+                raise WorkerError(f"a worker process {post.worker.end} while starting; its messages on stderr say why")
+        return []
+
+
+def _prepared_call(task: Task) -> Any:
+    task.prepare()
+    return task.call()
+
+
+def _unpacked(task: Task, report: Report) -> Outcome:
+    if report.error is None:
+        try:
+            report = report._replace(value=pickle.loads(report.value))
+        except Exception as error:  # unpickling runs the code of whatever is unpickled
+            report = Report(None, f"its result cannot be read: {named(error)}", report.seconds)
+    return Outcome(task.index, *report)

@@ -1,0 +1,78 @@
+"""Jobs on a device that trains many at once: those of one dataset and protocol together, each kept as it ends."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections import defaultdict
+from collections.abc import Callable, Generator, Hashable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from imbench.contract.records import Job, Predictions
+from imbench.engine.group import train_group
+from imbench.engine.net_group import Request
+from imbench.run.execution import Outcome, Started
+from imbench.run.worker import Report, attempt, named
+
+Facts = TypeVar("Facts")
+
+
+def run_grouped(
+    jobs: Sequence[Job],
+    prepare: Callable[[Job], tuple[Request, Facts]],
+    keep: Callable[[Job, list[Predictions], Facts], None],
+    device: str,
+) -> Generator[Started | Outcome, None, None]:
+    """Do every job: one `Started` and one `Outcome` each, as `imbench.run.execution.Executor.run` tells of tasks.
+
+    The variants of one dataset have nets of the same widths, so their jobs are prepared together and trained as few
+    stacks (`imbench.engine.group.train_group`), however many there are: what does not fit the device follows.
+
+    Parameters
+    ----------
+    prepare : brings a job's arrays, the same objects for one variant, and what else ``keep`` wants to know of them
+    keep : stores the predictions of a job that has ended
+    device : where to train; its memory bounds a stack
+    """
+    for indices in _by_dataset(jobs):
+        ready: list[tuple[int, Request, Facts]] = []
+        for i in indices:
+            yield Started(i)
+            report = attempt(partial(prepare, jobs[i]))
+            if report.error is None:
+                ready.append((i, *report.value))
+            else:
+                yield Outcome(i, *report)
+        yield from _train(jobs, ready, keep, device)
+
+
+def _by_dataset(jobs: Sequence[Job]) -> list[list[int]]:
+    """Positions of the jobs of each dataset, task and protocol, the jobs of a variant side by side."""
+    groups: dict[Hashable, dict[Hashable, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for i, job in enumerate(jobs):
+        variant = job.variant
+        groups[variant.dataset, variant.task, variant.options, job.protocol][variant].append(i)
+    return [[i for indices in variants.values() for i in indices] for variants in groups.values()]
+
+
+def _train(
+    jobs: Sequence[Job],
+    ready: Sequence[tuple[int, Request, Facts]],
+    keep: Callable[[Job, list[Predictions], Facts], None],
+    device: str,
+) -> Generator[Outcome, None, None]:
+    start, told = time.perf_counter(), set()
+    try:
+        for place, result in train_group([request for _, request, _ in ready], device=device):
+            i, _, facts = ready[place]
+            told.add(i)
+            if isinstance(result, Exception):
+                report = Report(None, named(result), 0.0, "".join(traceback.format_exception(result)))
+            else:
+                report = attempt(partial(keep, jobs[i], result, facts))
+            yield Outcome(i, *report._replace(seconds=time.perf_counter() - start))
+    except Exception as error:  # of the device, for want of memory perhaps: no job of the group can go on
+        seconds = time.perf_counter() - start
+        for i in (i for i, _, _ in ready if i not in told):
+            yield Outcome(i, None, named(error), seconds, traceback.format_exc())

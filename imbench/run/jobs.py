@@ -1,0 +1,203 @@
+"""One job, or a part of it, from arrays to predictions and the stored file: what a worker is asked to do."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from imbench.checks.source import UNKNOWN, is_known, source_hash
+from imbench.contract.errors import DataError, UsageError
+from imbench.contract.protocol import Protocol
+from imbench.contract.records import Dataset, Fold, Job, Predictions, Preprocessing
+from imbench.data.folds import fold_hash, make_folds
+from imbench.data.preprocess import fit
+from imbench.data.shared import SharedArrays
+from imbench.engine.choice import is_independent
+from imbench.engine.net_group import Request
+from imbench.engine.train import train
+from imbench.run.execution import available_cores
+from imbench.run.planning import Plan
+from imbench.run.registry import Registry
+from imbench.store.store import Store
+
+_RECORDED = ("imbench", "torch", "numpy", "scikit-learn")
+
+# A job is cut where it would take longer than this share of what each worker has to do in all, so that none of them
+# is at a long job while the others have nothing left; but not into parts that hardly pay for their start. Of one job
+# each worker gets an equal part: nets side by side share what an epoch costs beside its steps, a third of small nets'.
+_LARGEST_SHARE, _LEAST_SECONDS = 0.5, 2.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some folds of a job, or all of them.
+
+    Parameters
+    ----------
+    job : the job
+    first, end : its folds by number, as `imbench.data.folds.make_folds` lists them, ``end`` not included
+    of : folds of the whole job
+    cost : expected seconds on one core
+    """
+
+    job: Job
+    first: int
+    end: int
+    of: int
+    cost: float
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether this is the whole job."""
+        return self.end - self.first == self.of
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where parts are done.
+
+    Parameters
+    ----------
+    store, arrays, registry, device : the folder of results, the datasets, the strategies, and where torch trains
+    origins : what code each strategy is, by spec, as the columns `imbench.scoring.columns.ORIGIN` of its rows
+    """
+
+    store: Path
+    arrays: SharedArrays
+    registry: Registry
+    device: str
+    origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def prepare(self, job: Job, mirror: str | None) -> None:
+        """Have the job's arrays at hand; for the process that hands jobs out. Raises `DataError`."""
+        self.arrays.put(job.variant.spec, lambda: self._planned(job, mirror))
+
+    def do(self, part: Part) -> list[Predictions] | None:
+        """Train the nets of this part; a whole job is stored and gives None."""
+        splits = self._splits(part.job)
+        request = self._request(part.job, splits, range(part.first, part.end))
+        predictions = train(
+            request.dataset,
+            request.folds,
+            request.preprocessing,
+            request.strategy,
+            request.protocol,
+            device=self.device,
+        )
+        if not part.is_whole:
+            return predictions
+        self.keep(part.job, predictions, splits)
+        return None
+
+    def request(self, job: Job, mirror: str | None) -> tuple[Request, Splits]:
+        """A whole job's arrays, the same objects for jobs of one variant that are asked for in a row."""
+        self.prepare(job, mirror)
+        splits = self._splits(job)
+        return self._request(job, splits, range(len(splits.folds))), splits
+
+    def keep(self, job: Job, predictions: Sequence[Predictions], splits: Splits | None = None) -> None:
+        """Store a job whose folds are all done."""
+        of = splits or self._splits(job)
+        facts = {"rows_hash": of.hash, "ir": job.variant.ir or of.dataset.ir, **self.facts(job)}
+        Store.open(self.store, create=False).write(job, predictions, facts)
+
+    def facts(self, job: Job) -> dict[str, Any]:
+        """Versions, hardware and the code of the strategy, for the rows of a job."""
+        return {**facts_of(self.device), **self.origins.get(job.strategy, {})}
+
+    def _request(self, job: Job, splits: Splits, chosen: range) -> Request:
+        strategy = self.registry.planned_strategy(job.strategy)
+        planned = self.origins.get(job.strategy, {}).get("source_hash", "")
+        if is_known(planned or UNKNOWN) and source_hash(strategy) != planned:
+            raise UsageError(f"the source of {job.strategy} changed since the run was planned; run again")
+        folds, fitted = [splits.folds[i] for i in chosen], [splits.fit(i) for i in chosen]
+        return Request(splits.dataset, folds, fitted, strategy, job.protocol)
+
+    def _splits(self, job: Job) -> Splits:
+        return _splits_of(self.arrays, job.variant.spec, job.protocol)
+
+    def _planned(self, job: Job, mirror: str | None) -> Dataset:
+        dataset = self.registry.dataset(job.variant.spec, mirror=mirror, planned=True)
+        if dataset.data_hash != job.data_hash:
+            raise DataError(f"the data of {job.variant.spec} changed since the run was planned; run again")
+        return dataset
+
+
+def parts_of(plan: Plan, workers: int, device: str) -> list[Part]:
+    """The pending jobs of a plan, cut for this many workers where no number depends on it."""
+    largest = 1.0 if len(plan.pending) == 1 else _LARGEST_SHARE
+    share = largest * sum(plan.size(job).cost for job in plan.pending) / workers
+    return [part for job in plan.pending for part in _cut(job, plan, max(share, _LEAST_SECONDS), workers, device)]
+
+
+def _cut(job: Job, plan: Plan, most: float, workers: int, device: str) -> list[Part]:
+    size = plan.size(job)
+    count = 1 if workers == 1 else min(size.nets, math.ceil(size.cost / most))
+    registry = plan.registry
+    if count > 1 and not is_independent(
+        registry.planned_strategy(job.strategy), device, registry.card(job.variant.spec, planned=True).modality
+    ):
+        count = 1
+    bounds = [size.nets * i // count for i in range(count + 1)]
+    return [
+        Part(job, first, end, size.nets, size.cost * (end - first) / size.nets)
+        for first, end in itertools.pairwise(bounds)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """A variant's arrays, its folds under a protocol, and what was fitted inside them so far."""
+
+    dataset: Dataset
+    folds: list[Fold]
+    clip: float
+
+    @cached_property
+    def hash(self) -> str:
+        """Of the rows of every part of every fold."""
+        return fold_hash(self.dataset, self.folds)
+
+    @cached_property
+    def _fitted(self) -> dict[int, Preprocessing]:
+        return {}
+
+    def fit(self, number: int) -> Preprocessing:
+        """What the fold of this number fits on its training half."""
+        if number not in self._fitted:
+            self._fitted[number] = fit(self.dataset, self.folds[number], self.clip)
+        return self._fitted[number]
+
+
+# A worker often does the strategies of one configuration one after another.
+@lru_cache(maxsize=1)
+def _splits_of(arrays: SharedArrays, spec: str, protocol: Protocol) -> Splits:
+    dataset = arrays.get(spec)
+    return Splits(dataset, make_folds(dataset, protocol), protocol.clip)
+
+
+def facts_of(device: str) -> dict[str, Any]:
+    """Versions and hardware, for the record; no number may depend on them, and none names a host."""
+    return {
+        **{name: version(name) for name in _RECORDED},
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu_model(),
+        "cores": available_cores(),
+        "device": device,
+    }
+
+
+@lru_cache
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

@@ -1,0 +1,445 @@
+"""What was asked for -> the jobs to do: names resolved, data at hand, everything checked before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from imbench.checks.source import is_known, source_hash
+from imbench.contract.errors import DataError, UsageError
+from imbench.contract.protocol import Protocol
+from imbench.contract.records import Card, Job, Variant
+from imbench.contract.strategy import BatchStrategy
+from imbench.data.folds import check_folds, training_share
+from imbench.data.load import data_hash, fetch
+from imbench.data.sources.mirror import open_mirror
+from imbench.data.suites import Suite, SuiteEntry
+from imbench.data.variants import expected_counts
+from imbench.engine.architectures import architecture_of
+from imbench.engine.train import steps_per_epoch
+from imbench.run.protocols import DEFAULT_PROTOCOL, load_protocol
+from imbench.run.registry import Registry, Selected
+from imbench.stats.identity import file_name
+from imbench.store.store import Store
+
+# What a step of a small net takes beside its products, and the rate of those: the fused engine on one core of 2021
+# (docs/decisions/0001). Their ratio matters, not the seconds.
+SECONDS_PER_STEP, RATE = 2.5e-5, 6e10
+
+# Stands for the hash of data that a dry run does not fetch.
+NOT_FETCHED = "not fetched"
+
+SHOWN_COLUMNS = 8
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much a job is.
+
+    Parameters
+    ----------
+    class_counts : rows of each class
+    nets, steps : nets to train, and gradient steps of all of them
+    cost : seconds that it takes one core, roughly; good for putting long jobs first and for telling the time left
+    """
+
+    class_counts: tuple[int, ...]
+    nets: int
+    steps: int
+    cost: float
+
+    @property
+    def ir(self) -> float:
+        """Rows of the smallest class over rows of the largest."""
+        return min(self.class_counts) / max(self.class_counts)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What code a strategy is.
+
+    Parameters
+    ----------
+    package, package_version : the distributions that it and strategies inside it are of, joined with ``, ``; of a
+        plugin file the file's name and ""
+    source_hash : see `imbench.checks.source.source_hash`
+    """
+
+    package: str
+    package_version: str
+    source_hash: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of a run, and what stands between them and what was asked for.
+
+    Parameters
+    ----------
+    jobs : every job, pending or done
+    done : keys of the jobs that the store already has
+    wanted : number of dataset configurations asked for
+    unavailable : ``(spec, reason)`` of configurations left out
+    substituted : ``(wanted spec, spec used instead)``
+    skipped : ``(strategy, reason)`` of installed strategies that could not be loaded, or that some of the datasets are
+        not for, and that were not asked for by name
+    protocol : as asked for, exceptions for single datasets not yet applied
+    store, registry, data_mirror : where results go and what the workers need to know
+    constant : ``(dataset, columns)`` of data of the user's own with columns that hold one value only
+    same : ``(file, other file)`` of equal data under two names, which is trained on once
+    suite : name of the suite that the jobs are of; "" where single datasets were asked for, too
+    origins : what code each strategy is, by spec
+    changed : jobs that the store has, of the same spec and version but made by other source
+    retrain : whether those are trained anew
+    """
+
+    jobs: tuple[Job, ...]
+    done: frozenset[str]
+    wanted: int
+    unavailable: tuple[tuple[str, str], ...]
+    substituted: tuple[tuple[str, str], ...]
+    skipped: tuple[tuple[str, str], ...]
+    protocol: Protocol
+    store: Path
+    registry: Registry = field(default_factory=Registry)
+    data_mirror: str | None = None
+    sizes: Mapping[str, Size] | None = None
+    constant: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    same: tuple[tuple[str, str], ...] = ()
+    suite: str = ""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    changed: tuple[Job, ...] = ()
+    retrain: bool = False
+
+    @property
+    def plugins(self) -> tuple[str, ...]:
+        """Paths of plugin files."""
+        return self.registry.plugins
+
+    @property
+    def pending(self) -> tuple[Job, ...]:
+        """The jobs still to do."""
+        return tuple(job for job in self.jobs if job.key not in self.done)
+
+    @cached_property
+    def configurations(self) -> tuple[Variant, ...]:
+        """The dataset configurations that are trained on."""
+        return tuple(dict.fromkeys(job.variant for job in self.jobs))
+
+    @property
+    def unfetched(self) -> tuple[str, ...]:
+        """Datasets that a run would fetch first (only after planning with ``fetch=False``)."""
+        return tuple(dict.fromkeys(job.variant.dataset for job in self.jobs if job.data_hash == NOT_FETCHED))
+
+    @property
+    def nets(self) -> int:
+        """Nets still to train."""
+        return sum(self.size(job).nets for job in self.pending)
+
+    @property
+    def steps(self) -> int:
+        """Most gradient steps still to take, over all nets; a protocol with early ends takes fewer."""
+        return sum(self.size(job).steps for job in self.pending)
+
+    def size(self, job: Job) -> Size:
+        """The work of one job, from the card's class counts."""
+        return (self.sizes or {})[job.key]
+
+    @property
+    def coverage(self) -> str:
+        """``Data ready: 27 configurations of 9 datasets``, or ``Data ready: 12 of 27 configurations``.
+
+        Planned without fetching: ``27 configurations of 9 datasets; the data of 15 is not fetched yet``.
+        """
+        from imbench.stats.words import counted
+
+        found, datasets = len(self.configurations), len({variant.dataset for variant in self.configurations})
+        missing = len({job.variant for job in self.jobs if job.data_hash == NOT_FETCHED})
+        count = counted(datasets, "dataset")
+        if found != datasets:
+            count = f"{counted(found, 'configuration')} of {count}"
+        if missing:
+            return f"{count}; the data of {missing} is not fetched yet"
+        if found != self.wanted:
+            count = f"{found} of {counted(self.wanted, 'configuration')}"
+        return f"Data ready: {count}"
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user of this run must know: coverage, substitutions, what is missing and why, and changed source."""
+        notes = [self.coverage]
+        notes += [f"{used} stands in for {wanted}" for wanted, used in self.substituted]
+        reasons = dict.fromkeys(reason for _, reason in self.unavailable)
+        for reason in reasons:
+            specs = [spec for spec, given in self.unavailable if given == reason]
+            notes.append(f"left out: {', '.join(specs)}: {reason}")
+        notes += [f"strategy left out: {name} ({reason})" for name, reason in self.skipped]
+        notes += [f"{name} holds the same data as {known}: trained on once" for name, known in self.same]
+        notes += [_constant_note(name, columns) for name, columns in self.constant]
+        return [*notes, *self._of_changed_source()]
+
+    def _of_changed_source(self) -> list[str]:
+        """For each strategy whose source is not that of its stored jobs: which jobs, and what to do."""
+        found: dict[str, list[Job]] = {}
+        for job in self.changed:
+            found.setdefault(job.strategy, []).append(job)
+        advice = "they are trained anew" if self.retrain else "give --retrain to train them anew, or raise its version"
+        return [
+            f"the source of {spec} (version {jobs[0].strategy_version}) changed since {len(jobs)} "
+            f"{'job was' if len(jobs) == 1 else 'jobs were'} stored: {', '.join(job.variant.spec for job in jobs)}; "
+            f"{advice}"
+            for spec, jobs in found.items()
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as plain values."""
+        return {
+            "protocol": {"name": self.protocol.name, **self.protocol.identity()},
+            "store": str(self.store),
+            "coverage": self.coverage,
+            "unavailable": [{"dataset": s, "reason": r} for s, r in self.unavailable],
+            "substituted": [{"wanted": w, "used": u} for w, u in self.substituted],
+            "skipped": [{"strategy": s, "reason": r} for s, r in self.skipped],
+            "unfetched": list(self.unfetched),
+            "nets": self.nets,
+            "steps": self.steps,
+            "jobs": [
+                {
+                    "key": job.key if job.data_hash != NOT_FETCHED else None,
+                    "dataset": job.variant.spec,
+                    "strategy": job.strategy,
+                    "done": job.key in self.done,
+                    "nets": self.size(job).nets,
+                    "steps": self.size(job).steps,
+                }
+                for job in self.jobs
+            ],
+        }
+
+
+def plan(
+    *,
+    suite: str | None = None,
+    datasets: Sequence[str] = (),
+    strategies: Sequence[str | BatchStrategy] | None = None,
+    protocol: str | None = None,
+    settings: Mapping[str, str] | None = None,
+    store: str | Path = "imbench-store",
+    data_mirror: str | None = None,
+    plugins: Sequence[str] = (),
+    strict: bool = False,
+    fetch: bool = True,
+    retrain: bool = False,
+) -> Plan:
+    """Work out the jobs of a run; nothing is trained, and with ``fetch=False`` nothing is downloaded.
+
+    Parameters are those of `imbench.run`. Raises `UsageError` for an unknown name or a value out of range, for a
+    dataset asked for by name that cannot be had, for a suite of which no dataset can be had, and with ``strict`` for
+    any that cannot.
+    """
+    given = [one for one in strategies or () if isinstance(one, BatchStrategy)]
+    registry = Registry(tuple(plugins)).with_strategies(given)
+    listed = registry.suite(suite) if suite else None
+    rules = load_protocol(protocol or (listed and listed.protocol) or DEFAULT_PROTOCOL, settings)
+    chosen, skipped = _strategies(registry, strategies)
+    entries = _entries(listed, datasets)
+    data = _Data(registry, data_mirror, fetch)
+    modality = {entry.spec: data.card(entry.spec).modality for entry in entries}
+    skipped += _unserved(chosen, modality, bool(strategies))
+    held = Store.open(Path(store), create=fetch) if fetch or Path(store).exists() else None
+    open_mirror(data_mirror)  # one that does not exist is an error also where no dataset would ask it
+    # By what they are: a table of the user's own that two paths lead to is one configuration.
+    found: dict[Variant, tuple[Variant, str]] = {}
+    wanted: set[Variant] = set()
+    unavailable, substituted = [], []
+    same: dict[str, str] = {}
+    for entry in entries:
+        used, reason = data.first_at_hand(entry)
+        wanted.add(data.identity(used) if used == entry.spec else data.variant(entry.spec))
+        if used is None:
+            unavailable.append((entry.spec, reason))
+            continue
+        if used != entry.spec:
+            substituted.append((entry.spec, used))
+        known, _ = found.setdefault(data.identity(used), (data.variant(used), data.hash_of(used)))
+        same |= {file_name(data.variant(used).dataset): file_name(known.dataset)}
+    _refuse(datasets, unavailable, substituted, strict, complete=bool(found))
+    jobs, sizes, constant = [], {}, {}
+    for variant, content in found.values():
+        card = data.card_of(variant)
+        if card.constant:
+            constant[card.name] = card.constant
+        resolved = rules.for_dataset(variant.dataset, variant.task, card.modality)
+        check_folds(card, resolved)
+        size = _size(card, variant, resolved)
+        for selected in (s for s in chosen if card.modality in s.strategy.modalities):
+            strategy = selected.strategy
+            job = Job(variant, selected.spec, selected.name, strategy.version, strategy.params, resolved, content)
+            jobs.append(job)
+            sizes[job.key] = size
+    origins = {one.spec: _origin(registry, one.strategy) for one in chosen}
+    stored = {job.key: source for job in jobs if held is not None and (source := held.source(job.key)) is not None}
+    changed = [job for job in jobs if _differ(stored.get(job.key, ""), origins[job.strategy].source_hash)]
+    return Plan(
+        tuple(jobs),
+        frozenset(stored.keys() - {job.key for job in changed if retrain}),
+        len(wanted),
+        tuple(unavailable),
+        tuple(substituted),
+        tuple(skipped),
+        rules,
+        Path(store),
+        registry,
+        data_mirror,
+        sizes,
+        tuple(constant.items()),
+        tuple((name, known) for name, known in same.items() if name != known),
+        "" if suite is None or datasets else listed.name if listed else "",
+        origins,
+        tuple(changed),
+        retrain,
+    )
+
+
+def _constant_note(dataset: str, columns: Sequence[str]) -> str:
+    shown = ", ".join(columns[:SHOWN_COLUMNS]) + (", …" if len(columns) > SHOWN_COLUMNS else "")
+    said = "1 column is constant and carries" if len(columns) == 1 else f"{len(columns)} columns are constant and carry"
+    return f"{file_name(dataset)}: {said} no information: {shown}"
+
+
+@dataclass
+class _Data:
+    """Cards and data hashes, each looked up once."""
+
+    registry: Registry
+    mirror: str | None
+    fetch: bool
+
+    def __post_init__(self) -> None:
+        self._cards: dict[str, Card] = {}
+        self._hashes: dict[Card, str | DataError] = {}
+
+    def card(self, spec: str) -> Card:
+        if spec not in self._cards:
+            self._cards[spec] = self.registry.card(spec)
+        return self._cards[spec]
+
+    def card_of(self, variant: Variant) -> Card:
+        return self.registry.card(variant.spec, planned=True)
+
+    def variant(self, spec: str) -> Variant:
+        return self.registry.variant(spec)
+
+    def identity(self, spec: str) -> Variant:
+        """The variant of a spec whose data is at hand; of a file its data hash stands for its path."""
+        variant, content = self.variant(spec), self.hash_of(spec)
+        return replace(variant, dataset=content) if variant.is_file and content != NOT_FETCHED else variant
+
+    def hash_of(self, spec: str) -> str:
+        """The hash of the data behind a spec, fetched if it has to be; `DataError` if it cannot be had."""
+        card = self.card(spec)
+        if card not in self._hashes:
+            self._hashes[card] = self._look_up(card)
+        found = self._hashes[card]
+        if isinstance(found, DataError):
+            raise found
+        return found
+
+    def first_at_hand(self, entry: SuiteEntry) -> tuple[str | None, str]:
+        """The entry's own spec or its fallback, whichever can be had; else None and the reason of the first."""
+        reasons = []
+        for spec in filter(None, (entry.spec, entry.fallback)):
+            expected_counts(self.card(spec), self.variant(spec))  # a bad spec is the user's error, not missing data
+            try:
+                self.hash_of(spec)
+            except DataError as error:
+                reasons.append(str(error))
+            else:
+                return spec, ""
+        return None, reasons[0]
+
+    def _look_up(self, card: Card) -> str | DataError:
+        try:
+            if self.fetch:
+                fetch(card, self.mirror)
+            return data_hash(card, self.mirror) or NOT_FETCHED
+        except DataError as error:
+            return error
+
+
+def _origin(registry: Registry, strategy: BatchStrategy) -> Origin:
+    owners = {Path(e.package).name: e.version for e in registry.owners(strategy)}
+    return Origin(", ".join(owners), ", ".join(owners.values()), source_hash(strategy))
+
+
+def _differ(stored: str, now: str) -> bool:
+    """Whether two hashes are those of different sources, as far as both are known."""
+    return bool(stored) and is_known(stored) and is_known(now) and stored != now
+
+
+def _strategies(
+    registry: Registry, specs: Sequence[str | BatchStrategy] | None
+) -> tuple[list[Selected], list[tuple[str, str]]]:
+    """The strategies asked for, or all that run unasked; a broken one stops only a run that asked for it."""
+    if specs:
+        chosen = (registry.select(s) if isinstance(s, str) else registry.select_object(s) for s in specs)
+        return list(dict.fromkeys(chosen)), []
+    found, broken = registry.every_strategy()
+    return [selected for selected in found if selected.strategy.unasked], broken
+
+
+def _unserved(chosen: Sequence[Selected], modality: Mapping[str, str], asked: bool) -> list[tuple[str, str]]:
+    """``(strategy, reason)`` of strategies that some dataset is not for; an error if they were asked for by name.
+
+    ``modality`` is that of each dataset's spec.
+    """
+    left_out = []
+    for selected in chosen:
+        strategy = selected.strategy
+        unserved = [spec for spec, kind in modality.items() if kind not in strategy.modalities]
+        if not unserved:
+            continue
+        serves = " and ".join(strategy.modalities)
+        if asked:
+            raise UsageError(
+                f"{selected.spec} serves {serves} data, and {unserved[0]} is {modality[unserved[0]]}; leave one of "
+                "them out, or run them apart"
+            )
+        where = "every dataset" if len(unserved) == len(modality) else ", ".join(unserved)
+        left_out.append((selected.spec, f"it serves {serves} data: not run on {where}"))
+    return left_out
+
+
+def _entries(suite: Suite | None, datasets: Sequence[str]) -> list[SuiteEntry]:
+    if suite is None and not datasets:
+        raise UsageError("nothing to run: give a suite (--suite tabular) or datasets (--dataset segment:ir=0.05)")
+    entries = list(suite.entries) if suite else []
+    return [*entries, *(SuiteEntry(spec, None) for spec in datasets)]
+
+
+def _refuse(
+    plan_for: Sequence[str],
+    unavailable: Sequence[tuple[str, str]],
+    substituted: Sequence[tuple[str, str]],
+    strict: bool,
+    complete: bool,
+) -> None:
+    """Raise for missing data that this run cannot do without."""
+    for spec, reason in unavailable:
+        if spec in plan_for or strict or not complete:
+            raise DataError(f"{spec} cannot be had: {reason}")
+    if strict and substituted:
+        wanted, used = substituted[0]
+        raise DataError(f"{wanted} cannot be had, only its stand-in {used}; run without --strict to accept that")
+
+
+def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:
+    counts = expected_counts(card, variant)
+    nets = protocol.repeats * protocol.folds
+    train = int(sum(counts) * training_share(protocol))
+    steps = nets * protocol.epochs * steps_per_epoch(train, protocol)
+    products = architecture_of(card.shape, len(counts), protocol).products
+    return Size(counts, nets, steps, steps * (SECONDS_PER_STEP + 6 * protocol.batch_size * products / RATE))

@@ -1,0 +1,571 @@
+"""Entry points -> strategies, datasets, suites, metrics: names from metadata, objects on selection."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import hashlib
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.metadata import EntryPoint, entry_points, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imbench.contract.errors import UsageError
+from imbench.contract.spec import FILE_SUFFIXES, NAME_RULE, build, check_name, parse_spec
+
+if TYPE_CHECKING:
+    from imbench.contract.records import Card, Dataset, Variant
+    from imbench.contract.strategy import BatchStrategy
+    from imbench.data.suites import Suite
+    from imbench.scoring.metrics import Metric
+    from imbench.stats.scope import KnownSuite
+    from imbench.store.results import Results
+
+# The distribution whose names stay plain where others have the same.
+OWN = "imbench"
+
+GROUPS = {
+    "strategy": "imbench.strategies",
+    "dataset": "imbench.datasets",
+    "suite": "imbench.suites",
+    "metric": "imbench.metrics",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered name, as its package's metadata states it; nothing of it has been imported.
+
+    Parameters
+    ----------
+    kind : a key of `GROUPS`; ``name``: the registered name
+    package, version : the distribution that registers it, or the path of a plugin file and ""
+    value : the object, as ``module:attribute``
+    """
+
+    kind: str
+    name: str
+    package: str
+    version: str
+    value: str
+    target: Any = dataclasses.field(repr=False, compare=False)
+
+    @property
+    def qualified(self) -> str:
+        """``package/name``; for a plugin file its own name without folder and ``.py`` in the package's place."""
+        return f"{Path(self.package).stem if self.of_file else self.package}/{self.name}"
+
+    @property
+    def of_file(self) -> bool:
+        """Whether it comes from a plugin file, not from a package."""
+        return not isinstance(self.target, EntryPoint) and self.package != OWN
+
+    def load(self) -> Any:
+        """Import the object. Raises `UsageError` that says which package is at fault and why."""
+        check_name(self.name, f"a {self.kind} of {self._owner} ({self.value!a})")
+        if not isinstance(self.target, EntryPoint):
+            return self.target
+        with self.blamed("loaded", own=()):
+            return self.target.load()
+
+    @contextlib.contextmanager
+    def blamed(self, done: str, own: tuple[type[BaseException], ...] = (UsageError,)) -> Iterator[None]:
+        """Turn whatever a plugin's code raises, `SystemExit` too, into a `UsageError` that names its package.
+
+        Errors of ``own`` kinds pass: that of a parameter out of range says itself what to change.
+        """
+        fix = f"repair {self.package}" if self.of_file else f"repair or uninstall {self.package}"
+        with _guarded(f"{self.kind} {self.name!r} of {self._owner} cannot be {done} ({self.value})", fix, own):
+            yield
+
+    @property
+    def _owner(self) -> str:
+        return f"plugin file {self.package}" if self.of_file else f"package {self.package} {self.version}"
+
+    def load_as(self, kind: type) -> Any:
+        """As `load`; raises `UsageError` as well if the object is not of this kind."""
+        found = self.load()
+        if not issubclass(type(found), kind):
+            raise UsageError(
+                f"{self.kind} {self.name!r} of package {self.package} {self.version} ({self.value}) is a "
+                f"{type(found).__name__}, not a {kind.__name__}; repair or uninstall {self.package}"
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A strategy as a run knows it.
+
+    Parameters
+    ----------
+    strategy : the strategy
+    name : its name in specs, results and keys: its own, or ``package/name`` where another package has the same one.
+        imbench's own strategies keep their plain names even then, so that their results stay theirs.
+    """
+
+    strategy: BatchStrategy
+    name: str
+
+    @property
+    def spec(self) -> str:
+        """The canonical spec under that name."""
+        return self.name + self.strategy.spec.removeprefix(self.strategy.name)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """What can be named in a run: the installed packages' entry points, then those of single plugin files.
+
+    Parameters
+    ----------
+    plugins : paths of Python files; every concrete `BatchStrategy` defined in one is registered under its ``name``.
+    classes : strategies that are registered nowhere, such as those of a notebook (see `with_strategies`)
+        With the environment variable ``IMBENCH_DISABLE_PLUGINS`` set to anything but 0, installed packages other than
+        imbench are left out.
+    """
+
+    plugins: tuple[str, ...] = ()
+    classes: tuple[type[BatchStrategy], ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Modules of plugin files exist in this process alone; whoever unpickles loads the files.
+        return Registry, (self.plugins, self.classes)
+
+    def with_strategies(self, given: Sequence[BatchStrategy]) -> Registry:
+        """The registry that also knows the classes of these strategies and of those inside them."""
+        from imbench.checks.source import inside
+
+        found, waiting = list(self.classes), list(given)
+        while waiting:
+            one = waiting.pop(0)
+            waiting += inside(one)
+            if type(one) not in found and self.entry_of(type(one)) is None:
+                found.append(type(one))
+        return dataclasses.replace(self, classes=tuple(found))
+
+    @property
+    def bound_to_process(self) -> tuple[str, ...]:
+        """Why worker processes cannot import some of `classes`, a reason each."""
+        from imbench.checks.source import bound_to_process
+
+        return tuple(reason for cls in self.classes if (reason := bound_to_process(cls)))
+
+    def entries(self, kind: str) -> list[Entry]:
+        """Every registered name of this kind, sorted by name; two packages with one name give two entries."""
+        found = [*_own_metrics(), *_others(kind)] if kind == "metric" else list(_installed(kind))
+        if os.environ.get("IMBENCH_DISABLE_PLUGINS", "0") not in ("", "0"):
+            found = [entry for entry in found if entry.package == OWN]
+        if kind == "strategy":
+            found += [*self._from_files, *map(_entry_of_class, self.classes)]
+        return sorted(found, key=lambda entry: (entry.name, entry.package))
+
+    def find(self, kind: str, name: str) -> Entry:
+        """The entry of this name or ``package/name``.
+
+        Raises `UsageError` with near matches if there is none, with the qualified forms if there are several.
+        """
+        entries = self.entries(kind)
+        matches = _named(entries, name)
+        if not matches:
+            known = sorted({e.name for e in entries})
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}? " if near else ""
+            raise UsageError(f"unknown {kind} {name!r}; {hint}Installed: {', '.join(known) or 'none'}")
+        if len(matches) > 1:
+            owners = " and ".join(e.package for e in matches)
+            forms = sorted({e.qualified for e in matches})
+            fix = f"write {' or '.join(forms)}" if len(forms) == len(matches) else "rename one of the files"
+            raise UsageError(f"{kind} {name.rpartition('/')[2]!r} is registered by {owners}; {fix}")
+        return matches[0]
+
+    def canonical(self, entry: Entry) -> str:
+        """What results and keys call it: its plain name; ``package/name`` where another package has the same one.
+
+        What imbench itself registers keeps its plain name even then, so that its results stay its own.
+        """
+        # Names that differ by case alone would be one on a page or in a file's name.
+        alone = sum(other.name.lower() == entry.name.lower() for other in self.entries(entry.kind)) == 1
+        if alone or entry.package == OWN:
+            return entry.name
+        if entry.of_file:
+            _check_stem(entry)
+        return entry.qualified
+
+    def resolve(self, kind: str, canonical: str) -> Entry:
+        """The entry that `canonical` gave this name; raises as `find`."""
+        own = [e for e in _named(self.entries(kind), canonical) if e.package == OWN and canonical == e.name]
+        return own[0] if own else self.find(kind, canonical)
+
+    def strategy(self, spec: str) -> BatchStrategy:
+        """The strategy of a spec such as ``remix:alpha=0.3``."""
+        return self.select(spec).strategy
+
+    def select(self, spec: str) -> Selected:
+        """The strategy of a spec, and what results call it."""
+        name, params = parse_spec(spec)
+        return self._made(self.find("strategy", name), params, spec)
+
+    def select_object(self, strategy: BatchStrategy) -> Selected:
+        """A strategy given as an object, and what results call it; of one that `with_strategies` knows."""
+        entry = self.entry_of(type(strategy))
+        if entry is None:
+            raise UsageError(f"{type(strategy).__name__} is registered nowhere; give it to Registry.with_strategies")
+        _check_strategy_class(type(strategy), entry)
+        selected = Selected(strategy, self.canonical(entry))
+        try:
+            twin, reason = self.planned_strategy(selected.spec), f"{selected.spec} makes another strategy"
+        except UsageError as error:
+            twin, reason = None, str(error)
+        if twin != strategy:
+            raise UsageError(
+                f"{strategy!r} cannot be written as a spec: {reason}; give its parameters plain values (numbers, text, "
+                "true or false, tuples of those, or strategies)"
+            )
+        return selected
+
+    def entry_of(self, cls: type) -> Entry | None:
+        """The entry that gives this class; None if it is registered nowhere."""
+        for entry in _named(self.entries("strategy"), getattr(cls, "name", cls.__name__)):
+            try:
+                if entry.load() is cls:
+                    return entry
+            except UsageError:  # of another package, which does not load
+                continue
+        return None
+
+    def owners(self, strategy: BatchStrategy) -> list[Entry]:
+        """The entries of a strategy and of those inside it."""
+        from imbench.checks.source import inside
+
+        own = self.entry_of(type(strategy))
+        inner = [entry for one in inside(strategy) for entry in self.owners(one)]
+        return list(dict.fromkeys([*([own] if own else []), *inner]))
+
+    def planned_strategy(self, spec: str) -> BatchStrategy:
+        """The strategy of a spec that `Selected.spec` gave."""
+        name, params = parse_spec(spec)
+        return self._made(self.resolve("strategy", name), params, spec, self.planned_strategy).strategy
+
+    def every_strategy(self) -> tuple[list[Selected], list[tuple[str, str]]]:
+        """All that can be loaded, at their defaults, and ``(package/name, reason)`` of the others."""
+        found, broken = [], []
+        for entry in self.entries("strategy"):
+            try:
+                found.append(self._made(entry, {}, entry.qualified))
+            except UsageError as error:
+                broken.append((entry.qualified, str(error)))
+        return found, broken
+
+    def card(self, spec: str, *, planned: bool = False) -> Card:
+        """The card of a dataset's spec; for a table, folder or card file of the user's own, read from there.
+
+        ``planned``: the spec is one that `variant` gave, and not a user's.
+        """
+        from imbench.data.load import card_of
+
+        name, _ = parse_spec(spec)
+        if name.endswith(FILE_SUFFIXES):
+            return card_of(spec)
+        try:
+            card: Card = self._dataset_entry(name, planned).load_as(_card_class())
+        except UsageError as error:
+            if not Path(name).is_dir():
+                raise
+            raise UsageError(f"{error}. A folder of images is named with a slash at its end: {name}/") from None
+        return card
+
+    def variant(self, spec: str, *, planned: bool = False) -> Variant:
+        """The variant that a dataset's spec means, under the name that results give its dataset."""
+        from imbench.data.variants import parse_variant
+
+        name, _ = parse_spec(spec)
+        variant = parse_variant(spec, self.card(spec, planned=planned))
+        if variant.is_file:
+            return variant
+        return dataclasses.replace(variant, dataset=self.canonical(self._dataset_entry(name, planned)))
+
+    def dataset(
+        self,
+        spec: str,
+        *,
+        mirror: str | None = None,
+        cache: Path | None = None,
+        planned: bool = False,
+        download: bool = True,
+    ) -> Dataset:
+        """The arrays of a dataset's spec; see `imbench.dataset` and, for ``download``, `imbench.data.load.load`."""
+        from imbench.data.load import load
+
+        card = self.card(spec, planned=planned)
+        return load(card, self.variant(spec, planned=planned), mirror=mirror, cache=cache, download=download)
+
+    def suite(self, name: str) -> Suite:
+        """The suite of this name, or in the ``.toml`` file of this path."""
+        from imbench.data.suites import Suite, load_suite
+
+        if name.endswith(".toml"):
+            return load_suite(name)
+        suite: Suite = self.find("suite", name).load_as(Suite)
+        return suite
+
+    def known_suites(self) -> tuple[KnownSuite, ...]:
+        """Every suite that can be loaded, by the specs that results have, so that a store shows which it covers."""
+        from imbench.stats.scope import KnownSuite
+
+        found = []
+        for entry in self.entries("suite"):
+            try:
+                suite = self.suite(entry.qualified)
+            except UsageError:  # imbench list --check names a broken package
+                continue
+            entries = tuple((self.stored_spec(e.spec), self.stored_spec(e.fallback or "")) for e in suite.entries)
+            found.append(KnownSuite(self.canonical(entry), entries))
+        return tuple(found)
+
+    def stored_spec(self, spec: str) -> str:
+        """A dataset's spec as results have it; as it is where its card is not installed."""
+        try:
+            return self.variant(spec).spec if spec else ""
+        except UsageError:
+            return spec
+
+    def metric(self, name: str) -> Metric:
+        """The metric of this name."""
+        from imbench.scoring.metrics import Metric
+
+        entry = self.find("metric", name)
+        metric: Metric = entry.load_as(Metric)
+        if metric.name != entry.name:
+            raise UsageError(
+                f"metric {entry.name!r} of {entry.package} ({entry.value}) calls itself {metric.name!r}; "
+                f"set name = {entry.name!r}"
+            )
+        return metric
+
+    def with_metrics(self, results: Results, names: Sequence[str]) -> Results:
+        """The results with the columns of these metrics; those that packages bring are computed from predictions."""
+        from imbench.scoring.metrics import METRICS
+        from imbench.store.added import with_metrics
+
+        return with_metrics(results, [self.metric(name) for name in names if name not in METRICS])
+
+    def state(self, entry: Entry) -> str:
+        """What is wrong with an entry, found by loading it; "" if nothing is."""
+        try:
+            _CHECKS[entry.kind](self, entry)
+        except UsageError as error:
+            return str(error)
+        return ""
+
+    def _made(
+        self,
+        entry: Entry,
+        params: Mapping[str, str],
+        spec: str,
+        inner: Callable[[str], BatchStrategy] | None = None,
+    ) -> Selected:
+        """``inner`` makes a strategy that is a parameter of this one, from its spec."""
+        from imbench.contract.strategy import BatchStrategy
+
+        cls = entry.load()
+        with entry.blamed("made"):
+            _check_strategy_class(cls, entry)
+            made = Selected(build(cls, params, spec, {BatchStrategy: inner or self.strategy}), self.canonical(entry))
+            _check_spec(made.spec, spec)
+        return made
+
+    def _dataset_entry(self, name: str, planned: bool) -> Entry:
+        return self.resolve("dataset", name) if planned else self.find("dataset", name)
+
+    @cached_property
+    def _from_files(self) -> list[Entry]:
+        files = {Path(path).resolve(): path for path in reversed(self.plugins)}  # a file given twice is one file
+        return [entry for path in reversed(files.values()) for entry in _strategies_in(path)]
+
+
+def _named(entries: Sequence[Entry], name: str) -> list[Entry]:
+    """Those of this name or ``package/name``."""
+    package, _, short = name.rpartition("/")
+    return [e for e in entries if e.name == short and (package in ("", e.package) or name == e.qualified)]
+
+
+def _card_class() -> type:
+    from imbench.contract.records import Card
+
+    return Card
+
+
+# How an entry of each kind is found to be what it says.
+_CHECKS: Mapping[str, Callable[[Registry, Entry], Any]] = {
+    "strategy": lambda registry, entry: registry._made(entry, {}, entry.qualified),
+    "dataset": lambda registry, entry: entry.load_as(_card_class()),
+    "suite": lambda registry, entry: registry.suite(entry.qualified),
+    "metric": lambda registry, entry: registry.metric(entry.qualified),
+}
+
+
+@contextlib.contextmanager
+def _guarded(what: str, fix: str, own: tuple[type[BaseException], ...]) -> Iterator[None]:
+    """Errors of a stranger's code as a `UsageError`, but those of ``own`` kinds; what it prints goes to stderr."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except BaseException as error:  # it may fail in any way, sys.exit included; the user needs its name and reason
+        if isinstance(error, (KeyboardInterrupt, *own)):
+            raise
+        raise UsageError(f"{what}: {type(error).__name__}: {error}; {fix}") from error
+
+
+def _own_metrics() -> list[Entry]:
+    """The table of metrics is the list of them, so that a new one is entered once."""
+    from imbench.scoring.metrics import METRICS
+
+    known = version(OWN)
+    return [Entry("metric", name, OWN, known, f"imbench.scoring.metrics:{name}", one) for name, one in METRICS.items()]
+
+
+def _others(kind: str) -> list[Entry]:
+    return [entry for entry in _installed(kind) if entry.package != OWN]
+
+
+def _check_stem(entry: Entry) -> None:
+    """See that ``file/name`` can be written, where that is what results call a plugin file's strategy."""
+    try:
+        check_name(Path(entry.package).stem, "it")
+    except UsageError:
+        raise UsageError(
+            f"strategy {entry.name!r} of plugin file {entry.package!r} shares its name, so results call it "
+            f"{entry.qualified!r}, which is no name: rename the file; {NAME_RULE}"
+        ) from None
+
+
+def _check_spec(canonical: str, spec: str) -> None:
+    """See that a strategy's spec can stand in tables and be told from a competitor under a rule."""
+    from imbench.scoring.rules import EACH, RULES
+
+    last = canonical.rpartition("+")[2]
+    if "+" in canonical and last in (*RULES, EACH):
+        raise UsageError(f"{spec!r} ends with +{last}, which is how a decision rule is written; use another value")
+    if not canonical.isprintable():
+        raise UsageError(f"{spec!a} has a character that cannot be printed; use another value")
+
+
+@lru_cache
+def _installed(kind: str) -> tuple[Entry, ...]:
+    points = entry_points(group=GROUPS[kind])
+    # One distribution can be visible twice (a checkout beside its installed copy); that is no conflict.
+    unique = {(_package(p), p.name): p for p in reversed(tuple(points))}
+    return tuple(
+        Entry(kind, p.name, package, p.dist.version if p.dist else "", p.value, p) for (package, _), p in unique.items()
+    )
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.module
+
+
+def _strategies_in(path: str) -> tuple[Entry, ...]:
+    file = Path(path)
+    if not file.is_file() or file.suffix != ".py":
+        raise UsageError(f"plugin {path!r} is not a Python file; give the path of a .py file")
+    return _defined_in(path, file.resolve(), hashlib.sha256(file.read_bytes()).hexdigest())
+
+
+# One file is one module, so that its classes are the same each time, until somebody edits it.
+@lru_cache
+def _defined_in(path: str, file: Path, content: str) -> tuple[Entry, ...]:
+    from imbench.contract.strategy import BatchStrategy
+
+    # Files of one name in two folders are two modules.
+    name = f"imbench_plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"plugin {path!r} cannot be read as a Python module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look their module up there
+    with _guarded(f"plugin {path!r} cannot be loaded", f"repair {path}", own=()):
+        spec.loader.exec_module(module)
+        own = [c for c in vars(module).values() if inspect.isclass(c) and c.__module__ == name]
+        strategies = [c for c in own if issubclass(c, BatchStrategy) and not inspect.isabstract(c)]
+        names = [getattr(c, "name", c.__name__) for c in strategies]
+    if not strategies:
+        raise UsageError(f"plugin {path!r} defines no strategy; derive a dataclass from imbench.BatchStrategy")
+    for c, called in zip(strategies, names, strict=True):
+        check_name(called, f"{c.__qualname__} of plugin {path!r}")
+    return tuple(
+        Entry("strategy", called, path, "", f"{path}:{c.__qualname__}", c)
+        for c, called in zip(strategies, names, strict=True)
+    )
+
+
+def _entry_of_class(cls: type) -> Entry:
+    package = cls.__module__.partition(".")[0]
+    return Entry(
+        "strategy", getattr(cls, "name", cls.__name__), package, "", f"{cls.__module__}:{cls.__qualname__}", cls
+    )
+
+
+def _check_strategy_class(cls: Any, entry: Entry) -> None:
+    from imbench.contract.strategy import BatchStrategy
+
+    where = f"strategy {entry.name!r} of {entry.package} ({entry.value})"
+    if not (inspect.isclass(cls) and issubclass(cls, BatchStrategy)):
+        raise UsageError(f"{where} is not a subclass of imbench.BatchStrategy")
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(cls.__abstractmethods__))
+        raise UsageError(f"{where} is abstract; define {missing}")
+    if not (dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen):
+        raise UsageError(f"{where} must be a frozen dataclass; decorate it with @dataclass(frozen=True)")
+    if getattr(cls, "name", None) != entry.name:
+        raise UsageError(f"{where} calls itself {getattr(cls, 'name', None)!r}; set name = {entry.name!r}")
+
+
+def strategies(plugins: Sequence[str] = ()) -> list[Entry]:
+    """Every registered strategy."""
+    return Registry(tuple(plugins)).entries("strategy")
+
+
+def datasets() -> list[Entry]:
+    """Every registered dataset."""
+    return Registry().entries("dataset")
+
+
+def suites() -> list[Entry]:
+    """Every registered suite."""
+    return Registry().entries("suite")
+
+
+def metrics() -> list[Entry]:
+    """Every registered metric."""
+    return Registry().entries("metric")
+
+
+def strategy(spec: str) -> BatchStrategy:
+    """The strategy of a spec, for a training loop of your own: ``imbench.strategy("remix:alpha=0.3")``.
+
+    Raises `UsageError` for an unknown name (with near matches), parameter or value.
+    """
+    return Registry().strategy(spec)
+
+
+def dataset(spec: str, *, mirror: str | None = None, cache: Path | None = None) -> Dataset:
+    """The arrays, names, labels and row numbers of a dataset variant: ``imbench.dataset("segment:ir=0.05")``.
+
+    Parameters
+    ----------
+    spec : ``segment:ir=0.05``, ``optdigits:task=multiclass,ir=0.1,seed=3``, ``my/table.csv:target=churn``, …
+    mirror : folder or http(s) URL that is asked first; default the environment's ``IMBENCH_DATA_MIRROR``
+    cache : folder of the copies fetched; default ``IMBENCH_CACHE``, else the platform's per-user cache folder
+
+    Raises `UsageError` for a spec that means nothing, `DataError` for data that cannot be had or is not what its card
+    says.
+    """
+    return Registry().dataset(spec, mirror=mirror, cache=cache)

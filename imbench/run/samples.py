@@ -1,0 +1,112 @@
+"""What each strategy feeds the nets: mini-batches of images of one dataset variant, as every strategy has them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imbench.contract.errors import UsageError
+from imbench.contract.streams import stream
+from imbench.data.folds import make_folds
+from imbench.report.figures.contact_sheet import Sheet, Strip
+from imbench.run.protocols import load_protocol
+from imbench.run.registry import Registry
+
+if TYPE_CHECKING:
+    from imbench.contract.records import Dataset
+    from imbench.contract.strategy import BatchStrategy
+
+
+def take_samples(
+    dataset: str,
+    strategies: Sequence[str] | None = None,
+    *,
+    columns: int = 8,
+    seed: int = 0,
+    protocol: str = "standard",
+    data_mirror: str | None = None,
+    plugins: Sequence[str] = (),
+    download: bool = True,
+) -> Sheet:
+    """One image of each of some mini-batches, as every strategy feeds it to the nets, with its label.
+
+    All strategies are given the same batches, drawn from the training rows of the first fold; a column is the first
+    image of one batch. Whatever the strategy, it is what a net would see: ``baseline`` shows the images as they are.
+
+    Parameters
+    ----------
+    dataset : spec of a dataset of images
+    strategies : specs; default: every installed one that serves images and runs unasked, the baseline first
+    columns : mini-batches, at least 1
+    seed : of the batches and of the strategies' draws
+    protocol : states the size of a mini-batch and the folds
+    data_mirror, plugins : as in `imbench.run`
+    download : whether data that neither the mirror nor the cache has may be downloaded
+
+    Returns
+    -------
+    A `Sheet`; `imbench.report.figures.contact_sheet.draw` makes a PNG or SVG file of it.
+
+    Raises
+    ------
+    UsageError for a dataset or strategy that is not for images, and for wrong numbers, before any data is read; its
+    kind DataError for data that cannot be had.
+    """
+    from imbench.engine.batches import batching
+
+    if columns < 1:
+        raise UsageError(f"columns must be at least 1, got {columns}; 8 fit a page")
+    registry = Registry(tuple(plugins))
+    card = registry.card(dataset)
+    if card.modality != "image":
+        raise UsageError(f"{dataset} holds {card.modality} data, and samples are of images; choose cifar10")
+    chosen, left_out = _chosen(registry, strategies)
+    loaded = registry.dataset(dataset, mirror=data_mirror, download=download)
+    rules = load_protocol(protocol).for_dataset(loaded.variant.dataset, loaded.variant.task, card.modality)
+    train = make_folds(loaded, dataclasses.replace(rules, repeats=1))[0].train
+    rng = stream("samples", *loaded.stream_key, seed)
+    _, size, _ = batching(len(train), rules)  # as in training
+    rows = np.stack([rng.permutation(train)[:size] for _ in range(columns)])
+    strips = tuple(_strip(strategy, loaded, train, rows, seed) for strategy in chosen)
+    rare = ", ".join(loaded.class_names[c] for c in loaded.minority)
+    title = f"{loaded.variant.spec}, {columns} mini-batches of {size}" + (f"; rare: {rare}" if rare else "")
+    return Sheet(title, loaded.class_names, loaded.minority, strips, left_out)
+
+
+def _chosen(registry: Registry, specs: Sequence[str] | None) -> tuple[list[BatchStrategy], tuple[tuple[str, str], ...]]:
+    if specs:
+        chosen = list(dict.fromkeys(registry.strategy(spec) for spec in specs))
+        for strategy in chosen:
+            if "image" not in strategy.modalities:
+                raise UsageError(f"{strategy.spec} serves {' and '.join(strategy.modalities)} data, not images")
+        return chosen, ()
+    found, left_out = [], []
+    for entry in registry.entries("strategy"):
+        try:
+            found.append(registry.strategy(entry.name))
+        except UsageError as error:  # a plugin that is broken, or one of two with one name
+            left_out.append((f"{entry.package}/{entry.name}", str(error)))
+    served = [strategy for strategy in found if strategy.unasked and "image" in strategy.modalities]
+    return sorted(served, key=lambda strategy: strategy.name != "baseline"), tuple(left_out)
+
+
+def _strip(strategy: BatchStrategy, dataset: Dataset, train: np.ndarray, rows: np.ndarray, seed: int) -> Strip:
+    import torch
+
+    from imbench.contract.batch import Batch
+    from imbench.contract.noise import Noise
+    from imbench.contract.strategy import TrainingInfo, soft_labels
+
+    # One net and as many steps as there are columns: (1, columns, batch, channels, height, width).
+    x = torch.as_tensor(dataset.x[rows][None].astype(np.float32) / 255)
+    y = soft_labels(torch.as_tensor(dataset.y[rows][None]), dataset.classes)
+    counts = np.bincount(dataset.y[train], minlength=dataset.classes).astype(np.float32)
+    info = TrainingInfo(torch.as_tensor(counts)[None, None], "image")
+    noise = Noise([stream("samples", *dataset.stream_key, seed, strategy.name)], (1, len(rows)))
+    fed = strategy.rebalance(Batch(x, y), info, noise)
+    first = (0, slice(None), 0)
+    images = fed.x[first].permute(0, 2, 3, 1).numpy()
+    return Strip(strategy.spec, images, fed.y[first].numpy(), None if fed.weight is None else fed.weight[first].numpy())

@@ -1,0 +1,185 @@
+"""One worker process: the parent's hold on it, and what goes on inside."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator
+from typing import IO, Any, NamedTuple
+
+# Every library that starts threads of its own reads one of these when it is first imported.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+# Blocks of batches come and go by the megabyte. glibc gives such memory back at once, and the next block pays for fresh
+# pages; kept, a step of musk's nets took 205 and 208 us in place of 212 and 221 (two runs each, both cores busy), which
+# is little more than noise. Other C libraries know no such variables.
+MEMORY_VARIABLES = {"MALLOC_TRIM_THRESHOLD_": str(2**30), "MALLOC_MMAP_THRESHOLD_": str(2**25)}  # the most it takes
+# What a worker runs. It never imports the parent's main module, so a script needs no `if __name__ == "__main__"`.
+_BOOT = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+import json, sys
+sys.path[:] = json.loads(sys.argv.pop())
+from imbench.run.worker import serve
+serve()
+"""
+
+
+# What a worker says once it can take its first call.
+READY = "ready"
+_SIGNALS = {int(number): number.name for number in signal.Signals}
+
+
+class Report(NamedTuple):
+    """What became of one call: the fields of an `imbench.run.execution.Outcome` after its index."""
+
+    value: Any
+    error: str | None
+    seconds: float
+    traceback: str = ""
+
+
+def attempt(call: Callable[[], Any]) -> Report:
+    """Make the call; whatever it raises, short of KeyboardInterrupt, is reported."""
+    start = time.perf_counter()
+    try:
+        value = call()
+    except (Exception, SystemExit) as error:
+        return Report(None, named(error), time.perf_counter() - start, traceback.format_exc())
+    return Report(value, None, time.perf_counter() - start)
+
+
+def named(error: BaseException) -> str:
+    """``ValueError: what is wrong``."""
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+class Worker:
+    """The parent's hold on one worker process.
+
+    Puts every message of the process into ``inbox`` beside itself, and at last None once it has ended.
+    """
+
+    def __init__(self, threads: int, inbox: queue.SimpleQueue[tuple[Worker, Any]]) -> None:
+        path = json.dumps([entry for entry in sys.path if isinstance(entry, str)])
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _BOOT, path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=MEMORY_VARIABLES | os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)),
+        )
+        self._listener = threading.Thread(target=self._listen, args=(inbox,), daemon=True)
+        self._listener.start()
+
+    def send(self, call: bytes | None) -> None:
+        """Have the pickled call made; None lets the process end by itself."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):  # it died; the listener reports that
+            pickle.dump(call, self.process.stdin)
+            self.process.stdin.flush()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is no more."""
+        return self.process.poll() is not None
+
+    @property
+    def end(self) -> str:
+        """How the ended process ended."""
+        code = self.process.returncode
+        if code >= 0:
+            return f"ended with exit code {code}"
+        name = _SIGNALS.get(-code, f"signal {-code}")
+        return f"was ended by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
+
+    def close(self, patience: float = 0.0) -> None:
+        """End the process, by force if it has not ended after ``patience`` seconds, and clean up after it."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(max(0.0, patience))
+        self.process.kill()
+        self.process.wait()
+        self._listener.join(timeout=1.0)
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):  # what a dead process did not read any more
+            self.process.stdin.close()
+
+    def _listen(self, inbox: queue.SimpleQueue[tuple[Worker, Any]]) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as stream:
+            for message in _messages(stream):
+                inbox.put((self, message))
+        self.process.wait()
+        inbox.put((self, None))
+
+
+def _messages(stream: IO[bytes]) -> Generator[Any, None, None]:
+    """Pickled messages until the stream ends, be it in the middle of one."""
+    while True:
+        try:
+            message = pickle.load(stream)
+        except (EOFError, pickle.UnpicklingError, OSError):
+            return
+        yield message
+
+
+def serve() -> None:
+    """Be a worker: take tasks from stdin and answer on stdout, both as pickles, until told to end.
+
+    Started by `LocalPool`. What tasks print goes to stderr.
+    """
+    answers, orders = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(0), "rb")
+    os.dup2(2, 1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_take_orders, args=(orders, waiting), daemon=True).start()
+    answer: Any = READY
+    while True:
+        pickle.dump(answer, answers)
+        answers.flush()
+        call = waiting.get()
+        if call is None:
+            return
+        answer = _obey(call)
+
+
+def _take_orders(stream: IO[bytes], waiting: queue.SimpleQueue[Any]) -> None:
+    """Pass orders on; when the parent is gone, so is this process, whatever it is doing."""
+    for order in _messages(stream):
+        waiting.put(order)
+        if order is None:
+            return
+    os._exit(1)
+
+
+def _obey(packed: bytes) -> Report:
+    """Unpack and make the call; a value comes back packed."""
+    try:
+        call = pickle.loads(packed)
+    except Exception as error:  # unpickling runs the code of whatever is unpickled
+        advice = "define it in a module that can be imported"
+        return Report(None, f"cannot be read in a worker process: {named(error)}; {advice}", 0.0)
+    report = attempt(call)
+    if report.error is not None:
+        return report
+    try:
+        return report._replace(value=pickle.dumps(report.value))
+    except Exception as error:
+        return Report(None, f"its result cannot be sent back: {named(error)}", report.seconds, traceback.format_exc())

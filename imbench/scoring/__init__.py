@@ -1,0 +1,1 @@
+"""Predictions to scores: metrics, decision rules, calibration, the scores of a fold."""

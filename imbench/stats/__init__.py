@@ -1,0 +1,1 @@
+"""Scores to ranks, tests and intervals; one board for every surface."""

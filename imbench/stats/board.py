@@ -1,0 +1,413 @@
+"""Boards: competitors ranked over configurations. The one place that turns means over folds into ranks and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from imbench.contract.errors import UsageError
+from imbench.scoring.metrics import Metric
+from imbench.scoring.rules import ARGMAX, EACH, ruled_column
+from imbench.stats.cells import Cells, Configuration, Floats
+from imbench.stats.competitors import BASELINE, competitor
+from imbench.stats.evaluation import Evaluation, evaluate
+from imbench.stats.ranks import TRAINED, average_ranks, equal, rank
+from imbench.stats.standing import Standing, standing_of
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A strategy under a decision rule, as it competes on a board."""
+
+    name: str
+    strategy: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class Partial:
+    """An entrant that is not ranked, and the configurations of the board that it lacks, some or all."""
+
+    name: str
+    lacks: tuple[Configuration, ...]
+
+
+@dataclass(frozen=True)
+class Competitor:
+    """A row of a board: a strategy, or a strategy under a decision rule where rules compete.
+
+    Parameters
+    ----------
+    mean : over the configurations ranked, each the mean over its folds
+    average_rank, rank_sum : 1 is best; ``rank_low``, ``rank_high``: bootstrap interval over datasets
+    gain : mean over configurations of how much better than the control it scores, whatever the metric's direction; for
+        a metric with a target, how much nearer to it
+    wins, ties, losses : configurations against the control
+    p_control : Wilcoxon's p against the control after Holm's correction over the pairs with it
+    p_best : Wilcoxon's p against the competitor of best average rank after Holm's correction over all pairs
+    dataset_rank : average rank with datasets as blocks
+    """
+
+    name: str
+    mean: float
+    average_rank: float
+    rank_low: float
+    rank_high: float
+    rank_sum: float
+    gain: float
+    gain_low: float
+    gain_high: float
+    wins: int | None
+    ties: int | None
+    losses: int | None
+    p_control: float
+    p_best: float
+    dataset_rank: float
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """One board: a metric under a decision rule, or under each, for one protocol and task.
+
+    Parameters
+    ----------
+    rule : a key of `imbench.scoring.rules.RULES`, or ``each``
+    entrants : those ranked, which have a result on every configuration that the board is over
+    control : the competitor that gains are over; "" where there is none
+    scores : ``(configurations, competitors)`` means over folds
+    configurations : those ranked
+    dropped : configurations on which the metric is undefined for some competitor, and these
+    partial : entrants that lack configurations of the board
+    absent : entrants without any result
+    outside : configurations of the rows that the board is not over
+    same : groups of strategies that gave the same predictions; the first of each is ranked for all
+    scope : the name of the set of configurations, such as ``suite tabular``; "" without
+    alpha : level of the tests
+    """
+
+    protocol: str
+    task: str
+    metric: Metric
+    rule: str
+    entrants: tuple[Entrant, ...]
+    control: str
+    scores: Floats
+    configurations: tuple[Configuration, ...]
+    dropped: tuple[tuple[Configuration, tuple[str, ...]], ...]
+    partial: tuple[Partial, ...]
+    absent: tuple[str, ...]
+    outside: tuple[Configuration, ...]
+    same: tuple[tuple[str, ...], ...]
+    scope: str
+    alpha: float
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The competitors, as the columns of ``scores``."""
+        return tuple(entrant.name for entrant in self.entrants)
+
+    @property
+    def slug(self) -> str:
+        """A name for anchors and files."""
+        parts = (self.protocol, self.task, self.metric.name, self.rule)
+        return "-".join("".join(c if c.isalnum() else "-" for c in part).strip("-") for part in parts)
+
+    @property
+    def title(self) -> str:
+        """Task, metric and rule in words."""
+        rule = "" if self.rule == ARGMAX else f", {'each decision rule' if self.rule == EACH else self.rule}"
+        return f"{self.task}, {self.metric.title}{rule}"
+
+    @property
+    def formula(self) -> str:
+        """How gains are computed: ``strategy − baseline``."""
+        if self.metric.target is not None:
+            target = f"{self.metric.target:g}"
+            return f"|{self.control} − {target}| − |strategy − {target}|"
+        return f"strategy − {self.control}" if self.metric.higher_is_better else f"{self.control} − strategy"
+
+    @property
+    def over(self) -> str:
+        """What it is over: ``suite tabular, 18 configurations``."""
+        count = len(self.configurations)
+        configurations = f"{count} configuration{'' if count == 1 else 's'}"
+        return f"{self.scope}, {configurations}" if self.scope else configurations
+
+    @cached_property
+    def ranked(self) -> Floats:
+        """``(configurations, competitors)`` what ranks go by: scores, or their distance from the metric's target."""
+        return self.metric.ranked(self.scores)
+
+    @cached_property
+    def merit(self) -> Floats:
+        """`ranked`, turned so that larger is better."""
+        return merit(self.metric, self.scores)
+
+    @cached_property
+    def ranks(self) -> Floats:
+        """``(configurations, competitors)`` 1 is best; scores of nets within 1e-6 are tied."""
+        return rank(self.ranked, higher_is_better=self.metric.higher_is_better, tolerance=TRAINED)
+
+    @cached_property
+    def means(self) -> Floats:
+        """``(competitors,)`` means over configurations; NaN without any."""
+        return self.scores.mean(axis=0) if len(self.scores) else np.full(len(self.names), np.nan)
+
+    @cached_property
+    def order(self) -> tuple[int, ...]:
+        """Competitors, best average rank first; the better mean decides between equals, then the name."""
+        ranks = np.round(average_ranks(self.ranks), 9)
+        merit = self.merit.mean(axis=0) if len(self.merit) else np.zeros(len(self.names))
+        return tuple(sorted(range(len(self.names)), key=lambda i: (ranks[i], -merit[i], self.names[i])))
+
+    @cached_property
+    def gains(self) -> Floats:
+        """``(configurations, competitors)`` how much better than the control; NaN without a control."""
+        if not self.control:
+            return np.full(self.scores.shape, np.nan)
+        return self.merit - self.merit[:, [self.names.index(self.control)]]
+
+    @cached_property
+    def datasets(self) -> tuple[str, ...]:
+        """The dataset of each configuration ranked."""
+        return tuple(c.dataset for c in self.configurations)
+
+    def against(self, first: str, second: str) -> tuple[int, int, int]:
+        """Configurations in which the first scores better than the second, equally well (within 1e-6), and worse."""
+        one, other = self.merit[:, self.names.index(first)], self.merit[:, self.names.index(second)]
+        tied = equal(one, other, TRAINED)
+        wins = int((~tied & (one > other)).sum())
+        return wins, int(tied.sum()), len(one) - wins - int(tied.sum())
+
+    @cached_property
+    def evaluation(self) -> Evaluation | str:
+        """The tests with configurations as blocks, intervals over datasets; why there are none where there are not."""
+        return self._evaluated("clusters")
+
+    @cached_property
+    def evaluation_by_dataset(self) -> Evaluation | str:
+        """The tests with datasets as blocks, each the mean over its configurations."""
+        return self._evaluated("blocks")
+
+    def _evaluated(self, role: Literal["blocks", "clusters"]) -> Evaluation | str:
+        index = pd.MultiIndex.from_arrays([self.datasets, [c.variant for c in self.configurations]])
+        table = pd.DataFrame(self.ranked, index, list(self.names))
+        if not table.index.is_unique:  # other data under one name
+            table.index = pd.MultiIndex.from_arrays([self.datasets, range(len(table))])
+        table.index.names = ["dataset", "variant"]
+        try:
+            return evaluate(
+                table,
+                higher_is_better=self.metric.higher_is_better,
+                alpha=self.alpha,
+                reference=self.control or None,
+                tolerance=TRAINED,
+                blocks=list(self.datasets) if role == "blocks" else None,
+                clusters=list(self.datasets) if role == "clusters" else None,
+            )
+        except UsageError as error:
+            return str(error)
+
+    @cached_property
+    def standing(self) -> Standing:
+        """The tests with configurations as blocks, as plain values."""
+        return standing_of(self.evaluation, self.names, self.ranks, len(set(self.datasets)))
+
+    @cached_property
+    def by_dataset(self) -> Standing:
+        """The tests with datasets as blocks, as plain values."""
+        table = pd.DataFrame(self.ranked).groupby(np.array(self.datasets, dtype=object), sort=False).mean().to_numpy()
+        table = table.reshape(-1, len(self.names))
+        ranks = rank(table, higher_is_better=self.metric.higher_is_better, tolerance=TRAINED)
+        return standing_of(self.evaluation_by_dataset, self.names, ranks, len(table))
+
+    @cached_property
+    def table(self) -> tuple[Competitor, ...]:
+        """The competitors, best first."""
+        best = self.names[self.order[0]] if self.order else ""
+        return tuple(self._row(i, best) for i in self.order)
+
+    def _row(self, i: int, best: str) -> Competitor:
+        name, standing = self.names[i], self.standing
+        against = standing.against_control.get(name) if name != self.control else None
+        won = self.against(name, self.control) if self.control and name != self.control else (None, None, None)
+        leader = standing.pair(name, best) if name != best else None
+        own = name == self.control
+        rank_low, rank_high = (float(end) for end in standing.rank_intervals[i])
+        gain_low, gain_high = (float("nan") if own else float(end) for end in standing.gain_intervals[i])
+        return Competitor(
+            name=name,
+            mean=float(self.means[i]),
+            average_rank=float(standing.average_ranks[i]),
+            rank_low=rank_low,
+            rank_high=rank_high,
+            rank_sum=float(standing.rank_sums[i]),
+            gain=float("nan") if own or not len(self.gains) else float(self.gains[:, i].mean()),
+            gain_low=gain_low,
+            gain_high=gain_high,
+            wins=won[0],
+            ties=won[1],
+            losses=won[2],
+            p_control=against.p_holm if against and self.control else float("nan"),
+            p_best=leader.p_holm if leader else float("nan"),
+            dataset_rank=float(self.by_dataset.average_ranks[i]),
+        )
+
+    @cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader must know of who is ranked and over what, one sentence each."""
+        return (*self._same(), *self._undefined(), *self._partial(), *self._absent(), *self._outside())
+
+    def _same(self) -> list[str]:
+        return [
+            f"same predictions, ranked once as {group[0]}: {_listed(group)}"
+            for group in self.same
+            if any(entrant.strategy == group[0] for entrant in self.entrants)
+        ]
+
+    def _undefined(self) -> list[str]:
+        return [
+            f"not ranked: {c.label}, where the metric is undefined for {_listed(names)}" for c, names in self.dropped
+        ]
+
+    def _partial(self) -> list[str]:
+        total = len(self.configurations) + len(self.dropped)
+        alike: dict[tuple[Configuration, ...], list[str]] = {}
+        for one in self.partial:
+            alike.setdefault(one.lacks, []).append(one.name)
+        found = [
+            f"not ranked: {_listed(names)} {'lacks' if len(names) == 1 else 'lack'} {len(lacks)} of {total} "
+            f"configurations ({_listed([c.label for c in lacks])})"
+            for lacks, names in alike.items()
+        ]
+        return [*found, self._common] if found and self._common else found
+
+    def _absent(self) -> list[str]:
+        verb = "has" if len(self.absent) == 1 else "have"
+        return [f"not ranked: {_listed(self.absent)} {verb} no result"] if self.absent else []
+
+    def _outside(self) -> list[str]:
+        if not self.outside:
+            return []
+        count = len(self.outside)
+        return [
+            f"{count} more configuration{'' if count == 1 else 's'} that not all of them completed "
+            f"{'is' if count == 1 else 'are'} left out: {_listed([c.label for c in self.outside])}"
+        ]
+
+    @cached_property
+    def _common(self) -> str:
+        """Where fewer than two are ranked: the configurations that all entrants share, and how to compare there."""
+        if len(self.entrants) > 1:
+            return ""
+        lacking = {c for one in self.partial for c in one.lacks}
+        common = [c for c in self.configurations if c not in lacking]
+        if not common:
+            return "no configuration has a result of each of them"
+        specs = " ".join(f"--dataset {c.spec}" for c in common[:_SHOWN])
+        more = f" and {len(common) - _SHOWN} more" if len(common) > _SHOWN else ""
+        return f"all of them have a result on {len(common)}: compare there with {specs}{more}"
+
+
+_SHOWN = 6
+
+
+def merit(metric: Metric, scores: Floats) -> Floats:
+    """Scores turned so that larger is better; of a metric with a target their distance from it, negative."""
+    ranked = metric.ranked(scores)
+    return ranked if metric.higher_is_better else -ranked
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
+
+
+def entrants_of(strategies: Sequence[str], rules: Sequence[str], rule: str) -> list[Entrant]:
+    """Who competes: each strategy under the one rule, or under each of several as ``baseline+tuned``."""
+    each = rule == EACH
+    return [Entrant(competitor(s, r) if each else s, s, r) for r in rules for s in strategies]
+
+
+def make_board(
+    cells: Cells,
+    metric: Metric,
+    rules: Sequence[str],
+    rule: str,
+    alpha: float = 0.05,
+    *,
+    also: Sequence[Entrant] = (),
+    control: str | None = None,
+) -> Board:
+    """The board of a metric under one rule; under ``each`` every strategy competes under each of these rules.
+
+    Parameters
+    ----------
+    cells : with the columns of the metric under these rules
+    rules : decision rules that compete, one unless ``rule`` is ``each``
+    also : further entrants
+    control : that gains are over; None for ``baseline`` if it competes
+
+    Raises
+    ------
+    UsageError
+        For a control that does not compete.
+    """
+    inside = cells.inside
+    wanted = [*entrants_of(cells.strategies, rules, rule), *also]
+    at = [cells.strategies.index(entrant.strategy) for entrant in wanted]
+    columns = [cells.mean[ruled_column(metric, entrant.rule)][:, i] for entrant, i in zip(wanted, at, strict=True)]
+    scores = np.stack(columns, axis=1)[inside] if columns else np.empty((int(inside.sum()), 0))
+    configurations = [c for c, there in zip(cells.configurations, inside, strict=True) if there]
+    # A result without a value under a rule lacks what the rule needs; the plain rule needs nothing, so that a metric is
+    # undefined there.
+    has = np.stack([_has(cells, metric, entrant, i)[inside] for entrant, i in zip(wanted, at, strict=True)], axis=1)
+    repeated = {name for group in cells.same for name in group[1:]}
+    any_ = np.asarray(has.any(axis=0))
+    every = np.asarray(has.all(axis=0)) & (len(configurations) > 0)
+    defined = ~np.asarray(np.isnan(scores).all(axis=0))
+    ranked = [j for j, entrant in enumerate(wanted) if every[j] and defined[j] and entrant.strategy not in repeated]
+    kept = scores[:, ranked]
+    whole = ~np.asarray(np.isnan(kept).any(axis=1)) & (len(ranked) > 0)
+    names = [wanted[j].name for j in ranked]
+    if control is not None and control not in names:
+        raise UsageError(f"reference {control!r} is no strategy of this board; there are {', '.join(names) or 'none'}")
+    return Board(
+        cells.protocol,
+        cells.task,
+        metric,
+        rule,
+        tuple(wanted[j] for j in ranked),
+        control if control is not None else BASELINE if BASELINE in names else "",
+        kept[whole],
+        tuple(c for c, there in zip(configurations, whole, strict=True) if there),
+        tuple(
+            (c, tuple(name for name, gone in zip(names, np.isnan(row), strict=True) if gone))
+            for c, row, there in zip(configurations, kept, whole, strict=True)
+            if not there and names
+        ),
+        tuple(
+            Partial(wanted[j].name, tuple(c for c, there in zip(configurations, has[:, j], strict=True) if not there))
+            for j in range(len(wanted))
+            if any_[j] and not every[j]
+        ),
+        tuple(wanted[j].name for j in range(len(wanted)) if not any_[j] or (every[j] and not defined[j])),
+        tuple(c for c, there in zip(cells.configurations, inside, strict=True) if not there),
+        tuple(cells.same),
+        cells.scope,
+        alpha,
+    )
+
+
+def _has(cells: Cells, metric: Metric, entrant: Entrant, i: int) -> np.ndarray:
+    """``(configurations,)`` whether an entrant has a result."""
+    done = cells.folds[:, i] > 0
+    if entrant.rule == ARGMAX or metric.name not in cells.mean:
+        return np.asarray(done)
+    plain, ruled = (cells.mean[name][:, i] for name in (metric.name, ruled_column(metric, entrant.rule)))
+    return np.asarray(done & (np.isnan(plain) | ~np.isnan(ruled)))

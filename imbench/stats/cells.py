@@ -1,0 +1,282 @@
+"""Cells: means and deviations over folds, for each configuration and strategy of one protocol and task.
+
+The one place where folds become means, for every board, table and figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from imbench.contract.records import TASKS
+from imbench.stats.competitors import BASELINE, CONFIGURATION
+from imbench.stats.identity import dataset_labels
+from imbench.stats.scope import Scope
+
+Floats = NDArray[np.float64]
+# The number of each row's text among the different ones, and these.
+_Codes = tuple[NDArray[np.int32], pd.Index]
+
+_CODED = ["protocol", "task", "strategy", *CONFIGURATION]
+
+# Two strategies whose folds agree in both to the last bit gave the same predictions: each is a sum over all rows that
+# any changed probability changes.
+SAME = ("log_loss", "brier")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One variant of a dataset, as readers see it: a file of the user's own by its name, never its path."""
+
+    dataset: str
+    variant: str
+    ir: float
+    modality: str
+
+    @property
+    def label(self) -> str:
+        """Dataset and variant in one line."""
+        return f"{self.dataset} {self.variant}"
+
+    @property
+    def spec(self) -> str:
+        """Its spec: ``segment:ir=0.05``."""
+        return self.dataset if self.variant == "natural" else f"{self.dataset}:{self.variant}"
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """All cells of one protocol and task.
+
+    Parameters
+    ----------
+    protocol, task : what these are cells of
+    configurations, strategies : names of the axes; a strategy called ``baseline`` stands first
+    mean, sd : by column, ``(configurations, strategies)``; over the folds that define the metric, the deviation with
+        n − 1 and NaN below two folds. Folds share rows, so the deviation is no standard error.
+    folds : ``(configurations, strategies)`` folds trained, 0 where a job failed or is missing
+    declared : ``(configurations,)`` whether boards are over it; None for all
+    scope : the name of that set, such as ``suite tabular``; "" without
+    same : groups of strategies, complete on the declared configurations, that gave the same predictions, the first of
+        each group is the one that competes
+    """
+
+    protocol: str
+    task: str
+    configurations: tuple[Configuration, ...]
+    strategies: tuple[str, ...]
+    mean: Mapping[str, Floats]
+    sd: Mapping[str, Floats]
+    folds: NDArray[np.int64]
+    declared: NDArray[np.bool_] | None = None
+    scope: str = ""
+    same: tuple[tuple[str, ...], ...] = ()
+
+    @cached_property
+    def inside(self) -> NDArray[np.bool_]:
+        """``(configurations,)`` whether boards are over it."""
+        return np.ones(len(self.configurations), dtype=np.bool_) if self.declared is None else self.declared
+
+    @cached_property
+    def complete(self) -> NDArray[np.bool_]:
+        """``(strategies,)`` whether a strategy has a result on every configuration that boards are over."""
+        return np.asarray((self.folds[self.inside] > 0).all(axis=0) & self.inside.any())
+
+    def only(self, kept: NDArray[np.bool_]) -> Cells:
+        """The cells of these ``(configurations,)`` alone."""
+        return replace(
+            self,
+            configurations=tuple(c for c, there in zip(self.configurations, kept, strict=True) if there),
+            mean={name: values[kept] for name, values in self.mean.items()},
+            sd={name: values[kept] for name, values in self.sd.items()},
+            folds=self.folds[kept],
+            declared=self.inside[kept],
+        )
+
+
+def all_cells(
+    rows: pd.DataFrame,
+    columns: Sequence[str],
+    modality: Mapping[str, str] | None = None,
+    scope: Scope | None = None,
+) -> list[Cells]:
+    """The cells of each protocol and task, protocols by name, tasks in the order of `TASKS`.
+
+    Parameters
+    ----------
+    rows : of `labelled`; without a column ``error`` every row is a fold that was trained
+    columns : to average
+    modality : of each dataset by its name in the rows; what is missing is ``"not stated"``
+    scope : which configurations boards are over; None derives them from the rows
+    """
+    if rows.empty:
+        return []
+    # Codes instead of text: a big store has millions of rows and a few hundred names.
+    coded = {name: _coded(rows[name]) for name in _CODED}
+    labels = {pair: found.label for pair, found in dataset_labels(rows).items()}
+    kinds = {label: (modality or {}).get(pair[0], "not stated") for pair, label in sorted(labels.items(), reverse=True)}
+    coded["dataset"] = _by_label(coded["dataset"], coded["data_hash"], labels)
+    tasks = list(coded["task"][1])
+    order = [*TASKS, *sorted(set(tasks) - set(TASKS))]
+    groups = coded["protocol"][0].astype(np.int64) * len(tasks) + coded["task"][0]
+    same = [name for name in SAME if name in rows] if set(SAME) <= set(rows) else []
+    values = {name: rows[name].to_numpy(dtype=np.float64) for name in dict.fromkeys([*columns, *same])}
+    ir = rows["ir"].to_numpy(dtype=np.float64) if "ir" in rows else np.full(len(rows), np.nan)
+    done = (rows["error"] == "").to_numpy() if "error" in rows else np.ones(len(rows), dtype=np.bool_)
+    found = []
+    for p, protocol in enumerate(coded["protocol"][1]):
+        for task in (t for t in order if t in tasks):
+            where = np.flatnonzero(groups == p * len(tasks) + tasks.index(task))
+            if len(where):
+                cells = _cells(str(protocol), task, where, coded, values, ir, done, kinds, scope or Scope())
+                found.append(replace(cells, mean=_named(cells.mean, columns), sd=_named(cells.sd, columns)))
+    return found
+
+
+def _named(values: Mapping[str, Floats], columns: Sequence[str]) -> dict[str, Floats]:
+    return {name: values[name] for name in columns}
+
+
+def _by_label(
+    datasets: tuple[NDArray[np.int32], pd.Index],
+    hashes: tuple[NDArray[np.int32], pd.Index],
+    labels: Mapping[tuple[str, str], str],
+) -> tuple[NDArray[np.int32], pd.Index]:
+    """The label of each row's dataset: data of one file under two paths is one dataset."""
+    pair = datasets[0].astype(np.int64) * len(hashes[1]) + hashes[0]
+    there, number = np.unique(pair, return_inverse=True)
+    texts = [
+        labels[str(datasets[1][int(code) // len(hashes[1])]), str(hashes[1][int(code) % len(hashes[1])])]
+        for code in there
+    ]
+    codes, names = pd.factorize(np.array(texts, dtype=object), sort=True)
+    return codes.astype(np.int32)[number.ravel()], pd.Index(names)
+
+
+def _cells(
+    protocol: str,
+    task: str,
+    where: NDArray[np.intp],
+    coded: Mapping[str, _Codes],
+    values: Mapping[str, Floats],
+    ir: Floats,
+    done: NDArray[np.bool_],
+    kinds: Mapping[str, str],
+    scope: Scope,
+) -> Cells:
+    unique, row = _combinations([(coded[name][0][where], len(coded[name][1])) for name in CONFIGURATION])
+    first = np.empty(len(unique[0]), dtype=np.intp)
+    first[row[::-1]] = np.arange(len(row))[::-1]
+    names = [[str(coded[name][1][code]) for code in unique[i]] for i, name in enumerate(CONFIGURATION[:2])]
+    configurations = [
+        Configuration(dataset, variant, float(ir[where[at]]), kinds[dataset])
+        for dataset, variant, at in zip(*names, first, strict=True)
+    ]
+    by_ir = sorted(range(len(configurations)), key=lambda i: _natural(configurations[i]))
+    specs = coded["strategy"][1]
+    present = np.unique(coded["strategy"][0][where])
+    present = present[np.argsort(specs[present] != BASELINE, kind="stable")]
+    strategies = tuple(map(str, specs[present]))
+    shape = (len(configurations), len(present))
+    column = np.zeros(len(specs), dtype=np.intp)
+    column[present] = np.arange(len(present))
+    place = np.empty(len(by_ir), dtype=np.intp)
+    place[by_ir] = np.arange(len(by_ir))
+    cell = place[row] * shape[1] + column[coded["strategy"][0][where]]
+    moments = {name: _moments(cell, v[where], shape) for name, v in values.items()}
+    folds = np.bincount(cell, weights=done[where], minlength=shape[0] * shape[1]).astype(np.int64).reshape(shape)
+    ordered = tuple(configurations[i] for i in by_ir)
+    declared, name = scope.choose(task, [c.spec for c in ordered], strategies, folds > 0)
+    found = Cells(
+        protocol,
+        task,
+        ordered,
+        strategies,
+        {name: m for name, (m, _) in moments.items()},
+        {name: s for name, (_, s) in moments.items()},
+        folds,
+        declared,
+        name,
+    )
+    return replace(found, same=_same(found, cell, [values[n][where] for n in SAME if n in values]))
+
+
+def _combinations(codes: Sequence[tuple[NDArray[np.int32], int]]) -> tuple[list[NDArray[np.int64]], NDArray[np.int32]]:
+    """The different combinations of the rows' codes, sorted, a part for each column, and the number of each row's.
+
+    Parameters
+    ----------
+    codes : of each column, with how many different ones there are
+    """
+    row: NDArray[np.int32] = np.zeros(len(codes[0][0]), dtype=np.int32)
+    found: list[NDArray[np.int64]] = []
+    for column, size in codes:
+        # Only the combinations that there are are numbered on, so that the next product stays small.
+        there, row = _numbered(row * np.int64(size) + column)
+        found = [part[there // size] for part in found] + [there % size]
+    return found, row
+
+
+def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The different codes, sorted, and the number of each row's among them."""
+    size = int(codes.max(initial=-1)) + 1
+    if size > 4 * len(codes) + 1_000_000:  # too many to have a place for each
+        there, number = np.unique(codes, return_inverse=True)
+        return there, number.astype(np.int32)
+    present = np.zeros(size, dtype=np.bool_)
+    present[codes] = True
+    place = np.cumsum(present, dtype=np.int32) - np.int32(1)
+    return np.flatnonzero(present), place[codes]
+
+
+def _same(cells: Cells, cell: NDArray[np.intp], values: Sequence[Floats]) -> tuple[tuple[str, ...], ...]:
+    """Groups of complete strategies of which every fold of every declared configuration agrees to the last bit."""
+    if len(values) < len(SAME):
+        return ()
+    k = len(cells.strategies)
+    inside = cells.inside[cell // k]
+    groups: dict[bytes, list[str]] = {}
+    # Equal folds have equal means; only strategies that share these are compared fold by fold.
+    means = [np.concatenate([cells.mean[name][cells.inside, j] for name in SAME]).tobytes() for j in range(k)]
+    for j in np.flatnonzero(cells.complete):
+        if means.count(means[j]) < 2:
+            continue
+        mine = np.flatnonzero(inside & (cell % k == j))
+        mine = mine[np.argsort(cell[mine], kind="stable")]
+        groups.setdefault(b"".join(v[mine].tobytes() for v in values), []).append(cells.strategies[j])
+    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+
+
+def _moments(cell: NDArray[np.intp], values: Floats, shape: tuple[int, int]) -> tuple[Floats, Floats]:
+    size = shape[0] * shape[1]
+    known = ~np.isnan(values)
+    at, kept = cell[known], values[known]
+    count = np.bincount(at, minlength=size).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.bincount(at, weights=kept, minlength=size) / count
+        # Two passes, so that a small deviation of large values keeps its digits.
+        square = np.bincount(at, weights=(kept - mean[at]) ** 2, minlength=size)
+        sd = np.sqrt(square / np.where(count > 1, count - 1, np.nan))
+    return mean.reshape(shape), sd.reshape(shape)
+
+
+def _natural(configuration: Configuration) -> tuple[str, float, str]:
+    ir = configuration.ir
+    return configuration.dataset, ir if ir == ir else np.inf, configuration.variant
+
+
+def _coded(texts: pd.Series) -> _Codes:
+    """The number of each row's text among the different ones, sorted, and these."""
+    if isinstance(texts.dtype, pd.CategoricalDtype):
+        texts = texts.cat.remove_unused_categories()
+        order = np.argsort(texts.cat.categories.astype(str).to_numpy(dtype=object), kind="stable")
+        place = np.empty(len(order), dtype=np.int32)
+        place[order] = np.arange(len(order), dtype=np.int32)
+        return place[texts.cat.codes.to_numpy()], pd.Index(texts.cat.categories.astype("str")[order])
+    codes, values = pd.factorize(texts, sort=True)
+    return codes.astype(np.int32), pd.Index(values)

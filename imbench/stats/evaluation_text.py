@@ -1,0 +1,294 @@
+"""An evaluation as tables of text, and as plain JSON values."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from imbench.stats.evaluation import Evaluation
+
+# More pairs than this are not read, they are looked up: the text shows those with the smallest p-values.
+SHOWN_PAIRS = 30
+SHOWN_DROPPED = 10
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of an evaluation's text: a title, a table of cells whose columns after the first few are numbers, notes.
+
+    Parameters
+    ----------
+    title : one line
+    headers, rows : the table; no headers, no table
+    right : headers of the columns that are aligned to the right
+    notes : sentences below the table
+    """
+
+    title: str
+    headers: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    right: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def sections(evaluation: Evaluation) -> list[Section]:
+    """What to read, in order: ranks and omnibus tests, gains, pairs, the best against the rest, what to know."""
+    return [part(evaluation) for part in (_ranks, _gains, _pairs, _control)] + _notes(evaluation)
+
+
+def text(section: Section) -> str:
+    """A section as plain text, as wide as it needs to be."""
+    lines = [section.headers, *section.rows] if section.headers else []
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    table = [
+        "  ".join(
+            cell.rjust(width) if header in section.right else cell.ljust(width)
+            for cell, width, header in zip(line, widths, section.headers, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+    return "\n".join([section.title, *table, *section.notes])
+
+
+def plain(evaluation: Evaluation) -> dict[str, Any]:
+    """Every field of an evaluation as JSON values; None for what is no finite number."""
+    fields = {field.name: getattr(evaluation, field.name) for field in dataclasses.fields(evaluation)}
+    dropped = [{"row": label, "missing": list(missing)} for label, missing in evaluation.dropped.items()]
+    return {name: _json(value) for name, value in (fields | {"dropped": dropped}).items()}
+
+
+def _ranks(evaluation: Evaluation) -> Section:
+    e = evaluation
+    if e.n_folds:
+        return Section(
+            f"Ranks by the mean over {e.n_folds} folds of one dataset; 1 is best, {_better(e)} scores are better",
+            ("strategy", "rank"),
+            tuple((str(name), f"{e.average_ranks[name]:g}") for name in _best_first(e)),
+            ("rank",),
+        )
+    ends = e.rank_intervals
+    averaged = f" (means of {e.n_rows} rows)" if e.n_rows != e.n_blocks else ""
+    return Section(
+        f"Average ranks over {e.n_blocks} blocks{averaged}; 1 is best, {_better(e)} scores are better",
+        ("strategy", "avg rank", _level(e), "rank sum"),
+        tuple(
+            (str(name), f"{e.average_ranks[name]:.3f}", _range(ends.loc[name], ".2f"), f"{e.rank_sums[name]:g}")
+            for name in _best_first(e)
+        ),
+        ("avg rank", "rank sum"),
+        (
+            _omnibus(e),
+            f"Iman-Davenport: F = {_number(e.iman_davenport.statistic)}, asymptotic p = {_p(e.iman_davenport.pvalue)}.",
+            _nemenyi(e),
+        ),
+    )
+
+
+def _omnibus(e: Evaluation) -> str:
+    small = e.friedman_small_sample
+    values = [f"asymptotic p = {_p(e.friedman.pvalue)}"]
+    if small.method in ("exact", "permutation"):
+        values.append(f"{small.method} p = {_p(small.pvalue)}")
+    return f"Friedman: χ² = {_number(e.friedman.statistic)}, {', '.join(values)}.{_only(e.undecidable('omnibus'))}"
+
+
+def _nemenyi(e: Evaluation) -> str:
+    most = len(e.average_ranks) - 1
+    if e.nemenyi_cd > most:
+        return (
+            f"Nemenyi, asymptotic: cannot be decided with {e.n_blocks} blocks; average ranks would have to be "
+            f"{e.nemenyi_cd:.4f} apart, and are at most {most}."
+        )
+    groups = "" if e.undecidable("omnibus") else f" {_groups(e.groups)}"
+    return f"Nemenyi, asymptotic: average ranks {e.nemenyi_cd:.4f} apart differ at {e.alpha:g}.{groups}"
+
+
+def _gains(evaluation: Evaluation) -> Section:
+    e = evaluation
+    count = len(e.against_reference)
+    decided = e.undecidable("control")
+    different = int((e.against_reference["p_holm"] < e.alpha).sum())
+    return Section(
+        f"Mean gain over {e.reference}; positive is better",
+        ("strategy", "gain", _level(e), "p Holm", "p", "W/T/L", "method"),
+        tuple(
+            (
+                str(row["strategy"]),
+                f"{e.gains['mean'][row['strategy']]:+.4f}",
+                _range(e.gains.loc[row["strategy"]], "+.4f"),
+                _p(row["p_holm"]),
+                _p(row["p"]),
+                f"{row['wins']}/{row['ties']}/{row['losses']}",
+                row["method"],
+            )
+            for row in e.against_reference.to_dict("records")
+        ),
+        ("gain", "p Holm", "p"),
+        (
+            *([] if e.n_folds else [f"Intervals are bootstrapped over {e.n_datasets} datasets."]),
+            f"p{' and intervals' if e.n_folds else ''}: {_test(e)}{_corrected(count)}.",
+            f"{decided[0].upper()}{decided[1:]}."
+            if decided
+            else f"{different} of {count} differ from {e.reference} at {e.alpha:g} after correction.",
+        ),
+    )
+
+
+def _pairs(evaluation: Evaluation) -> Section:
+    e = evaluation
+    shown = e.wilcoxon.sort_values("p", kind="stable").head(SHOWN_PAIRS)
+    different = int((e.wilcoxon["p_holm"] < e.alpha).sum())
+    hidden = len(e.wilcoxon) - len(shown)
+    unshown = f"; {hidden} with larger p-values are not shown." if hidden else "."
+    decided = e.undecidable("pairs")
+    found = (
+        (f"{decided[0].upper()}{decided[1:]}{unshown}",)
+        if decided
+        else (
+            f"{different} of {_counted(len(e.wilcoxon), 'pair')} {'differs' if len(e.wilcoxon) == 1 else 'differ'} at "
+            f"{e.alpha:g} after correction{unshown}",
+            _groups(e.groups_wilcoxon),
+        )
+    )
+    return Section(
+        f"All pairs by {_test(e)}{_corrected(len(e.wilcoxon))}",
+        ("pair, the better first", "p Holm", "p", "effect", "W/T/L", "method"),
+        tuple(map(_pair, shown.to_dict("records"))),
+        ("p Holm", "p", "effect"),
+        (
+            *found,
+            "Effect: matched-pairs rank-biserial correlation, 0 to 1. W/T/L: wins, ties, losses of the first.",
+        ),
+    )
+
+
+def _pair(row: Mapping[Any, Any]) -> tuple[str, ...]:
+    turned = row["effect"] < 0 if row["method"] != "corrected t" else row["statistic"] < 0
+    better, worse = ("second", "first") if turned else ("first", "second")
+    wins, losses = ("losses", "wins") if turned else ("wins", "losses")
+    return (
+        f"{row[better]} vs {row[worse]}",
+        _p(row["p_holm"]),
+        _p(row["p"]),
+        f"{abs(row['effect']):.2f}",
+        f"{row[wins]}/{row['ties']}/{row[losses]}",
+        row["method"],
+    )
+
+
+def _control(evaluation: Evaluation) -> Section:
+    e = evaluation
+    return Section(
+        f"{e.control['best'].iloc[0]}, of the best {'mean' if e.n_folds else 'average rank'}, against each other one",
+        ("strategy", "p Holm", "p", "effect", "method", *(() if e.n_folds else ("p Holm by ranks",))),
+        tuple(
+            (
+                str(row["strategy"]),
+                _p(row["p_holm"]),
+                _p(row["p"]),
+                f"{row['effect']:.2f}",
+                row["method"],
+                *(() if e.n_folds else (_p(row["p_z_holm"]),)),
+            )
+            for row in e.control.head(SHOWN_PAIRS).to_dict("records")
+        ),
+        ("p Holm", "p", "effect", "p Holm by ranks"),
+        (
+            f"{_test(e)[0].upper()}{_test(e)[1:]}{_corrected(len(e.control))}"
+            + ("" if e.n_folds else "; by ranks: Demšar's z test of average ranks, asymptotic")
+            + ". The best was chosen by the same scores, so these tests are somewhat too easy to pass."
+            + _only(e.undecidable("control")),
+        ),
+    )
+
+
+def _notes(evaluation: Evaluation) -> list[Section]:
+    dropped = tuple(
+        f"Row {_label(label)} is left out: no score of {', '.join(map(str, missing))}."
+        for label, missing in islice(evaluation.dropped.items(), SHOWN_DROPPED)
+    )
+    if len(evaluation.dropped) > SHOWN_DROPPED:
+        dropped += (f"{len(evaluation.dropped)} rows in all are left out.",)
+    notes = tuple(f"{note[0].upper()}{note[1:]}." for note in evaluation.notes)
+    return [Section("Notes", notes=(*notes, *dropped))] if notes or dropped else []
+
+
+def _only(reason: str) -> str:
+    """A sentence to follow others, where there is a reason."""
+    return f" This {reason}." if reason else ""
+
+
+def _test(e: Evaluation) -> str:
+    return "the corrected resampled t-test" if e.n_folds else "Wilcoxon's signed-rank test"
+
+
+def _corrected(pairs: int) -> str:
+    return f" with Holm's correction over {pairs} pairs" if pairs > 1 else ""
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count != 1 else ''}"
+
+
+def _groups(groups: Sequence[Sequence[Any]]) -> str:
+    if not groups:
+        return "All pairs differ."
+    return "No difference within: " + "; ".join(", ".join(map(str, group)) for group in groups) + "."
+
+
+def _best_first(evaluation: Evaluation) -> list[Any]:
+    gains = evaluation.gains["mean"]
+    ranks = evaluation.average_ranks
+    return sorted(ranks.index, key=lambda name: (ranks[name], -gains[name]))
+
+
+def _better(evaluation: Evaluation) -> str:
+    return "higher" if evaluation.higher_is_better else "lower"
+
+
+def _level(evaluation: Evaluation) -> str:
+    return f"{100 * (1 - evaluation.alpha):g} % interval"
+
+
+def _range(ends: pd.Series[float], pattern: str) -> str:
+    return "-" if math.isnan(ends["low"]) else f"{ends['low']:{pattern}} to {ends['high']:{pattern}}"
+
+
+def _p(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.2g}"
+
+
+def _number(value: float) -> str:
+    return "undefined" if math.isnan(value) else "infinite" if math.isinf(value) else f"{value:.4f}"
+
+
+def _label(label: Any) -> str:
+    return " ".join(map(str, label)) if isinstance(label, tuple) else str(label)
+
+
+def _json(value: Any) -> Any:
+    """Nothing but what JSON has: a table with numbered rows becomes a list of records, any other one a mapping."""
+    if isinstance(value, pd.Series):
+        return {str(name): _json(part) for name, part in zip(value.index, value.tolist(), strict=True)}
+    if isinstance(value, pd.DataFrame):
+        columns = [str(name) for name in value.columns]
+        rows = zip(*([_json(part) for part in value[name].tolist()] for name in value.columns), strict=True)
+        records = [dict(zip(columns, row, strict=True)) for row in rows]
+        numbered = isinstance(value.index, pd.RangeIndex) and value.index.name is None
+        return records if numbered else dict(zip(map(str, value.index), records, strict=True))
+    if isinstance(value, Mapping):
+        return {str(name): _json(part) for name, part in value.items()}
+    if hasattr(value, "_asdict"):
+        return _json(value._asdict())
+    if isinstance(value, list | tuple):
+        return [_json(part) for part in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int | bool) else str(value)

@@ -1,0 +1,57 @@
+"""Bootstrap intervals of means over datasets."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from imbench.scoring.outcome import Floats
+
+RESAMPLES = 10_000
+# Weights held at a time, a row for each resample.
+_CHUNK = 4_000_000
+
+
+def bootstrap_means(values: ArrayLike, datasets: ArrayLike, alpha: float = 0.05, seed: int = 0) -> Floats:
+    """Intervals of level 1 − alpha of the mean over blocks, whole datasets being drawn again.
+
+    Blocks of one dataset are not independent, so all of them come with it into a resample. The interval is the expanded
+    percentile interval: quantiles are taken at Φ(√(n/(n − 1)) t_{α/2, n−1}), n datasets, so that for the mean of few
+    datasets it is about as wide as Student's (Hesterberg, What teachers should know about the bootstrap, 2015,
+    section 5.3). No resample reaches further than the data do: below about 8 datasets it is still too narrow.
+
+    Parameters
+    ----------
+    values : array-like, ``(blocks, columns)``
+    datasets : array-like, ``(blocks,)`` number of each block's dataset, from 0 on without a gap
+    alpha : in (0, 1)
+    seed : of the 10,000 resamples; equal seeds give equal intervals
+
+    Returns
+    -------
+    ``(2, columns)`` lower and upper ends; NaN where there is one dataset only, of which nothing can be drawn.
+    """
+    table, which = np.asarray(values, dtype=np.float64), np.asarray(datasets, dtype=np.int64)
+    sizes = np.bincount(which).astype(np.float64)
+    n, columns = len(sizes), table.shape[1]
+    if n < 2:
+        return np.full((2, columns), np.nan)
+    sums = np.zeros((n, columns))
+    np.add.at(sums, which, table)
+    rng = np.random.default_rng(seed)
+    means = np.empty((RESAMPLES, columns))
+    chunk = max(_CHUNK // n, 1)
+    for start in range(0, RESAMPLES, chunk):
+        part = means[start : start + chunk]
+        # (resamples, datasets) how often each dataset was drawn
+        weights = rng.multinomial(n, np.full(n, 1 / n), size=len(part)).astype(np.float64)
+        np.divide(weights @ sums, (weights @ sizes)[:, None], out=part)
+    low = _expanded(alpha, n)
+    ends: Floats = np.quantile(means, [low, 1 - low], axis=0)
+    return ends
+
+
+def _expanded(alpha: float, n: int) -> float:
+    from scipy.special import ndtr, stdtrit
+
+    return float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, alpha / 2)))

@@ -1,0 +1,161 @@
+"""Standing: what the tests say of a table of scores, as the plain values a report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from imbench.scoring.outcome import Floats
+from imbench.stats.evaluation import Evaluation
+from imbench.stats.ranks import average_ranks, friedman_undefined, rank_sums
+from imbench.stats.reachable import FAMILIES
+from imbench.stats.words import p_said
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two competitors compared over blocks; wins, ties and losses are those of the first."""
+
+    wins: int
+    ties: int
+    losses: int
+    p: float
+    p_holm: float
+    effect: float
+    method: str
+
+    def turned(self) -> Pair:
+        """The same comparison seen from the second."""
+        return Pair(self.losses, self.ties, self.wins, self.p, self.p_holm, -self.effect, self.method)
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """Competitors ranked over blocks, with the tests and intervals.
+
+    Parameters
+    ----------
+    names : of the competitors, in the order of the columns given
+    average_ranks, rank_sums : ``(competitors,)``; 1 is best
+    rank_intervals, gain_intervals : ``(competitors, 2)`` bootstrap over datasets; NaN for a single dataset
+    blocks, datasets : how many
+    friedman, iman_davenport : (statistic, p); NaN where ``undefined`` says why
+    small_sample : Friedman's p-value that holds for few blocks, and how it was had
+    cd : Nemenyi's critical difference of average ranks
+    groups : maximal sets of competitors whose average ranks differ by less than ``cd``
+    pairs : by (first, second), in the order of names; corrected over all pairs
+    against_control : of each other competitor against the control; corrected over these pairs alone
+    undecidable : by family of tests (`imbench.stats.reachable.FAMILIES`), why so few blocks can decide nothing; ""
+        where they can
+    notes : what a reader must know of the tests, one sentence each
+    """
+
+    names: tuple[str, ...]
+    average_ranks: Floats
+    rank_sums: Floats
+    rank_intervals: Floats
+    gain_intervals: Floats
+    blocks: int
+    datasets: int
+    friedman: tuple[float, float]
+    small_sample: tuple[float, str]
+    iman_davenport: tuple[float, float]
+    cd: float
+    groups: tuple[tuple[str, ...], ...]
+    pairs: Mapping[tuple[str, str], Pair]
+    against_control: Mapping[str, Pair]
+    undefined: str
+    undecidable: Mapping[str, str]
+    notes: tuple[str, ...]
+
+    @property
+    def p(self) -> float:
+        """Friedman's p-value to go by: the one for few blocks where there is one."""
+        return self.small_sample[0] if self.small_sample[0] == self.small_sample[0] else self.friedman[1]
+
+    @property
+    def named(self) -> str:
+        """That p-value with the kind that it is: ``exact p = .021``."""
+        method = self.small_sample[1] if self.small_sample[0] == self.small_sample[0] else ""
+        return f"{method or 'asymptotic'} {p_said(self.p)}"
+
+    def pair(self, first: str, second: str) -> Pair | None:
+        """The comparison of these two, seen from the first; None where there is none."""
+        if (first, second) in self.pairs:
+            return self.pairs[first, second]
+        found = self.pairs.get((second, first))
+        return found.turned() if found else None
+
+
+def standing_of(found: Evaluation | str, names: Sequence[str], ranks: Floats, datasets: int) -> Standing:
+    """The standing of competitors.
+
+    Parameters
+    ----------
+    found : the tests, or why there are none
+    names : of the competitors
+    ranks : ``(blocks, competitors)``, for where there are no tests
+    datasets : how many there are
+    """
+    if isinstance(found, str):
+        return _untested(names, ranks, datasets, found)
+    small, asymptotic = found.friedman_small_sample, found.friedman
+    return Standing(
+        names=tuple(names),
+        average_ranks=np.array(found.average_ranks, dtype=np.float64),
+        rank_sums=np.array(found.rank_sums, dtype=np.float64),
+        rank_intervals=found.rank_intervals.to_numpy(),
+        gain_intervals=found.gains[["low", "high"]].to_numpy(),
+        blocks=found.n_blocks,
+        datasets=found.n_datasets,
+        friedman=(asymptotic.statistic, asymptotic.pvalue),
+        small_sample=(small.pvalue, small.method),
+        iman_davenport=(found.iman_davenport.statistic, found.iman_davenport.pvalue),
+        cd=found.nemenyi_cd,
+        groups=tuple(tuple(map(str, group)) for group in found.groups),
+        pairs=_pairs(found.wilcoxon),
+        against_control=_control(found.against_reference),
+        undefined="; ".join(found.notes[:1]) if np.isnan(asymptotic.statistic) else "",
+        undecidable={family: found.undecidable(family) for family in FAMILIES},
+        notes=found.notes,
+    )
+
+
+def _pairs(table: pd.DataFrame) -> dict[tuple[str, str], Pair]:
+    columns = ["first", "second", "wins", "ties", "losses", "p", "p_holm", "effect", "method"]
+    rows = zip(*(table[name].tolist() for name in columns), strict=True)
+    return {(str(first), str(second)): Pair(*rest) for first, second, *rest in rows}
+
+
+def _control(table: pd.DataFrame) -> dict[str, Pair]:
+    columns = ["strategy", "wins", "ties", "losses", "p", "p_holm", "effect", "method"]
+    rows = zip(*(table[name].tolist() for name in columns), strict=True)
+    return {str(name): Pair(*rest) for name, *rest in rows}
+
+
+def _untested(names: Sequence[str], ranks: Floats, datasets: int, reason: str) -> Standing:
+    """Ranks alone, of too few blocks or competitors for any test."""
+    blocks, k = ranks.shape
+    nan, none = float("nan"), np.full((k, 2), np.nan)
+    return Standing(
+        names=tuple(names),
+        average_ranks=average_ranks(ranks) if blocks else np.full(k, np.nan),
+        rank_sums=rank_sums(ranks),
+        rank_intervals=none,
+        gain_intervals=none,
+        blocks=blocks,
+        datasets=datasets,
+        friedman=(nan, nan),
+        small_sample=(nan, ""),
+        iman_davenport=(nan, nan),
+        cd=nan,
+        groups=(),
+        pairs={},
+        against_control={},
+        undefined=friedman_undefined(ranks) or reason,
+        undecidable={},
+        notes=(),
+    )

@@ -1,0 +1,1 @@
+"""Files of results: rows, merge, compare, upgrades of older schemas."""

@@ -1,0 +1,74 @@
+"""Metrics that plugins bring: columns computed from stored predictions, so that nothing need be trained again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from imbench.contract.errors import UsageError
+from imbench.contract.records import Predictions
+from imbench.scoring.fold_scores import derived, metric_columns
+from imbench.scoring.metrics import ADDED, METRICS, Metric
+from imbench.scoring.outcome import Outcome
+from imbench.store.results import Results
+from imbench.store.store import Store
+
+
+def with_metrics(results: Results, metrics: Sequence[Metric]) -> Results:
+    """The results with the columns of these metrics, under every decision rule that changes them.
+
+    Stored rows never hold them, so that what is stored does not depend on what is installed: they are computed from the
+    predictions of each job done. From then on leaderboards, reports and tests know the metrics by name. Those that
+    imbench itself has are there anyway.
+
+    Raises
+    ------
+    UsageError
+        If a metric has the name of another one, or fails on some predictions.
+    """
+    for metric in metrics:
+        _enter(metric)
+    new = [metric for metric in metrics if metric.name not in METRICS and metric.name not in results.rows]
+    if not new:
+        return results
+    rows = results.rows.copy()
+    store = Store.open(results.store, create=False)
+    done = rows["error"] == ""
+    values = {}
+    for key in rows.loc[done, "key"].unique():
+        for p in store.predictions(str(key)):
+            values[key, p.repeat, p.fold] = _columns(new, p)
+    where = list(zip(rows["key"], rows["repeat"], rows["fold"], strict=True))
+    for name in dict.fromkeys(name for of_fold in values.values() for name in of_fold):
+        rows[name] = [values.get(fold, {}).get(name, np.nan) for fold in where]
+    return replace(results, rows=rows)
+
+
+def _enter(metric: Metric) -> None:
+    known = METRICS.get(metric.name) or ADDED.get(metric.name)
+    if known is not None and known != metric:
+        raise UsageError(f"there are two metrics called {metric.name!r}; the one of the plugin needs another name")
+    if known is None:
+        ADDED[metric.name] = metric
+
+
+def _columns(metrics: Sequence[Metric], p: Predictions) -> dict[str, float]:
+    """The values of one fold."""
+    return derived(p, metric_columns(metrics), [replace(metric, function=_guarded(metric, p)) for metric in metrics])
+
+
+def _guarded(metric: Metric, p: Predictions) -> Callable[[Outcome], float]:
+    def function(outcome: Outcome) -> float:
+        try:
+            return float(metric.function(outcome))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin's, which may fail in any way
+            raise UsageError(
+                f"metric {metric.name} failed on repeat {p.repeat}, fold {p.fold} of a job: "
+                f"{type(error).__name__}: {error}; leave it out"
+            ) from error
+
+    return function

@@ -1,0 +1,199 @@
+"""Compare two stores: what differs beyond the noise of folds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from imbench.contract.errors import UsageError
+from imbench.contract.spec import FILE_SUFFIXES
+from imbench.scoring.metrics import known_metrics
+from imbench.scoring.rules import ARGMAX, EACH, RULES, ruled_column
+from imbench.stats.competitors import HEADLINE
+from imbench.stats.equivalence import corrected_t
+from imbench.stats.identity import by_label
+from imbench.stats.pairwise import holm
+
+# What a job is about; its protocol and the strategy's version may differ between two stores, and that be the question.
+_ABOUT = ["task", "data_hash", "variant", "strategy"]
+_FOLD = ["repeat", "fold", "rows_hash"]
+
+
+@dataclass(frozen=True)
+class Unpaired:
+    """A job of one store that has no partner in the other: ``store`` is ``A`` or ``B``; ``reason`` says why."""
+
+    store: str
+    dataset: str
+    variant: str
+    strategy: str
+    protocol: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two stores, job by job.
+
+    Parameters
+    ----------
+    table : a row for each pair of jobs and metric: ``dataset, variant, strategy, protocol`` (``A | B`` where they are
+        called differently), ``metric``, ``folds`` paired, ``mean_a``, ``mean_b``, ``difference`` (B − A), ``t``, ``p``,
+        ``p_holm``, and ``beyond_noise``; largest evidence first
+    unpaired : jobs without a partner
+    rule : how decisions are made
+    alpha : ``beyond_noise`` is p_holm ≤ alpha
+    """
+
+    table: pd.DataFrame
+    unpaired: tuple[Unpaired, ...]
+    rule: str
+    alpha: float
+
+    @property
+    def beyond_noise(self) -> pd.DataFrame:
+        """The rows of the table that differ beyond noise."""
+        return self.table[self.table["beyond_noise"]]
+
+
+def compare(
+    a: pd.DataFrame, b: pd.DataFrame, metrics: Sequence[str] = HEADLINE, rule: str = ARGMAX, alpha: float = 0.05
+) -> Comparison:
+    """Compare the rows of two stores (see `Store.frame`) over the folds that both have.
+
+    Jobs are partners if they are about the same data, variant and strategy; of several, those of the same protocol
+    and version of the strategy. One job left in each store is a pair even if its protocol is another: that is how a
+    shortened protocol is held against the full one. Folds are paired if they tested and trained on the same rows.
+
+    Each pair and metric has a two-sided corrected resampled t-test of the folds' differences,
+    t = d̄ / √((1/n + n_test/n_train) s²) with n − 1 degrees of freedom (C. Nadeau and Y. Bengio, "Inference for the
+    generalization error", Machine Learning 52, 2003): folds share rows, so their plain variance is too small.
+    ``n_train`` are the rows trained on, those for validation left out. Differences that are all equal have p 1 if they
+    are zero and 0 otherwise. Holm's correction is over the whole table.
+
+    Raises
+    ------
+    UsageError
+        For a metric or rule that does not exist, or an ``alpha`` outside 0 … 1.
+    """
+    for name in metrics:
+        if name not in known_metrics():
+            raise UsageError(f"unknown metric {name!r}; there are {', '.join(known_metrics())}")
+    if not 0 < alpha < 1:
+        raise UsageError(f"alpha must be between 0 and 1, got {alpha}; 0.05 is usual")
+    columns = {name: ruled_column(known_metrics()[name], rule) for name in metrics if rule != EACH}
+    if rule == EACH:  # a column of a metric that a rule does not change is compared once
+        ruled = [ruled_column(known_metrics()[name], each) for name in metrics for each in RULES]
+        columns = {name: name for name in ruled if name in a and name in b}
+    a, b = (frame[frame["error"] == ""] for frame in (a, b))
+    a, b = _called_alike(a, b)
+    folds = {store: dict(iter(frame.groupby("key", observed=True))) for store, frame in (("A", a), ("B", b))}
+    pairs, unpaired = _pairs(a, b)
+    found = []
+    for key_a, key_b in pairs:
+        one, other = folds["A"][key_a], folds["B"][key_b]
+        both = one.merge(other, on=_FOLD, suffixes=("_a", "_b"))
+        if both.empty:
+            reason = "its partner has no fold of the same rows"
+            unpaired += [_unpaired("A", one.iloc[0], reason), _unpaired("B", other.iloc[0], reason)]
+        found += [_compared(both, name, column) for name, column in columns.items() if len(both)]
+    return Comparison(_table(found, alpha), tuple(unpaired), rule, alpha)
+
+
+def _called_alike(*frames: pd.DataFrame) -> list[pd.DataFrame]:
+    """The rows with files by their label: a table of the user's own may lie elsewhere for each store."""
+    among = pd.concat([frame[["dataset", "data_hash"]].astype("str") for frame in frames])
+    labels = [by_label(frame, among)["dataset"] for frame in frames]
+    own = [frame["dataset"].astype("str").str.endswith(FILE_SUFFIXES) for frame in frames]
+    return [
+        frame.assign(dataset=label.where(mine, frame["dataset"].astype("str")))
+        for frame, label, mine in zip(frames, labels, own, strict=True)
+    ]
+
+
+def _pairs(a: pd.DataFrame, b: pd.DataFrame) -> tuple[list[tuple[str, str]], list[Unpaired]]:
+    """Keys of partners, and the jobs without one."""
+    left = {store: frame.drop_duplicates("key").set_index("key") for store, frame in (("A", a), ("B", b))}
+    pairs: list[tuple[str, str]] = []
+    for alike in _ALIKE:
+        groups = [_groups(jobs, alike) for jobs in left.values()]
+        # Only where there is no choice: of several alike none is the partner more than another.
+        new = [
+            (keys[0], groups[1][what][0])
+            for what, keys in groups[0].items()
+            if len(keys) == 1 and len(groups[1].get(what, ())) == 1
+        ]
+        pairs += new
+        left["A"], left["B"] = (left[s].drop([pair[i] for pair in new]) for i, s in enumerate(("A", "B")))
+    unpaired = [
+        _unpaired(store, job, "the other store has no job, or several, of this data, variant and strategy")
+        for store, jobs in left.items()
+        for _, job in jobs.iterrows()
+    ]
+    return sorted(pairs), unpaired
+
+
+def _groups(
+    jobs: pd.DataFrame, alike: Callable[[pd.Series], tuple[object, ...]]
+) -> dict[tuple[object, ...], list[str]]:
+    found: dict[tuple[object, ...], list[str]] = {}
+    for key, job in jobs.iterrows():
+        found.setdefault(alike(job), []).append(str(key))
+    return found
+
+
+def _about(job: pd.Series) -> tuple[object, ...]:
+    return tuple(job[name] for name in _ABOUT)
+
+
+# When two jobs are partners, the closest likeness first.
+_ALIKE: tuple[Callable[[pd.Series], tuple[object, ...]], ...] = (
+    lambda job: (job.name,),
+    lambda job: (*_about(job), job["protocol_fields"], job["strategy_version"]),
+    lambda job: (*_about(job), job["protocol_fields"]),
+    _about,
+)
+
+
+def _compared(both: pd.DataFrame, metric: str, column: str) -> dict[str, object]:
+    """One row of the table."""
+    first = both.iloc[0]
+    defined = both[both[f"{column}_a"].notna() & both[f"{column}_b"].notna()]
+    one, other = (defined[f"{column}_{store}"].to_numpy(dtype=float) for store in ("a", "b"))
+    share = float((both["n_test_a"] / (both["n_test_a"] + both["n_train_a"])).mean())
+    test = corrected_t(other - one, share) if len(defined) > 1 else None
+    return {
+        **{name: _either(first, name) for name in ("dataset", "variant", "strategy", "protocol")},
+        "metric": metric,
+        "folds": len(defined),
+        "mean_a": float(one.mean()) if len(one) else np.nan,
+        "mean_b": float(other.mean()) if len(other) else np.nan,
+        "difference": float((other - one).mean()) if len(one) else np.nan,
+        "t": test.statistic if test else np.nan,
+        "p": test.pvalue if test else np.nan,
+    }
+
+
+def _either(first: pd.Series, name: str) -> str:
+    if name in first:
+        return str(first[name])
+    one, other = str(first[f"{name}_a"]), str(first[f"{name}_b"])
+    return one if one == other else f"{one} | {other}"
+
+
+def _table(found: Sequence[dict[str, object]], alpha: float) -> pd.DataFrame:
+    columns = ["dataset", "variant", "strategy", "protocol", "metric", "folds", "mean_a", "mean_b", "difference"]
+    table = pd.DataFrame(found, columns=[*columns, "t", "p"])
+    p = table["p"].to_numpy(dtype=float)
+    adjusted = np.full(len(p), np.nan)
+    adjusted[~np.isnan(p)] = holm(p[~np.isnan(p)])
+    table = table.assign(p_holm=adjusted, beyond_noise=adjusted <= alpha)
+    return table.sort_values(["p", *columns[:5]], ignore_index=True)
+
+
+def _unpaired(store: str, job: pd.Series, reason: str) -> Unpaired:
+    dataset, variant, strategy, protocol = (str(job[n]) for n in ("dataset", "variant", "strategy", "protocol"))
+    return Unpaired(store, dataset, variant, strategy, protocol, reason)

@@ -1,0 +1,239 @@
+"""Join the stores of several people into one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from imbench.contract.errors import StoreError, UsageError
+from imbench.contract.records import Predictions
+from imbench.scoring.columns import ORIGIN, TIMING, UNKNOWN, class_of, schema
+from imbench.store.derive import lacking
+from imbench.store.parquet import rows_schema
+from imbench.store.store import Store
+
+# Metrics of equal predictions, summed on another processor, may differ by rounding; that makes no other result.
+ROUNDING = 1e-9
+
+# How a job is called, when and with which columns it was written down: nothing of this is a number that it found.
+_NO_NUMBER = {"dataset", "variant", "strategy", "protocol", "schema", "numbers", "error", "ir", *TIMING, *ORIGIN}
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """One job of which two stores hold other numbers, or numbers that other code made.
+
+    Parameters
+    ----------
+    key : of the job; ``job``: the same for people
+    stores : the two folders, in the order they were given
+    difference : what differs, and the largest difference of it
+    """
+
+    key: str
+    job: str
+    stores: tuple[Path, Path]
+    difference: str
+
+    def __str__(self) -> str:
+        return f"{self.job}: {self.stores[0]} and {self.stores[1]} differ in {self.difference}"
+
+
+class ConflictError(StoreError):
+    """Stores that hold other numbers of the same jobs.
+
+    Parameters
+    ----------
+    conflicts : all of them
+    """
+
+    def __init__(self, conflicts: Sequence[Conflict]) -> None:
+        self.conflicts = tuple(conflicts)
+        shown = "\n  ".join(map(str, self.conflicts[:10]))
+        more = f"\n  … and {len(self.conflicts) - 10} more" if len(self.conflicts) > 10 else ""
+        super().__init__(
+            f"{len(self.conflicts)} jobs have other numbers in two stores; nothing was merged. Say "
+            f"which store wins with --prefer STORE:\n  {shown}{more}"
+        )
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merge did.
+
+    Parameters
+    ----------
+    into : the folder of the joined store
+    jobs : jobs done that it holds now; ``added``: those that it did not hold before
+    replaced : jobs it held before, now as a preferred store or one of a newer schema has them
+    failed : failures that it holds now
+    conflicts : those that a preferred store decided
+    """
+
+    into: Path
+    jobs: int
+    added: int
+    replaced: int
+    failed: int
+    conflicts: tuple[Conflict, ...]
+
+
+def merge(
+    sources: Sequence[str | os.PathLike[str]],
+    into: str | os.PathLike[str],
+    prefer: Sequence[str | os.PathLike[str]] = (),
+) -> Merged:
+    """Join stores: every job that any of them has, each once.
+
+    Of a job that several have, with the same numbers, the copy of the newest schema is taken, of equals the first.
+    Numbers are predictions, metrics and how training went; times, versions and hardware are not. Two sources of one
+    strategy (`imbench.checks.source.source_hash`) are a conflict even where the numbers agree. A job done in one
+    store and failed in another is done. What ``into`` holds already takes part as the first store. The result does not
+    depend on how merges are grouped, and merging again changes nothing.
+
+    Parameters
+    ----------
+    sources : folders of stores
+    into : folder of the joined store, made if need be; may be one of the sources
+    prefer : those of the sources (or ``into``) that win where numbers differ, the first one first
+
+    Raises
+    ------
+    ConflictError
+        If two stores hold other numbers or other source of one job and no preferred one holds it; nothing is changed.
+    UsageError
+        If a preferred store is not among the sources; StoreError if one of them is no store, or cannot be read.
+    """
+    stores = _opened(sources, Path(into))
+    preferred = [_among(stores, path) for path in prefer]
+    holders: dict[str, list[Store]] = {}
+    for store in stores:
+        for key in store.keys():  # noqa: SIM118  # a store is no dict
+            holders.setdefault(key, []).append(store)
+    chosen: dict[str, Store] = {}
+    conflicts: list[Conflict] = []
+    undecided: list[Conflict] = []
+    for key, having in holders.items():
+        if len(having) == 1:
+            chosen[key] = having[0]
+            continue
+        copies = [(store, rows) for store in having if (rows := store.rows(key)) is not None]
+        differing = _conflicts(key, copies)
+        winners = [store for store in preferred if store in having]
+        (conflicts if winners else undecided).extend(differing)
+        # Of the newest schema, the first of equals.
+        newest = max(copies, key=lambda copy: rows_schema(copy[1]))[0]
+        chosen[key] = winners[0] if differing and winners else newest
+    if undecided:
+        raise ConflictError(undecided)
+    return _joined(stores, Store.open(into, create=True), chosen, tuple(conflicts))
+
+
+def _joined(
+    stores: Sequence[Store], target: Store, chosen: dict[str, Store], conflicts: tuple[Conflict, ...]
+) -> Merged:
+    before = set(target.keys())
+    changed = {key: store for key, store in chosen.items() if store.path.resolve() != target.path.resolve()}
+    for key, store in changed.items():
+        target.copy(key, store)
+    failed = set(target.failed_keys())
+    for store in stores:
+        for key in store.failed_keys():
+            if key not in chosen and key not in failed:
+                target.copy_failure(key, store)
+                failed.add(key)
+    added = len(changed.keys() - before)
+    return Merged(target.path, len(chosen), added, len(changed) - added, len(failed), conflicts)
+
+
+def _opened(sources: Sequence[str | os.PathLike[str]], into: Path) -> list[Store]:
+    """The stores, ``into`` first if it is one already, each folder once."""
+    paths = [Path(path) for path in sources]
+    if not paths:
+        raise UsageError("no store to merge; give the folders of two or more")
+    if into.is_dir() and any(into.iterdir()):
+        paths.insert(0, into)
+    return [Store.open(path) for path in {path.resolve(): path for path in reversed(paths)}.values()][::-1]
+
+
+def _among(stores: Sequence[Store], path: str | os.PathLike[str]) -> Store:
+    for store in stores:
+        if store.path.resolve() == Path(path).resolve():
+            return store
+    raise UsageError(
+        f"--prefer {path} is none of the stores to merge; there are {', '.join(str(s.path) for s in stores)}"
+    )
+
+
+def _conflicts(key: str, copies: Sequence[tuple[Store, pa.Table]]) -> list[Conflict]:
+    """How the copies of a job differ from the first one."""
+    (first, rows), *others = copies
+    predicted = first.predictions(key)
+    found = []
+    for other, other_rows in others:
+        if difference := _source_difference(rows, other_rows):
+            found.append(Conflict(key, _called(rows), (first.path, other.path), difference))
+            continue
+        folds = zip(predicted, other.predictions(key), strict=True)
+        differing = ((a, difference) for a, b in folds if (difference := _fold_difference(a, b)))
+        where = next((f"repeat {a.repeat}, fold {a.fold}: {difference}" for a, difference in differing), "")
+        if difference := where or _rows_difference(rows, other_rows):
+            found.append(Conflict(key, _called(rows), (first.path, other.path), difference))
+    return found
+
+
+def _source_difference(a: pa.Table, b: pa.Table) -> str:
+    """What code made them, where that is known of both and differs."""
+    one, other = _source(a), _source(b)
+    if not one or not other or one == other:
+        return ""
+    return f"the strategy's source, {one[:12]} and {other[:12]}"
+
+
+def _source(rows: pa.Table) -> str:
+    found = rows["source_hash"][0].as_py() if "source_hash" in rows.column_names else None
+    return "" if found is None or found.startswith(UNKNOWN) else str(found)
+
+
+def _fold_difference(a: Predictions, b: Predictions) -> str:
+    for name in ("epochs", "steps", "floor_epoch", "loss"):
+        if getattr(a, name) != getattr(b, name):
+            return f"{name} {getattr(a, name)} and {getattr(b, name)}"
+    if not np.array_equal(a.train_counts, b.train_counts):
+        return "training rows of each class"
+    for part in ("validation", "test"):
+        one, other = getattr(a, part), getattr(b, part)
+        if not (np.array_equal(one.rows, other.rows) and np.array_equal(one.y, other.y)):
+            return f"{part} rows"
+        if not np.array_equal(one.proba, other.proba):
+            return f"{part} probabilities, by up to {np.abs(one.proba - other.proba).max():.2g}"
+    return ""
+
+
+def _rows_difference(a: pa.Table, b: pa.Table) -> str:
+    # A metric's version says what its numbers mean: those of another one are no numbers to compare.
+    skipped = {*_NO_NUMBER, *lacking(a), *lacking(b)}
+    common = [n for n in a.column_names if n in b.column_names and n not in skipped]
+    known = frozenset(schema().names)
+    for name in (n for n in common if n in known or class_of(n) is not None):
+        one, other = a[name].to_pylist(), b[name].to_pylist()
+        pairs = [(x, y) for x, y in zip(one, other, strict=True) if not _same(x, y)]
+        if pairs:
+            return f"{name}, {pairs[0][0]} and {pairs[0][1]}, of equal predictions"
+    return ""
+
+
+def _same(x: object, y: object) -> bool:
+    if isinstance(x, float) and isinstance(y, float):
+        return abs(x - y) <= ROUNDING or (x != x and y != y)
+    return x == y
+
+
+def _called(rows: pa.Table) -> str:
+    dataset, variant, strategy, protocol = (rows[n][0].as_py() for n in ("dataset", "variant", "strategy", "protocol"))
+    return f"{dataset}{'' if variant == 'natural' else ':' + variant} with {strategy} under {protocol}"

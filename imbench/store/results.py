@@ -1,0 +1,168 @@
+"""Results: what a run gives back, and what a store holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imbench.contract.errors import UsageError
+from imbench.contract.protocol import caveat
+from imbench.contract.records import Predictions
+from imbench.contract.spec import parse_spec
+from imbench.stats.competitors import HEADLINE
+from imbench.stats.identity import by_label, rows_of_dataset
+from imbench.stats.scope import Scope
+from imbench.store.selection import DATASET_DEFAULTS, dataset_specs, matching, select
+from imbench.store.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from imbench.stats.leaderboard import Leaderboard
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """Rows of results, the store they are in, and what the run that gave them back had to say.
+
+    Parameters
+    ----------
+    rows : of `Store.frame`
+    store : the store's folder
+    notes : of the run, one sentence each, for example ``Data ready: 12 of 27 configurations``; none of a store that
+        was read, since reports derive what they say from the rows (`imbench.report.completeness`)
+    scope : which configurations boards are over
+    """
+
+    rows: pd.DataFrame
+    store: Path
+    notes: tuple[str, ...] = ()
+    scope: Scope = field(default_factory=Scope)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "store", Path(self.store))
+        object.__setattr__(self, "notes", tuple(self.notes))
+
+    def frame(self) -> pd.DataFrame:
+        """One row for each fold: what was trained, every metric, how training went; the caller's own copy."""
+        return self.rows.copy()
+
+    def failures(self) -> pd.DataFrame:
+        """One row for each failed job: ``dataset, variant, strategy, protocol, error``."""
+        columns = ["dataset", "variant", "strategy", "protocol", "error"]
+        failed = self.rows[self.rows["error"] != ""].drop_duplicates("key")
+        return failed[columns].reset_index(drop=True)
+
+    def select(self, strategies: Sequence[str] = (), datasets: Sequence[str] = ()) -> Results:
+        """The results of these strategies on these datasets only.
+
+        ``remix`` means ReMix with any parameters, ``remix:`` at its defaults, ``remix:alpha=0.3`` that one; in the
+        same way ``segment`` means all variants of it and ``segment:ir=0.05`` one.
+
+        Raises
+        ------
+        UsageError
+            For a name that matches nothing, with near matches and what there is.
+        """
+        return replace(self, rows=select(self.rows, strategies, datasets))
+
+    def leaderboards(self, metrics: Sequence[str] = HEADLINE, rule: str = "argmax") -> list[Leaderboard]:
+        """A leaderboard for each protocol, task and metric.
+
+        ``rule`` decides for all strategies: ``argmax``, ``tuned`` or ``prior-corrected`` (see
+        `imbench.scoring.rules.RULES`). With ``each``, every strategy under every rule competes.
+        """
+        from imbench.stats.leaderboard import leaderboards
+
+        return leaderboards(self.rows, metrics, rule, self.scope)
+
+    def predictions(self, dataset: str, strategy: str, protocol: str | None = None) -> list[Predictions]:
+        """Predictions of every fold of one job, by the specs of its dataset and strategy.
+
+        Parameters
+        ----------
+        dataset : such as ``segment:ir=0.05``; parameters left out match anything, as long as one job is meant; a file
+            by any of its paths, or as reports call it
+        strategy : such as ``remix:alpha=0.3``; ``remix`` is ReMix at its defaults where the store has that
+        protocol : needed only where the store holds several
+
+        Raises
+        ------
+        UsageError
+            If no job that is done matches, or several do; it lists them.
+        """
+        done = self.rows[self.rows["error"] == ""].drop_duplicates("key")
+        among = done[done["strategy"].isin(matching(strategy, set(done["strategy"]), one=True))]
+        among = among[among["protocol"] == (protocol or among["protocol"])]
+        name, _ = parse_spec(dataset)
+        # Data that is known by another path or label goes by the name asked for.
+        mine = rows_of_dataset(among, name)
+        among = mine.assign(dataset=name) if len(mine) else among
+        specs = dataset_specs(among)
+        keys = list(among["key"][specs.isin(matching(dataset, set(specs), DATASET_DEFAULTS, one=True))])
+        if len(keys) != 1:
+            listed = sorted(_called(*job) for job in (among if keys else done)[_NAMING].itertuples(index=False))
+            raise UsageError(
+                f"{len(keys) or 'no'} jobs match dataset {dataset!r} and strategy {strategy!r}; "
+                f"there are: {'; '.join(listed[:12]) or 'none'}{' …' if len(listed) > 12 else ''}"
+            )
+        return Store(self.store).predictions(keys[0])
+
+    def __repr__(self) -> str:
+        jobs, failed = self.rows["key"].nunique(), len(self.failures())
+        configurations = by_label(self.rows)[["dataset", "variant"]].drop_duplicates().shape[0]
+        parts = [
+            f"{jobs} jobs{f' ({failed} failed)' if failed else ''}: {configurations} configurations, "
+            f"{self.rows['strategy'].nunique()} strategies, protocol {', '.join(sorted(set(self.rows['protocol'])))}",
+            f"store {self.store}",
+            *self.notes,
+        ]
+        return "Results of " + "\n  ".join(parts)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        tables = [
+            f"<h4>{escape(f'{board.task}, {board.metric.title}, {board.protocol}')}</h4>"
+            + (f"<p>{escape(caveat(board.protocol))}</p>" if caveat(board.protocol) else "")
+            + board.table.to_html(index=False, float_format="{:.4g}".format)
+            for board in self.leaderboards()
+        ]
+        return f"<pre>{escape(repr(self))}</pre>" + "".join(tables)
+
+
+_NAMING = ["dataset", "variant", "strategy", "protocol"]
+
+
+def _called(dataset: str, variant: str, strategy: str, protocol: str) -> str:
+    return f"{dataset if variant == 'natural' else f'{dataset}:{variant}'} with {strategy} under {protocol}"
+
+
+def load(path: str | os.PathLike[str], keys: Collection[str] | None = None) -> Results:
+    """The results in a store's folder.
+
+    Parameters
+    ----------
+    path : the folder
+    keys : of the jobs to read; None reads all
+
+    Raises
+    ------
+    StoreError
+        If the folder is no store, or a newer imbench wrote it.
+    """
+    from imbench.store.source_marks import source_notes
+
+    store = Store.open(path)
+    rows = store.frame(keys)
+    known = tuple(source_notes(rows))
+    lost = store.incomplete() if keys is None else [key for key in store.incomplete() if key in frozenset(keys)]
+    if lost:
+        known += (
+            f"{len(lost)} {'jobs are' if len(lost) > 1 else 'job is'} left out, since files of "
+            f"{'theirs' if len(lost) > 1 else 'it'} in {store.path} are damaged or gone: run the same jobs again",
+        )
+    return Results(rows, store.path, known)

@@ -1,0 +1,161 @@
+"""The rows of results: one for each fold of a job, the same columns in every store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from imbench.contract.records import NUMBERS_VERSION, Job, Predictions
+from imbench.scoring.columns import ORIGIN, class_of, schema
+from imbench.scoring.columns import column_order as column_order
+from imbench.scoring.fold_scores import rows_hashes, scored
+from imbench.scoring.metrics import ADDED
+from imbench.store.derive import with_versions
+from imbench.store.parquet import ROWS_SCHEMA
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Facts that the caller knows better than the job does.
+_GIVEN = ("ir", "rows_hash", *ORIGIN)
+
+SORTED_BY = ("task", "dataset", "ir", "variant", "protocol", "strategy", "key", "repeat", "fold")
+
+
+def finished_rows(job: Job, predictions: Sequence[Predictions], facts: Mapping[str, Any]) -> pa.Table:
+    """Score the test predictions of every fold: one row each, in the order of repeats and folds.
+
+    Columns: what was trained (dataset … fold), ``n_train`` rows without the validation rows, ``n_test``, ``seconds``
+    of training, the metrics of `imbench.scoring.metrics.score`, those that another decision rule changes
+    (``gmean@tuned``, see `imbench.scoring.rules`), how training went, ``zero_recall`` (present classes never hit),
+    ``absent`` and ``absent_validation`` (class numbers without a test or validation row, joined with ``+``), what the
+    batches held of the rarest class (`imbench.contract.records.Exposure`), identity, ``error`` ("" here), then the
+    facts. ``rows_hash`` is SHA-256 over the rows of the variant, of the validation part and of the test part,
+    each sorted, so it pins the training rows too.
+
+    Raises
+    ------
+    UsageError
+        For predictions that are not probabilities, for example of a net that diverged.
+    ValueError
+        If facts redefine a column.
+    """
+    common = _common(job, facts)
+    hashes = rows_hashes(predictions)
+    ordered = sorted(predictions, key=lambda p: (p.repeat, p.fold))
+    rows = [common | scored(p) | {"rows_hash": hashes[p.repeat, p.fold]} | _facts(facts) for p in ordered]
+    return with_versions(_table(rows))
+
+
+def failed_rows(job: Job, error: str, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row for each fold that failed with the job, with its error and without a metric, as plain JSON values."""
+    common = _common(job, facts) | {"error": error.strip() or "failed without a message"} | _facts(facts)
+    return [
+        common | {"repeat": repeat, "fold": fold}
+        for repeat in range(job.protocol.repeats)
+        for fold in range(job.protocol.folds)
+    ]
+
+
+def failed_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """The rows of `failed_rows` with the columns of finished ones, null where there is nothing to say."""
+    return _table(rows)
+
+
+def joined(tables: Sequence[pa.Table], columns: Collection[str] | None = None) -> pa.Table:
+    """The rows of all these tables with the columns of any; a fact that is text in one of them is text in all.
+
+    With ``columns``, only those, and text as dictionaries, so that many rows take little memory.
+    """
+    whole = [schema().empty_table(), *tables]
+    if columns is not None:
+        wanted = frozenset(columns)
+        whole = [_as_dictionaries(t.select([n for n in t.column_names if n in wanted])) for t in whole]
+    kinds: dict[str, set[pa.DataType]] = {}
+    for table in whole:
+        for column in table.schema:
+            kinds.setdefault(column.name, set()).add(column.type)
+    mixed = {
+        name for name, types in kinds.items() if len(types - {pa.null(), pa.int64(), pa.float64()}) > 0 < len(types) - 1
+    }
+    together = pa.concat_tables([_as_text(table, mixed) for table in whole], promote_options="permissive")
+    together = together.unify_dictionaries()
+    return together.select(column_order(together.column_names))
+
+
+def fact_values(frame: pd.DataFrame) -> dict[str, list[str]]:
+    """The facts (versions, hardware, threads) of these rows by name, each with its different values as sorted text."""
+    known = frozenset(schema().names)
+    others = (n for n in frame.columns if n not in known and n.partition("@")[0] not in ADDED)
+    names = sorted(n for n in others if class_of(n) is None)
+    # A whole number is read back as a float where another row lacks it.
+    return {n: sorted({str(int(v)) if _is_whole(v) else str(v) for v in frame[n].dropna().unique()}) for n in names}
+
+
+def identity_text(job: Job) -> str:
+    """The canonical JSON whose SHA-256 is the job's key."""
+    return json.dumps(job.identity(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _common(job: Job, facts: Mapping[str, Any]) -> dict[str, Any]:
+    ir = facts.get("ir", job.variant.ir)
+    return {
+        "dataset": job.variant.dataset,
+        "variant": job.variant.name,
+        "task": job.variant.task,
+        "ir": None if ir is None else float(ir),
+        "strategy": job.strategy,
+        "protocol": job.protocol.name,
+        "key": job.key,
+        "data_hash": job.data_hash,
+        "strategy_version": job.strategy_version,
+        "schema": ROWS_SCHEMA,
+        "numbers": NUMBERS_VERSION,
+        "error": "",
+        "protocol_fields": json.dumps(job.protocol.identity(), sort_keys=True, separators=(",", ":")),
+    }
+
+
+def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    known = frozenset(schema().names)
+    taken = [name for name in facts if name not in _GIVEN and (name in known or class_of(name) is not None)]
+    if taken:
+        raise ValueError(f"facts name {taken[0]!r}, a column of every row; call the fact something else")
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in facts.items()}
+    for name, value in plain.items():
+        if not isinstance(value, str | int | float | None):
+            raise ValueError(f"fact {name!r} must be text, a number, true, false or None, got {type(value).__name__}")
+    return {name: value for name, value in plain.items() if name != "ir"}
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    kinds = schema()
+    known = frozenset(kinds.names)
+    names = column_order({name for row in rows for name in row} | known)
+    columns = {
+        name: pa.array(
+            [row.get(name) for row in rows], kinds.field(name).type if name in known else None, from_pandas=False
+        )
+        for name in names
+    }
+    return pa.table(columns)
+
+
+def _as_text(table: pa.Table, names: set[str]) -> pa.Table:
+    fields = [pa.field(f.name, pa.string()) if f.name in names else f for f in table.schema]
+    return table.cast(pa.schema(fields)) if names & set(table.column_names) else table
+
+
+def _as_dictionaries(table: pa.Table) -> pa.Table:
+    for i, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            table = table.set_column(i, field.name, table[field.name].dictionary_encode())
+    return table
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, float) and value.is_integer()

@@ -1,0 +1,136 @@
+"""A table of scores from a CSV file: label columns, then a column of numbers for each strategy."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from imbench.contract.errors import UsageError
+from imbench.stats.score_table import FOLD, REPEAT, is_blank
+
+MISSING = ("", "na", "nan", "n/a", "null", "none", "-")
+_DELIMITERS = ",;\t"
+
+
+def read_scores(path: str | Path, labels: Sequence[str] = ()) -> pd.DataFrame:
+    """Read scores for `imbench.evaluate`: label columns become the index, the others are strategies.
+
+    The first columns in which no cell is a number are labels, and so are a first column without a name, columns
+    ``repeat`` and ``fold``, and those asked for; no label may be blank. All other cells must be numbers, or empty (also
+    NA, NaN, null, -) where a score is missing. Columns are separated by comma, semicolon or tab, whichever the header
+    has most of.
+
+    Parameters
+    ----------
+    path : of the file, UTF-8 with one header line
+    labels : names of further label columns, such as an imbalance ratio
+
+    Raises
+    ------
+    UsageError
+        Naming the file, row and column that cannot be read, and the fix.
+    """
+    header, lines, places = _lines(Path(path))
+    unknown = [name for name in labels if name not in header]
+    if unknown:
+        raise UsageError(f"{path} has no column {unknown[0]!r}; there are {', '.join(map(repr, header))}")
+    columns = dict(zip(header, map(list, zip(*lines, strict=True)), strict=True))
+    leading = _leading(columns)
+    index = [name for name in header if name in leading or name in labels or name.lower() in (REPEAT, FOLD)]
+    strategies = [name for name in header if name not in index]
+    if not strategies:
+        raise UsageError(f"{path} has no numeric column; give a column of scores for each strategy")
+    for name in index:
+        for cell, place in zip(columns[name], places, strict=True):
+            if is_blank(cell):
+                raise UsageError(
+                    f"{path}, line {place}, has no label in column {name or header.index(name) + 1!r}; write it in "
+                    "every line (of merged cells only the first one has it), or remove the column"
+                )
+    called = [" ".join(cells) for cells in zip(*(columns[name] for name in index), strict=True)] or [
+        str(number) for number in range(1, len(lines) + 1)
+    ]
+    numbers = {
+        name: [_number(path, cell, row, name) for cell, row in zip(columns[name], called, strict=True)]
+        for name in strategies
+    }
+    table = pd.DataFrame(numbers, dtype=np.float64)
+    if index:
+        table.index = pd.MultiIndex.from_arrays([columns[name] for name in index], names=index)
+        table.index = table.index if len(index) > 1 else table.index.get_level_values(0)
+    return table
+
+
+def refuse_repeated_rows(path: str | Path, table: pd.DataFrame) -> None:
+    """Raise UsageError if two rows have all labels in common."""
+    if not table.index.is_unique:
+        twice = table.index[table.index.duplicated()][0]
+        named = " ".join(twice) if isinstance(twice, tuple) else twice
+        rows = (np.flatnonzero(table.index == twice) + 1).tolist()
+        raise UsageError(
+            f"{path} has row {named!r} {len(rows)} times (number {', '.join(map(str, rows[:5]))} below the header); "
+            "name the column that tells them apart with --label COLUMN, or average them with --blocks COLUMN"
+        )
+
+
+def _lines(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
+    """The header, the cells of each line below it, and the number of each line."""
+    try:
+        content = path.read_text("utf-8-sig")
+    except FileNotFoundError:
+        raise UsageError(f"no such file or store: {path}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8 text; save it as CSV in UTF-8") from None
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    first = content.partition("\n")[0]
+    rows = [
+        [cell.strip() for cell in row]
+        for row in csv.reader(content.splitlines(), delimiter=max(_DELIMITERS, key=first.count))
+    ]
+    numbered = [(number, row) for number, row in enumerate(rows, 1) if any(row)]
+    if len(numbered) < 2:
+        raise UsageError(f"{path} has no rows; give a header line and a line for each configuration")
+    header = numbered[0][1]
+    for name in header:
+        if header.count(name) > 1:
+            raise UsageError(f"{path} names column {name!r} {header.count(name)} times; name each strategy once")
+    for number, row in numbered:
+        if len(row) != len(header):
+            raise UsageError(f"{path}, line {number}, has {len(row)} cells, the header {len(header)}; quote commas")
+    return header, [row for _, row in numbered[1:]], [number for number, _ in numbered[1:]]
+
+
+def _leading(columns: dict[str, list[str]]) -> set[str]:
+    """The label columns at the left."""
+    found = set()
+    for place, (name, cells) in enumerate(columns.items()):
+        # A column of missing cells alone is a strategy that always failed.
+        text = [cell for cell in cells if cell.lower() not in MISSING]
+        if (place or name) and (not text or any(map(_is_number, text))):
+            break
+        found.add(name)
+    return found
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(path: str | Path, cell: str, row: str, column: str) -> float:
+    if cell.lower() in MISSING:
+        return float("nan")
+    if not _is_number(cell):
+        raise UsageError(
+            f"{path}, row {row!r}, column {column!r}: {cell!r} is not a number; correct it, leave it empty if the "
+            "score is missing, or name a column of labels with --label"
+        )
+    return float(cell)

@@ -1,0 +1,86 @@
+"""What code made results: a table of it, and what a reader must know of strategies whose source is in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from imbench.scoring.columns import ORIGIN, UNKNOWN
+
+FAILED, NOT_CHECKED = "failed", "not checked"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The code behind the jobs of one strategy.
+
+    Parameters
+    ----------
+    strategy, version : its spec and the version that it states
+    package, package_version : the distribution, or the name of a plugin file and ""
+    source_hash : see `imbench.checks.source.source_hash`
+    checks, checks_version : ``passed``, ``failed: `` with properties, ``not checked`` or ``unknown``; by which checks
+    jobs : how many
+    """
+
+    strategy: str
+    version: str
+    package: str
+    package_version: str
+    source_hash: str
+    checks: str
+    checks_version: str
+    jobs: int
+
+    @property
+    def short_hash(self) -> str:
+        """The first 12 digits of the hash."""
+        return self.source_hash if self.source_hash.startswith(UNKNOWN) else self.source_hash[:12]
+
+
+def origins(rows: pd.DataFrame) -> list[Origin]:
+    """One for each strategy and each code that made some of its jobs, sorted."""
+    wanted = ["strategy", "strategy_version", *ORIGIN]
+    known = rows.reindex(columns=[*wanted, "key"]).astype(object)
+    known[list(ORIGIN)] = known[list(ORIGIN)].where(known[list(ORIGIN)].notna(), UNKNOWN)
+    known["strategy_version"] = known["strategy_version"].where(known["strategy_version"].notna(), "")
+    counts = known.drop_duplicates([*wanted, "key"]).groupby(wanted, sort=True).size()
+    listed = counts.reset_index(name="jobs").astype({"jobs": int}).itertuples(index=False, name=None)
+    return [Origin(*one) for one in listed]
+
+
+def marks(rows: pd.DataFrame) -> dict[str, str]:
+    """What a board must say of a strategy's source, by strategy; the others are left out."""
+    found: dict[str, list[str]] = {}
+    sources: dict[str, set[str]] = {}
+    for origin in origins(rows):
+        if origin.checks.startswith(FAILED):
+            found.setdefault(origin.strategy, []).append(f"failed imbench's checks ({_listed(origin.checks)})")
+        elif origin.checks == NOT_CHECKED:
+            found.setdefault(origin.strategy, []).append("was not held against imbench's checks")
+        if not origin.source_hash.startswith(UNKNOWN):
+            sources.setdefault(origin.strategy, set()).add(origin.short_hash)
+    for strategy, digests in sources.items():
+        if len(digests) > 1:
+            text = f"has jobs of {len(digests)} different sources ({', '.join(sorted(digests))})"
+            found.setdefault(strategy, []).append(text)
+    return {strategy: " and ".join(dict.fromkeys(texts)) for strategy, texts in sorted(found.items())}
+
+
+def source_notes(rows: pd.DataFrame) -> list[str]:
+    """The marks as sentences, strategies of one mark together."""
+    by_mark: dict[str, list[str]] = {}
+    for strategy, text in marks(rows).items():
+        by_mark.setdefault(text, []).append(strategy)
+    return [f"{', '.join(names)}{': each' if len(names) > 1 else ''} {text}" for text, names in by_mark.items()]
+
+
+def unchecked(rows: pd.DataFrame) -> Mapping[str, str]:
+    """Strategies that failed the checks or were not held against them, and which."""
+    return {o.strategy: o.checks for o in origins(rows) if o.checks.startswith(FAILED) or o.checks == NOT_CHECKED}
+
+
+def _listed(checks: str) -> str:
+    return checks.partition(": ")[2] or "not stated"

@@ -1,0 +1,357 @@
+"""The store: a folder of immutable files, two for each finished job."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from imbench.contract.errors import StoreError
+from imbench.contract.records import Job, Predictions
+from imbench.store.files import listed, remove_stale, write_durably
+from imbench.store.marker import check_marker
+from imbench.store.parquet import (
+    DamagedError,
+    ends_well,
+    from_parquet,
+    identity_of,
+    to_parquet,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+T = TypeVar("T")
+
+# What older files lack, derived from their predictions: may be deleted at any time.
+DERIVED = "derived"
+_DERIVED_FROM = b"imbench.derived_from"
+_FOLDERS = ("jobs", "predictions", "failed", "quarantine", DERIVED)
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a store holds: jobs done, failed, found damaged and not yet redone, and bytes of all files."""
+
+    done: int
+    failed: int
+    quarantined: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Store:
+    """Results in a folder: ``jobs/<key>.parquet`` (a row a fold) and ``predictions/<key>.parquet`` for each job done.
+
+    Nothing is locked and nothing is changed in place, so several processes may read and write at once, network file
+    systems are fine, and stores are merged by copying files. A job is done when both of its files are there and
+    whole; a damaged file is moved to ``quarantine/``, and its job counts as not done.
+
+    Parameters
+    ----------
+    path : the folder; get a checked store from `Store.open`
+    """
+
+    path: Path
+    # Size and time of the row files that were read and found whole, so that each is read in full only once.
+    _whole: dict[str, tuple[int, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], create: bool = False) -> Store:
+        """The store in this folder, made if need be and ``create`` is true, then also checked to be writable.
+
+        Raises
+        ------
+        StoreError
+            If there is none, the folder is something else, cannot be written, or a newer imbench wrote it.
+        """
+        store = cls(Path(path))
+        check_marker(store.path, create)
+        if create:
+            # A full or read-only disk is better found now than after the first job.
+            write_durably(store.path / "writable", b"")
+            (store.path / "writable").unlink(missing_ok=True)
+            for folder in (store.path, *(store.path / name for name in _FOLDERS)):
+                remove_stale(folder)
+        return store
+
+    def has(self, key: str) -> bool:
+        """Whether the job of this key is done, its rows readable and its predictions not cut short."""
+        known = self._whole.get(key)
+        if known is not None and known == _stamp(self._file("jobs", key)):
+            return self._in_place(key)
+        return self._rows(key) is not None
+
+    def source(self, key: str) -> str | None:
+        """The hash of the source that made a job done, ``unknown`` where that was not kept; None if it is not done."""
+        from imbench.scoring.columns import UNKNOWN
+
+        rows = self._rows(key)
+        if rows is None:
+            return None
+        return (rows["source_hash"][0].as_py() if "source_hash" in rows.column_names else None) or UNKNOWN
+
+    def keys(self) -> list[str]:
+        """Keys of the jobs done, sorted."""
+        return [key for key in self._named("jobs", ".parquet") if self.has(key)]
+
+    def write(self, job: Job, predictions: Sequence[Predictions], facts: Mapping[str, Any]) -> None:
+        """Score and keep a finished job; an earlier failure of it is forgotten.
+
+        Parameters
+        ----------
+        predictions : of every fold of the job's protocol, in any order
+        facts : further columns of each row, one value each (versions, hardware, threads); ``ir``, the imbalance ratio
+            of the variant as built, stands in its own column, as does each of `imbench.scoring.columns.ORIGIN`
+
+        Raises
+        ------
+        StoreError
+            If the disk is full or the folder cannot be written; nothing stored before is lost.
+        UsageError
+            For predictions that are not probabilities; nothing is written.
+        ValueError
+            If a fold is missing or there twice, or facts redefine a column.
+        """
+        from imbench.store.archive import to_table
+        from imbench.store.rows import finished_rows, identity_text
+
+        wanted = job.protocol.repeats * job.protocol.folds
+        if len({(p.repeat, p.fold) for p in predictions}) != wanted or len(predictions) != wanted:
+            raise ValueError(f"a job's {wanted} folds are stored at once and each one time, got {len(predictions)}")
+        identity = identity_text(job)
+        rows = to_parquet(finished_rows(job, predictions, facts), identity)
+        # Predictions first: rows exist only if their predictions do.
+        write_durably(self._file("predictions", job.key), to_parquet(to_table(predictions), identity))
+        write_durably(self._file("jobs", job.key), rows)
+        self._failure(job.key).unlink(missing_ok=True)
+
+    def fail(self, job: Job, error: str, facts: Mapping[str, Any]) -> None:
+        """Keep a job's failure: it shows as rows with this error until the job succeeds."""
+        from imbench.store.rows import failed_rows
+
+        text = json.dumps({"identity": job.identity(), "rows": failed_rows(job, error, facts)}, indent=1)
+        write_durably(self._failure(job.key), text.encode() + b"\n")
+
+    def frame(self, keys: Collection[str] | None = None, columns: Collection[str] | None = None) -> pd.DataFrame:
+        """One row for each fold of the jobs done and failed, or of those among `keys`.
+
+        Columns are those of `imbench.store.rows.finished_rows`; a failed job has NaN metrics and its ``error``. Sorted
+        by task, dataset, ir, variant, protocol and strategy, so equal stores give equal frames. What a job's
+        file lacks of today's metrics and rules is derived from its predictions, once, and kept in ``derived/``.
+
+        Parameters
+        ----------
+        keys : of the jobs to read; None reads all
+        columns : to read, in any order; None reads all. With it text comes as categories, which take little memory,
+            and nothing is derived that is not asked for.
+        """
+        from imbench.store.derive import with_origin
+        from imbench.store.rows import SORTED_BY, joined
+
+        wanted = None if keys is None else frozenset(keys)
+        read = None if columns is None else {*columns, *SORTED_BY}
+        found = (
+            *(self._current(key, read) for key in self._named("jobs", ".parquet") if wanted is None or key in wanted),
+            *(self._failed_rows(key) for key in self._failed() if wanted is None or key in wanted),
+        )
+        frame: pd.DataFrame = joined([with_origin(table) for table in found if table is not None], read).to_pandas()
+        for name in frame.columns[frame.dtypes == "category"]:
+            # Sorted as the text is: the order in which files were read must not show.
+            frame[name] = frame[name].cat.reorder_categories(sorted(frame[name].cat.categories))
+        frame = frame.sort_values(list(SORTED_BY), kind="stable", ignore_index=True)
+        return frame if columns is None else frame[[name for name in frame.columns if name in set(columns)]]
+
+    def predictions(self, key: str) -> list[Predictions]:
+        """Predictions of every fold of a job done, in order; float32 probabilities, as the net gave them.
+
+        Raises
+        ------
+        StoreError
+            If the job is not done, or its predictions turn out to be damaged (they are moved to ``quarantine/``).
+        """
+        from imbench.store.archive import from_table
+
+        if not self.has(key):
+            raise StoreError(f"store {self.path} has no finished job {key}; run it first")
+        found = self._read("predictions", key, lambda content: from_table(from_parquet(content, key)))
+        if found is None:
+            raise StoreError(f"predictions of job {key} in {self.path} are damaged and set aside; run the job again")
+        return found
+
+    def rows(self, key: str) -> pa.Table | None:
+        """The rows of a job done as its file has them, nothing derived; None if it is not done."""
+        return self._rows(key)
+
+    def copy(self, key: str, source: Store) -> None:
+        """Take over a job done from another store, byte for byte, in place of what is here of this job.
+
+        Raises
+        ------
+        StoreError
+            If a file of it turns out to be damaged, or cannot be read or written; then nothing is changed.
+        """
+        folders = ("predictions", "jobs")  # predictions first: rows exist only if their predictions do
+        contents = {}
+        for folder in folders:
+            content = source._read(folder, key, bytes)
+            try:
+                from_parquet(content or b"", key)
+            except DamagedError as error:
+                raise StoreError(f"job {key} in {source.path} is damaged ({error}); run it again there") from error
+            contents[folder] = content or b""
+        for folder in folders:
+            if source._file(folder, key) != self._file(folder, key):
+                write_durably(self._file(folder, key), contents[folder])
+        self._failure(key).unlink(missing_ok=True)
+
+    def copy_failure(self, key: str, source: Store) -> None:
+        """Take over a job's failure from another store."""
+        content = source._read("failed", key, bytes)
+        if content is not None and source.path != self.path:
+            write_durably(self._failure(key), content)
+
+    def failed_keys(self) -> list[str]:
+        """Keys of the jobs that failed and were not done since, sorted."""
+        return self._failed()
+
+    def incomplete(self) -> list[str]:
+        """Keys of the jobs that have a file here, whole or set aside as damaged, and are not done; sorted."""
+        there = {*self._named("jobs", ".parquet"), *self._quarantined()}
+        return sorted(key for key in there if not self.has(key))
+
+    def status(self) -> Status:
+        """How many jobs are done, failed and set aside as damaged, and the size of the store."""
+        done = set(self.keys())
+        aside = self._quarantined() - done
+        stamps = [_stamp(file) for file in self.path.rglob("*") if file.is_file()]
+        return Status(len(done), len(self._failed()), len(aside), sum(stamp[0] for stamp in stamps if stamp))
+
+    def _rows(self, key: str) -> pa.Table | None:
+        """The rows of a job done; None if it is not, be it because a file is damaged."""
+        if not self._in_place(key):
+            return None
+        stamp = _stamp(self._file("jobs", key))
+        rows = self._read("jobs", key, lambda content: from_parquet(content, key))
+        if rows is not None and stamp is not None:
+            self._whole[key] = stamp
+        return rows
+
+    def _current(self, key: str, columns: Collection[str] | None) -> pa.Table | None:
+        """As `_rows`, with what the file lacks of these columns (None: of all) derived from the predictions."""
+        from imbench.store.derive import brought_up, lacking, with_numbers, without_strangers
+
+        rows = self._rows(key)
+        if rows is None:
+            return None
+        rows = with_numbers(rows)
+        if not _asked(lacking(rows), columns):
+            return rows
+        digest = hashlib.sha256(self._file("jobs", key).read_bytes()).hexdigest().encode()
+        kept = self._kept(key)
+        if kept is not None and (kept.schema.metadata or {}).get(_DERIVED_FROM) == digest:
+            rows = without_strangers(kept, rows)
+            if not _asked(lacking(rows), columns):
+                return rows
+        try:
+            # All that is lacking: most of the work is to read the predictions.
+            brought = brought_up(rows, self.predictions(key), lacking(rows))
+        except StoreError:
+            return None  # the predictions turned out damaged, so the job is not done
+        metadata = {**(brought.schema.metadata or {}), _DERIVED_FROM: digest}
+        with contextlib.suppress(StoreError):  # a store that can only be read derives them each time
+            content = to_parquet(brought.replace_schema_metadata(metadata), identity_of(rows))
+            write_durably(self._file(DERIVED, key), content)
+        return brought
+
+    def _kept(self, key: str) -> pa.Table | None:
+        """What was derived before, if it is whole; it is rebuilt if not."""
+        try:
+            return from_parquet(self._file(DERIVED, key).read_bytes(), key)
+        except (OSError, DamagedError, StoreError):
+            return None
+
+    def _quarantined(self) -> set[str]:
+        return {file.name.split(".")[0] for file in listed(self.path / "quarantine")}
+
+    def _in_place(self, key: str) -> bool:
+        """Whether both files are there and end as they should, which a copy that was cut short does not."""
+        if not (self._file("jobs", key).exists() and self._file("predictions", key).exists()):
+            return False
+        if not ends_well(self._file("predictions", key)):
+            self._set_aside(self._file("predictions", key))
+            return False
+        return True
+
+    def _failed(self) -> list[str]:
+        return [key for key in self._named("failed", ".json") if not self.has(key)]
+
+    def _failed_rows(self, key: str) -> pa.Table | None:
+        from imbench.store.rows import failed_table
+
+        def parse(content: bytes) -> pa.Table:
+            known = json.loads(content)
+            # Rows of the first schema do not say ``numbers`` themselves.
+            return failed_table([{"numbers": known["identity"]["schema"], **row} for row in known["rows"]])
+
+        return self._read("failed", key, parse)
+
+    def _read(self, folder: str, key: str, parse: Callable[[bytes], T]) -> T | None:
+        """The parsed content of a file; a damaged one is set aside and gives None."""
+        file = self._failure(key) if folder == "failed" else self._file(folder, key)
+        try:
+            content = file.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            # Not the file's fault: setting it aside would throw good results away.
+            raise StoreError(
+                f"cannot read {file}: {error.strerror}; check the folder's permissions and disk"
+            ) from error
+        try:
+            return parse(content)
+        except StoreError:
+            raise
+        except (DamagedError, ValueError, KeyError, TypeError):
+            self._set_aside(file)
+            return None
+
+    def _set_aside(self, file: Path) -> None:
+        target = self.path / "quarantine" / f"{file.stem}.{file.parent.name}{file.suffix}"
+        try:
+            target.parent.mkdir(exist_ok=True)
+            os.replace(file, target)
+        except OSError:
+            pass  # a store that can only be read keeps it; it counts as not done all the same
+
+    def _named(self, folder: str, suffix: str) -> list[str]:
+        return sorted(file.stem for file in listed(self.path / folder) if file.suffix == suffix)
+
+    def _file(self, folder: str, key: str) -> Path:
+        return self.path / folder / f"{key}.parquet"
+
+    def _failure(self, key: str) -> Path:
+        return self.path / "failed" / f"{key}.json"
+
+
+def _asked(names: Collection[str], columns: Collection[str] | None) -> bool:
+    """Whether any of these names is among the columns asked for (None: all)."""
+    return bool(names) if columns is None else not frozenset(columns).isdisjoint(names)
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    """Size in bytes and time of change; None if there is no such file (any more)."""
+    try:
+        facts = file.stat()
+    except OSError:
+        return None
+    return facts.st_size, facts.st_mtime_ns

@@ -1,1 +1,0 @@
-"""Statistics and records, without torch: metrics, store, ranks, leaderboards, reports."""

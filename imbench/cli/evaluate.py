@@ -19,8 +19,8 @@ from imbench.contract.protocol import caveats
 if TYPE_CHECKING:
     import pandas as pd
 
+    from imbench.stats.block_analyses import BlockAnalyses
     from imbench.stats.evaluation import Evaluation
-    from imbench.stats.levels import Levels
 
 # Options that mean something for one kind of source only.
 _OF_CSV = {"higher": "--higher or --lower", "blocks": "--blocks", "labels": "--label"}
@@ -132,7 +132,7 @@ def _evaluate_store(
     from imbench.run.registry import Registry
     from imbench.scoring.metrics import known_metrics
     from imbench.scoring.rules import EACH, RULES
-    from imbench.stats.levels import evaluate_rows
+    from imbench.stats.block_analyses import evaluate_rows
     from imbench.stats.scope import Scope
 
     if metric is None:
@@ -162,7 +162,7 @@ def _rows_of(path: str, metric: str, within: bool, rule: str) -> pd.DataFrame:
     """The rows of a store, or of the Parquet file of a published page, as far as this metric needs them."""
     from imbench.run.registry import Registry
     from imbench.scoring.metrics import METRICS
-    from imbench.stats.levels import level_columns
+    from imbench.stats.block_analyses import level_columns
     from imbench.store.results import load
     from imbench.store.row_file import read_rows
     from imbench.store.store import Store
@@ -178,7 +178,7 @@ def _rows_of(path: str, metric: str, within: bool, rule: str) -> pd.DataFrame:
     return Store.open(path).frame(columns=columns)
 
 
-def _levels_text(levels: Levels, within: bool) -> str:
+def _levels_text(levels: BlockAnalyses, within: bool) -> str:
     rule = "" if levels.rule == "argmax" else f", rule {levels.rule}"
     title = f"{levels.task}, {levels.metric.title}, protocol {levels.protocol}{rule}, {levels.over}"
     said = caveats([levels.protocol])
@@ -192,7 +192,7 @@ def _levels_text(levels: Levels, within: bool) -> str:
     return "\n\n".join([*parts, *map(paragraph, levels.notes)])
 
 
-def _within_text(levels: Levels) -> str:
+def _within_text(levels: BlockAnalyses) -> str:
     rows = [
         (
             f"{row['dataset']} {row['variant']}",
@@ -216,7 +216,7 @@ def _heading(text: str, said: Sequence[str]) -> str:
     return "\n".join([line, "=" * max(map(len, line.splitlines())), *map(paragraph, said)])
 
 
-def _levels_json(levels: Levels, within: bool) -> dict[str, Any]:
+def _levels_json(levels: BlockAnalyses, within: bool) -> dict[str, Any]:
     return {
         "protocol": levels.protocol,
         "task": levels.task,

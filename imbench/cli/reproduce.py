@@ -21,8 +21,8 @@ from imbench.cli.session import Session, Verb
 from imbench.contract.errors import DataError
 
 if TYPE_CHECKING:
-    from imbench.reproduce.exhibit import Exhibit
-    from imbench.reproduce.workshop import Workshop
+    from imbench.reproduce.context import ReproductionContext
+    from imbench.reproduce.paper_item import PaperItem
 
 
 @click.command(cls=Verb)
@@ -65,8 +65,8 @@ def reproduce(
     from imbench.cli.progress import reporter
     from imbench.cli.run import settings_of
     from imbench.reproduce import catalogue
+    from imbench.reproduce.context import ReproductionContext
     from imbench.reproduce.folder import check_folder
-    from imbench.reproduce.workshop import Workshop
     from imbench.run import bench
     from imbench.run.protocols import load_protocol
 
@@ -77,46 +77,48 @@ def reproduce(
     check_folder(Path(to))
     session.resumable = True
     with reporter(quiet) as progress:
-        workshop = Workshop(Path(store), protocol, fields, data_mirror, jobs, device, progress)
-        made, left_out = _make(chosen, workshop, Path(to), quiet=quiet)
+        context = ReproductionContext(Path(store), protocol, fields, data_mirror, jobs, device, progress)
+        made, left_out = _make(chosen, context, Path(to), quiet=quiet)
     if as_json:
-        emit_json({"folder": to, "exhibits": [_told(exhibit) for exhibit in made], "left_out": left_out})
+        emit_json({"folder": to, "items": [_told(item) for item in made], "left_out": left_out})
     else:
-        for exhibit in made:
-            emit(f"{to}/{exhibit.name}/index.html\n" + "\n".join(paragraph(f"- {line}") for line in exhibit.found))
+        for item in made:
+            emit(f"{to}/{item.name}/index.html\n" + "\n".join(paragraph(f"- {line}") for line in item.found))
         emit(f"{to}/index.html")
     for name, reason in left_out.items():
         say(f"left out: {name} ({reason})")
     return 0
 
 
-def _make(chosen: list[str], workshop: Workshop, folder: Path, *, quiet: bool) -> tuple[list[Exhibit], dict[str, str]]:
-    """Make and write each exhibit; of several, those whose data cannot be had are left out, with the reason."""
+def _make(
+    chosen: list[str], context: ReproductionContext, folder: Path, *, quiet: bool
+) -> tuple[list[PaperItem], dict[str, str]]:
+    """Make and write each item; of several, those whose data cannot be had are left out, with the reason."""
     from imbench.reproduce import catalogue
-    from imbench.reproduce.folder import write_exhibit
+    from imbench.reproduce.folder import write_item
 
     made, left_out = [], {}
     for name in chosen:
         if not quiet:
             say(f"{name} …")
         try:
-            exhibit = catalogue.make(name, workshop)
+            item = catalogue.make(name, context)
         except DataError as error:
             if len(chosen) == 1:
                 raise
             left_out[name] = str(error)
             continue
-        write_exhibit(exhibit, folder, workshop.options)
-        made.append(exhibit)
+        write_item(item, folder, context.options)
+        made.append(item)
     return made, left_out
 
 
-def _told(exhibit: Exhibit) -> dict[str, Any]:
+def _told(item: PaperItem) -> dict[str, Any]:
     return {
-        "name": exhibit.name,
-        "title": exhibit.title,
-        "found": list(exhibit.found),
-        "basis": list(exhibit.basis),
-        "tables": [numbers.name for numbers in exhibit.tables],
-        "figures": [plate.name for plate in exhibit.plates],
+        "name": item.name,
+        "title": item.title,
+        "found": list(item.found),
+        "basis": list(item.basis),
+        "tables": [numbers.name for numbers in item.tables],
+        "figures": [figure.name for figure in item.figures],
     }

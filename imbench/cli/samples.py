@@ -43,7 +43,7 @@ def samples(
     imbench samples --dataset cifar10:task=multiclass,ir=0.1 --to sheet.png
     imbench samples --dataset cifar10:ir=0.05 --strategy mixup --strategy augmented:inner=mixup --to sheet.svg
     """
-    from imbench.report.figures.contact_sheet import FORMATS, draw
+    from imbench.report.figures.sample_grid import FORMATS, draw
     from imbench.run.samples import take_samples
 
     path = Path(to)
@@ -65,8 +65,8 @@ def samples(
         say(f"strategy left out: {name} ({reason})")
     path.write_bytes(draw(sheet, kind))
     if as_json:
-        words = {strip.name: sheet.words(strip) for strip in sheet.strips}
+        words = {strip.name: sheet.words(strip) for strip in sheet.rows}
         emit_json({"file": str(path), "title": sheet.title, "labels": words})
         return
-    emit(table(["", *map(str, range(1, columns + 1))], [[s.name, *sheet.words(s)] for s in sheet.strips]))
+    emit(table(["", *map(str, range(1, columns + 1))], [[s.name, *sheet.words(s)] for s in sheet.rows]))
     say(f"{sheet.title}: {path}")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from imbench.report.figures.contact_sheet import Sheet
+    from imbench.report.figures.sample_grid import SampleGrid
     from imbench.report.images import Wanted
     from imbench.run.registry import Registry
 
@@ -26,7 +26,7 @@ samples_option = click.option(
 )
 
 
-def sheets(rows: pd.DataFrame, modality: Mapping[str, str], mirror: str | None) -> dict[str, Sheet | str]:
+def sheets(rows: pd.DataFrame, modality: Mapping[str, str], mirror: str | None) -> dict[str, SampleGrid | str]:
     """The sheet of each dataset of images in these rows, or why there is none; nothing is downloaded but from a mirror.
 
     Raises `DataError` for a mirror that does not exist.
@@ -35,7 +35,7 @@ def sheets(rows: pd.DataFrame, modality: Mapping[str, str], mirror: str | None) 
     from imbench.report.images import MOST_SHEETS, TOO_MANY, wanted_samples
     from imbench.run.registry import Registry
 
-    wanted, found = wanted_samples(rows, modality), dict[str, "Sheet | str"]()
+    wanted, found = wanted_samples(rows, modality), dict[str, "SampleGrid | str"]()
     if wanted:
         open_mirror(mirror)
     for one in wanted:
@@ -44,7 +44,7 @@ def sheets(rows: pd.DataFrame, modality: Mapping[str, str], mirror: str | None) 
     return found
 
 
-def _sheet(wanted: Wanted, registry: Registry, mirror: str | None) -> Sheet | str:
+def _sheet(wanted: Wanted, registry: Registry, mirror: str | None) -> SampleGrid | str:
     from imbench.report.images import COLUMNS
 
     left_out: list[tuple[str, str]] = []

@@ -113,7 +113,7 @@ class Batch:
         """The same rows with this ``(*stack, batch)`` factor in the loss, times any they had."""
         return replace(self, weight=weight if self.weight is None else self.weight * weight)
 
-    def fallen_back(self, where: Tensor) -> Batch:
+    def mark_fallback(self, where: Tensor) -> Batch:
         """The same rows, with ``(*stack,)`` bool `fallback`, beside any that was marked before."""
         return replace(self, fallback=_either(self.fallback, where))
 

@@ -66,7 +66,7 @@ class BatchStrategy(ABC):
 
     `modalities` are the kinds of data it can serve; a run that pairs it with another is refused before any work.
     `exemptions` names the properties of `imbench.checks` that do not hold for it, each with the reason.
-    `unasked` is whether a run that names no strategies trains it; a wrapper, which is many of them, waits to be asked.
+    `run_by_default` is whether a run that names no strategies trains it; False for a wrapper, which is many of them.
     `scheduled` is whether what it does depends on ``info.epoch``; its nets then train all epochs of the protocol, also
     where those of others may end early. A wrapper takes it over from what it wraps.
     """
@@ -75,7 +75,7 @@ class BatchStrategy(ABC):
     version: ClassVar[str] = "1"
     modalities: ClassVar[tuple[str, ...]] = ("tabular", "image")
     exemptions: ClassVar[Mapping[str, str]] = {}
-    unasked: ClassVar[bool] = True
+    run_by_default: ClassVar[bool] = True
     scheduled: ClassVar[bool] = False
 
     @abstractmethod

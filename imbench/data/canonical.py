@@ -13,7 +13,7 @@ import pandas as pd
 
 from imbench.contract.errors import DataError
 from imbench.data.labels import known_as, label_codes, natural_order
-from imbench.data.names import near
+from imbench.data.names import suggest
 
 _BLOCK = 65_536  # rows hashed at a time, so that hashing needs no second copy of a large table
 
@@ -74,7 +74,7 @@ def from_frame(
     """
     for column in (target, *categorical):
         if column not in frame.columns:
-            raise DataError(f"there is no column {column!r}; {near(column, frame.columns)}")
+            raise DataError(f"there is no column {column!r}; {suggest(column, frame.columns)}")
     y, labels = encode_target(frame[target], relabel, other, order)
     features = [c for c in frame.columns if c != target]
     if not features:

@@ -10,7 +10,7 @@ from typing import Any
 from imbench.contract.errors import DataError
 from imbench.contract.records import TASKS, Card, Pixels, Task
 from imbench.data.card_sources import check_fields, read_source
-from imbench.data.names import near
+from imbench.data.names import suggest
 
 MODALITIES = ("tabular", "image")
 
@@ -123,7 +123,7 @@ def _minority(fields: Mapping[str, Any], counts: Mapping[str, int], where: str) 
     minority = _texts(fields, "minority", where)
     for label in minority:
         if label not in counts:
-            raise DataError(f"{where}: minority {label!r} is not among the class_counts; {near(label, counts)}")
+            raise DataError(f"{where}: minority {label!r} is not among the class_counts; {suggest(label, counts)}")
     most = 1 if fields["name"] == "binary" else len(counts) - 1
     if not 1 <= len(set(minority)) == len(minority) <= most:
         wanted = "exactly one class" if most == 1 else f"1 to {most} classes, each once"

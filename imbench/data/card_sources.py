@@ -8,7 +8,7 @@ from typing import Any
 
 from imbench.contract.errors import DataError
 from imbench.contract.records import Source
-from imbench.data.names import near
+from imbench.data.names import suggest
 from imbench.data.sources.image_formats import FORMATS
 
 # Field -> (type, whether it must be there).
@@ -113,7 +113,7 @@ def check_fields(fields: Any, wanted: Mapping[str, tuple[type, bool]], where: st
         raise DataError(f"{where} must be a table of fields, got {fields!r}")
     for key, value in fields.items():
         if key not in wanted:
-            raise DataError(f"{where} has an unknown field {key!r}; {near(key, wanted)}")
+            raise DataError(f"{where} has an unknown field {key!r}; {suggest(key, wanted)}")
         kind = wanted[key][0]
         # TOML's true is a Python int; no field takes both.
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):

@@ -9,7 +9,7 @@ from pathlib import Path
 from imbench.contract.errors import DataError
 from imbench.contract.records import Card
 from imbench.data.card_file import read_card
-from imbench.data.names import near
+from imbench.data.names import suggest
 
 
 def cards_folder() -> Path:
@@ -36,7 +36,7 @@ def load_card(name: str) -> Card:
         return read_card(Path(name), os.path.normpath(name))
     if name not in card_names():
         raise DataError(
-            f"unknown dataset {name!r}; {near(name, card_names())} "
+            f"unknown dataset {name!r}; {suggest(name, card_names())} "
             "`imbench list datasets` shows all, and a .csv, .tsv, .parquet or card .toml file can be named by its path"
         )
     return _shipped(name)

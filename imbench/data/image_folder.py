@@ -16,7 +16,7 @@ from imbench.contract.records import Card, Source
 from imbench.contract.spec import convert, parse_spec
 from imbench.data.canonical import Table, data_hash
 from imbench.data.labels import natural_order
-from imbench.data.names import near
+from imbench.data.names import suggest
 from imbench.data.pixels import image_table
 from imbench.data.variants import FOLDER_PARAMETERS, FOLDER_SUFFIX, own_task
 
@@ -113,7 +113,7 @@ def _files(name: str) -> dict[str, list[Path]]:
     folder = Path(_path(name))
     if not folder.is_dir():
         others = [f"{p.name}/" for p in folder.parent.iterdir() if p.is_dir()] if folder.parent.is_dir() else []
-        raise DataError(f"the folder {name!r} does not exist; {near(folder.name, others)}")
+        raise DataError(f"the folder {name!r} does not exist; {suggest(folder.name, others)}")
     classes = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
     classes.sort(key=lambda p: natural_order(p.name))
     layout = f"lay images out as {name}CLASS/*.png"

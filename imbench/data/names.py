@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 
-def near(name: str, known: Iterable[object]) -> str:
+def suggest(name: str, known: Iterable[object]) -> str:
     """The end of an error sentence: the near matches of a name that does not exist, else all that do."""
     names = [str(k) for k in known]
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)

@@ -10,7 +10,7 @@ from typing import Any
 from imbench.contract.errors import DataError
 from imbench.contract.spec import parse_spec
 from imbench.data.cards import cards_folder
-from imbench.data.names import near
+from imbench.data.names import suggest
 
 _FIELDS = ("title", "protocol", "configurations")
 
@@ -59,7 +59,8 @@ def load_suite(name_or_path: str) -> Suite:
     own = name_or_path.endswith(".toml")
     if not own and name_or_path not in suite_names():
         raise DataError(
-            f"unknown suite {name_or_path!r}; {near(name_or_path, suite_names())} A .toml file can be named by its path"
+            f"unknown suite {name_or_path!r}; {suggest(name_or_path, suite_names())} A .toml file can be named by its "
+            "path"
         )
     path = Path(name_or_path) if own else cards_folder() / "suites" / f"{name_or_path}.toml"
     try:

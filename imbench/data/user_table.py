@@ -15,7 +15,7 @@ from imbench.contract.errors import DataError
 from imbench.contract.records import Card, Source
 from imbench.contract.spec import parse_spec
 from imbench.data.canonical import Table, data_hash, from_frame
-from imbench.data.names import near
+from imbench.data.names import suggest
 from imbench.data.origin import constant_columns
 from imbench.data.sources.tables import EXACT, MISSING, read_floats_of, read_parquet
 from imbench.data.variants import FILE_PARAMETERS, TABLE_SUFFIXES, own_task
@@ -76,7 +76,7 @@ def _state(path: str) -> tuple[int, int]:
     except OSError:
         folder = Path(path).parent
         others = [p.name for p in folder.iterdir() if p.suffix in TABLE_SUFFIXES] if folder.is_dir() else []
-        raise DataError(f"the file {path!r} does not exist; {near(Path(path).name, others)}") from None
+        raise DataError(f"the file {path!r} does not exist; {suggest(Path(path).name, others)}") from None
     return found.st_mtime_ns, found.st_size
 
 
@@ -85,7 +85,7 @@ def _read(path: str, target: str, drop: str, categorical: str) -> tuple[tuple[st
     frame = _frame(path, target, given)
     for column in filter(None, [target, *drop.split("+"), *given]):
         if column not in frame.columns:
-            raise DataError(f"{path} has no column {column!r}; {near(column, frame.columns)}")
+            raise DataError(f"{path} has no column {column!r}; {suggest(column, frame.columns)}")
     frame = frame.drop(columns=[c for c in drop.split("+") if c])
     if target not in frame.columns:
         raise DataError(f"{path}: the target {target!r} cannot be dropped; take it out of drop")

@@ -13,7 +13,7 @@ from imbench.contract.spec import convert, parse_spec
 from imbench.contract.streams import stream
 from imbench.data.canonical import Table
 from imbench.data.labels import known_as
-from imbench.data.names import near
+from imbench.data.names import suggest
 from imbench.data.origin import origin_and_unit
 
 # Fewer rows of a class cannot be spread over two folds with rows left to train and to validate on.
@@ -45,7 +45,7 @@ def parse_variant(text: str, card: Card) -> Variant:
     known = (*PARAMETERS, *own)
     for key in params:
         if key not in known:
-            raise DataError(f"{name} has no parameter {key!r}; {near(key, known)}")
+            raise DataError(f"{name} has no parameter {key!r}; {suggest(key, known)}")
     ir = convert(params.get("ir", "none"), float | None, f"{name}: ir")
     if ir is not None and not 0 < ir < 1:
         raise DataError(f"{name}: ir must lie between 0 and 1 (minority / majority, 0.05 is 1 to 20), got {ir}")
@@ -89,7 +89,7 @@ def own_task(params: Mapping[str, str], counts: Mapping[str, int], name: str, of
         minority = (whole,) if whole is not None else tuple(known_as(t, counts) or t for t in text.split("+"))
         for label in minority:
             if label not in counts:
-                raise DataError(f"{name}: minority {label!r} is not a class of {of}; {near(label, counts)}")
+                raise DataError(f"{name}: minority {label!r} is not a class of {of}; {suggest(label, counts)}")
         if len(set(minority)) == len(counts) or len(set(minority)) < len(minority):
             raise DataError(f"{name}: minority={text} must leave at least one class out, and name each once")
     is_binary = len(minority) == 1 and params.get("task", TASKS[0]) == TASKS[0]

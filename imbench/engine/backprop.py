@@ -35,7 +35,7 @@ class Form(Protocol):
         """Let go of what is held."""
 
 
-class Closed:
+class ManualBackprop:
     """Dense nets: every product and every mask written out, with nothing recorded."""
 
     def __init__(self, architecture: Mlp) -> None:
@@ -85,7 +85,7 @@ class Closed:
         return self._scale if layer < self._dropout_layers else 1.0
 
 
-class Differentiated:
+class Autograd:
     """Any nets: what autograd makes of the chain of stages."""
 
     def __init__(self, architecture: Architecture) -> None:
@@ -131,12 +131,12 @@ def write_gradients(of: Tensor, leaves: Sequence[Tensor], into: Sequence[Tensor]
 def form_of(architecture: Architecture, device: torch.device | str = "cpu") -> Form:
     """The closed form of dense nets; on a CPU the kernel for the paper's net for images; else autograd."""
     if isinstance(architecture, Mlp):
-        return Closed(architecture)
+        return ManualBackprop(architecture)
     if isinstance(architecture, Cnn) and torch.device(device).type == "cpu":
         kind = pooled()
         if kind is not None and kind.suits(architecture):
             return kind(architecture)
-    return Differentiated(architecture)
+    return Autograd(architecture)
 
 
 @functools.cache

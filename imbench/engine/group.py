@@ -17,10 +17,10 @@ from imbench.engine.architecture import Architecture
 from imbench.engine.architectures import architecture_of
 from imbench.engine.batches import BLOCK_STEPS, Table, batching
 from imbench.engine.choice import Engine, engine_for, stands_alone
-from imbench.engine.net_group import Cohort, Request
+from imbench.engine.net_group import NetGroup, Request
 from imbench.engine.runner import Runner
 from imbench.engine.stacked import StackedNets
-from imbench.engine.together import Alone, Together, Trainer
+from imbench.engine.trainers import SequentialTrainer, StackedTrainer, Trainer
 
 # Bytes of one core's share of the last-level cache that a block of batches may take in the fused engine, the same where
 # a loss of the strategy's own is differentiated for all nets of a block at once (which the more of them share the
@@ -88,7 +88,7 @@ class _Job:
     over: bool = False
     predictions: dict[int, Predictions] = field(default_factory=dict)
 
-    def add(self, cohort: Cohort, error: Exception | None) -> list[Predictions] | Exception | None:
+    def add(self, cohort: NetGroup, error: Exception | None) -> list[Predictions] | Exception | None:
         """The job's result, if this cohort's end brings it."""
         self.predictions |= cohort.predictions
         if self.over or (error is None and len(self.predictions) < len(self.request.folds)):
@@ -122,14 +122,18 @@ class _Share:
         own_loss = strategy.overrides("loss")
         return _architecture(self.request), protocol, strategy if own_loss else None
 
-    def cohort(self, table: Table) -> Cohort:
+    def cohort(self, table: Table) -> NetGroup:
         """Their nets before the first step."""
         ahead = table.x.device.type != "cpu"
-        return Cohort(self.request, self.members, table, self.batching, ahead=ahead)
+        return NetGroup(self.request, self.members, table, self.batching, ahead=ahead)
 
-    def trainer(self, cohorts: Sequence[Cohort], runner: Runner | None) -> Trainer:
+    def trainer(self, cohorts: Sequence[NetGroup], runner: Runner | None) -> Trainer:
         """What trains the cohorts of a group of this kind."""
-        return Together(cohorts, runner) if issubclass(self.engine, StackedNets) else Alone(cohorts, self.engine)
+        return (
+            StackedTrainer(cohorts, runner)
+            if issubclass(self.engine, StackedNets)
+            else SequentialTrainer(cohorts, self.engine)
+        )
 
 
 def _shares(job: int, request: Request, engine: Engine | None, device: torch.device, most: int) -> Iterator[_Share]:
@@ -166,7 +170,7 @@ def _groups(shares: Iterable[_Share], most: int) -> Iterator[list[_Share]]:
 
 
 def _results(
-    trainer: Trainer, cohorts: Mapping[Cohort, int], jobs: Sequence[_Job], device: torch.device
+    trainer: Trainer, cohorts: Mapping[NetGroup, int], jobs: Sequence[_Job], device: torch.device
 ) -> Iterator[Result]:
     """Train cohorts, each of the job it is mapped to, and tell of jobs as they end."""
     try:

@@ -67,7 +67,7 @@ class _Prepared:
         return _Prepared(Batch(batch.x[nets], batch.y[nets], weight), info, self.ends_epoch)
 
 
-class Cohort:
+class NetGroup:
     """Nets of one job with equally many and equally large batches, from their first step to their predictions.
 
     Whoever trains them sets `nets`, takes blocks by `next_block` and hands in their losses by `close_block`.

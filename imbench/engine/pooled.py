@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imbench.engine.backprop import Closed, Kept
+from imbench.engine.backprop import Kept, ManualBackprop
 from imbench.engine.cnn import POOL, WINDOW, Cnn
 from imbench.engine.mlp import Mlp
 from imbench.kernels import convolutional as kernel
 
 
 class Pooled:
-    """A `imbench.engine.backprop.Form` of `Cnn`: its convolutions by `image_kernel`, its dense layers by `Closed`.
+    """A `Form` of `Cnn`: its convolutions by the compiled kernel, its dense layers by `ManualBackprop`.
 
     Equals what autograd makes of `Cnn.stages`, to rounding. Each net's numbers are computed on one thread and by
     themselves, whatever stands beside it.
@@ -38,7 +38,7 @@ class Pooled:
             sides = after
         self._plan = np.array(plans, np.int64)
         flat = channels[-1] * math.prod(sides)
-        self._dense = Closed(Mlp((flat,), architecture.classes, (architecture.hidden,)))
+        self._dense = ManualBackprop(Mlp((flat,), architecture.classes, (architecture.hidden,)))
         self._room = _Room(self._plan, 0, 0)
         self._arrays: Sequence[Tensor] = ()
 

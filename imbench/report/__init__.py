@@ -70,7 +70,7 @@ def _delete_if_unchanged(file: Path, digest: object) -> None:
 
 def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
     from imbench.report.figures.chosen import Figures
-    from imbench.report.figures.plates import plates
+    from imbench.report.figures.rendering import render
     from imbench.report.image_files import image_files
     from imbench.report.latex import latex
     from imbench.report.markdown import markdown
@@ -94,6 +94,6 @@ def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
         yield f"{name}.parquet", parquet(table)
     if model.images:
         yield from image_files(model.images)
-    for scene in figures.files:
-        for kind, content in plates(scene).items():
-            yield f"figures/{scene.name}.{kind}", content
+    for spec in figures.files:
+        for kind, content in render(spec).items():
+            yield f"figures/{spec.name}.{kind}", content

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imbench.stats.cells import Cells
 from imbench.stats.competitors import BASELINE
+from imbench.stats.score_table import ScoreTable
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Cost:
     configurations: int
 
 
-def costs(cells: Cells) -> list[Cost]:
+def costs(cells: ScoreTable) -> list[Cost]:
     """The cost of every strategy that has a time."""
     seconds = cells.mean["seconds"]
     own = seconds[:, cells.strategies.index(BASELINE)] if BASELINE in cells.strategies else None

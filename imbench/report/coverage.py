@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from imbench.scoring.rules import ARGMAX, RULES
-from imbench.stats.cells import Cells
 from imbench.stats.identity import file_name
+from imbench.stats.score_table import ScoreTable
 from imbench.stats.words import scrub
 
 # Columns that say how training went, where the rows have them: title, what it is.
@@ -79,7 +79,7 @@ class Failure:
         return self.error.strip().splitlines()[-1] if self.error.strip() else "no message"
 
 
-def covered(cells: Cells, rows: pd.DataFrame) -> list[Covered]:
+def covered(cells: ScoreTable, rows: pd.DataFrame) -> list[Covered]:
     """Coverage of every strategy of these cells; ``rows`` are those of the same protocol and task."""
     failed = rows[rows["error"] != ""].drop_duplicates("key")["strategy"].value_counts()
     strategy = rows["strategy"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from imbench.report.intervals import mean_interval
 from imbench.stats.board import Board
-from imbench.stats.cells import Configuration
+from imbench.stats.score_table import Configuration
 
 # More ratios than this, as natural datasets have, are gathered between these edges.
 SINGLE_RATIOS = 8

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from imbench.report.figures.contact_sheet import Sheet, draw
+from imbench.report.figures.sample_grid import SampleGrid, draw
 from imbench.report.images import Images
 from imbench.report.tables import csv, gains_of, parquet
 
@@ -25,7 +25,7 @@ def image_files(images: Images) -> Iterator[tuple[str, bytes]]:
             yield f"{samples.file}.csv", csv(labels(samples.sheet))
 
 
-def labels(sheet: Sheet) -> pd.DataFrame:
+def labels(sheet: SampleGrid) -> pd.DataFrame:
     """A row for each image of a sheet and class that it has a share of: ``weight`` is its factor in the loss."""
     rows = [
         {
@@ -36,7 +36,7 @@ def labels(sheet: Sheet) -> pd.DataFrame:
             "share": float(label[number]),
             "weight": 1.0 if strip.weights is None else float(strip.weights[column]),
         }
-        for strip in sheet.strips
+        for strip in sheet.rows
         for column, label in enumerate(strip.labels)
         for number in np.flatnonzero(label)
     ]

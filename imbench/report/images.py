@@ -12,13 +12,13 @@ import pandas as pd
 
 from imbench.contract.records import TASKS
 from imbench.report.columns import Column
-from imbench.report.figures.contact_sheet import Sheet
+from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.gains import Gain, gain_overall, gains_by_ir
 from imbench.scoring.rules import EACH
 from imbench.stats.board import Board, make_board
-from imbench.stats.cells import Cells
 from imbench.stats.competitors import BASELINE
 from imbench.stats.identity import file_name
+from imbench.stats.score_table import ScoreTable
 from imbench.stats.words import scrub
 
 MODALITY = "image"
@@ -73,7 +73,7 @@ class Samples:
     dataset: str
     file: str
     command: str
-    sheet: Sheet | None = None
+    sheet: SampleGrid | None = None
     reason: str = ""
     shrunk: int = 1
 
@@ -97,12 +97,12 @@ class Images:
 
 
 def images_of(
-    cells: Sequence[Cells],
+    cells: Sequence[ScoreTable],
     boards: Sequence[Board],
     columns: Sequence[Column],
     rows: pd.DataFrame,
     modality: Mapping[str, str],
-    sheets: Mapping[str, Sheet | str],
+    sheets: Mapping[str, SampleGrid | str],
 ) -> Images | None:
     """The image section of a report; None for one without images.
 
@@ -156,7 +156,7 @@ def _chosen(rows: pd.DataFrame) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _samples(wanted: Sequence[Wanted], sheets: Mapping[str, Sheet | str]) -> list[Samples]:
+def _samples(wanted: Sequence[Wanted], sheets: Mapping[str, SampleGrid | str]) -> list[Samples]:
     found: list[Samples] = []
     for one in wanted:
         shown = file_name(one.dataset)
@@ -175,14 +175,14 @@ def _samples(wanted: Sequence[Wanted], sheets: Mapping[str, Sheet | str]) -> lis
     return found
 
 
-def _shrunk(sheet: Sheet) -> tuple[Sheet, int]:
+def _shrunk(sheet: SampleGrid) -> tuple[SampleGrid, int]:
     """A sheet of at most `MOST_BYTES` of pixels, and how many times narrower its images had to become.
 
     A pixel is the mean of a square of pixels; what does not fill a square at the right and lower edge is left out.
     """
     times = 1
-    height, width, channels = sheet.strips[0].images.shape[1:]
-    images = sum(len(strip.images) for strip in sheet.strips)
+    height, width, channels = sheet.rows[0].images.shape[1:]
+    images = sum(len(strip.images) for strip in sheet.rows)
     while times < min(height, width) and images * (height // times) * (width // times) * channels > MOST_BYTES:
         times += 1
     if times == 1:
@@ -195,7 +195,7 @@ def _shrunk(sheet: Sheet) -> tuple[Sheet, int]:
         means: np.ndarray = squares.mean(axis=(2, 4))  # -> (columns, high, wide, channels)
         return means
 
-    return replace(sheet, strips=tuple(replace(strip, images=smaller(strip.images)) for strip in sheet.strips)), times
+    return replace(sheet, rows=tuple(replace(strip, images=smaller(strip.images)) for strip in sheet.rows)), times
 
 
 def _file_name(dataset: str) -> str:

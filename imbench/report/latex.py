@@ -9,8 +9,8 @@ from imbench.report.columns import Column
 from imbench.report.model import Model
 from imbench.scoring.rules import EACH
 from imbench.stats.board import Board, merit
-from imbench.stats.cells import Cells
 from imbench.stats.ranks import TRAINED
+from imbench.stats.score_table import ScoreTable
 from imbench.stats.words import counted, level, number, p_value, span
 
 # More strategies or configurations than these fit on no page of a paper.
@@ -103,7 +103,7 @@ def _leaderboard(board: Board) -> str:
     return _table(escape(caption), f"tab:{board.slug}", "l" + "r" * (len(header) - 1), header, rows)
 
 
-def _scores(board: Board, cells: Cells) -> str:
+def _scores(board: Board, cells: ScoreTable) -> str:
     names = [row.name for row in board.table][:MOST_STRATEGIES]
     column = Column(board.metric, board.rule).name
     at = [cells.strategies.index(name) for name in names]

@@ -13,7 +13,7 @@ from imbench.report.page import MOST_MATRIX, win_rate
 from imbench.report.provenance import SHOWN_VALUES
 from imbench.stats.board import Board
 from imbench.stats.ranks import TRAINED
-from imbench.stats.standing import Standing
+from imbench.stats.tests import TestResults
 from imbench.stats.words import counted, level, number, p_said, p_value, span
 
 # Beyond these the data files are the better reading.
@@ -89,7 +89,7 @@ def _board(board: Board) -> str:
     return "\n\n".join([f"## {_title(board)}", _table([*header, "p to best"], rows), basis, *gaps])
 
 
-def _small_sample(standing: Standing) -> str:
+def _small_sample(standing: TestResults) -> str:
     p, method = standing.small_sample
     return f", {method} {p_said(p)}" if method not in ("", "asymptotic") else ""
 
@@ -131,8 +131,8 @@ def _images(model: Model) -> str:
             parts.append(f"No sheet: {_plain(samples.reason)}. This draws one:\n\n```sh\n{samples.command}\n```")
             continue
         sheet = samples.sheet
-        header = ["strategy", *(f"mini-batch {i}" for i in range(1, len(sheet.strips[0].images) + 1))]
-        rows = [[strip.name, *sheet.words(strip)] for strip in sheet.strips]
+        header = ["strategy", *(f"mini-batch {i}" for i in range(1, len(sheet.rows[0].images) + 1))]
+        rows = [[strip.name, *sheet.words(strip)] for strip in sheet.rows]
         parts.append(f"![{_plain(sheet.title)}]({samples.file}.png)\n\n{_table(header, rows)}")
     return "\n\n".join(parts)
 

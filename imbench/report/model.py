@@ -14,7 +14,7 @@ from imbench.report.columns import Column, choose, columns_of, headline
 from imbench.report.completeness import completeness
 from imbench.report.cost import Cost, costs
 from imbench.report.coverage import Covered, Failure, covered, failures
-from imbench.report.figures.contact_sheet import Sheet
+from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.gains import Gain, gains_by_ir
 from imbench.report.images import Images, images_of
 from imbench.report.provenance import commands, data_hashes, facts, fingerprint
@@ -23,10 +23,10 @@ from imbench.report.verdict import Verdict, verdict
 from imbench.scoring.metrics import Metric
 from imbench.scoring.rules import EACH, RULES
 from imbench.stats.board import Board, make_board
-from imbench.stats.cells import Cells, all_cells
 from imbench.stats.competitors import CONFIGURATION, HEADLINE, strategy_of
 from imbench.stats.labelled import labelled
 from imbench.stats.scope import KnownSuite, Scope
+from imbench.stats.score_table import ScoreTable, all_cells
 from imbench.stats.words import counted, scrub
 from imbench.store.results import Results
 from imbench.store.source_marks import Origin, origins, source_notes
@@ -59,7 +59,7 @@ class Options:
     modality: Mapping[str, str] | None = None
     commands: tuple[str, ...] = ()
     title: str = ""
-    sheets: Mapping[str, Sheet | str] | None = None
+    sheets: Mapping[str, SampleGrid | str] | None = None
     suites: tuple[KnownSuite, ...] = ()
 
     def __post_init__(self) -> None:
@@ -89,7 +89,7 @@ class Model:
     configurations: int
     columns: tuple[Column, ...]
     headline: tuple[str, ...]
-    cells: tuple[Cells, ...]
+    cells: tuple[ScoreTable, ...]
     boards: tuple[Board, ...]
     left_out: tuple[str, ...]
     curves: tuple[Curve, ...]
@@ -208,7 +208,7 @@ def _known(rows: pd.DataFrame) -> list[str]:
 
 
 def _boards(
-    cells: Sequence[Cells], columns: Sequence[Column], lead: Sequence[str], options: Options
+    cells: Sequence[ScoreTable], columns: Sequence[Column], lead: Sequence[str], options: Options
 ) -> tuple[list[Board], list[str]]:
     """The leading boards, then the others as long as all pairs are not too many; metrics of those left out."""
     planned = [(cell, metric, rules, rule) for cell in cells for metric, rules, rule in _plan(columns, options.rules)]

@@ -16,17 +16,17 @@ from imbench.contract.protocol import caveat
 from imbench.report.columns import PLAIN_RULE, RULES, Column
 from imbench.report.coverage import PROCESS, zero_recall_title
 from imbench.report.figures.chosen import Figures
-from imbench.report.figures.contact_sheet import Sheet, picture
 from imbench.report.figures.inline import inline_svg
-from imbench.report.figures.scene import Scene
+from imbench.report.figures.sample_grid import SampleGrid, picture
+from imbench.report.figures.spec import FigureSpec
 from imbench.report.gains import ir_labels
 from imbench.report.model import Model
 from imbench.report.provenance import SHOWN_VALUES
 from imbench.report.verdict import Verdict, verdict
 from imbench.scoring.rules import EACH
 from imbench.stats.board import Board, merit
-from imbench.stats.cells import Cells, Configuration, Floats
 from imbench.stats.ranks import TRAINED
+from imbench.stats.score_table import Configuration, Floats, ScoreTable
 from imbench.stats.words import counted, level, listed, number, p_said, p_value, span
 
 # What is shown of much: more rows than these lie in the data files beside the page, which says so.
@@ -93,7 +93,7 @@ class View:
 
     @cached_property
     def ratios(self) -> list[list[str]]:
-        """The imbalance ratio that each configuration of each `Cells` is shown under."""
+        """The imbalance ratio that each configuration of each `ScoreTable` is shown under."""
         every = [c for cells in self.model.cells for c in cells.configurations]
         labels = ir_labels(every)
         return [[labels[c] for c in cells.configurations] for cells in self.model.cells]
@@ -117,21 +117,21 @@ class View:
         few = [c for c in self.model.curves if c.configurations < c.of]
         return [f"{c.strategy}, {c.task}: {c.configurations} of {c.of}" for c in few]
 
-    def svg(self, scene: Scene | None) -> Any:
+    def svg(self, spec: FigureSpec | None) -> Any:
         """A figure as markup; nothing for none."""
         from markupsafe import Markup
 
-        return Markup(inline_svg(scene)) if scene is not None else ""
+        return Markup(inline_svg(spec)) if spec is not None else ""
 
     def verdict(self, board: Board) -> Verdict:
         """What a board says that is not among the leading ones."""
         return verdict(board)
 
-    def strips(self, sheet: Sheet) -> list[tuple[str, list[tuple[str, list[tuple[str, bool]]]]]]:
+    def rows(self, sheet: SampleGrid) -> list[tuple[str, list[tuple[str, list[tuple[str, bool]]]]]]:
         """For each strategy of a sheet its images as data addresses, each with its labels and whether they are rare."""
         return [
             (strip.name, list(zip(map(_address, strip.images), sheet.parts(strip), strict=True)))
-            for strip in sheet.strips
+            for strip in sheet.rows
         ]
 
     def wins(self, board: Board) -> tuple[list[str], list[list[float]]]:
@@ -139,14 +139,14 @@ class View:
         names = [row.name for row in board.table][:MOST_MATRIX]
         return names, [[win_rate(board, a, b) for b in names] for a in names]
 
-    def datasets(self, cells: Cells) -> list[dict[str, Any]]:
+    def datasets(self, cells: ScoreTable) -> list[dict[str, Any]]:
         """Tables of mean ± sd: for each headline column, the strategies shown and a row for each configuration."""
         columns = [b for b in self.model.leading if (b.protocol, b.task) == (cells.protocol, cells.task)]
         columns = [b for b in columns if b.rule != EACH]
         most = max(2, MOST_CELLS // max(1, len(cells.configurations) * len(self.model.leading)))
         return [self._dataset_table(board, cells, most) for board in columns]
 
-    def _dataset_table(self, board: Board, cells: Cells, most: int) -> dict[str, Any]:
+    def _dataset_table(self, board: Board, cells: ScoreTable, most: int) -> dict[str, Any]:
         name = Column(board.metric, board.rule).name
         names = [row.name for row in board.table]
         first = list(dict.fromkeys([*([board.control] if board.control else []), *names]))[:most]
@@ -159,7 +159,7 @@ class View:
             "rows": list(_rows(cells, mean, sd, merit(board.metric, mean))),
         }
 
-    def mean(self, cells: Cells, column: Column, strategy: int) -> float:
+    def mean(self, cells: ScoreTable, column: Column, strategy: int) -> float:
         """A strategy's mean over the configurations that it has."""
         values = cells.mean[column.name][:, strategy]
         known = values[~np.isnan(values)]
@@ -225,7 +225,7 @@ def win_rate(board: Board, first: str, second: str) -> float:
     return (wins + 0.5 * ties) / (wins + ties + losses)
 
 
-def _step_ratios(cells: Cells) -> list[float]:
+def _step_ratios(cells: ScoreTable) -> list[float]:
     """Gradient steps of each strategy on each configuration over the mean of the strategies there."""
     steps = cells.mean.get("steps")
     if steps is None:
@@ -238,7 +238,7 @@ def _step_ratios(cells: Cells) -> list[float]:
 
 
 def _rows(
-    cells: Cells, mean: Floats, sd: Floats, worth: Floats
+    cells: ScoreTable, mean: Floats, sd: Floats, worth: Floats
 ) -> Sequence[tuple[Configuration, list[tuple[float, float, bool]]]]:
     known = ~np.isnan(mean)
     best = np.where(known.any(axis=1), np.max(np.where(known, worth, -np.inf), axis=1), np.nan)

@@ -83,7 +83,7 @@ def _images(images: Images) -> dict[str, Any]:
                 "command": samples.command,
                 "reason": samples.reason,
                 "title": samples.sheet.title if samples.sheet else None,
-                "labels": {s.name: samples.sheet.words(s) for s in samples.sheet.strips} if samples.sheet else {},
+                "labels": {s.name: samples.sheet.words(s) for s in samples.sheet.rows} if samples.sheet else {},
             }
             for samples in images.samples
         ],

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from imbench.contract.errors import StoreError, UsageError
 from imbench.contract.protocol import caveat
 from imbench.report import FILES, Options, write_report
-from imbench.report.figures.contact_sheet import Sheet
+from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.model import notes_of
 from imbench.report.page_files import badge, board_html, citation, html, listing
 from imbench.report.scrub import Scrubber
@@ -195,7 +195,7 @@ def _scrubber(results: Results) -> Scrubber:
 
 def _scrubbed(options: Options, scrubber: Scrubber) -> Options:
     """Options that call datasets what scrubbed rows call them; a picture's text cannot be scrubbed any more."""
-    sheets: dict[str, Sheet | str] = {}
+    sheets: dict[str, SampleGrid | str] = {}
     for dataset, sheet in (options.sheets or {}).items():
         name = scrubber.file_name(dataset)
         if isinstance(sheet, str):

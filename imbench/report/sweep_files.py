@@ -11,8 +11,8 @@ import pandas as pd
 
 from imbench.contract.protocol import caveats
 from imbench.contract.spec import format_value
-from imbench.report.figures.plates import FORMATS, plates
-from imbench.report.figures.scene import Scene
+from imbench.report.figures.rendering import FORMATS, render
+from imbench.report.figures.spec import FigureSpec
 from imbench.report.figures.value_lines import Point, Trace, value_lines
 from imbench.report.tables import csv
 from imbench.scoring.metrics import known_metrics
@@ -21,7 +21,7 @@ from imbench.stats.sweep import Sweep
 from imbench.stats.words import level
 
 
-def figure(sweep: Sweep, metric: str) -> Scene:
+def figure(sweep: Sweep, metric: str) -> FigureSpec:
     """The metric against the values: a panel for each dataset and task, a line for each of its variants."""
     scores, rule = sweep.scores(metric), known_metrics()[metric]
     traces = []
@@ -74,9 +74,9 @@ def files(sweep: Sweep, metrics: Sequence[str]) -> dict[str, bytes]:
     """What a sweep is written as, by file name: figures as SVG, PDF and PNG, numbers as CSV and JSON."""
     written = {}
     for metric in metrics:
-        scene = figure(sweep, metric)
-        for kind, content in plates(scene, (*FORMATS, "png")).items():
-            written[f"{scene.name}.{kind}"] = content
+        spec = figure(sweep, metric)
+        for kind, content in render(spec, (*FORMATS, "png")).items():
+            written[f"{spec.name}.{kind}"] = content
     for name, table in tables(sweep, metrics).items():
         # A column of CSV is all numbers or all text; JSON keeps each value as it is.
         for column in {"value", "default", "best"} & set(table.columns):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from imbench.contract.protocol import caveat
 from imbench.stats.board import Board
-from imbench.stats.standing import Standing
+from imbench.stats.tests import TestResults
 from imbench.stats.words import counted, level, listed, number, span
 
 
@@ -132,7 +132,7 @@ def _datasets(board: Board) -> str:
     return f"{first}, better than {listed(beaten)}" + (f", not shown to differ from {listed(open_)}." if open_ else ".")
 
 
-def _split(standing: Standing, best: str, others: Sequence[str], alpha: float) -> tuple[list[str], list[str]]:
+def _split(standing: TestResults, best: str, others: Sequence[str], alpha: float) -> tuple[list[str], list[str]]:
     """The others that the pairwise test finds worse than the best, and the rest."""
     beaten = []
     for name in others:
@@ -142,7 +142,7 @@ def _split(standing: Standing, best: str, others: Sequence[str], alpha: float) -
     return beaten, [name for name in others if name not in beaten]
 
 
-def _friedman(standing: Standing) -> str:
+def _friedman(standing: TestResults) -> str:
     return f"χ² = {number(standing.friedman[0], 1)}, {standing.named}"
 
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, cast
 from imbench.contract.errors import UsageError
 
 if TYPE_CHECKING:
-    from imbench.reproduce.exhibit import Exhibit
-    from imbench.reproduce.workshop import Workshop
+    from imbench.reproduce.context import ReproductionContext
+    from imbench.reproduce.paper_item import PaperItem
 
 ALL = "all"
 
-# Each a function from a workshop to an exhibit; imported when asked for. The last ones are no tables or figures of the
+# Each a function from a context to an item; imported when asked for. The last ones are no tables or figures of the
 # paper but sum up what became of it.
-EXHIBITS = {
+ITEMS = {
     "table1": "imbench.reproduce.table1:table1",
     "table2": "imbench.reproduce.table2:table2",
     "figure1": "imbench.reproduce.surfaces:figure1",
@@ -33,15 +33,15 @@ EXHIBITS = {
 
 
 def chosen(names: Sequence[str]) -> list[str]:
-    """The exhibits asked for, in the paper's order, each once. Raises UsageError for one that does not exist."""
+    """The items asked for, in the paper's order, each once. Raises UsageError for one that does not exist."""
     for name in names:
-        if name != ALL and name not in EXHIBITS:
-            raise UsageError(f"there is no {name!r} to reproduce; choose {', '.join(EXHIBITS)} or {ALL}")
-    return [name for name in EXHIBITS if name in names or ALL in names]
+        if name != ALL and name not in ITEMS:
+            raise UsageError(f"there is no {name!r} to reproduce; choose {', '.join(ITEMS)} or {ALL}")
+    return [name for name in ITEMS if name in names or ALL in names]
 
 
-def make(name: str, workshop: Workshop) -> Exhibit:
-    """Make one exhibit; what is lacking is trained first."""
-    module, _, function = EXHIBITS[name].partition(":")
-    maker = cast("Callable[[Workshop], Exhibit]", getattr(importlib.import_module(module), function))
-    return maker(workshop)
+def make(name: str, context: ReproductionContext) -> PaperItem:
+    """Make one item; what is lacking is trained first."""
+    module, _, function = ITEMS[name].partition(":")
+    maker = cast("Callable[[ReproductionContext], PaperItem]", getattr(importlib.import_module(module), function))
+    return maker(context)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from imbench.reproduce.exhibit import Exhibit, Numbers
+from imbench.reproduce.context import IMAGE, TABULAR, basis_of
 from imbench.reproduce.judged import HOLDS, UNDECIDED, leads
+from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.printed import TABLE2
 from imbench.reproduce.table2 import REMIX, evaluated
-from imbench.reproduce.workshop import IMAGE, TABULAR, basis_of
 from imbench.stats.words import number
 
 if TYPE_CHECKING:
-    from imbench.reproduce.workshop import Workshop
-    from imbench.stats.levels import Levels
+    from imbench.reproduce.context import ReproductionContext
+    from imbench.stats.block_analyses import BlockAnalyses
     from imbench.store.results import Results
 
 _SAID = {
@@ -56,16 +56,16 @@ CNN = tuple(
 )
 
 
-def claims(workshop: Workshop) -> Exhibit:
+def claims(context: ReproductionContext) -> PaperItem:
     """The table of verdicts: dense nets on the tabular configurations, CNNs on images."""
-    return claims_of(workshop.train(TABULAR, suite="tabular"), workshop.train_images(IMAGE))
+    return claims_of(context.train(TABULAR, suite="tabular"), context.train_images(IMAGE))
 
 
-def claims_of(tabular: Results, images: Results) -> Exhibit:
-    """The exhibit that these results make."""
+def claims_of(tabular: Results, images: Results) -> PaperItem:
+    """The item that these results make."""
     frame = pd.DataFrame([*_verdicts(DENSE, tabular, TABULAR), *_verdicts(CNN, images, TABULAR)])
     held = int((frame["verdict"] == HOLDS).sum())
-    return Exhibit(
+    return PaperItem(
         name="claims",
         title="The claims of the abstract",
         printed=(
@@ -89,7 +89,7 @@ def _verdicts(claimed: Sequence[Claim], results: Results, strategies: Sequence[s
     return [_row(claim, columns.get((claim.task, claim.metric))) for claim in claimed]
 
 
-def _row(claim: Claim, levels: Levels | None) -> dict[str, str]:
+def _row(claim: Claim, levels: BlockAnalyses | None) -> dict[str, str]:
     judged = leads(levels.configurations if levels else None, REMIX)
     by_dataset = leads(levels.datasets if levels else None, REMIX)
     return {
@@ -104,7 +104,7 @@ def _row(claim: Claim, levels: Levels | None) -> dict[str, str]:
     }
 
 
-def _ours(levels: Levels | None) -> str:
+def _ours(levels: BlockAnalyses | None) -> str:
     if levels is None or levels.configurations is None:
         return "no results"
     sums = levels.configurations.rank_sums

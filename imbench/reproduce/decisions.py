@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from imbench.contract.errors import DataError
 from imbench.reproduce import imputation, variants
 from imbench.reproduce.differences import Pairing, differences, floors, summary, told
-from imbench.reproduce.exhibit import Exhibit, Numbers
+from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.run.registry import Registry
 from imbench.stats.words import listed, number
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imbench.reproduce.workshop import Workshop
+    from imbench.reproduce.context import ReproductionContext
 
 PLUGIN = str(Path(variants.__file__))
 # The paper's method, what it starts from, and the runner-up of its Table 2.
@@ -139,20 +139,20 @@ DECISIONS = (
 )
 
 
-def decisions(workshop: Workshop) -> Exhibit:
+def decisions(context: ReproductionContext) -> PaperItem:
     """Every decision of `DECISIONS` both ways, on the same folds, with the differences in g-mean and BBS.
 
     Under ``smoke`` each decision has one configuration.
     """
     pairings, left_out = [], []
     for decision in DECISIONS:
-        found, missing = _paired(workshop, decision)
+        found, missing = _paired(context, decision)
         pairings += found
         left_out += missing
     table = differences(pairings)
     names = [decision for decision in DECISIONS if any(p.decision == decision.name for p in pairings)]
     rates = floors([p.ours for p in pairings if p.decision == SCHEDULE])
-    return Exhibit(
+    return PaperItem(
         "decisions",
         "What had to be decided, and how much each decision matters",
         printed=tuple(f"{d.title}. In the paper: {d.paper}. In its authors' code: {d.code}." for d in DECISIONS),
@@ -163,7 +163,7 @@ def decisions(workshop: Workshop) -> Exhibit:
             Numbers("floor", "The epoch at which the learning rate reaches its floor", rates),
         ),
         basis=(
-            f"Protocol {workshop.protocol}.",
+            f"Protocol {context.protocol}.",
             "A difference is the other way's mean over folds minus ours, over the same folds, initial weights and "
             "batch order; intervals are 95 % by the t-test corrected for shared training rows (Nadeau and Bengio "
             "2003), p-values corrected by Holm over a decision's configurations and strategies.",
@@ -176,12 +176,12 @@ def decisions(workshop: Workshop) -> Exhibit:
     )
 
 
-def _paired(workshop: Workshop, decision: Decision) -> tuple[list[Pairing], list[str]]:
+def _paired(context: ReproductionContext, decision: Decision) -> tuple[list[Pairing], list[str]]:
     """The results of a decision both ways, a pairing for each configuration whose data can be had."""
     found, left_out = [], []
-    for spec in decision.configurations[: 1 if workshop.is_smoke else None]:
+    for spec in decision.configurations[: 1 if context.is_smoke else None]:
         try:
-            ours, other = _both_ways(workshop, decision, spec)
+            ours, other = _both_ways(context, decision, spec)
         except DataError as error:
             left_out.append(f"Left out: {spec} of {decision.title!r}: {error}")
             continue
@@ -189,14 +189,14 @@ def _paired(workshop: Workshop, decision: Decision) -> tuple[list[Pairing], list
     return found, left_out
 
 
-def _both_ways(workshop: Workshop, decision: Decision, spec: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _both_ways(context: ReproductionContext, decision: Decision, spec: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     if decision.name == IMPUTATION:
-        return imputation.compared(workshop, spec, decision.strategies)
-    ours = workshop.train(decision.strategies, datasets=[spec])
+        return imputation.compared(context, spec, decision.strategies)
+    ours = context.train(decision.strategies, datasets=[spec])
     # What is the same both ways is trained once.
     changed = decision.strategies if decision.settings else tuple(decision.swapped)
     specs = {_canonical(decision.swapped.get(name, name)): name for name in changed}
-    other = workshop.train(tuple(specs), datasets=[spec], settings=decision.settings, plugins=[PLUGIN]).rows
+    other = context.train(tuple(specs), datasets=[spec], settings=decision.settings, plugins=[PLUGIN]).rows
     return ours.rows, other.assign(strategy=other["strategy"].map(specs))
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imbench.contract.streams import stream
-from imbench.report.figures.scene import COLOURS
+from imbench.report.figures.spec import COLOURS
 from imbench.reproduce.drawing import blank, saved
-from imbench.reproduce.exhibit import Exhibit, Numbers, Plate
 from imbench.reproduce.mini_batches import draw, feed
+from imbench.reproduce.paper_item import Numbers, PaperItem, RenderedFigure
 from imbench.reproduce.spread import Spread, percent
 from imbench.run.registry import strategy
 from imbench.stats.words import number
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from imbench.reproduce.workshop import Workshop
+    from imbench.reproduce.context import ReproductionContext
 
 ALPHAS = (0.1, 0.2, 0.3, 0.4, 0.5)
 MAJORITY, MINORITY, BATCH = 1000, 100, 64
@@ -38,16 +38,16 @@ def line(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(parts).astype(np.float32)[:, None], np.repeat([0, 1], [MAJORITY, MINORITY])
 
 
-def figure4(workshop: Workshop) -> Exhibit:
+def figure4(context: ReproductionContext) -> PaperItem:
     """Kernel densities of ReMix's features and labels for five values of alpha."""
-    batches = 200 if workshop.is_smoke else 20_000
+    batches = 200 if context.is_smoke else 20_000
     x, y = line()
     numbers = draw(len(y), BATCH, batches, stream("figure4", "order"))
     fed = {alpha: feed(strategy(f"remix:alpha={alpha}"), x, y, numbers, 2, "figure4") for alpha in ALPHAS}
     labels = {alpha: f.y[..., 1].astype(np.float64) for alpha, f in fed.items()}
     features = {alpha: f.x[..., 0].astype(np.float64) for alpha, f in fed.items()}
     frame = measured(features, labels, x[:, 0], both_present(y, BATCH))
-    return Exhibit(
+    return PaperItem(
         "figure4",
         "Densities of ReMix's features and soft labels by α",
         (
@@ -56,7 +56,7 @@ def figure4(workshop: Workshop) -> Exhibit:
         ),
         found_of(frame),
         (Numbers("labels", "Soft labels and features between the classes, by α", frame),),
-        (_plate(x[:, 0], y, features, labels, frame),),
+        (_figure(x[:, 0], y, features, labels, frame),),
         (
             f"{MAJORITY} points of N(0, 1) and {MINORITY} of N(4, 0.7²), in {batches:,} mini-batches of {BATCH} rows; "
             "the paper does not state its data.",
@@ -175,13 +175,13 @@ def _shade(step: int) -> tuple[float, ...]:
     return tuple(1 - share * (1 - part) if step < len(ALPHAS) - 1 else 0.75 * part for part in to_rgb(_GREEN))
 
 
-def _plate(
+def _figure(
     x: np.ndarray,
     y: np.ndarray,
     features: dict[float, np.ndarray],
     labels: dict[float, np.ndarray],
     frame: pd.DataFrame,
-) -> Plate:
+) -> RenderedFigure:
     soft = frame.loc[frame["data"] == "ReMix", "soft"].to_numpy()
     description = (
         "Two panels, the original data in grey and ReMix in greens, darker with α from 0.1 to 0.5. Left, features: "

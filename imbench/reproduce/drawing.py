@@ -1,4 +1,4 @@
-"""Plates from scenes and from matplotlib figures: SVG, PDF and PNG, the same bytes each time."""
+"""Figures from specs and from matplotlib figures: SVG, PDF and PNG, the same bytes each time."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import io
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from imbench.report.figures import plates
-from imbench.reproduce.exhibit import Plate
+from imbench.report.figures import rendering
+from imbench.reproduce.paper_item import RenderedFigure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from matplotlib.figure import Figure
 
-    from imbench.report.figures.scene import Scene
+    from imbench.report.figures.spec import FigureSpec
 
 
-def of_scene(scene: Scene) -> Plate:
-    """A plate of a report's scene."""
-    return Plate(scene.name, scene.title, scene.description, plates.plates(scene, (*plates.FORMATS, "png")))
+def of_spec(spec: FigureSpec) -> RenderedFigure:
+    """A figure of a report, rendered."""
+    return RenderedFigure(spec.name, spec.title, spec.description, rendering.render(spec, (*rendering.FORMATS, "png")))
 
 
 @contextmanager
@@ -29,17 +29,17 @@ def blank(width: float, height: float) -> Iterator[Figure]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(plates.settings()):
+    with mpl.rc_context(rendering.settings()):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
 
 
-def saved(figure: Figure, name: str, title: str, description: str) -> Plate:
-    """A plate of a figure that `blank` gave, inside its ``with``."""
+def saved(figure: Figure, name: str, title: str, description: str) -> RenderedFigure:
+    """A figure of a figure that `blank` gave, inside its ``with``."""
     files = {}
-    for kind, metadata in plates.METADATA.items():
+    for kind, metadata in rendering.METADATA.items():
         sink = io.BytesIO()
-        figure.savefig(sink, format=kind, metadata={**metadata, "Title": title}, dpi=plates.PNG_DPI)
+        figure.savefig(sink, format=kind, metadata={**metadata, "Title": title}, dpi=rendering.PNG_DPI)
         files[kind] = sink.getvalue()
-    return Plate(name, title, description, files)
+    return RenderedFigure(name, title, description, files)

@@ -1,4 +1,4 @@
-"""The folder of a reproduction: a folder for each exhibit, with its page, figures and numbers, and a leading page."""
+"""The folder of a reproduction: a folder for each item, with its page, figures and numbers, and a leading page."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imbench.report.tables import csv
-from imbench.reproduce.catalogue import EXHIBITS
-from imbench.reproduce.page import exhibit_page, index_page
+from imbench.reproduce.catalogue import ITEMS
+from imbench.reproduce.page import index_page, item_page
 from imbench.store.folder import check_own, renew
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imbench.reproduce.exhibit import Exhibit
+    from imbench.reproduce.paper_item import PaperItem
 
-_SUMMARY = "exhibit.json"
+_SUMMARY = "item.json"
 _INDEX = "index.html"
 _CLAIMS = "claims"
 
@@ -27,8 +27,8 @@ def check_folder(folder: Path) -> None:
     check_own(folder, {_INDEX: b""})
 
 
-def write_exhibit(exhibit: Exhibit, folder: Path, options: str = "") -> Path:
-    """Write an exhibit's files and renew the leading page; equal exhibits give equal bytes.
+def write_item(item: PaperItem, folder: Path, options: str = "") -> Path:
+    """Write an item's files and renew the leading page; equal items give equal bytes.
 
     Parameters
     ----------
@@ -36,44 +36,44 @@ def write_exhibit(exhibit: Exhibit, folder: Path, options: str = "") -> Path:
 
     Returns
     -------
-    The exhibit's page.
+    The item's page.
 
     Raises
     ------
     StoreError
         If the folder cannot be written, or has files of somebody else in the way.
     """
-    files = {_INDEX: exhibit_page(exhibit, options).encode(), _SUMMARY: _json(_summary(exhibit))}
-    for plate in exhibit.plates:
-        files |= {f"{plate.name}.{kind}": content for kind, content in plate.files.items()}
-    for numbers in exhibit.tables:
+    files = {_INDEX: item_page(item, options).encode(), _SUMMARY: _json(_summary(item))}
+    for figure in item.figures:
+        files |= {f"{figure.name}.{kind}": content for kind, content in figure.files.items()}
+    for numbers in item.tables:
         files[f"{numbers.name}.csv"] = csv(numbers.frame)
         files[f"{numbers.name}.json"] = _json(_records(numbers.frame))
-    renew(folder / exhibit.name, files, {"exhibit": exhibit.name})
+    renew(folder / item.name, files, {"item": item.name})
     _renew_index(folder)
-    return folder / exhibit.name / _INDEX
+    return folder / item.name / _INDEX
 
 
 def _renew_index(folder: Path) -> None:
-    """The leading page, of the exhibits that the folder has by now."""
-    entries = [json.loads((folder / name / _SUMMARY).read_bytes()) for name in EXHIBITS if _has(folder, name)]
+    """The leading page, of the items that the folder has by now."""
+    entries = [json.loads((folder / name / _SUMMARY).read_bytes()) for name in ITEMS if _has(folder, name)]
     claims = json.loads((folder / _CLAIMS / "claims.json").read_bytes()) if _has(folder, _CLAIMS) else []
-    renew(folder, {_INDEX: index_page(entries, claims).encode()}, {"exhibits": [entry["name"] for entry in entries]})
+    renew(folder, {_INDEX: index_page(entries, claims).encode()}, {"items": [entry["name"] for entry in entries]})
 
 
 def _has(folder: Path, name: str) -> bool:
     return (folder / name / _SUMMARY).is_file()
 
 
-def _summary(exhibit: Exhibit) -> dict[str, Any]:
+def _summary(item: PaperItem) -> dict[str, Any]:
     return {
-        "name": exhibit.name,
-        "title": exhibit.title,
-        "printed": list(exhibit.printed),
-        "found": list(exhibit.found),
-        "basis": list(exhibit.basis),
-        "tables": {numbers.name: numbers.title for numbers in exhibit.tables},
-        "figures": {plate.name: {"title": plate.title, "description": plate.description} for plate in exhibit.plates},
+        "name": item.name,
+        "title": item.title,
+        "printed": list(item.printed),
+        "found": list(item.found),
+        "basis": list(item.basis),
+        "tables": {numbers.name: numbers.title for numbers in item.tables},
+        "figures": {figure.name: {"title": figure.title, "description": figure.description} for figure in item.figures},
     }
 
 

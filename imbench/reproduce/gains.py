@@ -12,34 +12,34 @@ import pandas as pd
 from imbench.contract.records import TASKS
 from imbench.report.figures.gain_by_ratio import gain_by_ratio
 from imbench.report.gains import ALL, Gain, gain_overall, gains_by_ir
-from imbench.reproduce.drawing import of_scene
-from imbench.reproduce.exhibit import Exhibit, Numbers, Plate
-from imbench.reproduce.workshop import IMAGE, TABULAR, basis_of
+from imbench.reproduce.context import IMAGE, TABULAR, basis_of
+from imbench.reproduce.drawing import of_spec
+from imbench.reproduce.paper_item import Numbers, PaperItem, RenderedFigure
 from imbench.scoring.metrics import known_metrics
 from imbench.scoring.rules import ARGMAX
 from imbench.stats.board import Board, make_board
-from imbench.stats.cells import all_cells
 from imbench.stats.competitors import HEADLINE
 from imbench.stats.labelled import labelled
+from imbench.stats.score_table import all_cells
 from imbench.stats.words import listed, number, span
 
 if TYPE_CHECKING:
-    from imbench.reproduce.workshop import Workshop
+    from imbench.reproduce.context import ReproductionContext
     from imbench.store.results import Results
 
 _TITLES = {"gmean": "g-mean gain", "bbs": "BBS gain"}
 
 
-def figure5(workshop: Workshop) -> Exhibit:
+def figure5(context: ReproductionContext) -> PaperItem:
     """Gains on the tabular configurations."""
-    return figure5_of(workshop.train(TABULAR, suite="tabular"))
+    return figure5_of(context.train(TABULAR, suite="tabular"))
 
 
-def figure5_of(results: Results) -> Exhibit:
-    """The exhibit that these results make."""
+def figure5_of(results: Results) -> PaperItem:
+    """The item that these results make."""
     boards = boards_of(results)
     gains = {board.slug: all_gains(board) for board in boards}
-    return Exhibit(
+    return PaperItem(
         name="figure5",
         title="Mean gains over the baseline on tabular data, by imbalance ratio",
         printed=(
@@ -54,23 +54,23 @@ def figure5_of(results: Results) -> Exhibit:
             for sentence in (*_lead(board, gains[board.slug]), *_trend(board, gains[board.slug]))
         ),
         tables=(Numbers("gains", "Gains with 95 % bootstrap intervals over datasets", _frame(boards, gains)),),
-        plates=tuple(_plates(boards, gains, TABULAR)),
+        figures=tuple(_figures(boards, gains, TABULAR)),
         basis=basis_of(results),
     )
 
 
-def figure6(workshop: Workshop) -> Exhibit:
+def figure6(context: ReproductionContext) -> PaperItem:
     """Gains on images: CIFAR-10, and the digits that need no download."""
-    return figure6_of(workshop.train_images(IMAGE))
+    return figure6_of(context.train_images(IMAGE))
 
 
-def figure6_of(results: Results) -> Exhibit:
-    """The exhibit that these results make."""
+def figure6_of(results: Results) -> PaperItem:
+    """The item that these results make."""
     boards = boards_of(results)
     gains = {board.slug: all_gains(board) for board in boards}
     each = [board for name in _datasets(results) for board in boards_of(_only(results, name))]
     own = [board for board in each if board.configurations and set(IMAGE) <= set(board.names)]
-    return Exhibit(
+    return PaperItem(
         name="figure6",
         title="Mean gains over the baseline on images, by imbalance ratio",
         printed=(
@@ -91,7 +91,7 @@ def figure6_of(results: Results) -> Exhibit:
                 pd.concat([_overall(board) for board in own], ignore_index=True) if own else pd.DataFrame(),
             ),
         ),
-        plates=tuple(_plates(boards, gains, IMAGE)),
+        figures=tuple(_figures(boards, gains, IMAGE)),
         basis=basis_of(results),
     )
 
@@ -108,13 +108,11 @@ def all_gains(board: Board) -> list[Gain]:
     return [*gains_by_ir(board), *gain_overall(board)]
 
 
-def _plates(boards: Sequence[Board], gains: dict[str, list[Gain]], strategies: Sequence[str]) -> list[Plate]:
+def _figures(boards: Sequence[Board], gains: dict[str, list[Gain]], strategies: Sequence[str]) -> list[RenderedFigure]:
     series = {name: i for i, name in enumerate(strategies)}
-    scenes = [gain_by_ratio(board, gains[board.slug], series) for board in boards]
+    specs = [gain_by_ratio(board, gains[board.slug], series) for board in boards]
     return [
-        of_scene(dataclasses.replace(scene, name=_plate_name(b)))
-        for b, scene in zip(boards, scenes, strict=True)
-        if scene
+        of_spec(dataclasses.replace(spec, name=_plate_name(b))) for b, spec in zip(boards, specs, strict=True) if spec
     ]
 
 

@@ -13,8 +13,8 @@ from imbench.contract.errors import DataError, UsageError
 from imbench.contract.streams import stream
 from imbench.data.folds import make_folds
 from imbench.data.preprocess import apply, fit
-from imbench.reproduce.exhibit import Exhibit, Numbers
 from imbench.reproduce.mini_batches import draw, feed
+from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.spread import HALF, Spread, percent, spreads
 from imbench.run.protocols import load_protocol
 from imbench.run.registry import dataset as load_dataset
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from imbench.contract.protocol import Protocol
     from imbench.contract.records import Dataset, Preprocessing
-    from imbench.reproduce.exhibit import Plate
-    from imbench.reproduce.workshop import Workshop
+    from imbench.reproduce.context import ReproductionContext
+    from imbench.reproduce.paper_item import RenderedFigure
 
 TABULAR = ("epileptic_seizure", "optdigits", "landsat_satellite")
 IMAGES = "cifar10_10k"
@@ -52,8 +52,8 @@ class _Amount:
     batches: int
 
     @classmethod
-    def of(cls, workshop: Workshop) -> _Amount:
-        if workshop.is_smoke:
+    def of(cls, context: ReproductionContext) -> _Amount:
+        if context.is_smoke:
             return cls(TABULAR[1:], IRS[1:2], 2, 0, 10)
         return cls((*TABULAR, IMAGES), IRS, 10, 5, 40)
 
@@ -83,25 +83,25 @@ class Mixed:
         return Mixed(self.x[rows], self.y[rows], self.parents[rows])
 
 
-def figure8(workshop: Workshop) -> Exhibit:
+def figure8(context: ReproductionContext) -> PaperItem:
     """Harmful interpolation: the three-class illustration, and how often it happens on the real datasets."""
-    from imbench.reproduce.harm_plates import illustration, shares_plate
+    from imbench.reproduce.harm_plates import illustration, shares_figure
 
-    amount = _Amount.of(workshop)
-    counts, controls, lacking = _counted(workshop, amount)
+    amount = _Amount.of(context)
+    counts, controls, lacking = _counted(context, amount)
     tables: tuple[Numbers, ...] = ()
-    plates: tuple[Plate, ...] = (illustration(),)
+    figures: tuple[RenderedFigure, ...] = (illustration(),)
     if len(counts):
         tables = (
             Numbers("summary", "ReMix's samples of two classes nearest to a third, in percent", summary(counts)),
             Numbers("third-class", "Mixed samples nearest to a third class", counts, shown=False),
             Numbers("real-rows", "Real rows held out whose nearest training row is of another class", controls),
         )
-        plates = (*plates, shares_plate(counts))
+        figures = (*figures, shares_figure(counts))
     left_out = [f"{name} is left out: {reason}" for name, reason in lacking]
-    if workshop.is_smoke:
+    if context.is_smoke:
         left_out.append("A smoke run counts on a few configurations only.")
-    return Exhibit(
+    return PaperItem(
         "figure8",
         "Harmful interpolation between dispersed samples of opposing classes",
         (
@@ -112,7 +112,7 @@ def figure8(workshop: Workshop) -> Exhibit:
         ),
         found_of(counts, controls) if len(counts) else ("No dataset could be reached, so nothing was counted.",),
         tables,
-        plates,
+        figures,
         (
             "Training rows are those of the first fold of each repeat of the protocol's cross-validation, "
             "standardised as the net sees them (images: pixels / 255); mini-batches have the protocol's size. A sample "
@@ -180,18 +180,18 @@ def _share(what: np.ndarray, among: np.ndarray) -> float:
     return float(what[among].mean()) if among.any() else float("nan")
 
 
-def _counted(workshop: Workshop, amount: _Amount) -> tuple[pd.DataFrame, pd.DataFrame, list[tuple[str, str]]]:
+def _counted(context: ReproductionContext, amount: _Amount) -> tuple[pd.DataFrame, pd.DataFrame, list[tuple[str, str]]]:
     """Rows for every configuration, strategy and alpha; rows for real data; datasets that cannot be had, and why."""
     import pandas as pd
 
-    rules = load_protocol(workshop.protocol, workshop.settings)
+    rules = load_protocol(context.protocol, context.settings)
     rows: list[dict[str, Any]] = []
     controls: list[dict[str, Any]] = []
     lacking = []
     for name in amount.datasets:
         try:
             for ir in amount.irs:
-                data = load_dataset(f"{name}:task=multiclass,ir={ir}", mirror=workshop.data_mirror)
+                data = load_dataset(f"{name}:task=multiclass,ir={ir}", mirror=context.data_mirror)
                 modality = data.card.modality
                 protocol = dataclasses.replace(
                     rules.for_dataset(data.variant.dataset, data.variant.task, modality),

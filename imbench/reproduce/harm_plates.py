@@ -1,4 +1,4 @@
-"""The plates of Figure 8."""
+"""The figures of Figure 8."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imbench.contract.streams import stream
-from imbench.report.figures.scene import COLOURS
+from imbench.report.figures.spec import COLOURS
 from imbench.reproduce.drawing import blank, saved
 from imbench.reproduce.harm import ALPHAS, harmful, mixtures
 from imbench.reproduce.mini_batches import draw, feed
@@ -18,7 +18,7 @@ from imbench.run.registry import strategy
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imbench.reproduce.exhibit import Plate
+    from imbench.reproduce.paper_item import RenderedFigure
 
 _SPEC, _PER_CLASS, _BATCH, _BATCHES = "remix:alpha=0.3", 30, 30, 20
 # Class by class: left, right, and the one between them.
@@ -36,7 +36,7 @@ def three_classes() -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(clouds).astype(np.float32), np.repeat([0, 1, 2], _PER_CLASS)
 
 
-def illustration() -> Plate:
+def illustration() -> RenderedFigure:
     """Three classes in the plane, ReMix's samples of the outer two, and one of the harmful ones with its parents."""
     x, y = three_classes()
     numbers = draw(len(y), _BATCH, _BATCHES, stream("figure8", "illustration", "order"))
@@ -73,12 +73,12 @@ def illustration() -> Plate:
                 label=_NAMES[c],
                 zorder=3,
             )
-        for which, ink, label in (
+        for which, color, label in (
             (outer & ~bad, "#9a9a9a", "mixed of A and B"),
             (outer & bad, "#111111", "of those, nearest to C"),
         ):
             ax.scatter(
-                mixed.x[which, 0], mixed.x[which, 1], s=20, marker="x", color=ink, linewidths=1, label=label, zorder=4
+                mixed.x[which, 0], mixed.x[which, 1], s=20, marker="x", color=color, linewidths=1, label=label, zorder=4
             )
         ax.scatter(
             mixed.x[shown, 0],
@@ -100,7 +100,7 @@ def _parents(x: np.ndarray, y: np.ndarray, numbers: np.ndarray, *key: str | int)
     return [np.flatnonzero(row > 0) for row in made[:, x.shape[1] :]]
 
 
-def shares_plate(counts: pd.DataFrame) -> Plate:
+def shares_figure(counts: pd.DataFrame) -> RenderedFigure:
     """The harmful share by alpha: a panel a dataset, a line for each ratio of each strategy."""
     names = list(dict.fromkeys(counts["dataset"]))
     irs = sorted(set(counts["ir"]))

@@ -23,9 +23,9 @@ from imbench.store.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imbench.reproduce.workshop import Workshop
+    from imbench.reproduce.context import ReproductionContext
 
-# A store of its own inside the workshop's: these are no results of the datasets as they are.
+# A store of its own inside the context's: these are no results of the datasets as they are.
 FOLDER = "imputation"
 # Of the values of a table that has none missing.
 DELETED = 0.1
@@ -54,7 +54,7 @@ def punctured(dataset: Dataset, share: float = DELETED) -> Dataset:
     return _renamed(dataset, x)
 
 
-def compared(workshop: Workshop, spec: str, strategies: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def compared(context: ReproductionContext, spec: str, strategies: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows with imputation inside the fold and with that of the whole file, of the same folds, nets and batches.
 
     A dataset without missing values has `DELETED` of them deleted first. What was trained before is read.
@@ -65,19 +65,19 @@ def compared(workshop: Workshop, spec: str, strategies: Sequence[str]) -> tuple[
     """
     registry = Registry()
     name = spec.partition(":")[0]
-    dataset, whole = (registry.dataset(text, mirror=workshop.data_mirror) for text in (spec, name))
+    dataset, whole = (registry.dataset(text, mirror=context.data_mirror) for text in (spec, name))
     if not np.isnan(dataset.x).any():
         dataset, whole = punctured(dataset), punctured(whole)
-    inside = [_trained(workshop, dataset, strategy) for strategy in strategies]
-    outside = [_trained(workshop, filled(dataset, whole), strategy) for strategy in strategies]
-    store = _store(workshop)
+    inside = [_trained(context, dataset, strategy) for strategy in strategies]
+    outside = [_trained(context, filled(dataset, whole), strategy) for strategy in strategies]
+    store = _store(context)
     return store.frame(inside), store.frame(outside)
 
 
-def _trained(workshop: Workshop, dataset: Dataset, spec: str) -> str:
+def _trained(context: ReproductionContext, dataset: Dataset, spec: str) -> str:
     """The key of the job, done now if it was not before."""
-    store, selected = _store(workshop), Registry().select(spec)
-    rules = load_protocol(workshop.protocol, workshop.settings)
+    store, selected = _store(context), Registry().select(spec)
+    rules = load_protocol(context.protocol, context.settings)
     protocol = rules.for_dataset(dataset.variant.dataset, dataset.variant.task, dataset.card.modality)
     strategy = selected.strategy
     job = Job(
@@ -93,15 +93,15 @@ def _trained(workshop: Workshop, dataset: Dataset, spec: str) -> str:
         folds = make_folds(dataset, protocol)
         fitted = [fit(dataset, fold, protocol.clip) for fold in folds]
         with one_thread():
-            predictions = train(dataset, folds, fitted, strategy, protocol, device=workshop.device)
+            predictions = train(dataset, folds, fitted, strategy, protocol, device=context.device)
         # The rows' own hash, which both ways share: that of a run has the values' in it.
-        store.write(job, predictions, {"ir": dataset.ir, **facts_of(workshop.device)})
+        store.write(job, predictions, {"ir": dataset.ir, **facts_of(context.device)})
     return job.key
 
 
-def _store(workshop: Workshop) -> Store:
+def _store(context: ReproductionContext) -> Store:
     # The outer one first: a folder that holds another store cannot become one.
-    return Store.open(Store.open(workshop.store, create=True).path / FOLDER, create=True)
+    return Store.open(Store.open(context.store, create=True).path / FOLDER, create=True)
 
 
 def _renamed(dataset: Dataset, x: np.ndarray) -> Dataset:

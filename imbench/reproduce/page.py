@@ -1,4 +1,4 @@
-"""The pages of a reproduction: one for each exhibit, ours beside the paper's, and one that leads to them all."""
+"""The pages of a reproduction: one for each item, ours beside the paper's, and one that leads to them all."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import pandas as pd
 from imbench.stats.words import p_value
 
 if TYPE_CHECKING:
-    from imbench.reproduce.exhibit import Exhibit, Plate
+    from imbench.reproduce.paper_item import PaperItem, RenderedFigure
 
 TITLE = "ReMix, reproduced"
-# Sentences of an exhibit that the leading page shows.
+# Sentences of an item that the leading page shows.
 _MOST = 4
 # A vector file of more bytes than this is slower to show than pixels.
 _LARGE_SVG = 400_000
@@ -32,23 +32,23 @@ td,th{white-space:normal;max-width:34rem}tbody th{min-width:9rem}
 
 
 def called(name: str) -> str:
-    """An exhibit's name as the paper has it: ``Table 2``, ``Figure 7``."""
+    """An item's name as the paper has it: ``Table 2``, ``Figure 7``."""
     kind = name.rstrip("0123456789")
     return f"{kind.capitalize()} {name[len(kind) :]}".rstrip()
 
 
-def exhibit_page(exhibit: Exhibit, options: str = "") -> str:
-    """The HTML of one exhibit; its files lie beside it.
+def item_page(item: PaperItem, options: str = "") -> str:
+    """The HTML of one item; its files lie beside it.
 
     Parameters
     ----------
     options : of the command that makes it again
     """
     return _render(
-        "exhibit.html.j2",
-        exhibit=exhibit,
-        called=called(exhibit.name),
-        command=f"imbench reproduce {exhibit.name} {options}".rstrip(),
+        "item.html.j2",
+        item=item,
+        called=called(item.name),
+        command=f"imbench reproduce {item.name} {options}".rstrip(),
         shown=_shown,
         is_wide=_is_wide,
         rows=_rows,
@@ -57,11 +57,11 @@ def exhibit_page(exhibit: Exhibit, options: str = "") -> str:
 
 
 def index_page(entries: Sequence[Mapping[str, Any]], claims: Sequence[Mapping[str, Any]]) -> str:
-    """The HTML that leads to the exhibits.
+    """The HTML that leads to the items.
 
     Parameters
     ----------
-    entries : of each exhibit ``name, title, found`` and ``basis``
+    entries : of each item ``name, title, found`` and ``basis``
     claims : rows of the table of claims; empty where it was not made
     """
     told = [{**entry, "called": called(str(entry["name"]))} for entry in entries]
@@ -87,13 +87,13 @@ def _render(template: str, **values: Any) -> str:
     return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
 
 
-def _shown(plate: Plate) -> str:
+def _shown(figure: RenderedFigure) -> str:
     """The format that the page shows."""
-    return "svg" if len(plate.files["svg"]) <= _LARGE_SVG else "png"
+    return "svg" if len(figure.files["svg"]) <= _LARGE_SVG else "png"
 
 
-def _is_wide(plate: Plate) -> bool:
-    size = re.search(rb'viewBox="\S+ \S+ (\S+) (\S+)"', plate.files["svg"])
+def _is_wide(figure: RenderedFigure) -> bool:
+    size = re.search(rb'viewBox="\S+ \S+ (\S+) (\S+)"', figure.files["svg"])
     return size is not None and float(size[1]) > _WIDE * float(size[2])
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imbench.report.figures.scene import COLOURS
+from imbench.report.figures.spec import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

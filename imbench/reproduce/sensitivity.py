@@ -12,8 +12,8 @@ import pandas as pd
 
 from imbench.contract.errors import DataError
 from imbench.report.sweep_files import figure, tables
-from imbench.reproduce.drawing import of_scene
-from imbench.reproduce.exhibit import Exhibit, Numbers
+from imbench.reproduce.drawing import of_spec
+from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.sentences import Claim, Evidence, judged_sentences
 from imbench.run.sweeping import design
 from imbench.stats.equivalence import Equivalence, corrected_t, equivalence
@@ -22,7 +22,7 @@ from imbench.stats.words import number, p_said, span
 from imbench.store.results import Results
 
 if TYPE_CHECKING:
-    from imbench.reproduce.workshop import Workshop
+    from imbench.reproduce.context import ReproductionContext
 
 ALPHAS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 FEW_ALPHAS = (0.01, 0.1, 0.3, 0.4)
@@ -44,23 +44,23 @@ PRINTED = (
 )
 
 
-def figure7(workshop: Workshop) -> Exhibit:
+def figure7(context: ReproductionContext) -> PaperItem:
     """Train ReMix at every α on the paper's three datasets, and judge each of its sentences by paired tests.
 
     A dataset that cannot be had is left out, which ``basis`` says. What stands for CIFAR-10 on a CPU, and under
-    which protocol, is `Workshop.images`. Under ``smoke`` there are four α and one ratio a dataset.
+    which protocol, is `ReproductionContext.images`. Under ``smoke`` there are four α and one ratio a dataset.
     """
-    alphas = FEW_ALPHAS if workshop.is_smoke else ALPHAS
-    plan, basis = design("remix", "alpha", alphas), [f"Protocol {workshop.protocol}; ReMix at α = {_listed(alphas)}."]
-    frames, images = [], workshop.images
+    alphas = FEW_ALPHAS if context.is_smoke else ALPHAS
+    plan, basis = design("remix", "alpha", alphas), [f"Protocol {context.protocol}; ReMix at α = {_listed(alphas)}."]
+    frames, images = [], context.images
     for dataset, ratios, protocol in (
         (MUSK, _TABLES, None),
         (SEIZURE, _TABLES, None),
         (images.cifar10, _IMAGES, images.protocol),
     ):
-        specs = [f"{dataset}:ir={ratio:g}" for ratio in ratios[-1 if workshop.is_smoke else 0 :]]
+        specs = [f"{dataset}:ir={ratio:g}" for ratio in ratios[-1 if context.is_smoke else 0 :]]
         try:
-            frames.append(workshop.train(plan.strategies, datasets=specs, protocol=protocol).rows)
+            frames.append(context.train(plan.strategies, datasets=specs, protocol=protocol).rows)
         except DataError as error:
             basis.append(f"Left out: {dataset}: {error}.")
             continue
@@ -68,10 +68,12 @@ def figure7(workshop: Workshop) -> Exhibit:
             stand_in = "" if dataset == "cifar10" else " stands for CIFAR-10,"
             basis.append(f"{dataset}{stand_in} under protocol {protocol}.")
     if not frames:
-        return Exhibit("figure7", _TITLE, PRINTED, ("Nothing to judge: no dataset could be had.",), basis=tuple(basis))
-    sweep = plan.read(Results(pd.concat(frames, ignore_index=True), workshop.store))
+        return PaperItem(
+            "figure7", _TITLE, PRINTED, ("Nothing to judge: no dataset could be had.",), basis=tuple(basis)
+        )
+    sweep = plan.read(Results(pd.concat(frames, ignore_index=True), context.store))
     found = tables(sweep, METRICS)
-    return Exhibit(
+    return PaperItem(
         "figure7",
         _TITLE,
         PRINTED,
@@ -81,7 +83,7 @@ def figure7(workshop: Workshop) -> Exhibit:
             Numbers("effects", "Each α against the default, 0.1", found["effects"], shown=False),
             Numbers("verdicts", "The best α against the default", found["verdicts"]),
         ),
-        plates=tuple(of_scene(figure(sweep, metric)) for metric in METRICS),
+        figures=tuple(of_spec(figure(sweep, metric)) for metric in METRICS),
         basis=(
             *basis,
             "Differences are over the same folds, by the t-test corrected for shared training rows (Nadeau and Bengio "

@@ -1,4 +1,4 @@
-"""The plates of Figure 1."""
+"""The figures of Figure 1."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imbench.report.figures.scene import COLOURS
+from imbench.report.figures.spec import COLOURS
 from imbench.reproduce.drawing import blank, saved
 from imbench.reproduce.planes import MINORITY_INK, bare
 from imbench.reproduce.surfaces import BASELINE, BEFORE, EXACT, REACH, REMIX, SMOOTH, SMOTE, STEPS, Surface, cell
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from imbench.reproduce.exhibit import Plate
+    from imbench.reproduce.paper_item import RenderedFigure
 
 TITLES = {
     BASELINE: "baseline",
@@ -31,9 +31,9 @@ _DASHES = {BASELINE: (4, 2), SMOTE: (1, 0), BEFORE: (1, 1.5), REMIX: (6, 2), SMO
 _INKS = {BASELINE: COLOURS[0], SMOTE: COLOURS[1], BEFORE: COLOURS[4], REMIX: COLOURS[2], SMOOTH: COLOURS[3]}
 
 
-def surfaces_plate(
+def surfaces_figure(
     surfaces: Mapping[str, Sequence[Surface]], exact: Surface, x: np.ndarray, y: np.ndarray, frame: pd.DataFrame
-) -> Plate:
+) -> RenderedFigure:
     """The surface of each kind's first net over its training rows ``x, y``, and the exact one."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -67,7 +67,7 @@ def surfaces_plate(
         return saved(figure, "figure1-surfaces", "Decision surfaces on the ring dataset", description)
 
 
-def profiles_plate(surfaces: Mapping[str, Sequence[Surface]], exact: Surface, frame: pd.DataFrame) -> Plate:
+def profiles_figure(surfaces: Mapping[str, Sequence[Surface]], exact: Surface, frame: pd.DataFrame) -> RenderedFigure:
     """The mean probability by the distance from the centre, with the spread over nets."""
     named = {**TITLES, next(iter(EXACT)): "exact"}
     said = ", ".join(f"{title} {number(cell(frame, name, 'gradient'), 2)}" for name, title in named.items())

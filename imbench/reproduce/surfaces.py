@@ -10,7 +10,7 @@ import numpy as np
 from imbench.contract.streams import stream
 from imbench.data.preprocess import fit
 from imbench.engine.train import train
-from imbench.reproduce.exhibit import Exhibit, Numbers
+from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.ring import MAJORITY, MINORITY, TESTED, Rings, points, posterior, rings
 from imbench.reproduce.spread import Spread, percent, readable, spreads
 from imbench.run.protocols import load_protocol
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from imbench.contract.protocol import Protocol
-    from imbench.reproduce.workshop import Workshop
+    from imbench.reproduce.context import ReproductionContext
 
 # Places: a square grid as far out as `REACH`, and rays from the centre.
 REACH, SIDE, RAYS, STEPS = 2.6, 201, 60, 131
@@ -90,23 +90,23 @@ class Surface:
         return cls(p[:tested], grid.reshape(SIDE, SIDE), rays.reshape(RAYS, STEPS))
 
 
-def figure1(workshop: Workshop) -> Exhibit:
+def figure1(context: ReproductionContext) -> PaperItem:
     """Decision surfaces of nets trained as they are, with SMOTE and with ReMix."""
-    from imbench.reproduce.surface_plates import profiles_plate, surfaces_plate
+    from imbench.reproduce.surface_plates import profiles_figure, surfaces_figure
 
-    seeds = 2 if workshop.is_smoke else 30
-    protocol = load_protocol(workshop.protocol, {**workshop.settings, "width_divisor": str(WIDTH_DIVISOR)})
+    seeds = 2 if context.is_smoke else 30
+    protocol = load_protocol(context.protocol, {**context.settings, "width_divisor": str(WIDTH_DIVISOR)})
     protocol = protocol.for_dataset("ring", "binary")
     places = Places.all()
     data = rings(seeds, places.x, places.y)
-    surfaces = {name: trained(name, data, protocol, workshop.device) for name in NETS}
+    surfaces = {name: trained(name, data, protocol, context.device) for name in NETS}
     exact = {name: Surface.of(posterior(places.x, share)) for name, share in EXACT.items()}
     y = places.y[: sum(TESTED)]
     measured = {name: [measures(s, y) for s in many] for name, many in surfaces.items()}
     frame = table(measured, {name: measures(s, y) for name, s in exact.items()})
     first = data.folds[0].train
     balanced = next(iter(exact.values()))
-    return Exhibit(
+    return PaperItem(
         "figure1",
         "Decision surfaces on the ring dataset",
         (
@@ -121,8 +121,8 @@ def figure1(workshop: Workshop) -> Exhibit:
             Numbers("surfaces", "Decision surfaces, measured", frame, shown=False),
         ),
         (
-            surfaces_plate(surfaces, balanced, data.dataset.x[first], data.dataset.y[first], frame),
-            profiles_plate(surfaces, balanced, frame),
+            surfaces_figure(surfaces, balanced, data.dataset.x[first], data.dataset.y[first], frame),
+            profiles_figure(surfaces, balanced, frame),
         ),
         (
             f"A ring of {MAJORITY} points (radius 1.5, normal noise 0.3) around a normal cloud of {MINORITY} (0.45), "
@@ -139,7 +139,7 @@ def figure1(workshop: Workshop) -> Exhibit:
             "of the minority. The gradient is the mean of its norm along the boundary. Whether the fall is linear is "
             f"not measured. Metrics are on {sum(TESTED):,} further points, {TESTED[1]} of them of the minority. 95 % "
             "intervals over the nets.",
-            *(["A smoke run trains for few epochs: its surfaces say nothing."] if workshop.is_smoke else []),
+            *(["A smoke run trains for few epochs: its surfaces say nothing."] if context.is_smoke else []),
         ),
     )
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from imbench.contract.streams import stream
 from imbench.reproduce.drawing import blank, saved
-from imbench.reproduce.exhibit import Exhibit, Numbers, Plate
 from imbench.reproduce.mini_batches import Fed, draw, feed
+from imbench.reproduce.paper_item import Numbers, PaperItem, RenderedFigure
 from imbench.reproduce.planes import Hull, Points, bare, limits_of, points, soft_colours
 from imbench.reproduce.spread import HALF, Spread, percent, readable, spreads
 from imbench.run.registry import strategy
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import LinearSegmentedColormap
 
-    from imbench.reproduce.workshop import Workshop
+    from imbench.reproduce.context import ReproductionContext
 
 MAJORITY, MINORITY, BATCH = 400, 40, 64
 SMOTE, SHOWN = "batch-smote", "remix:alpha=0.3"
@@ -46,8 +46,8 @@ class _Amount:
     drawn: int
 
     @classmethod
-    def of(cls, workshop: Workshop) -> _Amount:
-        return cls(3, 12, 12) if workshop.is_smoke else cls(20, 120, 12)
+    def of(cls, context: ReproductionContext) -> _Amount:
+        return cls(3, 12, 12) if context.is_smoke else cls(20, 120, 12)
 
 
 def clouds(seed: int) -> Points:
@@ -67,12 +67,12 @@ def moons(seed: int) -> Points:
     )
 
 
-def figure2(workshop: Workshop) -> Exhibit:
+def figure2(context: ReproductionContext) -> PaperItem:
     """Samples of batch-SMOTE and ReMix against the convex hull of the minority."""
-    amount = _Amount.of(workshop)
+    amount = _Amount.of(context)
     specs = (SMOTE, *REMIX)
     frame = _measured("figure2", clouds, specs, amount)
-    return Exhibit(
+    return PaperItem(
         "figure2",
         "Samples of batch-SMOTE and of ReMix, and the convex hull of the minority",
         (
@@ -90,11 +90,11 @@ def figure2(workshop: Workshop) -> Exhibit:
     )
 
 
-def figure3(workshop: Workshop) -> Exhibit:
+def figure3(context: ReproductionContext) -> PaperItem:
     """Mini-batches of batch-SMOTE and ReMix beside the original ones."""
-    amount = _Amount.of(workshop)
+    amount = _Amount.of(context)
     frame = _measured("figure3", moons, ("baseline", SMOTE, *REMIX), amount)
-    return Exhibit(
+    return PaperItem(
         "figure3",
         "Mini-batches of batch-SMOTE and of ReMix beside the original data",
         (
@@ -273,7 +273,7 @@ def found_of_batches(frame: pd.DataFrame) -> tuple[str, ...]:
     )
 
 
-def _plate_of_hulls(amount: _Amount, frame: pd.DataFrame) -> Plate:
+def _plate_of_hulls(amount: _Amount, frame: pd.DataFrame) -> RenderedFigure:
     data = clouds(0)
     hull = Hull(data.minority)
     beyond = {spec: percent(_at(frame, spec, "outside").mean) for spec in (SMOTE, SHOWN)}
@@ -291,7 +291,7 @@ def _plate_of_hulls(amount: _Amount, frame: pd.DataFrame) -> Plate:
     )
 
 
-def _plate_of_batches(amount: _Amount, frame: pd.DataFrame) -> Plate:
+def _plate_of_batches(amount: _Amount, frame: pd.DataFrame) -> RenderedFigure:
     data = moons(0)
     minority = {s: percent(_at(frame, s, "minority").mean, 0) for s in ("baseline", SMOTE, SHOWN)}
     return _panels(
@@ -316,7 +316,7 @@ def _panels(
     data: Points,
     panels: Sequence[tuple[str, Fed]],
     hull: Hull | None,
-) -> Plate:
+) -> RenderedFigure:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 

@@ -10,16 +10,16 @@ import pandas as pd
 from imbench.contract.errors import DataError
 from imbench.contract.records import Variant
 from imbench.data.variants import expected_counts
-from imbench.reproduce.exhibit import Exhibit, Numbers
+from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.printed import TABLE1, Listed
 from imbench.run.registry import Registry
 
 if TYPE_CHECKING:
     from imbench.contract.records import Card
-    from imbench.reproduce.workshop import Workshop
+    from imbench.reproduce.context import ReproductionContext
 
 
-def table1(workshop: Workshop) -> Exhibit:
+def table1(context: ReproductionContext) -> PaperItem:
     """Every dataset of Table 1 built at every printed ratio; of data that cannot be had, what its card expects."""
     registry = Registry()
     rows: list[dict[str, Any]] = []
@@ -31,7 +31,7 @@ def table1(workshop: Workshop) -> Exhibit:
         possible = [ir for ir in listed.irs if _is_possible(card, listed, ir)]
         built = []
         for ir in possible:
-            variant, absent = _variant(registry, listed, ir, workshop.data_mirror)
+            variant, absent = _variant(registry, listed, ir, context.data_mirror)
             built += [variant] if variant else []
             basis += absent
         rows.append(
@@ -54,7 +54,7 @@ def table1(workshop: Workshop) -> Exhibit:
     matching = sum(
         1 for row in rows if row["dimensions printed"] == row["features"] and row["rows printed"] == row["rows"]
     )
-    return Exhibit(
+    return PaperItem(
         name="table1",
         title="Datasets",
         printed=(

@@ -10,28 +10,28 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
-from imbench.reproduce.exhibit import Exhibit, Numbers
+from imbench.reproduce.context import TABULAR, basis_of
 from imbench.reproduce.judged import leads
+from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.printed import CONFIGURATIONS, TABLE2
-from imbench.reproduce.workshop import TABULAR, basis_of
 from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.outcome import Outcome
-from imbench.stats.cells import all_cells
+from imbench.stats.block_analyses import BlockAnalyses, evaluate_rows
 from imbench.stats.friedman import iman_davenport
 from imbench.stats.labelled import labelled
-from imbench.stats.levels import Levels, evaluate_rows
 from imbench.stats.nemenyi import critical_difference, nemenyi
 from imbench.stats.ranks import friedman_from_sums
+from imbench.stats.score_table import all_cells
 from imbench.stats.words import listed, number, p_said
 from imbench.store.added import with_metrics
 
 if TYPE_CHECKING:
-    from imbench.reproduce.workshop import Workshop
+    from imbench.reproduce.context import ReproductionContext
     from imbench.stats.evaluation import Evaluation
     from imbench.store.results import Results
 
 REMIX = "remix"
-Columns = Mapping[tuple[str, str], Levels]
+Columns = Mapping[tuple[str, str], BlockAnalyses]
 
 
 def _authors_bbs(outcome: Outcome) -> float:
@@ -51,17 +51,17 @@ AUTHORS_BBS = Metric(
 )
 
 
-def table2(workshop: Workshop) -> Exhibit:
+def table2(context: ReproductionContext) -> PaperItem:
     """The five strategies on the 27 tabular configurations, ranked and tested as printed and as the field now does."""
-    return table2_of(workshop.train(TABULAR, suite="tabular"))
+    return table2_of(context.train(TABULAR, suite="tabular"))
 
 
-def table2_of(results: Results) -> Exhibit:
-    """The exhibit that these results make."""
+def table2_of(results: Results) -> PaperItem:
+    """The item that these results make."""
     columns = evaluated(results)
     scored = with_metrics(results, [AUTHORS_BBS])
     authors = evaluated(scored, [("binary", AUTHORS_BBS.name)])
-    return Exhibit(
+    return PaperItem(
         name="table2",
         title="Sums of ranks on tabular data",
         printed=(
@@ -84,7 +84,7 @@ def table2_of(results: Results) -> Exhibit:
     )
 
 
-def evaluated(results: Results, wanted: list[tuple[str, str]] | None = None) -> dict[tuple[str, str], Levels]:
+def evaluated(results: Results, wanted: list[tuple[str, str]] | None = None) -> dict[tuple[str, str], BlockAnalyses]:
     """The levels of each (task, metric), those of Table 2 by default; what cannot be evaluated is not there."""
     found = {}
     for task, metric in wanted or list(TABLE2):
@@ -138,7 +138,7 @@ def _tests(columns: Columns) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _both(levels: Levels | None) -> list[tuple[str, Evaluation]]:
+def _both(levels: BlockAnalyses | None) -> list[tuple[str, Evaluation]]:
     """The two levels that there are, with their names."""
     if levels is None:
         return []

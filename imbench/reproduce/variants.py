@@ -104,7 +104,7 @@ class KerasLoss(BatchStrategy):
     """
 
     name: ClassVar[str] = "keras-loss"
-    unasked: ClassVar[bool] = False
+    run_by_default: ClassVar[bool] = False
 
     inner: BatchStrategy = _BASELINE
 

@@ -17,7 +17,7 @@ from imbench.data.shared import shared_arrays
 from imbench.engine.choice import compile_once, one_thread
 from imbench.run.execution import Executor, InProcess, LocalPool, Outcome, Started, Task, available_cores
 from imbench.run.grouped import run_grouped
-from imbench.run.jobs import Part, Workplace, parts_of
+from imbench.run.jobs import JobRunner, Part, parts_of
 from imbench.run.planning import Plan, plan
 from imbench.run.registry import Registry
 from imbench.run.worker import attempt
@@ -181,12 +181,12 @@ def _check(registry: Registry, spec: str) -> str:
 
 
 def _execute(plan: Plan, store: Store, workers: int, device: str, checks: bool) -> Iterator[Event]:
-    tally = _Tally(plan)
+    tally = _RunProgress(plan)
     yield tally.event("planned")
     if plan.pending and (compiling := compile_once(device, _modalities(plan))):
         yield tally.event("compiled", seconds=compiling)
     with shared_arrays() as arrays:
-        place = Workplace(plan.store, arrays, plan.registry, device, _origins(plan, workers, checks))
+        place = JobRunner(plan.store, arrays, plan.registry, device, _origins(plan, workers, checks))
         parts = parts_of(plan, workers, device)
         run = _on_cores(parts, place, plan, workers) if device == "cpu" else _grouped(plan, place)
         with closing(run) as outcomes:
@@ -210,7 +210,7 @@ def _modalities(plan: Plan) -> set[str]:
 
 
 def _on_cores(
-    parts: Sequence[Part], place: Workplace, plan: Plan, workers: int
+    parts: Sequence[Part], place: JobRunner, plan: Plan, workers: int
 ) -> Generator[Started | Outcome, None, None]:
     """Parts of jobs on the cores of this machine, one thread each."""
     executor: Executor = LocalPool(workers, threads=1) if workers > 1 else InProcess()
@@ -222,13 +222,13 @@ def _on_cores(
         yield from executor.run(tasks)
 
 
-def _grouped(plan: Plan, place: Workplace) -> Generator[Started | Outcome, None, None]:
+def _grouped(plan: Plan, place: JobRunner) -> Generator[Started | Outcome, None, None]:
     """The pending jobs, each a whole one, on a GPU, as few large stacks."""
     return run_grouped(plan.pending, partial(place.request, mirror=plan.data_mirror), place.keep, place.device)
 
 
 @dataclass
-class _State:
+class _JobProgress:
     """One job under way: folds still to come, predictions of a job in parts, seconds so far, and why it failed."""
 
     left: int
@@ -238,12 +238,12 @@ class _State:
     begun: bool = False
 
 
-class _Tally:
+class _RunProgress:
     """What has become of the jobs of a plan so far."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.states = {job.key: _State(plan.size(job).nets) for job in plan.pending}
+        self.states = {job.key: _JobProgress(plan.size(job).nets) for job in plan.pending}
         self.total = sum(plan.size(job).cost for job in plan.pending)
         self.ended, self.work, self.nets = 0, 0.0, 0
 
@@ -258,7 +258,7 @@ class _Tally:
         first, state.begun = not state.begun, True
         return first
 
-    def ends(self, part: Part, outcome: Outcome, place: Workplace) -> bool:
+    def ends(self, part: Part, outcome: Outcome, place: JobRunner) -> bool:
         """Take note of a part that ended; whether its job has now ended. A part that failed ends its job."""
         state, folds = self.states[part.job.key], part.end - part.first
         self.work, self.nets = self.work + part.cost, self.nets + folds

@@ -122,7 +122,7 @@ class LocalPool:
 
     def run(self, tasks: Sequence[Task]) -> Generator[Started | Outcome, None, None]:
         """See `Executor.run`."""
-        crew = _Crew(self, tasks)
+        crew = _Pool(self, tasks)
         try:
             yield from crew.work()
             crew.dismiss()
@@ -143,7 +143,7 @@ def _costly_first(tasks: Iterable[Task]) -> list[Task]:
 
 
 @dataclass
-class _Post:
+class _WorkerSlot:
     """One worker, and what it is at."""
 
     worker: Worker
@@ -153,13 +153,13 @@ class _Post:
     times_found_dead: int = 0
 
 
-class _Crew:
+class _Pool:
     """The workers of one run."""
 
     def __init__(self, pool: LocalPool, tasks: Sequence[Task]) -> None:
         self.pool = pool
         self.waiting = deque(_costly_first(tasks))
-        self.posts: dict[Worker, _Post] = {}
+        self.posts: dict[Worker, _WorkerSlot] = {}
         self.inbox: queue.SimpleQueue[tuple[Worker, Any]] = queue.SimpleQueue()
         self.failed_starts = 0
 
@@ -168,7 +168,7 @@ class _Crew:
         while wanted := len(self.waiting) + sum(post.task is not None for post in self.posts.values()):
             while len(self.posts) < min(self.pool.workers, wanted):
                 worker = Worker(self.pool.threads, self.inbox)
-                self.posts[worker] = _Post(worker)
+                self.posts[worker] = _WorkerSlot(worker)
             worker, message = self._receive()
             if worker in self.posts:
                 post = self.posts[worker]
@@ -204,7 +204,7 @@ class _Crew:
                     if post.times_found_dead > 1:
                         return post.worker, None
 
-    def _answered(self, post: _Post, message: Any) -> list[Started | Outcome]:
+    def _answered(self, post: _WorkerSlot, message: Any) -> list[Started | Outcome]:
         """Give a worker that is ready or done its next task, then tell."""
         self.failed_starts = 0
         events: list[Started | Outcome] = [] if post.task is None else [_unpacked(post.task, message)]
@@ -224,7 +224,7 @@ class _Crew:
             post.worker.send(call)
         return events
 
-    def _ended(self, post: _Post) -> list[Started | Outcome]:
+    def _ended(self, post: _WorkerSlot) -> list[Started | Outcome]:
         del self.posts[post.worker]
         post.worker.close()
         if post.task is not None:

@@ -60,7 +60,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Workplace:
+class JobRunner:
     """Where parts are done.
 
     Parameters
@@ -96,13 +96,13 @@ class Workplace:
         self.keep(part.job, predictions, splits)
         return None
 
-    def request(self, job: Job, mirror: str | None) -> tuple[Request, Splits]:
+    def request(self, job: Job, mirror: str | None) -> tuple[Request, PreparedFolds]:
         """A whole job's arrays, the same objects for jobs of one variant that are asked for in a row."""
         self.prepare(job, mirror)
         splits = self._splits(job)
         return self._request(job, splits, range(len(splits.folds))), splits
 
-    def keep(self, job: Job, predictions: Sequence[Predictions], splits: Splits | None = None) -> None:
+    def keep(self, job: Job, predictions: Sequence[Predictions], splits: PreparedFolds | None = None) -> None:
         """Store a job whose folds are all done."""
         of = splits or self._splits(job)
         facts = {"rows_hash": of.hash, "ir": job.variant.ir or of.dataset.ir, **self.facts(job)}
@@ -112,7 +112,7 @@ class Workplace:
         """Versions, hardware and the code of the strategy, for the rows of a job."""
         return {**facts_of(self.device), **self.origins.get(job.strategy, {})}
 
-    def _request(self, job: Job, splits: Splits, chosen: range) -> Request:
+    def _request(self, job: Job, splits: PreparedFolds, chosen: range) -> Request:
         strategy = self.registry.planned_strategy(job.strategy)
         planned = self.origins.get(job.strategy, {}).get("source_hash", "")
         if is_known(planned or UNKNOWN) and source_hash(strategy) != planned:
@@ -120,7 +120,7 @@ class Workplace:
         folds, fitted = [splits.folds[i] for i in chosen], [splits.fit(i) for i in chosen]
         return Request(splits.dataset, folds, fitted, strategy, job.protocol)
 
-    def _splits(self, job: Job) -> Splits:
+    def _splits(self, job: Job) -> PreparedFolds:
         return _splits_of(self.arrays, job.variant.spec, job.protocol)
 
     def _planned(self, job: Job, mirror: str | None) -> Dataset:
@@ -153,7 +153,7 @@ def _cut(job: Job, plan: Plan, most: float, workers: int, device: str) -> list[P
 
 
 @dataclass(frozen=True, eq=False)
-class Splits:
+class PreparedFolds:
     """A variant's arrays, its folds under a protocol, and what was fitted inside them so far."""
 
     dataset: Dataset
@@ -178,9 +178,9 @@ class Splits:
 
 # A worker often does the strategies of one configuration one after another.
 @lru_cache(maxsize=1)
-def _splits_of(arrays: SharedArrays, spec: str, protocol: Protocol) -> Splits:
+def _splits_of(arrays: SharedArrays, spec: str, protocol: Protocol) -> PreparedFolds:
     dataset = arrays.get(spec)
-    return Splits(dataset, make_folds(dataset, protocol), protocol.clip)
+    return PreparedFolds(dataset, make_folds(dataset, protocol), protocol.clip)
 
 
 def facts_of(device: str) -> dict[str, Any]:

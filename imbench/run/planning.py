@@ -388,7 +388,7 @@ def _strategies(
         chosen = (registry.select(s) if isinstance(s, str) else registry.select_object(s) for s in specs)
         return list(dict.fromkeys(chosen)), []
     found, broken = registry.every_strategy()
-    return [selected for selected in found if selected.strategy.unasked], broken
+    return [selected for selected in found if selected.strategy.run_by_default], broken
 
 
 def _unserved(chosen: Sequence[Selected], modality: Mapping[str, str], asked: bool) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ import numpy as np
 from imbench.contract.errors import UsageError
 from imbench.contract.streams import stream
 from imbench.data.folds import make_folds
-from imbench.report.figures.contact_sheet import Sheet, Strip
+from imbench.report.figures.sample_grid import SampleGrid, SampleRow
 from imbench.run.protocols import load_protocol
 from imbench.run.registry import Registry
 
@@ -30,7 +30,7 @@ def take_samples(
     data_mirror: str | None = None,
     plugins: Sequence[str] = (),
     download: bool = True,
-) -> Sheet:
+) -> SampleGrid:
     """One image of each of some mini-batches, as every strategy feeds it to the nets, with its label.
 
     All strategies are given the same batches, drawn from the training rows of the first fold; a column is the first
@@ -48,7 +48,7 @@ def take_samples(
 
     Returns
     -------
-    A `Sheet`; `imbench.report.figures.contact_sheet.draw` makes a PNG or SVG file of it.
+    A `SampleGrid`; `imbench.report.figures.sample_grid.draw` makes a PNG or SVG file of it.
 
     Raises
     ------
@@ -70,10 +70,10 @@ def take_samples(
     rng = stream("samples", *loaded.stream_key, seed)
     _, size, _ = batching(len(train), rules)  # as in training
     rows = np.stack([rng.permutation(train)[:size] for _ in range(columns)])
-    strips = tuple(_strip(strategy, loaded, train, rows, seed) for strategy in chosen)
+    sample_rows = tuple(_strip(strategy, loaded, train, rows, seed) for strategy in chosen)
     rare = ", ".join(loaded.class_names[c] for c in loaded.minority)
     title = f"{loaded.variant.spec}, {columns} mini-batches of {size}" + (f"; rare: {rare}" if rare else "")
-    return Sheet(title, loaded.class_names, loaded.minority, strips, left_out)
+    return SampleGrid(title, loaded.class_names, loaded.minority, sample_rows, left_out)
 
 
 def _chosen(registry: Registry, specs: Sequence[str] | None) -> tuple[list[BatchStrategy], tuple[tuple[str, str], ...]]:
@@ -89,11 +89,11 @@ def _chosen(registry: Registry, specs: Sequence[str] | None) -> tuple[list[Batch
             found.append(registry.strategy(entry.name))
         except UsageError as error:  # a plugin that is broken, or one of two with one name
             left_out.append((f"{entry.package}/{entry.name}", str(error)))
-    served = [strategy for strategy in found if strategy.unasked and "image" in strategy.modalities]
+    served = [strategy for strategy in found if strategy.run_by_default and "image" in strategy.modalities]
     return sorted(served, key=lambda strategy: strategy.name != "baseline"), tuple(left_out)
 
 
-def _strip(strategy: BatchStrategy, dataset: Dataset, train: np.ndarray, rows: np.ndarray, seed: int) -> Strip:
+def _strip(strategy: BatchStrategy, dataset: Dataset, train: np.ndarray, rows: np.ndarray, seed: int) -> SampleRow:
     import torch
 
     from imbench.contract.batch import Batch
@@ -109,4 +109,6 @@ def _strip(strategy: BatchStrategy, dataset: Dataset, train: np.ndarray, rows: n
     fed = strategy.rebalance(Batch(x, y), info, noise)
     first = (0, slice(None), 0)
     images = fed.x[first].permute(0, 2, 3, 1).numpy()
-    return Strip(strategy.spec, images, fed.y[first].numpy(), None if fed.weight is None else fed.weight[first].numpy())
+    return SampleRow(
+        strategy.spec, images, fed.y[first].numpy(), None if fed.weight is None else fed.weight[first].numpy()
+    )

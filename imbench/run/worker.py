@@ -138,7 +138,7 @@ def _messages(stream: IO[bytes]) -> Generator[Any, None, None]:
         yield message
 
 
-def serve() -> None:
+def worker_loop() -> None:
     """Be a worker: take tasks from stdin and answer on stdout, both as pickles, until told to end.
 
     Started by `LocalPool`. What tasks print goes to stderr.
@@ -149,7 +149,7 @@ def serve() -> None:
     os.dup2(nothing, 0)
     os.close(nothing)
     waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threading.Thread(target=_take_orders, args=(orders, waiting), daemon=True).start()
+    threading.Thread(target=_read_tasks, args=(orders, waiting), daemon=True).start()
     answer: Any = READY
     while True:
         pickle.dump(answer, answers)
@@ -157,10 +157,10 @@ def serve() -> None:
         call = waiting.get()
         if call is None:
             return
-        answer = _obey(call)
+        answer = _execute(call)
 
 
-def _take_orders(stream: IO[bytes], waiting: queue.SimpleQueue[Any]) -> None:
+def _read_tasks(stream: IO[bytes], waiting: queue.SimpleQueue[Any]) -> None:
     """Pass orders on; when the parent is gone, so is this process, whatever it is doing."""
     for order in _messages(stream):
         waiting.put(order)
@@ -169,7 +169,7 @@ def _take_orders(stream: IO[bytes], waiting: queue.SimpleQueue[Any]) -> None:
     os._exit(1)
 
 
-def _obey(packed: bytes) -> Report:
+def _execute(packed: bytes) -> Report:
     """Unpack and make the call; a value comes back packed."""
     try:
         call = pickle.loads(packed)

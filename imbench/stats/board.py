@@ -13,11 +13,11 @@ import pandas as pd
 from imbench.contract.errors import UsageError
 from imbench.scoring.metrics import Metric
 from imbench.scoring.rules import ARGMAX, EACH, ruled_column
-from imbench.stats.cells import Cells, Configuration, Floats
 from imbench.stats.competitors import BASELINE, competitor
 from imbench.stats.evaluation import Evaluation, evaluate
 from imbench.stats.ranks import TRAINED, average_ranks, equal, rank
-from imbench.stats.standing import Standing, standing_of
+from imbench.stats.score_table import Configuration, Floats, ScoreTable
+from imbench.stats.tests import TestResults, standing_of
 
 
 @dataclass(frozen=True)
@@ -214,12 +214,12 @@ class Board:
             return str(error)
 
     @cached_property
-    def standing(self) -> Standing:
+    def standing(self) -> TestResults:
         """The tests with configurations as blocks, as plain values."""
         return standing_of(self.evaluation, self.names, self.ranks, len(set(self.datasets)))
 
     @cached_property
-    def by_dataset(self) -> Standing:
+    def by_dataset(self) -> TestResults:
         """The tests with datasets as blocks, as plain values."""
         table = pd.DataFrame(self.ranked).groupby(np.array(self.datasets, dtype=object), sort=False).mean().to_numpy()
         table = table.reshape(-1, len(self.names))
@@ -335,7 +335,7 @@ def entrants_of(strategies: Sequence[str], rules: Sequence[str], rule: str) -> l
 
 
 def make_board(
-    cells: Cells,
+    cells: ScoreTable,
     metric: Metric,
     rules: Sequence[str],
     rule: str,
@@ -404,7 +404,7 @@ def make_board(
     )
 
 
-def _has(cells: Cells, metric: Metric, entrant: Entrant, i: int) -> np.ndarray:
+def _has(cells: ScoreTable, metric: Metric, entrant: Entrant, i: int) -> np.ndarray:
     """``(configurations,)`` whether an entrant has a result."""
     done = cells.folds[:, i] > 0
     if entrant.rule == ARGMAX or metric.name not in cells.mean:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from imbench.contract.errors import UsageError
 from imbench.scoring.outcome import Floats
+from imbench.stats.block_scores import BlockScores, Labels, block_scores
 from imbench.stats.competitors import BASELINE
 from imbench.stats.equivalence import FEWEST_FOLDS, TOO_FEW_FOLDS, corrected_pairs, fold_interval
 from imbench.stats.friedman import ImanDavenport, SmallSample, friedman_small_sample, iman_davenport
@@ -32,7 +33,6 @@ from imbench.stats.ranks import (
     tolerance_of,
 )
 from imbench.stats.reachable import FAMILIES, SmallestP, smallest_p, undecidable
-from imbench.stats.score_table import Labels, ScoreTable, score_table
 
 # Below this many datasets a resample cannot show how far the mean may be off.
 FEW_DATASETS = 8
@@ -186,7 +186,7 @@ def evaluate(
     ties_at = tolerance_of(tolerance)
     if not isinstance(higher_is_better, bool | np.bool_):
         raise UsageError(f"higher_is_better must be True or False, got {higher_is_better!r}")
-    checked = score_table(scores, blocks, clusters, folds, test_share)
+    checked = block_scores(scores, blocks, clusters, folds, test_share)
     table = checked.table
     names = pd.Index(table.columns.to_numpy(), name="strategy")
     over = _reference(names, reference)
@@ -203,7 +203,7 @@ def evaluate(
 
 
 def _over_blocks(
-    checked: ScoreTable, gains: Floats, names: pd.Index[Any], over: int, alpha: float, tolerance: Tolerance
+    checked: BlockScores, gains: Floats, names: pd.Index[Any], over: int, alpha: float, tolerance: Tolerance
 ) -> dict[str, Any]:
     ranks = rank(gains, higher_is_better=True, tolerance=tolerance)
     n, k = ranks.shape
@@ -242,7 +242,7 @@ def _over_blocks(
 
 
 def _over_folds(
-    checked: ScoreTable, gains: Floats, names: pd.Index[Any], over: int, alpha: float, tolerance: Tolerance
+    checked: BlockScores, gains: Floats, names: pd.Index[Any], over: int, alpha: float, tolerance: Tolerance
 ) -> dict[str, Any]:
     """What the folds of one dataset can tell: one rank of each strategy, and pairs by the corrected test."""
     share = checked.test_share
@@ -283,7 +283,7 @@ def _over_folds(
     }
 
 
-def _averaged_folds(checked: ScoreTable) -> tuple[str, ...]:
+def _averaged_folds(checked: BlockScores) -> tuple[str, ...]:
     if not checked.averaged:
         return ()
     return (f"rows are folds, which are no blocks: the mean over the {checked.averaged} folds of each is a block",)

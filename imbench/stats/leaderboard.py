@@ -12,11 +12,11 @@ from imbench.contract.errors import UsageError
 from imbench.scoring.metrics import Metric, known_metrics
 from imbench.scoring.rules import ARGMAX, EACH, RULES, ruled_column
 from imbench.stats.board import Board, Entrant, make_board
-from imbench.stats.cells import SAME, Cells, all_cells
 from imbench.stats.competitors import BASELINE, CONFIGURATION, HEADLINE, competitor
 from imbench.stats.labelled import LABELLED, labelled
 from imbench.stats.ranks import average_ranks, friedman, friedman_undefined, rank_sums
 from imbench.stats.scope import Scope
+from imbench.stats.score_table import SAME, ScoreTable, all_cells
 
 # The share of a net's batches with which its strategy could not do what it was asked to.
 FALLBACK = "fallback_share"
@@ -32,7 +32,7 @@ class Dropped:
 
 
 @dataclass(frozen=True)
-class Challenger:
+class TunedBaseline:
     """How a strategy under another decision rule would rank if it competed with those of a leaderboard.
 
     Parameters
@@ -88,7 +88,7 @@ class Leaderboard:
     over: str = ""
     undefined: str = ""
     rule: str = ARGMAX
-    challenger: Challenger | None = None
+    challenger: TunedBaseline | None = None
     fallbacks: tuple[tuple[str, float], ...] = ()
 
 
@@ -166,7 +166,7 @@ def _with_zeros(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**changed) if changed else rows
 
 
-def _leaderboard(cells: Cells, metric: Metric, rules: Sequence[str], rule: str) -> Leaderboard:
+def _leaderboard(cells: ScoreTable, metric: Metric, rules: Sequence[str], rule: str) -> Leaderboard:
     board = make_board(cells, metric, rules, rule)
     test = friedman(board.ranks)
     order = list(board.order)
@@ -202,7 +202,7 @@ def _leaderboard(cells: Cells, metric: Metric, rules: Sequence[str], rule: str) 
     )
 
 
-def _zero_folds(cells: Cells, board: Board, entrant: Entrant) -> float:
+def _zero_folds(cells: ScoreTable, board: Board, entrant: Entrant) -> float:
     """Folds of the configurations ranked in which a class that has test rows is never hit; NaN where unknown."""
     column = zero_column(entrant.rule)
     if column not in cells.mean:
@@ -215,7 +215,7 @@ def _zero_folds(cells: Cells, board: Board, entrant: Entrant) -> float:
     return float(np.round(shares[known] * folds[known]).sum()) if known.any() else float("nan")
 
 
-def _challenger(cells: Cells, metric: Metric) -> Challenger | None:
+def _challenger(cells: ScoreTable, metric: Metric) -> TunedBaseline | None:
     """The baseline with a tuned threshold among the strategies ranked, if rows have both."""
     tuned = Entrant(competitor(BASELINE, "tuned"), BASELINE, "tuned")
     has = metric.of_decisions and ruled_column(metric, "tuned") in cells.mean and BASELINE in cells.strategies
@@ -225,7 +225,7 @@ def _challenger(cells: Cells, metric: Metric) -> Challenger | None:
     if tuned.name not in board.names or not board.configurations:
         return None
     sums, mine = rank_sums(board.ranks), board.names.index(tuned.name)
-    return Challenger(
+    return TunedBaseline(
         tuned.name,
         float(board.means[mine]),
         float(average_ranks(board.ranks)[mine]),
@@ -235,7 +235,7 @@ def _challenger(cells: Cells, metric: Metric) -> Challenger | None:
     )
 
 
-def _fallbacks(cells: Cells) -> tuple[tuple[str, float], ...]:
+def _fallbacks(cells: ScoreTable) -> tuple[tuple[str, float], ...]:
     """The strategies that fell back with some batch, and with which share of them."""
     if FALLBACK not in cells.mean:
         return ()

@@ -1,253 +1,282 @@
-"""A table of scores, checked: blocks × strategies, what was left out of it, and which blocks share a dataset."""
+"""Cells: means and deviations over folds, for each configuration and strategy of one protocol and task.
+
+The one place where folds become means, for every board, table and figure.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from imbench.contract.errors import UsageError
-from imbench.scoring.outcome import Integers
+from imbench.contract.records import TASKS
+from imbench.stats.competitors import BASELINE, CONFIGURATION
+from imbench.stats.identity import dataset_labels
+from imbench.stats.scope import Scope
 
-# One label for each row, or the name of a level of the rows' index.
-Labels = Hashable | Sequence[Any] | None
+Floats = NDArray[np.float64]
+# The number of each row's text among the different ones, and these.
+_Codes = tuple[NDArray[np.int32], pd.Index]
 
-# Levels of an index that number the folds of repeated cross-validation, in any case of letters.
-REPEAT, FOLD = "repeat", "fold"
+_CODED = ["protocol", "task", "strategy", *CONFIGURATION]
 
-_SHOWN = 5
+# Two strategies whose folds agree in both to the last bit gave the same predictions: each is a sum over all rows that
+# any changed probability changes.
+SAME = ("log_loss", "brier")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One variant of a dataset, as readers see it: a file of the user's own by its name, never its path."""
+
+    dataset: str
+    variant: str
+    ir: float
+    modality: str
+
+    @property
+    def label(self) -> str:
+        """Dataset and variant in one line."""
+        return f"{self.dataset} {self.variant}"
+
+    @property
+    def spec(self) -> str:
+        """Its spec: ``segment:ir=0.05``."""
+        return self.dataset if self.variant == "natural" else f"{self.dataset}:{self.variant}"
 
 
 @dataclass(frozen=True, eq=False)
 class ScoreTable:
-    """Complete rows of scores: blocks, or the folds of one dataset.
+    """All cells of one protocol and task.
 
     Parameters
     ----------
-    table : rows × strategies, float64, at least 2 of each, no NaN
-    datasets : ``(rows,)`` number of each block's dataset
-    rows : complete rows that went into the blocks
-    dropped : label of each row left out, and the strategies it has no score of
-    averaged : how many folds a configuration has whose folds were averaged to a block; 0 where rows came as blocks
-    test_share : n_test / (n_test + n_train) where rows are the folds of one dataset; None where they are blocks
+    protocol, task : what these are cells of
+    configurations, strategies : names of the axes; a strategy called ``baseline`` stands first
+    mean, sd : by column, ``(configurations, strategies)``; over the folds that define the metric, the deviation with
+        n − 1 and NaN below two folds. Folds share rows, so the deviation is no standard error.
+    folds : ``(configurations, strategies)`` folds trained, 0 where a job failed or is missing
+    declared : ``(configurations,)`` whether boards are over it; None for all
+    scope : the name of that set, such as ``suite tabular``; "" without
+    same : groups of strategies, complete on the declared configurations, that gave the same predictions, the first of
+        each group is the one that competes
     """
 
-    table: pd.DataFrame
-    datasets: Integers
-    rows: int
-    dropped: Mapping[Any, tuple[Any, ...]]
-    averaged: int = 0
-    test_share: float | None = None
+    protocol: str
+    task: str
+    configurations: tuple[Configuration, ...]
+    strategies: tuple[str, ...]
+    mean: Mapping[str, Floats]
+    sd: Mapping[str, Floats]
+    folds: NDArray[np.int64]
+    declared: NDArray[np.bool_] | None = None
+    scope: str = ""
+    same: tuple[tuple[str, ...], ...] = ()
+
+    @cached_property
+    def inside(self) -> NDArray[np.bool_]:
+        """``(configurations,)`` whether boards are over it."""
+        return np.ones(len(self.configurations), dtype=np.bool_) if self.declared is None else self.declared
+
+    @cached_property
+    def complete(self) -> NDArray[np.bool_]:
+        """``(strategies,)`` whether a strategy has a result on every configuration that boards are over."""
+        return np.asarray((self.folds[self.inside] > 0).all(axis=0) & self.inside.any())
+
+    def only(self, kept: NDArray[np.bool_]) -> ScoreTable:
+        """The cells of these ``(configurations,)`` alone."""
+        return replace(
+            self,
+            configurations=tuple(c for c, there in zip(self.configurations, kept, strict=True) if there),
+            mean={name: values[kept] for name, values in self.mean.items()},
+            sd={name: values[kept] for name, values in self.sd.items()},
+            folds=self.folds[kept],
+            declared=self.inside[kept],
+        )
 
 
-def score_table(
-    scores: pd.DataFrame,
-    blocks: Labels = None,
-    clusters: Labels = None,
-    folds: Labels = None,
-    test_share: float | None = None,
-) -> ScoreTable:
-    """Check scores, leave out the rows with a missing cell, and average the rows of one block.
+def all_cells(
+    rows: pd.DataFrame,
+    columns: Sequence[str],
+    modality: Mapping[str, str] | None = None,
+    scope: Scope | None = None,
+) -> list[ScoreTable]:
+    """The cells of each protocol and task, protocols by name, tasks in the order of `TASKS`.
 
     Parameters
     ----------
-    scores, blocks, clusters, folds, test_share : as in `imbench.stats.evaluation.evaluate`
-
-    Raises
-    ------
-    UsageError
-        Naming what cannot be evaluated and the fix.
+    rows : of `labelled`; without a column ``error`` every row is a fold that was trained
+    columns : to average
+    modality : of each dataset by its name in the rows; what is missing is ``"not stated"``
+    scope : which configurations boards are over; None derives them from the rows
     """
-    numbers = _with_folds(_numbers(scores), folds)
-    if blocks is not None and clusters is not None:
-        raise UsageError("give blocks or clusters, not both: rows averaged to blocks have no clusters left")
-    inside = fold_levels(numbers.index)
-    if isinstance(blocks, str) and blocks in inside:
-        raise UsageError(
-            f"blocks {blocks!r}: folds share rows and are no blocks; leave blocks out to compare over folds"
-        )
-    if blocks is None and not numbers.index.is_unique:
-        twice = numbers.index[numbers.index.duplicated()][0]
-        raise UsageError(
-            f"row {twice!r} is there {int((numbers.index == twice).sum())} times; name rows apart, "
-            "or give blocks to average the rows of one label"
-        )
-    missing = numbers.isna()
-    incomplete = missing.any(axis=1).to_numpy()
-    dropped: dict[Any, tuple[Any, ...]] = {}
-    for row in np.flatnonzero(incomplete):
-        label = numbers.index[int(row)]
-        lacking = dropped.get(label, ()) + tuple(numbers.columns[missing.iloc[row].to_numpy()])
-        dropped[label] = tuple(dict.fromkeys(lacking))
-    whole = numbers[~incomplete]
-    _require_two_rows(whole, numbers, missing)
-    what = "clusters" if blocks is None else "blocks"
-    grouping = _labels(numbers, blocks if blocks is not None else clusters, what)
-    grouping = None if grouping is None else grouping[~incomplete]
-    if blocks is not None:
-        assert grouping is not None
-        return _averaged(whole, grouping, dropped, blocks)
-    if inside:
-        return _of_folds(numbers, whole, grouping, dropped, inside, test_share)
-    if test_share is not None:
-        raise UsageError("test_share is for scores of folds; name their levels repeat and fold, or give folds")
-    codes = np.arange(len(whole)) if grouping is None else pd.factorize(grouping)[0].astype(np.int64)
-    return ScoreTable(whole, codes, len(whole), dropped)
+    if rows.empty:
+        return []
+    # Codes instead of text: a big store has millions of rows and a few hundred names.
+    coded = {name: _coded(rows[name]) for name in _CODED}
+    labels = {pair: found.label for pair, found in dataset_labels(rows).items()}
+    kinds = {label: (modality or {}).get(pair[0], "not stated") for pair, label in sorted(labels.items(), reverse=True)}
+    coded["dataset"] = _by_label(coded["dataset"], coded["data_hash"], labels)
+    tasks = list(coded["task"][1])
+    order = [*TASKS, *sorted(set(tasks) - set(TASKS))]
+    groups = coded["protocol"][0].astype(np.int64) * len(tasks) + coded["task"][0]
+    same = [name for name in SAME if name in rows] if set(SAME) <= set(rows) else []
+    values = {name: rows[name].to_numpy(dtype=np.float64) for name in dict.fromkeys([*columns, *same])}
+    ir = rows["ir"].to_numpy(dtype=np.float64) if "ir" in rows else np.full(len(rows), np.nan)
+    done = (rows["error"] == "").to_numpy() if "error" in rows else np.ones(len(rows), dtype=np.bool_)
+    found = []
+    for p, protocol in enumerate(coded["protocol"][1]):
+        for task in (t for t in order if t in tasks):
+            where = np.flatnonzero(groups == p * len(tasks) + tasks.index(task))
+            if len(where):
+                cells = _cells(str(protocol), task, where, coded, values, ir, done, kinds, scope or Scope())
+                found.append(replace(cells, mean=_named(cells.mean, columns), sd=_named(cells.sd, columns)))
+    return found
 
 
-def fold_levels(index: pd.Index[Any]) -> list[Any]:
-    """The names of an index's levels that number folds."""
-    return [name for name in index.names if isinstance(name, str) and name.lower() in (REPEAT, FOLD)]
+def _named(values: Mapping[str, Floats], columns: Sequence[str]) -> dict[str, Floats]:
+    return {name: values[name] for name in columns}
 
 
-def is_blank(label: Any) -> bool:
-    """Whether a label is missing: none, not a number, or nothing but spaces."""
-    return not label.strip() if isinstance(label, str) else bool(pd.isna(label))
+def _by_label(
+    datasets: tuple[NDArray[np.int32], pd.Index],
+    hashes: tuple[NDArray[np.int32], pd.Index],
+    labels: Mapping[tuple[str, str], str],
+) -> tuple[NDArray[np.int32], pd.Index]:
+    """The label of each row's dataset: data of one file under two paths is one dataset."""
+    pair = datasets[0].astype(np.int64) * len(hashes[1]) + hashes[0]
+    there, number = np.unique(pair, return_inverse=True)
+    texts = [
+        labels[str(datasets[1][int(code) // len(hashes[1])]), str(hashes[1][int(code) % len(hashes[1])])]
+        for code in there
+    ]
+    codes, names = pd.factorize(np.array(texts, dtype=object), sort=True)
+    return codes.astype(np.int32)[number.ravel()], pd.Index(names)
 
 
-def _averaged(
-    whole: pd.DataFrame, grouping: pd.Index[Any], dropped: Mapping[Any, tuple[Any, ...]], blocks: Labels
+def _cells(
+    protocol: str,
+    task: str,
+    where: NDArray[np.intp],
+    coded: Mapping[str, _Codes],
+    values: Mapping[str, Floats],
+    ir: Floats,
+    done: NDArray[np.bool_],
+    kinds: Mapping[str, str],
+    scope: Scope,
 ) -> ScoreTable:
-    codes, found = pd.factorize(grouping)
-    if len(found) < 2:
-        raise UsageError(f"an evaluation needs at least 2 blocks, all complete rows are of {found[0]!r}")
-    # sort=False: blocks stay in the order in which they come.
-    means = whole.groupby(codes, sort=False).mean()
-    means.index = pd.Index(found, name=blocks if isinstance(blocks, str) else None)
-    return ScoreTable(means, np.arange(len(means)), len(whole), dropped)
-
-
-def _with_folds(numbers: pd.DataFrame, folds: Labels) -> pd.DataFrame:
-    """The scores with their folds as levels of the index."""
-    if folds is None:
-        return numbers
-    labels = _labels(numbers, folds, "folds")
-    assert labels is not None
-    plain = isinstance(numbers.index, pd.RangeIndex) and numbers.index.name is None
-    levels: list[Any] = [] if plain else [numbers.index.get_level_values(i) for i in range(numbers.index.nlevels)]
-    names = [level.name for level in levels]
-    if isinstance(folds, str):
-        at = names.index(folds)
-        del levels[at], names[at]
-    if any(name in (REPEAT, FOLD) for name in names):
-        raise UsageError(f"folds are given, and the rows have a level {(set(names) & {REPEAT, FOLD}).pop()!r} too")
-    # A label that comes again is the same fold of another repeat.
-    again = labels.to_series().reset_index(drop=True).groupby([*map(np.asarray, levels), np.asarray(labels)]).cumcount()
-    return numbers.set_axis(pd.MultiIndex.from_arrays([*levels, again, labels], names=[*names, REPEAT, FOLD]))
-
-
-def _of_folds(
-    numbers: pd.DataFrame,
-    whole: pd.DataFrame,
-    clusters: pd.Index[Any] | None,
-    dropped: Mapping[Any, tuple[Any, ...]],
-    inside: list[Any],
-    test_share: float | None,
-) -> ScoreTable:
-    """The folds of one configuration, or the mean over its folds of each of several."""
-    levels = [i for i, name in enumerate(whole.index.names) if name not in inside]
-    codes = whole.groupby(level=levels, sort=False).ngroup().to_numpy() if levels else np.zeros(len(whole), np.int64)
-    counts = np.bincount(codes)
-    if len(counts) == 1:
-        return ScoreTable(
-            whole, np.zeros(len(whole), np.int64), len(whole), dropped, test_share=_share(numbers, inside, test_share)
-        )
-    means = whole.groupby(level=levels, sort=False).mean()
-    if clusters is None:
-        datasets = np.arange(len(means))
-    else:
-        of = pd.Series(np.asarray(clusters)).groupby(codes)
-        if len(set(zip(codes.tolist(), clusters, strict=True))) > len(counts):
-            raise UsageError("clusters: the folds of one configuration have several labels; give all of them one")
-        datasets = pd.factorize(of.first())[0].astype(np.int64)
-    return ScoreTable(means, datasets, len(whole), dropped, averaged=int(counts.max()))
-
-
-def _share(numbers: pd.DataFrame, inside: list[Any], test_share: float | None) -> float:
-    """Of the rows tested and trained on in a fold, the share of those tested: 1/K of K folds, unless it is given."""
-    if test_share is not None:
-        if not 0 < test_share < 1:
-            raise UsageError(
-                f"test_share must be between 0 and 1, got {test_share}; "
-                "it is n_test / (n_test + n_train), 0.5 for two folds"
-            )
-        return test_share
-    by_fold = [name for name in inside if name.lower() == FOLD]
-    folds = len(numbers.index.unique(by_fold[0])) if by_fold else 1
-    if folds < 2:
-        raise UsageError(
-            "the scores are of repeats with one fold each; give test_share, n_test / (n_test + n_train) of a repeat"
-        )
-    return 1 / folds
-
-
-def _numbers(scores: pd.DataFrame) -> pd.DataFrame:
-    if not isinstance(scores, pd.DataFrame):
-        raise UsageError(f"scores must be a pandas DataFrame, rows × strategies, got {type(scores).__name__}")
-    if not scores.columns.is_unique:
-        raise UsageError(f"strategy {scores.columns[scores.columns.duplicated()][0]!r} is there twice; name each once")
-    for name in scores.columns:
-        if not pd.api.types.is_numeric_dtype(scores[name]):
-            raise UsageError(
-                f"column {name!r} holds {scores[name].dtype} values, not numbers; "
-                "make labels the index, with set_index, and keep strategies as columns"
-            )
-    for place, name in enumerate(scores.columns):
-        if not isinstance(name, tuple) and is_blank(name):
-            raise UsageError(f"column {place + 1} of the scores has no name; name its strategy, or leave it out")
-    _refuse_blank_rows(scores.index)
-    numbers = scores.astype(np.float64)
-    endless = np.isinf(numbers.to_numpy())
-    if endless.any():
-        row, column = np.argwhere(endless)[0]
-        raise UsageError(
-            f"row {numbers.index[row]!r} of {numbers.columns[column]!r} is infinite; leave it empty if it is missing"
-        )
-    if numbers.shape[1] < 2:
-        raise UsageError(f"an evaluation needs at least 2 strategies (columns), got {numbers.shape[1]}")
-    return numbers
-
-
-def _require_two_rows(whole: pd.DataFrame, numbers: pd.DataFrame, missing: pd.DataFrame) -> None:
-    if len(whole) >= 2:
-        return
-    gaps = missing.sum().sort_values(ascending=False, kind="stable")
-    worst = ", ".join(f"{name} ({count})" for name, count in gaps[gaps > 0].head(_SHOWN).items())
-    raise UsageError(
-        f"an evaluation needs at least 2 complete rows, got {len(whole)} of {len(numbers)}"
-        + (f"; scores missing: {worst}; leave such strategies out" if worst else "")
+    unique, row = _combinations([(coded[name][0][where], len(coded[name][1])) for name in CONFIGURATION])
+    first = np.empty(len(unique[0]), dtype=np.intp)
+    first[row[::-1]] = np.arange(len(row))[::-1]
+    names = [[str(coded[name][1][code]) for code in unique[i]] for i, name in enumerate(CONFIGURATION[:2])]
+    configurations = [
+        Configuration(dataset, variant, float(ir[where[at]]), kinds[dataset])
+        for dataset, variant, at in zip(*names, first, strict=True)
+    ]
+    by_ir = sorted(range(len(configurations)), key=lambda i: _natural(configurations[i]))
+    specs = coded["strategy"][1]
+    present = np.unique(coded["strategy"][0][where])
+    present = present[np.argsort(specs[present] != BASELINE, kind="stable")]
+    strategies = tuple(map(str, specs[present]))
+    shape = (len(configurations), len(present))
+    column = np.zeros(len(specs), dtype=np.intp)
+    column[present] = np.arange(len(present))
+    place = np.empty(len(by_ir), dtype=np.intp)
+    place[by_ir] = np.arange(len(by_ir))
+    cell = place[row] * shape[1] + column[coded["strategy"][0][where]]
+    moments = {name: _moments(cell, v[where], shape) for name, v in values.items()}
+    folds = np.bincount(cell, weights=done[where], minlength=shape[0] * shape[1]).astype(np.int64).reshape(shape)
+    ordered = tuple(configurations[i] for i in by_ir)
+    declared, name = scope.choose(task, [c.spec for c in ordered], strategies, folds > 0)
+    found = ScoreTable(
+        protocol,
+        task,
+        ordered,
+        strategies,
+        {name: m for name, (m, _) in moments.items()},
+        {name: s for name, (_, s) in moments.items()},
+        folds,
+        declared,
+        name,
     )
+    return replace(found, same=_same(found, cell, [values[n][where] for n in SAME if n in values]))
 
 
-def _labels(table: pd.DataFrame, labels: Labels, what: str) -> pd.Index[Any] | None:
-    if labels is None:
-        return None
-    if isinstance(labels, str) or not isinstance(labels, Sequence | pd.Series | pd.Index | np.ndarray):
-        if labels not in table.index.names:
-            names = ", ".join(repr(name) for name in table.index.names if name is not None)
-            raise UsageError(f"{what}: the rows have no index level {labels!r}; there is {names or 'none with a name'}")
-        return table.index.get_level_values(table.index.names.index(labels))
-    if len(labels) != len(table):
-        raise UsageError(f"{what} must give one label for each of the {len(table)} rows, got {len(labels)}")
-    for row, label in enumerate(labels):
-        if not isinstance(label, tuple) and is_blank(label):
-            raise UsageError(f"{what}: row {row} has no label; {_FILL}")
-    return pd.Index(labels, tupleize_cols=False)
+def _combinations(codes: Sequence[tuple[NDArray[np.int32], int]]) -> tuple[list[NDArray[np.int64]], NDArray[np.int32]]:
+    """The different combinations of the rows' codes, sorted, a part for each column, and the number of each row's.
+
+    Parameters
+    ----------
+    codes : of each column, with how many different ones there are
+    """
+    row: NDArray[np.int32] = np.zeros(len(codes[0][0]), dtype=np.int32)
+    found: list[NDArray[np.int64]] = []
+    for column, size in codes:
+        # Only the combinations that there are are numbered on, so that the next product stays small.
+        there, row = _numbered(row * np.int64(size) + column)
+        found = [part[there // size] for part in found] + [there % size]
+    return found, row
 
 
-# Why a label is missing most of the time, and what to do.
-_FILL = "write its label, such as its dataset's name, in every row (of merged cells only the first one has it)"
+def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The different codes, sorted, and the number of each row's among them."""
+    size = int(codes.max(initial=-1)) + 1
+    if size > 4 * len(codes) + 1_000_000:  # too many to have a place for each
+        there, number = np.unique(codes, return_inverse=True)
+        return there, number.astype(np.int32)
+    present = np.zeros(size, dtype=np.bool_)
+    present[codes] = True
+    place = np.cumsum(present, dtype=np.int32) - np.int32(1)
+    return np.flatnonzero(present), place[codes]
 
 
-def _refuse_blank_rows(index: pd.Index[Any]) -> None:
-    """Raise UsageError if a label of a row is missing: rows without one would make up a block of their own."""
-    for level in range(index.nlevels):
-        labels = index.get_level_values(level)
-        blank = [is_blank(label) for label in labels.unique() if not isinstance(label, tuple)]
-        if any(blank):
-            row = next(row for row, label in enumerate(labels) if is_blank(label))
-            name = f" in {index.names[level]!r}" if index.names[level] is not None else ""
-            raise UsageError(f"row {row} of the scores has no label{name}; {_FILL}")
+def _same(cells: ScoreTable, cell: NDArray[np.intp], values: Sequence[Floats]) -> tuple[tuple[str, ...], ...]:
+    """Groups of complete strategies of which every fold of every declared configuration agrees to the last bit."""
+    if len(values) < len(SAME):
+        return ()
+    k = len(cells.strategies)
+    inside = cells.inside[cell // k]
+    groups: dict[bytes, list[str]] = {}
+    # Equal folds have equal means; only strategies that share these are compared fold by fold.
+    means = [np.concatenate([cells.mean[name][cells.inside, j] for name in SAME]).tobytes() for j in range(k)]
+    for j in np.flatnonzero(cells.complete):
+        if means.count(means[j]) < 2:
+            continue
+        mine = np.flatnonzero(inside & (cell % k == j))
+        mine = mine[np.argsort(cell[mine], kind="stable")]
+        groups.setdefault(b"".join(v[mine].tobytes() for v in values), []).append(cells.strategies[j])
+    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+
+
+def _moments(cell: NDArray[np.intp], values: Floats, shape: tuple[int, int]) -> tuple[Floats, Floats]:
+    size = shape[0] * shape[1]
+    known = ~np.isnan(values)
+    at, kept = cell[known], values[known]
+    count = np.bincount(at, minlength=size).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.bincount(at, weights=kept, minlength=size) / count
+        # Two passes, so that a small deviation of large values keeps its digits.
+        square = np.bincount(at, weights=(kept - mean[at]) ** 2, minlength=size)
+        sd = np.sqrt(square / np.where(count > 1, count - 1, np.nan))
+    return mean.reshape(shape), sd.reshape(shape)
+
+
+def _natural(configuration: Configuration) -> tuple[str, float, str]:
+    ir = configuration.ir
+    return configuration.dataset, ir if ir == ir else np.inf, configuration.variant
+
+
+def _coded(texts: pd.Series) -> _Codes:
+    """The number of each row's text among the different ones, sorted, and these."""
+    if isinstance(texts.dtype, pd.CategoricalDtype):
+        texts = texts.cat.remove_unused_categories()
+        order = np.argsort(texts.cat.categories.astype(str).to_numpy(dtype=object), kind="stable")
+        place = np.empty(len(order), dtype=np.int32)
+        place[order] = np.arange(len(order), dtype=np.int32)
+        return place[texts.cat.codes.to_numpy()], pd.Index(texts.cat.categories.astype("str")[order])
+    codes, values = pd.factorize(texts, sort=True)
+    return codes.astype(np.int32), pd.Index(values)

@@ -44,7 +44,7 @@ def with_versions(rows: pa.Table) -> pa.Table:
     return rows.replace_schema_metadata({**(rows.schema.metadata or {}), _VERSIONS: text})
 
 
-def brought_up(rows: pa.Table, predictions: Sequence[Predictions], names: Collection[str]) -> pa.Table:
+def upgrade_rows(rows: pa.Table, predictions: Sequence[Predictions], names: Collection[str]) -> pa.Table:
     """The rows with these columns derived from their predictions, in place of what they have under these names.
 
     What can only be measured while training, the exposure to the rarest class and the prior trained towards, stays

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
-from imbench.stats.score_table import FOLD, REPEAT, is_blank
+from imbench.stats.block_scores import FOLD, REPEAT, is_blank
 
 MISSING = ("", "na", "nan", "n/a", "null", "none", "-")
 _DELIMITERS = ",;\t"

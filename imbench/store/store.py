@@ -248,7 +248,7 @@ class Store:
 
     def _current(self, key: str, columns: Collection[str] | None) -> pa.Table | None:
         """As `_rows`, with what the file lacks of these columns (None: of all) derived from the predictions."""
-        from imbench.store.derive import brought_up, lacking, with_numbers, without_strangers
+        from imbench.store.derive import lacking, upgrade_rows, with_numbers, without_strangers
 
         rows = self._rows(key)
         if rows is None:
@@ -264,7 +264,7 @@ class Store:
                 return rows
         try:
             # All that is lacking: most of the work is to read the predictions.
-            brought = brought_up(rows, self.predictions(key), lacking(rows))
+            brought = upgrade_rows(rows, self.predictions(key), lacking(rows))
         except StoreError:
             return None  # the predictions turned out damaged, so the job is not done
         metadata = {**(brought.schema.metadata or {}), _DERIVED_FROM: digest}

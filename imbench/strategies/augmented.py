@@ -50,7 +50,7 @@ class Augmented(BatchStrategy):
 
     name: ClassVar[str] = "augmented"
     modalities: ClassVar[tuple[str, ...]] = ("image",)
-    unasked: ClassVar[bool] = False
+    run_by_default: ClassVar[bool] = False
 
     inner: BatchStrategy = _BASELINE
     rotation: float = ROTATION

@@ -22,7 +22,7 @@ from imbench.engine.batches import Table, batching
 from imbench.engine.fused import FusedNets
 from imbench.engine.group import CACHE_BYTES, _training
 from imbench.engine.mlp import mlp_widths
-from imbench.engine.net_group import Cohort, Request
+from imbench.engine.net_group import NetGroup, Request
 from imbench.run.registry import strategy
 from imbench.run.worker import MEMORY_VARIABLES
 from imbench.strategies.remix import ReMix
@@ -81,7 +81,7 @@ class Epochs:
             block = min(batches[0], 32) * protocol.batch_size * dataset.x[0].nbytes
             together = max(1, min(NETS, CACHE_BYTES // block))
         request = asked(dataset, strategy, protocol, together)
-        self.cohort = Cohort(request, range(together), Table(dataset, "cpu"), batches)
+        self.cohort = NetGroup(request, range(together), Table(dataset, "cpu"), batches)
         weights, streams = self.cohort.weights(), self.cohort.dropout_streams()
         self.cohort.nets = self.nets = kind(self.cohort.architecture, weights, streams, strategy, protocol)
         self.net_steps = together * batches[0]

@@ -16,7 +16,7 @@ SCRIPT = """
 import json, resource, sys, time
 import numpy as np, pandas as pd
 from imbench.stats.board import make_board
-from imbench.stats.cells import all_cells
+from imbench.stats.score_table import all_cells
 from imbench.scoring.metrics import METRICS
 
 strategies, configurations, folds = map(int, sys.argv[1:4])

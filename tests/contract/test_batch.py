@@ -99,12 +99,12 @@ def test_rows_can_be_taken_from_values_with_any_axes_behind_them():
 def test_what_fell_back_stays_known_through_draws_and_mixing():
     y = torch.eye(2)[torch.tensor([[0, 1], [1, 1]])]
     plain = Batch(torch.zeros(2, 2, 1), y)
-    marked = plain.fallen_back(torch.tensor([True, False]))
+    marked = plain.mark_fallback(torch.tensor([True, False]))
     rows = torch.tensor([[0, 0], [1, 0]])
     assert marked.take(rows).fallback.tolist() == [True, False]
     assert marked.weighted(torch.ones(2, 2)).fallback.tolist() == [True, False]
     assert plain.mix(marked, torch.ones(2)).fallback.tolist() == [True, False]
-    assert marked.fallen_back(torch.tensor([False, True])).fallback.tolist() == [True, True]
+    assert marked.mark_fallback(torch.tensor([False, True])).fallback.tolist() == [True, True]
     assert plain.take(rows).fallback is None
 
 

@@ -201,7 +201,7 @@ class Sometimes(PerBatchStrategy):
     def rebalance_one(self, batch, info, noise):
         if not batch.labels[0]:
             return batch
-        return batch.weighted(torch.full((batch.size,), 2.0)).fallen_back(torch.tensor(True))
+        return batch.weighted(torch.full((batch.size,), 2.0)).mark_fallback(torch.tensor(True))
 
 
 def test_batches_that_say_nothing_weigh_one_and_fell_back_on_nothing():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imbench.contract.records import Card, Dataset, Fold, Preprocessing, Task, Variant
-from imbench.engine.net_group import Cohort
+from imbench.engine.net_group import NetGroup
 
 # Where a gradient is next to nothing, Adam makes a step of its rounding, or of the one row in which rounding decided
 # which of two all but equal values a pool chose; with an epsilon this large it does not.
@@ -60,7 +60,7 @@ def fit(dataset, fold, clip=5.0):
 @contextmanager
 def watched_ends():
     """Meanwhile every net that ends leaves its kind and its weights: ``{(strategy, variant, repeat, fold): …}``."""
-    held, finish = {}, Cohort._finish
+    held, finish = {}, NetGroup._finish
 
     def watched(self, position, epochs, loss):
         fold = self.folds[self.active[position]]
@@ -69,5 +69,5 @@ def watched_ends():
         return finish(self, position, epochs, loss)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Cohort, "_finish", watched)
+        patch.setattr(NetGroup, "_finish", watched)
         yield held

@@ -12,11 +12,12 @@ from imbench.contract.batch import Batch
 from imbench.contract.errors import UsageError
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Variant
-from imbench.engine import group, together
+from imbench.engine import group
+from imbench.engine import trainers as together
 from imbench.engine.batches import Table, batching
 from imbench.engine.fused import FusedNets
 from imbench.engine.group import train_group
-from imbench.engine.net_group import Cohort, Request, TrainingError
+from imbench.engine.net_group import NetGroup, Request, TrainingError
 from imbench.engine.stacked import StackedNets
 from imbench.strategies.batch_smote import BatchSMOTE
 from imbench.strategies.cost_adjusted import CostAdjusted
@@ -267,9 +268,9 @@ def test_blocks_made_ahead_change_no_number(strategy):
         requests = requests[:1]
     with torch.no_grad():
         cohorts = [
-            Cohort(r, [0, 1, 2][::2], Table(r.dataset, "cpu"), batching(144, EARLY), ahead=True) for r in requests
+            NetGroup(r, [0, 1, 2][::2], Table(r.dataset, "cpu"), batching(144, EARLY), ahead=True) for r in requests
         ]
-        trainer, ended = together.Together(cohorts), []
+        trainer, ended = together.StackedTrainer(cohorts), []
         while more := trainer.until_some_end():
             ended += more
     assert {error for _, error in ended} == {None}
@@ -280,12 +281,12 @@ def test_blocks_made_ahead_change_no_number(strategy):
 
 def test_a_block_is_made_ahead_of_the_losses(monkeypatch):
     asked, order = request(variant(0, train=144, nets=1), ReMix(), Protocol(epochs=2, batch_size=16)), []
-    rebalance, close = ReMix.rebalance, Cohort._close_epoch
+    rebalance, close = ReMix.rebalance, NetGroup._close_epoch
     monkeypatch.setattr(ReMix, "rebalance", lambda self, *a: order.append("block") or rebalance(self, *a))
-    monkeypatch.setattr(Cohort, "_close_epoch", lambda self, losses: order.append("losses") or close(self, losses))
+    monkeypatch.setattr(NetGroup, "_close_epoch", lambda self, losses: order.append("losses") or close(self, losses))
     with torch.no_grad():
-        cohort = Cohort(asked, [0], Table(asked.dataset, "cpu"), batching(144, asked.protocol), ahead=True)
-        together.Together([cohort]).until_some_end()
+        cohort = NetGroup(asked, [0], Table(asked.dataset, "cpu"), batching(144, asked.protocol), ahead=True)
+        together.StackedTrainer([cohort]).until_some_end()
     assert order == ["block", "block", "losses", "losses"]
 
 
@@ -301,8 +302,8 @@ def test_a_block_made_ahead_that_fails_matters_only_if_it_is_needed():
         protocol = replace(SHORT, epochs=9, learning_rate=1e-6, learning_rate_floor=1e-6, **changes)
         asked = request(variant(0, train=144, nets=1), Late(), protocol)
         with torch.no_grad():
-            cohort = Cohort(asked, [0], Table(asked.dataset, "cpu"), batching(144, protocol), ahead=True)
-            return together.Together([cohort]).until_some_end()
+            cohort = NetGroup(asked, [0], Table(asked.dataset, "cpu"), batching(144, protocol), ahead=True)
+            return together.StackedTrainer([cohort]).until_some_end()
 
     # At the floor from the first epoch, of 9 steps, and never better than in it: the net ends after its third.
     ((_, fine),) = ended(patience=18)

@@ -18,7 +18,7 @@ from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import TrainingInfo
 from imbench.engine import backprop as forms
-from imbench.engine.backprop import Differentiated, form_of
+from imbench.engine.backprop import Autograd, form_of
 from imbench.engine.cnn import Cnn
 from imbench.engine.pooled import Pooled
 from imbench.engine.stacked import StackedNets
@@ -136,7 +136,7 @@ def test_the_kernel_takes_what_it_can_and_autograd_the_rest():
         (Cnn((3, 12, 12), 2, channels=(32,)), "cpu"),
         (Cnn((3, 12, 12), 2), "cuda"),
     ):
-        assert isinstance(form_of(net, device), Differentiated)
+        assert isinstance(form_of(net, device), Autograd)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from imbench.report.figures.contact_sheet import Sheet, Strip
+from imbench.report.figures.sample_grid import SampleGrid, SampleRow
 from imbench.store.results import Results, load
 from tests.made_results import FACTS, job, predictions
 
@@ -36,7 +36,7 @@ def sheet_of(height=4, width=6, channels=3, strategies=("baseline", "remix"), co
     """Random pictures and soft labels; the images of remix weigh 1, 2, … in the loss."""
     rng = np.random.default_rng(height * width)
     strips = tuple(
-        Strip(
+        SampleRow(
             name,
             rng.random((columns, height, width, channels)),
             rng.dirichlet([0.3, 0.3, 0.3], columns),
@@ -44,7 +44,7 @@ def sheet_of(height=4, width=6, channels=3, strategies=("baseline", "remix"), co
         )
         for name in strategies
     )
-    return Sheet(title, CLASSES, (0,), strips, (("broken", "it is in /home/someone/plugin.py"),))
+    return SampleGrid(title, CLASSES, (0,), strips, (("broken", "it is in /home/someone/plugin.py"),))
 
 
 def with_rule(results: Results) -> Results:

@@ -8,11 +8,11 @@ import scikit_posthocs
 from scipy import stats
 
 from imbench.report.figures.critical_difference import critical_difference
-from imbench.report.figures.scene import Line, Words, text_width
+from imbench.report.figures.spec import Line, Text, text_width
 from imbench.report.verdict import verdict
 from imbench.scoring.metrics import METRICS
 from imbench.stats.board import make_board
-from imbench.stats.cells import Cells, Configuration
+from imbench.stats.score_table import Configuration, ScoreTable
 from imbench.stats.words import number, p_value, scrub
 
 
@@ -21,7 +21,7 @@ def board(scores, per_dataset=1, metric="gmean", prefix="s"):
     names = ("baseline", *(f"{prefix}{j}" for j in range(1, scores.shape[1])))
     configurations = tuple(Configuration(f"d{i // per_dataset}", f"v{i}", 0.05, "tabular") for i in range(len(scores)))
     folds = np.full(scores.shape, 2)
-    cells = Cells("quick", "binary", configurations, names, {metric: scores}, {metric: scores * 0}, folds)
+    cells = ScoreTable("quick", "binary", configurations, names, {metric: scores}, {metric: scores * 0}, folds)
     return make_board(cells, METRICS[metric], ["argmax"], "argmax")
 
 
@@ -83,13 +83,13 @@ def test_all_tied_names_no_leader():
 @pytest.mark.parametrize("seed", range(8))
 def test_no_bar_joins_strategies_that_nemenyis_test_tells_apart(seed):
     one = board(noise(seed, configurations=25, strategies=7, step=0.25))
-    scene = critical_difference(one)
+    spec = critical_difference(one)
     ranks = dict(zip(one.names, one.standing.average_ranks, strict=True))
     p = scikit_posthocs.posthoc_nemenyi_friedman(-one.scores).to_numpy()
-    axis = next(mark for mark in scene.marks if isinstance(mark, Line) and mark.width == 1.2)
+    axis = next(mark for mark in spec.marks if isinstance(mark, Line) and mark.width == 1.2)
     (left, _), (right, _) = axis.points
     most = np.ceil(max(ranks.values()))
-    bars = [mark.points for mark in scene.marks if isinstance(mark, Line) and mark.width == 4]
+    bars = [mark.points for mark in spec.marks if isinstance(mark, Line) and mark.width == 4]
     for (start, _), (end, _) in bars:
         low, high = (1 + (at - left) / (right - left) * (most - 1) for at in (start + 3, end - 3))
         inside = [i for i, rank in enumerate(ranks.values()) if low - 1e-6 <= rank <= high + 1e-6]
@@ -101,18 +101,16 @@ def test_no_bar_joins_strategies_that_nemenyis_test_tells_apart(seed):
 
 @pytest.mark.parametrize("prefix", ["s", "a-strategy-of-a-name+prior-corrected", "n" * 60])
 def test_ranks_rise_from_left_to_right_and_words_stay_apart_however_long_names_are(prefix):
-    scene = critical_difference(board(noise(1, strategies=15, step=0.3), prefix=prefix))
-    axis = next(mark for mark in scene.marks if isinstance(mark, Line) and mark.width == 1.2)
+    spec = critical_difference(board(noise(1, strategies=15, step=0.3), prefix=prefix))
+    axis = next(mark for mark in spec.marks if isinstance(mark, Line) and mark.width == 1.2)
     (left, _), (right, _) = axis.points
     assert right - left >= 200
-    named = [
-        mark for mark in scene.marks if isinstance(mark, Words) and ("baseline" in mark.text or prefix in mark.text)
-    ]
+    named = [mark for mark in spec.marks if isinstance(mark, Text) and ("baseline" in mark.text or prefix in mark.text)]
     for mark in named:
         width = text_width(mark.text)
         start, end = (mark.x, mark.x + width) if mark.anchor == "start" else (mark.x - width, mark.x)
         assert end < left or start > right
-        assert 0 <= start <= end <= scene.width
+        assert 0 <= start <= end <= spec.width
 
 
 @pytest.mark.parametrize(("text", "shown"), [

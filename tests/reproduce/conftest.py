@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from imbench.reproduce.workshop import IMAGE, TABULAR
+from imbench.reproduce.context import IMAGE, TABULAR
 from imbench.store.results import load
 from imbench.store.store import Store
 from tests.made_results import FACTS, job, predictions

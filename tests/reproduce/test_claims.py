@@ -21,7 +21,7 @@ def test_remix_is_judged_without_the_strategies_that_augment(remix_leads, images
 
 
 def test_the_verdict_turns_with_the_results(remix_is_last, images):
-    exhibit = claims_of(remix_is_last, images)
-    frame = exhibit.tables[0].frame
+    item = claims_of(remix_is_last, images)
+    frame = item.tables[0].frame
     assert list(frame["verdict"][:4]) == ["does not hold"] * 4
-    assert exhibit.found[0].startswith("0 of 8 claims hold")
+    assert item.found[0].startswith("0 of 8 claims hold")

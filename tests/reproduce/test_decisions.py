@@ -9,16 +9,16 @@ import pytest
 import imbench as library
 from imbench.contract.errors import DataError
 from imbench.reproduce import catalogue, decisions
+from imbench.reproduce.context import ReproductionContext
 from imbench.reproduce.decisions import DECISIONS, Decision
-from imbench.reproduce.workshop import Workshop
 
 pytestmark = pytest.mark.data
 
 
 @pytest.fixture
-def workshop(tmp_path, mirror, monkeypatch):
+def context(tmp_path, mirror, monkeypatch):
     monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "cache"))
-    return Workshop(tmp_path / "store", "smoke", {"epochs": "2"}, data_mirror=mirror, jobs=1)
+    return ReproductionContext(tmp_path / "store", "smoke", {"epochs": "2"}, data_mirror=mirror, jobs=1)
 
 
 def only(monkeypatch, *names):
@@ -26,10 +26,10 @@ def only(monkeypatch, *names):
     monkeypatch.setattr(decisions, "DECISIONS", kept)
 
 
-def test_each_way_is_trained_as_it_is_said_to_be(workshop, monkeypatch):
+def test_each_way_is_trained_as_it_is_said_to_be(context, monkeypatch):
     only(monkeypatch, "last-batch", "draw", "loss", "schedule")
-    exhibit = catalogue.make("decisions", workshop)
-    rows = library.load(workshop.store).frame()
+    item = catalogue.make("decisions", context)
+    rows = library.load(context.store).frame()
     fields = rows["protocol_fields"].map(json.loads)
     assert set(rows["strategy"]) == {
         *("baseline", "batch-smote", "remix"),
@@ -40,37 +40,37 @@ def test_each_way_is_trained_as_it_is_said_to_be(workshop, monkeypatch):
     }
     steps = rows.groupby(fields.map(lambda f: f["drop_last"]))["steps"].mean()
     assert steps.loc[False] > steps.loc[True]
-    assert len(exhibit.found) >= 4
-    assert exhibit.tables[0].frame["configurations"].tolist() == [1, 1, 1, 1]
+    assert len(item.found) >= 4
+    assert item.tables[0].frame["configurations"].tolist() == [1, 1, 1, 1]
 
 
-def test_keras_loss_gives_the_baseline_the_same_nets_but_for_rounding(workshop, monkeypatch):
+def test_keras_loss_gives_the_baseline_the_same_nets_but_for_rounding(context, monkeypatch):
     only(monkeypatch, "loss")
-    table = decisions.decisions(workshop).tables[1].frame
+    table = decisions.decisions(context).tables[1].frame
     baseline = table[(table["strategy"] == "baseline") & (table["metric"] == "bbs")]
     assert baseline["difference"].abs().max() < 1e-4
 
 
-def test_the_wide_net_is_four_times_as_wide_and_predicts_otherwise(workshop, monkeypatch):
+def test_the_wide_net_is_four_times_as_wide_and_predicts_otherwise(context, monkeypatch):
     only(monkeypatch, "width")
-    table = decisions.decisions(workshop).tables[1].frame
+    table = decisions.decisions(context).tables[1].frame
     assert (table["difference"].abs() > 0).any()
-    rows = library.load(workshop.store).frame()
+    rows = library.load(context.store).frame()
     divisors = {json.loads(text)["multiclass_width_divisor"] for text in rows["protocol_fields"]}
     assert divisors == {3.0, 0.75}
 
 
-def test_imputation_is_measured_on_rows_with_missing_values(workshop, monkeypatch):
+def test_imputation_is_measured_on_rows_with_missing_values(context, monkeypatch):
     only(monkeypatch, "imputation")
-    exhibit = decisions.decisions(workshop)
-    table = exhibit.tables[1].frame
+    item = decisions.decisions(context)
+    table = item.tables[1].frame
     assert set(table["configuration"]) == {"ozone_onehr:ir=0.01"}
     assert set(table["strategy"]) == {"baseline", "remix"}
     # The other way's rows are no results of the benchmark: the main store has none of them.
-    assert not (workshop.store / "jobs").exists()
+    assert not (context.store / "jobs").exists()
 
 
-def test_a_dataset_that_cannot_be_had_is_left_out_and_said_so(workshop, monkeypatch):
+def test_a_dataset_that_cannot_be_had_is_left_out_and_said_so(context, monkeypatch):
     lacking = Decision(
         "last-batch", "The last batch", "", "", "dropped", "kept", ("musk2:ir=0.05",), {"drop_last": "0"}
     )
@@ -79,7 +79,7 @@ def test_a_dataset_that_cannot_be_had_is_left_out_and_said_so(workshop, monkeypa
         raise DataError("no source has it")
 
     monkeypatch.setattr(decisions, "DECISIONS", (lacking,))
-    monkeypatch.setattr(Workshop, "train", refuse)
-    exhibit = decisions.decisions(workshop)
-    assert "Left out: musk2:ir=0.05 of 'The last batch': no source has it" in exhibit.basis
-    assert exhibit.found == ()
+    monkeypatch.setattr(ReproductionContext, "train", refuse)
+    item = decisions.decisions(context)
+    assert "Left out: musk2:ir=0.05 of 'The last batch': no source has it" in item.basis
+    assert item.found == ()

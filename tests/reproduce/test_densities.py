@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import gaussian_kde
 
+from imbench.reproduce.context import ReproductionContext
 from imbench.reproduce.densities import (
     BATCH,
     both_present,
@@ -17,14 +18,13 @@ from imbench.reproduce.densities import (
     measured,
 )
 from imbench.reproduce.mini_batches import draw, feed
-from imbench.reproduce.workshop import Workshop
 from imbench.run.registry import strategy
 
 
 @pytest.fixture(scope="module")
-def exhibits(tmp_path_factory):
-    workshop = Workshop(tmp_path_factory.mktemp("store"), "smoke")
-    return figure4(workshop), figure4(workshop)
+def items(tmp_path_factory):
+    context = ReproductionContext(tmp_path_factory.mktemp("store"), "smoke")
+    return figure4(context), figure4(context)
 
 
 def looped(alpha, both, batches, size, rng):
@@ -84,14 +84,14 @@ def test_shares_between_are_counted_by_hand():
     assert frame["data"].tolist() == ["original", "ReMix", "ReMix"]
 
 
-def test_the_same_again_gives_the_same_bytes(exhibits):
-    one, again = exhibits
-    assert one.plates[0].files == again.plates[0].files
+def test_the_same_again_gives_the_same_bytes(items):
+    one, again = items
+    assert one.figures[0].files == again.figures[0].files
     assert one.found == again.found
 
 
-def test_the_sentences_turn_with_the_numbers(exhibits):
-    frame = exhibits[0].tables[0].frame.copy()
+def test_the_sentences_turn_with_the_numbers(items):
+    frame = items[0].tables[0].frame.copy()
     frame["soft"] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
     frame["gap"] = [0.02, 0.1, 0.2, 0.3, 0.4, 0.5]
     assert "they rise with α, as the paper says" in found_of(frame)[0]

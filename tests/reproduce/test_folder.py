@@ -7,22 +7,22 @@ import pytest
 
 from imbench.contract.errors import StoreError
 from imbench.reproduce.claims import claims_of
-from imbench.reproduce.exhibit import Exhibit, Numbers, Plate
-from imbench.reproduce.folder import check_folder, write_exhibit
+from imbench.reproduce.context import ReproductionContext
+from imbench.reproduce.folder import check_folder, write_item
 from imbench.reproduce.gains import figure5_of
+from imbench.reproduce.paper_item import Numbers, PaperItem, RenderedFigure
 from imbench.reproduce.table2 import table2_of
-from imbench.reproduce.workshop import Workshop
 
 
-def small(found="It agrees.", plates=()):
-    """An exhibit with numbers that are awkward to write."""
+def small(found="It agrees.", figures=()):
+    """An item with numbers that are awkward to write."""
     frame = pd.DataFrame({"what": ["a <b>", "c"], "p": [0.00001, float("nan")], "n": [1, 2], "x": [float("inf"), 0.5]})
-    return Exhibit("figure4", "Title & more", ("It was so.",), (found,), (Numbers("n", "Numbers", frame),), plates)
+    return PaperItem("figure4", "Title & more", ("It was so.",), (found,), (Numbers("n", "Numbers", frame),), figures)
 
 
 def test_a_page_stands_beside_its_figures_and_numbers(tmp_path):
-    plate = Plate("one", "One", "what it shows", {"svg": b"<svg/>", "pdf": b"%PDF", "png": b"png"})
-    page = write_exhibit(small(plates=(plate,)), tmp_path)
+    figure = RenderedFigure("one", "One", "what it shows", {"svg": b"<svg/>", "pdf": b"%PDF", "png": b"png"})
+    page = write_item(small(figures=(figure,)), tmp_path)
     assert page == tmp_path / "figure4" / "index.html"
     html = page.read_text("utf-8")
     assert "Figure 4: Title &amp; more" in html
@@ -40,51 +40,52 @@ def test_a_page_stands_beside_its_figures_and_numbers(tmp_path):
 
 def test_numbers_have_a_true_minus_and_zero_has_none(tmp_path):
     numbers = Numbers("n", "Numbers", pd.DataFrame({"x": [-0.0, -0.123456]}))
-    html = write_exhibit(Exhibit("figure4", "Title", (), (), (numbers,)), tmp_path).read_text("utf-8")
+    html = write_item(PaperItem("figure4", "Title", (), (), (numbers,)), tmp_path).read_text("utf-8")
     assert '<th scope="row">0</th>' in html
     assert '<th scope="row">−0.1235</th>' in html
 
 
 def test_a_wide_figure_has_the_width_of_the_page(tmp_path):
     svg = '<svg width="711pt" height="{0}pt" viewBox="0 0 711 {0}"/>'
-    plates = [
-        Plate(name, name, name, {"svg": svg.format(height).encode()}) for name, height in (("wide", 237), ("high", 500))
+    figures = [
+        RenderedFigure(name, name, name, {"svg": svg.format(height).encode()})
+        for name, height in (("wide", 237), ("high", 500))
     ]
-    html = write_exhibit(small(plates=plates), tmp_path).read_text("utf-8")
+    html = write_item(small(figures=figures), tmp_path).read_text("utf-8")
     assert '<figure class="across">\n<figcaption>wide' in html
     assert "<figure>\n<figcaption>high" in html
 
 
 def test_the_leading_page_parts_notes_that_are_no_sentences(tmp_path):
-    write_exhibit(Exhibit("figure4", "Title", (), (), basis=("It is so.", "4 jobs", "complete")), tmp_path)
+    write_item(PaperItem("figure4", "Title", (), (), basis=("It is so.", "4 jobs", "complete")), tmp_path)
     assert '<p class="basis">It is so. 4 jobs; complete</p>' in (tmp_path / "index.html").read_text("utf-8")
 
 
 def test_the_page_says_how_it_was_made(tmp_path):
-    workshop = Workshop(tmp_path, "standard:epochs=5", {"repeats": "2"})
-    html = write_exhibit(small(), tmp_path / "to", workshop.options).read_text("utf-8")
+    context = ReproductionContext(tmp_path, "standard:epochs=5", {"repeats": "2"})
+    html = write_item(small(), tmp_path / "to", context.options).read_text("utf-8")
     assert "imbench reproduce figure4 --protocol standard:epochs=5 --set repeats=2<" in html
-    assert "imbench reproduce figure4<" in write_exhibit(
-        small(), tmp_path / "to", Workshop(tmp_path).options
+    assert "imbench reproduce figure4<" in write_item(
+        small(), tmp_path / "to", ReproductionContext(tmp_path).options
     ).read_text("utf-8")
 
 
 def test_writing_again_changes_no_byte_and_drops_what_is_no_longer_there(tmp_path):
-    plate = Plate("one", "One", "what it shows", {"svg": b"<svg/>", "pdf": b"%PDF", "png": b"png"})
-    write_exhibit(small(plates=(plate,)), tmp_path)
+    figure = RenderedFigure("one", "One", "what it shows", {"svg": b"<svg/>", "pdf": b"%PDF", "png": b"png"})
+    write_item(small(figures=(figure,)), tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
-    write_exhibit(small(plates=(plate,)), tmp_path)
+    write_item(small(figures=(figure,)), tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
-    write_exhibit(small(), tmp_path)
+    write_item(small(), tmp_path)
     assert not (tmp_path / "figure4" / "one.svg").exists()
 
 
 def test_the_leading_page_has_what_the_folder_has_and_the_claims_first(tmp_path, remix_leads, images):
-    write_exhibit(table2_of(remix_leads), tmp_path)
+    write_item(table2_of(remix_leads), tmp_path)
     leading = (tmp_path / "index.html").read_text("utf-8")
     assert "table2/index.html" in leading
     assert 'id="claims"' not in leading
-    write_exhibit(claims_of(remix_leads, images), tmp_path)
+    write_item(claims_of(remix_leads, images), tmp_path)
     leading = (tmp_path / "index.html").read_text("utf-8")
     assert 'id="claims"' in leading
     assert "Dense nets, binary: ReMix" in leading
@@ -98,5 +99,5 @@ def test_somebody_elses_page_is_not_replaced(tmp_path):
 
 
 def test_figures_are_the_same_bytes_each_time(remix_leads):
-    one, other = (figure5_of(remix_leads).plates[0].files for _ in range(2))
+    one, other = (figure5_of(remix_leads).figures[0].files for _ in range(2))
     assert dict(one) == dict(other)

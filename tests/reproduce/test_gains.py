@@ -7,9 +7,9 @@ import pytest
 from imbench.reproduce.gains import figure5_of, figure6_of
 
 
-def gains_of(exhibit):
+def gains_of(item):
     """The gains as a series by task, metric, strategy and ratio."""
-    return exhibit.tables[0].frame.set_index(["task", "metric", "strategy", "ir"])["gain"]
+    return item.tables[0].frame.set_index(["task", "metric", "strategy", "ir"])["gain"]
 
 
 def test_gains_are_mean_differences_to_the_baseline_at_each_ratio_and_over_all(remix_leads):
@@ -29,22 +29,22 @@ def test_the_sentences_follow_the_results(remix_leads, remix_is_last):
 
 
 def test_a_figure_has_a_panel_for_each_task_and_metric_in_three_formats(remix_leads):
-    exhibit = figure5_of(remix_leads)
-    assert [plate.name for plate in exhibit.plates] == [
+    item = figure5_of(remix_leads)
+    assert [figure.name for figure in item.figures] == [
         f"gain-{task}-{metric}" for task in ("binary", "multiclass") for metric in ("gmean", "bbs")
     ]
-    for plate in exhibit.plates:
-        assert plate.files["svg"].startswith(b"<?xml")
-        assert plate.files["pdf"].startswith(b"%PDF")
-        assert plate.files["png"].startswith(b"\x89PNG")
-        assert "all ratios, remix" in plate.description
+    for figure in item.figures:
+        assert figure.files["svg"].startswith(b"<?xml")
+        assert figure.files["pdf"].startswith(b"%PDF")
+        assert figure.files["png"].startswith(b"\x89PNG")
+        assert "all ratios, remix" in figure.description
 
 
 def test_the_order_on_images_is_told_and_whether_augmentation_leads(images):
-    exhibit = figure6_of(images)
-    assert exhibit.found[0].startswith("pictures, Binary g-mean gain: remix-aug ")
-    assert "Augment and ReMix with augmentation are the best two" in exhibit.found[0]
-    assert "ReMix without augmentation beats MixUp, cost adjustment and SMOTE" in exhibit.found[1]
+    item = figure6_of(images)
+    assert item.found[0].startswith("pictures, Binary g-mean gain: remix-aug ")
+    assert "Augment and ReMix with augmentation are the best two" in item.found[0]
+    assert "ReMix without augmentation beats MixUp, cost adjustment and SMOTE" in item.found[1]
     swapped = {"remix": "augment", "augment": "remix"}
     rows = images.rows.assign(strategy=images.rows["strategy"].replace(swapped))
     told = figure6_of(dataclasses.replace(images, rows=rows)).found
@@ -53,6 +53,6 @@ def test_the_order_on_images_is_told_and_whether_augmentation_leads(images):
 
 def test_results_without_a_strategy_make_no_sentence_about_it(images):
     rows = images.rows[images.rows["strategy"] != "remix-aug"]
-    exhibit = figure6_of(dataclasses.replace(images, rows=rows))
-    assert not any("pictures" in said for said in exhibit.found)
-    assert exhibit.plates
+    item = figure6_of(dataclasses.replace(images, rows=rows))
+    assert not any("pictures" in said for said in item.found)
+    assert item.figures

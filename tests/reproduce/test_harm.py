@@ -9,10 +9,10 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from imbench.reproduce import harm
+from imbench.reproduce.context import ReproductionContext
 from imbench.reproduce.harm import Mixed, found_of, harmful, mixtures, nearest_class, shares, summary
-from imbench.reproduce.harm_plates import illustration, shares_plate
+from imbench.reproduce.harm_plates import illustration, shares_figure
 from imbench.reproduce.mini_batches import draw
-from imbench.reproduce.workshop import Workshop
 
 
 def data(rows=200, features=5, classes=4, seed=0):
@@ -83,11 +83,11 @@ def test_samples_of_one_class_count_among_all_only():
 
 def test_a_dataset_that_cannot_be_had_is_left_out_and_named(tmp_path, monkeypatch):
     amount = harm._Amount(("no_such_dataset",), (0.1,), 2, 0, 4)
-    monkeypatch.setattr(harm._Amount, "of", classmethod(lambda cls, workshop: amount))
-    exhibit = harm.figure8(Workshop(tmp_path, "smoke"))
-    assert any("no_such_dataset is left out:" in sentence for sentence in exhibit.basis)
-    assert exhibit.tables == ()
-    assert "nothing was counted" in exhibit.found[0]
+    monkeypatch.setattr(harm._Amount, "of", classmethod(lambda cls, context: amount))
+    item = harm.figure8(ReproductionContext(tmp_path, "smoke"))
+    assert any("no_such_dataset is left out:" in sentence for sentence in item.basis)
+    assert item.tables == ()
+    assert "nothing was counted" in item.found[0]
 
 
 def counted(small, large, mixup):
@@ -127,17 +127,17 @@ def test_the_summary_has_a_row_a_configuration_and_a_column_an_alpha():
 def test_the_same_again_gives_the_same_bytes():
     assert illustration().files == illustration().files
     counts = counted(0.01, 0.2, 0.1)
-    assert shares_plate(counts).files == shares_plate(counts).files
+    assert shares_figure(counts).files == shares_figure(counts).files
 
 
 @pytest.mark.data
 @pytest.mark.skipif("IMBENCH_DATA_MIRROR" not in os.environ, reason="needs a mirror")
 def test_a_small_run_counts_on_real_data(tmp_path):
-    exhibit = harm.figure8(Workshop(tmp_path, "smoke"))
-    counts = exhibit.tables[1].frame
+    item = harm.figure8(ReproductionContext(tmp_path, "smoke"))
+    counts = item.tables[1].frame
     assert set(counts["dataset"]) == {"optdigits", "landsat_satellite"}
     assert counts["of_mixed"].between(0, 1).all()
     # Rows of two classes: 1 - 1/K of ReMix's, since its K classes are equally frequent in a batch.
     landsat = counts[(counts["dataset"] == "landsat_satellite") & (counts["strategy"] == "remix")]
     assert landsat["mixed"].mean() == pytest.approx(5 / 6, abs=0.04)
-    assert any("few configurations only" in sentence for sentence in exhibit.basis)
+    assert any("few configurations only" in sentence for sentence in item.basis)

@@ -14,8 +14,8 @@ from imbench.contract.protocol import Protocol
 from imbench.contract.records import Dataset, Variant
 from imbench.data.folds import PARTS, make_folds
 from imbench.data.preprocess import apply, fit
+from imbench.reproduce.context import ReproductionContext
 from imbench.reproduce.imputation import DELETED, compared, filled, punctured
-from imbench.reproduce.workshop import Workshop
 
 settled = settings(deadline=None, derandomize=True, max_examples=20)
 PROTOCOL = Protocol("quick", repeats=2)
@@ -103,12 +103,12 @@ def test_the_share_deleted_is_as_said_and_the_same_values_go_in_every_variant():
 @pytest.mark.data
 def test_both_ways_share_rows_and_are_read_again(tmp_path, mirror, monkeypatch):
     monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "cache"))
-    workshop = Workshop(tmp_path / "store", "smoke", data_mirror=mirror, jobs=1)
-    inside, outside = compared(workshop, "ozone_onehr:ir=0.025", ["baseline"])
+    context = ReproductionContext(tmp_path / "store", "smoke", data_mirror=mirror, jobs=1)
+    inside, outside = compared(context, "ozone_onehr:ir=0.025", ["baseline"])
     assert inside["rows_hash"].tolist() == outside["rows_hash"].tolist()
     assert (inside["bbs"] != outside["bbs"]).any()
     monkeypatch.setattr("imbench.reproduce.imputation.train", None)  # nothing is trained again
-    again = compared(workshop, "ozone_onehr:ir=0.025", ["baseline"])
+    again = compared(context, "ozone_onehr:ir=0.025", ["baseline"])
     assert again[0].equals(inside)
     assert again[1].equals(outside)
 
@@ -116,8 +116,8 @@ def test_both_ways_share_rows_and_are_read_again(tmp_path, mirror, monkeypatch):
 @pytest.mark.data
 def test_inside_the_fold_a_store_of_the_benchmark_has_the_same_numbers(tmp_path, mirror, monkeypatch):
     monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "cache"))
-    workshop = Workshop(tmp_path / "store", "smoke", data_mirror=mirror, jobs=1)
-    inside, _ = compared(workshop, "ozone_onehr:ir=0.025", ["remix"])
-    rows = workshop.train(["remix"], datasets=["ozone_onehr:ir=0.025"]).rows
+    context = ReproductionContext(tmp_path / "store", "smoke", data_mirror=mirror, jobs=1)
+    inside, _ = compared(context, "ozone_onehr:ir=0.025", ["remix"])
+    rows = context.train(["remix"], datasets=["ozone_onehr:ir=0.025"]).rows
     assert rows["gmean"].tolist() == inside["gmean"].tolist()
     assert rows["bbs"].tolist() == inside["bbs"].tolist()

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from imbench.contract.errors import DataError
+from imbench.reproduce.context import Images, ReproductionContext
 from imbench.reproduce.sensitivity import ALPHAS, FEW_ALPHAS, PRINTED, figure7, judged
 from imbench.reproduce.sentences import FAILS, HOLDS, UNDECIDED
-from imbench.reproduce.workshop import Images, Workshop
 from imbench.run.sweeping import design
 from imbench.store.results import Results
 
@@ -86,8 +86,8 @@ def test_a_configuration_that_lacks_an_alpha_is_not_judged():
     assert "a larger α lowers GM on Musk 2" not in verdicts(*tables)
 
 
-class Rehearsal(Workshop):
-    """A workshop whose nets are made up, and that has no data of Epileptic Seizure."""
+class Rehearsal(ReproductionContext):
+    """A context whose nets are made up, and that has no data of Epileptic Seizure."""
 
     def train(self, strategies, *, datasets=(), protocol=None, **options):
         if datasets[0].startswith("epileptic_seizure"):
@@ -104,34 +104,34 @@ asked: list[tuple[tuple[str, ...], str | None]] = []
 
 def test_a_dataset_that_cannot_be_had_is_left_out_and_said_so(tmp_path):
     asked.clear()
-    exhibit = figure7(Rehearsal(tmp_path, "paper"))
-    assert "Left out: epileptic_seizure: no source has it." in exhibit.basis
+    item = figure7(Rehearsal(tmp_path, "paper"))
+    assert "Left out: epileptic_seizure: no source has it." in item.basis
     assert asked == [
         (("musk2:ir=0.01", "musk2:ir=0.025", "musk2:ir=0.05"), None),
         (("cifar10:ir=0.05", "cifar10:ir=0.1"), "standard:epochs=30,repeats=1"),
     ]
-    assert "cifar10 under protocol standard:epochs=30,repeats=1." in exhibit.basis
-    assert not any("Seizure" in sentence for sentence in exhibit.found)
-    assert any(sentence.startswith("BBS falls with α (from 0.01 to 0.5): holds") for sentence in exhibit.found)
-    assert exhibit.printed == PRINTED
-    assert {plate.name for plate in exhibit.plates} == {"sweep-gmean", "sweep-bbs"}
-    assert all(set(plate.files) == {"svg", "pdf", "png"} for plate in exhibit.plates)
-    shown = exhibit.tables[0].frame
+    assert "cifar10 under protocol standard:epochs=30,repeats=1." in item.basis
+    assert not any("Seizure" in sentence for sentence in item.found)
+    assert any(sentence.startswith("BBS falls with α (from 0.01 to 0.5): holds") for sentence in item.found)
+    assert item.printed == PRINTED
+    assert {figure.name for figure in item.figures} == {"sweep-gmean", "sweep-bbs"}
+    assert all(set(figure.files) == {"svg", "pdf", "png"} for figure in item.figures)
+    shown = item.tables[0].frame
     assert set(shown.loc[shown["strategy"] != "baseline", "value"]) == set(ALPHAS)
 
 
 def test_a_part_of_cifar10_stands_in_under_shorter_protocols(tmp_path):
     asked.clear()
-    exhibit = figure7(Rehearsal(tmp_path, "standard:epochs=50"))
+    item = figure7(Rehearsal(tmp_path, "standard:epochs=50"))
     assert asked[1:] == [(("cifar10_10k:ir=0.05", "cifar10_10k:ir=0.1"), "standard:epochs=30,repeats=1")]
-    assert "cifar10_10k stands for CIFAR-10, under protocol standard:epochs=30,repeats=1." in exhibit.basis
+    assert "cifar10_10k stands for CIFAR-10, under protocol standard:epochs=30,repeats=1." in item.basis
 
 
 def test_smoke_has_few_alphas_and_one_ratio_a_dataset(tmp_path):
     asked.clear()
-    exhibit = figure7(Rehearsal(tmp_path, "smoke"))
+    item = figure7(Rehearsal(tmp_path, "smoke"))
     assert asked == [(("musk2:ir=0.05",), None), (("cifar10_10k:ir=0.1",), None)]
-    assert len(exhibit.tables[0].frame) == 2 * 2 * (len(FEW_ALPHAS) + 1)
+    assert len(item.tables[0].frame) == 2 * 2 * (len(FEW_ALPHAS) + 1)
 
 
 def test_a_gpu_trains_the_images_of_the_paper(tmp_path):
@@ -145,18 +145,18 @@ def test_without_any_data_it_says_so(tmp_path):
         def train(self, strategies, **options):
             raise DataError("no source has it")
 
-    exhibit = figure7(Nothing(tmp_path, "paper"))
-    assert exhibit.found == ("Nothing to judge: no dataset could be had.",)
-    assert sum(sentence.startswith("Left out: ") for sentence in exhibit.basis) == 3
+    item = figure7(Nothing(tmp_path, "paper"))
+    assert item.found == ("Nothing to judge: no dataset could be had.",)
+    assert sum(sentence.startswith("Left out: ") for sentence in item.basis) == 3
 
 
 @pytest.mark.data
 def test_it_is_made_from_real_data(tmp_path, mirror, monkeypatch):
     monkeypatch.setattr("imbench.reproduce.sensitivity.FEW_ALPHAS", (0.1, 0.3))
-    monkeypatch.setattr(Workshop, "images", Images("image-small", "segment", None))
+    monkeypatch.setattr(ReproductionContext, "images", Images("image-small", "segment", None))
     monkeypatch.setattr("imbench.reproduce.sensitivity._IMAGES", (0.05,))
     monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "cache"))
-    exhibit = figure7(Workshop(tmp_path / "store", "smoke", data_mirror=mirror, jobs=1))
-    frame = exhibit.tables[0].frame
+    item = figure7(ReproductionContext(tmp_path / "store", "smoke", data_mirror=mirror, jobs=1))
+    frame = item.tables[0].frame
     assert set(frame["dataset"]) == {"musk2", "epileptic_seizure", "segment"}
     assert frame["mean"].notna().all()

@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 from scipy.spatial import Delaunay
 
+from imbench.reproduce.context import ReproductionContext
 from imbench.reproduce.ring import CENTRE_NOISE, MAJORITY, MINORITY, RADIUS, RING_NOISE, TESTED, posterior, rings
-from imbench.reproduce.surface_plates import profiles_plate, surfaces_plate
+from imbench.reproduce.surface_plates import profiles_figure, surfaces_figure
 from imbench.reproduce.surfaces import (
     BASELINE,
     BEFORE,
@@ -25,7 +26,6 @@ from imbench.reproduce.surfaces import (
     table,
     trained,
 )
-from imbench.reproduce.workshop import Workshop
 from imbench.run.protocols import load_protocol
 
 PROTOCOL = load_protocol("paper", {"epochs": "3", "width_divisor": "0.5"}).for_dataset("ring", "binary")
@@ -92,12 +92,12 @@ def test_the_first_coordinate_runs_along_the_rows_of_the_grid_and_rays_run_outwa
     np.testing.assert_allclose(out, np.tile(np.linspace(0, REACH, out.shape[1]), (len(out), 1)), atol=1e-5)
 
 
-def test_the_exhibit_is_of_every_kind_of_net_and_says_what_a_smoke_run_is_worth(tmp_path):
-    exhibit = figure1(Workshop(tmp_path, "smoke"))
-    assert exhibit.tables[1].frame["net"].tolist() == [*NETS, *EXACT]
-    assert [plate.name for plate in exhibit.plates] == ["figure1-surfaces", "figure1-profiles"]
-    assert any("smoke:width_divisor=0.125" in sentence for sentence in exhibit.basis)
-    assert exhibit.basis[-1].startswith("A smoke run")
+def test_the_item_is_of_every_kind_of_net_and_says_what_a_smoke_run_is_worth(tmp_path):
+    item = figure1(ReproductionContext(tmp_path, "smoke"))
+    assert item.tables[1].frame["net"].tolist() == [*NETS, *EXACT]
+    assert [figure.name for figure in item.figures] == ["figure1-surfaces", "figure1-profiles"]
+    assert any("smoke:width_divisor=0.125" in sentence for sentence in item.basis)
+    assert item.basis[-1].startswith("A smoke run")
 
 
 def surface_of(function, places):
@@ -169,8 +169,8 @@ def test_the_same_again_gives_the_same_bytes(places):
     numbers = {name: [measures(s, y) for s in many] for name, many in surfaces.items()}
     frame = table(numbers, {name: measures(exact, y) for name in EXACT})
     for draw in (
-        lambda: surfaces_plate(surfaces, exact, places.x[:50], places.y[:50], frame),
-        lambda: profiles_plate(surfaces, exact, frame),
+        lambda: surfaces_figure(surfaces, exact, places.x[:50], places.y[:50], frame),
+        lambda: profiles_figure(surfaces, exact, frame),
     ):
         assert draw().files == draw().files
     assert exact.grid.shape[0] == exact.grid.shape[1]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial import Delaunay
 
+from imbench.reproduce.context import ReproductionContext
 from imbench.reproduce.mini_batches import Fed
 from imbench.reproduce.planes import Hull
 from imbench.reproduce.synthetic import (
@@ -20,13 +21,12 @@ from imbench.reproduce.synthetic import (
     made,
     moons,
 )
-from imbench.reproduce.workshop import Workshop
 
 
 @pytest.fixture(scope="module")
-def exhibits(tmp_path_factory):
-    workshop = Workshop(tmp_path_factory.mktemp("store"), "smoke")
-    return {figure.__name__: (figure(workshop), figure(workshop)) for figure in (figure2, figure3)}
+def items(tmp_path_factory):
+    context = ReproductionContext(tmp_path_factory.mktemp("store"), "smoke")
+    return {figure.__name__: (figure(context), figure(context)) for figure in (figure2, figure3)}
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -82,20 +82,20 @@ def test_the_original_rows_have_no_more_spread_than_themselves():
 
 
 @pytest.mark.parametrize("name", ["figure2", "figure3"])
-def test_the_same_again_gives_the_same_bytes(exhibits, name):
-    one, again = exhibits[name]
-    assert [plate.files for plate in one.plates] == [plate.files for plate in again.plates]
+def test_the_same_again_gives_the_same_bytes(items, name):
+    one, again = items[name]
+    assert [figure.files for figure in one.figures] == [figure.files for figure in again.figures]
     assert one.found == again.found
-    assert {"svg", "pdf", "png"} == set(one.plates[0].files)
+    assert {"svg", "pdf", "png"} == set(one.figures[0].files)
 
 
-def numbers_of(exhibit):
+def numbers_of(item):
     """The table of plain numbers, to be altered."""
-    return exhibit.tables[1].frame.copy()
+    return item.tables[1].frame.copy()
 
 
-def test_the_sentences_on_hulls_turn_with_the_numbers(exhibits):
-    frame = numbers_of(exhibits["figure2"][0])
+def test_the_sentences_on_hulls_turn_with_the_numbers(items):
+    frame = numbers_of(items["figure2"][0])
     assert "agrees with the paper" in found_of_hulls(frame)[0]
     frame.loc[frame["strategy"] == SMOTE, "outside"] = 0.2
     assert "contradicts the paper" in found_of_hulls(frame)[0]
@@ -107,8 +107,8 @@ def test_the_sentences_on_hulls_turn_with_the_numbers(exhibits):
     assert "Already at α = 0.1" in found_of_hulls(frame)[1]
 
 
-def test_the_sentences_on_batches_turn_with_the_numbers(exhibits):
-    frame = numbers_of(exhibits["figure3"][0])
+def test_the_sentences_on_batches_turn_with_the_numbers(items):
+    frame = numbers_of(items["figure3"][0])
     assert "expands the minority's space, as the paper says" in found_of_batches(frame)[1]
     assert "repeats are common, unlike" in found_of_batches(frame)[3]
     frame.loc[frame["strategy"] == SHOWN, "area"] = 0.9

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
+from imbench.reproduce.context import TABULAR
 from imbench.reproduce.printed import CONFIGURATIONS, TABLE2
 from imbench.reproduce.table2 import AUTHORS_BBS, table2_of
-from imbench.reproduce.workshop import TABULAR
 
 
-def table(exhibit, name):
+def table(item, name):
     """The frame of this name."""
-    (found,) = [numbers.frame for numbers in exhibit.tables if numbers.name == name]
+    (found,) = [numbers.frame for numbers in item.tables if numbers.name == name]
     return found
 
 
@@ -51,16 +51,16 @@ def test_rank_sums_are_those_of_scipys_ranks(remix_is_last):
 
 
 def test_a_claim_holds_where_remix_leads_and_is_told_apart(remix_leads):
-    exhibit = table2_of(remix_leads)
-    assert list(table(exhibit, "claims")["by configurations"].iloc[:2]) == ["holds", "holds"]
-    assert "ReMix has the best G-mean on binary tabular data: holds by configurations" in exhibit.found[0]
+    item = table2_of(remix_leads)
+    assert list(table(item, "claims")["by configurations"].iloc[:2]) == ["holds", "holds"]
+    assert "ReMix has the best G-mean on binary tabular data: holds by configurations" in item.found[0]
 
 
 def test_a_claim_does_not_hold_where_another_leads(remix_is_last):
-    exhibit = table2_of(remix_is_last)
-    assert set(table(exhibit, "claims")["by configurations"]) == {"does not hold"}
-    assert "does not hold by configurations (average rank of cost-adjusted" in exhibit.found[0]
-    wins = table(exhibit, "pairs").query("column == 'binary bbs' and against == 'cost-adjusted'")
+    item = table2_of(remix_is_last)
+    assert set(table(item, "claims")["by configurations"]) == {"does not hold"}
+    assert "does not hold by configurations (average rank of cost-adjusted" in item.found[0]
+    wins = table(item, "pairs").query("column == 'binary bbs' and against == 'cost-adjusted'")
     assert wins["losses"].item() > wins["wins"].item()
     assert wins["effect"].item() < 0
 
@@ -100,6 +100,6 @@ def test_a_store_without_multiclass_results_has_a_table_all_the_same(remix_leads
     import dataclasses
 
     rows = remix_leads.rows.query("task == 'binary'")
-    exhibit = table2_of(dataclasses.replace(remix_leads, rows=rows))
-    assert table(exhibit, "rank-sums")["multiclass bbs"].isna().all()
-    assert list(table(exhibit, "claims")["by configurations"])[2:] == ["cannot be said"] * 2
+    item = table2_of(dataclasses.replace(remix_leads, rows=rows))
+    assert table(item, "rank-sums")["multiclass bbs"].isna().all()
+    assert list(table(item, "claims")["by configurations"])[2:] == ["cannot be said"] * 2

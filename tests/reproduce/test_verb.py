@@ -8,7 +8,7 @@ import os
 import pytest
 
 from imbench.cli import main
-from imbench.reproduce.catalogue import EXHIBITS, chosen
+from imbench.reproduce.catalogue import ITEMS, chosen
 
 
 def call(*arguments):
@@ -19,15 +19,15 @@ def call(*arguments):
     return code, out.getvalue(), err.getvalue()
 
 
-def test_all_are_the_exhibits_in_the_papers_order():
-    assert chosen(["all"]) == list(EXHIBITS)
+def test_all_are_the_items_in_the_papers_order():
+    assert chosen(["all"]) == list(ITEMS)
     assert chosen(["figure8", "table1", "figure8"]) == ["table1", "figure8"]
 
 
-def test_every_exhibit_has_a_function():
+def test_every_item_has_a_function():
     import importlib
 
-    for path in EXHIBITS.values():
+    for path in ITEMS.values():
         module, _, function = path.partition(":")
         assert callable(getattr(importlib.import_module(module), function))
 
@@ -71,8 +71,8 @@ def test_a_real_table_2_and_figure_5_of_one_training(tmp_path):
     code, out, err = call("reproduce", "figure5", *tail, "--json")
     assert code == 0
     answer = json.loads(out)
-    assert [exhibit["name"] for exhibit in answer["exhibits"]] == ["figure5"]
-    assert len(answer["exhibits"][0]["figures"]) == 4
+    assert [item["name"] for item in answer["items"]] == ["figure5"]
+    assert len(answer["items"][0]["figures"]) == 4
     assert sorted((tmp_path / "store" / "jobs").iterdir()) == jobs
     leading = (tmp_path / "to" / "index.html").read_text("utf-8")
     assert "table2/index.html" in leading

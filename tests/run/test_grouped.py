@@ -9,7 +9,7 @@ from imbench.data.shared import shared_arrays
 from imbench.engine.stacked import StackedNets
 from imbench.run import bench, grouped
 from imbench.run.execution import Outcome, Started
-from imbench.run.jobs import Workplace
+from imbench.run.jobs import JobRunner
 from imbench.store.store import Store
 from tests.run.test_bench import FAILING
 
@@ -50,7 +50,7 @@ def planned(tmp_path, table):
 def grouped_run(plan):
     """What the run of a GPU tells of a plan, on the CPU."""
     with shared_arrays() as arrays:
-        yield from bench._grouped(plan, Workplace(plan.store, arrays, plan.registry, "cpu"))
+        yield from bench._grouped(plan, JobRunner(plan.store, arrays, plan.registry, "cpu"))
 
 
 def run(plan):
@@ -98,14 +98,14 @@ def test_a_strategy_that_fails_costs_only_its_jobs_and_says_where(planned, gener
 
 
 def test_a_job_whose_data_is_gone_costs_only_itself(planned, general, monkeypatch):
-    request = Workplace.request
+    request = JobRunner.request
 
     def gone(self, job, mirror):
         if job.strategy == "mixup":
             raise imbench.DataError("the data is gone")
         return request(self, job, mirror)
 
-    monkeypatch.setattr(Workplace, "request", gone)
+    monkeypatch.setattr(JobRunner, "request", gone)
     outcomes = [e for e in run(planned()) if isinstance(e, Outcome)]
     assert [e.error for e in outcomes if e.error] == ["DataError: the data is gone"] * 2
     assert len(outcomes) == 6

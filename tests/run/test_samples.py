@@ -12,7 +12,7 @@ import imbench
 from imbench.cli import main
 from imbench.contract.errors import UsageError
 from imbench.contract.records import Card, Dataset, Task, Variant
-from imbench.report.figures.contact_sheet import Sheet, Strip, draw
+from imbench.report.figures.sample_grid import SampleGrid, SampleRow, draw
 from imbench.run.protocols import load_protocol
 from imbench.run.registry import Registry
 
@@ -92,7 +92,9 @@ def test_what_cannot_be_shown_is_a_usage_error(squares, changed, told):
 def sheet():
     images = np.linspace(0, 1, 2 * 2 * 2 * 3).reshape(2, 2, 2, 3)
     labels = np.array([[0.93, 0.07, 0.0], [0.001, 0.0, 0.999]])
-    return Sheet("Two", CLASSES, (0,), (Strip("mixup", images, labels), Strip("w", images, labels, np.array([1, 2.5]))))
+    return SampleGrid(
+        "Two", CLASSES, (0,), (SampleRow("mixup", images, labels), SampleRow("w", images, labels, np.array([1, 2.5])))
+    )
 
 
 def test_labels_are_told_with_their_shares_and_weights(sheet):

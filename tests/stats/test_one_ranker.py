@@ -11,7 +11,7 @@ from imbench.cli.boards import boards_json
 from imbench.report.model import Options, gather
 from imbench.report.tables import TABLES, csv
 from imbench.scoring.metrics import ADDED, METRICS, Metric, known_metrics
-from imbench.stats.levels import evaluate_rows
+from imbench.stats.block_analyses import evaluate_rows
 from imbench.store.added import with_metrics
 from imbench.store.results import Results, load
 from imbench.store.store import Store

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from imbench.report.figures.scene import Mark, Words
+from imbench.report.figures.spec import Mark, Text
 from imbench.report.figures.value_lines import Point, Trace, value_lines
 from imbench.report.sweep_files import figure, files, to_json
 from imbench.stats.sweep import BETTER, UNDECIDED, WORSE, Setting, Sweep, in_order
@@ -182,15 +182,15 @@ def test_configurations_do_not_mix():
 
 def test_the_figure_has_a_panel_a_dataset_a_line_a_ratio_and_a_mark_a_value():
     tables = [made_rows(LEVELS, dataset=d, ir=ir) for d in ("musk", "seizure") for ir in (0.01, 0.05)]
-    scene = figure(sweep_of(*tables), "gmean")
-    words = [mark.text for mark in scene.marks if isinstance(mark, Words)]
+    spec = figure(sweep_of(*tables), "gmean")
+    words = [mark.text for mark in spec.marks if isinstance(mark, Text)]
     assert [w for w in words if w in ("musk", "seizure")] == ["musk", "seizure"]
     assert words.count("IR 0.01") == 2
-    points = [mark for mark in scene.marks if isinstance(mark, Mark) and mark.size < 4]
+    points = [mark for mark in spec.marks if isinstance(mark, Mark) and mark.size < 4]
     assert len(points) == 2 * 2 * len(ALPHAS)
-    assert all(0 <= p.x <= scene.width and 0 <= p.y <= scene.height for p in points)
+    assert all(0 <= p.x <= spec.width and 0 <= p.y <= spec.height for p in points)
     for value in ("0.05", "0.1", "0.3", "musk, IR 0.01: alpha", "baseline 0."):
-        assert value in scene.description
+        assert value in spec.description
 
 
 @pytest.mark.parametrize(
@@ -199,8 +199,8 @@ def test_the_figure_has_a_panel_a_dataset_a_line_a_ratio_and_a_mark_a_value():
 )
 def test_the_axis_is_logarithmic_only_where_values_span_a_decade(values, ratios):
     trace = Trace("musk", "IR 0.05", tuple(Point(v, 0.5, 0.4, 0.6) for v in values), math.nan)
-    scene = value_lines("f", "t", "alpha", "", [trace])
-    first, second, third = [mark.x for mark in scene.marks if isinstance(mark, Mark) and mark.size < 4]
+    spec = value_lines("f", "t", "alpha", "", [trace])
+    first, second, third = [mark.x for mark in spec.marks if isinstance(mark, Mark) and mark.size < 4]
     assert (second - first) / (third - second) == pytest.approx(ratios)
 
 

@@ -1,1 +1,1 @@
-"""Figures: each a function from plain values to a `Scene`, drawn the same on the page and on paper."""
+"""Figures: each a function from plain values to a `FigureSpec`, drawn the same on the page and on paper."""

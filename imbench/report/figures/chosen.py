@@ -10,7 +10,7 @@ from imbench.report.figures.cost import quality_against_time
 from imbench.report.figures.critical_difference import critical_difference
 from imbench.report.figures.gain_by_ratio import gain_by_ratio
 from imbench.report.figures.reliability import reliability
-from imbench.report.figures.scene import SERIES, Scene
+from imbench.report.figures.spec import SERIES, FigureSpec
 from imbench.report.model import Model
 from imbench.scoring.rules import EACH
 from imbench.stats.board import Board
@@ -22,43 +22,43 @@ class Figures:
 
     model: Model
 
-    def critical_difference(self, board: Board) -> Scene | None:
+    def critical_difference(self, board: Board) -> FigureSpec | None:
         """The critical-difference diagram of a board."""
         return critical_difference(board)
 
-    def gain(self, board: Board) -> Scene | None:
+    def gain(self, board: Board) -> FigureSpec | None:
         """Gain by imbalance ratio of a board."""
         return gain_by_ratio(board, self.model.gains[board.slug], self._series(board))
 
-    def image_gain(self, board: Board) -> Scene | None:
+    def image_gain(self, board: Board) -> FigureSpec | None:
         """Gain by imbalance ratio, and over all ratios, of a board of images alone."""
         images = self.model.images
-        scene = gain_by_ratio(board, images.gains[board.slug], self._series(board)) if images else None
-        return replace(scene, name=f"image-{scene.name}") if scene else None
+        spec = gain_by_ratio(board, images.gains[board.slug], self._series(board)) if images else None
+        return replace(spec, name=f"image-{spec.name}") if spec else None
 
-    def cost(self, board: Board) -> Scene | None:
+    def cost(self, board: Board) -> FigureSpec | None:
         """Quality against time; None where rules compete, since they cost no training."""
         costs = [c for c in self.model.costs if (c.protocol, c.task) == (board.protocol, board.task)]
         return None if board.rule == EACH else quality_against_time(board, costs, self._series(board))
 
     @cached_property
-    def reliability(self) -> tuple[Scene, ...]:
+    def reliability(self) -> tuple[FigureSpec, ...]:
         """Reliability curves, a figure for each protocol and task."""
         found = []
         for cell in self.model.cells:
             series = {name: i % SERIES for i, name in enumerate(cell.strategies)}
             mine = [c for c in self.model.curves if (c.protocol, c.task) == (cell.protocol, cell.task)]
             found.append(reliability(mine, series))
-        return tuple(scene for scene in found if scene is not None)
+        return tuple(spec for spec in found if spec is not None)
 
     @cached_property
-    def files(self) -> tuple[Scene, ...]:
+    def files(self) -> tuple[FigureSpec, ...]:
         """The figures that are also written as files: of the leading boards, and the reliability curves."""
         drawn = [
             make(board) for board in self.model.leading for make in (self.critical_difference, self.gain, self.cost)
         ]
         drawn += [self.image_gain(board) for board in (self.model.images.boards if self.model.images else ())]
-        return (*(scene for scene in drawn if scene is not None), *self.reliability)
+        return (*(spec for spec in drawn if spec is not None), *self.reliability)
 
     def _series(self, board: Board) -> Mapping[str, int]:
         # The control keeps its own grey; the others take turns, best first, where there are more than colours.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from imbench.report.figures.scene import Line, Mark, Scene, Words, scale, text_width
+from imbench.report.figures.spec import FigureSpec, Line, Mark, Text, scale, text_width
 from imbench.stats.board import Board
 from imbench.stats.words import counted, listed, number
 
@@ -14,7 +14,7 @@ WIDTH, TOP, STEP = 520.0, 58.0, 17.0
 LEAST_AXIS = 220.0
 
 
-def critical_difference(board: Board) -> Scene | None:
+def critical_difference(board: Board) -> FigureSpec | None:
     """The diagram of a board; None where no critical difference is defined.
 
     A bar joins competitors whose average ranks lie within one critical difference, so none reaches across two that
@@ -29,17 +29,17 @@ def critical_difference(board: Board) -> Scene | None:
     label = max(text_width(f"{name}  00.00") for name in ranks)
     width = max(WIDTH, 2 * (label + 24) + LEAST_AXIS)
     x = scale(1, most, label + 24, width - label - 24)
-    marks: list[Line | Mark | Words] = [Line(((x(1), TOP), (x(most), TOP)), "text", 1.2)]
+    marks: list[Line | Mark | Text] = [Line(((x(1), TOP), (x(most), TOP)), "text", 1.2)]
     every = max(1, math.ceil((most - 1) / 12))
     for tick in range(1, most + 1, every):
         marks += [
             Line(((x(tick), TOP), (x(tick), TOP - 5)), "text", 1.2),
-            Words(x(tick), TOP - 9, str(tick), "middle", "muted", 11),
+            Text(x(tick), TOP - 9, str(tick), "middle", "muted", 11),
         ]
     end = min(x(1 + standing.cd), width - 70)  # its words stand behind it
     marks += [Line(((x(1), 16), (end, 16)), "text", 1.6)]
     marks += [Line(((at, 12), (at, 20)), "text", 1.6) for at in (x(1), end)]
-    marks += [Words(end + 8, 20, f"CD {number(standing.cd, 2)}", "start", "text", 12)]
+    marks += [Text(end + 8, 20, f"CD {number(standing.cd, 2)}", "start", "text", 12)]
     groups = [[n for n in group if n in ranks] for group in standing.groups]
     groups = [group for group in groups if len(group) > 1]
     levels = TOP + 10
@@ -55,11 +55,11 @@ def critical_difference(board: Board) -> Scene | None:
         at = x(row.average_rank)
         marks.append(Line(((at, TOP), (at, y), (side, y)), "muted", 1))
         text = f"{row.name}  {number(row.average_rank, 2)}" if left else f"{number(row.average_rank, 2)}  {row.name}"
-        marks.append(Words(side + (-5 if left else 5), y + 4, text, "end" if left else "start"))
+        marks.append(Text(side + (-5 if left else 5), y + 4, text, "end" if left else "start"))
     said = "; ".join(f"{name} {number(rank, 2)}" for name, rank in ranks.items())
     together = "; ".join(listed(group, MOST) for group in groups) or "none"
     more = len(board.table) - len(rows)
-    return Scene(
+    return FigureSpec(
         f"cd-{board.slug}",
         f"Critical-difference diagram: {board.title}",
         f"Average ranks over {counted(len(board.configurations), 'configuration')}, 1 is best: {said}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from imbench.report.figures.scene import Line, Mark, Scene, Words, legend, scale, ticks
+from imbench.report.figures.spec import FigureSpec, Line, Mark, Text, legend, scale, ticks
 from imbench.report.gains import ALL, Gain
 from imbench.stats.board import Board
 from imbench.stats.words import decimals, level, number, span
@@ -14,7 +14,7 @@ MOST = 7
 WIDTH, HEIGHT, LEFT, RIGHT = 520.0, 220.0, 48.0, 12.0
 
 
-def gain_by_ratio(board: Board, gains: Sequence[Gain], series: Mapping[str, int]) -> Scene | None:
+def gain_by_ratio(board: Board, gains: Sequence[Gain], series: Mapping[str, int]) -> FigureSpec | None:
     """The figure of a board's gains; None where there are none. Of many competitors the best `MOST` are drawn."""
     names = [row.name for row in board.table if row.name != board.control][:MOST]
     shown = [gain for gain in gains if gain.name in names]
@@ -26,12 +26,12 @@ def gain_by_ratio(board: Board, gains: Sequence[Gain], series: Mapping[str, int]
     low, high = min(ends), max(ends)
     room = 0.06 * (high - low or 1.0)
     y = scale(low - room, high + room, top + HEIGHT, top)
-    marks: list[Line | Mark | Words] = list(head)
+    marks: list[Line | Mark | Text] = list(head)
     steps = ticks(low - room, high + room)
     for tick in steps:
         marks += [
             Line(((LEFT, y(tick)), (WIDTH - RIGHT, y(tick))), "text" if tick == 0 else "grid", 1),
-            Words(LEFT - 6, y(tick) + 4, number(tick, decimals(steps), sign=tick != 0), "end", "muted", 11),
+            Text(LEFT - 6, y(tick) + 4, number(tick, decimals(steps), sign=tick != 0), "end", "muted", 11),
         ]
     column = (WIDTH - LEFT - RIGHT) / len(ratios)
     for i, ratio in enumerate(ratios):
@@ -42,8 +42,8 @@ def gain_by_ratio(board: Board, gains: Sequence[Gain], series: Mapping[str, int]
             edge = LEFT + column * i
             marks.append(Line(((edge, top), (edge, top + HEIGHT)), "grid", 1))
         marks += [
-            Words(middle, top + HEIGHT + 17, _ratio(ratio), "middle", "text", 12),
-            Words(middle, top + HEIGHT + 32, basis, "middle", "muted", 10),
+            Text(middle, top + HEIGHT + 17, _ratio(ratio), "middle", "text", 12),
+            Text(middle, top + HEIGHT + 32, basis, "middle", "muted", 10),
         ]
         gap = min(24.0, 0.8 * column / len(names))
         for gain in here:
@@ -53,7 +53,7 @@ def gain_by_ratio(board: Board, gains: Sequence[Gain], series: Mapping[str, int]
             marks.append(Mark(at, y(gain.gain), series[gain.name]))
     said = "; ".join(f"{_ratio(g.ir)}, {g.name}: {number(g.gain, 3, sign=True)} {_between(g)}".rstrip() for g in shown)
     formula = board.formula
-    return Scene(
+    return FigureSpec(
         f"gain-{board.slug}",
         f"Gain over {board.control} by imbalance ratio: {board.title} ({formula}; above 0 is better)",
         f"Mean gain at each ratio of minority to majority rows; {level(board.alpha)} intervals over datasets. {said}.",

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from imbench.report.figures.scene import SERIES, SHAPES, Line, Mark, Scene, Words, polygon
+from imbench.report.figures.spec import SERIES, SHAPES, FigureSpec, Line, Mark, Text, polygon
 
 
-def inline_svg(scene: Scene) -> str:
+def inline_svg(spec: FigureSpec) -> str:
     """An ``<svg>`` element with a title and a description as its text alternative."""
-    name = escape(scene.name)
-    wide, high = _n(scene.width), _n(scene.height)
-    body = "".join(_DRAW[type(mark)](mark) for mark in scene.marks)
+    name = escape(spec.name)
+    wide, high = _n(spec.width), _n(spec.height)
+    body = "".join(_DRAW[type(mark)](mark) for mark in spec.marks)
     return (
         f'<svg class="figure" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}" role="img" '
-        f'aria-labelledby="{name}-t {name}-d"><title id="{name}-t">{escape(scene.title)}</title>'
-        f'<desc id="{name}-d">{escape(scene.description)}</desc>{body}</svg>'
+        f'aria-labelledby="{name}-t {name}-d"><title id="{name}-t">{escape(spec.title)}</title>'
+        f'<desc id="{name}-d">{escape(spec.description)}</desc>{body}</svg>'
     )
 
 
@@ -26,38 +26,37 @@ def _line(mark: Line) -> str:
         return ""
     dash = f' stroke-dasharray="{" ".join(map(_n, mark.dash))}"' if mark.dash else ""
     width = "" if mark.width == 1 else f' stroke-width="{_n(mark.width)}"'
-    return f'<path class="l {_ink(mark.ink)}" d="{_path([*mark.points])}"{width}{dash}/>'
+    return f'<path class="l {_color(mark.color)}" d="{_path([*mark.points])}"{width}{dash}/>'
 
 
 def _mark(mark: Mark) -> str:
-    shape, ink = SHAPES[mark.series % SERIES], _ink(mark.series)
+    shape, color = SHAPES[mark.series % SERIES], _color(mark.series)
     if shape in ("circle", "ring"):
         kind = "l" if shape == "ring" else "f"
-        return f'<circle class="{kind} {ink}" cx="{_n(mark.x)}" cy="{_n(mark.y)}" r="{_n(mark.size)}"/>'
+        return f'<circle class="{kind} {color}" cx="{_n(mark.x)}" cy="{_n(mark.y)}" r="{_n(mark.size)}"/>'
     open_ = shape in ("plus", "cross")
     paths = "".join(_path(ring) + ("" if open_ else "Z") for ring in polygon(mark))
     width = ' stroke-width="2"' if open_ else ""
-    return f'<path class="{"l" if open_ else "f"} {ink}" d="{paths}"{width}/>'
+    return f'<path class="{"l" if open_ else "f"} {color}" d="{paths}"{width}/>'
 
 
-def _words(mark: Words) -> str:
+def _words(mark: Text) -> str:
     size = "" if mark.size == 12 else f' font-size="{_n(mark.size)}"'
     anchor = "" if mark.anchor == "start" else f' text-anchor="{mark.anchor}"'
-    return (
-        f'<text class="f {_ink(mark.ink)}" x="{_n(mark.x)}" y="{_n(mark.y)}"{anchor}{size}>{escape(mark.text)}</text>'
-    )
+    place = f'x="{_n(mark.x)}" y="{_n(mark.y)}"'
+    return f'<text class="f {_color(mark.color)}" {place}{anchor}{size}>{escape(mark.text)}</text>'
 
 
 def _path(points: list[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in points)
 
 
-def _ink(ink: str | int) -> str:
-    return f"s{ink % SERIES}" if isinstance(ink, int) else f"c-{ink}"
+def _color(color: str | int) -> str:
+    return f"s{color % SERIES}" if isinstance(color, int) else f"c-{color}"
 
 
 def _n(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-_DRAW: dict[type, Callable[[Any], str]] = {Line: _line, Mark: _mark, Words: _words}
+_DRAW: dict[type, Callable[[Any], str]] = {Line: _line, Mark: _mark, Text: _words}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from imbench.report.figures.scene import Line, Mark, Scene, Words, scale
+from imbench.report.figures.spec import FigureSpec, Line, Mark, Text, scale
 from imbench.report.reliability import Curve
 from imbench.stats.competitors import BASELINE
 from imbench.stats.words import number
@@ -14,13 +14,13 @@ from imbench.stats.words import number
 PANEL, GAP, LEFT, TOP, COLUMNS = 140.0, 34.0, 36.0, 30.0, 4
 
 
-def reliability(curves: Sequence[Curve], series: Mapping[str, int]) -> Scene | None:
+def reliability(curves: Sequence[Curve], series: Mapping[str, int]) -> FigureSpec | None:
     """The panels of one protocol and task: one for each strategy, the baseline's curve in each; None for no curves."""
     if not curves:
         return None
     before = next((c for c in curves if c.strategy == BASELINE), None)
     panels = [c for c in curves if c.strategy != BASELINE] or list(curves)
-    marks: list[Line | Mark | Words] = []
+    marks: list[Line | Mark | Text] = []
     for i, curve in enumerate(panels):
         x0, y0 = LEFT + (PANEL + GAP) * (i % COLUMNS), TOP + (PANEL + GAP + 22) * (i // COLUMNS)
         marks += _frame(x0, y0, curve.strategy)
@@ -30,7 +30,7 @@ def reliability(curves: Sequence[Curve], series: Mapping[str, int]) -> Scene | N
     rows = -(-len(panels) // COLUMNS)
     task = curves[0].task
     what = "the minority" if task == "binary" else "its class"
-    return Scene(
+    return FigureSpec(
         f"reliability-{_slug(curves[0])}",
         f"Reliability: {task}, predicted probability of {what} against the share of rows that are of it",
         "On the diagonal probabilities mean what they say; below it they are too high. "
@@ -41,20 +41,20 @@ def reliability(curves: Sequence[Curve], series: Mapping[str, int]) -> Scene | N
     )
 
 
-def _frame(x0: float, y0: float, name: str) -> list[Line | Mark | Words]:
+def _frame(x0: float, y0: float, name: str) -> list[Line | Mark | Text]:
     x, y = scale(0, 1, x0, x0 + PANEL), scale(0, 1, y0 + PANEL, y0)
-    marks: list[Line | Mark | Words] = [Words(x0, y0 - 8, name)]
+    marks: list[Line | Mark | Text] = [Text(x0, y0 - 8, name)]
     for tick in (0.0, 0.5, 1.0):
         marks += [
             Line(((x0, y(tick)), (x0 + PANEL, y(tick))), "grid"),
             Line(((x(tick), y0), (x(tick), y0 + PANEL)), "grid"),
-            Words(x0 - 5, y(tick) + 4, f"{tick:g}", "end", "muted", 10),
-            Words(x(tick), y0 + PANEL + 14, f"{tick:g}", "middle", "muted", 10),
+            Text(x0 - 5, y(tick) + 4, f"{tick:g}", "end", "muted", 10),
+            Text(x(tick), y0 + PANEL + 14, f"{tick:g}", "middle", "muted", 10),
         ]
     return [*marks, Line(((x(0), y(0)), (x(1), y(1))), "muted", 1)]
 
 
-def _curve(curve: Curve, x0: float, y0: float, series: int) -> list[Line | Mark | Words]:
+def _curve(curve: Curve, x0: float, y0: float, series: int) -> list[Line | Mark | Text]:
     x, y = scale(0, 1, x0, x0 + PANEL), scale(0, 1, y0 + PANEL, y0)
     known = np.isfinite(curve.observed)
     points = tuple(

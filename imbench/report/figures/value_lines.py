@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imbench.report.figures.scene import Line, Mark, Scene, Words, legend, scale, text_width, ticks
+from imbench.report.figures.spec import FigureSpec, Line, Mark, Text, legend, scale, text_width, ticks
 from imbench.stats.sweep import is_number
 from imbench.stats.words import decimals, number, span
 
@@ -42,7 +42,7 @@ class Trace:
     level: float
 
 
-def value_lines(name: str, title: str, parameter: str, reference: str, traces: Sequence[Trace]) -> Scene:
+def value_lines(name: str, title: str, parameter: str, reference: str, traces: Sequence[Trace]) -> FigureSpec:
     """The figure of these traces; values that span decades stand on a logarithmic axis, text at equal distances.
 
     Parameters
@@ -52,7 +52,7 @@ def value_lines(name: str, title: str, parameter: str, reference: str, traces: S
     reference : what the dashed lines are; "" without
     """
     panels = list(dict.fromkeys(trace.panel for trace in traces))
-    marks: list[Line | Mark | Words] = []
+    marks: list[Line | Mark | Text] = []
     top = TOP
     for row in (panels[i : i + COLUMNS] for i in range(0, len(panels), COLUMNS)):
         bottoms = []
@@ -63,8 +63,8 @@ def value_lines(name: str, title: str, parameter: str, reference: str, traces: S
             bottoms.append(bottom)
         top = max(bottoms) + TOP
     basis = "bars: intervals of the mean over folds, cut at the edge" + (f"; dashed: {reference}" if reference else "")
-    marks.append(Words(LEFT, top - TOP + 6, basis, ink="muted", size=10))
-    return Scene(
+    marks.append(Text(LEFT, top - TOP + 6, basis, color="muted", size=10))
+    return FigureSpec(
         name,
         title,
         " ".join(_said(trace, parameter, reference) for trace in traces),
@@ -76,11 +76,11 @@ def value_lines(name: str, title: str, parameter: str, reference: str, traces: S
 
 def _panel(
     panel: str, traces: Sequence[Trace], parameter: str, left: float, top: float
-) -> tuple[list[Line | Mark | Words], float]:
+) -> tuple[list[Line | Mark | Text], float]:
     x0, x1 = left + LEFT, left + LEFT + PANEL
     named, below = legend([(t.name, i + 1) for i, t in enumerate(traces)], x0, top + 16, PANEL)
     y0, y1 = below - 4, below - 4 + HEIGHT
-    marks: list[Line | Mark | Words] = [Words(x0, top, panel, size=12), *named]
+    marks: list[Line | Mark | Text] = [Text(x0, top, panel, size=12), *named]
     values = list(dict.fromkeys(point.value for trace in traces for point in trace.points))
     places = _places(values, x0 + 12, x1 - 12)
     low, high = _range(traces)
@@ -89,16 +89,16 @@ def _panel(
     for tick in steps:
         marks += [
             Line(((x0, y(tick)), (x1, y(tick))), "grid"),
-            Words(x0 - 6, y(tick) + 4, number(tick, digits), "end", "muted", 10),
+            Text(x0 - 6, y(tick) + 4, number(tick, digits), "end", "muted", 10),
         ]
     taken = -math.inf
     for value in values:
         at, text = places[value], f"{value:g}" if is_number(value) else str(value)
         marks.append(Line(((at, y1), (at, y1 + 4)), "muted"))
         if at - text_width(text, 10) / 2 > taken:
-            marks.append(Words(at, y1 + 15, text, "middle", "muted", 10))
+            marks.append(Text(at, y1 + 15, text, "middle", "muted", 10))
             taken = at + text_width(text, 10) / 2
-    marks += [Line(((x0, y1), (x1, y1)), "muted"), Words((x0 + x1) / 2, y1 + 30, parameter, "middle", "text", 11)]
+    marks += [Line(((x0, y1), (x1, y1)), "muted"), Text((x0 + x1) / 2, y1 + 30, parameter, "middle", "text", 11)]
     for i, trace in enumerate(traces):
         # Bars of several lines at one value stand beside each other.
         shift = 2.5 * (i - (len(traces) - 1) / 2)

@@ -75,7 +75,7 @@ class Imblearn(PerBatchStrategy):
         seed = int(noise.choice(2**31 - 1))
         result = self.resampled(batch, info, seed)
         if result is None:
-            return batch.fallen_back(torch.tensor(True))
+            return batch.mark_fallback(torch.tensor(True))
         x, labels, cut = result
         rows = drawn(len(labels), batch.size, noise)
         new = torch.as_tensor(labels[rows], dtype=torch.long, device=batch.y.device)

@@ -33,7 +33,7 @@ class Pair:
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
+class TestResults:
     """Competitors ranked over blocks, with the tests and intervals.
 
     Parameters
@@ -90,7 +90,7 @@ class Standing:
         return found.turned() if found else None
 
 
-def standing_of(found: Evaluation | str, names: Sequence[str], ranks: Floats, datasets: int) -> Standing:
+def standing_of(found: Evaluation | str, names: Sequence[str], ranks: Floats, datasets: int) -> TestResults:
     """The standing of competitors.
 
     Parameters
@@ -103,7 +103,7 @@ def standing_of(found: Evaluation | str, names: Sequence[str], ranks: Floats, da
     if isinstance(found, str):
         return _untested(names, ranks, datasets, found)
     small, asymptotic = found.friedman_small_sample, found.friedman
-    return Standing(
+    return TestResults(
         names=tuple(names),
         average_ranks=np.array(found.average_ranks, dtype=np.float64),
         rank_sums=np.array(found.rank_sums, dtype=np.float64),
@@ -136,11 +136,11 @@ def _control(table: pd.DataFrame) -> dict[str, Pair]:
     return {str(name): Pair(*rest) for name, *rest in rows}
 
 
-def _untested(names: Sequence[str], ranks: Floats, datasets: int, reason: str) -> Standing:
+def _untested(names: Sequence[str], ranks: Floats, datasets: int, reason: str) -> TestResults:
     """Ranks alone, of too few blocks or competitors for any test."""
     blocks, k = ranks.shape
     nan, none = float("nan"), np.full((k, 2), np.nan)
-    return Standing(
+    return TestResults(
         names=tuple(names),
         average_ranks=average_ranks(ranks) if blocks else np.full(k, np.nan),
         rank_sums=rank_sums(ranks),

@@ -10,18 +10,18 @@ from imbench.contract.errors import UsageError
 from imbench.scoring.metrics import Metric, known_metrics
 from imbench.scoring.rules import ARGMAX, EACH, RULES, ruled_column
 from imbench.stats.board import make_board
-from imbench.stats.cells import SAME, Cells, all_cells
 from imbench.stats.competitors import CONFIGURATION
 from imbench.stats.equivalence import FEWEST_FOLDS, TOO_FEW_FOLDS
 from imbench.stats.evaluation import Evaluation
 from imbench.stats.labelled import LABELLED, labelled
 from imbench.stats.leaderboard import rules_of
 from imbench.stats.scope import Scope
+from imbench.stats.score_table import SAME, ScoreTable, all_cells
 from imbench.stats.within import FOLD, compare_within
 
 
 @dataclass(frozen=True, eq=False)
-class Levels:
+class BlockAnalyses:
     """One task and metric under one protocol.
 
     Parameters
@@ -57,7 +57,7 @@ def evaluate_rows(
     reference: str | None = None,
     within: bool = True,
     scope: Scope | None = None,
-) -> list[Levels]:
+) -> list[BlockAnalyses]:
     """Evaluate per-fold rows (see `Store.frame`), for each protocol and task or the one asked for.
 
     Parameters
@@ -106,8 +106,8 @@ def _ruled(metric: str, rule: str) -> list[str]:
 
 
 def _levels(
-    rows: pd.DataFrame, cells: Cells, metric: Metric, rule: str, alpha: float, reference: str | None, inside: bool
-) -> Levels:
+    rows: pd.DataFrame, cells: ScoreTable, metric: Metric, rule: str, alpha: float, reference: str | None, inside: bool
+) -> BlockAnalyses:
     rules = rules_of(list(cells.mean), metric, rule)
     board = make_board(cells, metric, rules, rule, alpha)
     if reference is not None and reference in board.names:
@@ -130,7 +130,7 @@ def _levels(
     within = compare_within(rows, metric, over, alpha) if inside else pd.DataFrame()
     if len(within) and (within["folds"] < FEWEST_FOLDS).any():
         notes.append(TOO_FEW_FOLDS.format(int(within["folds"].min())))
-    return Levels(
+    return BlockAnalyses(
         cells.protocol,
         cells.task,
         metric,

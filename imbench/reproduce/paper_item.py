@@ -1,4 +1,4 @@
-"""Exhibits: what a table or figure of the paper has become, with its numbers, as plain values."""
+"""Items: what a table or figure of the paper has become, with its numbers, as plain values."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Plate:
+class RenderedFigure:
     """A figure, drawn.
 
     Parameters
     ----------
-    name : of its files, without an ending; unique in its exhibit
+    name : of its files, without an ending; unique in its item
     title : a line above it
     description : what a reader who cannot see it must know, with the numbers
     files : content by format: ``svg``, ``pdf`` and ``png``
@@ -34,7 +34,7 @@ class Numbers:
 
     Parameters
     ----------
-    name : of its files, without an ending; unique in its exhibit
+    name : of its files, without an ending; unique in its item
     title : a line above it
     frame : what is written as CSV and JSON; the index is left out
     shown : whether the page shows the table; one too long for it is only linked
@@ -47,7 +47,7 @@ class Numbers:
 
 
 @dataclass(frozen=True, eq=False)
-class Exhibit:
+class PaperItem:
     """One table or figure of the paper, made again.
 
     Parameters
@@ -56,7 +56,7 @@ class Exhibit:
     title : what it shows
     printed : what the paper shows and says there, a sentence each
     found : what came out here and whether it agrees, a sentence each
-    tables, plates : the numbers and the figures
+    tables, figures : the numbers and the figures
     basis : what it was made from: protocol, coverage, what was left out and why, a sentence each
     """
 
@@ -65,5 +65,5 @@ class Exhibit:
     printed: tuple[str, ...]
     found: tuple[str, ...]
     tables: tuple[Numbers, ...] = ()
-    plates: tuple[Plate, ...] = ()
+    figures: tuple[RenderedFigure, ...] = ()
     basis: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ class Line:
     """A polyline; ``ink`` is ``text``, ``muted``, ``grid`` or the number of a series."""
 
     points: tuple[Point, ...]
-    ink: str | int = "text"
+    color: str | int = "text"
     width: float = 1.0
     dash: tuple[float, ...] = ()
 
@@ -38,19 +38,19 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Words:
+class Text:
     """Text; ``anchor`` is ``start``, ``middle`` or ``end``; ``y`` is the baseline."""
 
     x: float
     y: float
     text: str
     anchor: str = "start"
-    ink: str | int = "text"
+    color: str | int = "text"
     size: float = 12.0
 
 
 @dataclass(frozen=True)
-class Scene:
+class FigureSpec:
     """A figure.
 
     Parameters
@@ -65,7 +65,7 @@ class Scene:
     description: str
     width: float
     height: float
-    marks: tuple[Line | Mark | Words, ...] = field(repr=False, default=())
+    marks: tuple[Line | Mark | Text, ...] = field(repr=False, default=())
 
 
 def polygon(mark: Mark) -> list[list[Point]]:
@@ -105,14 +105,14 @@ def text_width(text: str, size: float = 12.0) -> float:
     return 0.58 * size * len(text)
 
 
-def legend(names: Sequence[tuple[str, int]], x: float, y: float, width: float) -> tuple[list[Mark | Words], float]:
+def legend(names: Sequence[tuple[str, int]], x: float, y: float, width: float) -> tuple[list[Mark | Text], float]:
     """Marks with names in rows from (x, y), and the y below the last row."""
-    marks: list[Mark | Words] = []
+    marks: list[Mark | Text] = []
     at = x
     for name, series in names:
         need = text_width(name) + 30
         if at > x and at + need > x + width:
             at, y = x, y + 18
-        marks += [Mark(at + 5, y - 4, series), Words(at + 14, y, name)]
+        marks += [Mark(at + 5, y - 4, series), Text(at + 14, y, name)]
         at += need
     return marks, y + 18

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from imbench.report.figures.plates import settings
-from imbench.report.figures.scene import COLOURS
+from imbench.report.figures.rendering import settings
+from imbench.report.figures.spec import COLOURS
 
 FORMATS = ("png", "svg")
 
@@ -23,7 +23,7 @@ _LEAST, _MOST = 0.005, 2
 
 
 @dataclass(frozen=True, eq=False)
-class Strip:
+class SampleRow:
     """What one strategy feeds the nets.
 
     Parameters
@@ -41,7 +41,7 @@ class Strip:
 
 
 @dataclass(frozen=True, eq=False)
-class Sheet:
+class SampleGrid:
     """Strips under one another; the images of a column come from the same mini-batch.
 
     Parameters
@@ -54,20 +54,20 @@ class Sheet:
     title: str
     class_names: tuple[str, ...]
     minority: tuple[int, ...]
-    strips: tuple[Strip, ...]
+    rows: tuple[SampleRow, ...]
     left_out: tuple[tuple[str, str], ...] = ()
 
-    def words(self, strip: Strip) -> list[str]:
+    def words(self, strip: SampleRow) -> list[str]:
         """The label of each image of a strip, such as ``cat 0.93, dog 0.07``; its weight follows if it has one."""
         return [", ".join(text for text, _ in parts) for parts in self.parts(strip)]
 
     @property
     def description(self) -> str:
         """The sheet told in words, for those who do not see it."""
-        lines = [f"{strip.name}: {'; '.join(self.words(strip))}." for strip in self.strips]
+        lines = [f"{strip.name}: {'; '.join(self.words(strip))}." for strip in self.rows]
         return f"{self.title}. " + " ".join(lines)
 
-    def parts(self, strip: Strip) -> list[list[tuple[str, bool]]]:
+    def parts(self, strip: SampleRow) -> list[list[tuple[str, bool]]]:
         """For each image of a strip the texts printed under one another, and whether each names a rare class."""
         columns = []
         for i, label in enumerate(strip.labels):
@@ -84,19 +84,19 @@ class Sheet:
         return name if share > 1 - _LEAST else f"{name} {share:.2f}"
 
 
-def draw(sheet: Sheet, kind: str) -> bytes:
+def draw(sheet: SampleGrid, kind: str) -> bytes:
     """The file of a sheet, ``kind`` being one of `FORMATS`: the same sheet gives the same bytes."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    height, width = sheet.strips[0].images.shape[1:3]
+    height, width = sheet.rows[0].images.shape[1:3]
     times = max(1, round(_SIDE / max(height, width)))
-    parts = [sheet.parts(strip) for strip in sheet.strips]
+    parts = [sheet.parts(strip) for strip in sheet.rows]
     deep = [max(len(column) for column in columns) for columns in parts]
     wide, high = times * width + _GAP, times * height + _GAP
     total = 2 * _MARGIN + 2 * _LINE + sum(high + _LINE * lines for lines in deep)
-    across = _NAMES + len(sheet.strips[0].images) * wide + _MARGIN
+    across = _NAMES + len(sheet.rows[0].images) * wide + _MARGIN
     metadata: dict[str, Any] = {"Title": sheet.title, "Description": sheet.description}
     metadata |= {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}[kind]
     with mpl.rc_context(settings()):
@@ -110,7 +110,7 @@ def draw(sheet: Sheet, kind: str) -> bytes:
 
         write(_MARGIN, _MARGIN, sheet.title, fontsize=_TEXT + 2, color="#111111")
         top = _MARGIN + 2 * _LINE
-        for strip, columns, lines in zip(sheet.strips, parts, deep, strict=True):
+        for strip, columns, lines in zip(sheet.rows, parts, deep, strict=True):
             write(_MARGIN, top + times * height / 2, _folded(strip.name), va="center", color="#111111")
             for i, (image, column) in enumerate(zip(strip.images, columns, strict=True)):
                 left = _NAMES + i * wide

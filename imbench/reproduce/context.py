@@ -1,4 +1,4 @@
-"""The workshop: the store that exhibits are made from, and how what it lacks is trained."""
+"""The context: the store that items are made from, and how what it lacks is trained."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _ON_A_CPU = "standard:epochs=30,repeats=1"
 
 @dataclass(frozen=True)
 class Images:
-    """The images that a workshop trains on.
+    """The images that a context trains on.
 
     Parameters
     ----------
     suite : for results of every strategy
     cifar10 : the dataset of it that is CIFAR-10, or stands for it
-    protocol : in place of the workshop's own; None for its own
+    protocol : in place of the context's own; None for its own
     """
 
     suite: str
@@ -40,8 +40,8 @@ class Images:
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """What every exhibit is made from.
+class ReproductionContext:
+    """What every item is made from.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ class Workshop:
         ----------
         strategies, datasets : specs
         suite : its configurations without data are left out, which the results' notes say
-        protocol : in place of the workshop's own
-        settings : besides the workshop's, and before them
+        protocol : in place of the context's own
+        settings : besides the context's, and before them
         plugins : paths of Python files that define strategies
 
         Raises
@@ -113,7 +113,7 @@ class Workshop:
 
     @property
     def is_smoke(self) -> bool:
-        """Whether this only shows that everything runs: exhibits keep their own work to seconds then."""
+        """Whether this only shows that everything runs: items keep their own work to seconds then."""
         return bool(caveat(self.protocol))
 
     @property

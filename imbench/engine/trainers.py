@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from imbench.engine.mlp import Mlp
-from imbench.engine.net_group import Cohort
+from imbench.engine.net_group import NetGroup
 from imbench.engine.part import Part
 from imbench.engine.runner import Runner
 from imbench.engine.stacked import StackedNets
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from imbench.engine.fused import FusedNets
 
 # A cohort that has ended, and what went wrong with it if anything did.
-Ended = tuple[Cohort, Exception | None]
+Ended = tuple[NetGroup, Exception | None]
 
 
 class Trainer(Protocol):
@@ -29,17 +29,17 @@ class Trainer(Protocol):
     def until_some_end(self) -> list[Ended]:
         """Train until some cohorts end; none is left if that is none."""
 
-    def drop(self, cohort: Cohort) -> None:
+    def drop(self, cohort: NetGroup) -> None:
         """This cohort need not go on."""
 
     def close(self) -> None:
         """Training is over."""
 
 
-class Alone:
+class SequentialTrainer:
     """Cohorts one after another, each with nets of its own in the fused engine."""
 
-    def __init__(self, cohorts: Sequence[Cohort], engine: type[FusedNets]) -> None:
+    def __init__(self, cohorts: Sequence[NetGroup], engine: type[FusedNets]) -> None:
         self._going = list(cohorts)
         self._engine = engine
 
@@ -50,14 +50,14 @@ class Alone:
         cohort = self._going.pop(0)
         return [(cohort, _attempt(partial(self._train, cohort)))]
 
-    def drop(self, cohort: Cohort) -> None:
+    def drop(self, cohort: NetGroup) -> None:
         """See `Trainer.drop`."""
         self._going = [other for other in self._going if other is not cohort]
 
     def close(self) -> None:
         """See `Trainer.close`."""
 
-    def _train(self, cohort: Cohort) -> None:
+    def _train(self, cohort: NetGroup) -> None:
         net = cohort.architecture
         assert isinstance(net, Mlp)  # the fused engine is chosen for tables alone
         nets = self._engine(net, cohort.weights(), cohort.dropout_streams(), cohort.strategy, cohort.protocol)
@@ -70,7 +70,7 @@ class Alone:
             cohort.close_block(losses)
 
 
-class Together:
+class StackedTrainer:
     """Cohorts whose nets are one stack, in lockstep by steps: each begins and ends its epochs at steps of its own.
 
     Parameters
@@ -79,10 +79,10 @@ class Together:
     runner : how steps are run; default: what suits the device
     """
 
-    def __init__(self, cohorts: Sequence[Cohort], runner: Runner | None = None) -> None:
+    def __init__(self, cohorts: Sequence[NetGroup], runner: Runner | None = None) -> None:
         self._waiting, self._runner = list(cohorts), runner
         self._nets: StackedNets | None = None
-        self._going: dict[Cohort, Part] = {}
+        self._going: dict[NetGroup, Part] = {}
         self._ended: list[Ended] = []
 
     def until_some_end(self) -> list[Ended]:
@@ -96,7 +96,7 @@ class Together:
         ended, self._ended = self._ended, []
         return ended
 
-    def drop(self, cohort: Cohort) -> None:
+    def drop(self, cohort: NetGroup) -> None:
         """See `Trainer.drop`."""
         if cohort in self._going:
             self._going.pop(cohort).keep(np.zeros(0, int))
@@ -150,19 +150,19 @@ class Together:
         for cohort in due:
             self._with(cohort, partial(self._close_block, cohort))
 
-    def _load(self, cohort: Cohort) -> None:
+    def _load(self, cohort: NetGroup) -> None:
         self._going[cohort].load(*cohort.next_block())
 
-    def _close_block(self, cohort: Cohort) -> None:
+    def _close_block(self, cohort: NetGroup) -> None:
         cohort.close_block(self._going[cohort].losses())
 
-    def _with(self, cohort: Cohort, action: Callable[[], None]) -> None:
+    def _with(self, cohort: NetGroup, action: Callable[[], None]) -> None:
         """An action on one cohort, which ends it if it fails or trains its last net to the end."""
         error = _attempt(action)
         if error is not None or cohort.done:
             self._end(cohort, error)
 
-    def _end(self, cohort: Cohort, error: Exception | None) -> None:
+    def _end(self, cohort: NetGroup, error: Exception | None) -> None:
         self.drop(cohort)
         self._ended.append((cohort, error))
 

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from imbench.report.figures.scene import COLOURS, SERIES, SHAPES, Line, Mark, Scene, Words, polygon
+from imbench.report.figures.spec import COLOURS, SERIES, SHAPES, FigureSpec, Line, Mark, Text, polygon
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ METADATA: dict[str, dict[str, Any]] = {
 }
 PNG_DPI = 160
 
-# Points of paper for a pixel of a scene: 520 pixels are 5.4 inches, text of 12 pixels is 9 points.
+# Points of paper for a pixel of a spec: 520 pixels are 5.4 inches, text of 12 pixels is 9 points.
 POINTS = 0.75
 
 
@@ -43,23 +43,23 @@ def settings() -> Any:
     return {**plain, **_SETTINGS}
 
 
-def plates(scene: Scene, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
-    """The files of a scene, by format; ``png`` may be asked for besides `FORMATS`."""
+def render(spec: FigureSpec, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
+    """The files of a spec, by format; ``png`` may be asked for besides `FORMATS`."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with mpl.rc_context(settings()):
-        figure = Figure(figsize=(scene.width * POINTS / 72, scene.height * POINTS / 72))
+        figure = Figure(figsize=(spec.width * POINTS / 72, spec.height * POINTS / 72))
         FigureCanvasAgg(figure)
-        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, scene.width), ylim=(scene.height, 0))
+        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, spec.width), ylim=(spec.height, 0))
         axes.set_axis_off()
-        for mark in scene.marks:
+        for mark in spec.marks:
             _DRAW[type(mark)](axes, mark)
         written = {}
         for kind in formats:
             sink = io.BytesIO()
-            figure.savefig(sink, format=kind, metadata={**METADATA[kind], "Title": scene.title}, dpi=PNG_DPI)
+            figure.savefig(sink, format=kind, metadata={**METADATA[kind], "Title": spec.title}, dpi=PNG_DPI)
             written[kind] = sink.getvalue()
     return written
 
@@ -67,13 +67,13 @@ def plates(scene: Scene, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
 def _line(axes: Axes, mark: Line) -> None:
     x, y = zip(*mark.points, strict=True)
     style: Any = (0, tuple(d * POINTS for d in mark.dash)) if mark.dash else "-"
-    axes.plot(x, y, color=_ink(mark.ink), linewidth=mark.width * POINTS, linestyle=style, solid_capstyle="butt")
+    axes.plot(x, y, color=_color(mark.color), linewidth=mark.width * POINTS, linestyle=style, solid_capstyle="butt")
 
 
 def _mark(axes: Axes, mark: Mark) -> None:
     from matplotlib.patches import Circle, Polygon
 
-    shape, colour = SHAPES[mark.series % SERIES], _ink(mark.series)
+    shape, colour = SHAPES[mark.series % SERIES], _color(mark.series)
     if shape in ("circle", "ring"):
         axes.add_patch(
             Circle((mark.x, mark.y), mark.size, fill=shape == "circle", color=colour, linewidth=POINTS, zorder=3)
@@ -85,12 +85,12 @@ def _mark(axes: Axes, mark: Mark) -> None:
             axes.add_patch(Polygon(ring, closed=True, color=colour, linewidth=0, zorder=3))
 
 
-def _words(axes: Axes, mark: Words) -> None:
+def _words(axes: Axes, mark: Text) -> None:
     axes.text(
         mark.x,
         mark.y,
         mark.text,
-        color=_ink(mark.ink),
+        color=_color(mark.color),
         fontsize=mark.size * POINTS,
         ha=_ANCHORS[mark.anchor],
         va="baseline",
@@ -99,8 +99,8 @@ def _words(axes: Axes, mark: Words) -> None:
     )
 
 
-def _ink(ink: str | int) -> str:
-    return COLOURS[ink % SERIES] if isinstance(ink, int) else _INKS[ink]
+def _color(color: str | int) -> str:
+    return COLOURS[color % SERIES] if isinstance(color, int) else _INKS[color]
 
 
-_DRAW: dict[type, Any] = {Line: _line, Mark: _mark, Words: _words}
+_DRAW: dict[type, Any] = {Line: _line, Mark: _mark, Text: _words}

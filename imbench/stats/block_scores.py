@@ -1,0 +1,253 @@
+"""A table of scores, checked: blocks × strategies, what was left out of it, and which blocks share a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from imbench.contract.errors import UsageError
+from imbench.scoring.outcome import Integers
+
+# One label for each row, or the name of a level of the rows' index.
+Labels = Hashable | Sequence[Any] | None
+
+# Levels of an index that number the folds of repeated cross-validation, in any case of letters.
+REPEAT, FOLD = "repeat", "fold"
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False)
+class BlockScores:
+    """Complete rows of scores: blocks, or the folds of one dataset.
+
+    Parameters
+    ----------
+    table : rows × strategies, float64, at least 2 of each, no NaN
+    datasets : ``(rows,)`` number of each block's dataset
+    rows : complete rows that went into the blocks
+    dropped : label of each row left out, and the strategies it has no score of
+    averaged : how many folds a configuration has whose folds were averaged to a block; 0 where rows came as blocks
+    test_share : n_test / (n_test + n_train) where rows are the folds of one dataset; None where they are blocks
+    """
+
+    table: pd.DataFrame
+    datasets: Integers
+    rows: int
+    dropped: Mapping[Any, tuple[Any, ...]]
+    averaged: int = 0
+    test_share: float | None = None
+
+
+def block_scores(
+    scores: pd.DataFrame,
+    blocks: Labels = None,
+    clusters: Labels = None,
+    folds: Labels = None,
+    test_share: float | None = None,
+) -> BlockScores:
+    """Check scores, leave out the rows with a missing cell, and average the rows of one block.
+
+    Parameters
+    ----------
+    scores, blocks, clusters, folds, test_share : as in `imbench.stats.evaluation.evaluate`
+
+    Raises
+    ------
+    UsageError
+        Naming what cannot be evaluated and the fix.
+    """
+    numbers = _with_folds(_numbers(scores), folds)
+    if blocks is not None and clusters is not None:
+        raise UsageError("give blocks or clusters, not both: rows averaged to blocks have no clusters left")
+    inside = fold_levels(numbers.index)
+    if isinstance(blocks, str) and blocks in inside:
+        raise UsageError(
+            f"blocks {blocks!r}: folds share rows and are no blocks; leave blocks out to compare over folds"
+        )
+    if blocks is None and not numbers.index.is_unique:
+        twice = numbers.index[numbers.index.duplicated()][0]
+        raise UsageError(
+            f"row {twice!r} is there {int((numbers.index == twice).sum())} times; name rows apart, "
+            "or give blocks to average the rows of one label"
+        )
+    missing = numbers.isna()
+    incomplete = missing.any(axis=1).to_numpy()
+    dropped: dict[Any, tuple[Any, ...]] = {}
+    for row in np.flatnonzero(incomplete):
+        label = numbers.index[int(row)]
+        lacking = dropped.get(label, ()) + tuple(numbers.columns[missing.iloc[row].to_numpy()])
+        dropped[label] = tuple(dict.fromkeys(lacking))
+    whole = numbers[~incomplete]
+    _require_two_rows(whole, numbers, missing)
+    what = "clusters" if blocks is None else "blocks"
+    grouping = _labels(numbers, blocks if blocks is not None else clusters, what)
+    grouping = None if grouping is None else grouping[~incomplete]
+    if blocks is not None:
+        assert grouping is not None
+        return _averaged(whole, grouping, dropped, blocks)
+    if inside:
+        return _of_folds(numbers, whole, grouping, dropped, inside, test_share)
+    if test_share is not None:
+        raise UsageError("test_share is for scores of folds; name their levels repeat and fold, or give folds")
+    codes = np.arange(len(whole)) if grouping is None else pd.factorize(grouping)[0].astype(np.int64)
+    return BlockScores(whole, codes, len(whole), dropped)
+
+
+def fold_levels(index: pd.Index[Any]) -> list[Any]:
+    """The names of an index's levels that number folds."""
+    return [name for name in index.names if isinstance(name, str) and name.lower() in (REPEAT, FOLD)]
+
+
+def is_blank(label: Any) -> bool:
+    """Whether a label is missing: none, not a number, or nothing but spaces."""
+    return not label.strip() if isinstance(label, str) else bool(pd.isna(label))
+
+
+def _averaged(
+    whole: pd.DataFrame, grouping: pd.Index[Any], dropped: Mapping[Any, tuple[Any, ...]], blocks: Labels
+) -> BlockScores:
+    codes, found = pd.factorize(grouping)
+    if len(found) < 2:
+        raise UsageError(f"an evaluation needs at least 2 blocks, all complete rows are of {found[0]!r}")
+    # sort=False: blocks stay in the order in which they come.
+    means = whole.groupby(codes, sort=False).mean()
+    means.index = pd.Index(found, name=blocks if isinstance(blocks, str) else None)
+    return BlockScores(means, np.arange(len(means)), len(whole), dropped)
+
+
+def _with_folds(numbers: pd.DataFrame, folds: Labels) -> pd.DataFrame:
+    """The scores with their folds as levels of the index."""
+    if folds is None:
+        return numbers
+    labels = _labels(numbers, folds, "folds")
+    assert labels is not None
+    plain = isinstance(numbers.index, pd.RangeIndex) and numbers.index.name is None
+    levels: list[Any] = [] if plain else [numbers.index.get_level_values(i) for i in range(numbers.index.nlevels)]
+    names = [level.name for level in levels]
+    if isinstance(folds, str):
+        at = names.index(folds)
+        del levels[at], names[at]
+    if any(name in (REPEAT, FOLD) for name in names):
+        raise UsageError(f"folds are given, and the rows have a level {(set(names) & {REPEAT, FOLD}).pop()!r} too")
+    # A label that comes again is the same fold of another repeat.
+    again = labels.to_series().reset_index(drop=True).groupby([*map(np.asarray, levels), np.asarray(labels)]).cumcount()
+    return numbers.set_axis(pd.MultiIndex.from_arrays([*levels, again, labels], names=[*names, REPEAT, FOLD]))
+
+
+def _of_folds(
+    numbers: pd.DataFrame,
+    whole: pd.DataFrame,
+    clusters: pd.Index[Any] | None,
+    dropped: Mapping[Any, tuple[Any, ...]],
+    inside: list[Any],
+    test_share: float | None,
+) -> BlockScores:
+    """The folds of one configuration, or the mean over its folds of each of several."""
+    levels = [i for i, name in enumerate(whole.index.names) if name not in inside]
+    codes = whole.groupby(level=levels, sort=False).ngroup().to_numpy() if levels else np.zeros(len(whole), np.int64)
+    counts = np.bincount(codes)
+    if len(counts) == 1:
+        return BlockScores(
+            whole, np.zeros(len(whole), np.int64), len(whole), dropped, test_share=_share(numbers, inside, test_share)
+        )
+    means = whole.groupby(level=levels, sort=False).mean()
+    if clusters is None:
+        datasets = np.arange(len(means))
+    else:
+        of = pd.Series(np.asarray(clusters)).groupby(codes)
+        if len(set(zip(codes.tolist(), clusters, strict=True))) > len(counts):
+            raise UsageError("clusters: the folds of one configuration have several labels; give all of them one")
+        datasets = pd.factorize(of.first())[0].astype(np.int64)
+    return BlockScores(means, datasets, len(whole), dropped, averaged=int(counts.max()))
+
+
+def _share(numbers: pd.DataFrame, inside: list[Any], test_share: float | None) -> float:
+    """Of the rows tested and trained on in a fold, the share of those tested: 1/K of K folds, unless it is given."""
+    if test_share is not None:
+        if not 0 < test_share < 1:
+            raise UsageError(
+                f"test_share must be between 0 and 1, got {test_share}; "
+                "it is n_test / (n_test + n_train), 0.5 for two folds"
+            )
+        return test_share
+    by_fold = [name for name in inside if name.lower() == FOLD]
+    folds = len(numbers.index.unique(by_fold[0])) if by_fold else 1
+    if folds < 2:
+        raise UsageError(
+            "the scores are of repeats with one fold each; give test_share, n_test / (n_test + n_train) of a repeat"
+        )
+    return 1 / folds
+
+
+def _numbers(scores: pd.DataFrame) -> pd.DataFrame:
+    if not isinstance(scores, pd.DataFrame):
+        raise UsageError(f"scores must be a pandas DataFrame, rows × strategies, got {type(scores).__name__}")
+    if not scores.columns.is_unique:
+        raise UsageError(f"strategy {scores.columns[scores.columns.duplicated()][0]!r} is there twice; name each once")
+    for name in scores.columns:
+        if not pd.api.types.is_numeric_dtype(scores[name]):
+            raise UsageError(
+                f"column {name!r} holds {scores[name].dtype} values, not numbers; "
+                "make labels the index, with set_index, and keep strategies as columns"
+            )
+    for place, name in enumerate(scores.columns):
+        if not isinstance(name, tuple) and is_blank(name):
+            raise UsageError(f"column {place + 1} of the scores has no name; name its strategy, or leave it out")
+    _refuse_blank_rows(scores.index)
+    numbers = scores.astype(np.float64)
+    endless = np.isinf(numbers.to_numpy())
+    if endless.any():
+        row, column = np.argwhere(endless)[0]
+        raise UsageError(
+            f"row {numbers.index[row]!r} of {numbers.columns[column]!r} is infinite; leave it empty if it is missing"
+        )
+    if numbers.shape[1] < 2:
+        raise UsageError(f"an evaluation needs at least 2 strategies (columns), got {numbers.shape[1]}")
+    return numbers
+
+
+def _require_two_rows(whole: pd.DataFrame, numbers: pd.DataFrame, missing: pd.DataFrame) -> None:
+    if len(whole) >= 2:
+        return
+    gaps = missing.sum().sort_values(ascending=False, kind="stable")
+    worst = ", ".join(f"{name} ({count})" for name, count in gaps[gaps > 0].head(_SHOWN).items())
+    raise UsageError(
+        f"an evaluation needs at least 2 complete rows, got {len(whole)} of {len(numbers)}"
+        + (f"; scores missing: {worst}; leave such strategies out" if worst else "")
+    )
+
+
+def _labels(table: pd.DataFrame, labels: Labels, what: str) -> pd.Index[Any] | None:
+    if labels is None:
+        return None
+    if isinstance(labels, str) or not isinstance(labels, Sequence | pd.Series | pd.Index | np.ndarray):
+        if labels not in table.index.names:
+            names = ", ".join(repr(name) for name in table.index.names if name is not None)
+            raise UsageError(f"{what}: the rows have no index level {labels!r}; there is {names or 'none with a name'}")
+        return table.index.get_level_values(table.index.names.index(labels))
+    if len(labels) != len(table):
+        raise UsageError(f"{what} must give one label for each of the {len(table)} rows, got {len(labels)}")
+    for row, label in enumerate(labels):
+        if not isinstance(label, tuple) and is_blank(label):
+            raise UsageError(f"{what}: row {row} has no label; {_FILL}")
+    return pd.Index(labels, tupleize_cols=False)
+
+
+# Why a label is missing most of the time, and what to do.
+_FILL = "write its label, such as its dataset's name, in every row (of merged cells only the first one has it)"
+
+
+def _refuse_blank_rows(index: pd.Index[Any]) -> None:
+    """Raise UsageError if a label of a row is missing: rows without one would make up a block of their own."""
+    for level in range(index.nlevels):
+        labels = index.get_level_values(level)
+        blank = [is_blank(label) for label in labels.unique() if not isinstance(label, tuple)]
+        if any(blank):
+            row = next(row for row, label in enumerate(labels) if is_blank(label))
+            name = f" in {index.names[level]!r}" if index.names[level] is not None else ""
+            raise UsageError(f"row {row} of the scores has no label{name}; {_FILL}")

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from imbench.contract.errors import UsageError
 from imbench.scoring.outcome import Floats
+from imbench.stats.intervals import within
 from imbench.stats.nemenyi import check_alpha
 from imbench.stats.pairwise import holm, wilcoxon
 from imbench.stats.ranks import GIVEN, Tolerance, difference
@@ -117,8 +118,7 @@ def fold_interval(
     if np.size(values) < FEWEST_FOLDS:
         return float("nan"), float("nan")
     test = corrected_t(values, test_share, alpha)
-    low, high = np.clip([test.low, test.high], *bounds).tolist()
-    return low, high
+    return within((test.low, test.high), bounds)
 
 
 def corrected_pairs(

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.scoring.outcome import Floats
 from imbench.stats.block_scores import BlockScores, Labels, block_scores
 from imbench.stats.competitors import BASELINE
@@ -41,7 +42,7 @@ FEW_DATASETS = 8
 _QUESTIONS = {
     "omnibus": "whether strategies differ at all",
     "pairs": "which pairs differ",
-    "control": "which strategies differ from one reference, or from the best,",
+    "control": "which strategies differ from one reference, or from the best",
 }
 
 Order = NDArray[np.int64]
@@ -297,7 +298,7 @@ def _best_first(gains: Floats, ranks: Floats) -> Order:
 def _reference(names: pd.Index[Any], reference: Any) -> int:
     wanted = (BASELINE if BASELINE in names else names[0]) if reference is None else reference
     if wanted not in names:
-        raise UsageError(f"reference {wanted!r} is no strategy; there are {', '.join(map(str, names))}")
+        raise UsageError(f"reference {wanted!r} is no strategy; {suggest(str(wanted), names)}")
     return list(names).index(wanted)
 
 
@@ -343,22 +344,24 @@ def _named(names: pd.Index[Any], found: list[list[int]]) -> tuple[tuple[Any, ...
 def _notes(ranks: Floats, f_test: ImanDavenport, cd: float, datasets: int, alpha: float) -> tuple[str, ...]:
     n, k = ranks.shape
     undefined = friedman_undefined(ranks)
+    # One note for all that so few blocks leave open.
+    open_ = [
+        f"{_QUESTIONS[family]} ({why.partition(': ')[2]})"
+        for family in FAMILIES
+        if (why := undecidable(family, n, k, alpha))
+    ]
+    if cd > k - 1:
+        open_.append(
+            f"which average ranks differ by Nemenyi's test (the critical difference, {cd:.2f}, is more than the "
+            f"{k - 1} that average ranks of {k} strategies can be apart)"
+        )
     told = (
         (bool(undefined), undefined),
         (
             np.isinf(f_test.statistic),
             "perfect agreement: all blocks rank the strategies alike, so Iman-Davenport's F is infinite and its p is 0",
         ),
-        *((bool(note), f"{_QUESTIONS[family]} {note}") for family, note in _undecidable(n, k, alpha)),
-        (
-            cd > k - 1,
-            f"which average ranks differ by Nemenyi's test cannot be decided with {n} blocks: the critical difference, "
-            f"{cd:.2f}, is more than the {k - 1} that average ranks of {k} strategies can be apart",
-        ),
+        (bool(open_), f"cannot be decided with {n} block{'s' if n != 1 else ''}: {'; '.join(open_)}"),
         (datasets < FEW_DATASETS, f"bootstrap intervals over fewer than {FEW_DATASETS} datasets are too narrow"),
     )
     return tuple(note for holds, note in told if holds)
-
-
-def _undecidable(blocks: int, strategies: int, alpha: float) -> list[tuple[str, str]]:
-    return [(family, undecidable(family, blocks, strategies, alpha)) for family in FAMILIES]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.scoring.metrics import Metric
 from imbench.scoring.outcome import Floats
 from imbench.stats.competitors import CONFIGURATION
@@ -42,9 +43,7 @@ def compare_within(rows: pd.DataFrame, metric: Metric, reference: str, alpha: fl
         If the reference is no strategy of these rows.
     """
     if reference not in set(rows["strategy"]):
-        raise UsageError(
-            f"reference {reference!r} is no strategy; there are {', '.join(sorted(set(rows['strategy'])))}"
-        )
+        raise UsageError(f"reference {reference!r} is no strategy; {suggest(reference, sorted(set(rows['strategy'])))}")
     texts = [name for name in [*CONFIGURATION, "strategy"] if isinstance(rows[name].dtype, pd.CategoricalDtype)]
     ranked = metric.ranked(rows[metric.name].to_numpy(dtype=np.float64))
     rows = rows.astype(dict.fromkeys(texts, "str")).assign(**{metric.name: ranked})
@@ -73,7 +72,5 @@ def _compared(differences: Floats, share: float, alpha: float, metric: Metric) -
     if len(gains) < 2:
         return {"folds": len(gains)} | dict.fromkeys(("gain", "low", "high", "p", "p_holm"), float("nan"))
     test = corrected_t(gains, share, alpha)
-    # Two scores within the metric's bounds are at most this far apart.
-    widest = metric.bounds[1] - metric.bounds[0]
-    low, high = fold_interval(gains, share, alpha, (-widest, widest))
+    low, high = fold_interval(gains, share, alpha, metric.difference_bounds)
     return {"folds": len(gains), "gain": test.mean, "low": low, "high": high, "p": test.pvalue}

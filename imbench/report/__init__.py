@@ -71,12 +71,12 @@ def _delete_if_unchanged(file: Path, digest: object) -> None:
 def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
     from imbench.report.figures.chosen import Figures
     from imbench.report.figures.rendering import render
-    from imbench.report.image_files import image_files
+    from imbench.report.figures.sample_grid import draw
     from imbench.report.latex import latex
     from imbench.report.markdown import markdown
     from imbench.report.page import page
     from imbench.report.plain import to_json
-    from imbench.report.tables import TABLES, csv, parquet
+    from imbench.report.tables import TABLES, csv, image_gains, parquet, sample_labels
 
     model = gather(results, options)
     figures = Figures(model)
@@ -88,12 +88,15 @@ def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
     }
     for name, text in texts.items():
         yield name, text().encode()
-    for name, make in TABLES.items():
+    tables = {**TABLES, "image-gains": image_gains} if model.images else TABLES
+    for name, make in tables.items():
         table = make(model)
         yield f"{name}.csv", csv(table)
         yield f"{name}.parquet", parquet(table)
-    if model.images:
-        yield from image_files(model.images)
+    for samples in model.images.samples if model.images else ():
+        if samples.grid is not None:
+            yield f"{samples.file}.png", draw(samples.grid, "png")
+            yield f"{samples.file}.csv", csv(sample_labels(samples.grid))
     for spec in figures.files:
         for kind, content in render(spec).items():
             yield f"figures/{spec.name}.{kind}", content

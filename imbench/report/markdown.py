@@ -126,14 +126,15 @@ def _images(model: Model) -> str:
         if table:
             parts.append(f"### Gain over {board.control} on images alone: {board.title}\n\n{table}")
     for samples in images.samples:
-        parts.append(f"### What each strategy feeds the nets: {samples.dataset}")
-        if samples.sheet is None:
-            parts.append(f"No sheet: {_plain(samples.reason)}. This draws one:\n\n```sh\n{samples.command}\n```")
+        parts.append(f"### Sample images as each strategy feeds them to the nets: {samples.dataset}")
+        if samples.grid is None:
+            reason = f"No samples are shown: {_plain(samples.reason)}. This command draws them:"
+            parts.append(f"{reason}\n\n```sh\n{samples.command}\n```")
             continue
-        sheet = samples.sheet
-        header = ["strategy", *(f"mini-batch {i}" for i in range(1, len(sheet.rows[0].images) + 1))]
-        rows = [[strip.name, *sheet.words(strip)] for strip in sheet.rows]
-        parts.append(f"![{_plain(sheet.title)}]({samples.file}.png)\n\n{_table(header, rows)}")
+        grid = samples.grid
+        header = ["strategy", *(f"mini-batch {i}" for i in range(1, len(grid.rows[0].images) + 1))]
+        rows = [[row.name, *grid.label_texts(row)] for row in grid.rows]
+        parts.append(f"![{_plain(grid.title)}]({samples.file}.png)\n\n{_table(header, rows)}")
     return "\n\n".join(parts)
 
 

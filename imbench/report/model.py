@@ -50,7 +50,7 @@ class Options:
     commands : that make the results again; none means every configuration spelt out
     title : of the page; "" for the report's own
     suites : those that are installed, to say which of them the results cover
-    sheets : of samples, by dataset of images (see `imbench.report.images.wanted_samples`), or why there is none
+    sample_grids : for each image dataset (see `imbench.report.images.wanted_samples`) its grid, or why there is none
     """
 
     metrics: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class Options:
     modality: Mapping[str, str] | None = None
     commands: tuple[str, ...] = ()
     title: str = ""
-    sheets: Mapping[str, SampleGrid | str] | None = None
+    sample_grids: Mapping[str, SampleGrid | str] | None = None
     suites: tuple[KnownSuite, ...] = ()
 
     def __post_init__(self) -> None:
@@ -186,7 +186,7 @@ def gather(results: Results, options: Options) -> Model:
         origins=tuple(origins(results.rows)),
         lacking=tuple(_lacking(rows, plain)),
         title=options.title,
-        images=images_of(cells, opening, columns, results.rows, modality, options.sheets or {}),
+        images=images_of(cells, opening, results.rows, modality, options.sample_grids or {}),
     )
 
 

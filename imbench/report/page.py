@@ -127,12 +127,9 @@ class View:
         """What a board says that is not among the leading ones."""
         return verdict(board)
 
-    def rows(self, sheet: SampleGrid) -> list[tuple[str, list[tuple[str, list[tuple[str, bool]]]]]]:
-        """For each strategy of a sheet its images as data addresses, each with its labels and whether they are rare."""
-        return [
-            (strip.name, list(zip(map(_address, strip.images), sheet.parts(strip), strict=True)))
-            for strip in sheet.rows
-        ]
+    def rows(self, grid: SampleGrid) -> list[tuple[str, list[tuple[str, list[tuple[str, bool]]]]]]:
+        """For each strategy its images as data URLs, each with the lines of its caption (see `SampleGrid.captions`)."""
+        return [(row.name, list(zip(map(_data_url, row.images), grid.captions(row), strict=True))) for row in grid.rows]
 
     def wins(self, board: Board) -> tuple[list[str], list[list[float]]]:
         """Names, best first, and for each the share of configurations in which it beats each; a tie is half a win."""
@@ -253,7 +250,7 @@ def _packed(values: Floats) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype="<f8").tobytes()).decode()
 
 
-def _address(image: np.ndarray) -> str:
+def _data_url(image: np.ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(picture(image)).decode()}"
 
 

@@ -82,10 +82,10 @@ def _images(images: Images) -> dict[str, Any]:
                 "dataset": samples.dataset,
                 "command": samples.command,
                 "reason": samples.reason,
-                "title": samples.sheet.title if samples.sheet else None,
-                "labels": {s.name: samples.sheet.words(s) for s in samples.sheet.rows} if samples.sheet else {},
+                "title": grid.title if grid else None,
+                "labels": {row.name: grid.label_texts(row) for row in grid.rows} if grid else {},
             }
-            for samples in images.samples
+            for samples, grid in ((samples, samples.grid) for samples in images.samples)
         ],
     }
 

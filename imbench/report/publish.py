@@ -10,7 +10,6 @@ import shlex
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from imbench.contract.protocol import caveat
 from imbench.report import FILES, Options, write_report
 from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.model import notes_of
-from imbench.report.page_files import badge, board_html, citation, html, listing
+from imbench.report.page_files import badge, citation
 from imbench.report.scrub import Scrubber
 from imbench.report.site import ROOT_FILES, renew_site
 from imbench.scoring.metrics import METRICS
@@ -195,16 +194,16 @@ def _scrubber(results: Results) -> Scrubber:
 
 def _scrubbed(options: Options, scrubber: Scrubber) -> Options:
     """Options that call datasets what scrubbed rows call them; a picture's text cannot be scrubbed any more."""
-    sheets: dict[str, SampleGrid | str] = {}
-    for dataset, sheet in (options.sheets or {}).items():
+    grids: dict[str, SampleGrid | str] = {}
+    for dataset, grid in (options.sample_grids or {}).items():
         name = scrubber.file_name(dataset)
-        if isinstance(sheet, str):
-            sheets[name] = scrubber.text(sheet)
+        if isinstance(grid, str):
+            grids[name] = scrubber.text(grid)
             continue
-        left_out = tuple((scrubber.text(strategy), scrubber.text(reason)) for strategy, reason in sheet.left_out)
-        sheets[name] = replace(sheet, title=scrubber.text(sheet.title.replace(dataset, name)), left_out=left_out)
+        left_out = tuple((scrubber.text(strategy), scrubber.text(reason)) for strategy, reason in grid.left_out)
+        grids[name] = replace(grid, title=scrubber.text(grid.title.replace(dataset, name)), left_out=left_out)
     modality = {scrubber.file_name(dataset): kind for dataset, kind in (options.modality or {}).items()}
-    return replace(options, modality=modality, sheets=sheets)
+    return replace(options, modality=modality, sample_grids=grids)
 
 
 def _page_name(name: str | None, store: Path, scrubber: Scrubber) -> str:
@@ -255,7 +254,6 @@ def _page(
         "CITATION.cff": citation(title, authors, abstract, hashlib.sha256(parquet).hexdigest()).encode(),
         "badge.svg": badge("imbench", _message(boards)).encode(),
     }
-    files.setdefault("index.html", _index(files, title, notes, boards))
     facts = {
         "title": title,
         "authors": list(authors),
@@ -285,16 +283,6 @@ def _report_files(results: Results, scrubber: Scrubber, options: Options) -> dic
                     content = scrubber.rendered(content.decode("utf-8")).encode("utf-8")
                 found[file.relative_to(temporary).as_posix()] = content
     return found
-
-
-def _index(files: dict[str, bytes], title: str, notes: Sequence[str], boards: Sequence[Leaderboard]) -> bytes:
-    """The report's own page if it has a single one, else a plain one with the leaderboards."""
-    pages = [name for name in files if name.endswith(".html") and "/" not in name]
-    if len(pages) == 1:
-        return files[pages[0]]
-    links = "".join(f'<li><a href="{name}">{name}</a></li>' for name in sorted(files))
-    body = [f"<h1>{escape(title)}</h1>", listing(notes), "<h2>Leaderboards</h2>", *map(board_html, boards)]
-    return html(title, "\n".join([*body, f"<h2>Files</h2>\n<ul>{links}</ul>"])).encode()
 
 
 def _message(boards: Sequence[Leaderboard]) -> str:

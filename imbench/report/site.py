@@ -14,11 +14,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from imbench.report.page_files import badge, citation, html, listing
+from imbench.report.page_files import badge, citation
 from imbench.store.folder import MANIFEST, manifest, renew
 from imbench.store.rows import joined
 
 ROOT_FILES = ("index.html", "results.parquet", "leaderboard.csv", "leaderboard.json", "CITATION.cff", "badge.svg")
+
+
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
+th, td { padding: .25rem .75rem; border-bottom: 1px solid color-mix(in srgb, currentColor 25%, transparent); }
+th { text-align: left; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+""".strip()
 
 
 def renew_site(folder: Path) -> None:
@@ -35,7 +44,7 @@ def renew_site(folder: Path) -> None:
     abstract = " ".join(f"{facts['title']}." for facts in pages.values())
     jobs = sum(facts["jobs"] for facts in pages.values())
     files = {
-        "index.html": html(title, _index(pages)).encode(),
+        "index.html": _html(title, _index(pages)).encode(),
         "results.parquet": parquet,
         "leaderboard.csv": _leaderboard_csv(folder, list(pages)).encode(),
         "leaderboard.json": _leaderboard_json(folder, list(pages)).encode(),
@@ -83,14 +92,29 @@ def _text(folder: Path, page: str, name: str) -> str:
     return file.read_text("utf-8") if file.exists() else ""
 
 
+def _html(title: str, body: str) -> str:
+    """A complete, self-contained page."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n"
+        "</body>\n</html>\n"
+    )
+
+
 def _index(pages: dict[str, dict[str, Any]]) -> str:
     sections = [
         f'<section>\n<h2><a href="{escape(name)}/index.html">{escape(facts["title"])}</a></h2>\n'
-        f"<p>{escape(_facts(facts))}</p>\n{listing(facts['notes'])}\n{_best(facts['best'])}\n</section>"
+        f"<p>{escape(_facts(facts))}</p>\n{_listing(facts['notes'])}\n{_best(facts['best'])}\n</section>"
         for name, facts in pages.items()
     ]
     links = ", ".join(f'<a href="{name}">{name}</a>' for name in (*ROOT_FILES[1:], MANIFEST))
     return "\n".join(["<h1>Results of imbench</h1>", *sections, f"<p>All pages together: {links}</p>"])
+
+
+def _listing(items: Sequence[str]) -> str:
+    """Sentences as an HTML list; "" for none."""
+    return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>" if items else ""
 
 
 def _facts(facts: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from imbench.report.coverage import ZERO_RECALL
+from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.gains import Gain
 from imbench.report.model import Model
 from imbench.stats.board import Board
@@ -66,6 +67,29 @@ def gains_of(boards: Sequence[Board], gains: Mapping[str, Sequence[Gain]]) -> pd
     return _frame(
         [_of(board) | dataclasses.asdict(gain) for board in boards for gain in gains[board.slug]], _BOARD
     ).rename(columns={"name": "strategy"})
+
+
+def image_gains(model: Model) -> pd.DataFrame:
+    """A row for each board over images alone, imbalance ratio (``all`` for all of them) and competitor."""
+    return gains_of(model.images.boards, model.images.gains) if model.images else _frame([], _BOARD)
+
+
+def sample_labels(grid: SampleGrid) -> pd.DataFrame:
+    """A row for each image of a grid and class in its label; ``weight`` is the image's factor in the loss."""
+    rows: list[dict[str, object]] = [
+        {
+            "strategy": row.name,
+            "mini_batch": column + 1,
+            "class": grid.class_names[number],
+            "rare": int(number) in grid.minority,
+            "share": float(label[number]),
+            "weight": 1.0 if row.weights is None else float(row.weights[column]),
+        }
+        for row in grid.rows
+        for column, label in enumerate(row.labels)
+        for number in np.flatnonzero(label)
+    ]
+    return _frame(rows, ["strategy", "mini_batch", "class", "rare", "share", "weight"])
 
 
 def reliability(model: Model) -> pd.DataFrame:

@@ -36,8 +36,8 @@ import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 import json, sys
 sys.path[:] = json.loads(sys.argv.pop())
-from imbench.run.worker import serve
-serve()
+from imbench.run.worker import worker_loop
+worker_loop()
 """
 
 

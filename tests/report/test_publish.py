@@ -147,7 +147,7 @@ def test_a_file_that_the_report_no_longer_writes_goes(filled, tmp_path, monkeypa
     def report(results, to, options):
         (Path(to) / "figures").mkdir()
         (Path(to) / "figures" / "ranks.svg").write_text("<svg/>")
-        (Path(to) / "report.html").write_text(f"<title>{results.store}</title>")
+        (Path(to) / "index.html").write_text(f"<title>{results.store}</title>")
         return []
 
     with monkeypatch.context() as other:
@@ -155,10 +155,9 @@ def test_a_file_that_the_report_no_longer_writes_goes(filled, tmp_path, monkeypa
         publish(filled.path, tmp_path / "site")
     page = tmp_path / "site" / "store"
     assert (page / "figures" / "ranks.svg").exists(), "whatever the report writes is published"
-    assert (page / "index.html").read_text() == "<title>store</title>", "its page is the index, without a path"
+    assert (page / "index.html").read_text() == "<title>store</title>", "the page, without a path"
     publish(filled.path, tmp_path / "site")
     assert not (page / "figures" / "ranks.svg").exists()
-    assert not (page / "report.html").exists()
 
 
 SECRETS = ["alice", "node17", "bob", "carol", "mallory", "corp.example", "/srv/", "C:\\", "/tmp", "/home", "/Users"]

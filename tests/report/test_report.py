@@ -26,6 +26,7 @@ from imbench.scoring.metrics import METRICS
 from imbench.store.results import Results, load
 from imbench.store.store import Store
 from tests.report.made import MODALITY, RATIOS, STRATEGIES, filled, plain_means, plain_ranks
+from tests.store.test_old_stores import FIRST
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def test_zero_recalls_are_counted_under_every_rule(results, folder, html):
 
 
 def test_what_lacks_a_rule_is_said_with_the_reason(tmp_path):
-    old = shutil.copytree(Path(__file__).parent / "fixtures" / "store-schema-1", tmp_path / "old")
+    old = shutil.copytree(FIRST, tmp_path / "old")
     write_report(load(old), tmp_path / "report", Options(metrics=("gmean",)))
     for name in ("index.html", "leaderboard.md", "leaderboard.json"):
         said = (tmp_path / "report" / name).read_text("utf-8").lower()

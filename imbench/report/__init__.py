@@ -69,7 +69,7 @@ def _delete_if_unchanged(file: Path, digest: object) -> None:
 
 
 def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
-    from imbench.report.figures.chosen import Figures
+    from imbench.report.figures.kinds import Figures
     from imbench.report.figures.rendering import render
     from imbench.report.figures.sample_grid import draw
     from imbench.report.latex import latex

@@ -29,16 +29,18 @@ class Cost:
     configurations: int
 
 
-def costs(cells: ScoreTable) -> list[Cost]:
+def costs(scores: ScoreTable) -> list[Cost]:
     """The cost of every strategy that has a time."""
-    seconds = cells.mean["seconds"]
-    own = seconds[:, cells.strategies.index(BASELINE)] if BASELINE in cells.strategies else None
+    seconds = scores.mean["seconds"]
+    own = seconds[:, scores.strategies.index(BASELINE)] if BASELINE in scores.strategies else None
     found = []
-    for i, strategy in enumerate(cells.strategies):
+    for i, strategy in enumerate(scores.strategies):
         known = seconds[~np.isnan(seconds[:, i]), i]
         if len(known):
             found.append(
-                Cost(cells.protocol, cells.task, strategy, float(known.mean()), _ratio(seconds[:, i], own), len(known))
+                Cost(
+                    scores.protocol, scores.task, strategy, float(known.mean()), _ratio(seconds[:, i], own), len(known)
+                )
             )
     return found
 

@@ -79,8 +79,8 @@ class Failure:
         return self.error.strip().splitlines()[-1] if self.error.strip() else "no message"
 
 
-def covered(cells: ScoreTable, rows: pd.DataFrame) -> list[Covered]:
-    """Coverage of every strategy of these cells; ``rows`` are those of the same protocol and task."""
+def covered(scores: ScoreTable, rows: pd.DataFrame) -> list[Covered]:
+    """Coverage of every strategy in a score table; ``rows`` are those of the same protocol and task."""
     failed = rows[rows["error"] != ""].drop_duplicates("key")["strategy"].value_counts()
     strategy = rows["strategy"]
     missed = {
@@ -93,18 +93,18 @@ def covered(cells: ScoreTable, rows: pd.DataFrame) -> list[Covered]:
     reasons = _reasons(rows)
     return [
         Covered(
-            cells.protocol,
-            cells.task,
+            scores.protocol,
+            scores.task,
             name,
-            int(np.count_nonzero(cells.folds[:, i])),
+            int(np.count_nonzero(scores.folds[:, i])),
             int(failed.get(name, 0)),
-            len(cells.configurations),
-            int(cells.folds[:, i].sum()),
+            len(scores.configurations),
+            int(scores.folds[:, i].sum()),
             {rule: int(counts.get(name, 0)) for rule, counts in missed.items()},
             {column: float(means.loc[name, column]) for column in known},  # type: ignore[arg-type]
             reasons.get(name, ""),
         )
-        for i, name in enumerate(cells.strategies)
+        for i, name in enumerate(scores.strategies)
     ]
 
 

@@ -54,9 +54,9 @@ def latex(model: Model) -> str:
         if not board.configurations:
             continue
         parts.append(_leaderboard(board))
-        cells = next(c for c in model.cells if (c.protocol, c.task) == (board.protocol, board.task))
-        if board.rule != EACH and len(cells.configurations) <= MOST_CONFIGURATIONS:
-            parts.append(_scores(board, cells))
+        scores = next(c for c in model.score_tables if (c.protocol, c.task) == (board.protocol, board.task))
+        if board.rule != EACH and len(scores.configurations) <= MOST_CONFIGURATIONS:
+            parts.append(_scores(board, scores))
     return "\n\n".join(parts) + "\n"
 
 
@@ -103,13 +103,13 @@ def _leaderboard(board: Board) -> str:
     return _table(escape(caption), f"tab:{board.slug}", "l" + "r" * (len(header) - 1), header, rows)
 
 
-def _scores(board: Board, cells: ScoreTable) -> str:
+def _scores(board: Board, scores: ScoreTable) -> str:
     names = [row.name for row in board.table][:MOST_STRATEGIES]
     column = Column(board.metric, board.rule).name
-    at = [cells.strategies.index(name) for name in names]
+    at = [scores.strategies.index(name) for name in names]
     rows = []
-    for i, c in enumerate(cells.configurations):
-        means, sds = cells.mean[column][i, at], cells.sd[column][i, at]
+    for i, c in enumerate(scores.configurations):
+        means, sds = scores.mean[column][i, at], scores.sd[column][i, at]
         worth = merit(board.metric, means)
         best = max((w for w in worth.tolist() if not math.isnan(w)), default=math.nan) - TRAINED.absolute
         cell = [_cell(float(m), float(s), bool(w >= best)) for m, s, w in zip(means, sds, worth, strict=True)]

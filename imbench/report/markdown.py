@@ -152,14 +152,14 @@ def _wins(board: Board) -> str:
 def _means(model: Model) -> str:
     """Every metric at a glance: calibration beside accuracy."""
     parts = []
-    for cells in model.cells:
+    for scores in model.score_tables:
         rows = []
-        for i, name in enumerate(cells.strategies[:MOST_ROWS]):
-            means = [cells.mean[c.name][:, i] for c in model.columns]
+        for i, name in enumerate(scores.strategies[:MOST_ROWS]):
+            means = [scores.mean[c.name][:, i] for c in model.columns]
             known = [[v for v in column.tolist() if not math.isnan(v)] for column in means]
             rows.append([name, *(number(sum(k) / len(k) if k else None, 4) for k in known)])
         heads = [f"{c.name} {_ARROWS.get(c.metric.better, c.metric.better)}" for c in model.columns]
-        parts.append(f"### {cells.task}, protocol {cells.protocol}\n\n" + _table(["strategy", *heads], rows))
+        parts.append(f"### {scores.task}, protocol {scores.protocol}\n\n" + _table(["strategy", *heads], rows))
     title = "## Every metric\n\nMeans over the configurations each strategy has; ↑ higher is better, ↓ lower is."
     return "\n\n".join([title, *parts]) if parts else ""
 

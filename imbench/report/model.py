@@ -89,7 +89,7 @@ class Model:
     configurations: int
     columns: tuple[Column, ...]
     headline: tuple[str, ...]
-    cells: tuple[ScoreTable, ...]
+    score_tables: tuple[ScoreTable, ...]
     boards: tuple[Board, ...]
     left_out: tuple[str, ...]
     curves: tuple[Curve, ...]
@@ -134,7 +134,7 @@ class Model:
     @cached_property
     def protocols(self) -> tuple[str, ...]:
         """Protocols, in order."""
-        return tuple(dict.fromkeys(cell.protocol for cell in self.cells))
+        return tuple(dict.fromkeys(scores.protocol for scores in self.score_tables))
 
 
 def notes_of(rows: pd.DataFrame, options: Options) -> tuple[str, ...]:
@@ -157,12 +157,14 @@ def gather(results: Results, options: Options) -> Model:
     measured = [c.name for c in columns_of(_known(rows))] + [c for c in rows.columns if "[" in c]
     measured += [name for name in ("steps", "seconds") if name in rows]
     scope = results.scope if results.scope.whole else Scope(suites=options.suites)
-    cells = all_cells(rows, measured, options.modality, scope)
+    score_tables = all_cells(rows, measured, options.modality, scope)
     lead = headline(columns, options.metrics)
-    boards, left_out = _boards(cells, columns, lead, options)
+    boards, left_out = _boards(score_tables, columns, lead, options)
     first = {(b.protocol, b.task): b for b in reversed(boards)}
     leading = {where: _leading(board) for where, board in first.items()}
-    groups = {(c.protocol, c.task): rows[(rows["protocol"] == c.protocol) & (rows["task"] == c.task)] for c in cells}
+    groups = {
+        (c.protocol, c.task): rows[(rows["protocol"] == c.protocol) & (rows["task"] == c.task)] for c in score_tables
+    }
     modality = options.modality or {}
     opening = [board for board in boards if _leads(board.metric.name, board.rule, lead, columns)]
     return Model(
@@ -171,12 +173,12 @@ def gather(results: Results, options: Options) -> Model:
         configurations=len(rows[CONFIGURATION].drop_duplicates()),
         columns=tuple(columns),
         headline=tuple(lead),
-        cells=tuple(cells),
+        score_tables=tuple(score_tables),
         boards=tuple(boards),
         left_out=tuple(left_out),
         curves=tuple(curves(results, rows, leading)),
-        costs=tuple(cost for cell in cells for cost in costs(cell)),
-        covered=tuple(one for cell in cells for one in covered(cell, groups[cell.protocol, cell.task])),
+        costs=tuple(cost for scores in score_tables for cost in costs(scores)),
+        covered=tuple(one for scores in score_tables for one in covered(scores, groups[scores.protocol, scores.task])),
         failures=tuple(failures(rows)),
         facts=facts(rows),
         data=tuple(data_hashes(rows)),
@@ -186,7 +188,7 @@ def gather(results: Results, options: Options) -> Model:
         origins=tuple(origins(results.rows)),
         lacking=tuple(_lacking(rows, plain)),
         title=options.title,
-        images=images_of(cells, opening, results.rows, modality, options.sample_grids or {}),
+        images=images_of(score_tables, opening, results.rows, modality, options.sample_grids or {}),
     )
 
 
@@ -208,16 +210,16 @@ def _known(rows: pd.DataFrame) -> list[str]:
 
 
 def _boards(
-    cells: Sequence[ScoreTable], columns: Sequence[Column], lead: Sequence[str], options: Options
+    score_tables: Sequence[ScoreTable], columns: Sequence[Column], lead: Sequence[str], options: Options
 ) -> tuple[list[Board], list[str]]:
     """The leading boards, then the others as long as all pairs are not too many; metrics of those left out."""
-    planned = [(cell, metric, rules, rule) for cell in cells for metric, rules, rule in _plan(columns, options.rules)]
+    planned = [(scores, *board) for scores in score_tables for board in _plan(columns, options.rules)]
     planned.sort(key=lambda plan: not _leads(plan[1].name, plan[3], lead, columns))
     made, left_out, pairs = [], [], 0
-    for cell, metric, rules, rule in planned:
-        pairs += (len(cell.strategies) * len(rules)) ** 2 // 2
+    for scores, metric, rules, rule in planned:
+        pairs += (len(scores.strategies) * len(rules)) ** 2 // 2
         if pairs <= MOST_PAIRS or _leads(metric.name, rule, lead, columns):
-            made.append(make_board(cell, metric, rules, rule, options.alpha))
+            made.append(make_board(scores, metric, rules, rule, options.alpha))
         else:
             left_out.append(metric.name)
     return made, list(dict.fromkeys(left_out))

@@ -15,8 +15,8 @@ import numpy as np
 from imbench.contract.protocol import caveat
 from imbench.report.columns import PLAIN_RULE, RULES, Column
 from imbench.report.coverage import PROCESS, zero_recall_title
-from imbench.report.figures.chosen import Figures
 from imbench.report.figures.inline import inline_svg
+from imbench.report.figures.kinds import Figures
 from imbench.report.figures.sample_grid import SampleGrid, picture
 from imbench.report.figures.spec import FigureSpec
 from imbench.report.gains import ir_labels
@@ -81,9 +81,9 @@ class View:
     def choices(self, what: str) -> list[str]:
         """What a filter offers, in the order of the page."""
         listed_: Mapping[str, list[Any]] = {
-            "protocol": [c.protocol for c in self.model.cells],
-            "task": [c.task for c in self.model.cells],
-            "modality": [one.modality for c in self.model.cells for one in c.configurations],
+            "protocol": [c.protocol for c in self.model.score_tables],
+            "task": [c.task for c in self.model.score_tables],
+            "modality": [one.modality for c in self.model.score_tables for one in c.configurations],
             "ir": [label for labels in self.ratios for label in labels],
             "metric": [b.metric.name for b in self.model.boards],
             "rule": [b.rule for b in self.model.boards],
@@ -94,14 +94,14 @@ class View:
     @cached_property
     def ratios(self) -> list[list[str]]:
         """The imbalance ratio that each configuration of each `ScoreTable` is shown under."""
-        every = [c for cells in self.model.cells for c in cells.configurations]
+        every = [c for scores in self.model.score_tables for c in scores.configurations]
         labels = ir_labels(every)
-        return [[labels[c] for c in cells.configurations] for cells in self.model.cells]
+        return [[labels[c] for c in scores.configurations] for scores in self.model.score_tables]
 
     @property
     def steps(self) -> str:
         """How many gradient steps strategies take, as far as the rows say."""
-        ratios = [ratio for cells in self.model.cells for ratio in _step_ratios(cells)]
+        ratios = [ratio for scores in self.model.score_tables for ratio in _step_ratios(scores)]
         if not ratios:
             return ""
         if max(ratios) == min(ratios):
@@ -136,29 +136,29 @@ class View:
         names = [row.name for row in board.table][:MOST_MATRIX]
         return names, [[win_rate(board, a, b) for b in names] for a in names]
 
-    def datasets(self, cells: ScoreTable) -> list[dict[str, Any]]:
+    def datasets(self, scores: ScoreTable) -> list[dict[str, Any]]:
         """Tables of mean ± sd: for each headline column, the strategies shown and a row for each configuration."""
-        columns = [b for b in self.model.leading if (b.protocol, b.task) == (cells.protocol, cells.task)]
+        columns = [b for b in self.model.leading if (b.protocol, b.task) == (scores.protocol, scores.task)]
         columns = [b for b in columns if b.rule != EACH]
-        most = max(2, MOST_CELLS // max(1, len(cells.configurations) * len(self.model.leading)))
-        return [self._dataset_table(board, cells, most) for board in columns]
+        most = max(2, MOST_CELLS // max(1, len(scores.configurations) * len(self.model.leading)))
+        return [self._dataset_table(board, scores, most) for board in columns]
 
-    def _dataset_table(self, board: Board, cells: ScoreTable, most: int) -> dict[str, Any]:
+    def _dataset_table(self, board: Board, scores: ScoreTable, most: int) -> dict[str, Any]:
         name = Column(board.metric, board.rule).name
         names = [row.name for row in board.table]
         first = list(dict.fromkeys([*([board.control] if board.control else []), *names]))[:most]
-        index = [cells.strategies.index(n) for n in first]
-        mean, sd = cells.mean[name][:, index], cells.sd[name][:, index]
+        index = [scores.strategies.index(n) for n in first]
+        mean, sd = scores.mean[name][:, index], scores.sd[name][:, index]
         return {
             "board": board,
             "names": first,
             "of": len(names),
-            "rows": list(_rows(cells, mean, sd, merit(board.metric, mean))),
+            "rows": list(_rows(scores, mean, sd, merit(board.metric, mean))),
         }
 
-    def mean(self, cells: ScoreTable, column: Column, strategy: int) -> float:
+    def mean(self, scores: ScoreTable, column: Column, strategy: int) -> float:
         """A strategy's mean over the configurations that it has."""
-        values = cells.mean[column.name][:, strategy]
+        values = scores.mean[column.name][:, strategy]
         known = values[~np.isnan(values)]
         return float(known.mean()) if len(known) else math.nan
 
@@ -182,23 +182,23 @@ class View:
     def _data(self) -> dict[str, Any]:
         shown = {(b.protocol, b.task, b.metric.name, b.rule) for b in self.model.boards}
         groups = []
-        for cells, ratios in zip(self.model.cells, self.ratios, strict=True):
+        for scores, ratios in zip(self.model.score_tables, self.ratios, strict=True):
             columns = [
-                [c.metric.name, c.rule, _packed(cells.mean[c.name])]
+                [c.metric.name, c.rule, _packed(scores.mean[c.name])]
                 for c in self.model.columns
-                if {(cells.protocol, cells.task, c.metric.name, rule) for rule in (c.rule, EACH)} & shown
+                if {(scores.protocol, scores.task, c.metric.name, rule) for rule in (c.rule, EACH)} & shown
             ]
             groups.append(
                 {
-                    "protocol": cells.protocol,
-                    "task": cells.task,
-                    "strategies": cells.strategies,
-                    "repeated": sorted(name for group in cells.same for name in group[1:]),
-                    "inside": [int(there) for there in cells.inside],
-                    "complete": [int(there) for there in cells.complete],
+                    "protocol": scores.protocol,
+                    "task": scores.task,
+                    "strategies": scores.strategies,
+                    "repeated": sorted(name for group in scores.same for name in group[1:]),
+                    "inside": [int(there) for there in scores.inside],
+                    "complete": [int(there) for there in scores.complete],
                     "configurations": [
                         [c.dataset, c.variant, ir, c.modality]
-                        for c, ir in zip(cells.configurations, ratios, strict=True)
+                        for c, ir in zip(scores.configurations, ratios, strict=True)
                     ],
                     "columns": columns,
                 }
@@ -222,9 +222,9 @@ def win_rate(board: Board, first: str, second: str) -> float:
     return (wins + 0.5 * ties) / (wins + ties + losses)
 
 
-def _step_ratios(cells: ScoreTable) -> list[float]:
+def _step_ratios(scores: ScoreTable) -> list[float]:
     """Gradient steps of each strategy on each configuration over the mean of the strategies there."""
-    steps = cells.mean.get("steps")
+    steps = scores.mean.get("steps")
     if steps is None:
         return []
     found: list[float] = []
@@ -235,14 +235,14 @@ def _step_ratios(cells: ScoreTable) -> list[float]:
 
 
 def _rows(
-    cells: ScoreTable, mean: Floats, sd: Floats, worth: Floats
+    scores: ScoreTable, mean: Floats, sd: Floats, worth: Floats
 ) -> Sequence[tuple[Configuration, list[tuple[float, float, bool]]]]:
     known = ~np.isnan(mean)
     best = np.where(known.any(axis=1), np.max(np.where(known, worth, -np.inf), axis=1), np.nan)
     top = known & (worth >= best[:, None] - TRAINED.absolute)
     return [
         (c, [(float(m), float(s), bool(t)) for m, s, t in zip(mean[i], sd[i], top[i], strict=True)])
-        for i, c in enumerate(cells.configurations)
+        for i, c in enumerate(scores.configurations)
     ]
 
 

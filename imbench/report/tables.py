@@ -137,26 +137,26 @@ def scores(model: Model) -> pd.DataFrame:
     rows, so it is no standard error. ``seconds`` are of training, per net. A job that is neither done nor failed has no
     row.
     """
-    return pd.concat([_scores(model, i) for i in range(len(model.cells))] or [pd.DataFrame()], ignore_index=True)
+    return pd.concat([_scores(model, i) for i in range(len(model.score_tables))] or [pd.DataFrame()], ignore_index=True)
 
 
 def _scores(model: Model, number: int) -> pd.DataFrame:
-    cells = model.cells[number]
-    n, k = cells.folds.shape
-    facts = {name: np.repeat([getattr(c, name) for c in cells.configurations], k) for name in _CONFIGURATION}
+    score_table = model.score_tables[number]
+    n, k = score_table.folds.shape
+    facts = {name: np.repeat([getattr(c, name) for c in score_table.configurations], k) for name in _CONFIGURATION}
     measured = {
         f"{name}_{kind}": values.ravel()
-        for name in cells.mean
-        for kind, values in (("mean", cells.mean[name]), ("sd", cells.sd[name]))
+        for name in score_table.mean
+        for kind, values in (("mean", score_table.mean[name]), ("sd", score_table.sd[name]))
     }
     table = pd.DataFrame(
-        {"protocol": cells.protocol, "task": cells.task}
+        {"protocol": score_table.protocol, "task": score_table.task}
         | facts
-        | {"strategy": np.tile(np.array(cells.strategies, dtype=object), n), "folds": cells.folds.ravel()}
+        | {"strategy": np.tile(np.array(score_table.strategies, dtype=object), n), "folds": score_table.folds.ravel()}
         | measured
     )
     failed = {(f.dataset, f.variant, f.strategy, f.protocol) for f in model.failures}
-    if (cells.folds == 0).any():
+    if (score_table.folds == 0).any():
         keys = zip(table["dataset"], table["variant"], table["strategy"], table["protocol"], strict=True)
         table = table[(table["folds"] > 0) | np.array([key in failed for key in keys])]
     return table

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 
 Point = tuple[float, float]
 
-# Okabe and Ito's colours, darkened to 3:1 on white where need be, then as lightened for a dark page; the first is the
-# control's. Shape and dash tell series apart in grey print and for those who see no colours.
+# Okabe and Ito's colours, darkened to a contrast of 3:1 on white where they need it; the first is the control's.
+# `report.css` has the same, and lighter ones for dark mode. Shapes distinguish series in print without colours and for
+# colour-blind readers.
 COLOURS = ("#5a5a5a", "#0072b2", "#d55e00", "#00805d", "#b0508a", "#a66f00", "#2b86b8", "#1a1a1a")
-DARK_COLOURS = ("#a8a8a8", "#5db5ef", "#ff9248", "#3fc79c", "#e59ac6", "#f0b93a", "#8fd0f5", "#f0f0f0")
 SHAPES = ("circle", "square", "triangle", "diamond", "down", "plus", "cross", "ring")
-DASHES = ((4.0, 3.0), (), (7.0, 2.0), (2.0, 2.0), (7.0, 2.0, 2.0, 2.0), (1.0, 2.0), (9.0, 3.0), (5.0, 1.5))
 SERIES = len(COLOURS)
 
 

@@ -1,4 +1,4 @@
-"""The report: what a store says, as one page, as data files, as tables for papers and as figures."""
+"""The report of a store: one page, data files, tables for papers and figures."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from imbench.store.results import Results
 
 __all__ = ["FILES", "Options", "write_report"]
 
-# Lists what a report wrote, so that the next one in the folder knows what of it is left over.
+# Lists the files of a report, so that the next report in the folder can delete outdated ones.
 FILES = "report-files.json"
 
 
 def write_report(results: Results, to: str | os.PathLike[str], options: Options | None = None) -> list[Path]:
-    """Write every file of a report into a folder, made if need be; equal results give equal bytes.
+    """Write every file of a report into a folder; equal results give equal bytes.
 
     Parameters
     ----------
-    results : to report
-    to : the folder; files of the same names are replaced. Those of an earlier report in it that this one has not (a
-        figure of another board) are deleted, as long as they are what that report wrote; all others stay
-    options : which metrics and rules to show, and what a store does not know; default: all that there is
+    results : the results to report
+    to : the folder, created if missing. Files of the same names are replaced. Files that only an earlier report in the
+        folder wrote are deleted if they are unchanged since; all other files stay
+    options : which metrics and decision rules to show, and facts that a store does not contain; default: everything
 
     Returns
     -------
-    The files written, ``index.html`` first.
+    The written files, ``index.html`` first.
 
     Raises
     ------
@@ -43,15 +43,15 @@ def write_report(results: Results, to: str | os.PathLike[str], options: Options 
     for name, content in _files(results, options or Options()):
         write_durably(folder / name, content)
         digests[name] = hashlib.sha256(content).hexdigest()
-    for name, digest in _earlier(folder).items():
+    for name, digest in _earlier_files(folder).items():
         if name not in digests:
             _delete_if_unchanged(folder / name, digest)
     write_durably(folder / FILES, (json.dumps(digests, indent=1) + "\n").encode())
     return [folder / name for name in (*digests, FILES)]
 
 
-def _earlier(folder: Path) -> dict[str, str]:
-    """The files that an earlier report wrote, with their SHA-256; never one outside the folder."""
+def _earlier_files(folder: Path) -> dict[str, str]:
+    """The files of an earlier report with their SHA-256, ignoring any outside the folder."""
     try:
         listed = json.loads((folder / FILES).read_bytes())
     except (OSError, ValueError):
@@ -65,7 +65,7 @@ def _delete_if_unchanged(file: Path, digest: object) -> None:
         if hashlib.sha256(file.read_bytes()).hexdigest() == digest:
             file.unlink()
     except OSError:
-        pass  # gone already, or not to be had: what is left over harms nobody
+        pass  # already gone, or not accessible: an outdated file does no harm
 
 
 def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:

@@ -1,4 +1,4 @@
-"""The page: one HTML file with everything in it, whole without JavaScript."""
+"""The page: one self-contained HTML file, complete without JavaScript."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from imbench.stats.ranks import TRAINED
 from imbench.stats.score_table import Configuration, Floats, ScoreTable
 from imbench.stats.words import counted, level, listed, number, p_said, p_value, span
 
-# What is shown of much: more rows than these lie in the data files beside the page, which says so.
+# Limits of what the page shows; it says where it leaves rows out, and the data files have all.
 MOST_MATRIX = 20
 MOST_CELLS = 20_000
 MOST_FAILURES = 200
@@ -73,13 +73,13 @@ def page(model: Model, figures: Figures) -> str:
 
 
 class View:
-    """What the template asks of a model beyond its values: what fits on the page, figures, the data for filters."""
+    """What the template needs besides the model: selections that fit on the page, figures, data for filters."""
 
     def __init__(self, model: Model, figures: Figures) -> None:
         self.model, self.figures = model, figures
 
     def choices(self, what: str) -> list[str]:
-        """What a filter offers, in the order of the page."""
+        """The options of a filter, in the order of the page."""
         listed_: Mapping[str, list[Any]] = {
             "protocol": [c.protocol for c in self.model.score_tables],
             "task": [c.task for c in self.model.score_tables],
@@ -93,38 +93,38 @@ class View:
 
     @cached_property
     def ratios(self) -> list[list[str]]:
-        """The imbalance ratio that each configuration of each `ScoreTable` is shown under."""
+        """The label of the imbalance ratio of each configuration of each `ScoreTable`."""
         every = [c for scores in self.model.score_tables for c in scores.configurations]
         labels = ir_labels(every)
         return [[labels[c] for c in scores.configurations] for scores in self.model.score_tables]
 
     @property
     def steps(self) -> str:
-        """How many gradient steps strategies take, as far as the rows say."""
+        """A sentence on the gradient steps of strategies; "" if the rows do not record them."""
         ratios = [ratio for scores in self.model.score_tables for ratio in _step_ratios(scores)]
         if not ratios:
             return ""
         if max(ratios) == min(ratios):
             return "Every strategy takes the same number of gradient steps on a configuration."
         return (
-            "Nets that stop improving end early, so that strategies differ in gradient steps: on a configuration a "
-            f"strategy takes {min(ratios):.2g} to {max(ratios):.2g} times the mean of all."
+            "Training ends early for nets that stop improving, so strategies differ in gradient steps: on a "
+            f"configuration a strategy takes {min(ratios):.2g} to {max(ratios):.2g} times the mean of all strategies."
         )
 
     @property
     def partial_curves(self) -> list[str]:
-        """The reliability curves that not all configurations went into."""
+        """The reliability curves that use only part of the configurations."""
         few = [c for c in self.model.curves if c.configurations < c.of]
         return [f"{c.strategy}, {c.task}: {c.configurations} of {c.of}" for c in few]
 
     def svg(self, spec: FigureSpec | None) -> Any:
-        """A figure as markup; nothing for none."""
+        """A figure as inline SVG; "" for None."""
         from markupsafe import Markup
 
         return Markup(inline_svg(spec)) if spec is not None else ""
 
     def verdict(self, board: Board) -> Verdict:
-        """What a board says that is not among the leading ones."""
+        """The verdict of a board that is not among the leading ones."""
         return verdict(board)
 
     def rows(self, grid: SampleGrid) -> list[tuple[str, list[tuple[str, list[tuple[str, bool]]]]]]:
@@ -132,7 +132,7 @@ class View:
         return [(row.name, list(zip(map(_data_url, row.images), grid.captions(row), strict=True))) for row in grid.rows]
 
     def wins(self, board: Board) -> tuple[list[str], list[list[float]]]:
-        """Names, best first, and for each the share of configurations in which it beats each; a tie is half a win."""
+        """Names, best first, and for each pair the share of configurations the first wins; a tie counts half."""
         names = [row.name for row in board.table][:MOST_MATRIX]
         return names, [[win_rate(board, a, b) for b in names] for a in names]
 
@@ -157,7 +157,7 @@ class View:
         }
 
     def mean(self, scores: ScoreTable, column: Column, strategy: int) -> float:
-        """A strategy's mean over the configurations that it has."""
+        """A strategy's mean over the configurations on which it has a result."""
         values = scores.mean[column.name][:, strategy]
         known = values[~np.isnan(values)]
         return float(known.mean()) if len(known) else math.nan
@@ -167,13 +167,13 @@ class View:
         return any(not math.isnan(one.process.get(name, math.nan)) for one in self.model.covered)
 
     def digits(self, name: str) -> int:
-        """Decimals that a column of `PROCESS` is shown with: none where its values are large."""
+        """Decimals of a column of `PROCESS`: none if its values are large."""
         largest = max(abs(one.process.get(name, 0.0)) for one in self.model.covered)
         return 0 if largest >= 20 else 3
 
     @cached_property
     def data(self) -> Any:
-        """What the filters compute with, as JSON that is safe inside a script element; scores keep all their bits."""
+        """The input of the filters as JSON that is safe inside a script element; scores keep all their bits."""
         from markupsafe import Markup
 
         text = json.dumps(self._data(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -215,7 +215,7 @@ class View:
 
 
 def win_rate(board: Board, first: str, second: str) -> float:
-    """Share of configurations in which the first scores better than the second, ties half; NaN for itself."""
+    """Share of configurations on which the first beats the second, ties counting half; NaN for itself."""
     if first == second or not board.configurations:
         return math.nan
     wins, ties, losses = board.against(first, second)

@@ -1,4 +1,4 @@
-"""The whole report as plain JSON values."""
+"""The whole report as JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from imbench.report.tables import coverage, gains, gains_of, leaderboard, reliab
 
 
 def summary(model: Model) -> dict[str, Any]:
-    """All that the report says but the scores of single configurations and pairs; None where a number is undefined."""
+    """The report without the scores of single configurations and pairs; None for undefined numbers."""
     rows = leaderboard(model)
     return {
         "notes": list(model.notes),

@@ -1,4 +1,4 @@
-"""The folder of all pages that were published: an index, and everything of all pages together."""
+"""The folder of all published pages: an index, and the results of all pages together."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ th { text-align: left; } td.n, th.n { text-align: right; font-variant-numeric: t
 
 
 def renew_site(folder: Path) -> None:
-    """Rebuild the files of the folder itself from those of its pages.
+    """Rebuild the files of the folder from those of its pages.
 
-    ``results.parquet`` and ``leaderboard.csv`` hold the rows of all pages, with the page in a column ``page``;
-    ``leaderboard.json`` the pages' own by name.
+    ``results.parquet`` and ``leaderboard.csv`` have the rows of all pages, with a column ``page``; ``leaderboard.json``
+    has the leaderboards of each page, by its name.
     """
     pages = {file.parent.name: manifest(file.parent) for file in sorted(folder.glob(f"*/{MANIFEST}"))}
     pages = {name: facts for name, facts in pages.items() if facts.get("page") == name}
@@ -109,7 +109,7 @@ def _index(pages: dict[str, dict[str, Any]]) -> str:
         for name, facts in pages.items()
     ]
     links = ", ".join(f'<a href="{name}">{name}</a>' for name in (*ROOT_FILES[1:], MANIFEST))
-    return "\n".join(["<h1>Results of imbench</h1>", *sections, f"<p>All pages together: {links}</p>"])
+    return "\n".join(["<h1>Results of imbench</h1>", *sections, f"<p>All pages in one: {links}</p>"])
 
 
 def _listing(items: Sequence[str]) -> str:
@@ -131,7 +131,7 @@ def _best(best: Sequence[dict[str, Any]]) -> str:
     rows = "".join(
         "<tr>" + "".join(f"<td>{escape(_shown(row[name]))}</td>" for name in columns) + "</tr>" for row in best
     )
-    caption = "<caption>The strategy of the smallest rank sum</caption>"
+    caption = "<caption>Strategy with the lowest rank sum</caption>"
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
 
 

@@ -1,4 +1,4 @@
-"""Tables: the report's numbers as tidy data frames, and those as CSV and Parquet."""
+"""Tables: the numbers of the report as tidy data frames, and as CSV and Parquet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from imbench.stats.board import Board
 
 
 def leaderboard(model: Model) -> pd.DataFrame:
-    """A row for each board and competitor, best first; the tests of a board stand in each of its rows."""
+    """A row for each board and competitor, best first; every row repeats the tests of its board."""
     return _frame(
         [
             _of(board)
@@ -50,8 +50,8 @@ def pairs(model: Model) -> pd.DataFrame:
         [
             _of(board) | {"blocks": blocks, "first": first, "second": second} | dataclasses.asdict(pair)
             for board in model.leading
-            for blocks, standing in (("configurations", board.standing), ("datasets", board.by_dataset))
-            for (first, second), pair in standing.pairs.items()
+            for blocks, tests in (("configurations", board.standing), ("datasets", board.by_dataset))
+            for (first, second), pair in tests.pairs.items()
         ],
         _BOARD,
     )
@@ -63,7 +63,7 @@ def gains(model: Model) -> pd.DataFrame:
 
 
 def gains_of(boards: Sequence[Board], gains: Mapping[str, Sequence[Gain]]) -> pd.DataFrame:
-    """A row for each gain of these boards, by whose slugs they are given."""
+    """A row for each gain of these boards; ``gains`` has them by slug of the board."""
     return _frame(
         [_of(board) | dataclasses.asdict(gain) for board in boards for gain in gains[board.slug]], _BOARD
     ).rename(columns={"name": "strategy"})
@@ -120,7 +120,7 @@ def costs(model: Model) -> pd.DataFrame:
 
 
 def coverage(model: Model) -> pd.DataFrame:
-    """A row for each protocol, task and strategy: what was done, what failed, how training went."""
+    """A row for each protocol, task and strategy: jobs done and failed, and how training went."""
     rows = []
     for one in model.covered:
         plain = dataclasses.asdict(one)
@@ -133,9 +133,8 @@ def coverage(model: Model) -> pd.DataFrame:
 def scores(model: Model) -> pd.DataFrame:
     """A row for each configuration and strategy: ``<metric>_mean`` and ``<metric>_sd`` over the folds that define it.
 
-    ``folds`` counts those trained, 0 for a failed job; the standard deviation (n − 1) is that of the folds, which share
-    rows, so it is no standard error. ``seconds`` are of training, per net. A job that is neither done nor failed has no
-    row.
+    ``folds`` counts trained folds, 0 for a failed job. The standard deviation (n − 1) is over folds, which share rows,
+    so it is not a standard error. ``seconds`` is training time per net. A job neither done nor failed has no row.
     """
     return pd.concat([_scores(model, i) for i in range(len(model.score_tables))] or [pd.DataFrame()], ignore_index=True)
 
@@ -174,14 +173,14 @@ TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
 
 
 def csv(table: pd.DataFrame) -> bytes:
-    """A table as CSV: the shortest text that gives the same number again, nothing for what is undefined."""
+    """A table as CSV: numbers as the shortest text that reads back as the same number, undefined ones empty."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
     sink = io.BytesIO()
     sink.write((",".join(map(str, table.columns)) + "\n").encode())
     if len(table):
-        # Quotes only where a text needs them, which "needed" gives all texts.
+        # Quotes only where a text needs them; "needed" would quote all texts.
         for style in ("none", "needed"):
             body = pa.BufferOutputStream()
             try:
@@ -196,7 +195,7 @@ def csv(table: pd.DataFrame) -> bytes:
 
 
 def parquet(table: pd.DataFrame) -> bytes:
-    """A table as Parquet, null for what is undefined."""
+    """A table as Parquet, with null for undefined numbers."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -209,7 +208,7 @@ def parquet(table: pd.DataFrame) -> bytes:
 def _arrow(table: pd.DataFrame) -> object:
     import pyarrow as pa
 
-    # Without pandas' own metadata, which names its version.
+    # Without the metadata of pandas, which contains its version.
     return pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
 
 

@@ -93,8 +93,8 @@ def test_gains_are_the_differences_of_pandas_on_images_alone(results, folder, me
 def test_other_boards_pool_images_with_tables_and_the_section_says_so_and_ranks_images_alone(folder, section):
     pooled = json.loads((folder / "leaderboard.json").read_text("utf-8"))["images"]["pooled"]
     assert [task for _, task in pooled] == ["binary", "multiclass"]
-    assert "Other sections rank images among data of other kinds" in section
-    assert section.count("images alone <small>") == 4
+    assert "The other sections rank images together with other data" in section
+    assert section.count("images only <small>") == 4
     assert (folder / "figures" / "image-gain-quick-binary-gmean-argmax.svg").exists()
 
 
@@ -102,7 +102,7 @@ def test_a_store_of_images_alone_repeats_no_leaderboard(binary, tmp_path):
     write_report(binary, tmp_path, Options(modality=dict.fromkeys(set(binary.rows["dataset"]), "image"), **FEW))
     text = (tmp_path / "index.html").read_text("utf-8")
     assert '<section id="images"' in text
-    assert "images alone <small>" not in text
+    assert "images only <small>" not in text
 
 
 def test_without_images_there_is_no_section_and_no_file(binary, tmp_path):

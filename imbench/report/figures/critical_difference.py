@@ -1,4 +1,4 @@
-"""Critical-difference diagram (Demšar 2006): average ranks on a line, bars over those not told apart."""
+"""Critical-difference diagram (Demšar 2006): average ranks on an axis, bars joining those that do not differ."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from imbench.stats.words import counted, listed, number
 
 MOST = 20
 WIDTH, TOP, STEP = 520.0, 58.0, 17.0
-# However long the names are, the ranks between them need room.
+# The least width of the axis between the names, however long they are.
 LEAST_AXIS = 220.0
 
 
 def critical_difference(board: Board) -> FigureSpec | None:
     """The diagram of a board; None where no critical difference is defined.
 
-    A bar joins competitors whose average ranks lie within one critical difference, so none reaches across two that
-    Nemenyi's test tells apart. Of more than `MOST` competitors the best are drawn.
+    A bar joins competitors whose average ranks differ by less than the critical difference, so no bar joins two that
+    differ by Nemenyi's test. At most the best `MOST` competitors are drawn.
     """
     standing = board.standing
     if standing.undefined or not math.isfinite(standing.cd) or len(board.table) < 2:
@@ -36,7 +36,7 @@ def critical_difference(board: Board) -> FigureSpec | None:
             Line(((x(tick), TOP), (x(tick), TOP - 5)), "text", 1.2),
             Text(x(tick), TOP - 9, str(tick), "middle", "muted", 11),
         ]
-    end = min(x(1 + standing.cd), width - 70)  # its words stand behind it
+    end = min(x(1 + standing.cd), width - 70)  # its label follows it
     marks += [Line(((x(1), 16), (end, 16)), "text", 1.6)]
     marks += [Line(((at, 12), (at, 20)), "text", 1.6) for at in (x(1), end)]
     marks += [Text(end + 8, 20, f"CD {number(standing.cd, 2)}", "start", "text", 12)]
@@ -56,15 +56,15 @@ def critical_difference(board: Board) -> FigureSpec | None:
         marks.append(Line(((at, TOP), (at, y), (side, y)), "muted", 1))
         text = f"{row.name}  {number(row.average_rank, 2)}" if left else f"{number(row.average_rank, 2)}  {row.name}"
         marks.append(Text(side + (-5 if left else 5), y + 4, text, "end" if left else "start"))
-    said = "; ".join(f"{name} {number(rank, 2)}" for name, rank in ranks.items())
+    values = "; ".join(f"{name} {number(rank, 2)}" for name, rank in ranks.items())
     together = "; ".join(listed(group, MOST) for group in groups) or "none"
     more = len(board.table) - len(rows)
     return FigureSpec(
         f"cd-{board.slug}",
         f"Critical-difference diagram: {board.title}",
-        f"Average ranks over {counted(len(board.configurations), 'configuration')}, 1 is best: {said}"
-        + (f"; {more} more are not drawn" if more else "")
-        + f". Critical difference {number(standing.cd, 2)}; not told apart: {together}.",
+        f"Average ranks over {counted(len(board.configurations), 'configuration')}, 1 is best: {values}"
+        + (f"; {more} more are not shown" if more else "")
+        + f". Critical difference {number(standing.cd, 2)}; joined by a bar: {together}.",
         width,
         levels + 24 + STEP * half,
         tuple(marks),

@@ -1,4 +1,4 @@
-"""Scenes: figures as a few kinds of marks in pixels, y downwards, whatever draws them."""
+"""Figures as a few kinds of marks, in pixels, y downwards, independent of what draws them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SERIES = len(COLOURS)
 
 @dataclass(frozen=True)
 class Line:
-    """A polyline; ``ink`` is ``text``, ``muted``, ``grid`` or the number of a series."""
+    """A polyline; ``color`` is ``text``, ``muted``, ``grid`` or the number of a series."""
 
     points: tuple[Point, ...]
     color: str | int = "text"
@@ -54,8 +54,9 @@ class FigureSpec:
 
     Parameters
     ----------
-    name : for files; ``title``: what is shown
-    description : what a reader who cannot see it must know, with the numbers
+    name : used for files and anchors
+    title : one line on what is shown
+    description : text alternative for readers who cannot see the figure, with the numbers
     width, height : in pixels
     """
 
@@ -68,7 +69,7 @@ class FigureSpec:
 
 
 def polygon(mark: Mark) -> list[list[Point]]:
-    """The outline of a mark: one closed ring, or open strokes for plus and cross; none for circle and ring."""
+    """The outline of a mark: one closed ring, two strokes for plus and cross, nothing for circle and ring."""
     x, y, r = mark.x, mark.y, mark.size
     shapes: dict[str, list[list[Point]]] = {
         "square": [[(x - r, y - r), (x + r, y - r), (x + r, y + r), (x - r, y + r)]],
@@ -82,7 +83,7 @@ def polygon(mark: Mark) -> list[list[Point]]:
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Round numbers in [low, high], 1, 2 or 5 times a power of ten apart."""
+    """Round numbers in [low, high] with steps of 1, 2 or 5 times a power of ten."""
     if not high > low:
         return [low]
     raw = (high - low) / about
@@ -93,14 +94,14 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 
 def scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
-    """From values in [low, high] to pixels between start and end; the middle where all values are equal."""
+    """A map from values in [low, high] to pixels in [start, end]; the middle if all values are equal."""
     if not high > low:
         return lambda value: (start + end) / 2
     return lambda value: start + (value - low) / (high - low) * (end - start)
 
 
 def text_width(text: str, size: float = 12.0) -> float:
-    """Roughly the pixels that a text takes; figures leave this much room."""
+    """The approximate width of a text in pixels, for layout."""
     return 0.58 * size * len(text)
 
 

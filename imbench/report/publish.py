@@ -161,11 +161,7 @@ def check_ranks(store: Path, rows: pd.DataFrame) -> None:
     unranked = [protocol for protocol in protocols if caveat(protocol)]
     if unranked:
         others = [protocol for protocol in protocols if protocol not in unranked]
-        fix = (
-            f"publish only the others with --protocol {shlex.quote(others[0])}"
-            if others
-            else "run another protocol first"
-        )
+        fix = f"publish others with --protocol {shlex.quote(others[0])}" if others else "run another protocol first"
         raise StoreError(f"store {store} has results of protocol {unranked[0]}: {caveat(unranked[0])}; {fix}")
 
 

@@ -231,7 +231,7 @@ def test_keys_sort_open_and_search(open_page):
     assert list(shown_ranks(board(page))) == sorted(shown_ranks(board(page)))
 
 
-def test_every_picture_of_a_sheet_is_drawn_and_scrolls_in_a_narrow_window(open_page):
+def test_every_picture_of_a_grid_is_drawn_and_scrolls_in_a_narrow_window(open_page):
     page = open_page(viewport={"width": 400, "height": 800})
     loaded = page.evaluate("[...document.querySelectorAll('#images img')].map(i => [i.complete, i.naturalWidth])")
     assert loaded == [[True, 6]] * 6

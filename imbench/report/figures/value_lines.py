@@ -62,9 +62,8 @@ def value_lines(name: str, title: str, parameter: str, reference: str, traces: S
             marks += drawn
             bottoms.append(bottom)
         top = max(bottoms) + TOP
-    basis = "bars: intervals of the mean over folds, clipped at the edge" + (
-        f"; dashed: {reference}" if reference else ""
-    )
+    dashed = f"; dashed: {reference}" if reference else ""
+    basis = f"bars: intervals of the mean over folds, clipped at the edge{dashed}"
     marks.append(Text(LEFT, top - TOP + 6, basis, color="muted", size=10))
     return FigureSpec(
         name,

@@ -77,22 +77,22 @@ def _board(board: Board) -> str:
             cells += [number(row.gain, 4, sign=True), span(row.gain_low, row.gain_high, 3, sign=True)]
             cells += ["–" if row.wins is None else f"{row.wins}–{row.ties}–{row.losses}"]
         rows.append([*cells, p_value(row.p_best)])
-    standing = board.standing
-    test = standing.undefined or (
-        f"Friedman's test with tie correction: χ² = {number(standing.friedman[0], 4)}, "
-        f"asymptotic {p_said(standing.friedman[1])}{_small_sample(standing)}; "
-        f"Iman-Davenport F = {number(standing.iman_davenport[0], 3)}, "
-        f"{p_said(standing.iman_davenport[1])}; Nemenyi's critical difference {number(standing.cd, 3)}"
+    tests = board.standing
+    result = tests.undefined or (
+        f"Friedman's test with tie correction: χ² = {number(tests.friedman[0], 4)}, "
+        f"asymptotic {p_said(tests.friedman[1])}{_small_sample(tests)}; "
+        f"Iman-Davenport F = {number(tests.iman_davenport[0], 3)}, "
+        f"{p_said(tests.iman_davenport[1])}; Nemenyi's critical difference {number(tests.cd, 3)}"
     )
     gaps = ["\n".join(f"- {_plain(remark)}" for remark in board.remarks)] if board.remarks else []
-    basis = f"Over {board.over} of {counted(standing.datasets, 'dataset')}. {test}."
-    said = caveat(board.protocol)
-    basis = f"{basis} {said[0].upper()}{said[1:]}." if said else basis
+    basis = f"Over {board.over} of {counted(tests.datasets, 'dataset')}. {result}."
+    note = caveat(board.protocol)
+    basis = f"{basis} {note[0].upper()}{note[1:]}." if note else basis
     return "\n\n".join([f"## {_title(board)}", _table([*header, "p vs best"], rows), basis, *gaps])
 
 
-def _small_sample(standing: TestResults) -> str:
-    p, method = standing.small_sample
+def _small_sample(tests: TestResults) -> str:
+    p, method = tests.small_sample
     return f", {method} {p_said(p)}" if method not in ("", "asymptotic") else ""
 
 

@@ -70,7 +70,7 @@ def publish(
 ) -> Published:
     """Write a store as one page of a folder that any static host can serve.
 
-    The page, a folder of its own, holds everything that `imbench.report.write_report` writes, ``index.html``,
+    The page is a folder with everything that `imbench.report.write_report` writes, ``index.html`` among it,
     ``results.parquet`` (rows without predictions), ``CITATION.cff``, ``badge.svg`` and ``manifest.json`` with the
     SHA-256 of each file. The folder itself has the same of all its pages together, and an index of them. Publishing
     the same store again changes no byte.

@@ -225,7 +225,7 @@ document.addEventListener("keydown", event => {
 const kept = remember.get();
 if (kept === "dark" || kept === "light") root.dataset.theme = kept;
 label_theme_button();
-system.addEventListener("change", tell);
+system.addEventListener("change", label_theme_button);
 theme.addEventListener("click", () => { remember.set(root.dataset.theme = isDark() ? "light" : "dark"); label_theme_button(); });
 if (FILTERS.some(name => $("#f-" + name)?.value)) update(); // browsers may restore form values after going back
 })();

@@ -121,7 +121,7 @@ def _datasets(board: Board) -> str:
     )
     if by.undecidable.get("pairs"):
         if board.standing.undecidable.get("pairs"):
-            return f"{first}; they, too, are too few to decide which pairs differ."
+            return f"{first}; {by.blocks} blocks are also too few to decide which pairs differ."
         return f"{first}; which pairs differ {by.undecidable['pairs']}."
     beaten, open_ = _split(by, leader, [n for n in by.names if n != leader], board.alpha)
     if not by.p < board.alpha or not beaten:

@@ -26,11 +26,12 @@ _NO_NUMBER = {"dataset", "variant", "strategy", "protocol", "schema", "numbers",
 
 @dataclass(frozen=True)
 class Conflict:
-    """One job of which two stores hold other numbers, or numbers that other code made.
+    """One job of which two stores hold different numbers, or a strategy that has different source in two stores.
 
     Parameters
     ----------
-    key : of the job; ``job``: the same for people
+    key : of the job, "" for a strategy
+    job : the same for people: the job, or the strategy with its version
     stores : the two folders, in the order they were given
     difference : what differs, and the largest difference of it
     """
@@ -45,7 +46,7 @@ class Conflict:
 
 
 class ConflictError(StoreError):
-    """Stores that hold other numbers of the same jobs.
+    """Stores that disagree on jobs, or on the source of a strategy.
 
     Parameters
     ----------
@@ -56,9 +57,11 @@ class ConflictError(StoreError):
         self.conflicts = tuple(conflicts)
         shown = "\n  ".join(map(str, self.conflicts[:10]))
         more = f"\n  … and {len(self.conflicts) - 10} more" if len(self.conflicts) > 10 else ""
+        counts = {"job": sum(bool(c.key) for c in conflicts), "strategy": sum(not c.key for c in conflicts)}
+        plural = {"job": "jobs", "strategy": "strategies"}
+        what = " and ".join(f"{n} {name if n == 1 else plural[name]}" for name, n in counts.items() if n)
         super().__init__(
-            f"{len(self.conflicts)} jobs have other numbers in two stores; nothing was merged. Say "
-            f"which store wins with --prefer STORE:\n  {shown}{more}"
+            f"stores disagree on {what}; nothing was merged. Say which store wins with --prefer STORE:\n  {shown}{more}"
         )
 
 
@@ -92,20 +95,23 @@ def merge(
 
     Of a job that several have, with the same numbers, the copy of the newest schema is taken, of equals the first.
     Numbers are predictions, metrics and how training went; times, versions and hardware are not. Two sources of one
-    strategy (`imbench.checks.source.source_hash`) are a conflict even where the numbers agree. A job done in one
-    store and failed in another is done. What ``into`` holds already takes part as the first store. The result does not
-    depend on how merges are grouped, and merging again changes nothing.
+    strategy at one version (`imbench.checks.source.source_hash`) are a conflict, even where the numbers agree and where
+    they trained on different datasets. A job done in one store and failed in another is done. What ``into`` holds
+    already takes part as the first store. The result does not depend on how merges are grouped, and merging again
+    changes nothing.
 
     Parameters
     ----------
     sources : folders of stores
     into : folder of the joined store, made if need be; may be one of the sources
-    prefer : those of the sources (or ``into``) that win where numbers differ, the first one first
+    prefer : those of the sources (or ``into``) that win where stores disagree, the first one first. Jobs that another
+        store trained with other source are then left out; those that ``into`` has already stay.
 
     Raises
     ------
     ConflictError
-        If two stores hold other numbers or other source of one job and no preferred one holds it; nothing is changed.
+        If two stores disagree on a job, or on the source of a strategy, and no preferred one has it; nothing is
+        changed.
     UsageError
         If a preferred store is not among the sources; StoreError if one of them is no store, or cannot be read.
     """
@@ -116,9 +122,11 @@ def merge(
         for key in store.keys():  # noqa: SIM118  # a store is no dict
             holders.setdefault(key, []).append(store)
     chosen: dict[str, Store] = {}
-    conflicts: list[Conflict] = []
-    undecided: list[Conflict] = []
+    conflicts, undecided, refused = _of_sources(stores, preferred, Path(into))
     for key, having in holders.items():
+        having = [store for store in having if (store.path, key) not in refused]
+        if not having:
+            continue
         if len(having) == 1:
             chosen[key] = having[0]
             continue
@@ -132,6 +140,71 @@ def merge(
     if undecided:
         raise ConflictError(undecided)
     return _joined(stores, Store.open(into, create=True), chosen, tuple(conflicts))
+
+
+# The jobs of each strategy and version by the source that made them.
+_Sources = dict[tuple[str, str], dict[str, list[str]]]
+
+
+def _of_sources(
+    stores: Sequence[Store], preferred: Sequence[Store], into: Path
+) -> tuple[list[Conflict], list[Conflict], set[tuple[Path, str]]]:
+    """Strategies of which two stores have different source: the decided, the undecided, and the jobs to leave out.
+
+    A store that has both sources was merged with a preference before, and is no conflict with a store of either one.
+    """
+    known: dict[Path, _Sources] = {store.path: _sources(store) for store in stores}
+    decided: list[Conflict] = []
+    undecided: list[Conflict] = []
+    refused: set[tuple[Path, str]] = set()
+    for spec in dict.fromkeys(spec for sources in known.values() for spec in sources):
+        having = [store for store in stores if spec in known[store.path]]
+        first, *others = having
+        one = known[first.path][spec]
+        differing = [
+            store
+            for store in others
+            if not (one.keys() <= (other := known[store.path][spec]).keys() or other.keys() <= one.keys())
+        ]
+        if not differing:
+            continue
+        found = [
+            Conflict("", _at_version(spec), (first.path, s.path), _two_sources(one, known[s.path][spec]))
+            for s in differing
+        ]
+        winner = next((store for store in preferred if store in having), None)
+        (decided if winner else undecided).extend(found)
+        if winner is not None:
+            kept = known[winner.path][spec].keys()
+            for store in having:
+                jobs = (key for source, keys in known[store.path][spec].items() if source not in kept for key in keys)
+                # What the store that is merged into has already stays.
+                refused |= {(store.path, key) for key in jobs if store.path.resolve() != into.resolve()}
+    return decided, undecided, refused
+
+
+def _sources(store: Store) -> _Sources:
+    rows = store.frame(columns=["key", "strategy", "strategy_version", "source_hash", "error"])
+    rows = rows[rows["error"] == ""].drop_duplicates("key")
+    found: _Sources = {}
+    for key, strategy, version, source in zip(
+        *(rows[name].tolist() for name in ("key", "strategy", "strategy_version", "source_hash")), strict=True
+    ):
+        if isinstance(source, str) and not source.startswith(UNKNOWN):
+            found.setdefault((strategy, str(version)), {}).setdefault(source, []).append(key)
+    return found
+
+
+def _at_version(spec: tuple[str, str]) -> str:
+    return f"{spec[0]} (version {spec[1]})"
+
+
+def _two_sources(one: dict[str, list[str]], other: dict[str, list[str]]) -> str:
+    def described(sources: dict[str, list[str]]) -> str:
+        jobs = sum(map(len, sources.values()))
+        return f"{', '.join(source[:12] for source in sources)} ({jobs} {'job' if jobs == 1 else 'jobs'})"
+
+    return f"the strategy's source, {described(one)} and {described(other)}"
 
 
 def _joined(

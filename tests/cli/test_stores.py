@@ -56,7 +56,7 @@ def test_a_conflict_is_told_and_decided_by_prefer(store, imbench, tmp_path):
     liar = other_numbers(store, tmp_path)
     refused = imbench("merge", store, liar, "--into", tmp_path / "both")
     assert (refused.code, refused.out) == (2, "")
-    assert "1 jobs have other numbers in two stores; nothing was merged" in refused.err
+    assert "stores disagree on 1 job; nothing was merged" in refused.err
     assert not (tmp_path / "both").exists()
     told = imbench("merge", store, liar, "--into", tmp_path / "both", "--prefer", store)
     assert told.code == 0

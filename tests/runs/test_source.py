@@ -88,6 +88,23 @@ def test_two_sources_of_one_job_are_a_conflict_that_a_preferred_store_decides(ru
     assert len(found) == 1
 
 
+def test_two_sources_of_one_strategy_are_a_conflict_on_other_data_too(run, table, tmp_path):
+    run(store="a"), run("return batch  # changed", store="b", datasets=[f"{table},seed=1"])
+    stores = [tmp_path / "a", tmp_path / "b"]
+    with pytest.raises(
+        ConflictError, match=r"mine \(version 1\).*the strategy's source, .* \(1 job\) and .* \(1 job\)"
+    ):
+        merge(stores, tmp_path / "joined")
+    assert not (tmp_path / "joined").exists()
+    merged = merge(stores, tmp_path / "joined", prefer=[tmp_path / "b"])
+    assert (merged.jobs, len(merged.conflicts)) == (1, 1)
+    assert set(imbench.load(tmp_path / "joined").frame()["variant"]) == {"ir=0.2,seed=1,target=churn"}
+    # What is in the store that is merged into stays, and merging the same again changes nothing.
+    merge(stores, tmp_path / "a", prefer=[tmp_path / "b"])
+    assert imbench.load(tmp_path / "a").frame()["source_hash"].nunique() == 2
+    assert merge(stores, tmp_path / "a").added == 0
+
+
 def test_a_memory_across_nets_fails_checks_is_marked_and_not_published_unasked(run, tmp_path):
     results = run(MEMORY)
     failed = results.frame()["checks"].iloc[0]

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from imbench.run.sweeping import sweep
     from imbench.scoring.metrics import score
     from imbench.stats.equivalence import corrected_t, equivalence
-    from imbench.stats.evaluation import Evaluation, evaluate
+    from imbench.stats.evaluate import evaluate
+    from imbench.stats.evaluation import Evaluation
     from imbench.stats.sweep import Sweep
     from imbench.store.results import Results
     from imbench.strategies.augmentation import augment
@@ -46,7 +47,7 @@ _HOMES = {
     "corrected_t": "imbench.stats.equivalence",
     "equivalence": "imbench.stats.equivalence",
     "Evaluation": "imbench.stats.evaluation",
-    "evaluate": "imbench.stats.evaluation",
+    "evaluate": "imbench.stats.evaluate",
     "score": "imbench.scoring.metrics",
     "Results": "imbench.store.results",
     "Sweep": "imbench.stats.sweep",

@@ -100,7 +100,7 @@ def _evaluate_file(
     blocks: str | None,
     labels: tuple[str, ...],
 ) -> None:
-    from imbench.stats.evaluation import evaluate
+    from imbench.stats.evaluate import evaluate
     from imbench.store.score_file import read_scores, refuse_repeated_rows
 
     if not Path(path).exists():
@@ -233,7 +233,7 @@ def _levels_json(levels: BlockAnalyses, within: bool) -> dict[str, Any]:
 def _text(evaluation: Evaluation) -> str:
     from rich.text import Text
 
-    from imbench.stats.evaluation_text import sections
+    from imbench.stats.evaluation import sections
 
     return "\n\n".join(
         "\n".join(

@@ -54,7 +54,7 @@ def block_scores(
 
     Parameters
     ----------
-    scores, blocks, clusters, folds, test_share : as in `imbench.stats.evaluation.evaluate`
+    scores, blocks, clusters, folds, test_share : as in `imbench.stats.evaluate.evaluate`
 
     Raises
     ------

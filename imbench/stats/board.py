@@ -14,7 +14,8 @@ from imbench.contract.errors import UsageError
 from imbench.scoring.metrics import Metric
 from imbench.scoring.rules import ARGMAX, EACH, ruled_column
 from imbench.stats.competitors import BASELINE, competitor
-from imbench.stats.evaluation import Evaluation, evaluate
+from imbench.stats.evaluate import evaluate
+from imbench.stats.evaluation import Evaluation
 from imbench.stats.ranks import TRAINED, average_ranks, equal, rank
 from imbench.stats.score_table import Configuration, Floats, ScoreTable
 from imbench.stats.tests import TestResults, standing_of

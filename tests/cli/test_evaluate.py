@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from imbench.stats.evaluation import evaluate
+from imbench.stats.evaluate import evaluate
 from imbench.store.store import Store
 from tests.made_results import fill
 

@@ -17,7 +17,7 @@ from statsmodels.stats.multitest import multipletests
 
 import imbench
 from imbench.contract.errors import UsageError
-from imbench.stats.evaluation import evaluate
+from imbench.stats.evaluate import evaluate
 from imbench.stats.friedman import friedman_small_sample, iman_davenport
 from imbench.stats.nemenyi import critical_difference
 from imbench.stats.ranks import friedman_from_sums, rank

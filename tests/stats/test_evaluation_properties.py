@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from imbench.stats import friedman, intervals
-from imbench.stats.evaluation import evaluate
+from imbench.stats.evaluate import evaluate
 from imbench.stats.nemenyi import runs
 from imbench.stats.pairwise import holm, wilcoxon
 

@@ -1,0 +1,277 @@
+"""Which strategies differ over many datasets, by how much, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from imbench.contract.errors import UsageError
+from imbench.scoring.outcome import Floats
+from imbench.stats.block_scores import BlockScores, Labels, block_scores
+from imbench.stats.competitors import BASELINE
+from imbench.stats.equivalence import FEWEST_FOLDS, TOO_FEW_FOLDS, corrected_pairs, fold_interval
+from imbench.stats.evaluation import Evaluation
+from imbench.stats.friedman import ImanDavenport, SmallSample, friedman_small_sample, iman_davenport
+from imbench.stats.intervals import bootstrap_means
+from imbench.stats.nemenyi import check_alpha, critical_difference, nemenyi, runs
+from imbench.stats.pairwise import holm, wilcoxon
+from imbench.stats.ranks import (
+    GIVEN,
+    Friedman,
+    Tolerance,
+    average_ranks,
+    difference,
+    friedman,
+    friedman_undefined,
+    rank,
+    rank_sums,
+    tolerance_of,
+)
+from imbench.stats.reachable import FAMILIES, SmallestP, smallest_p, undecidable
+
+# Below this many datasets a resample cannot show how far the mean may be off.
+FEW_DATASETS = 8
+
+# What each family of tests is asked.
+_QUESTIONS = {
+    "omnibus": "whether strategies differ at all",
+    "pairs": "which pairs differ",
+    "control": "which strategies differ from one reference, or from the best,",
+}
+
+Order = NDArray[np.int64]
+# Pairs of columns to a table of `imbench.stats.pairwise.wilcoxon`.
+PairTest = Callable[[Order, Order], pd.DataFrame]
+
+
+def evaluate(
+    scores: pd.DataFrame,
+    *,
+    higher_is_better: bool,
+    alpha: float = 0.05,
+    blocks: Labels = None,
+    clusters: Labels = None,
+    reference: Any = None,
+    tolerance: Tolerance | float = GIVEN,
+    folds: Labels = None,
+    test_share: float | None = None,
+) -> Evaluation:
+    """Compare strategies over datasets or configurations, by ranks and by pairs.
+
+    A block is one independent piece of evidence: a dataset. Variants of one dataset share rows, so that they are blocks
+    only to be comparable with published tables (see `blocks` and `clusters`). Folds and repeats of cross-validation are
+    no blocks. Where the index has levels called ``repeat`` or ``fold``, or `folds` are given, the mean over the folds
+    of each configuration is a block; if all rows are of one, strategies are compared over its folds by the corrected
+    resampled t-test (`imbench.corrected_t`), and there are no tests of ranks.
+
+    Parameters
+    ----------
+    scores : rows × strategies, numbers; rows with a missing cell are dropped and listed
+    higher_is_better : the metric's direction
+    alpha : the level of intervals, of the critical difference and of groups, in (0, 1)
+    blocks : one label for each row, or the name of an index level. Complete rows of one label (variants of one dataset)
+        are averaged first, so that blocks are independent. None: each row is a block
+    clusters : labels likewise, of the dataset each row belongs to: rows stay blocks, and intervals resample datasets
+    reference : the strategy that gains are over; default ``baseline`` if there is one, else the first column
+    tolerance : how far apart two scores of a block may be that are one result; default 1e-12 of the larger one. A
+        number is absolute: 1e-6 suits scores of nets, which are float32
+    folds : the fold of each row, or the name of the index level that has it; a label that comes again is of another
+        repeat
+    test_share : for the folds of one dataset, n_test / (n_test + n_train); default 1/K of K folds, which is right where
+        no rows are held out for validation
+
+    Raises
+    ------
+    UsageError
+        For fewer than 2 complete rows or strategies, columns that are no numbers or named twice, labels that are
+        missing or do not fit, a level out of range.
+
+    >>> table = pd.DataFrame({"a": [0.7, 0.8, 0.9], "b": [0.6, 0.7, 0.8], "c": [0.6, 0.6, 0.9]}, index=["x", "y", "z"])
+    >>> evaluate(table, higher_is_better=True).rank_sums.to_dict()
+    {'a': 3.5, 'b': 7.5, 'c': 7.0}
+    """
+    check_alpha(alpha)
+    ties_at = tolerance_of(tolerance)
+    if not isinstance(higher_is_better, bool | np.bool_):
+        raise UsageError(f"higher_is_better must be True or False, got {higher_is_better!r}")
+    checked = block_scores(scores, blocks, clusters, folds, test_share)
+    table = checked.table
+    names = pd.Index(table.columns.to_numpy(), name="strategy")
+    over = _reference(names, reference)
+    gains = table.to_numpy() if higher_is_better else -table.to_numpy()
+    parts = _over_blocks if checked.test_share is None else _over_folds
+    return Evaluation(
+        higher_is_better=bool(higher_is_better),
+        alpha=alpha,
+        reference=names[over],
+        n_rows=checked.rows,
+        dropped=checked.dropped,
+        **parts(checked, gains, names, over, alpha, ties_at),
+    )
+
+
+def _over_blocks(
+    checked: BlockScores, gains: Floats, names: pd.Index[Any], over: int, alpha: float, tolerance: Tolerance
+) -> dict[str, Any]:
+    ranks = rank(gains, higher_is_better=True, tolerance=tolerance)
+    n, k = ranks.shape
+    means = average_ranks(ranks)
+    order = _best_first(gains, means)
+    omnibus = friedman(ranks)
+    test = partial(wilcoxon, gains, tolerance=tolerance)
+    pairs, by_pairs = _pairs(test, names, alpha)
+    cd = critical_difference(k, n, alpha)
+    # NOTE: at least the critical difference apart is different (Demšar 2006, section 3.2.2).
+    by_cd = np.abs(means[:, None] - means) >= cd
+    over_reference = gains - gains[:, [over]]
+    ends = bootstrap_means(np.hstack([ranks, over_reference]), checked.datasets, alpha)
+    f_test = iman_davenport(omnibus.statistic, n, k)
+    datasets = int(checked.datasets.max()) + 1
+    return {
+        "average_ranks": pd.Series(means, names, name="average_rank"),
+        "rank_sums": pd.Series(rank_sums(ranks), names, name="rank_sum"),
+        "rank_intervals": pd.DataFrame({"low": ends[0, :k], "high": ends[1, :k]}, names),
+        "gains": pd.DataFrame({"mean": over_reference.mean(axis=0), "low": ends[0, k:], "high": ends[1, k:]}, names),
+        "friedman": omnibus,
+        "friedman_small_sample": friedman_small_sample(ranks),
+        "iman_davenport": f_test,
+        "nemenyi_cd": cd,
+        "nemenyi": pd.DataFrame(nemenyi(means, n), names, names.rename("against")),
+        "wilcoxon": pairs,
+        "against_reference": _against(test, over, order[order != over], names, "reference"),
+        "control": _control(test, means, n, order, names),
+        "groups": _named(names, runs(by_cd, order.tolist())),
+        "groups_wilcoxon": _named(names, runs(by_pairs, order.tolist())),
+        "smallest_p": smallest_p(n, k),
+        "n_blocks": n,
+        "n_datasets": datasets,
+        "notes": (*_averaged_folds(checked), *_notes(ranks, f_test, cd, datasets, alpha)),
+    }
+
+
+def _over_folds(
+    checked: BlockScores, gains: Floats, names: pd.Index[Any], over: int, alpha: float, tolerance: Tolerance
+) -> dict[str, Any]:
+    """What the folds of one dataset can tell: one rank of each strategy, and pairs by the corrected test."""
+    share = checked.test_share
+    assert share is not None
+    folds, k = gains.shape
+    ranks = rank(gains.mean(axis=0, keepdims=True), higher_is_better=True, tolerance=tolerance)[0]
+    order = _best_first(gains, ranks)
+    test = partial(corrected_pairs, gains, test_share=share, tolerance=tolerance)
+    pairs, by_pairs = _pairs(test, names, alpha)
+    ends = np.array([fold_interval(difference(column, gains[:, over], tolerance), share, alpha) for column in gains.T])
+    nan = float("nan")
+    return {
+        "average_ranks": pd.Series(ranks, names, name="average_rank"),
+        "rank_sums": pd.Series(ranks, names, name="rank_sum"),
+        "rank_intervals": pd.DataFrame({"low": nan, "high": nan}, names),
+        "gains": pd.DataFrame(
+            {"mean": (gains - gains[:, [over]]).mean(axis=0), "low": ends[:, 0], "high": ends[:, 1]}, names
+        ),
+        "friedman": Friedman(nan, nan),
+        "friedman_small_sample": SmallSample(nan, "undefined"),
+        "iman_davenport": ImanDavenport(nan, nan),
+        "nemenyi_cd": nan,
+        "nemenyi": pd.DataFrame(nan, names, names.rename("against")),
+        "wilcoxon": pairs,
+        "against_reference": _against(test, over, order[order != over], names, "reference"),
+        "control": _control(test, np.full(k, nan), 1, order, names),
+        "groups": (),
+        "groups_wilcoxon": _named(names, runs(by_pairs, order.tolist())),
+        "smallest_p": SmallestP(nan, 0.0, 0.0),
+        "n_blocks": 1,
+        "n_datasets": 1,
+        "n_folds": folds,
+        "notes": (
+            f"rows are {folds} folds of one dataset, which share rows and are no blocks: pairs are compared by the "
+            f"corrected resampled t-test with n_test / n_train = {share / (1 - share):.3g}, and ranks by none",
+            *([TOO_FEW_FOLDS.format(folds)] if folds < FEWEST_FOLDS else []),
+        ),
+    }
+
+
+def _averaged_folds(checked: BlockScores) -> tuple[str, ...]:
+    if not checked.averaged:
+        return ()
+    return (f"rows are folds, which are no blocks: the mean over the {checked.averaged} folds of each is a block",)
+
+
+def _best_first(gains: Floats, ranks: Floats) -> Order:
+    """Columns by rank; of equals the one of larger mean first."""
+    return np.lexsort((np.arange(len(ranks)), -gains.mean(axis=0), ranks))
+
+
+def _reference(names: pd.Index[Any], reference: Any) -> int:
+    wanted = (BASELINE if BASELINE in names else names[0]) if reference is None else reference
+    if wanted not in names:
+        raise UsageError(f"reference {wanted!r} is no strategy; there are {', '.join(map(str, names))}")
+    return list(names).index(wanted)
+
+
+def _pairs(test: PairTest, names: pd.Index[Any], alpha: float) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """A row for each pair, and the matrix of those that differ."""
+    k = len(names)
+    first, second = np.triu_indices(k, 1)
+    pairs = test(first, second)
+    differ = np.zeros((k, k), dtype=np.bool_)
+    differ[first, second] = differ[second, first] = pairs["p_holm"].to_numpy() < alpha
+    pairs.insert(0, "first", names[first])
+    pairs.insert(1, "second", names[second])
+    return pairs, differ
+
+
+def _against(test: PairTest, one: int, others: Order, names: pd.Index[Any], called: str) -> pd.DataFrame:
+    """Each of the others against one, with Holm's correction over these tests."""
+    table = test(others, np.full(len(others), one))
+    table.insert(0, called, names[np.full(len(others), one)])
+    table.insert(1, "strategy", names[others])
+    return table
+
+
+def _control(test: PairTest, means: Floats, blocks: int, order: Order, names: pd.Index[Any]) -> pd.DataFrame:
+    """The best strategy against each other one, best first."""
+    from scipy.special import ndtr
+
+    k, best, rest = len(names), int(order[0]), order[1:]
+    # Seen from the best.
+    tests = test(np.full(k - 1, best), rest)
+    # Demšar 2006, section 3.2.2: z = (R_i − R_j) / √(k(k + 1)/6N).
+    z = (means[rest] - means[best]) / np.sqrt(k * (k + 1) / (6 * blocks))
+    p_z = 2 * ndtr(-np.abs(z))
+    tests.insert(0, "best", names[np.full(k - 1, best)])
+    tests.insert(1, "strategy", names[rest])
+    return tests.assign(z=z, p_z=p_z, p_z_holm=holm(p_z))
+
+
+def _named(names: pd.Index[Any], found: list[list[int]]) -> tuple[tuple[Any, ...], ...]:
+    return tuple(tuple(names[number] for number in run) for run in found)
+
+
+def _notes(ranks: Floats, f_test: ImanDavenport, cd: float, datasets: int, alpha: float) -> tuple[str, ...]:
+    n, k = ranks.shape
+    undefined = friedman_undefined(ranks)
+    told = (
+        (bool(undefined), undefined),
+        (
+            np.isinf(f_test.statistic),
+            "perfect agreement: all blocks rank the strategies alike, so Iman-Davenport's F is infinite and its p is 0",
+        ),
+        *((bool(note), f"{_QUESTIONS[family]} {note}") for family, note in _undecidable(n, k, alpha)),
+        (
+            cd > k - 1,
+            f"which average ranks differ by Nemenyi's test cannot be decided with {n} blocks: the critical difference, "
+            f"{cd:.2f}, is more than the {k - 1} that average ranks of {k} strategies can be apart",
+        ),
+        (datasets < FEW_DATASETS, f"bootstrap intervals over fewer than {FEW_DATASETS} datasets are too narrow"),
+    )
+    return tuple(note for holds, note in told if holds)
+
+
+def _undecidable(blocks: int, strategies: int, alpha: float) -> list[tuple[str, str]]:
+    return [(family, undecidable(family, blocks, strategies, alpha)) for family in FAMILIES]

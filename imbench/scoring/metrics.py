@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from imbench.contract.errors import UsageError
 from imbench.contract.spec import check_name
-from imbench.scoring.calibration import logistic_slope
+from imbench.scoring.logistic import logistic_slope
 from imbench.scoring.outcome import Floats, Outcome
 
 CALIBRATION_BINS = 15

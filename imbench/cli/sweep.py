@@ -206,7 +206,7 @@ def _verdicts(found: Sweep, metric: str) -> Iterator[str]:
 
 
 def _called(dataset: str, variant: str) -> str:
-    from imbench.stats.identity import file_name
+    from imbench.stats.names import file_name
 
     return file_name(dataset) if variant == "natural" else f"{file_name(dataset)}:{variant}"
 

@@ -9,7 +9,7 @@ from imbench.contract.errors import UsageError
 from imbench.scoring.metrics import Metric, known_metrics
 from imbench.scoring.rules import ARGMAX
 from imbench.scoring.rules import RULES as KNOWN_RULES
-from imbench.stats.competitors import HEADLINE
+from imbench.stats.names import HEADLINE
 
 PLAIN_RULE = ARGMAX
 

@@ -12,10 +12,9 @@ import pandas as pd
 
 from imbench.scoring.metrics import METRICS
 from imbench.stats.board import merit
-from imbench.stats.equivalence import corrected_t
 from imbench.stats.pairwise import holm
 from imbench.stats.ranks import TRAINED
-from imbench.stats.sweep import tested_share
+from imbench.stats.within import corrected_t, tested_share
 from imbench.stats.words import counted, number, span
 
 if TYPE_CHECKING:

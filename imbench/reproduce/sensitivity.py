@@ -16,8 +16,8 @@ from imbench.reproduce.drawing import of_spec
 from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.sentences import Claim, Evidence, judged_sentences
 from imbench.run.sweeping import design
-from imbench.stats.equivalence import Equivalence, corrected_t, equivalence
-from imbench.stats.sweep import Sweep, tested_share
+from imbench.stats.sweep import Sweep
+from imbench.stats.within import Equivalence, corrected_t, equivalence, tested_share
 from imbench.stats.words import number, p_said, span
 from imbench.store.results import Results
 

@@ -11,7 +11,7 @@ from imbench.contract.errors import UsageError
 from imbench.contract.spec import format_spec, format_value, parse_spec
 from imbench.run import bench
 from imbench.run.registry import Registry
-from imbench.stats.competitors import BASELINE
+from imbench.stats.names import BASELINE
 from imbench.stats.sweep import Setting, Sweep, in_order
 from imbench.store.results import Results
 

@@ -11,8 +11,8 @@ from imbench.scoring.outcome import Floats
 
 # Newton's method converges quadratically; halved steps need a few more.
 _STEPS, _HALVINGS, _FLAT = 100, 30, 1e-12
-# Probabilities of nets are float32, each rounded by some 1e-7 of itself, and what is relative to odds is absolute to
-# their logarithm. Rows closer than this have one probability: their order is no overlap to fit a slope to.
+# Probabilities of nets are float32 with relative rounding errors of about 1e-7, which are absolute errors of log-odds.
+# Rows closer than this count as equal: their order is not an overlap that a slope can be fitted to.
 ROUNDING = 1e-6
 _SLOPE_TOLERANCE, _SCALING_TOLERANCE = 1e-12, 1e-10
 
@@ -28,8 +28,8 @@ def logistic_slope(log_odds: Floats, positive: NDArray[np.bool_]) -> float:
 
     Returns
     -------
-    The slope; NaN where the fit does not exist: rows of one kind only, or positive and negative rows whose log-odds
-    do not overlap (A. Albert and J. A. Anderson, Biometrika 71, 1984) by more than rounding.
+    The slope; NaN if the fit does not exist: only positive or only negative rows, or log-odds of positive and
+    negative rows that do not overlap (A. Albert and J. A. Anderson, Biometrika 71, 1984) by more than rounding.
     """
     yes, no = log_odds[positive], log_odds[~positive]
     if not len(yes) or not len(no) or min(yes.max() - no.min(), no.max() - yes.min()) <= ROUNDING:
@@ -43,7 +43,7 @@ def logistic_slope(log_odds: Floats, positive: NDArray[np.bool_]) -> float:
         return float(np.logaddexp(0.0, line).sum() - line[positive].sum())
 
     def derivatives(fit: Floats) -> tuple[Floats, Floats]:
-        with np.errstate(over="ignore"):  # far on the other side p is 0, as it should be
+        with np.errstate(over="ignore"):  # p is 0 there, as it should be
             p = 1.0 / (1.0 + np.exp(-(fit[0] + fit[1] * z)))
         gap, weight = p - positive, p * (1.0 - p)
         weighted = weight @ z
@@ -56,16 +56,16 @@ def logistic_slope(log_odds: Floats, positive: NDArray[np.bool_]) -> float:
 
 
 def fit_scaling(log_proba: Floats, targets: Floats) -> tuple[float, Floats]:
-    """The a ≥ 0 and b that maximise Σ t_j ln softmax(a · log_proba + b)_j, b of the first class being 0.
+    """The a ≥ 0 and b that maximise Σ t_j ln softmax(a · log_proba + b)_j, with b = 0 for the first class.
 
     Parameters
     ----------
-    log_proba : ``(rows, classes)``, up to a number for each row
-    targets : ``(rows, classes)`` summing to one; with 0 and 1 alone a fit exists only where classes overlap
+    log_proba : ``(rows, classes)``, up to a constant for each row
+    targets : ``(rows, classes)`` rows sum to one; with only 0 and 1 a fit exists only if classes overlap
 
     Returns
     -------
-    ``a``, and ``(classes,)`` b. Where all rows are alike a is 0.
+    ``a``, and ``(classes,)`` b. If all rows are equal, a is 0.
     """
     # Centred by row and class, and scaled, so that all parameters are of one size; undone at the end.
     z = log_proba - log_proba.mean(axis=1, keepdims=True)
@@ -73,7 +73,7 @@ def fit_scaling(log_proba: Floats, targets: Floats) -> tuple[float, Floats]:
     z = z - centre
     spread = float(z.std())
     scale = spread if spread > ROUNDING else 1.0
-    # Rows that differ by rounding alone are alike.
+    # Rows that differ only by rounding count as equal.
     z = z / scale if spread > ROUNDING else np.zeros_like(z)
 
     def scores(fit: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Recalibration: probabilities moved to what the validation rows say."""
+"""Recalibration of probabilities on validation rows."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Recalibration:
 
     Parameters
     ----------
-    slope : 1 leaves the spread of log-odds as it is, below 1 draws them together; never negative
-    bias : ``(classes,)`` NaN for a class that was not fitted, which keeps its probability; the first fitted has 0
-    method : `PLATT` for two classes fitted, `SCALING` for more, `NONE` where nothing could be fitted
+    slope : 1 keeps the spread of log-odds, below 1 shrinks it; never negative
+    bias : ``(classes,)`` NaN for a class that was not fitted, which keeps its probability; 0 for the first fitted class
+    method : `PLATT` for two fitted classes, `SCALING` for more, `NONE` if nothing could be fitted
     """
 
     slope: float
@@ -40,7 +40,7 @@ class Recalibration:
 
 
 def recalibration(y_true: ArrayLike, proba: ArrayLike) -> Recalibration:
-    """The recalibration that validation rows ask for.
+    """Fit a recalibration to validation rows.
 
     For two classes it is Platt scaling of the log-odds: J. Platt, "Probabilistic outputs for support vector machines"
     (1999). For more it is bias-corrected temperature scaling, one slope for all classes and a bias for each but the
@@ -49,9 +49,9 @@ def recalibration(y_true: ArrayLike, proba: ArrayLike) -> Recalibration:
     (N_j + 1) / (N_j + 2), Platt's target, and of the other classes present by equal parts of the rest. So the fit
     exists and is finite for validation rows that can be separated perfectly, too.
 
-    NOTE: a fit with a negative slope, which would turn the net's order of rows round, has slope 0 instead: the best
-    probabilities that do not look at the net. A class without a validation row keeps its probability, and the others
-    share the rest as fitted among themselves. With fewer than two classes present, all stay as they are. Nothing is
+    NOTE: a negative slope, which would reverse the net's order of rows, is replaced by 0: the best probabilities that
+    ignore the net. A class without a validation row keeps its probability, and the others
+    share the rest as fitted among themselves. With fewer than two classes present, all probabilities stay. Nothing is
     random.
 
     Parameters
@@ -69,7 +69,7 @@ def recalibration(y_true: ArrayLike, proba: ArrayLike) -> Recalibration:
 
 
 def _targets(y: Integers, counts: Integers) -> Floats:
-    """``(rows, classes)`` how far each row counts as being of each class."""
+    """``(rows, classes)`` weight with which each row counts as each class."""
     rest = 1.0 / (counts + 2.0)
     of_class = np.repeat(rest[:, None] / (len(counts) - 1), len(counts), axis=1)  # (true class, class)
     np.fill_diagonal(of_class, 1.0 - rest)
@@ -78,5 +78,5 @@ def _targets(y: Integers, counts: Integers) -> Floats:
 
 
 def _logs(proba: Floats) -> Floats:
-    # Nets give float32: what is smaller is zero to them.
+    # Nets give float32: smaller values are zero there.
     return np.log(np.maximum(proba, np.finfo(np.float32).tiny))

@@ -13,31 +13,28 @@ from numpy.typing import NDArray
 from imbench.contract.errors import UsageError
 from imbench.scoring.outcome import Floats
 from imbench.stats.block_scores import BlockScores, Labels, block_scores
-from imbench.stats.competitors import BASELINE
-from imbench.stats.equivalence import FEWEST_FOLDS, TOO_FEW_FOLDS, corrected_pairs, fold_interval
 from imbench.stats.evaluation import Evaluation
-from imbench.stats.friedman import ImanDavenport, SmallSample, friedman_small_sample, iman_davenport
+from imbench.stats.friedman import (
+    Friedman,
+    ImanDavenport,
+    SmallSample,
+    friedman,
+    friedman_small_sample,
+    friedman_undefined,
+    iman_davenport,
+)
 from imbench.stats.intervals import bootstrap_means
+from imbench.stats.names import BASELINE
 from imbench.stats.nemenyi import check_alpha, critical_difference, nemenyi, runs
 from imbench.stats.pairwise import holm, wilcoxon
-from imbench.stats.ranks import (
-    GIVEN,
-    Friedman,
-    Tolerance,
-    average_ranks,
-    difference,
-    friedman,
-    friedman_undefined,
-    rank,
-    rank_sums,
-    tolerance_of,
-)
-from imbench.stats.reachable import FAMILIES, SmallestP, smallest_p, undecidable
+from imbench.stats.ranks import GIVEN, Tolerance, average_ranks, difference, rank, rank_sums, tolerance_of
+from imbench.stats.smallest_p import FAMILIES, SmallestP, smallest_p, undecidable
+from imbench.stats.within import FEWEST_FOLDS, TOO_FEW_FOLDS, corrected_pairs, fold_interval
 
-# Below this many datasets a resample cannot show how far the mean may be off.
+# Below this many datasets bootstrap intervals are too narrow.
 FEW_DATASETS = 8
 
-# What each family of tests is asked.
+# The question that each family of tests answers.
 _QUESTIONS = {
     "omnibus": "whether strategies differ at all",
     "pairs": "which pairs differ",
@@ -63,33 +60,32 @@ def evaluate(
 ) -> Evaluation:
     """Compare strategies over datasets or configurations, by ranks and by pairs.
 
-    A block is one independent piece of evidence: a dataset. Variants of one dataset share rows, so that they are blocks
-    only to be comparable with published tables (see `blocks` and `clusters`). Folds and repeats of cross-validation are
-    no blocks. Where the index has levels called ``repeat`` or ``fold``, or `folds` are given, the mean over the folds
-    of each configuration is a block; if all rows are of one, strategies are compared over its folds by the corrected
-    resampled t-test (`imbench.corrected_t`), and there are no tests of ranks.
+    A block is one independent piece of evidence: a dataset. Variants of one dataset share rows; taking them as blocks
+    makes results comparable with published tables (see `blocks` and `clusters`). Folds and repeats of cross-validation
+    are not blocks. If the index has levels called ``repeat`` or ``fold``, or `folds` are given, the mean over the folds
+    of each configuration is a block. If all rows belong to one configuration, strategies are compared over its folds by
+    the corrected resampled t-test (`imbench.corrected_t`), and ranks are not tested.
 
     Parameters
     ----------
-    scores : rows × strategies, numbers; rows with a missing cell are dropped and listed
+    scores : rows × strategies, numbers; rows with a missing score are dropped and listed
     higher_is_better : the metric's direction
     alpha : the level of intervals, of the critical difference and of groups, in (0, 1)
-    blocks : one label for each row, or the name of an index level. Complete rows of one label (variants of one dataset)
-        are averaged first, so that blocks are independent. None: each row is a block
-    clusters : labels likewise, of the dataset each row belongs to: rows stay blocks, and intervals resample datasets
-    reference : the strategy that gains are over; default ``baseline`` if there is one, else the first column
-    tolerance : how far apart two scores of a block may be that are one result; default 1e-12 of the larger one. A
-        number is absolute: 1e-6 suits scores of nets, which are float32
-    folds : the fold of each row, or the name of the index level that has it; a label that comes again is of another
-        repeat
-    test_share : for the folds of one dataset, n_test / (n_test + n_train); default 1/K of K folds, which is right where
+    blocks : one label for each row, or the name of an index level. Complete rows with the same label (variants of one
+        dataset) are averaged to one block. None: each row is a block
+    clusters : the dataset of each row, given like `blocks`: rows stay blocks, and intervals resample datasets
+    reference : the strategy that gains are measured against; default ``baseline`` if present, else the first column
+    tolerance : two scores of a block within it are tied; default 1e-12 of the larger one. A number is absolute: 1e-6
+        suits scores of nets, which are float32
+    folds : the fold of each row, or the name of an index level with it; a repeated label belongs to another repeat
+    test_share : for the folds of one dataset, n_test / (n_test + n_train); default 1/K for K folds, which is right if
         no rows are held out for validation
 
     Raises
     ------
     UsageError
-        For fewer than 2 complete rows or strategies, columns that are no numbers or named twice, labels that are
-        missing or do not fit, a level out of range.
+        For fewer than 2 complete rows or strategies, columns that are not numeric or share a name, labels that are
+        missing or do not fit, an alpha out of range.
 
     >>> table = pd.DataFrame({"a": [0.7, 0.8, 0.9], "b": [0.6, 0.7, 0.8], "c": [0.6, 0.6, 0.9]}, index=["x", "y", "z"])
     >>> evaluate(table, higher_is_better=True).rank_sums.to_dict()
@@ -157,7 +153,7 @@ def _over_blocks(
 def _over_folds(
     checked: BlockScores, gains: Floats, names: pd.Index[Any], over: int, alpha: float, tolerance: Tolerance
 ) -> dict[str, Any]:
-    """What the folds of one dataset can tell: one rank of each strategy, and pairs by the corrected test."""
+    """Results over the folds of one dataset: ranks of the means, and pairs by the corrected test."""
     share = checked.test_share
     assert share is not None
     folds, k = gains.shape
@@ -189,8 +185,8 @@ def _over_folds(
         "n_datasets": 1,
         "n_folds": folds,
         "notes": (
-            f"rows are {folds} folds of one dataset, which share rows and are no blocks: pairs are compared by the "
-            f"corrected resampled t-test with n_test / n_train = {share / (1 - share):.3g}, and ranks by none",
+            f"rows are {folds} folds of one dataset, which share rows and are not blocks: pairs are compared by the "
+            f"corrected resampled t-test with n_test / n_train = {share / (1 - share):.3g}, and ranks are not tested",
             *([TOO_FEW_FOLDS.format(folds)] if folds < FEWEST_FOLDS else []),
         ),
     }
@@ -199,23 +195,23 @@ def _over_folds(
 def _averaged_folds(checked: BlockScores) -> tuple[str, ...]:
     if not checked.averaged:
         return ()
-    return (f"rows are folds, which are no blocks: the mean over the {checked.averaged} folds of each is a block",)
+    return (f"rows are folds, which are not blocks: each block is a mean over {checked.averaged} folds",)
 
 
 def _best_first(gains: Floats, ranks: Floats) -> Order:
-    """Columns by rank; of equals the one of larger mean first."""
+    """Columns by rank; of tied columns the one with the larger mean first."""
     return np.lexsort((np.arange(len(ranks)), -gains.mean(axis=0), ranks))
 
 
 def _reference(names: pd.Index[Any], reference: Any) -> int:
     wanted = (BASELINE if BASELINE in names else names[0]) if reference is None else reference
     if wanted not in names:
-        raise UsageError(f"reference {wanted!r} is no strategy; there are {', '.join(map(str, names))}")
+        raise UsageError(f"reference {wanted!r} is not a strategy; there are {', '.join(map(str, names))}")
     return list(names).index(wanted)
 
 
 def _pairs(test: PairTest, names: pd.Index[Any], alpha: float) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
-    """A row for each pair, and the matrix of those that differ."""
+    """A row for each pair, and the matrix of pairs that differ."""
     k = len(names)
     first, second = np.triu_indices(k, 1)
     pairs = test(first, second)
@@ -227,7 +223,7 @@ def _pairs(test: PairTest, names: pd.Index[Any], alpha: float) -> tuple[pd.DataF
 
 
 def _against(test: PairTest, one: int, others: Order, names: pd.Index[Any], called: str) -> pd.DataFrame:
-    """Each of the others against one, with Holm's correction over these tests."""
+    """Each of the others against one strategy, with Holm's correction over these tests."""
     table = test(others, np.full(len(others), one))
     table.insert(0, called, names[np.full(len(others), one)])
     table.insert(1, "strategy", names[others])
@@ -235,7 +231,7 @@ def _against(test: PairTest, one: int, others: Order, names: pd.Index[Any], call
 
 
 def _control(test: PairTest, means: Floats, blocks: int, order: Order, names: pd.Index[Any]) -> pd.DataFrame:
-    """The best strategy against each other one, best first."""
+    """The best strategy against each other strategy, best first."""
     from scipy.special import ndtr
 
     k, best, rest = len(names), int(order[0]), order[1:]
@@ -256,7 +252,7 @@ def _named(names: pd.Index[Any], found: list[list[int]]) -> tuple[tuple[Any, ...
 def _notes(ranks: Floats, f_test: ImanDavenport, cd: float, datasets: int, alpha: float) -> tuple[str, ...]:
     n, k = ranks.shape
     undefined = friedman_undefined(ranks)
-    told = (
+    checks = (
         (bool(undefined), undefined),
         (
             np.isinf(f_test.statistic),
@@ -266,11 +262,11 @@ def _notes(ranks: Floats, f_test: ImanDavenport, cd: float, datasets: int, alpha
         (
             cd > k - 1,
             f"which average ranks differ by Nemenyi's test cannot be decided with {n} blocks: the critical difference, "
-            f"{cd:.2f}, is more than the {k - 1} that average ranks of {k} strategies can be apart",
+            f"{cd:.2f}, exceeds the largest possible difference of average ranks of {k} strategies, {k - 1}",
         ),
         (datasets < FEW_DATASETS, f"bootstrap intervals over fewer than {FEW_DATASETS} datasets are too narrow"),
     )
-    return tuple(note for holds, note in told if holds)
+    return tuple(note for applies, note in checks if applies)
 
 
 def _undecidable(blocks: int, strategies: int, alpha: float) -> list[tuple[str, str]]:

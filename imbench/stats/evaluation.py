@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from imbench.stats.friedman import ImanDavenport, SmallSample
-from imbench.stats.ranks import Friedman
-from imbench.stats.reachable import SmallestP, undecidable
+from imbench.stats.friedman import Friedman, ImanDavenport, SmallSample
+from imbench.stats.smallest_p import SmallestP, undecidable
+from imbench.stats.words import counted, level
 
-# More pairs than this are not read, they are looked up: the text shows those with the smallest p-values.
+# The text shows this many pairs, those with the smallest p-values.
 SHOWN_PAIRS = 30
 SHOWN_DROPPED = 10
 
@@ -28,37 +28,37 @@ class Evaluation:
 
     Parameters
     ----------
-    higher_is_better, alpha : as asked for
+    higher_is_better, alpha : as given to `evaluate`
     average_ranks, rank_sums : 1 is best, so smaller is better; ties share the average rank
     rank_intervals : ``low`` and ``high``, bootstrap intervals of level 1 − alpha of the average rank, over datasets
-    reference : the strategy that gains are over
-    gains : ``mean`` over blocks of how much better than the reference, in the scores' unit, positive is better, and
-        its bootstrap interval ``low``, ``high``
+    reference : the strategy that gains are measured against
+    gains : ``mean`` over blocks of the gain over the reference, in the scores' unit, positive is better, with its
+        bootstrap interval ``low``, ``high``
     friedman : χ² with the correction for ties and its asymptotic p-value
-    friedman_small_sample : the same test's p-value that holds for few blocks, and its ``method``: ``exact``,
-        ``permutation``, or ``asymptotic`` again for many blocks
+    friedman_small_sample : the same test's p-value for few blocks, and its ``method``: ``exact``, ``permutation``, or
+        ``asymptotic`` for many blocks
     iman_davenport : the F statistic and its asymptotic p-value
-    nemenyi_cd : how far apart average ranks must be to differ at alpha
+    nemenyi_cd : critical difference of average ranks at alpha
     nemenyi : p-value matrix
     wilcoxon : a row for each pair ``first``, ``second``, with the columns of `imbench.stats.pairwise.wilcoxon`; its
         family is all k(k − 1)/2 pairs
-    against_reference : a row for each ``strategy`` but the ``reference``, best first, with the same columns for the
-        strategy against it; its family is these k − 1 pairs, so that ``p_holm`` is smaller than that of all pairs
+    against_reference : a row for each ``strategy`` except the ``reference``, best first, with the same columns for the
+        strategy against it; its family is these k − 1 pairs, so its ``p_holm`` is smaller than that of all pairs
     control : the strategy of best average rank (``best``, the same in every row) against each other ``strategy``:
         Wilcoxon's ``p`` and its ``p_holm`` over these k − 1 tests, the ``effect`` of the best, and for comparison
-        Demšar's ``z`` test of average ranks with its own ``p_z`` and ``p_z_holm``
-    groups : sets of two or more strategies whose average ranks all lie within the critical difference, the largest
-        there are, best first; a strategy in none differs from all others
-    groups_wilcoxon : runs of strategies, consecutive by average rank, of which no pair differs at alpha after Holm's
-        correction, the longest there are
-    smallest_p : the smallest p-value that each family can reach with so many blocks; above alpha nothing is decided,
-        which `undecidable` puts into a sentence
-    n_folds : for the folds of one dataset, how many; 0 for blocks. Then the rank is that of the means, tests of ranks
-        are NaN, ``wilcoxon``, ``against_reference`` and ``control`` have the corrected resampled t-test instead, as
-        their ``method`` says, and the intervals of gains are its intervals
+        Demšar's ``z`` test of average ranks with its ``p_z`` and ``p_z_holm``
+    groups : the largest sets of two or more strategies whose average ranks all lie within the critical difference, best
+        first; a strategy in no set differs from all others
+    groups_wilcoxon : the longest runs of strategies, consecutive by average rank, in which no pair differs at alpha
+        after Holm's correction
+    smallest_p : the smallest p-value that each family can reach with this many blocks; where it is not below alpha,
+        nothing can be decided, and `undecidable` says so in a sentence
+    n_folds : number of folds where rows are the folds of one dataset; 0 for blocks. With folds, ranks are those of the
+        means, tests of ranks are NaN, and ``wilcoxon``, ``against_reference``, ``control`` and the intervals of gains
+        come from the corrected resampled t-test, as ``method`` says
     n_blocks, n_rows, n_datasets : blocks ranked, complete rows averaged into them, datasets resampled in intervals
-    dropped : label of each row left out, and the strategies it has no score of
-    notes : what is undefined or must be known, one sentence each
+    dropped : label of each row left out, and the strategies without a score there
+    notes : caveats and undefined results, one sentence each
     """
 
     higher_is_better: bool
@@ -87,13 +87,13 @@ class Evaluation:
     n_folds: int = 0
 
     def undecidable(self, family: str) -> str:
-        """Why ``omnibus``, ``pairs`` or ``control`` tests decide nothing with so few blocks, or "" where they can."""
+        """Why ``omnibus``, ``pairs`` or ``control`` tests cannot decide with this many blocks; "" where they can."""
         if self.n_folds:  # a t-test has no smallest p-value
             return ""
         return undecidable(family, self.n_blocks, len(self.average_ranks), self.alpha)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain JSON values; None for what is undefined or infinite, which ``notes`` tells."""
+        """All fields as plain JSON values; None for undefined and infinite numbers, which ``notes`` explain."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         dropped = [{"row": label, "missing": list(missing)} for label, missing in self.dropped.items()]
         return {name: _json(value) for name, value in (fields | {"dropped": dropped}).items()}
@@ -107,13 +107,13 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of an evaluation's text: a title, a table of cells whose columns after the first few are numbers, notes.
+    """One section of an evaluation's text: a title, a table, notes.
 
     Parameters
     ----------
     title : one line
     headers, rows : the table; no headers, no table
-    right : headers of the columns that are aligned to the right
+    right : headers of right-aligned columns
     notes : sentences below the table
     """
 
@@ -125,12 +125,12 @@ class Section:
 
 
 def sections(evaluation: Evaluation) -> list[Section]:
-    """What to read, in order: ranks and omnibus tests, gains, pairs, the best against the rest, what to know."""
+    """The text in order: ranks and omnibus tests, gains, pairs, the best against the rest, notes."""
     return [part(evaluation) for part in (_ranks, _gains, _pairs, _control)] + _notes(evaluation)
 
 
 def text(section: Section) -> str:
-    """A section as plain text, as wide as it needs to be."""
+    """A section as plain text."""
     lines = [section.headers, *section.rows] if section.headers else []
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = [
@@ -175,18 +175,18 @@ def _omnibus(e: Evaluation) -> str:
     values = [f"asymptotic p = {_p(e.friedman.pvalue)}"]
     if small.method in ("exact", "permutation"):
         values.append(f"{small.method} p = {_p(small.pvalue)}")
-    return f"Friedman: χ² = {_number(e.friedman.statistic)}, {', '.join(values)}.{_only(e.undecidable('omnibus'))}"
+    return f"Friedman: χ² = {_number(e.friedman.statistic)}, {', '.join(values)}.{_sentence(e.undecidable('omnibus'))}"
 
 
 def _nemenyi(e: Evaluation) -> str:
     most = len(e.average_ranks) - 1
     if e.nemenyi_cd > most:
         return (
-            f"Nemenyi, asymptotic: cannot be decided with {e.n_blocks} blocks; average ranks would have to be "
-            f"{e.nemenyi_cd:.4f} apart, and are at most {most}."
+            f"Nemenyi, asymptotic: cannot be decided with {e.n_blocks} blocks: the critical difference, "
+            f"{e.nemenyi_cd:.4f}, exceeds the largest possible difference of average ranks, {most}."
         )
     groups = "" if e.undecidable("omnibus") else f" {_groups(e.groups)}"
-    return f"Nemenyi, asymptotic: average ranks {e.nemenyi_cd:.4f} apart differ at {e.alpha:g}.{groups}"
+    return f"Nemenyi, asymptotic: critical difference of average ranks {e.nemenyi_cd:.4f} at level {e.alpha:g}.{groups}"
 
 
 def _gains(evaluation: Evaluation) -> Section:
@@ -231,14 +231,14 @@ def _pairs(evaluation: Evaluation) -> Section:
         (f"{decided[0].upper()}{decided[1:]}{unshown}",)
         if decided
         else (
-            f"{different} of {_counted(len(e.wilcoxon), 'pair')} {'differs' if len(e.wilcoxon) == 1 else 'differ'} at "
+            f"{different} of {counted(len(e.wilcoxon), 'pair')} {'differs' if len(e.wilcoxon) == 1 else 'differ'} at "
             f"{e.alpha:g} after correction{unshown}",
             _groups(e.groups_wilcoxon),
         )
     )
     return Section(
         f"All pairs by {_test(e)}{_corrected(len(e.wilcoxon))}",
-        ("pair, the better first", "p Holm", "p", "effect", "W/T/L", "method"),
+        ("pair, better first", "p Holm", "p", "effect", "W/T/L", "method"),
         tuple(map(_pair, shown.to_dict("records"))),
         ("p Holm", "p", "effect"),
         (
@@ -265,7 +265,7 @@ def _pair(row: Mapping[Any, Any]) -> tuple[str, ...]:
 def _control(evaluation: Evaluation) -> Section:
     e = evaluation
     return Section(
-        f"{e.control['best'].iloc[0]}, of the best {'mean' if e.n_folds else 'average rank'}, against each other one",
+        f"{e.control['best'].iloc[0]}, best by {'mean' if e.n_folds else 'average rank'}, against each other strategy",
         ("strategy", "p Holm", "p", "effect", "method", *(() if e.n_folds else ("p Holm by ranks",))),
         tuple(
             (
@@ -282,25 +282,25 @@ def _control(evaluation: Evaluation) -> Section:
         (
             f"{_test(e)[0].upper()}{_test(e)[1:]}{_corrected(len(e.control))}"
             + ("" if e.n_folds else "; by ranks: Demšar's z test of average ranks, asymptotic")
-            + ". The best was chosen by the same scores, so these tests are somewhat too easy to pass."
-            + _only(e.undecidable("control")),
+            + ". The best was chosen by the same scores, so these p-values are somewhat too small."
+            + _sentence(e.undecidable("control")),
         ),
     )
 
 
 def _notes(evaluation: Evaluation) -> list[Section]:
     dropped = tuple(
-        f"Row {_label(label)} is left out: no score of {', '.join(map(str, missing))}."
+        f"Row {_label(label)} is left out: it has no score of {', '.join(map(str, missing))}."
         for label, missing in islice(evaluation.dropped.items(), SHOWN_DROPPED)
     )
     if len(evaluation.dropped) > SHOWN_DROPPED:
-        dropped += (f"{len(evaluation.dropped)} rows in all are left out.",)
+        dropped += (f"In all, {len(evaluation.dropped)} rows are left out.",)
     notes = tuple(f"{note[0].upper()}{note[1:]}." for note in evaluation.notes)
     return [Section("Notes", notes=(*notes, *dropped))] if notes or dropped else []
 
 
-def _only(reason: str) -> str:
-    """A sentence to follow others, where there is a reason."""
+def _sentence(reason: str) -> str:
+    """The reason as a sentence; "" without one."""
     return f" This {reason}." if reason else ""
 
 
@@ -312,14 +312,10 @@ def _corrected(pairs: int) -> str:
     return f" with Holm's correction over {pairs} pairs" if pairs > 1 else ""
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' if count != 1 else ''}"
-
-
 def _groups(groups: Sequence[Sequence[Any]]) -> str:
     if not groups:
         return "All pairs differ."
-    return "No difference within: " + "; ".join(", ".join(map(str, group)) for group in groups) + "."
+    return "No difference shown within: " + "; ".join(", ".join(map(str, group)) for group in groups) + "."
 
 
 def _best_first(evaluation: Evaluation) -> list[Any]:
@@ -333,7 +329,7 @@ def _better(evaluation: Evaluation) -> str:
 
 
 def _level(evaluation: Evaluation) -> str:
-    return f"{100 * (1 - evaluation.alpha):g} % interval"
+    return f"{level(evaluation.alpha)} interval"
 
 
 def _range(ends: pd.Series[float], pattern: str) -> str:
@@ -353,7 +349,7 @@ def _label(label: Any) -> str:
 
 
 def _json(value: Any) -> Any:
-    """Nothing but what JSON has: a table with numbered rows becomes a list of records, any other one a mapping."""
+    """A value in JSON's types: a table with numbered rows becomes a list of records, any other table a mapping."""
     if isinstance(value, pd.Series):
         return {str(name): _json(part) for name, part in zip(value.index, value.tolist(), strict=True)}
     if isinstance(value, pd.DataFrame):

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from imbench.scoring.outcome import Floats, Integers
 from imbench.stats.ranks import GIVEN, Tolerance, typical_sizes
 
-# Up to this many differences the null distribution is counted, above it is close to normal. Counts up to 2^50, and so
-# shares of 2^50, are whole in float64.
+# Up to this many differences the null distribution is counted; above, it is close to normal. Counts up to 2^50 are
+# whole in float64.
 EXACT = 50
 # Differences held at a time, so that the few arrays of a step stay in cache; and shares of null distributions.
 _CHUNK, _SHARES = 100_000, 100_000
@@ -32,7 +32,7 @@ def wilcoxon(gains: ArrayLike, first: ArrayLike, second: ArrayLike, tolerance: T
     ----------
     gains : array-like, ``(blocks, strategies)``, larger is better, no NaN
     first, second : array-like, ``(pairs,)`` column numbers
-    tolerance : how far apart scores may be that are one result
+    tolerance : two scores within it are tied
 
     Returns
     -------

@@ -17,22 +17,22 @@ from imbench.store.derive import lacking
 from imbench.store.parquet import rows_schema
 from imbench.store.store import Store
 
-# Metrics of equal predictions, summed on another processor, may differ by rounding; that makes no other result.
+# Metrics of equal predictions may differ by rounding between processors; such results are the same.
 ROUNDING = 1e-9
 
-# How a job is called, when and with which columns it was written down: nothing of this is a number that it found.
+# Names, time, machine and schema of a job: none of these is a measured number.
 _NO_NUMBER = {"dataset", "variant", "strategy", "protocol", "schema", "numbers", "error", "ir", *TIMING, *ORIGIN}
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """One job of which two stores hold other numbers, or numbers that other code made.
+    """One job with different numbers in two stores, or numbers from different code.
 
     Parameters
     ----------
-    key : of the job; ``job``: the same for people
-    stores : the two folders, in the order they were given
-    difference : what differs, and the largest difference of it
+    key, job : of the job, for machines and for people
+    stores : the two folders, in the order given
+    difference : what differs, and by how much at most
     """
 
     key: str
@@ -45,7 +45,7 @@ class Conflict:
 
 
 class ConflictError(StoreError):
-    """Stores that hold other numbers of the same jobs.
+    """Stores with different numbers for the same jobs.
 
     Parameters
     ----------
@@ -57,22 +57,23 @@ class ConflictError(StoreError):
         shown = "\n  ".join(map(str, self.conflicts[:10]))
         more = f"\n  … and {len(self.conflicts) - 10} more" if len(self.conflicts) > 10 else ""
         super().__init__(
-            f"{len(self.conflicts)} jobs have other numbers in two stores; nothing was merged. Say "
-            f"which store wins with --prefer STORE:\n  {shown}{more}"
+            f"stores disagree on {len(self.conflicts)} job{'' if len(self.conflicts) == 1 else 's'}; nothing was "
+            f"merged. Choose the store to keep with --prefer STORE:\n  {shown}{more}"
         )
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merge did.
+    """The outcome of a merge.
 
     Parameters
     ----------
-    into : the folder of the joined store
-    jobs : jobs done that it holds now; ``added``: those that it did not hold before
-    replaced : jobs it held before, now as a preferred store or one of a newer schema has them
-    failed : failures that it holds now
-    conflicts : those that a preferred store decided
+    into : folder of the merged store
+    jobs : number of its finished jobs
+    added : number of them that it did not have before
+    replaced : number of jobs taken from a preferred store, or one of a newer schema, in place of its copy
+    failed : number of its failures
+    conflicts : conflicts decided by a preferred store
     """
 
     into: Path
@@ -88,26 +89,28 @@ def merge(
     into: str | os.PathLike[str],
     prefer: Sequence[str | os.PathLike[str]] = (),
 ) -> Merged:
-    """Join stores: every job that any of them has, each once.
+    """Merge stores: every job of any of them, each once.
 
-    Of a job that several have, with the same numbers, the copy of the newest schema is taken, of equals the first.
-    Numbers are predictions, metrics and how training went; times, versions and hardware are not. Two sources of one
-    strategy (`imbench.checks.source.source_hash`) are a conflict even where the numbers agree. A job done in one
-    store and failed in another is done. What ``into`` holds already takes part as the first store. The result does not
-    depend on how merges are grouped, and merging again changes nothing.
+    If several stores have a job with the same numbers, the copy of the newest schema is taken, the first if tied.
+    Numbers are predictions, metrics and measurements of training; times, versions and hardware are not. Different
+    sources of one strategy (`imbench.checks.source.source_hash`) are a conflict even if the numbers agree. A job that
+    finished in one store and failed in another is finished. If ``into`` is a store already, it takes part as the first
+    one. The result does not depend on how merges are grouped, and merging again changes nothing.
 
     Parameters
     ----------
     sources : folders of stores
-    into : folder of the joined store, made if need be; may be one of the sources
-    prefer : those of the sources (or ``into``) that win where numbers differ, the first one first
+    into : folder of the merged store, created if needed; may be one of the sources
+    prefer : sources (or ``into``) to keep where stores disagree, in order of preference
 
     Raises
     ------
     ConflictError
-        If two stores hold other numbers or other source of one job and no preferred one holds it; nothing is changed.
+        If two stores disagree on the numbers or the source of a job and no preferred store has it; nothing is changed.
     UsageError
-        If a preferred store is not among the sources; StoreError if one of them is no store, or cannot be read.
+        If a preferred store is not among the sources.
+    StoreError
+        If a source is not a store, or cannot be read.
     """
     stores = _opened(sources, Path(into))
     preferred = [_among(stores, path) for path in prefer]
@@ -126,7 +129,7 @@ def merge(
         differing = _conflicts(key, copies)
         winners = [store for store in preferred if store in having]
         (conflicts if winners else undecided).extend(differing)
-        # Of the newest schema, the first of equals.
+        # Of the newest schema, the first if tied.
         newest = max(copies, key=lambda copy: rows_schema(copy[1]))[0]
         chosen[key] = winners[0] if differing and winners else newest
     if undecided:
@@ -152,10 +155,10 @@ def _joined(
 
 
 def _opened(sources: Sequence[str | os.PathLike[str]], into: Path) -> list[Store]:
-    """The stores, ``into`` first if it is one already, each folder once."""
+    """The stores, each folder once, ``into`` first if it is a store."""
     paths = [Path(path) for path in sources]
     if not paths:
-        raise UsageError("no store to merge; give the folders of two or more")
+        raise UsageError("no stores to merge; give the folders of two or more")
     if into.is_dir() and any(into.iterdir()):
         paths.insert(0, into)
     return [Store.open(path) for path in {path.resolve(): path for path in reversed(paths)}.values()][::-1]
@@ -166,7 +169,7 @@ def _among(stores: Sequence[Store], path: str | os.PathLike[str]) -> Store:
         if store.path.resolve() == Path(path).resolve():
             return store
     raise UsageError(
-        f"--prefer {path} is none of the stores to merge; there are {', '.join(str(s.path) for s in stores)}"
+        f"--prefer {path} is not among the stores to merge; there are {', '.join(str(s.path) for s in stores)}"
     )
 
 
@@ -188,7 +191,7 @@ def _conflicts(key: str, copies: Sequence[tuple[Store, pa.Table]]) -> list[Confl
 
 
 def _source_difference(a: pa.Table, b: pa.Table) -> str:
-    """What code made them, where that is known of both and differs."""
+    """The sources of both copies if they are known and differ."""
     one, other = _source(a), _source(b)
     if not one or not other or one == other:
         return ""
@@ -216,7 +219,7 @@ def _fold_difference(a: Predictions, b: Predictions) -> str:
 
 
 def _rows_difference(a: pa.Table, b: pa.Table) -> str:
-    # A metric's version says what its numbers mean: those of another one are no numbers to compare.
+    # Numbers of different versions of a metric have different meanings and are not compared.
     skipped = {*_NO_NUMBER, *lacking(a), *lacking(b)}
     common = [n for n in a.column_names if n in b.column_names and n not in skipped]
     known = frozenset(schema().names)

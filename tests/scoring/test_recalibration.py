@@ -1,4 +1,4 @@
-"""Recalibration, judged by scikit-learn's and statsmodels' own fits, by a known truth, and by properties."""
+"""Recalibration, checked against scikit-learn's and statsmodels' own fits, a known truth and properties."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decision rules, judged by scikit-learn's ROC curve, plain loops, known posteriors and published formulas."""
+"""Decision rules, checked against scikit-learn's ROC curve, plain loops, known posteriors and published formulas."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from imbench.report.figures.sample_grid import SampleGrid
     from imbench.report.images import Wanted
-    from imbench.run.registry import Registry
+    from imbench.runs.registry import Registry
 
 samples_option = click.option(
     "--samples/--no-samples",
@@ -33,7 +33,7 @@ def sheets(rows: pd.DataFrame, modality: Mapping[str, str], mirror: str | None) 
     """
     from imbench.data.sources.mirror import open_mirror
     from imbench.report.images import MOST_SHEETS, TOO_MANY, wanted_samples
-    from imbench.run.registry import Registry
+    from imbench.runs.registry import Registry
 
     wanted, found = wanted_samples(rows, modality), dict[str, "SampleGrid | str"]()
     if wanted:
@@ -49,7 +49,7 @@ def _sheet(wanted: Wanted, registry: Registry, mirror: str | None) -> SampleGrid
 
     left_out: list[tuple[str, str]] = []
     try:
-        from imbench.run.samples import take_samples
+        from imbench.runs.samples import take_samples
 
         chosen = [name for name in wanted.strategies if _serves(registry, name, left_out)]
         if not chosen:

@@ -32,7 +32,7 @@ def card_of(spec: str) -> Card:
 def load(
     card: Card, variant: Variant, *, mirror: str | None = None, cache: Path | None = None, download: bool = True
 ) -> Dataset:
-    """The arrays of one variant of this card's dataset, fetched if need be; see `imbench.run.registry.dataset`.
+    """The arrays of one variant of this card's dataset, fetched if need be; see `imbench.runs.registry.dataset`.
 
     ``download``: whether the card's own sources may be asked where neither the mirror nor the cache has the dataset.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imbench.contract.protocol import caveat, caveats
-from imbench.run import bench
+from imbench.runs import bench
 
 if TYPE_CHECKING:
     from imbench.store.results import Results

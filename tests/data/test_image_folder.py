@@ -12,7 +12,7 @@ from imbench.contract.errors import UsageError
 from imbench.contract.spec import parse_spec
 from imbench.data.load import card_of, data_hash, fetch
 from imbench.data.variants import parse_variant
-from imbench.run import registry
+from imbench.runs import registry
 
 dataset = registry.dataset
 KINDS = {3: "bmp", 4: "jpg", 5: "JPEG"}

@@ -9,7 +9,7 @@ import pytest
 from imbench.contract.errors import UsageError
 from imbench.data.load import card_of, data_hash, fetch
 from imbench.data.variants import parse_variant
-from imbench.run.registry import dataset
+from imbench.runs.registry import dataset
 from tests.data import made
 
 CHURN = "age,plan,churn\n" + "".join(

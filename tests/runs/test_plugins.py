@@ -7,10 +7,10 @@ import pytest
 import imbench
 from imbench.cli import main
 from imbench.contract.errors import UsageError
-from imbench.run.bench import plan
-from imbench.run.registry import GROUPS, Registry
+from imbench.runs.bench import plan
+from imbench.runs.registry import GROUPS, Registry
 from imbench.scoring import metrics
-from tests.run.conftest import STRATEGY
+from tests.runs.conftest import STRATEGY
 
 # A package of every kind of thing; importing it leaves a mark.
 EVERYTHING = (

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbench.run import registry
+from imbench.runs import registry
 
 
 @pytest.fixture

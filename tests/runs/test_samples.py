@@ -13,8 +13,8 @@ from imbench.cli import main
 from imbench.contract.errors import UsageError
 from imbench.contract.records import Card, Dataset, Task, Variant
 from imbench.report.figures.sample_grid import SampleGrid, SampleRow, draw
-from imbench.run.protocols import load_protocol
-from imbench.run.registry import Registry
+from imbench.runs.protocols import load_protocol
+from imbench.runs.registry import Registry
 
 CLASSES = ("cat", "dog", "fox+owl")
 SEVEN = {"baseline", "cost-adjusted", "batch-smote", "mixup", "remix", "augment", "remix-aug"}

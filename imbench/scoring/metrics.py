@@ -164,7 +164,7 @@ def macro_f1(outcome: Outcome) -> float:
 def mcc(outcome: Outcome) -> float:
     """Matthews correlation of true and predicted classes (Gorodkin's R_K for K classes), in -1 … 1.
 
-    By scikit-learn's convention 0, chance level, where y_true or the predictions hold a single class.
+    By scikit-learn's convention 0, chance level, where y_true or the predictions contain a single class.
     """
     rows, guessed = float(len(outcome.y)), outcome.confusion.sum(axis=0).astype(np.float64)
     counts = outcome.counts.astype(np.float64)
@@ -192,7 +192,7 @@ def balanced_log_loss(outcome: Outcome) -> float:
 def auroc(outcome: Outcome) -> float:
     """Mean of the one-vs-rest areas under the ROC curve, over the classes with rows inside and outside.
 
-    Equal probabilities count half. NaN when y_true holds a single class.
+    Equal probabilities count half. NaN if y_true contains a single class.
     """
     rows = len(outcome.y)
     areas = [

@@ -116,7 +116,7 @@ def merge(
     preferred = [_among(stores, path) for path in prefer]
     holders: dict[str, list[Store]] = {}
     for store in stores:
-        for key in store.keys():  # noqa: SIM118  # a store is no dict
+        for key in store.keys():  # noqa: SIM118  # a store is not a dict
             holders.setdefault(key, []).append(store)
     chosen: dict[str, Store] = {}
     conflicts: list[Conflict] = []

@@ -256,13 +256,13 @@ class Store:
         if rows is None:
             return None
         rows = with_numbers(rows)
-        if not _asked(lacking(rows), columns):
+        if not _requested(lacking(rows), columns):
             return rows
         digest = hashlib.sha256(self._file("jobs", key).read_bytes()).hexdigest().encode()
         kept = self._kept(key)
         if kept is not None and (kept.schema.metadata or {}).get(_DERIVED_FROM) == digest:
             rows = without_strangers(kept, rows)
-            if not _asked(lacking(rows), columns):
+            if not _requested(lacking(rows), columns):
                 return rows
         try:
             # All missing columns: most of the work is reading the predictions.
@@ -345,7 +345,7 @@ class Store:
         return self.path / "failed" / f"{key}.json"
 
 
-def _asked(names: Collection[str], columns: Collection[str] | None) -> bool:
+def _requested(names: Collection[str], columns: Collection[str] | None) -> bool:
     """Whether any of these names is among the requested columns (None: all)."""
     return bool(names) if columns is None else not frozenset(columns).isdisjoint(names)
 

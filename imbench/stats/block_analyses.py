@@ -87,7 +87,7 @@ def evaluate_rows(
             if within
             else known
         )
-        found.append(_analyses(mine, score_table, known_metrics()[metric], rule, alpha, reference, within))
+        found.append(_analyse(mine, score_table, known_metrics()[metric], rule, alpha, reference, within))
     if not any(one.configurations or len(one.within) for one in found):
         notes = [note for one in found for note in one.notes]
         if notes and not within and len(known["strategy"].unique()) > 1:
@@ -107,7 +107,7 @@ def _ruled(metric: str, rule: str) -> list[str]:
     return [metric, *(ruled_column(known_metrics()[metric], r) for r in (RULES if rule == EACH else [rule]))]
 
 
-def _analyses(
+def _analyse(
     rows: pd.DataFrame,
     score_table: ScoreTable,
     metric: Metric,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from imbench.cli.output import paragraph, table
@@ -26,8 +26,11 @@ _COLUMNS = {
 
 def boards_text(results: Results, metrics: Sequence[str] = (), rule: str = "argmax") -> str:
     """A table for each protocol, task and metric, then what a reader must know of them."""
+    from imbench.store.source_marks import row_marks
+
     found = _boards(results, metrics, rule)
-    boards = [_board_text(board) for board in found]
+    marked = row_marks(results.rows)
+    boards = [_board_text(board, marked) for board in found]
     notes = "\n".join(map(paragraph, [*_fallbacks(found), *results.notes]))
     return "\n\n".join([*boards, notes] if notes else boards)
 
@@ -48,7 +51,7 @@ def _boards(results: Results, metrics: Sequence[str], rule: str) -> list[Leaderb
     return results.leaderboards(names, rule=rule) if names else results.leaderboards(rule=rule)
 
 
-def _board_text(board: Leaderboard) -> str:
+def _board_text(board: Leaderboard, marked: Mapping[str, str]) -> str:
     rule = "" if board.rule == "argmax" else f", rule {board.rule}"
     title = f"{board.task}, {board.metric.title} ({board.metric.better} is better), protocol {board.protocol}{rule}"
     said = [caveat(board.protocol)] if caveat(board.protocol) else []
@@ -63,6 +66,9 @@ def _board_text(board: Leaderboard) -> str:
         [_written(value, pattern) for value, (_, pattern) in zip(row, columns.values(), strict=True)]
         for row in board.table[list(columns)].itertuples(index=False, name=None)
     ]
+    for row in rows:
+        mark = marked.get(row[0]) or marked.get(row[0].rpartition("+")[0])  # a rule follows the plus
+        row[0] += f" ({mark})" if mark else ""
     below = [*said, _basis(board), *_challenger(board), *board.remarks]
     return "\n".join([table(headers, rows, title=title, right=headers[1:]), *map(paragraph, below)])
 

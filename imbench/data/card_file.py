@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from imbench.contract.errors import DataError
+from imbench.contract.names import suggest
 from imbench.contract.records import TASKS, Card, Pixels, Task
 from imbench.data.card_sources import check_fields, read_source
-from imbench.data.names import suggest
 
 MODALITIES = ("tabular", "image")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from imbench.contract.errors import DataError
+from imbench.contract.names import suggest
 from imbench.contract.records import Source
-from imbench.data.names import suggest
 from imbench.data.sources.image_formats import FORMATS
 
 # Field -> (type, whether it must be there).

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.scoring.metrics import Metric, known_metrics
 from imbench.scoring.rules import ARGMAX
 from imbench.scoring.rules import RULES as KNOWN_RULES
@@ -56,7 +57,7 @@ def choose(columns: Sequence[Column], metrics: Sequence[str] = (), rules: Sequen
         if unknown and columns:
             needs = KNOWN_RULES[unknown[0]].needs if unknown[0] in KNOWN_RULES else ""
             why = f", which needs {needs}" if needs else ""
-            raise UsageError(f"these results have no {kind} {unknown[0]!r}{why}; they have {', '.join(has)}")
+            raise UsageError(f"these results have no {kind} {unknown[0]!r}{why}; {suggest(unknown[0], has)}")
     leading = metrics or HEADLINE
     order = [*leading, *(name for name in has_metrics if name not in leading)]
     chosen = [c for c in columns if (not metrics or c.metric.name in metrics) and (not rules or c.rule in rules)]

@@ -67,7 +67,7 @@ def verdict(board: Board) -> Verdict:
     return _of(
         board,
         f"{lead}, over {scope}.",
-        (*_pairwise(board, best.name, beaten), *_control(board, best.name), _datasets(board)),
+        (*_pairwise(board, best.name, beaten), *_control(board, best.name, len(equals) == 1), _datasets(board)),
     )
 
 
@@ -88,11 +88,13 @@ def _pairwise(board: Board, best: str, beaten: Sequence[str]) -> list[str]:
     ]
 
 
-def _control(board: Board, best: str) -> list[str]:
+def _control(board: Board, best: str, said: bool) -> list[str]:
+    """The others against the control; ``said``: the lead says so where not even all pairs can be decided."""
     if not board.control or board.control == best:
         return []
     if board.standing.undecidable.get("control"):
-        return [f"Which of them differ from {board.control} {board.standing.undecidable['control']}."]
+        # Fewer pairs than all of them, which so many blocks cannot decide either.
+        return [] if said else [f"Which of them differ from {board.control} {board.standing.undecidable['control']}."]
     others = [row.name for row in board.table if row.name != board.control]
     better: list[str] = []
     worse: list[str] = []
@@ -125,6 +127,8 @@ def _datasets(board: Board) -> str:
         f"With the {counted(by.blocks, 'dataset')} as blocks {leader} leads, {_friedman(by)}"
     )
     if by.undecidable.get("pairs"):
+        if board.standing.undecidable.get("pairs"):
+            return f"{first}; they are too few to decide it, too."
         return f"{first}; which pairs differ {by.undecidable['pairs']}."
     beaten, open_ = _split(by, leader, [n for n in by.names if n != leader], board.alpha)
     if not by.p < board.alpha or not beaten:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 import hashlib
 import importlib.util
 import inspect
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.contract.spec import FILE_SUFFIXES, NAME_RULE, build, check_name, parse_spec
 
 if TYPE_CHECKING:
@@ -176,9 +176,7 @@ class Registry:
         matches = _named(entries, name)
         if not matches:
             known = sorted({e.name for e in entries})
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}? " if near else ""
-            raise UsageError(f"unknown {kind} {name!r}; {hint}Installed: {', '.join(known) or 'none'}")
+            raise UsageError(f"unknown {kind} {name!r}; {suggest(name, known)}")
         if len(matches) > 1:
             owners = " and ".join(e.package for e in matches)
             forms = sorted({e.qualified for e in matches})

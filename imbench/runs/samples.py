@@ -52,8 +52,8 @@ def take_samples(
 
     Raises
     ------
-    UsageError for a dataset or strategy that is not for images, and for wrong numbers, before any data is read; its
-    kind DataError for data that cannot be had.
+    UsageError for a dataset or strategy that is not for images, a protocol that does not exist, and wrong numbers,
+    before any data is read; its kind DataError for data that cannot be had.
     """
     from imbench.engine.batches import batching
 
@@ -64,8 +64,9 @@ def take_samples(
     if card.modality != "image":
         raise UsageError(f"{dataset} holds {card.modality} data, and samples are of images; choose cifar10")
     chosen, left_out = _chosen(registry, strategies)
+    asked = load_protocol(protocol)
     loaded = registry.dataset(dataset, mirror=data_mirror, download=download)
-    rules = load_protocol(protocol).for_dataset(loaded.variant.dataset, loaded.variant.task, card.modality)
+    rules = asked.for_dataset(loaded.variant.dataset, loaded.variant.task, card.modality)
     train = make_folds(loaded, dataclasses.replace(rules, repeats=1))[0].train
     rng = stream("samples", *loaded.stream_key, seed)
     _, size, _ = batching(len(train), rules)  # as in training

@@ -51,6 +51,12 @@ class Metric:
     bounds: tuple[float, float] = (-math.inf, math.inf)
     version: int = 1
 
+    @property
+    def difference_bounds(self) -> tuple[float, float]:
+        """The smallest and the largest difference of two values within the bounds."""
+        widest = self.bounds[1] - self.bounds[0]
+        return -widest, widest
+
     def __post_init__(self) -> None:
         check_name(self.name, "a metric")
         if not self.bounds[0] < self.bounds[1]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.scoring.metrics import Metric, known_metrics
 from imbench.scoring.rules import ARGMAX, EACH, RULES, ruled_column
 from imbench.stats.board import make_board
@@ -72,12 +73,12 @@ def evaluate_rows(
         For a metric, rule, task or protocol without results, or if no evaluation is possible.
     """
     if metric not in known_metrics():
-        raise UsageError(f"unknown metric {metric!r}; there are {', '.join(known_metrics())}")
+        raise UsageError(f"unknown metric {metric!r}; {suggest(metric, known_metrics())}")
     known = labelled(rows)
     for column, wanted in (("task", task), ("protocol", protocol)):
         there = sorted(map(str, known[column].unique()))
         if wanted is not None and wanted not in there:
-            raise UsageError(f"no results of {column} {wanted!r}; there are {', '.join(map(repr, there))}")
+            raise UsageError(f"no results of {column} {wanted!r}; {suggest(wanted, there)}")
         known = known if wanted is None else known[known[column] == wanted]
     measured = [name for name in dict.fromkeys(_ruled(metric, rule)) if name in known]
     found = []
@@ -121,7 +122,7 @@ def _analyse(
     if reference is not None and reference in board.names:
         board = make_board(score_table, metric, rules, rule, alpha, control=reference)
     elif reference is not None:
-        raise UsageError(f"reference {reference!r} is not ranked; there are {', '.join(board.names) or 'none'}")
+        raise UsageError(f"reference {reference!r} is not ranked; {suggest(reference, board.names)}")
     notes = list(board.remarks)
     found: dict[str, Evaluation | None] = {"configurations": None, "datasets": None}
     for name, tests in (("configurations", board.evaluation), ("datasets", board.evaluation_by_dataset)):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.scoring.metrics import Metric
 from imbench.scoring.rules import ARGMAX, EACH, ruled_column
 from imbench.stats.evaluate import evaluate
@@ -382,9 +383,7 @@ def make_board(
     whole = ~np.asarray(np.isnan(kept).any(axis=1)) & (len(ranked) > 0)
     names = [wanted[j].name for j in ranked]
     if control is not None and control not in names:
-        raise UsageError(
-            f"reference {control!r} does not compete on this board; there are {', '.join(names) or 'none'}"
-        )
+        raise UsageError(f"reference {control!r} does not compete on this board; {suggest(control, names)}")
     return Board(
         score_table.protocol,
         score_table.task,

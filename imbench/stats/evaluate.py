@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.scoring.outcome import Floats
 from imbench.stats.block_scores import BlockScores, Labels, block_scores
 from imbench.stats.evaluation import Evaluation
@@ -30,6 +31,7 @@ from imbench.stats.pairwise import holm, wilcoxon
 from imbench.stats.ranks import GIVEN, Tolerance, average_ranks, difference, rank, rank_sums, tolerance_of
 from imbench.stats.smallest_p import FAMILIES, SmallestP, smallest_p, undecidable
 from imbench.stats.within import FEWEST_FOLDS, TOO_FEW_FOLDS, corrected_pairs, fold_interval
+from imbench.stats.words import counted
 
 # Below this many datasets bootstrap intervals are too narrow.
 FEW_DATASETS = 8
@@ -38,7 +40,7 @@ FEW_DATASETS = 8
 _QUESTIONS = {
     "omnibus": "whether strategies differ at all",
     "pairs": "which pairs differ",
-    "control": "which strategies differ from one reference, or from the best,",
+    "control": "which strategies differ from one reference, or from the best",
 }
 
 Order = NDArray[np.int64]
@@ -206,7 +208,7 @@ def _best_first(gains: Floats, ranks: Floats) -> Order:
 def _reference(names: pd.Index[Any], reference: Any) -> int:
     wanted = (BASELINE if BASELINE in names else names[0]) if reference is None else reference
     if wanted not in names:
-        raise UsageError(f"reference {wanted!r} is not a strategy; there are {', '.join(map(str, names))}")
+        raise UsageError(f"reference {wanted!r} is not a strategy; {suggest(str(wanted), names)}")
     return list(names).index(wanted)
 
 
@@ -252,22 +254,24 @@ def _named(names: pd.Index[Any], found: list[list[int]]) -> tuple[tuple[Any, ...
 def _notes(ranks: Floats, f_test: ImanDavenport, cd: float, datasets: int, alpha: float) -> tuple[str, ...]:
     n, k = ranks.shape
     undefined = friedman_undefined(ranks)
+    # One note for all questions that this many blocks cannot decide.
+    undecided = [
+        f"{_QUESTIONS[family]} ({why.partition(': ')[2]})"
+        for family in FAMILIES
+        if (why := undecidable(family, n, k, alpha))
+    ]
+    if cd > k - 1:
+        undecided.append(
+            f"which average ranks differ by Nemenyi's test (the critical difference, {cd:.2f}, exceeds {k - 1}, the "
+            f"largest possible difference of average ranks of {k} strategies)"
+        )
     checks = (
         (bool(undefined), undefined),
         (
             np.isinf(f_test.statistic),
             "perfect agreement: all blocks rank the strategies alike, so Iman-Davenport's F is infinite and its p is 0",
         ),
-        *((bool(note), f"{_QUESTIONS[family]} {note}") for family, note in _undecidable(n, k, alpha)),
-        (
-            cd > k - 1,
-            f"which average ranks differ by Nemenyi's test cannot be decided with {n} blocks: the critical difference, "
-            f"{cd:.2f}, exceeds the largest possible difference of average ranks of {k} strategies, {k - 1}",
-        ),
+        (bool(undecided), f"cannot be decided with {counted(n, 'block')}: {'; '.join(undecided)}"),
         (datasets < FEW_DATASETS, f"bootstrap intervals over fewer than {FEW_DATASETS} datasets are too narrow"),
     )
     return tuple(note for applies, note in checks if applies)
-
-
-def _undecidable(blocks: int, strategies: int, alpha: float) -> list[tuple[str, str]]:
-    return [(family, undecidable(family, blocks, strategies, alpha)) for family in FAMILIES]

@@ -175,15 +175,15 @@ def _omnibus(e: Evaluation) -> str:
     values = [f"asymptotic p = {_p(e.friedman.pvalue)}"]
     if small.method in ("exact", "permutation"):
         values.append(f"{small.method} p = {_p(small.pvalue)}")
-    return f"Friedman: χ² = {_number(e.friedman.statistic)}, {', '.join(values)}.{_sentence(e.undecidable('omnibus'))}"
+    return f"Friedman: χ² = {_number(e.friedman.statistic)}, {', '.join(values)}."
 
 
 def _nemenyi(e: Evaluation) -> str:
     most = len(e.average_ranks) - 1
     if e.nemenyi_cd > most:
         return (
-            f"Nemenyi, asymptotic: cannot be decided with {e.n_blocks} blocks: the critical difference, "
-            f"{e.nemenyi_cd:.4f}, exceeds the largest possible difference of average ranks, {most}."
+            f"Nemenyi, asymptotic: critical difference of average ranks {e.nemenyi_cd:.4f} at level {e.alpha:g}, more "
+            f"than the largest possible difference, {most}."
         )
     groups = "" if e.undecidable("omnibus") else f" {_groups(e.groups)}"
     return f"Nemenyi, asymptotic: critical difference of average ranks {e.nemenyi_cd:.4f} at level {e.alpha:g}.{groups}"
@@ -192,7 +192,6 @@ def _nemenyi(e: Evaluation) -> str:
 def _gains(evaluation: Evaluation) -> Section:
     e = evaluation
     count = len(e.against_reference)
-    decided = e.undecidable("control")
     different = int((e.against_reference["p_holm"] < e.alpha).sum())
     return Section(
         f"Mean gain over {e.reference}; positive is better",
@@ -213,9 +212,11 @@ def _gains(evaluation: Evaluation) -> Section:
         (
             *([] if e.n_folds else [f"Intervals are bootstrapped over {e.n_datasets} datasets."]),
             f"p{' and intervals' if e.n_folds else ''}: {_test(e)}{_corrected(count)}.",
-            f"{decided[0].upper()}{decided[1:]}."
-            if decided
-            else f"{different} of {count} differ from {e.reference} at {e.alpha:g} after correction.",
+            *(
+                []
+                if e.undecidable("control")
+                else [f"{different} of {count} differ from {e.reference} at {e.alpha:g} after correction."]
+            ),
         ),
     )
 
@@ -226,10 +227,9 @@ def _pairs(evaluation: Evaluation) -> Section:
     different = int((e.wilcoxon["p_holm"] < e.alpha).sum())
     hidden = len(e.wilcoxon) - len(shown)
     unshown = f"; {hidden} with larger p-values are not shown." if hidden else "."
-    decided = e.undecidable("pairs")
     found = (
-        (f"{decided[0].upper()}{decided[1:]}{unshown}",)
-        if decided
+        ((f"{hidden} pairs with larger p-values are not shown.",) if hidden else ())
+        if e.undecidable("pairs")
         else (
             f"{different} of {counted(len(e.wilcoxon), 'pair')} {'differs' if len(e.wilcoxon) == 1 else 'differ'} at "
             f"{e.alpha:g} after correction{unshown}",
@@ -282,8 +282,7 @@ def _control(evaluation: Evaluation) -> Section:
         (
             f"{_test(e)[0].upper()}{_test(e)[1:]}{_corrected(len(e.control))}"
             + ("" if e.n_folds else "; by ranks: Demšar's z test of average ranks, asymptotic")
-            + ". The best was chosen by the same scores, so these p-values are somewhat too small."
-            + _sentence(e.undecidable("control")),
+            + ". The best was chosen by the same scores, so these p-values are somewhat too small.",
         ),
     )
 
@@ -297,11 +296,6 @@ def _notes(evaluation: Evaluation) -> list[Section]:
         dropped += (f"In all, {len(evaluation.dropped)} rows are left out.",)
     notes = tuple(f"{note[0].upper()}{note[1:]}." for note in evaluation.notes)
     return [Section("Notes", notes=(*notes, *dropped))] if notes or dropped else []
-
-
-def _sentence(reason: str) -> str:
-    """The reason as a sentence; "" without one."""
-    return f" This {reason}." if reason else ""
 
 
 def _test(e: Evaluation) -> str:

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of means over datasets."""
+"""Bootstrap intervals of means over datasets, and intervals kept within bounds."""
 
 from __future__ import annotations
 
@@ -10,6 +10,16 @@ from imbench.scoring.outcome import Floats
 RESAMPLES = 10_000
 # Weights held at a time, a row for each resample.
 _CHUNK = 4_000_000
+
+
+def clip_interval(ends: tuple[float, float], bounds: tuple[float, float]) -> tuple[float, float]:
+    """The ends of an interval, limited to the bounds of the quantity; NaN stays.
+
+    >>> clip_interval((-1.5, 0.2), (-1.0, 1.0))
+    (-1.0, 0.2)
+    """
+    low, high = np.clip(ends, *bounds).tolist()
+    return low, high
 
 
 def bootstrap_means(values: ArrayLike, datasets: ArrayLike, alpha: float = 0.05, seed: int = 0) -> Floats:

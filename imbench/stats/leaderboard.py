@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.scoring.metrics import Metric, known_metrics
 from imbench.scoring.rules import ARGMAX, EACH, RULES, ruled_column
 from imbench.stats.board import Board, Entrant, make_board
@@ -114,7 +115,7 @@ def leaderboards(
     """
     unknown = [name for name in metrics if name not in known_metrics()]
     if unknown:
-        raise UsageError(f"unknown metric {unknown[0]!r}; there are {', '.join(known_metrics())}")
+        raise UsageError(f"unknown metric {unknown[0]!r}; {suggest(unknown[0], known_metrics())}")
     wanted = [known_metrics()[name] for name in metrics]
     rows = _with_zeros(labelled(frame))
     kept = [name for name in leaderboard_columns(metrics, rule) if name in rows and name not in _FACTS]

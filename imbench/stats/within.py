@@ -10,8 +10,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.scoring.metrics import Metric
 from imbench.scoring.outcome import Floats
+from imbench.stats.intervals import clip_interval
 from imbench.stats.names import CONFIGURATION
 from imbench.stats.nemenyi import check_alpha
 from imbench.stats.pairwise import holm, wilcoxon
@@ -119,8 +121,7 @@ def fold_interval(
     if np.size(values) < FEWEST_FOLDS:
         return float("nan"), float("nan")
     test = corrected_t(values, test_share, alpha)
-    low, high = np.clip([test.low, test.high], *bounds).tolist()
-    return low, high
+    return clip_interval((test.low, test.high), bounds)
 
 
 def corrected_pairs(
@@ -176,9 +177,8 @@ def compare_within(rows: pd.DataFrame, metric: Metric, reference: str, alpha: fl
         If the rows have no results of the reference.
     """
     if reference not in set(rows["strategy"]):
-        raise UsageError(
-            f"reference {reference!r} is not a strategy; there are {', '.join(sorted(set(rows['strategy'])))}"
-        )
+        known = sorted(set(rows["strategy"]))
+        raise UsageError(f"reference {reference!r} is not a strategy; {suggest(reference, known)}")
     texts = [name for name in [*CONFIGURATION, "strategy"] if isinstance(rows[name].dtype, pd.CategoricalDtype)]
     ranked = metric.ranked(rows[metric.name].to_numpy(dtype=np.float64))
     rows = rows.astype(dict.fromkeys(texts, "str")).assign(**{metric.name: ranked})
@@ -260,9 +260,7 @@ def _compared(differences: Floats, share: float, alpha: float, metric: Metric) -
     if len(gains) < 2:
         return {"folds": len(gains)} | dict.fromkeys(("gain", "low", "high", "p", "p_holm"), float("nan"))
     test = corrected_t(gains, share, alpha)
-    # Two scores within the metric's bounds are at most this far apart.
-    widest = metric.bounds[1] - metric.bounds[0]
-    low, high = fold_interval(gains, share, alpha, (-widest, widest))
+    low, high = fold_interval(gains, share, alpha, metric.difference_bounds)
     return {"folds": len(gains), "gain": test.mean, "low": low, "high": high, "p": test.pvalue}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.contract.spec import FILE_SUFFIXES
 from imbench.scoring.metrics import known_metrics
 from imbench.scoring.rules import ARGMAX, EACH, RULES, ruled_column
@@ -80,7 +81,7 @@ def compare(
     """
     for name in metrics:
         if name not in known_metrics():
-            raise UsageError(f"unknown metric {name!r}; there are {', '.join(known_metrics())}")
+            raise UsageError(f"unknown metric {name!r}; {suggest(name, known_metrics())}")
     if not 0 < alpha < 1:
         raise UsageError(f"alpha must be between 0 and 1, got {alpha}; 0.05 is usual")
     columns = {name: ruled_column(known_metrics()[name], rule) for name in metrics if rule != EACH}

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.stats.block_scores import FOLD, REPEAT, is_blank
 
 MISSING = ("", "na", "nan", "n/a", "null", "none", "-")
@@ -36,7 +37,7 @@ def read_scores(path: str | Path, labels: Sequence[str] = ()) -> pd.DataFrame:
     header, lines, places = _lines(Path(path))
     unknown = [name for name in labels if name not in header]
     if unknown:
-        raise UsageError(f"{path} has no column {unknown[0]!r}; there are {', '.join(map(repr, header))}")
+        raise UsageError(f"{path} has no column {unknown[0]!r}; {suggest(unknown[0], header)}")
     columns = dict(zip(header, map(list, zip(*lines, strict=True)), strict=True))
     leading = _leading(columns)
     index = [name for name in header if name in leading or name in labels or name.lower() in (REPEAT, FOLD)]

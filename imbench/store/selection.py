@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest, there_are
 from imbench.contract.spec import FILE_SUFFIXES, parse_spec, read_value
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 # Parameters that a dataset's spec omits. A strategy's spec states every parameter that is not at its default.
 DATASET_DEFAULTS: Mapping[str, str] = MappingProxyType({"task": "binary", "ir": "none", "seed": "0"})
 _NONE: Mapping[str, str] = MappingProxyType({})
-
-# Errors list this many names.
-_MOST_NAMED = 12
 
 
 def select(
@@ -162,16 +159,9 @@ def _labels(rows: pd.DataFrame) -> dict[str, tuple[str, str]]:
 def _of_suite(suite: str, entries: Collection[str], stored: Collection[str]) -> set[str]:
     wanted = {spec for entry in entries for spec in matching(entry, stored, DATASET_DEFAULTS, one=True)}
     if not wanted:
-        raise UsageError(f"no results on a dataset of suite {suite!r}; there are {_named(sorted(stored))}")
+        raise UsageError(f"no results on a dataset of suite {suite!r}; {there_are(sorted(stored))}")
     return wanted
 
 
 def _unknown(kind: str, wanted: str, stored: Collection[str]) -> UsageError:
-    suggestions = difflib.get_close_matches(wanted, sorted(stored), n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(suggestions)}? There" if suggestions else "there"
-    return UsageError(f"no results of {kind} {wanted!r}; {hint} are {_named(sorted(stored))}")
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"{', '.join(names[:_MOST_NAMED]) or 'none'}{more}"
+    return UsageError(f"no results of {kind} {wanted!r}; {suggest(wanted, sorted(stored))}")

@@ -78,6 +78,18 @@ def source_notes(rows: pd.DataFrame) -> list[str]:
     return [f"{', '.join(names)}{': each' if len(names) > 1 else ''} {text}" for text, names in by_mark.items()]
 
 
+def row_marks(rows: pd.DataFrame) -> dict[str, str]:
+    """The mark of a board's row, by strategy and by its label with a version; strategies that passed are left out."""
+    found: dict[str, str] = {}
+    for origin in origins(rows):
+        for name in (origin.strategy, f"{origin.strategy}@{origin.version}"):
+            if origin.checks.startswith(FAILED):
+                found[name] = "failed checks"
+            elif origin.checks == NOT_CHECKED:
+                found.setdefault(name, "not checked")
+    return found
+
+
 def unchecked(rows: pd.DataFrame) -> Mapping[str, str]:
     """Strategies that failed the checks or were not checked, with the result."""
     return {o.strategy: o.checks for o in origins(rows) if o.checks.startswith(FAILED) or o.checks == NOT_CHECKED}

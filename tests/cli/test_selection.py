@@ -70,7 +70,7 @@ def test_status_and_evaluate_choose_alike(imbench, store):
     ("chosen", "message"),
     [
         (("--strategy", "remx"), "no results of strategy 'remx'; did you mean remix"),
-        (("--dataset", "eclo"), "no results of dataset 'eclo'; did you mean ecoli? There are aps_failure_head9000"),
+        (("--dataset", "eclo"), "no results of dataset 'eclo'; did you mean ecoli?"),
         (("--suite", "longtail"), "no results on a dataset of suite 'longtail'; there are aps_failure_head9000"),
         (("--suite", "natral"), "unknown suite 'natral'; did you mean natural"),
     ],
@@ -102,11 +102,22 @@ def test_other_protocols_do_not_say_so(imbench, store, tmp_path):
         assert SMOKE not in (tmp_path / "out" / file).read_text("utf-8").lower()
 
 
-@pytest.mark.parametrize("protocol", ["smoke", "smoke:epochs=9,repeats=4", "smoke (epochs=3)"])
+@pytest.mark.parametrize("protocol", ["smoke", "smoke:epochs=9,repeats=4", "smoke (epochs=3)", "smoke/mine"])
 def test_smoke_with_settings_is_smoke(protocol, tmp_path, imbench):
     store = Store.open(tmp_path / "smoke", create=True)
     fill(store, ["a", "b"], ["baseline", "remix"], protocol=Protocol(protocol, repeats=2))
     refused = imbench("publish", store.path, "--to", tmp_path / "site")
+    assert (refused.code, SMOKE in refused.err) == (2, True)
+
+
+def test_a_protocol_that_extends_smoke_ranks_as_little(table, imbench, tmp_path):
+    (tmp_path / "mine.toml").write_text('extends = "smoke"\n')
+    (tmp_path / "paper.toml").write_text('extends = "mine.toml"\nepochs = 2\n')
+    options = ("--dataset", table, "--strategy", "baseline", "--strategy", "mixup", "--store", "s")
+    ran = imbench("run", *options, "--protocol", "paper.toml:dropout=0.2")
+    assert ran.code == 0
+    assert ran.out.count(SMOKE) == ran.out.count(", protocol smoke/paper:dropout=0.2\n") == 2
+    refused = imbench("publish", "s", "--protocol", "paper", "--to", "site")
     assert (refused.code, SMOKE in refused.err) == (2, True)
 
 

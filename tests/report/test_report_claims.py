@@ -65,6 +65,12 @@ def test_variants_of_few_datasets_are_called_no_independent_evidence():
     assert "which pairs differ cannot be decided with 3 blocks" in said
 
 
+@pytest.mark.parametrize("configurations", [2, 4, 5, 6])
+def test_a_verdict_says_once_that_blocks_are_too_few(configurations):
+    found = verdict(board(noise(0, configurations=configurations, step=4.0), per_dataset=2))
+    assert " ".join([found.lead, *found.support]).count("cannot be decided") <= 1
+
+
 @pytest.mark.parametrize(("shape", "said"), [
     ((1, 3), "No test is possible"),
     ((0, 3), "no strategy has a result on every configuration"),

@@ -1,6 +1,7 @@
 """What code made a result: hashes of sources, and what follows from a change."""
 
 import hashlib
+import re
 import subprocess
 import sys
 import warnings
@@ -12,6 +13,7 @@ import pytest
 import imbench
 from imbench.checks import outcome
 from imbench.checks.source import bound_to_process, source_hash
+from imbench.cli.boards import boards_text
 from imbench.contract.errors import StoreError
 from imbench.contract.strategy import BatchStrategy
 from imbench.report.publish import publish
@@ -92,6 +94,7 @@ def test_a_memory_across_nets_fails_checks_is_marked_and_not_published_unasked(r
     assert failed.startswith("failed")
     assert "same_noise_same_batch" in failed
     assert any("mine failed imbench's checks" in note for note in results.notes)
+    assert re.search(r"^mine \(failed checks\) +\d", boards_text(results), re.MULTILINE)
     with pytest.raises(StoreError, match="--unchecked"):
         publish(tmp_path / "store", tmp_path / "pages")
     page = publish(tmp_path / "store", tmp_path / "pages", unchecked=True)

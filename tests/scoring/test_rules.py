@@ -160,7 +160,7 @@ def test_without_a_measured_prior_what_needs_it_is_nan():
 
 
 def test_an_unknown_rule_is_named():
-    with pytest.raises(UsageError, match="unknown decision rule 'max'; there are argmax, tuned, prior-corrected"):
+    with pytest.raises(UsageError, match="unknown decision rule 'max'; did you mean argmax"):
         ruled_column(METRICS["gmean"], "max")
     assert [ruled_column(METRICS["bbs"], rule) for rule in RULES] == [
         "bbs", "bbs", "bbs@prior-corrected", "bbs@recalibrated"

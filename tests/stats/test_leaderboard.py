@@ -162,7 +162,7 @@ def test_rows_that_an_older_version_decided_are_left_out():
 
 
 def test_an_unknown_metric_is_named():
-    with pytest.raises(UsageError, match=r"unknown metric 'accuracy'; there are gmean, bbs"):
+    with pytest.raises(UsageError, match=r"unknown metric 'accuracy'; did you mean balanced_accuracy"):
         leaderboards(frame(SCORES), ["accuracy"])
 
 

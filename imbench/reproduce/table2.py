@@ -20,7 +20,7 @@ from imbench.stats.block_analyses import BlockAnalyses, evaluate_rows
 from imbench.stats.friedman import friedman_from_sums, iman_davenport
 from imbench.stats.names import labelled
 from imbench.stats.nemenyi import critical_difference, nemenyi
-from imbench.stats.score_table import score_tables
+from imbench.stats.score_table import make_score_tables
 from imbench.stats.words import listed, number, p_said
 from imbench.store.added import with_metrics
 
@@ -224,7 +224,7 @@ def _means(results: Results) -> pd.DataFrame:
     """A row for each configuration, strategy and metric: the mean over folds."""
     frames = []
     for metric in ("gmean", "bbs", AUTHORS_BBS.name):
-        for cells in score_tables(labelled(results.rows), [metric], scope=results.scope):
+        for cells in make_score_tables(labelled(results.rows), [metric], scope=results.scope):
             index = pd.MultiIndex.from_tuples([(c.dataset, c.variant) for c in cells.configurations])
             means = pd.DataFrame(cells.mean[metric], index.set_names(["dataset", "variant"]), cells.strategies)
             long = means.reset_index().melt(id_vars=["dataset", "variant"], var_name="strategy", value_name="mean")

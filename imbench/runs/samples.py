@@ -71,7 +71,7 @@ def take_samples(
     rng = stream("samples", *loaded.stream_key, seed)
     _, size, _ = batching(len(train), rules)  # as in training
     rows = np.stack([rng.permutation(train)[:size] for _ in range(columns)])
-    sample_rows = tuple(_strip(strategy, loaded, train, rows, seed) for strategy in chosen)
+    sample_rows = tuple(_sample_row(strategy, loaded, train, rows, seed) for strategy in chosen)
     rare = ", ".join(loaded.class_names[c] for c in loaded.minority)
     title = f"{loaded.variant.spec}, {columns} mini-batches of {size}" + (f"; rare: {rare}" if rare else "")
     return SampleGrid(title, loaded.class_names, loaded.minority, sample_rows, left_out)
@@ -94,7 +94,7 @@ def _chosen(registry: Registry, specs: Sequence[str] | None) -> tuple[list[Batch
     return sorted(served, key=lambda strategy: strategy.name != "baseline"), tuple(left_out)
 
 
-def _strip(strategy: BatchStrategy, dataset: Dataset, train: np.ndarray, rows: np.ndarray, seed: int) -> SampleRow:
+def _sample_row(strategy: BatchStrategy, dataset: Dataset, train: np.ndarray, rows: np.ndarray, seed: int) -> SampleRow:
     import torch
 
     from imbench.contract.batch import Batch

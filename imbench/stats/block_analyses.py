@@ -15,7 +15,7 @@ from imbench.stats.evaluation import Evaluation
 from imbench.stats.leaderboard import rules_of
 from imbench.stats.names import CONFIGURATION, LABELLED, labelled
 from imbench.stats.scope import Scope
-from imbench.stats.score_table import SAME, ScoreTable, score_tables
+from imbench.stats.score_table import SAME, ScoreTable, make_score_tables
 from imbench.stats.within import FEWEST_FOLDS, FOLD, TOO_FEW_FOLDS, compare_within
 
 
@@ -82,7 +82,7 @@ def evaluate_rows(
         known = known if wanted is None else known[known[column] == wanted]
     measured = [name for name in dict.fromkeys(_ruled(metric, rule)) if name in known]
     found = []
-    for score_table in score_tables(known, measured, scope=scope):
+    for score_table in make_score_tables(known, measured, scope=scope):
         mine = (
             known[(known["protocol"] == score_table.protocol) & (known["task"] == score_table.task)]
             if within

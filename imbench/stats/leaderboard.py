@@ -17,7 +17,7 @@ from imbench.stats.friedman import friedman, friedman_undefined
 from imbench.stats.names import BASELINE, CONFIGURATION, HEADLINE, LABELLED, competitor, labelled
 from imbench.stats.ranks import average_ranks, rank_sums
 from imbench.stats.scope import Scope
-from imbench.stats.score_table import SAME, ScoreTable, score_tables
+from imbench.stats.score_table import SAME, ScoreTable, make_score_tables
 
 # The share of a net's batches that its strategy could not rebalance.
 FALLBACK = "fallback_share"
@@ -122,7 +122,7 @@ def leaderboards(
     rules = {metric.name: rules_of(list(rows.columns), metric, rule) for metric in wanted}
     return [
         _leaderboard(score_table, metric, rules[metric.name], rule)
-        for score_table in score_tables(rows, kept, scope=scope)
+        for score_table in make_score_tables(rows, kept, scope=scope)
         for metric in wanted
     ]
 

@@ -98,7 +98,7 @@ class ScoreTable:
         )
 
 
-def score_tables(
+def make_score_tables(
     rows: pd.DataFrame,
     columns: Sequence[str],
     modality: Mapping[str, str] | None = None,

@@ -74,7 +74,7 @@ def test_a_verdict_says_once_that_blocks_are_too_few(configurations):
 @pytest.mark.parametrize(("shape", "said"), [
     ((1, 3), "No test is possible"),
     ((0, 3), "no strategy has a result on every configuration"),
-    ((4, 1), "there is a single competitor"),
+    ((4, 1), "there is only one competitor"),
 ])  # fmt: skip
 def test_what_cannot_be_tested_is_said_so(shape, said):
     assert said in verdict(board(np.arange(np.prod(shape), dtype=float).reshape(shape))).lead

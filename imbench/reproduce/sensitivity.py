@@ -20,7 +20,7 @@ from imbench.scoring.metrics import known_metrics
 from imbench.stats.intervals import clip_interval
 from imbench.stats.sweep import Sweep
 from imbench.stats.within import Equivalence, corrected_t, equivalence, tested_share
-from imbench.stats.words import number, p_said, span
+from imbench.stats.words import number, p_in_text, span
 from imbench.store.results import Results
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class _Scores:
         test = equivalence(folds[one], folds[other], MARGIN, test_share=share)
         sign = 1 if test.mean > -MARGIN else -1
         p = test.p_lower if sign > 0 else 1 - test.p_lower
-        return Evidence(_called(where), f"{_told(test)}, {p_said(p)} (one-sided)", sign, p)
+        return Evidence(_called(where), f"{_told(test)}, {p_in_text(p)} (one-sided)", sign, p)
 
     def steeper(self, configurations: Sequence[tuple[str, str]], low: float, high: float) -> list[Evidence]:
         """The change of GM on the first configuration, the most extreme, above that on each other."""

@@ -21,7 +21,7 @@ from imbench.stats.friedman import friedman_from_sums, iman_davenport
 from imbench.stats.names import labelled
 from imbench.stats.nemenyi import critical_difference, nemenyi
 from imbench.stats.score_table import make_score_tables
-from imbench.stats.words import listed, number, p_said
+from imbench.stats.words import listed, number, p_in_text
 from imbench.store.added import with_metrics
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def _sentences(columns: Columns, authors: Columns) -> list[str]:
         agree = _agreement(found, printed)
         said.append(
             f"{task}, {METRICS[metric].title}: of the ten pairs of strategies {agree} are in the printed order; "
-            f"Friedman {p_said(found.friedman.pvalue)}."
+            f"Friedman {p_in_text(found.friedman.pvalue)}."
         )
     said.append(_printed_binary_bbs())
     code = authors.get(("binary", AUTHORS_BBS.name))

@@ -216,12 +216,12 @@ class Board:
             return str(error)
 
     @cached_property
-    def standing(self) -> TestResults:
+    def tests(self) -> TestResults:
         """The tests with configurations as blocks, as plain values."""
         return as_test_results(self.evaluation, self.names, self.ranks, len(set(self.datasets)))
 
     @cached_property
-    def by_dataset(self) -> TestResults:
+    def tests_by_dataset(self) -> TestResults:
         """The tests with datasets as blocks, as plain values."""
         table = pd.DataFrame(self.ranked).groupby(np.array(self.datasets, dtype=object), sort=False).mean().to_numpy()
         table = table.reshape(-1, len(self.names))
@@ -235,7 +235,7 @@ class Board:
         return tuple(self._row(i, best) for i in self.order)
 
     def _row(self, i: int, best: str) -> Competitor:
-        name, tests = self.names[i], self.standing
+        name, tests = self.names[i], self.tests
         against = tests.against_control.get(name) if name != self.control else None
         won = self.against(name, self.control) if self.control and name != self.control else (None, None, None)
         leader = tests.pair(name, best) if name != best else None
@@ -257,7 +257,7 @@ class Board:
             losses=won[2],
             p_control=against.p_holm if against and self.control else float("nan"),
             p_best=leader.p_holm if leader else float("nan"),
-            dataset_rank=float(self.by_dataset.average_ranks[i]),
+            dataset_rank=float(self.tests_by_dataset.average_ranks[i]),
         )
 
     @cached_property

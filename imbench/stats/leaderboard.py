@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
+from imbench.contract.old_names import old_attributes
 from imbench.scoring.metrics import Metric, known_metrics
 from imbench.scoring.rules import ARGMAX, EACH, RULES, ruled_column
 from imbench.stats.board import Board, Entrant, make_board
@@ -70,7 +72,8 @@ class Leaderboard:
     over : the configurations in words, such as ``suite tabular, 18 configurations``
     undefined : why Friedman's test is undefined; "" where it is defined
     rule : the decision rule, a key of `imbench.scoring.rules.RULES`, or ``each``
-    challenger : under ``argmax`` and for a metric of decisions, where the baseline with a tuned threshold would rank
+    tuned_baseline : under ``argmax`` and for a metric of decisions, where the baseline with a tuned threshold would
+        rank
     fallbacks : (strategy, share of batches) of the strategies that fell back in some batches, largest share first; mean
         over the nets for which it is known
     """
@@ -88,8 +91,11 @@ class Leaderboard:
     over: str = ""
     undefined: str = ""
     rule: str = ARGMAX
-    challenger: TunedBaseline | None = None
+    tuned_baseline: TunedBaseline | None = None
     fallbacks: tuple[tuple[str, float], ...] = ()
+
+    if not TYPE_CHECKING:
+        __getattr__ = old_attributes("Leaderboard")
 
 
 def leaderboards(
@@ -198,7 +204,7 @@ def _leaderboard(score_table: ScoreTable, metric: Metric, rules: Sequence[str], 
         over=board.over,
         undefined=friedman_undefined(board.ranks),
         rule=rule,
-        challenger=_tuned_baseline(score_table, metric) if rule == ARGMAX else None,
+        tuned_baseline=_tuned_baseline(score_table, metric) if rule == ARGMAX else None,
         fallbacks=_fallbacks(score_table),
     )
 

@@ -13,7 +13,7 @@ from imbench.stats.evaluation import Evaluation
 from imbench.stats.friedman import friedman_undefined
 from imbench.stats.ranks import average_ranks, rank_sums
 from imbench.stats.smallest_p import FAMILIES
-from imbench.stats.words import p_said
+from imbench.stats.words import p_in_text
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class TestResults:
     def named(self) -> str:
         """The p-value with its kind: ``exact p = .021``."""
         method = self.small_sample[1] if self.small_sample[0] == self.small_sample[0] else ""
-        return f"{method or 'asymptotic'} {p_said(self.p)}"
+        return f"{method or 'asymptotic'} {p_in_text(self.p)}"
 
     def pair(self, first: str, second: str) -> Pair | None:
         """The comparison of these two from the first's point of view; None if they were not compared."""

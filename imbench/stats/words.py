@@ -46,7 +46,7 @@ def p_value(p: float) -> str:
     return "1" if p > 0.9995 else text.removeprefix("0")
 
 
-def p_said(p: float) -> str:
+def p_in_text(p: float) -> str:
     """A p-value in a sentence: ``p = .021``, ``p < .0001``."""
     text = p_value(p)
     return f"p {text}" if text.startswith("<") else f"p = {text}"

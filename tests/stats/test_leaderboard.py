@@ -244,7 +244,7 @@ def test_a_baseline_with_a_tuned_threshold_can_win():
     plain = leaderboards(rows, ["gmean"])[0]
     assert plain.table["strategy"].iloc[0] == "remix"
     # By hand: 0.8 more than the baseline's means is best in all three configurations.
-    tuned = plain.challenger
+    tuned = plain.tuned_baseline
     assert (tuned.name, tuned.place, tuned.average_rank, tuned.competitors) == ("baseline+tuned", 1, 1.0, 4)
     assert tuned.mean == pytest.approx(0.4 + 0.8)
 

@@ -69,7 +69,7 @@ def _board_text(board: Leaderboard, marked: Mapping[str, str]) -> str:
     for row in rows:
         mark = marked.get(row[0]) or marked.get(row[0].rpartition("+")[0])  # a rule follows the plus
         row[0] += f" ({mark})" if mark else ""
-    below = [*said, _basis(board), *_challenger(board), *board.remarks]
+    below = [*said, _basis(board), *_tuned_baseline(board), *board.remarks]
     return "\n".join([table(headers, rows, title=title, right=headers[1:]), *map(paragraph, below)])
 
 
@@ -77,14 +77,14 @@ def _has_zero_folds(board: Leaderboard) -> bool:
     return board.metric.of_decisions and bool(board.table["zero_folds"].notna().any())
 
 
-def _challenger(board: Leaderboard) -> list[str]:
-    challenger = board.challenger
-    if challenger is None:
+def _tuned_baseline(board: Leaderboard) -> list[str]:
+    tuned = board.tuned_baseline
+    if tuned is None:
         return []
     return [
-        f"{challenger.name}, the baseline with a threshold tuned on validation rows, would be number "
-        f"{challenger.place} of {challenger.competitors}: mean {challenger.mean:.4f}, "
-        f"average rank {challenger.average_rank:.2f}"
+        f"{tuned.name}, the baseline with a threshold tuned on validation rows, would be number "
+        f"{tuned.place} of {tuned.competitors}: mean {tuned.mean:.4f}, "
+        f"average rank {tuned.average_rank:.2f}"
     ]
 
 
@@ -117,7 +117,7 @@ def _board_json(board: Leaderboard) -> dict[str, Any]:
         "metric": board.metric.name,
         "higher_is_better": board.metric.higher_is_better,
         "rule": board.rule,
-        "challenger": None if board.challenger is None else dataclasses.asdict(board.challenger),
+        "challenger": None if board.tuned_baseline is None else dataclasses.asdict(board.tuned_baseline),
         "configurations": [{"dataset": d, "variant": v} for d, v in board.configurations],
         "dropped": [{"dataset": d.dataset, "variant": d.variant, "missing": list(d.missing)} for d in board.dropped],
         "over": board.over,

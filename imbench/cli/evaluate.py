@@ -104,7 +104,7 @@ def _evaluate_file(
     blocks: str | None,
     labels: tuple[str, ...],
 ) -> None:
-    from imbench.stats.evaluation import evaluate
+    from imbench.stats.evaluate import evaluate
     from imbench.store.score_file import read_scores, refuse_repeated_rows
 
     if higher is None:
@@ -164,7 +164,7 @@ def _rows_of(path: str, metric: str, within: bool, rule: str) -> pd.DataFrame:
     """The rows of a store, or of the Parquet file of a published page, as far as this metric needs them."""
     from imbench.runs.registry import Registry
     from imbench.scoring.metrics import METRICS
-    from imbench.stats.block_analyses import level_columns
+    from imbench.stats.block_analyses import analysis_columns
     from imbench.store.results import load
     from imbench.store.row_file import read_rows
     from imbench.store.store import Store
@@ -174,7 +174,7 @@ def _rows_of(path: str, metric: str, within: bool, rule: str) -> pd.DataFrame:
         if not Path(path).is_dir():
             raise UsageError(f"metric {metric} is computed from predictions, and {path} is no store; give the store")
         return Registry().with_metrics(load(path), [metric]).rows
-    columns = level_columns(metric, within, rule)
+    columns = analysis_columns(metric, within, rule)
     if not Path(path).is_dir():
         return read_rows(path, columns)
     return Store.open(path).frame(columns=columns)
@@ -235,7 +235,7 @@ def _levels_json(levels: BlockAnalyses, within: bool) -> dict[str, Any]:
 def _text(evaluation: Evaluation) -> str:
     from rich.text import Text
 
-    from imbench.stats.evaluation_text import sections
+    from imbench.stats.evaluation import sections
 
     return "\n\n".join(
         "\n".join(

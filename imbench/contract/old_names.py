@@ -8,6 +8,7 @@ from typing import Any
 
 # By class: old attributes and methods, with the new ones.
 ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
+    "Leaderboard": {"challenger": "tuned_baseline"},
     "SampleGrid": {"strips": "rows", "words": "label_texts", "parts": "captions"},
 }
 

@@ -10,7 +10,7 @@ from imbench.contract.names import suggest
 from imbench.scoring.metrics import Metric, known_metrics
 from imbench.scoring.rules import ARGMAX
 from imbench.scoring.rules import RULES as KNOWN_RULES
-from imbench.stats.competitors import HEADLINE
+from imbench.stats.names import HEADLINE
 
 PLAIN_RULE = ARGMAX
 

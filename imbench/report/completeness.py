@@ -7,9 +7,7 @@ from collections.abc import Set as AbstractSet
 
 import pandas as pd
 
-from imbench.stats.competitors import CONFIGURATION
-from imbench.stats.identity import file_name
-from imbench.stats.labelled import labelled
+from imbench.stats.names import CONFIGURATION, file_name, labelled
 from imbench.stats.scope import KnownSuite
 from imbench.stats.words import counted, listed
 from imbench.store.selection import dataset_specs

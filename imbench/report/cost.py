@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imbench.stats.competitors import BASELINE
+from imbench.stats.names import BASELINE
 from imbench.stats.score_table import ScoreTable
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from imbench.scoring.rules import ARGMAX, RULES
-from imbench.stats.identity import file_name
+from imbench.stats.names import file_name
 from imbench.stats.score_table import ScoreTable
 from imbench.stats.words import scrub
 

@@ -15,8 +15,7 @@ from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.gains import Gain, gain_overall, gains_by_ir
 from imbench.scoring.rules import EACH
 from imbench.stats.board import Board, make_board
-from imbench.stats.competitors import BASELINE
-from imbench.stats.identity import file_name
+from imbench.stats.names import BASELINE, file_name
 from imbench.stats.score_table import ScoreTable
 from imbench.stats.words import scrub
 

@@ -90,13 +90,13 @@ def _leaderboard(board: Board) -> str:
         ]
         for row in board.table
     ]
-    test = board.standing.undefined or (
-        f"Friedman χ² = {number(board.standing.friedman[0], 2)}, p {_equals(p_value(board.standing.friedman[1]))}; "
-        f"Nemenyi CD {number(board.standing.cd, 2)}"
+    test = board.tests.undefined or (
+        f"Friedman χ² = {number(board.tests.friedman[0], 2)}, p {_equals(p_value(board.tests.friedman[1]))}; "
+        f"Nemenyi CD {number(board.tests.cd, 2)}"
     )
     caption = (
         f"{board.title}, protocol {board.protocol}, {counted(len(board.configurations), 'configuration')} of "
-        f"{counted(board.standing.datasets, 'dataset')}. Rank 1 is best; {board.metric.better} scores are better. "
+        f"{counted(board.tests.datasets, 'dataset')}. Rank 1 is best; {board.metric.better} scores are better. "
         f"{test}. "
         "p: Wilcoxon signed-rank test against the best, Holm's correction over all pairs. Gain and wins, ties and "
         f"losses are against {board.control or 'no baseline'}."

@@ -14,7 +14,7 @@ from imbench.report.provenance import SHOWN_VALUES
 from imbench.stats.board import Board
 from imbench.stats.ranks import TRAINED
 from imbench.stats.tests import TestResults
-from imbench.stats.words import counted, level, number, p_said, p_value, span
+from imbench.stats.words import counted, level, number, p_in_text, p_value, span
 
 # Longer tables are left to the data files.
 MOST_ROWS, MOST_FAILURES = 50, 200
@@ -77,12 +77,12 @@ def _board(board: Board) -> str:
             cells += [number(row.gain, 4, sign=True), span(row.gain_low, row.gain_high, 3, sign=True)]
             cells += ["–" if row.wins is None else f"{row.wins}–{row.ties}–{row.losses}"]
         rows.append([*cells, p_value(row.p_best)])
-    tests = board.standing
+    tests = board.tests
     result = tests.undefined or (
         f"Friedman's test with tie correction: χ² = {number(tests.friedman[0], 4)}, "
-        f"asymptotic {p_said(tests.friedman[1])}{_small_sample(tests)}; "
+        f"asymptotic {p_in_text(tests.friedman[1])}{_small_sample(tests)}; "
         f"Iman-Davenport F = {number(tests.iman_davenport[0], 3)}, "
-        f"{p_said(tests.iman_davenport[1])}; Nemenyi's critical difference {number(tests.cd, 3)}"
+        f"{p_in_text(tests.iman_davenport[1])}; Nemenyi's critical difference {number(tests.cd, 3)}"
     )
     gaps = ["\n".join(f"- {_plain(remark)}" for remark in board.remarks)] if board.remarks else []
     basis = f"Over {board.over} of {counted(tests.datasets, 'dataset')}. {result}."
@@ -93,7 +93,7 @@ def _board(board: Board) -> str:
 
 def _small_sample(tests: TestResults) -> str:
     p, method = tests.small_sample
-    return f", {method} {p_said(p)}" if method not in ("", "asymptotic") else ""
+    return f", {method} {p_in_text(p)}" if method not in ("", "asymptotic") else ""
 
 
 def _gains(model: Model, board: Board) -> str:

@@ -23,10 +23,9 @@ from imbench.report.verdict import Verdict, verdict
 from imbench.scoring.metrics import Metric
 from imbench.scoring.rules import EACH, RULES
 from imbench.stats.board import Board, make_board
-from imbench.stats.competitors import CONFIGURATION, HEADLINE, strategy_of
-from imbench.stats.labelled import labelled
+from imbench.stats.names import CONFIGURATION, HEADLINE, labelled, strategy_of
 from imbench.stats.scope import KnownSuite, Scope
-from imbench.stats.score_table import ScoreTable, all_cells
+from imbench.stats.score_table import ScoreTable, make_score_tables
 from imbench.stats.words import counted, scrub
 from imbench.store.results import Results
 from imbench.store.source_marks import Origin, origins, source_notes
@@ -157,7 +156,7 @@ def gather(results: Results, options: Options) -> Model:
     measured = [c.name for c in columns_of(_known(rows))] + [c for c in rows.columns if "[" in c]
     measured += [name for name in ("steps", "seconds") if name in rows]
     scope = results.scope if results.scope.whole else Scope(suites=options.suites)
-    score_tables = all_cells(rows, measured, options.modality, scope)
+    score_tables = make_score_tables(rows, measured, options.modality, scope)
     lead = headline(columns, options.metrics)
     boards, left_out = _boards(score_tables, columns, lead, options)
     first = {(b.protocol, b.task): b for b in reversed(boards)}

@@ -27,7 +27,7 @@ from imbench.scoring.rules import EACH
 from imbench.stats.board import Board, merit
 from imbench.stats.ranks import TRAINED
 from imbench.stats.score_table import Configuration, Floats, ScoreTable
-from imbench.stats.words import counted, level, listed, number, p_said, p_value, span
+from imbench.stats.words import counted, level, listed, number, p_in_text, p_value, span
 
 # Limits of what the page shows; it says where it leaves rows out, and the data files have all.
 MOST_MATRIX = 20
@@ -47,7 +47,13 @@ def page(model: Model, figures: Figures) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"number": number, "p": p_value, "p_said": p_said, "listed": listed, "percent": _percent}
+    environment.filters |= {
+        "number": number,
+        "p": p_value,
+        "p_in_text": p_in_text,
+        "listed": listed,
+        "percent": _percent,
+    }
     environment.filters["capitalize_first"] = _capitalized
     environment.globals |= {"span": span, "counted": counted, "caveat": caveat}
     text = environment.get_template("report.html.j2").render(

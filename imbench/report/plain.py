@@ -37,7 +37,7 @@ def summary(model: Model) -> dict[str, Any]:
                 "higher_is_better": board.metric.higher_is_better,
                 "control": board.control,
                 "rows": _records(_of_board(rows, board)),
-                "groups": [list(group) for group in board.standing.groups],
+                "groups": [list(group) for group in board.tests.groups],
                 "configurations": [[c.dataset, c.variant] for c in board.configurations],
                 "dropped": [
                     {"dataset": c.dataset, "variant": c.variant, "missing": list(names)} for c, names in board.dropped
@@ -50,7 +50,7 @@ def summary(model: Model) -> dict[str, Any]:
                 "unranked": list(board.absent),
                 "same_predictions": [list(group) for group in board.same],
                 "remarks": list(board.remarks),
-                "undefined": board.standing.undefined,
+                "undefined": board.tests.undefined,
             }
             for board in model.boards
         ],

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 
 from imbench.scoring.columns import ORIGIN, UNKNOWN
-from imbench.stats.identity import file_name
+from imbench.stats.names import file_name
 from imbench.store.rows import fact_values
 
 # A fact with many values, such as a time, would hide the others.

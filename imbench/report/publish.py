@@ -29,9 +29,8 @@ from imbench.report.scrub import Scrubber
 from imbench.report.site import ROOT_FILES, renew_site
 from imbench.scoring.metrics import METRICS
 from imbench.scoring.rules import by_argmax
-from imbench.stats.competitors import CONFIGURATION
-from imbench.stats.labelled import labelled
 from imbench.stats.leaderboard import Leaderboard
+from imbench.stats.names import CONFIGURATION, labelled
 from imbench.stats.scope import Scope
 from imbench.stats.words import counted
 from imbench.store.folder import check_own, manifest, renew

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from imbench.contract.errors import StoreError
 from imbench.contract.records import Predictions
-from imbench.stats.competitors import CONFIGURATION
+from imbench.stats.names import CONFIGURATION
 from imbench.store.results import Results
 from imbench.store.store import Store
 

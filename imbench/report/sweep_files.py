@@ -16,7 +16,7 @@ from imbench.report.figures.spec import FigureSpec
 from imbench.report.figures.value_lines import Point, Trace, value_lines
 from imbench.report.tables import csv
 from imbench.scoring.metrics import known_metrics
-from imbench.stats.identity import file_name
+from imbench.stats.names import file_name
 from imbench.stats.sweep import Sweep
 from imbench.stats.words import level
 

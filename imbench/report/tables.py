@@ -25,17 +25,17 @@ def leaderboard(model: Model) -> pd.DataFrame:
             | dataclasses.asdict(row)
             | {
                 "configurations": len(board.configurations),
-                "datasets": board.standing.datasets,
-                "friedman": board.standing.friedman[0],
-                "p": board.standing.friedman[1],
-                "p_small_sample": board.standing.small_sample[0],
-                "small_sample": board.standing.small_sample[1],
-                "iman_davenport": board.standing.iman_davenport[0],
-                "iman_davenport_p": board.standing.iman_davenport[1],
-                "nemenyi_cd": board.standing.cd,
-                "friedman_datasets": board.by_dataset.friedman[0],
-                "p_datasets": board.by_dataset.friedman[1],
-                "p_datasets_small_sample": board.by_dataset.small_sample[0],
+                "datasets": board.tests.datasets,
+                "friedman": board.tests.friedman[0],
+                "p": board.tests.friedman[1],
+                "p_small_sample": board.tests.small_sample[0],
+                "small_sample": board.tests.small_sample[1],
+                "iman_davenport": board.tests.iman_davenport[0],
+                "iman_davenport_p": board.tests.iman_davenport[1],
+                "nemenyi_cd": board.tests.cd,
+                "friedman_datasets": board.tests_by_dataset.friedman[0],
+                "p_datasets": board.tests_by_dataset.friedman[1],
+                "p_datasets_small_sample": board.tests_by_dataset.small_sample[0],
             }
             for board in model.boards
             for place, row in enumerate(board.table, 1)
@@ -50,7 +50,7 @@ def pairs(model: Model) -> pd.DataFrame:
         [
             _of(board) | {"blocks": blocks, "first": first, "second": second} | dataclasses.asdict(pair)
             for board in model.leading
-            for blocks, tests in (("configurations", board.standing), ("datasets", board.by_dataset))
+            for blocks, tests in (("configurations", board.tests), ("datasets", board.tests_by_dataset))
             for (first, second), pair in tests.pairs.items()
         ],
         _BOARD,

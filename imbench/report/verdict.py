@@ -37,7 +37,7 @@ def verdict(board: Board) -> Verdict:
             reason = "on every configuration, the metric is undefined for some competitor"
         return _of(board, f"Nothing to compare: {reason}.", board.remarks and (f"{board.remarks[-1]}.",))
     best = board.table[0]
-    tests, scope = board.standing, _scope(board)
+    tests, scope = board.tests, _scope(board)
     interval = span(best.rank_low, best.rank_high)
     rank = f"average rank {number(best.average_rank, 2)}" + (
         f" ({level(board.alpha)} interval {interval})" if interval else ""
@@ -77,18 +77,18 @@ def _of(board: Board, lead: str, support: Sequence[str]) -> Verdict:
 
 def _pairwise(board: Board, best: str, beaten: Sequence[str], alone: bool) -> list[str]:
     """Friedman's test, and whom the best beats; the lead of one ``alone`` already says if it beats nobody."""
-    test = f"Friedman's test finds differences ({_friedman(board.standing)})."
+    test = f"Friedman's test finds differences ({_friedman(board.tests)})."
     if beaten:
         level_ = f"{board.alpha:g}"
         return [f"{test} {best} is better than {listed(beaten)} by Wilcoxon's test with Holm's correction at {level_}."]
-    if alone or board.standing.undecidable.get("pairs"):
+    if alone or board.tests.undecidable.get("pairs"):
         return [test]
     return [f"{test} No pairwise test shows {best} to be better than another competitor."]
 
 
 def _control(board: Board, best: str, alone: bool) -> list[str]:
     """The others against the control; where not even they can be decided, the lead of one ``alone`` says so."""
-    tests = board.standing
+    tests = board.tests
     if not board.control or board.control == best:
         return []
     if tests.undecidable.get("control"):
@@ -109,7 +109,7 @@ def _control(board: Board, best: str, alone: bool) -> list[str]:
 
 def _datasets(board: Board) -> str:
     """The same tests with datasets as blocks, since variants of one dataset are not independent."""
-    by = board.by_dataset
+    by = board.tests_by_dataset
     if by.blocks == len(board.configurations):
         return ""
     if by.undefined:
@@ -120,7 +120,7 @@ def _datasets(board: Board) -> str:
         f"With the {counted(by.blocks, 'dataset')} as blocks {leader} leads, {_friedman(by)}"
     )
     if by.undecidable.get("pairs"):
-        if board.standing.undecidable.get("pairs"):
+        if board.tests.undecidable.get("pairs"):
             return f"{first}; {by.blocks} blocks are also too few to decide which pairs differ."
         return f"{first}; which pairs differ {by.undecidable['pairs']}."
     beaten, open_ = _split(by, leader, [n for n in by.names if n != leader], board.alpha)
@@ -144,7 +144,7 @@ def _friedman(tests: TestResults) -> str:
 
 
 def _scope(board: Board) -> str:
-    return f"{counted(len(board.configurations), 'configuration')} of {counted(board.standing.datasets, 'dataset')}"
+    return f"{counted(len(board.configurations), 'configuration')} of {counted(board.tests.datasets, 'dataset')}"
 
 
 def _lower(text: str) -> str:

@@ -17,10 +17,10 @@ from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.sentences import Claim, Evidence, judged_sentences
 from imbench.runs.sweeping import design
 from imbench.scoring.metrics import known_metrics
-from imbench.stats.equivalence import Equivalence, corrected_t, equivalence
-from imbench.stats.intervals import within
-from imbench.stats.sweep import Sweep, tested_share
-from imbench.stats.words import number, p_said, span
+from imbench.stats.intervals import clip_interval
+from imbench.stats.sweep import Sweep
+from imbench.stats.within import Equivalence, corrected_t, equivalence, tested_share
+from imbench.stats.words import number, p_in_text, span
 from imbench.store.results import Results
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class _Scores:
         """What the score at ``high`` is above that at ``low``, which the claim says is more than 0."""
         folds, share = self._folds(metric, where)
         test = corrected_t((folds[high] - folds[low]).dropna().to_numpy(), share)
-        ends = within((test.low, test.high), known_metrics()[metric].difference_bounds)
+        ends = clip_interval((test.low, test.high), known_metrics()[metric].difference_bounds)
         return Evidence.of_difference(_called(where), what, test.mean, *ends, test.pvalue)
 
     def stable(self, where: tuple[str, str], low: float, high: float) -> Evidence:
@@ -183,7 +183,7 @@ class _Scores:
         test = equivalence(folds[one], folds[other], MARGIN, test_share=share)
         sign = 1 if test.mean > -MARGIN else -1
         p = test.p_lower if sign > 0 else 1 - test.p_lower
-        return Evidence(_called(where), f"{_told(test)}, {p_said(p)} (one-sided)", sign, p)
+        return Evidence(_called(where), f"{_told(test)}, {p_in_text(p)} (one-sided)", sign, p)
 
     def steeper(self, configurations: Sequence[tuple[str, str]], low: float, high: float) -> list[Evidence]:
         """The change of GM on the first configuration, the most extreme, above that on each other."""
@@ -199,7 +199,7 @@ class _Scores:
             p, half = _normal(gap, error)
             name = f"{_called(configurations[0])} against {where[1]}"
             # A difference of two gains is at most twice as wide as one of them.
-            ends = within((gap - half, gap + half), (2 * _WIDEST[0], 2 * _WIDEST[1]))
+            ends = clip_interval((gap - half, gap + half), (2 * _WIDEST[0], 2 * _WIDEST[1]))
             found.append(Evidence.of_difference(name, "gains more by", gap, *ends, p))
         return found
 
@@ -224,7 +224,7 @@ def _normal(value: float, error: float) -> tuple[float, float]:
 
 def _told(test: Equivalence) -> str:
     """A difference of g-means."""
-    ends = within((test.low, test.high), _WIDEST)
+    ends = clip_interval((test.low, test.high), _WIDEST)
     return f"{number(test.mean, 3, sign=True)} ({span(*ends, 3, sign=True)})"
 
 

@@ -17,10 +17,10 @@ from imbench.store.derive import lacking
 from imbench.store.parquet import rows_schema
 from imbench.store.store import Store
 
-# Metrics of equal predictions, summed on another processor, may differ by rounding; that makes no other result.
+# Metrics of equal predictions may differ by rounding between processors; such results are the same.
 ROUNDING = 1e-9
 
-# How a job is called, when and with which columns it was written down: nothing of this is a number that it found.
+# Names, time, machine and schema of a job: none of these is a measured number.
 _NO_NUMBER = {"dataset", "variant", "strategy", "protocol", "schema", "numbers", "error", "ir", *TIMING, *ORIGIN}
 
 
@@ -61,21 +61,22 @@ class ConflictError(StoreError):
         plural = {"job": "jobs", "strategy": "strategies"}
         what = " and ".join(f"{n} {name if n == 1 else plural[name]}" for name, n in counts.items() if n)
         super().__init__(
-            f"stores disagree on {what}; nothing was merged. Say which store wins with --prefer STORE:\n  {shown}{more}"
+            f"stores disagree on {what}; nothing was merged. Choose the store to keep with --prefer STORE:\n  {shown}{more}"
         )
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merge did.
+    """The outcome of a merge.
 
     Parameters
     ----------
-    into : the folder of the joined store
-    jobs : jobs done that it holds now; ``added``: those that it did not hold before
-    replaced : jobs it held before, now as a preferred store or one of a newer schema has them
-    failed : failures that it holds now
-    conflicts : those that a preferred store decided
+    into : folder of the merged store
+    jobs : number of its finished jobs
+    added : number of them that it did not have before
+    replaced : number of jobs taken from a preferred store, or one of a newer schema, in place of its copy
+    failed : number of its failures
+    conflicts : conflicts decided by a preferred store
     """
 
     into: Path
@@ -91,7 +92,7 @@ def merge(
     into: str | os.PathLike[str],
     prefer: Sequence[str | os.PathLike[str]] = (),
 ) -> Merged:
-    """Join stores: every job that any of them has, each once.
+    """Merge stores: every job of any of them, each once.
 
     Of a job that several have, with the same numbers, the copy of the newest schema is taken, of equals the first.
     Numbers are predictions, metrics and how training went; times, versions and hardware are not. Two sources of one
@@ -113,13 +114,15 @@ def merge(
         If two stores disagree on a job, or on the source of a strategy, and no preferred one has it; nothing is
         changed.
     UsageError
-        If a preferred store is not among the sources; StoreError if one of them is no store, or cannot be read.
+        If a preferred store is not among the sources.
+    StoreError
+        If a source is not a store, or cannot be read.
     """
     stores = _opened(sources, Path(into))
     preferred = [_among(stores, path) for path in prefer]
     holders: dict[str, list[Store]] = {}
     for store in stores:
-        for key in store.keys():  # noqa: SIM118  # a store is no dict
+        for key in store.keys():  # noqa: SIM118  # a store is not a dict
             holders.setdefault(key, []).append(store)
     chosen: dict[str, Store] = {}
     conflicts, undecided, refused = _of_sources(stores, preferred, Path(into))
@@ -134,7 +137,7 @@ def merge(
         differing = _conflicts(key, copies)
         winners = [store for store in preferred if store in having]
         (conflicts if winners else undecided).extend(differing)
-        # Of the newest schema, the first of equals.
+        # Of the newest schema, the first if tied.
         newest = max(copies, key=lambda copy: rows_schema(copy[1]))[0]
         chosen[key] = winners[0] if differing and winners else newest
     if undecided:
@@ -225,10 +228,10 @@ def _joined(
 
 
 def _opened(sources: Sequence[str | os.PathLike[str]], into: Path) -> list[Store]:
-    """The stores, ``into`` first if it is one already, each folder once."""
+    """The stores, each folder once, ``into`` first if it is a store."""
     paths = [Path(path) for path in sources]
     if not paths:
-        raise UsageError("no store to merge; give the folders of two or more")
+        raise UsageError("no stores to merge; give the folders of two or more")
     if into.is_dir() and any(into.iterdir()):
         paths.insert(0, into)
     return [Store.open(path) for path in {path.resolve(): path for path in reversed(paths)}.values()][::-1]
@@ -239,7 +242,7 @@ def _among(stores: Sequence[Store], path: str | os.PathLike[str]) -> Store:
         if store.path.resolve() == Path(path).resolve():
             return store
     raise UsageError(
-        f"--prefer {path} is none of the stores to merge; there are {', '.join(str(s.path) for s in stores)}"
+        f"--prefer {path} is not among the stores to merge; there are {', '.join(str(s.path) for s in stores)}"
     )
 
 
@@ -261,7 +264,7 @@ def _conflicts(key: str, copies: Sequence[tuple[Store, pa.Table]]) -> list[Confl
 
 
 def _source_difference(a: pa.Table, b: pa.Table) -> str:
-    """What code made them, where that is known of both and differs."""
+    """The sources of both copies if they are known and differ."""
     one, other = _source(a), _source(b)
     if not one or not other or one == other:
         return ""
@@ -289,7 +292,7 @@ def _fold_difference(a: Predictions, b: Predictions) -> str:
 
 
 def _rows_difference(a: pa.Table, b: pa.Table) -> str:
-    # A metric's version says what its numbers mean: those of another one are no numbers to compare.
+    # Numbers of different versions of a metric have different meanings and are not compared.
     skipped = {*_NO_NUMBER, *lacking(a), *lacking(b)}
     common = [n for n in a.column_names if n in b.column_names and n not in skipped]
     known = frozenset(schema().names)

@@ -131,7 +131,7 @@ EMPTY = "is empty; imbench run --store"
         ("report empty --to out", 2, EMPTY),
         ("compare empty empty", 2, EMPTY),
         ("publish empty --to out", 2, "no finished job"),
-        ("evaluate empty --metric gmean", 2, "holds no results"),
+        ("evaluate empty --metric gmean", 2, "the store has no results"),
     ],
 )
 def test_an_empty_folder_is_an_empty_store(imbench, tmp_path, verb, code, message):
@@ -161,4 +161,4 @@ def test_stores_are_merged_into_an_empty_folder(imbench, finished, tmp_path):
 def test_a_folder_of_other_files_is_no_store(imbench, table, tmp_path):
     answer = imbench("run", "--dataset", table, "--dry-run", "--store", tmp_path)
     assert answer.code == 2
-    assert "is no imbench store" in answer.err
+    assert "is not an imbench store" in answer.err

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import imbench as library
-from imbench.store.archive import to_table
 from imbench.store.parquet import identity_of, to_parquet
+from imbench.store.predictions import to_table
 from imbench.store.store import Store
 
 
@@ -130,9 +130,9 @@ def test_terminal_tables_say_how_a_tuned_baseline_would_rank(finished):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("merge", "nowhere", "--into", "both"), "nowhere is no imbench store"),
-        (("compare", "nowhere", "nowhere"), "nowhere is no imbench store"),
-        (("publish", "nowhere", "--to", "site"), "nowhere is no imbench store"),
+        (("merge", "nowhere", "--into", "both"), "nowhere is not an imbench store"),
+        (("compare", "nowhere", "nowhere"), "nowhere is not an imbench store"),
+        (("publish", "nowhere", "--to", "site"), "nowhere is not an imbench store"),
         (("merge", "--into", "both"), "Missing argument"),
         (("compare", "one"), "Missing argument"),
     ],

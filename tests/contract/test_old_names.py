@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from imbench.report.figures.sample_grid import SampleGrid, SampleRow
+from imbench.scoring.metrics import METRICS
+from imbench.stats.leaderboard import Leaderboard
 
 
 def test_a_sample_grid_answers_to_its_old_names():
@@ -17,3 +20,9 @@ def test_a_sample_grid_answers_to_its_old_names():
         assert grid.words(row) == grid.label_texts(row)
     with pytest.raises(AttributeError, match="no attribute 'sheets'"):
         grid.sheets  # noqa: B018
+
+
+def test_a_leaderboard_answers_to_its_old_name_of_the_tuned_baseline():
+    board = Leaderboard("smoke", "binary", METRICS["gmean"], pd.DataFrame(), ())
+    with pytest.warns(DeprecationWarning, match=r"Leaderboard.challenger is now Leaderboard.tuned_baseline"):
+        assert board.challenger is board.tuned_baseline

@@ -303,7 +303,7 @@ def test_the_markdown_states_coverage_direction_failures_and_versions(folder):
         "1 is best",
         "## binary, G-mean, protocol quick (higher is better)",
         "## binary, Balanced Brier score, protocol quick (lower is better)",
-        "- not ranked: broken has no result",
+        "- not ranked: broken has no results",
         "| segment | ir=0.01 | broken | quick | ValueError: cannot read y.bin \\| now |",
         "| imbench | 0.1.0 |",
         "imbench run --dataset iris:ir=0.01",

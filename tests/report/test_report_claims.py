@@ -90,7 +90,7 @@ def test_all_tied_names_no_leader():
 def test_no_bar_joins_strategies_that_nemenyis_test_tells_apart(seed):
     one = board(noise(seed, configurations=25, strategies=7, step=0.25))
     spec = critical_difference(one)
-    ranks = dict(zip(one.names, one.standing.average_ranks, strict=True))
+    ranks = dict(zip(one.names, one.tests.average_ranks, strict=True))
     p = scikit_posthocs.posthoc_nemenyi_friedman(-one.scores).to_numpy()
     axis = next(mark for mark in spec.marks if isinstance(mark, Line) and mark.width == 1.2)
     (left, _), (right, _) = axis.points
@@ -101,7 +101,7 @@ def test_no_bar_joins_strategies_that_nemenyis_test_tells_apart(seed):
         inside = [i for i, rank in enumerate(ranks.values()) if low - 1e-6 <= rank <= high + 1e-6]
         assert len(inside) > 1
         assert p[np.ix_(inside, inside)].min() >= 0.05
-    joined = {tuple(sorted(group)) for group in one.standing.groups}
+    joined = {tuple(sorted(group)) for group in one.tests.groups}
     assert len(bars) == len(joined)
 
 

@@ -20,7 +20,7 @@ def critical_difference(board: Board) -> FigureSpec | None:
     A bar joins competitors whose average ranks differ by less than the critical difference, so no bar joins two that
     differ by Nemenyi's test. At most the best `MOST` competitors are drawn.
     """
-    tests = board.standing
+    tests = board.tests
     if tests.undefined or not math.isfinite(tests.cd) or len(board.table) < 2:
         return None
     rows = board.table[:MOST]

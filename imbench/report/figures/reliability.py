@@ -8,7 +8,7 @@ import numpy as np
 
 from imbench.report.figures.spec import FigureSpec, Line, Mark, Text, scale
 from imbench.report.reliability import Curve
-from imbench.stats.competitors import BASELINE
+from imbench.stats.names import BASELINE
 from imbench.stats.words import number
 
 PANEL, GAP, LEFT, TOP, COLUMNS = 140.0, 34.0, 36.0, 30.0, 4

@@ -1,4 +1,4 @@
-"""What code a strategy is: a hash of its source, and why a worker process cannot import it."""
+"""What code a strategy is: a hash of its source, where its package came from, and why a worker cannot import it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ import dataclasses
 import hashlib
 import importlib.util
 import inspect
+import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path, PurePosixPath
 from types import ModuleType
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from imbench.contract.strategy import BatchStrategy
 
 UNKNOWN = "unknown"
+# Where a package came from that was installed by its name.
+INDEX = "index"
 
 # Modules of a package that count as a strategy's own, where not all do. imbench itself is more than its strategies:
 # a change in the command line or the engine is told by its version, and changes no strategy's hash.
@@ -48,6 +54,31 @@ def source_hash(strategy: BatchStrategy) -> str:
     return hashlib.sha256("\n".join(f"{name} {digest}" for name, digest in sorted(parts.items())).encode()).hexdigest()
 
 
+def package_source(package: str) -> str:
+    """Where an installed package came from: ``index``, or what pip is given to install the same again.
+
+    That is a URL without credentials, of a repository with its commit; or, of what is on this computer alone, ``./``
+    and the package's name (a folder) or the file's. Installers keep it in ``direct_url.json`` (PEP 610).
+    """
+    try:
+        text = distribution(package).read_text("direct_url.json")
+    except PackageNotFoundError:
+        return UNKNOWN
+    if text is None:
+        return INDEX
+    found: dict[str, Any] = json.loads(text)
+    url = urlsplit(found["url"])
+    if url.scheme == "file":
+        return f"./{PurePosixPath(unquote(url.path)).name if 'archive_info' in found else package}"
+    digests = found.get("archive_info", {}).get("hashes", {})
+    marks = [f"{name}={digests[name]}" for name in sorted(digests)[:1]]
+    marks += [f"subdirectory={found['subdirectory']}"] if "subdirectory" in found else []
+    vcs = found.get("vcs_info")
+    kind, commit = (f"{vcs['vcs']}+", f"@{vcs['commit_id']}") if vcs else ("", "")
+    parts = (f"{kind}{url.scheme}", _without_credentials(url), f"{url.path}{commit}", url.query, "&".join(marks))
+    return str(urlunsplit(parts))
+
+
 def is_known(digest: str) -> bool:
     """Whether this says which source it was."""
     return not digest.startswith(UNKNOWN)
@@ -77,6 +108,11 @@ def bound_to_process(cls: type) -> str:
     except (ImportError, ValueError):
         found = None
     return "" if found else f"{cls.__qualname__} is of module {cls.__module__}, which worker processes cannot import"
+
+
+def _without_credentials(url: SplitResult) -> str:
+    user, _, host = url.netloc.rpartition("@")
+    return f"git@{host}" if user == "git" else host
 
 
 def _of_contract(cls: type) -> bool:

@@ -165,6 +165,7 @@ def _rows_of(path: str, metric: str, within: bool, rule: str) -> pd.DataFrame:
     from imbench.runs.registry import Registry
     from imbench.scoring.metrics import METRICS
     from imbench.stats.block_analyses import analysis_columns
+    from imbench.stats.score_table import SAME
     from imbench.store.results import load
     from imbench.store.row_file import read_rows
     from imbench.store.store import Store
@@ -176,7 +177,7 @@ def _rows_of(path: str, metric: str, within: bool, rule: str) -> pd.DataFrame:
         return Registry().with_metrics(load(path), [metric]).rows
     columns = analysis_columns(metric, within, rule)
     if not Path(path).is_dir():
-        return read_rows(path, columns)
+        return read_rows(path, columns, beside=[name for name in SAME if name != metric])
     return Store.open(path).frame(columns=columns)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import zip_longest
 
 import pandas as pd
 
@@ -17,6 +19,9 @@ SHOWN_VALUES = 8
 
 # Between the packages of a strategy and of those inside it; the package of what no package or file has.
 JOINT, NOTEBOOK = ", ", "__main__"
+
+# The package of imbench, and how the source of a package begins that was only on the author's computer.
+OWN, LOCAL = "imbench", "./"
 
 # Names of machines, users and folders are private and of no use to a reader.
 _PRIVATE = ("host", "hostname", "node", "user", "username", "path", "cwd", "store")
@@ -54,8 +59,8 @@ def commands(
 ) -> list[str]:
     """Shell commands that reproduce exactly these jobs on another machine, starting with the installation.
 
-    Strategies with the same configurations share a command. Plugin files are named without their folder; they must lie
-    in the folder where the commands run.
+    Strategies with the same configurations share a command. Plugin files, and packages installed from a folder
+    or a file, are named without their folder; they must lie in the folder where the commands run.
 
     Parameters
     ----------
@@ -64,11 +69,11 @@ def commands(
     """
     if rows.empty:
         return []
-    wanted = ["protocol", "protocol_fields", "dataset", "variant", "task", "strategy", *ORIGIN[:3]]
+    wanted = ["protocol", "protocol_fields", "dataset", "variant", "task", "strategy", *ORIGIN[:4]]
     jobs = rows.reindex(columns=wanted).astype(object).drop_duplicates()
     jobs = jobs.where(jobs.notna(), "")
     here = jobs[jobs["package"].map(lambda text: NOTEBOOK in text.split(JOINT))]
-    found = [_installed(rows, jobs), *_files(jobs)]
+    found = [*_installed(rows, jobs), *_files(jobs)]
     found += [f"# {name} was defined in a notebook or script; no command can train it" for name in _names(here)]
     runs: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, set[str]]] = {}
     for job in jobs.drop(here.index).to_dict("records"):
@@ -86,20 +91,54 @@ def commands(
     return found
 
 
-def _installed(rows: pd.DataFrame, jobs: pd.DataFrame) -> str:
-    """The command that installs imbench and the packages of the strategies."""
-    pairs = (
-        {("imbench", version) for version in map(str, rows["imbench"].dropna().unique())}
-        if "imbench" in rows
-        else set()
+def _installed(rows: pd.DataFrame, jobs: pd.DataFrame) -> list[str]:
+    """The line that installs imbench and the packages of the strategies, and comments on what no index has of them."""
+    found = _packages(rows, jobs) or {(OWN, ""): UNKNOWN}
+    newest = dict(sorted(found))  # of several versions the last
+    wanted = [_requirement(package, version, found[package, version]) for package, version in newest.items()]
+    others = sorted(f"{package} {version}" for package, version in found if newest[package] != version)
+    line = shlex.join(["pip", "install", *wanted]) + (f"  # some jobs are of {', '.join(others)}" if others else "")
+    local = [(p, v, found[p, v]) for p, v in newest.items() if found[p, v].startswith(LOCAL)]
+    return [line, *(_from_author(jobs, *one) for one in local)]
+
+
+def _packages(rows: pd.DataFrame, jobs: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Packages and their versions, each with the best source that a reader can install it from."""
+    versions = map(str, rows["imbench"].dropna().unique()) if "imbench" in rows else ()
+    sources = {(OWN, version): {UNKNOWN} for version in versions}
+    for columns in jobs[list(ORIGIN[:3])].drop_duplicates().itertuples(index=False, name=None):
+        for package, version, source in zip_longest(*(text.split(JOINT) for text in columns), fillvalue=UNKNOWN):
+            if package not in ("", UNKNOWN, NOTEBOOK) and not package.endswith(".py"):
+                # A URL that named a person or a host when it was published leads nowhere any more.
+                source = f"{LOCAL}{package}" if "[" in source else source
+                sources.setdefault((package, version), set()).add(source)
+    best = partial(min, key=lambda source: (source == UNKNOWN, source.startswith(LOCAL), source))
+    return {pair: best(of) for pair, of in sources.items()}
+
+
+def _requirement(package: str, version: str, source: str) -> str:
+    """What pip is given for a package."""
+    # imbench is released under its version, be it that these jobs ran in a checkout.
+    if "/" not in source or (package == OWN and source.startswith(LOCAL)):
+        return f"{package}=={version}" if version else package
+    return source
+
+
+def _from_author(jobs: pd.DataFrame, package: str, version: str, source: str) -> str:
+    """A comment on a package that was installed from a folder or a file."""
+    if package == OWN:
+        return (
+            f"# imbench {version} was installed from a folder; if no index has that version, install a checkout of it"
+        )
+    name = source.removeprefix(LOCAL)
+    kind = "folder" if name == package else "file"
+    own = jobs[[package in text.split(JOINT) for text in jobs["package"]]]
+    pairs = own.drop_duplicates(["strategy", "source_hash"])[["strategy", "source_hash"]].sort_values("strategy")
+    digests = {f"{digest[:12]} of {spec.partition(':')[0]}": None for spec, digest in pairs.itertuples(index=False)}
+    return (
+        f"# needs the {kind} {name} from its author: package {package} {version} was installed from a {kind}, "
+        f"not from an index (source hash {', '.join(digests)})"
     )
-    for package, version in zip(jobs["package"], jobs["package_version"], strict=True):
-        pairs |= set(zip(package.split(JOINT), version.split(JOINT), strict=False))
-    pairs = {(p, v) for p, v in pairs if p not in ("", UNKNOWN, NOTEBOOK) and not p.endswith(".py")}
-    newest = dict(sorted(pairs)) or {"imbench": ""}  # of several versions the last
-    line = shlex.join(["pip", "install", *(f"{p}=={v}" if v else p for p, v in newest.items())])
-    others = sorted(f"{p} {v}" for p, v in pairs if newest[p] != v)
-    return f"{line}  # some jobs were trained with {', '.join(others)}" if others else line
 
 
 def _files(jobs: pd.DataFrame) -> list[str]:

@@ -25,7 +25,7 @@ from imbench.report import FILES, Options, write_report
 from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.model import notes_of
 from imbench.report.page_files import badge, citation
-from imbench.report.scrub import Scrubber
+from imbench.report.scrub import ADDRESSES, Scrubber
 from imbench.report.site import ROOT_FILES, renew_site
 from imbench.scoring.metrics import METRICS
 from imbench.scoring.rules import by_argmax
@@ -33,6 +33,7 @@ from imbench.stats.leaderboard import Leaderboard
 from imbench.stats.names import CONFIGURATION, labelled
 from imbench.stats.scope import Scope
 from imbench.stats.words import counted
+from imbench.store.derive import with_versions
 from imbench.store.folder import check_own, manifest, renew
 from imbench.store.merge import ROUNDING
 from imbench.store.results import Results, load
@@ -116,7 +117,9 @@ def publish(
     if not replace_page:
         _check_keeps(folder / page, page, results.rows)
     title = title or _title(clean)
-    described = describe(results.rows) if describe else Options()
+    # Commands are made from what describes the rows: where packages are had is told there as in the rows themselves.
+    known = results.rows.assign(**{name: clean.rows[name] for name in ADDRESSES if name in clean.rows})
+    described = describe(known) if describe else Options()
     options = replace(_scrubbed(described, scrubber), title=scrubber.text(title))
     files, facts = _page(clean, scrubber, options, list(authors) or [ANONYMOUS])
     renew(folder / page, files, {"page": page, **facts})
@@ -312,8 +315,8 @@ def _best(board: Leaderboard) -> dict[str, Any]:
 
 
 def rows_as_parquet(rows: pd.DataFrame) -> bytes:
-    """Rows as a Parquet file, the same bytes for the same rows."""
-    table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
+    """Rows of this imbench's metrics and rules as a Parquet file that says so, the same bytes for the same rows."""
+    table = with_versions(pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None))
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()

@@ -6,7 +6,7 @@ import getpass
 import os
 import platform
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -27,6 +27,8 @@ _OWNER = re.compile(r"(?:/home|/Users|[A-Za-z]:[\\/]Users)[\\/]([^\s\\/'\"<>|:,;
 
 # Columns that name what was run. Paths are removed from them; a name in them may be a strategy's, so names stay.
 _NAMING = ("dataset", "variant", "strategy", "protocol", "task", "strategy_version", "absent", "absent_validation")
+# A host or user in a URL goes, and with it what the URL is good for; the rest of it is how others get a package.
+ADDRESSES = ("package_source",)
 _HASHES = ("key", "data_hash", "rows_hash", "protocol_fields")
 
 
@@ -90,8 +92,15 @@ class Scrubber:
         texts = [value for value in column.dropna().unique() if isinstance(value, str)]
         if not texts:
             return None
-        scrub = self.file_name if name == "dataset" else self.paths if name in _NAMING else self.text
+        scrub = self._of_column(name)
         return column.replace({text: scrub(text) for text in texts if scrub(text) != text})
+
+    def _of_column(self, name: str) -> Callable[[str], str]:
+        if name == "dataset":
+            return self.file_name
+        if name in ADDRESSES:
+            return self.without_names
+        return self.paths if name in _NAMING else self.text
 
     def file_name(self, dataset: str) -> str:
         """A dataset's name; for a file, the last component of its path."""

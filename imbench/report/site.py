@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imbench.report.page_files import badge, citation
+from imbench.store.derive import outdated, with_versions
 from imbench.store.folder import MANIFEST, manifest, renew
 from imbench.store.rows import joined
 
@@ -34,7 +35,8 @@ def renew_site(folder: Path) -> None:
     """Rebuild the files of the folder from those of its pages.
 
     ``results.parquet`` and ``leaderboard.csv`` have the rows of all pages, with a column ``page``; ``leaderboard.json``
-    has the leaderboards of each page, by its name.
+    has the leaderboards of each page, by its name. Columns of another version of a metric or rule are empty in
+    ``results.parquet``.
     """
     pages = {file.parent.name: manifest(file.parent) for file in sorted(folder.glob(f"*/{MANIFEST}"))}
     pages = {name: facts for name, facts in pages.items() if facts.get("page") == name}
@@ -58,9 +60,12 @@ def renew_site(folder: Path) -> None:
 def _results(folder: Path, pages: Sequence[str]) -> bytes:
     tables = []
     for page in pages:
-        table = pq.read_table(folder / page / "results.parquet").replace_schema_metadata(None)
+        table = pq.read_table(folder / page / "results.parquet")
+        # Pages of an older imbench stay as they are; numbers of two meanings do not go into one column.
+        table = table.drop_columns([n for n in outdated(table.schema) if n in table.column_names])
+        table = table.replace_schema_metadata(None)
         tables.append(table.add_column(0, "page", pa.array([page] * table.num_rows, pa.string())))
-    whole = joined([_plain_text(table) for table in tables])
+    whole = with_versions(joined([_plain_text(table) for table in tables]))
     sink = io.BytesIO()
     pq.write_table(whole.select(["page", *(n for n in whole.column_names if n != "page")]), sink, compression="zstd")
     return sink.getvalue()

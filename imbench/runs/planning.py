@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack
 
-from imbench.checks.source import is_known, source_hash
+from imbench.checks.source import is_known, package_source, source_hash
 from imbench.contract.errors import DataError, UsageError
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Card, Job, Variant
@@ -66,11 +66,13 @@ class Origin:
     ----------
     package, package_version : the distributions that it and strategies inside it are of, joined with ``, ``; of a
         plugin file the file's name and ""
+    package_source : see `imbench.checks.source.package_source`, joined likewise; of a plugin file ""
     source_hash : see `imbench.checks.source.source_hash`
     """
 
     package: str
     package_version: str
+    package_source: str
     source_hash: str
 
 
@@ -369,8 +371,10 @@ class _Data:
 
 
 def _origin(registry: Registry, strategy: BatchStrategy) -> Origin:
-    owners = {Path(e.package).name: e.version for e in registry.owners(strategy)}
-    return Origin(", ".join(owners), ", ".join(owners.values()), source_hash(strategy))
+    owners = {Path(e.package).name: e for e in registry.owners(strategy)}
+    versions = [entry.version for entry in owners.values()]
+    sources = ["" if entry.of_file else package_source(entry.package) for entry in owners.values()]
+    return Origin(", ".join(owners), ", ".join(versions), ", ".join(sources), source_hash(strategy))
 
 
 def _differ(stored: str, now: str) -> bool:

@@ -24,7 +24,7 @@ _WHAT = {
     "seconds": pa.float64(),
 }
 # The code that made a job; not part of its identity. Older rows without it say `UNKNOWN`.
-ORIGIN = ("package", "package_version", "source_hash", "checks", "checks_version")
+ORIGIN = ("package", "package_version", "package_source", "source_hash", "checks", "checks_version")
 UNKNOWN = "unknown"
 _HOW = {
     "epochs": pa.int64(),

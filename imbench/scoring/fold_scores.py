@@ -42,12 +42,18 @@ def scored(p: Predictions) -> dict[str, Any]:
 def derivable(classes: int) -> list[str]:
     """The columns that follow from predictions of this many classes: metrics × rules, and further ones."""
     of_rules = (name for rule in RULES for name in _under(rule, METRICS.values(), classes))
-    return [*of_rules, *(name for names, _ in _BESIDE for name in names(classes))]
+    return [*of_rules, *(name for names, _, _ in _BESIDE for name in names(classes))]
 
 
 def metric_columns(metrics: Iterable[Metric]) -> list[str]:
     """The columns of these metrics under every rule that changes them."""
     return list(dict.fromkeys(ruled_column(metric, rule) for metric in metrics for rule in RULES))
+
+
+def rule_columns(rule: str, classes: int) -> list[str]:
+    """The columns that a rule decides the numbers of, and of what it fits on validation rows."""
+    beside = (name for of_classes, _, of in _BESIDE if of == rule for name in of_classes(classes))
+    return [*_under(rule, METRICS.values(), classes), *beside]
 
 
 def derived(p: Predictions, names: Collection[str], metrics: Iterable[Metric] | None = None) -> dict[str, Any]:
@@ -63,7 +69,7 @@ def derived(p: Predictions, names: Collection[str], metrics: Iterable[Metric] | 
         if columns:
             outcome = RULES[rule].apply(p)
             found |= {name: of(outcome) if outcome else _UNKNOWN.get(of, np.nan) for name, of in columns.items()}
-    for of_classes, values in _BESIDE:
+    for of_classes, values, _ in _BESIDE:
         if not wanted.isdisjoint(of_classes(classes)):
             found |= {name: value for name, value in values(p).items() if name in wanted}
     return found
@@ -122,11 +128,12 @@ def _absences(p: Predictions) -> dict[str, Any]:
     return {"absent": _absent(p.test.y, classes), "absent_validation": _absent(p.validation.y, classes)}
 
 
-# Columns beside metrics that follow from predictions: their names by the number of classes, and their values.
-_BESIDE: Sequence[tuple[Callable[[int], Sequence[str]], Callable[[Predictions], dict[str, Any]]]] = (
-    (lambda classes: [f"tuned_weight[{j}]" for j in range(classes)], _tuned_weights),
-    (lambda classes: ("absent", "absent_validation"), _absences),
-    (lambda classes: ("recalibrated_by", "recalibration_slope"), _recalibration),
+# Columns beside metrics that follow from predictions: their names by the number of classes, their values, and the rule
+# that decides them.
+_BESIDE: Sequence[tuple[Callable[[int], Sequence[str]], Callable[[Predictions], dict[str, Any]], str]] = (
+    (lambda classes: [f"tuned_weight[{j}]" for j in range(classes)], _tuned_weights, "tuned"),
+    (lambda classes: ("absent", "absent_validation"), _absences, ""),
+    (lambda classes: ("recalibrated_by", "recalibration_slope"), _recalibration, "recalibrated"),
 )
 
 

@@ -31,6 +31,8 @@ class Rule:
     apply : from what a net predicted to the outcome on the test rows; None where the rule needs what is not known
     of_decisions_only : whether it leaves probabilities as they are, so that only metrics of decisions differ
     needs : what results must have for it, where some have not, and what to do without; "" where all have it
+    version : raised with every change of what it decides or makes of probabilities: stored numbers of another version
+        are computed anew
     """
 
     name: str
@@ -39,6 +41,7 @@ class Rule:
     apply: Callable[[Predictions], Outcome | None]
     of_decisions_only: bool
     needs: str = ""
+    version: int = 1
 
 
 def by_argmax(p: Predictions) -> Outcome:

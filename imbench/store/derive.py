@@ -4,44 +4,74 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from imbench.contract.records import Predictions
 from imbench.scoring.columns import ORIGIN, UNKNOWN, column_order, schema
-from imbench.scoring.fold_scores import derivable, derived, metric_columns
-from imbench.scoring.metrics import METRICS
+from imbench.scoring.fold_scores import derivable, derived, metric_columns, rule_columns
+from imbench.scoring.metrics import METRICS, Metric
+from imbench.scoring.rules import RULES, Rule
 from imbench.store.parquet import numbers_version
 
-# Which versions of metrics the numbers of a file are of; one that is not named is of version 1.
-_VERSIONS = b"imbench.metrics"
 _OWN_RECALL = re.compile(r"recall\[\d+\]")
 
 
+@dataclass(frozen=True)
+class _Versioned:
+    """A table of what has versions: what its entries are, where files keep them, and the columns of one."""
+
+    kind: str
+    kept: bytes
+    entries: Mapping[str, Metric] | Mapping[str, Rule]
+    columns: Callable[[str, int], Sequence[str]]
+
+    def of(self, kept: pa.Schema) -> dict[str, int]:
+        """The versions that a file says its numbers are of; an entry that is not named is of version 1."""
+        found: dict[str, int] = json.loads((kept.metadata or {}).get(self.kept, b"{}"))
+        return {name: found.get(name, 1) for name in self.entries}
+
+
+_VERSIONED = (
+    _Versioned("metric", b"imbench.metrics", METRICS, lambda name, _: metric_columns([METRICS[name]])),
+    _Versioned("decision rule", b"imbench.rules", RULES, rule_columns),
+)
+
+
 def lacking(rows: pa.Table) -> list[str]:
-    """The columns that these rows lack, or have of another version of a metric, and that predictions give."""
-    classes = sum(_OWN_RECALL.fullmatch(name) is not None for name in rows.column_names)
-    known, outdated = frozenset(rows.column_names), frozenset(outdated_columns(versions_of(rows)))
-    return [name for name in derivable(classes) if name not in known or name in outdated]
+    """The columns that these rows lack, or have of another version of a metric or a rule, and that predictions give."""
+    known, old = frozenset(rows.column_names), outdated(rows.schema)
+    return [name for name in derivable(_classes(rows.schema)) if name not in known or name in old]
 
 
-def outdated_columns(versions: dict[str, int]) -> list[str]:
-    """The columns of metrics that had other versions when these were the versions."""
-    return metric_columns(m for m in METRICS.values() if versions.get(m.name, 1) != m.version)
+def outdated(kept: pa.Schema) -> dict[str, str]:
+    """Columns whose numbers are of another version of a metric or a rule than this imbench's, each with which it is.
 
-
-def versions_of(rows: pa.Table) -> dict[str, int]:
-    """The versions of metrics that the file says its numbers are of."""
-    found: dict[str, int] = json.loads((rows.schema.metadata or {}).get(_VERSIONS, b"{}"))
-    return found
+    Parameters
+    ----------
+    kept : of a file of rows, with the versions that `with_versions` left in its metadata
+    """
+    return {
+        column: f"{what.kind} {name} of version {version}, where this imbench has version {what.entries[name].version}"
+        for what in _VERSIONED
+        for name, version in what.of(kept).items()
+        if version != what.entries[name].version
+        for column in what.columns(name, _classes(kept))
+    }
 
 
 def with_versions(rows: pa.Table) -> pa.Table:
-    """The rows, saying that their numbers are of this imbench's versions of metrics."""
-    versions = {metric.name: metric.version for metric in METRICS.values() if metric.version != 1}
-    text = json.dumps(versions, sort_keys=True, separators=(",", ":")).encode()
-    return rows.replace_schema_metadata({**(rows.schema.metadata or {}), _VERSIONS: text})
+    """The rows, saying that their numbers are of this imbench's versions of metrics and rules."""
+    said = {what.kept: {n: e.version for n, e in what.entries.items() if e.version != 1} for what in _VERSIONED}
+    texts = {key: json.dumps(of, sort_keys=True, separators=(",", ":")).encode() for key, of in said.items() if of}
+    others = {key: text for key, text in (rows.schema.metadata or {}).items() if key not in said}
+    return rows.replace_schema_metadata(others | texts)
+
+
+def _classes(kept: pa.Schema) -> int:
+    return sum(_OWN_RECALL.fullmatch(name) is not None for name in kept.names)
 
 
 def upgrade_rows(rows: pa.Table, predictions: Sequence[Predictions], names: Collection[str]) -> pa.Table:
@@ -65,7 +95,7 @@ def upgrade_rows(rows: pa.Table, predictions: Sequence[Predictions], names: Coll
 def without_strangers(kept: pa.Table, rows: pa.Table) -> pa.Table:
     """What was derived before, without columns of metrics and rules that are gone since."""
     known = {*rows.column_names, *schema().names}
-    known |= set(derivable(sum(_OWN_RECALL.fullmatch(name) is not None for name in rows.column_names)))
+    known |= set(derivable(_classes(rows.schema)))
     return kept.select([name for name in kept.column_names if name in known])
 
 

@@ -61,7 +61,8 @@ class ConflictError(StoreError):
         plural = {"job": "jobs", "strategy": "strategies"}
         what = " and ".join(f"{n} {name if n == 1 else plural[name]}" for name, n in counts.items() if n)
         super().__init__(
-            f"stores disagree on {what}; nothing was merged. Choose the store to keep with --prefer STORE:\n  {shown}{more}"
+            f"stores disagree on {what}; nothing was merged. Choose the store to keep with --prefer STORE:"
+            f"\n  {shown}{more}"
         )
 
 

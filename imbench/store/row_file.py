@@ -15,16 +15,22 @@ if TYPE_CHECKING:
 _OPTIONAL: Mapping[str, int | str] = {"numbers": 1, "strategy_version": "", "protocol_fields": "{}"}
 
 
-def read_rows(path: str | os.PathLike[str], columns: Sequence[str]) -> pd.DataFrame:
+def read_rows(path: str | os.PathLike[str], columns: Sequence[str], beside: Sequence[str] = ()) -> pd.DataFrame:
     """These columns of the per-fold rows in a Parquet file, text as categories, so that many rows take little memory.
+
+    Parameters
+    ----------
+    beside : columns to leave out where they are of another version of a metric or a rule
 
     Raises
     ------
     UsageError
-        If the file is not there, is no Parquet, or lacks a column.
+        If the file is not there, is no Parquet, lacks a column, or has it of another version of a metric or a rule.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from imbench.store.derive import outdated
 
     try:
         known = pq.read_schema(path)
@@ -37,6 +43,14 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str]) -> pd.DataFr
         raise UsageError(
             f"{os.fspath(path)} has no column {lacking[0]!r}; give per-fold rows, as imbench publish writes them"
         )
+    old = outdated(known)
+    columns = [name for name in columns if not (name in old and name in beside)]
+    for name, which in old.items():
+        if name in columns and name in known.names:
+            raise UsageError(
+                f"{os.fspath(path)} has {name!r} of {which}: give the store that the file was published from, or "
+                "publish that store again with this imbench"
+            )
     there = [name for name in columns if name in known.names]
     texts = [name for name in there if pa.types.is_string(known.field(name).type)]
     texts += [name for name in there if pa.types.is_large_string(known.field(name).type)]

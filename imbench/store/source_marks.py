@@ -20,6 +20,7 @@ class Origin:
     ----------
     strategy, version : spec and declared version
     package, package_version : distribution and version, or the name of a plugin file and ""
+    package_source : where it was installed from (`imbench.checks.source.package_source`)
     source_hash : see `imbench.checks.source.source_hash`
     checks : ``passed``, ``failed: `` with properties, ``not checked`` or ``unknown``
     checks_version : of the checks
@@ -30,6 +31,7 @@ class Origin:
     version: str
     package: str
     package_version: str
+    package_source: str
     source_hash: str
     checks: str
     checks_version: str

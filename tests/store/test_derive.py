@@ -14,7 +14,7 @@ from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.outcome import Outcome
 from imbench.scoring.rules import RULES, Rule
 from imbench.stats.leaderboard import leaderboards
-from imbench.store.derive import lacking, versions_of
+from imbench.store.derive import lacking, outdated
 from imbench.store.merge import merge
 from imbench.store.parquet import ROWS_SCHEMA, from_parquet
 from imbench.store.results import load
@@ -110,12 +110,44 @@ def test_a_metric_of_another_version_is_computed_anew_and_files_say_their_versio
 
     key = job("c", task="multiclass").key
     written = from_parquet((store.path / "jobs" / f"{key}.parquet").read_bytes(), key)
-    assert versions_of(written) == {metric.name: metric.version for metric in METRICS.values() if metric.version != 1}
+    assert outdated(written.schema) == {}
     monkeypatch.setitem(METRICS, "mcc", Metric("mcc", "Half of Brier", halved, False, "Brier / 2.", version=7))
     assert {"mcc", "mcc@recalibrated"} <= set(lacking(written))
     frame = store.frame([key])
     np.testing.assert_allclose(frame["mcc"], frame["brier"] / 2)
     np.testing.assert_allclose(frame["mcc@recalibrated"], frame["brier@recalibrated"] / 2)
+
+
+def test_a_file_that_names_no_version_is_of_version_1(store):
+    unnamed = store.rows(store.keys()[0]).schema.with_metadata({})
+    of_auprc = {name for name in unnamed.names if name.partition("@")[0] == "auprc"}
+    assert of_auprc == set(outdated(unnamed)), "of today's metrics it alone has another version"
+    assert set(outdated(unnamed).values()) == {"metric auprc of version 1, where this imbench has version 2"}
+
+
+def test_a_rule_of_another_version_is_applied_anew_and_files_say_its_version(store, monkeypatch):
+    before = store.frame()
+    monkeypatch.setitem(RULES, "tuned", dataclasses.replace(RULES["tuned"], apply=turned, version=2))
+    (one, *_) = store.keys()
+    assert {"gmean@tuned", "recall[1]@tuned", "zero_recall@tuned", "tuned_weight[1]"} <= set(lacking(store.rows(one)))
+    after = store.frame()
+    decided = [(row, p) for row in after.to_dict("records") for p in store.predictions(row["key"])]
+    for row, p in ((row, p) for row, p in decided if (row["repeat"], row["fold"]) == (p.repeat, p.fold)):
+        hit = p.test.proba.argmin(axis=1) == p.test.y
+        assert row["balanced_accuracy@tuned"] == pytest.approx(
+            np.mean([hit[p.test.y == j].mean() for j in set(p.test.y)])
+        )
+    others = [name for name in before if not name.endswith("@tuned")]
+    pd.testing.assert_frame_equal(after[others], before[others])
+    monkeypatch.setattr(Store, "predictions", unread)
+    pd.testing.assert_frame_equal(Store.open(store.path).frame(), after)
+
+
+def test_a_rule_that_changed_changes_no_column_of_others(store, monkeypatch):
+    monkeypatch.setitem(RULES, "recalibrated", dataclasses.replace(RULES["recalibrated"], version=3))
+    columns = set(outdated(store.rows(store.keys()[0]).schema))
+    assert {"recalibrated_by", "recalibration_slope", "bbs@recalibrated"} <= columns
+    assert all(name.startswith("recalibrat") or name.endswith("@recalibrated") for name in columns)
 
 
 def test_copies_of_a_job_with_metrics_of_different_versions_are_no_conflict(tmp_path, monkeypatch):

@@ -123,7 +123,7 @@ def _outcomes(plan: Plan, specs: Sequence[str], workers: int) -> dict[str, str]:
     strategies = {spec: plan.registry.planned_strategy(spec) for spec in specs}
     found = {spec: known for spec in specs if (known := remembered(strategies[spec])) is not None}
     new = [spec for spec in specs if spec not in found]
-    executor: Executor = LocalPool(workers, threads=1) if workers > 1 else InProcess()
+    executor = _executor(plan, workers)
     tasks = [Task(i, 1.0, partial(_check, plan.registry, spec)) for i, spec in enumerate(new)]
     with closing(executor.run(tasks)) as told:
         for outcome in told:
@@ -173,7 +173,7 @@ def _on_cores(
     parts: Sequence[Part], place: JobRunner, plan: Plan, workers: int
 ) -> Generator[Started | Outcome, None, None]:
     """Parts of jobs on the cores of this machine, one thread each."""
-    executor: Executor = LocalPool(workers, threads=1) if workers > 1 else InProcess()
+    executor = _executor(plan, workers)
     tasks = [
         Task(i, part.cost, partial(place.do, part), partial(place.prepare, part.job, plan.request.data_mirror))
         for i, part in enumerate(parts)
@@ -234,6 +234,13 @@ class _RunProgress:
         state.predictions = []
         self.ended += 1
         return True
+
+
+def _executor(plan: Plan, workers: int) -> Executor:
+    """What runs independent tasks: that of the request, or else worker processes or this one."""
+    if plan.request.executor is not None:
+        return plan.request.executor
+    return LocalPool(workers, threads=1) if workers > 1 else InProcess()
 
 
 def _workers(plan: Plan) -> int:

@@ -13,6 +13,7 @@ from typing import Any, TypedDict
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
 from imbench.contract.strategy import BatchStrategy
+from imbench.runs.execution import Executor
 from imbench.runs.registry import Registry
 
 
@@ -32,6 +33,7 @@ class RunFields(TypedDict, total=False):
     checks: bool
     jobs: int | None
     device: str
+    executor: Executor | None
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class RunRequest:
         the next run
     jobs : worker processes with one thread each; default: one per core; 1 trains in this process
     device : where torch trains: ``cpu``, ``cuda`` or ``cuda:N``
+    executor : what runs the jobs on a CPU; default: a `imbench.runs.execution.LocalPool` of ``jobs`` workers, or this
+        process if there is one
 
     Raises
     ------
@@ -77,6 +81,7 @@ class RunRequest:
     checks: bool = True
     jobs: int | None = None
     device: str = "cpu"
+    executor: Executor | None = None
 
     def __post_init__(self) -> None:
         for name in ("datasets", "strategies", "plugins"):

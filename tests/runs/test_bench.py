@@ -13,6 +13,7 @@ import pytest
 
 import imbench
 from imbench.runs.bench import run_plan
+from imbench.runs.execution import InProcess
 
 # What a clock or the machine decides.
 MACHINE = ["seconds"]
@@ -32,6 +33,22 @@ def run(tmp_path, table):
         return imbench.run(**{**given, "store": tmp_path / "store", **changes})
 
     return make
+
+
+def test_an_executor_of_the_callers_own_runs_every_job(run, tmp_path):
+    class Counting:
+        def __init__(self):
+            self.tasks = 0
+
+        def run(self, tasks):
+            self.tasks += len(tasks)
+            yield from InProcess().run(tasks)
+
+    executor = Counting()
+    own = run(executor=executor, checks=False, store=tmp_path / "own").frame()
+    usual = run(checks=False).frame()
+    assert executor.tasks == own["key"].nunique() == 2
+    assert own["gmean"].tolist() == usual["gmean"].tolist()
 
 
 def test_an_official_test_part_is_tested_on_whole_and_trained_on_never(run, tmp_path, monkeypatch):

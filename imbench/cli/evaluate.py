@@ -105,7 +105,7 @@ def _evaluate_file(
     labels: tuple[str, ...],
 ) -> None:
     from imbench.stats.evaluate import evaluate
-    from imbench.store.score_file import read_scores, refuse_repeated_rows
+    from imbench.store.evaluation_files import read_scores, refuse_repeated_rows
 
     if higher is None:
         raise UsageError("say which scores are better: --higher or --lower")
@@ -166,8 +166,8 @@ def _rows_of(path: str, metric: str, within: bool, rule: str) -> pd.DataFrame:
     from imbench.scoring.metrics import METRICS
     from imbench.stats.block_analyses import analysis_columns
     from imbench.stats.score_table import SAME
+    from imbench.store.evaluation_files import read_rows
     from imbench.store.results import load
-    from imbench.store.row_file import read_rows
     from imbench.store.store import Store
 
     if metric not in METRICS:  # a plugin's, computed from the predictions that only a store has

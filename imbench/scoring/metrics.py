@@ -119,7 +119,7 @@ def _metric(
 def gmean(outcome: Outcome) -> float:
     """Geometric mean of the recalls of the classes present in y_true; 0 when one of them is never hit.
 
-    The decision is the class of largest probability, the first of equals. For two classes √(TPR·TNR).
+    The decision is the class of largest probability, the first if tied. For two classes √(TPR·TNR).
     """
     with np.errstate(divide="ignore"):
         return float(np.exp(np.log(outcome.recalls[outcome.present]).mean()))
@@ -307,7 +307,7 @@ def score(y_true: ArrayLike, proba: ArrayLike) -> dict[str, float]:
     -------
     dict
         The metrics of `METRICS` in their order, then ``recall[j]`` and ``brier[j]`` (mean over the rows of class j of
-        ½‖e_j − p‖²) of every class j. The decision is the largest probability, the first of equals. Undefined
+        ½‖e_j − p‖²) of every class j. The decision is the largest probability, the first if tied. Undefined
         metrics, such as the recall of a class without rows, are NaN.
 
     Raises

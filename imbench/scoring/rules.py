@@ -1,4 +1,4 @@
-"""Decision rules: from a net's probabilities to decisions, or to other probabilities, without training again."""
+"""Decision rules: from a net's probabilities to decisions, or to corrected probabilities, without training again."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ EACH = "each"
 
 @dataclass(frozen=True)
 class Rule:
-    """A way to decide from probabilities.
+    """A decision rule: how a class is chosen from probabilities.
 
     Parameters
     ----------
     name : as in columns (``gmean@tuned``) and ``--rule``
     title, definition : for people
-    apply : from what a net predicted to the outcome on the test rows; None where the rule needs what is not known
-    of_decisions_only : whether it leaves probabilities as they are, so that only metrics of decisions differ
-    needs : what results must have for it, where some have not, and what to do without; "" where all have it
-    version : raised with every change of what it decides or makes of probabilities: stored numbers of another version
-        are computed anew
+    apply : from predictions to the outcome on the test rows; None if they lack a measurement that the rule needs
+    of_decisions_only : whether it keeps the probabilities, so that only metrics of decisions change
+    needs : the measurement that some results lack, and the alternative; "" if no result lacks any
+    version : raised with every change of its decisions or probabilities: stored numbers of another version are
+        computed again from the stored predictions
     """
 
     name: str
@@ -45,7 +45,7 @@ class Rule:
 
 
 def by_argmax(p: Predictions) -> Outcome:
-    """The test rows with the class of largest probability, the first of equals."""
+    """The test rows with the class of largest probability, the first if tied."""
     return Outcome(p.test.y, p.test.proba)
 
 
@@ -56,7 +56,7 @@ def by_tuned_weights(p: Predictions) -> Outcome:
 
 
 def by_corrected_prior(p: Predictions) -> Outcome | None:
-    """The test rows with probabilities as under the natural prior; None where the prior trained towards is unknown."""
+    """The test rows with probabilities corrected to the natural prior; None if the trained prior is unknown."""
     if p.exposure is None:
         return None
     return Outcome(p.test.y, corrected(p.test.proba, p.exposure.prior, p.train_counts))
@@ -68,28 +68,28 @@ def by_recalibration(p: Predictions) -> Outcome:
 
 
 def corrected(proba: Floats, trained: Floats, natural: Floats | Integers) -> Floats:
-    """Probabilities of a net trained under one class prior, as they are under another.
+    """Correct probabilities of a net trained under one class prior to another prior.
 
     p'_j ∝ p_j · π_j / π̃_j: M. Saerens, P. Latinne and C. Decaestecker, "Adjusting the outputs of a classifier to new a
     priori probabilities", Neural Computation 14 (2002), equation 2.4; for undersampling with two classes it is A. Dal
-    Pozzolo et al., "Calibrating probability with undersampling" (2015), equation 4. Exact where the rows trained on
-    differ from the natural ones in how frequent the classes are and in nothing else.
+    Pozzolo et al., "Calibrating probability with undersampling" (2015), equation 4. Exact if the trained rows
+    differ from the natural ones only in class frequencies.
 
     Parameters
     ----------
     proba : ``(rows, classes)``
-    trained : ``(classes,)`` the prior π̃ trained towards, positive where ``natural`` is
+    trained : ``(classes,)`` the trained prior π̃, positive where ``natural`` is
     natural : ``(classes,)`` the prior π to correct to, or counts in proportion to it
 
     Returns
     -------
-    ``(rows, classes)`` float64, each row summing to one. A class of which nothing was trained on keeps its
-    probability as it is, before rows are made to sum to one again.
+    ``(rows, classes)`` float64, each row summing to one. A class without trained rows keeps its probability
+    until rows are normalised.
 
     Raises
     ------
     UsageError
-        For priors of another length than classes, negative, or zero altogether.
+        For priors with another length than classes, negative values, or only zeros.
     """
     values = np.asarray(proba, dtype=np.float64)
     before, after = (np.asarray(prior, dtype=np.float64) for prior in (trained, natural))
@@ -103,7 +103,7 @@ def corrected(proba: Floats, trained: Floats, natural: Floats | Integers) -> Flo
     factor = np.divide(after, before, out=np.ones_like(after), where=before > 0)
     raised = values * factor
     total = raised.sum(axis=1, keepdims=True)
-    # A row that is all in classes of no natural frequency has nothing to be corrected to.
+    # A row with probability only for classes of natural frequency 0 stays.
     moved: Floats = np.divide(raised, total, out=values.copy(), where=total > 0)
     return moved
 
@@ -114,7 +114,7 @@ RULES: Mapping[str, Rule] = {
         Rule(
             ARGMAX,
             "largest probability",
-            "The class of largest probability, the first of equals.",
+            "The class of largest probability, the first if tied.",
             by_argmax,
             of_decisions_only=False,
         ),
@@ -122,29 +122,28 @@ RULES: Mapping[str, Rule] = {
             "tuned",
             "tuned on validation rows",
             "The class of largest w_j · p_j, with class weights (for two classes: a threshold) that maximise the "
-            "g-mean of the fold's validation rows; probabilities stay as they are. A class without a validation row "
+            "g-mean of the fold's validation rows; probabilities stay unchanged. A class without a validation row "
             "keeps the weight 1.",
             by_tuned_weights,
             of_decisions_only=True,
         ),
         Rule(
             "prior-corrected",
-            "corrected for the prior trained towards",
+            "corrected for the trained prior",
             "Probabilities times natural over trained class prior (Saerens 2002), then the largest. The trained prior "
-            "is measured on the batches; for soft labels, made-up rows or a loss of its own the formula is no more "
-            "than an approximation, and the column prior_inexact says so: read `recalibrated` there.",
+            "is measured on the batches. For soft labels, synthetic rows or a loss of the strategy the formula is an "
+            "approximation, as the column prior_inexact says: prefer `recalibrated` there.",
             by_corrected_prior,
             of_decisions_only=False,
-            needs="the class prior trained towards, which results of schema 1 did not measure; `recalibrated` does "
-            "without, or train anew",
+            needs="the trained class prior, which results of schema 1 lack; use `recalibrated`, or train again",
         ),
         Rule(
             "recalibrated",
             "recalibrated on validation rows",
-            "Probabilities mapped to what the fold's validation rows say, then the largest: Platt scaling of the "
+            "Probabilities fitted to the fold's validation rows, then the largest: Platt scaling of the "
             "log-odds for two classes (Platt 1999); for more, one slope and a bias for each class (bias-corrected "
-            "temperature scaling, Alexandari 2020); with Platt's targets, so that separable rows have a fit. It needs "
-            "no formula of what training did to the prior, so it serves soft labels and made-up rows too. A class "
+            "temperature scaling, Alexandari 2020); with Platt's targets, so that separable rows have a fit. It "
+            "needs no trained prior, so it suits soft labels and synthetic rows too. A class "
             "without a validation row keeps its probability (column absent_validation).",
             by_recalibration,
             of_decisions_only=False,
@@ -154,12 +153,12 @@ RULES: Mapping[str, Rule] = {
 
 
 def ruled_column(metric: Metric, rule: str) -> str:
-    """The column of a metric under a rule: ``gmean@tuned``; the plain name where the rule does not change the metric.
+    """The column of a metric under a rule: ``gmean@tuned``; the plain name if the rule does not change the metric.
 
     Raises
     ------
     UsageError
-        For a rule that does not exist.
+        For an unknown rule.
     """
     if rule not in RULES:
         raise UsageError(f"unknown decision rule {rule!r}; {suggest(rule, RULES)}")

@@ -60,7 +60,7 @@ def tuned_weights(y_true: ArrayLike, proba: ArrayLike) -> Floats:
 
 
 def weighted_decisions(proba: ArrayLike, weights: ArrayLike) -> Integers:
-    """``(rows,)`` class of the largest w_j · p_j, the first of equals, from ``(rows, classes)`` and ``(classes,)``."""
+    """``(rows,)`` class of the largest w_j · p_j, the first if tied, from ``(rows, classes)`` and ``(classes,)``."""
     decided: Integers = (_logs(np.asarray(proba, dtype=np.float64)) + np.log(np.asarray(weights))).argmax(axis=1)
     return decided
 

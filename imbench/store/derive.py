@@ -1,4 +1,4 @@
-"""What stored rows lack -> columns derived from the stored predictions."""
+"""Columns that stored rows lack, derived from the stored predictions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OWN_RECALL = re.compile(r"recall\[\d+\]")
 
 @dataclass(frozen=True)
 class _Versioned:
-    """A table of what has versions: what its entries are, where files keep them, and the columns of one."""
+    """A table whose entries have versions, the metadata key of the versions, and the columns of an entry."""
 
     kind: str
     kept: bytes
@@ -29,7 +29,7 @@ class _Versioned:
     columns: Callable[[str, int], Sequence[str]]
 
     def of(self, kept: pa.Schema) -> dict[str, int]:
-        """The versions that a file says its numbers are of; an entry that is not named is of version 1."""
+        """The versions stated in a file; an entry that is not named has version 1."""
         found: dict[str, int] = json.loads((kept.metadata or {}).get(self.kept, b"{}"))
         return {name: found.get(name, 1) for name in self.entries}
 
@@ -41,20 +41,20 @@ _VERSIONED = (
 
 
 def lacking(rows: pa.Table) -> list[str]:
-    """The columns that these rows lack, or have of another version of a metric or a rule, and that predictions give."""
+    """The derivable columns that these rows lack or have in another version of the metric or decision rule."""
     known, old = frozenset(rows.column_names), outdated(rows.schema)
     return [name for name in derivable(_classes(rows.schema)) if name not in known or name in old]
 
 
 def outdated(kept: pa.Schema) -> dict[str, str]:
-    """Columns whose numbers are of another version of a metric or a rule than this imbench's, each with which it is.
+    """The columns with numbers of another version of a metric or decision rule, each with a description of the version.
 
     Parameters
     ----------
-    kept : of a file of rows, with the versions that `with_versions` left in its metadata
+    kept : schema of a file of rows, with the versions that `with_versions` wrote to its metadata
     """
     return {
-        column: f"{what.kind} {name} of version {version}, where this imbench has version {what.entries[name].version}"
+        column: f"{what.kind} {name} in version {version}; this imbench has version {what.entries[name].version}"
         for what in _VERSIONED
         for name, version in what.of(kept).items()
         if version != what.entries[name].version
@@ -63,10 +63,10 @@ def outdated(kept: pa.Schema) -> dict[str, str]:
 
 
 def with_versions(rows: pa.Table) -> pa.Table:
-    """The rows, saying that their numbers are of this imbench's versions of metrics and rules."""
-    said = {what.kept: {n: e.version for n, e in what.entries.items() if e.version != 1} for what in _VERSIONED}
-    texts = {key: json.dumps(of, sort_keys=True, separators=(",", ":")).encode() for key, of in said.items() if of}
-    others = {key: text for key, text in (rows.schema.metadata or {}).items() if key not in said}
+    """The rows, marked with the present versions of metrics and decision rules."""
+    versions = {what.kept: {n: e.version for n, e in what.entries.items() if e.version != 1} for what in _VERSIONED}
+    texts = {key: json.dumps(of, sort_keys=True, separators=(",", ":")).encode() for key, of in versions.items() if of}
+    others = {key: text for key, text in (rows.schema.metadata or {}).items() if key not in versions}
     return rows.replace_schema_metadata(others | texts)
 
 
@@ -75,11 +75,10 @@ def _classes(kept: pa.Schema) -> int:
 
 
 def upgrade_rows(rows: pa.Table, predictions: Sequence[Predictions], names: Collection[str]) -> pa.Table:
-    """The rows with these columns derived from their predictions, in place of what they have under these names.
+    """The rows with these columns derived from their predictions, replacing those of the same names.
 
-    What can only be measured while training, the exposure to the rarest class and the prior trained towards, stays
-    null where it was not, and metrics that need the prior are NaN. ``schema`` goes on to say what the file was written
-    as.
+    Measurements of training (exposure to the rarest class, the trained prior) stay null where they are missing, and
+    metrics that need the prior are NaN. ``schema`` remains that of the file.
     """
     of_fold = {(p.repeat, p.fold): derived(p, names) for p in predictions}
     found = [of_fold[where] for where in zip(rows["repeat"].to_pylist(), rows["fold"].to_pylist(), strict=True)]
@@ -93,14 +92,14 @@ def upgrade_rows(rows: pa.Table, predictions: Sequence[Predictions], names: Coll
 
 
 def without_strangers(kept: pa.Table, rows: pa.Table) -> pa.Table:
-    """What was derived before, without columns of metrics and rules that are gone since."""
+    """Previously derived rows without columns of metrics and rules that no longer exist."""
     known = {*rows.column_names, *schema().names}
     known |= set(derivable(_classes(rows.schema)))
     return kept.select([name for name in kept.column_names if name in known])
 
 
 def with_numbers(rows: pa.Table) -> pa.Table:
-    """The rows with ``numbers``, which rows of the first schema do not say themselves."""
+    """The rows with column ``numbers``, which rows of the first schema lack."""
     if "numbers" in rows.column_names:
         return rows
     rows = rows.append_column("numbers", pa.array([numbers_version(rows)] * rows.num_rows, pa.int64()))
@@ -108,7 +107,7 @@ def with_numbers(rows: pa.Table) -> pa.Table:
 
 
 def with_origin(rows: pa.Table) -> pa.Table:
-    """The rows with what code made them, ``unknown`` where that was not kept."""
+    """The rows with the code that made them, ``unknown`` where it was not recorded."""
     for name in ORIGIN:
         if name not in rows.column_names:
             rows = rows.append_column(name, pa.array([UNKNOWN] * rows.num_rows, pa.string()))

@@ -26,14 +26,14 @@ _NO_NUMBER = {"dataset", "variant", "strategy", "protocol", "schema", "numbers",
 
 @dataclass(frozen=True)
 class Conflict:
-    """One job of which two stores hold different numbers, or a strategy that has different source in two stores.
+    """One job with different numbers in two stores, or a strategy with different source.
 
     Parameters
     ----------
     key : of the job, "" for a strategy
-    job : the same for people: the job, or the strategy with its version
-    stores : the two folders, in the order they were given
-    difference : what differs, and the largest difference of it
+    job : the job, or the strategy with its version, for people
+    stores : the two folders, in the order given
+    difference : what differs, and by how much at most
     """
 
     key: str
@@ -95,19 +95,19 @@ def merge(
 ) -> Merged:
     """Merge stores: every job of any of them, each once.
 
-    Of a job that several have, with the same numbers, the copy of the newest schema is taken, of equals the first.
-    Numbers are predictions, metrics and how training went; times, versions and hardware are not. Two sources of one
-    strategy at one version (`imbench.checks.source.source_hash`) are a conflict, even where the numbers agree and where
-    they trained on different datasets. A job done in one store and failed in another is done. What ``into`` holds
-    already takes part as the first store. The result does not depend on how merges are grouped, and merging again
-    changes nothing.
+    If several stores have a job with the same numbers, the copy of the newest schema is taken, the first if tied.
+    Numbers are predictions, metrics and measurements of training; times, versions and hardware are not. Two sources of
+    one strategy at one version (`imbench.checks.source.source_hash`) are a conflict, even if the numbers agree or the
+    datasets differ. A job that finished in one store and failed in another is finished. If ``into`` is a store already,
+    it takes part as the first one. The result does not depend on how merges are grouped, and merging again changes
+    nothing.
 
     Parameters
     ----------
     sources : folders of stores
-    into : folder of the joined store, made if need be; may be one of the sources
-    prefer : those of the sources (or ``into``) that win where stores disagree, the first one first. Jobs that another
-        store trained with other source are then left out; those that ``into`` has already stay.
+    into : folder of the merged store, created if needed; may be one of the sources
+    prefer : sources (or ``into``) to keep where stores disagree, in order of preference. Jobs that another store
+        trained with different source are then left out; those that ``into`` has already stay.
 
     Raises
     ------
@@ -153,9 +153,9 @@ _Sources = dict[tuple[str, str], dict[str, list[str]]]
 def _of_sources(
     stores: Sequence[Store], preferred: Sequence[Store], into: Path
 ) -> tuple[list[Conflict], list[Conflict], set[tuple[Path, str]]]:
-    """Strategies of which two stores have different source: the decided, the undecided, and the jobs to leave out.
+    """Strategies with different source in two stores: decided and undecided conflicts, and the jobs to leave out.
 
-    A store that has both sources was merged with a preference before, and is no conflict with a store of either one.
+    A store with both sources was merged with a preference before, and does not conflict with a store of either.
     """
     known: dict[Path, _Sources] = {store.path: _sources(store) for store in stores}
     decided: list[Conflict] = []
@@ -182,7 +182,7 @@ def _of_sources(
             kept = known[winner.path][spec].keys()
             for store in having:
                 jobs = (key for source, keys in known[store.path][spec].items() if source not in kept for key in keys)
-                # What the store that is merged into has already stays.
+                # Jobs of the store that is merged into stay.
                 refused |= {(store.path, key) for key in jobs if store.path.resolve() != into.resolve()}
     return decided, undecided, refused
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # an older schema are read. Columns that follow from predictions do not raise it: they are derived where a file lacks
 # them (`imbench.store.derive`).
 #   1  metrics of argmax
-#   2  metrics under every decision rule, exposure of the rarest class, the prior trained towards, calibration slope
+#   2  metrics under every decision rule, exposure of the rarest class, the trained prior, calibration slope
 #   3  metrics of probabilities recalibrated on validation rows; share of batches that a strategy could not rebalance
 ROWS_SCHEMA = 3
 

@@ -209,7 +209,7 @@ def test_a_store_is_read_no_further_than_it_is_needed(imbench, filled, monkeypat
 
 @pytest.mark.parametrize(("content", "said"), [
     (None, "no such file or store"),
-    (b"dataset,gmean", "is no Parquet file"),
+    (b"dataset,gmean", "is not a readable Parquet file"),
     (pd.DataFrame({"dataset": ["a"], "gmean": [0.5]}).to_parquet(), "has no column 'task'"),
 ])  # fmt: skip
 def test_a_file_without_rows_of_results_is_refused(imbench, tmp_path, content, said):

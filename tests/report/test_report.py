@@ -104,8 +104,8 @@ def test_what_lacks_a_rule_is_said_with_the_reason(tmp_path):
     write_report(load(old), tmp_path / "report", Options(metrics=("gmean",)))
     for name in ("index.html", "leaderboard.md", "leaderboard.json"):
         said = (tmp_path / "report" / name).read_text("utf-8").lower()
-        assert "prior-corrected is missing for 6 of 6 jobs: it needs the class prior trained towards" in said, name
-    with pytest.raises(UsageError, match="no decision rule 'prior-corrected', which needs the class prior"):
+        assert "prior-corrected is missing for 6 of 6 jobs: it needs the trained class prior" in said, name
+    with pytest.raises(UsageError, match="no decision rule 'prior-corrected', which needs the trained class prior"):
         write_report(load(old), tmp_path / "report", Options(rules=("prior-corrected",)))
 
 

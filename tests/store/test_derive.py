@@ -122,7 +122,7 @@ def test_a_file_that_names_no_version_is_of_version_1(store):
     unnamed = store.rows(store.keys()[0]).schema.with_metadata({})
     of_auprc = {name for name in unnamed.names if name.partition("@")[0] == "auprc"}
     assert of_auprc == set(outdated(unnamed)), "of today's metrics it alone has another version"
-    assert set(outdated(unnamed).values()) == {"metric auprc of version 1, where this imbench has version 2"}
+    assert set(outdated(unnamed).values()) == {"metric auprc in version 1; this imbench has version 2"}
 
 
 def test_a_rule_of_another_version_is_applied_anew_and_files_say_its_version(store, monkeypatch):

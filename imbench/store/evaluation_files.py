@@ -1,9 +1,10 @@
-"""A table of scores from a CSV file: label columns, then one column of numbers per strategy."""
+"""Files that `imbench evaluate` reads: scores as CSV, rows of results as Parquet."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from imbench.stats.block_scores import FOLD, REPEAT, is_blank
 
 MISSING = ("", "na", "nan", "n/a", "null", "none", "-")
 _DELIMITERS = ",;\t"
+# Columns that rows may lack, with the value that they then have.
+_OPTIONAL: Mapping[str, int | str] = {"numbers": 1, "strategy_version": "", "protocol_fields": "{}"}
 
 
 def read_scores(path: str | Path, labels: Sequence[str] = ()) -> pd.DataFrame:
@@ -75,6 +78,51 @@ def refuse_repeated_rows(path: str | Path, table: pd.DataFrame) -> None:
             f"{path} has row {named!r} {len(rows)} times (number {', '.join(map(str, rows[:5]))} below the header); "
             "name the column that distinguishes them with --label COLUMN, or average them with --blocks COLUMN"
         )
+
+
+def read_rows(path: str | os.PathLike[str], columns: Sequence[str], beside: Sequence[str] = ()) -> pd.DataFrame:
+    """Columns of the rows in a Parquet file, such as a published one; text is categorical to save memory.
+
+    Parameters
+    ----------
+    beside : columns to omit if they have another version of a metric or decision rule
+
+    Raises
+    ------
+    UsageError
+        If the file is missing, is not Parquet, lacks a column, or has one in another version of a metric or rule.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from imbench.store.derive import outdated
+
+    try:
+        known = pq.read_schema(path)
+    except FileNotFoundError:
+        raise UsageError(f"no such file or store: {os.fspath(path)}") from None
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UsageError(f"{os.fspath(path)} is not a readable Parquet file: {error}") from error
+    lacking = [name for name in columns if name not in known.names and name not in _OPTIONAL]
+    if lacking:
+        raise UsageError(
+            f"{os.fspath(path)} has no column {lacking[0]!r}; give rows per fold, as imbench publish writes them"
+        )
+    old = outdated(known)
+    columns = [name for name in columns if not (name in old and name in beside)]
+    for name, which in old.items():
+        if name in columns and name in known.names:
+            raise UsageError(
+                f"{os.fspath(path)} has {name!r} of {which}. Give the store that the file was published from, or "
+                "publish that store again"
+            )
+    there = [name for name in columns if name in known.names]
+    texts = [name for name in there if pa.types.is_string(known.field(name).type)]
+    texts += [name for name in there if pa.types.is_large_string(known.field(name).type)]
+    table = pq.read_table(path, columns=there, read_dictionary=texts, memory_map=True).unify_dictionaries()
+    # Column by column, freeing each as soon as it is converted.
+    frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
+    return frame.assign(**{name: value for name, value in _OPTIONAL.items() if name in columns and name not in there})
 
 
 def _lines(path: Path) -> tuple[list[str], list[list[str]], list[int]]:

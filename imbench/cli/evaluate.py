@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from imbench.contract.protocol import caveats
 if TYPE_CHECKING:
     import pandas as pd
 
+    from imbench.runs.registry import Registry
+    from imbench.scoring.metrics import Metric
     from imbench.stats.block_analyses import BlockAnalyses
     from imbench.stats.evaluation import Evaluation
 
@@ -132,16 +134,18 @@ def _evaluate_store(
     **chosen: tuple[str, ...],
 ) -> None:
     from imbench.runs.registry import Registry
-    from imbench.scoring.metrics import known_metrics
+    from imbench.scoring.metrics import METRICS
     from imbench.scoring.rules import EACH, RULES
     from imbench.stats.block_analyses import evaluate_rows
     from imbench.stats.scope import Scope
 
     if metric is None:
-        raise UsageError(f"name the metric to compare by, --metric NAME; there are {', '.join(known_metrics())}")
+        raise UsageError(f"name the metric to compare by, --metric NAME; there are {', '.join(METRICS)}")
     if rule not in (*RULES, EACH):
         raise UsageError(f"--rule {rule!r} is no decision rule; {suggest(rule, (*RULES, EACH))}")
-    rows = Choice(**chosen).of(_rows_of(path, metric, within, rule))
+    registry = Registry()
+    rows, known_metrics = _rows_of(registry, path, metric, within, rule)
+    rows = Choice(**chosen).of(rows)
     metric = metric.rpartition("/")[2]
     found = evaluate_rows(
         rows,
@@ -152,7 +156,8 @@ def _evaluate_store(
         alpha=alpha,
         reference=reference,
         within=within,
-        scope=Scope(suites=Registry().known_suites()),
+        scope=Scope(suites=registry.known_suites()),
+        known_metrics=known_metrics,
     )
     if as_json:
         emit_json({"store": path, "evaluations": [_levels_json(levels, within) for levels in found]})
@@ -160,9 +165,10 @@ def _evaluate_store(
     emit("\n\n\n".join(_levels_text(levels, within) for levels in found))
 
 
-def _rows_of(path: str, metric: str, within: bool, rule: str) -> pd.DataFrame:
-    """The rows of a store, or of the Parquet file of a published page, as far as this metric needs them."""
-    from imbench.runs.registry import Registry
+def _rows_of(
+    registry: Registry, path: str, metric: str, within: bool, rule: str
+) -> tuple[pd.DataFrame, Mapping[str, Metric]]:
+    """The rows of a store, or of the Parquet file of a published page, and the metrics that they have by name."""
     from imbench.scoring.metrics import METRICS
     from imbench.stats.block_analyses import analysis_columns
     from imbench.stats.score_table import SAME
@@ -171,14 +177,15 @@ def _rows_of(path: str, metric: str, within: bool, rule: str) -> pd.DataFrame:
     from imbench.store.store import Store
 
     if metric not in METRICS:  # a plugin's, computed from the predictions that only a store has
-        Registry().metric(metric)
+        registry.metric(metric)
         if not Path(path).is_dir():
             raise UsageError(f"metric {metric} is computed from predictions, and {path} is no store; give the store")
-        return Registry().with_metrics(load(path), [metric]).rows
+        results = registry.with_metrics(load(path), [metric])
+        return results.rows, results.metrics
     columns = analysis_columns(metric, within, rule)
     if not Path(path).is_dir():
-        return read_rows(path, columns, beside=[name for name in SAME if name != metric])
-    return Store.open(path).frame(columns=columns)
+        return read_rows(path, columns, beside=[name for name in SAME if name != metric]), METRICS
+    return Store.open(path).frame(columns=columns), METRICS
 
 
 def _levels_text(levels: BlockAnalyses, within: bool) -> str:

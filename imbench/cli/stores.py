@@ -84,11 +84,10 @@ def compare(
     from imbench.store.results import load
 
     registry, names = Registry(), [name.rpartition("/")[2] for name in metrics] or HEADLINE
-    one, other = _chosen(
-        (a, b), [registry.with_metrics(load(store), metrics).rows for store in (a, b)], Choice(**chosen)
-    )
+    results = [registry.with_metrics(load(store), metrics) for store in (a, b)]
+    one, other = _chosen((a, b), [of_store.rows for of_store in results], Choice(**chosen))
     needs = RULES[rule].needs if rule in RULES else ""
-    found = compare_rows(one, other, names, rule, alpha)
+    found = compare_rows(one, other, names, rule, alpha, results[0].metrics)
     if as_json:
         emit_json(
             {

@@ -97,10 +97,9 @@ def _show(found: Sweep, metrics: Sequence[str], to: str | None, quiet: bool, as_
 
 def _text(found: Sweep, metric: str) -> str:
     """A metric's table, values by configurations, and a sentence on each configuration."""
-    from imbench.scoring.metrics import known_metrics
     from imbench.stats.words import level
 
-    rule, scores = known_metrics()[metric], found.scores(metric)
+    rule, scores = found.results.metrics[metric], found.scores(metric)
     best = "higher" if rule.higher_is_better else "lower"
     if rule.target is not None:
         best = f"nearer to {rule.target:g}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
-from imbench.scoring.metrics import Metric, known_metrics
+from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.rules import ARGMAX
 from imbench.scoring.rules import RULES as KNOWN_RULES
 from imbench.stats.names import HEADLINE
@@ -31,14 +31,14 @@ class Column:
         return self.metric.name if self.rule == PLAIN_RULE else f"{self.metric.name}@{self.rule}"
 
 
-def columns_of(names: Iterable[str]) -> list[Column]:
+def columns_of(names: Iterable[str], known_metrics: Mapping[str, Metric] = METRICS) -> list[Column]:
     """The columns among these names that hold a metric, in the order of metrics, ``argmax`` first."""
     found = []
     for name in names:
         metric, at, rule = name.partition("@")
-        if metric in known_metrics() and bool(at) == bool(rule):
-            found.append(Column(known_metrics()[metric], rule or PLAIN_RULE))
-    order, rules = list(known_metrics()), list(RULES)
+        if metric in known_metrics and bool(at) == bool(rule):
+            found.append(Column(known_metrics[metric], rule or PLAIN_RULE))
+    order, rules = list(known_metrics), list(RULES)
     return sorted(found, key=lambda c: (order.index(c.metric.name), *_place(c.rule, rules)))
 
 

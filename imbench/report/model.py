@@ -152,8 +152,8 @@ def gather(results: Results, options: Options) -> Model:
     """
     rows = labelled(results.rows)
     plain = [rule for rule in options.rules if rule != EACH]
-    columns = choose(columns_of(_known(rows)), options.metrics, () if EACH in options.rules else plain)
-    measured = [c.name for c in columns_of(_known(rows))] + [c for c in rows.columns if "[" in c]
+    columns = choose(columns_of(_known(rows), results.metrics), options.metrics, () if EACH in options.rules else plain)
+    measured = [c.name for c in columns_of(_known(rows), results.metrics)] + [c for c in rows.columns if "[" in c]
     measured += [name for name in ("steps", "seconds") if name in rows]
     scope = results.scope if results.scope.whole else Scope(suites=options.suites)
     score_tables = make_score_tables(rows, measured, options.modality, scope)
@@ -179,7 +179,7 @@ def gather(results: Results, options: Options) -> Model:
         costs=tuple(cost for scores in score_tables for cost in costs(scores)),
         covered=tuple(one for scores in score_tables for one in covered(scores, groups[scores.protocol, scores.task])),
         failures=tuple(failures(rows)),
-        facts=facts(rows),
+        facts=facts(rows, results.metrics),
         data=tuple(data_hashes(rows)),
         fingerprint=fingerprint(rows),
         commands=options.commands or tuple(commands(results.rows)),

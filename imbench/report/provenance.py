@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from itertools import zip_longest
 
@@ -27,9 +27,9 @@ OWN, LOCAL = "imbench", "./"
 _PRIVATE = ("host", "hostname", "node", "user", "username", "path", "cwd", "store")
 
 
-def facts(rows: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+def facts(rows: pd.DataFrame, metrics: Collection[str] = ()) -> dict[str, tuple[str, ...]]:
     """The distinct versions and hardware by name, without host names, user names and paths."""
-    return {name: tuple(values) for name, values in fact_values(rows).items() if name not in _PRIVATE}
+    return {name: tuple(values) for name, values in fact_values(rows, metrics).items() if name not in _PRIVATE}
 
 
 def fingerprint(rows: pd.DataFrame) -> str:

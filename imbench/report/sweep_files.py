@@ -15,7 +15,6 @@ from imbench.report.figures.rendering import FORMATS, render
 from imbench.report.figures.spec import FigureSpec
 from imbench.report.figures.value_lines import Point, Trace, value_lines
 from imbench.report.tables import csv
-from imbench.scoring.metrics import known_metrics
 from imbench.stats.names import file_name
 from imbench.stats.sweep import Sweep
 from imbench.stats.words import level
@@ -23,7 +22,7 @@ from imbench.stats.words import level
 
 def figure(sweep: Sweep, metric: str) -> FigureSpec:
     """The metric against the parameter: a panel for each dataset and task, a line for each variant."""
-    scores, shown = sweep.scores(metric), known_metrics()[metric]
+    scores, shown = sweep.scores(metric), sweep.results.metrics[metric]
     traces = []
     tasks = {str(dataset): set(rows["task"]) for dataset, rows in scores.groupby("dataset")}
     for (task, dataset, ir, variant), rows in scores.groupby(["task", "dataset", "ir", "variant"], sort=True):

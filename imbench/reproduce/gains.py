@@ -15,7 +15,7 @@ from imbench.report.gains import ALL, Gain, gain_overall, gains_by_ir
 from imbench.reproduce.context import IMAGE, TABULAR, basis_of
 from imbench.reproduce.drawing import of_spec
 from imbench.reproduce.paper_item import Numbers, PaperItem, RenderedFigure
-from imbench.scoring.metrics import known_metrics
+from imbench.scoring.metrics import METRICS
 from imbench.scoring.rules import ARGMAX
 from imbench.stats.board import Board, make_board
 from imbench.stats.names import HEADLINE, labelled
@@ -99,7 +99,7 @@ def boards_of(results: Results) -> list[Board]:
     """The boards of g-mean and BBS, one for each protocol, task and metric."""
     rows = labelled(results.rows)
     cells = make_score_tables(rows, HEADLINE, scope=results.scope)
-    return [make_board(cell, known_metrics()[name], [ARGMAX], ARGMAX) for cell in cells for name in HEADLINE]
+    return [make_board(cell, METRICS[name], [ARGMAX], ARGMAX) for cell in cells for name in HEADLINE]
 
 
 def all_gains(board: Board) -> list[Gain]:

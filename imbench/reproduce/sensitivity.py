@@ -16,7 +16,7 @@ from imbench.reproduce.drawing import of_spec
 from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.sentences import Claim, Evidence, judged_sentences
 from imbench.runs.sweeping import design
-from imbench.scoring.metrics import known_metrics
+from imbench.scoring import metrics as scoring_metrics
 from imbench.stats.intervals import clip_interval
 from imbench.stats.sweep import Sweep
 from imbench.stats.within import Equivalence, corrected_t, equivalence, tested_share
@@ -163,7 +163,7 @@ class _Scores:
         """What the score at ``high`` is above that at ``low``, which the claim says is more than 0."""
         folds, share = self._folds(metric, where)
         test = corrected_t((folds[high] - folds[low]).dropna().to_numpy(), share)
-        ends = clip_interval((test.low, test.high), known_metrics()[metric].difference_bounds)
+        ends = clip_interval((test.low, test.high), scoring_metrics.METRICS[metric].difference_bounds)
         return Evidence.of_difference(_called(where), what, test.mean, *ends, test.pvalue)
 
     def stable(self, where: tuple[str, str], low: float, high: float) -> Evidence:
@@ -236,7 +236,7 @@ def _listed(alphas: Sequence[float]) -> str:
     return ", ".join(f"{a:g}" for a in alphas)
 
 
-_WIDEST = known_metrics()["gmean"].difference_bounds
+_WIDEST = scoring_metrics.METRICS["gmean"].difference_bounds
 _TABLES = (0.01, 0.025, 0.05)
 # The paper's 0.25 cannot be built: a class has a tenth of the images, a ninth of all others.
 _IMAGES = (0.05, 0.1)

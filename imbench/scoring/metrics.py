@@ -85,14 +85,6 @@ class Metric:
 
 METRICS: dict[str, Metric] = {}
 
-# Those of plugins that this process was asked for (`imbench.store.added`). Stored rows never have them.
-ADDED: dict[str, Metric] = {}
-
-
-def known_metrics() -> dict[str, Metric]:
-    """Every metric that results can be ranked by, imbench's own first."""
-    return METRICS | ADDED
-
 
 def _metric(
     title: str,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
-from imbench.scoring.metrics import Metric, known_metrics
+from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.rules import ARGMAX, EACH, RULES, ruled_column
 from imbench.stats.board import make_board
 from imbench.stats.evaluation import Evaluation
@@ -56,6 +57,7 @@ def evaluate_rows(
     reference: str | None = None,
     within: bool = True,
     scope: Scope | None = None,
+    known_metrics: Mapping[str, Metric] = METRICS,
 ) -> list[BlockAnalyses]:
     """Evaluate per-fold rows (see `Store.frame`), for each protocol and task, or the given ones.
 
@@ -66,21 +68,22 @@ def evaluate_rows(
     within : whether to compare within each configuration as well. For a single configuration this is the only possible
         comparison, since folds are not blocks
     scope : which configurations are compared; None derives them from the rows
+    known_metrics : metrics by name; `Results.metrics` has those of plugins as well
 
     Raises
     ------
     UsageError
         For a metric, rule, task or protocol without results, or if no evaluation is possible.
     """
-    if metric not in known_metrics():
-        raise UsageError(f"unknown metric {metric!r}; {suggest(metric, known_metrics())}")
+    if metric not in known_metrics:
+        raise UsageError(f"unknown metric {metric!r}; {suggest(metric, known_metrics)}")
     known = labelled(rows)
     for column, wanted in (("task", task), ("protocol", protocol)):
         there = sorted(map(str, known[column].unique()))
         if wanted is not None and wanted not in there:
             raise UsageError(f"no results of {column} {wanted!r}; {suggest(wanted, there)}")
         known = known if wanted is None else known[known[column] == wanted]
-    measured = [name for name in dict.fromkeys(_ruled(metric, rule)) if name in known]
+    measured = [name for name in dict.fromkeys(_ruled(known_metrics[metric], rule)) if name in known]
     found = []
     for score_table in make_score_tables(known, measured, scope=scope):
         mine = (
@@ -88,7 +91,7 @@ def evaluate_rows(
             if within
             else known
         )
-        found.append(_analyse(mine, score_table, known_metrics()[metric], rule, alpha, reference, within))
+        found.append(_analyse(mine, score_table, known_metrics[metric], rule, alpha, reference, within))
     if not any(one.configurations or len(one.within) for one in found):
         notes = [note for one in found for note in one.notes]
         if notes and not within and len(known["strategy"].unique()) > 1:
@@ -98,14 +101,14 @@ def evaluate_rows(
 
 
 def analysis_columns(metric: str, within: bool = True, rule: str = ARGMAX) -> list[str]:
-    """The columns that `evaluate_rows` reads, for `Store.frame`."""
+    """The columns that `evaluate_rows` reads for a metric of `METRICS`, for `Store.frame`."""
     facts = [*LABELLED, *CONFIGURATION, *FOLD, "error", "ir", *(["n_train", "n_test"] if within else [])]
-    return list(dict.fromkeys([*facts, *_ruled(metric, rule), *SAME]))
+    return list(dict.fromkeys([*facts, *_ruled(METRICS[metric], rule), *SAME]))
 
 
-def _ruled(metric: str, rule: str) -> list[str]:
+def _ruled(metric: Metric, rule: str) -> list[str]:
     """The plain column of a metric and its columns under the rules."""
-    return [metric, *(ruled_column(known_metrics()[metric], r) for r in (RULES if rule == EACH else [rule]))]
+    return [metric.name, *(ruled_column(metric, r) for r in (RULES if rule == EACH else [rule]))]
 
 
 def _analyse(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import pandas as pd
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
 from imbench.contract.old_names import old_attributes
-from imbench.scoring.metrics import Metric, known_metrics
+from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.rules import ARGMAX, EACH, RULES, ruled_column
 from imbench.stats.board import Board, Entrant, make_board
 from imbench.stats.friedman import friedman, friedman_undefined
@@ -99,7 +99,11 @@ class Leaderboard:
 
 
 def leaderboards(
-    frame: pd.DataFrame, metrics: Sequence[str] = HEADLINE, rule: str = ARGMAX, scope: Scope | None = None
+    frame: pd.DataFrame,
+    metrics: Sequence[str] = HEADLINE,
+    rule: str = ARGMAX,
+    scope: Scope | None = None,
+    known_metrics: Mapping[str, Metric] = METRICS,
 ) -> list[Leaderboard]:
     """The leaderboards of these rows (see `Store.frame`), in the order of protocols, tasks and metrics.
 
@@ -109,7 +113,8 @@ def leaderboards(
     Parameters
     ----------
     frame : a row for each fold
-    metrics : names of `imbench.scoring.metrics.METRICS`
+    metrics : names of metrics
+    known_metrics : metrics by name; `Results.metrics` has those of plugins as well
     rule : one decision rule for all strategies, or ``each``: every strategy competes under every rule that changes
         the metric, as ``baseline+tuned`` where the rule is not ``argmax``
     scope : which configurations the boards are over; None derives them from the rows
@@ -119,12 +124,12 @@ def leaderboards(
     UsageError
         For an unknown metric or rule, or one without a column in these rows.
     """
-    unknown = [name for name in metrics if name not in known_metrics()]
+    unknown = [name for name in metrics if name not in known_metrics]
     if unknown:
-        raise UsageError(f"unknown metric {unknown[0]!r}; {suggest(unknown[0], known_metrics())}")
-    wanted = [known_metrics()[name] for name in metrics]
+        raise UsageError(f"unknown metric {unknown[0]!r}; {suggest(unknown[0], known_metrics)}")
+    wanted = [known_metrics[name] for name in metrics]
     rows = _with_zeros(labelled(frame))
-    kept = [name for name in leaderboard_columns(metrics, rule) if name in rows and name not in _FACTS]
+    kept = [name for name in leaderboard_columns(metrics, rule, known_metrics) if name in rows and name not in _FACTS]
     rules = {metric.name: rules_of(list(rows.columns), metric, rule) for metric in wanted}
     return [
         _leaderboard(score_table, metric, rules[metric.name], rule)
@@ -136,10 +141,12 @@ def leaderboards(
 _FACTS = frozenset({*LABELLED, *CONFIGURATION, "key", "repeat", "fold", "error", "ir"})
 
 
-def leaderboard_columns(metrics: Sequence[str] = HEADLINE, rule: str = ARGMAX) -> list[str]:
+def leaderboard_columns(
+    metrics: Sequence[str] = HEADLINE, rule: str = ARGMAX, known_metrics: Mapping[str, Metric] = METRICS
+) -> list[str]:
     """The columns that leaderboards of these metrics under this rule read, for `Store.frame`."""
     rules = dict.fromkeys([ARGMAX, "tuned", *RULES] if rule == EACH else [ARGMAX, "tuned", rule])
-    ruled = [ruled_column(known_metrics()[metric], r) for metric in metrics for r in rules]
+    ruled = [ruled_column(known_metrics[metric], r) for metric in metrics for r in rules]
     facts = [*LABELLED, *CONFIGURATION, "key", "repeat", "fold", "error", "ir"]
     return list(dict.fromkeys([*facts, *ruled, *metrics, *(zero_column(r) for r in rules), FALLBACK, *SAME]))
 

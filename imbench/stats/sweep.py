@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.spec import format_value
-from imbench.scoring.metrics import Metric, known_metrics
+from imbench.scoring.metrics import Metric
 from imbench.stats.names import CONFIGURATION
 from imbench.stats.ranks import TRAINED, equal
 from imbench.stats.within import FEWEST_FOLDS, TOO_FEW_FOLDS, compare_within, fold_interval, tested_share
@@ -35,6 +35,10 @@ class FoldResults(Protocol):
     @property
     def store(self) -> Path:
         """Folder of the results."""
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """Metrics by name."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -102,7 +106,7 @@ class Sweep:
         ``best`` of the values, ``folds``, ``mean``, and its interval ``low`` to ``high`` by `corrected_t`,
         within the metric's bounds and NaN for fewer than four folds. Settings without results are left out.
         """
-        rule = _metric(metric)
+        rule = self.results.metrics[metric]
         places = {one.strategy: place for place, one in enumerate(self._shown)}
         found = []
         for keys, rows in self._rows.groupby([*CONFIGURATION, "strategy"], sort=True):
@@ -151,7 +155,7 @@ class Sweep:
         and ``p_holm``, Holm's correction over the values of one configuration. For a metric with a target the
         gain is the reduction of the distance from it.
         """
-        rule = _metric(metric)
+        rule = self.results.metrics[metric]
         swept = self._rows[self._rows["strategy"] != self.baseline]
         if self.default.strategy not in set(swept["strategy"]):
             return pd.DataFrame([], columns=_EFFECTS)
@@ -222,7 +226,3 @@ def in_order(settings: Sequence[Setting]) -> tuple[Setting, ...]:
 def is_number(value: Any) -> bool:
     """Whether this is a number; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _metric(name: str) -> Metric:
-    return known_metrics()[name]

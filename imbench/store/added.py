@@ -10,7 +10,7 @@ import numpy as np
 from imbench.contract.errors import UsageError
 from imbench.contract.records import Predictions
 from imbench.scoring.fold_scores import derived, metric_columns
-from imbench.scoring.metrics import ADDED, METRICS, Metric
+from imbench.scoring.metrics import Metric
 from imbench.scoring.outcome import Outcome
 from imbench.store.results import Results
 from imbench.store.store import Store
@@ -20,17 +20,19 @@ def with_metrics(results: Results, metrics: Sequence[Metric]) -> Results:
     """The results with the columns of these metrics, under every decision rule that changes them.
 
     Stored rows never hold them, so that what is stored does not depend on what is installed: they are computed from the
-    predictions of each job done. From then on leaderboards, reports and tests know the metrics by name. Those that
-    imbench itself has are there anyway.
+    predictions of each finished job. `Results.metrics` then has them by name, for leaderboards, reports and tests.
+    The metrics of imbench are always there.
 
     Raises
     ------
     UsageError
         If a metric has the name of another one, or fails on some predictions.
     """
+    known = dict(results.metrics)
     for metric in metrics:
-        _enter(metric)
-    new = [metric for metric in metrics if metric.name not in METRICS and metric.name not in results.rows]
+        if known.setdefault(metric.name, metric) != metric:
+            raise UsageError(f"there are two metrics called {metric.name!r}; the one of the plugin needs another name")
+    new = [metric for name, metric in known.items() if name not in results.metrics]
     if not new:
         return results
     rows = results.rows.copy()
@@ -43,15 +45,7 @@ def with_metrics(results: Results, metrics: Sequence[Metric]) -> Results:
     where = list(zip(rows["key"], rows["repeat"], rows["fold"], strict=True))
     for name in dict.fromkeys(name for of_fold in values.values() for name in of_fold):
         rows[name] = [values.get(fold, {}).get(name, np.nan) for fold in where]
-    return replace(results, rows=rows)
-
-
-def _enter(metric: Metric) -> None:
-    known = METRICS.get(metric.name) or ADDED.get(metric.name)
-    if known is not None and known != metric:
-        raise UsageError(f"there are two metrics called {metric.name!r}; the one of the plugin needs another name")
-    if known is None:
-        ADDED[metric.name] = metric
+    return replace(results, rows=rows, added=(*results.added, *new))
 
 
 def _columns(metrics: Sequence[Metric], p: Predictions) -> dict[str, float]:

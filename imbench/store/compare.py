@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
 from imbench.contract.spec import FILE_SUFFIXES
-from imbench.scoring.metrics import known_metrics
+from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.rules import ARGMAX, EACH, RULES, ruled_column
 from imbench.stats.names import HEADLINE, by_label
 from imbench.stats.pairwise import holm
@@ -60,7 +60,12 @@ class Comparison:
 
 
 def compare(
-    a: pd.DataFrame, b: pd.DataFrame, metrics: Sequence[str] = HEADLINE, rule: str = ARGMAX, alpha: float = 0.05
+    a: pd.DataFrame,
+    b: pd.DataFrame,
+    metrics: Sequence[str] = HEADLINE,
+    rule: str = ARGMAX,
+    alpha: float = 0.05,
+    known_metrics: Mapping[str, Metric] = METRICS,
 ) -> Comparison:
     """Compare the rows of two stores (see `Store.frame`) over the folds that both have.
 
@@ -80,13 +85,13 @@ def compare(
         For a metric or rule that does not exist, or an ``alpha`` outside 0 … 1.
     """
     for name in metrics:
-        if name not in known_metrics():
-            raise UsageError(f"unknown metric {name!r}; {suggest(name, known_metrics())}")
+        if name not in known_metrics:
+            raise UsageError(f"unknown metric {name!r}; {suggest(name, known_metrics)}")
     if not 0 < alpha < 1:
         raise UsageError(f"alpha must be between 0 and 1, got {alpha}; 0.05 is usual")
-    columns = {name: ruled_column(known_metrics()[name], rule) for name in metrics if rule != EACH}
+    columns = {name: ruled_column(known_metrics[name], rule) for name in metrics if rule != EACH}
     if rule == EACH:  # a metric that a rule does not change is compared once
-        ruled = [ruled_column(known_metrics()[name], each) for name in metrics for each in RULES]
+        ruled = [ruled_column(known_metrics[name], each) for name in metrics for each in RULES]
         columns = {name: name for name in ruled if name in a and name in b}
     a, b = (frame[frame["error"] == ""] for frame in (a, b))
     a, b = _called_alike(a, b)

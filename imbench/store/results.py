@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from imbench.contract.errors import UsageError
 from imbench.contract.protocol import caveat
 from imbench.contract.records import Predictions
 from imbench.contract.spec import parse_spec
+from imbench.scoring.metrics import METRICS, Metric
 from imbench.stats.names import HEADLINE, by_label, rows_of_dataset
 from imbench.stats.scope import Scope
 from imbench.store.selection import DATASET_DEFAULTS, dataset_specs, matching, select
@@ -34,16 +35,23 @@ class Results:
     notes : of the run, one sentence each, such as ``Data ready: 12 of 27 configurations``; of a store that was read
         only what its rows do not show, since reports derive the rest (`imbench.report.completeness`)
     scope : the configurations that boards are over
+    added : metrics of plugins that the rows have columns of (`imbench.store.added.with_metrics`)
     """
 
     rows: pd.DataFrame
     store: Path
     notes: tuple[str, ...] = ()
     scope: Scope = field(default_factory=Scope)
+    added: tuple[Metric, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "store", Path(self.store))
         object.__setattr__(self, "notes", tuple(self.notes))
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """Every metric of these results by name: those of imbench, and those added from plugins."""
+        return METRICS | {metric.name: metric for metric in self.added}
 
     def frame(self) -> pd.DataFrame:
         """A copy of the rows, one for each fold: the job, every metric, measurements of training."""
@@ -76,7 +84,7 @@ class Results:
         """
         from imbench.stats.leaderboard import leaderboards
 
-        return leaderboards(self.rows, metrics, rule, self.scope)
+        return leaderboards(self.rows, metrics, rule, self.scope, self.metrics)
 
     def predictions(self, dataset: str, strategy: str, protocol: str | None = None) -> list[Predictions]:
         """Predictions of every fold of one job, by the specs of its dataset and strategy.

@@ -13,7 +13,6 @@ from imbench.contract.records import NUMBERS_VERSION, Job, Predictions
 from imbench.scoring.columns import ORIGIN, class_of, schema
 from imbench.scoring.columns import column_order as column_order
 from imbench.scoring.fold_scores import rows_hashes, scored
-from imbench.scoring.metrics import ADDED
 from imbench.store.derive import with_versions
 from imbench.store.parquet import ROWS_SCHEMA
 
@@ -87,10 +86,10 @@ def joined(tables: Sequence[pa.Table], columns: Collection[str] | None = None) -
     return together.select(column_order(together.column_names))
 
 
-def fact_values(frame: pd.DataFrame) -> dict[str, list[str]]:
+def fact_values(frame: pd.DataFrame, metrics: Collection[str] = ()) -> dict[str, list[str]]:
     """The facts (versions, hardware, threads) of these rows by name, each with its distinct values as sorted text."""
     known = frozenset(schema().names)
-    others = (n for n in frame.columns if n not in known and n.partition("@")[0] not in ADDED)
+    others = (n for n in frame.columns if n not in known and n.partition("@")[0] not in metrics)
     names = sorted(n for n in others if class_of(n) is None)
     # A whole number is read as a float if another row lacks it.
     return {n: sorted({str(int(v)) if _is_whole(v) else str(v) for v in frame[n].dropna().unique()}) for n in names}

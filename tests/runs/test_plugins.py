@@ -9,7 +9,6 @@ from imbench.cli import main
 from imbench.contract.errors import UsageError
 from imbench.runs.bench import plan
 from imbench.runs.registry import GROUPS, Registry
-from imbench.scoring import metrics
 from tests.runs.conftest import STRATEGY
 
 # A package of every kind of thing; importing it leaves a mark.
@@ -65,8 +64,7 @@ def everything(install, tmp_path, monkeypatch):
     monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("IMBENCH_DATA_MIRROR", raising=False)
     monkeypatch.chdir(tmp_path)
-    yield tmp_path / "site"
-    metrics.ADDED.clear()
+    return tmp_path / "site"
 
 
 @pytest.mark.parametrize("kind", GROUPS)

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from imbench.cli.boards import boards_json
+from imbench.contract.errors import UsageError
 from imbench.report.model import Options, gather
 from imbench.report.tables import TABLES, csv
-from imbench.scoring.metrics import ADDED, METRICS, Metric, known_metrics
+from imbench.scoring.metrics import METRICS, Metric
 from imbench.stats.block_analyses import evaluate_rows
 from imbench.store.added import with_metrics
 from imbench.store.results import Results, load
@@ -34,8 +35,7 @@ def results(tmp_path_factory) -> Results:
     """A small store with a metric of a plugin that has a target."""
     store = Store.open(tmp_path_factory.mktemp("ranker") / "store", create=True)
     fill(store, DATASETS, STRATEGIES)
-    yield with_metrics(load(store.path), [SHARE])
-    ADDED.pop(SHARE.name, None)
+    return with_metrics(load(store.path), [SHARE])
 
 
 def plain_ranks(rows: pd.DataFrame, metric: Metric) -> dict[str, float]:
@@ -52,7 +52,7 @@ def surfaces(results: Results, name: str) -> dict[str, dict[str, float]]:
     table = results.leaderboards([name])[0].table
     report = pd.read_csv(io.BytesIO(csv(TABLES["leaderboard"](gather(results, Options(metrics=(name,)))))))
     report = report[report["rule"] == "argmax"]
-    tests = evaluate_rows(results.rows, name, within=False)[0].configurations
+    tests = evaluate_rows(results.rows, name, within=False, known_metrics=results.metrics)[0].configurations
     return {
         "run": {row["strategy"]: row["average_rank"] for row in listed},
         "leaderboards": dict(zip(table["strategy"], table["average_rank"], strict=True)),
@@ -63,7 +63,7 @@ def surfaces(results: Results, name: str) -> dict[str, dict[str, float]]:
 
 @pytest.mark.parametrize("name", [*METRICS, SHARE.name])
 def test_every_surface_ranks_a_metric_alike(results, name):
-    expected = plain_ranks(results.rows, known_metrics()[name])
+    expected = plain_ranks(results.rows, results.metrics[name])
     for surface, ranks in surfaces(results, name).items():
         assert ranks == pytest.approx(expected), surface
 
@@ -78,3 +78,9 @@ def test_a_report_takes_each_for_every_rule(results):
 def test_an_evaluation_lets_rules_compete(results):
     ranks = evaluate_rows(results.rows, "gmean", rule="each", within=False)[0].configurations.average_ranks
     assert {"baseline", "baseline+tuned"} <= set(ranks.index)
+
+
+def test_a_metric_of_a_plugin_is_known_only_to_the_results_that_it_was_added_to(results):
+    assert SHARE.name in results.metrics
+    with pytest.raises(UsageError, match="unknown metric 'share_predicted'"):
+        load(results.store).leaderboards([SHARE.name])

@@ -88,7 +88,14 @@ def evaluated(results: Results, wanted: list[tuple[str, str]] | None = None) -> 
     found = {}
     for task, metric in wanted or list(TABLE2):
         try:
-            (found[task, metric],) = evaluate_rows(results.rows, metric, task=task, within=False, scope=results.scope)
+            (found[task, metric],) = evaluate_rows(
+                results.rows,
+                metric,
+                task=task,
+                within=False,
+                scope=results.scope,
+                known_metrics=results.metrics,
+            )
         except UsageError:  # no result of this task, or too few
             continue
     return found

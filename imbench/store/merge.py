@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,19 +164,13 @@ def _of_sources(
     refused: set[tuple[Path, str]] = set()
     for spec in dict.fromkeys(spec for sources in known.values() for spec in sources):
         having = [store for store in stores if spec in known[store.path]]
-        first, *others = having
-        one = known[first.path][spec]
-        differing = [
-            store
-            for store in others
-            if not (one.keys() <= (other := known[store.path][spec]).keys() or other.keys() <= one.keys())
-        ]
-        if not differing:
-            continue
         found = [
-            Conflict("", _at_version(spec), (first.path, s.path), _two_sources(one, known[s.path][spec]))
-            for s in differing
+            Conflict("", _at_version(spec), (a.path, b.path), _two_sources(known[a.path][spec], known[b.path][spec]))
+            for a, b in itertools.combinations(having, 2)
+            if not _nested(known[a.path][spec].keys(), known[b.path][spec].keys())
         ]
+        if not found:
+            continue
         winner = next((store for store in preferred if store in having), None)
         (decided if winner else undecided).extend(found)
         if winner is not None:
@@ -197,6 +192,10 @@ def _sources(store: Store) -> _Sources:
         if isinstance(source, str) and not source.startswith(UNKNOWN):
             found.setdefault((strategy, str(version)), {}).setdefault(source, []).append(key)
     return found
+
+
+def _nested(one: Set[str], other: Set[str]) -> bool:
+    return one <= other or other <= one
 
 
 def _at_version(spec: tuple[str, str]) -> str:

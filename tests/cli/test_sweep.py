@@ -132,7 +132,7 @@ def test_a_job_that_fails_is_told_and_the_others_are_shown(table, imbench):
     )
     assert answer.code == 1
     assert "no such rule" in answer.err
-    assert "1 jobs failed; imbench status" in answer.err
+    assert "1 of 3 jobs failed; imbench status" in answer.err
     assert "first (default)" in answer.out
 
 
@@ -166,13 +166,13 @@ def test_ctrl_c_keeps_what_ended_and_says_how_to_resume(table, imbench, monkeypa
 
     whole = bench.run_plan
 
-    def interrupted(plan, *, progress, **options):
+    def interrupted(plan, progress):
         def stop(event):
             progress(event)
             if event.kind == "finished":
                 raise KeyboardInterrupt
 
-        return whole(plan, progress=stop, **options)
+        return whole(plan, stop)
 
     monkeypatch.setattr(bench, "run_plan", interrupted)
     command = ("sweep", "--strategy", "remix", "--param", "alpha=0.1,0.2", "--dataset", table, *QUICK)
@@ -206,7 +206,7 @@ WRONG = {
     "metric": ({"--metric": "gmaen"}, "did you mean gmean"),
     "plugin": ({"--plugin": "nowhere.py"}, "nowhere.py"),
     "mirror": ({"--data-mirror": "nowhere"}, "'nowhere' does not exist"),
-    "jobs": ({"--jobs": "0"}, "0 is not in the range"),
+    "jobs": ({"--jobs": "0"}, "--jobs must be at least 1, got 0"),
     "device": ({"--device": "cdua"}, "unknown device 'cdua'"),
     "to": ({"--to": "taken"}, "--to 'taken' is a file; give a folder"),
     "store": ({"--store": "taken"}, "taken"),

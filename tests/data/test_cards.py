@@ -176,8 +176,8 @@ def test_images_are_large_enough_for_the_papers_net(name):
         ),
         ('format = "npz"\nfiles = [{ md5 = "{md5}" }]', "needs either url or path"),
         ('format = "npz"\nmembers = ["a"]\nfiles = [{ path = "x" }]', "format npz takes no members"),
-        ('format = "cifar-python"\nfiles = [{ path = "x" }]', "format cifar-python needs members"),
-        ('format = "tiff"\nfiles = [{ path = "x" }]', "format must be one of cifar-python, .*, got 'tiff'"),
+        ('format = "cifar-binary"\nfiles = [{ path = "x" }]', "format cifar-binary needs members"),
+        ('format = "tiff"\nfiles = [{ path = "x" }]', "format must be one of cifar-binary, .*, got 'tiff'"),
         ('format = "npz"\nfiles = [{ path = "x" }]\n[source.labels]\n0 = "a"', "unknown field 'labels'"),
     ],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import pickle
 import tarfile
 import tempfile
 import zipfile
@@ -25,7 +24,7 @@ from imbench.data.sources.network import SourceError
 # What libraries raise for a file that is not what its name says.
 _DAMAGE = (
     KeyError, IndexError, ValueError, OSError, EOFError, zlib.error,
-    gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError, pickle.UnpicklingError,
+    gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError,
 )  # fmt: skip
 
 

@@ -441,5 +441,5 @@ def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:
     nets = protocol.repeats * protocol.folds
     train = int(sum(counts) * training_share(protocol))
     steps = nets * protocol.epochs * steps_per_epoch(train, protocol)
-    products = architecture_of(card.shape, len(counts), protocol).products
+    products = architecture_of(card.shape, len(counts), protocol, card.modality).products
     return Size(counts, nets, steps, steps * (SECONDS_PER_STEP + 6 * protocol.batch_size * products / RATE))

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from imbench.contract.errors import DataError
+from imbench.contract.modality import MODALITIES, TABULAR
 from imbench.contract.records import TASKS, Card, Pixels, Task
 from imbench.data.card_sources import check_fields, read_source
 from imbench.data.names import suggest
-
-MODALITIES = ("tabular", "image")
 
 # Field -> (type, whether it must be there).
 _CARD = {
@@ -51,7 +50,7 @@ def read_card(path: Path, name: str) -> Card:
     where = f"card {path.name}"
     check_fields(fields, _CARD, where)
     counts = _class_counts(fields, where)
-    modality = fields.get("modality", MODALITIES[0])
+    modality = fields.get("modality", TABULAR.name)
     if modality not in MODALITIES:
         raise DataError(f"{where}: modality must be one of {', '.join(MODALITIES)}, got {modality!r}")
     return Card(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imbench.contract.errors import DataError
+from imbench.contract.modality import IMAGE
 from imbench.contract.records import Card, Source
 from imbench.contract.spec import convert, parse_spec
 from imbench.data.canonical import Table, data_hash
@@ -59,7 +60,7 @@ def read_image_folder(spec: str) -> tuple[Card, Table]:
     card = Card(
         name=_path(name),
         title=Path(_path(name)).name,
-        modality="image",
+        modality=IMAGE.name,
         target="folder",
         rows=len(x),
         features=int(x[0].size),

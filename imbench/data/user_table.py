@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from imbench.contract.errors import DataError
+from imbench.contract.modality import TABULAR
 from imbench.contract.records import Card, Source
 from imbench.contract.spec import parse_spec
 from imbench.data.canonical import Table, data_hash, from_frame
@@ -42,7 +43,7 @@ def read_user_table(spec: str) -> tuple[Card, Table]:
     card = Card(
         name=path,
         title=Path(path).name,
-        modality="tabular",
+        modality=TABULAR.name,
         target=params["target"],
         rows=len(table.x),
         features=table.x.shape[1],

@@ -238,8 +238,8 @@ class _Column(NamedTuple):
 
 
 def _encode(table: Table, rows: np.ndarray) -> tuple[np.ndarray, list[_Column]]:
-    """Float32 rows, one column of 0 and 1 for each category; missing stays NaN. Images stay as they are."""
-    if table.x.dtype == np.uint8:
+    """Float32 rows, one column of 0 and 1 for each category; missing stays NaN. Rows stored whole stay as they are."""
+    if table.modality.storage == "rows":
         x = table.x if len(rows) == len(table.x) else table.x[rows]  # no second copy of a whole dataset
         return x, [_Column(j, None, name) for j, name in enumerate(table.names)]
     columns = list(_columns(table))

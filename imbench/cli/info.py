@@ -1,4 +1,4 @@
-"""``imbench info NAME``: everything known of one strategy, dataset, suite, metric, protocol or decision rule."""
+"""``imbench info NAME``: everything known of one strategy, dataset, suite, metric, kind of source, protocol or rule."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Facts = dict[str, Any]
 def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
     """Tell everything known of one name.
 
-    NAME is a strategy, dataset, suite, metric, protocol or decision rule, or a spec of one.
+    NAME is a strategy, dataset, suite, metric, kind of source, protocol or decision rule, or a spec of one.
 
     \b
     imbench info remix:alpha=0.3
@@ -60,15 +60,19 @@ def _kinds_of(registry: Registry, name: str) -> list[str]:
     base, _ = parse_spec(name)
     if base.endswith(FILE_SUFFIXES):
         return ["dataset"]
-    names = {kind: {e.name for e in registry.entries(kind)} for kind in GROUPS}
+    names = {kind: {e.name for e in registry.entries(kind)} for kind in GROUPS if kind != "source"}
     names |= {"protocol": set(protocol_names()), "rule": set(RULES)}
     kinds = [kind for kind, known in names.items() if base.rpartition("/")[2] in known]
+    if not kinds:
+        # Last, since the table of sources imports pandas.
+        names["source"] = {e.name for e in registry.entries("source")}
+        kinds = ["source"] if base.rpartition("/")[2] in names["source"] else []
     if not kinds:
         near = difflib.get_close_matches(base, sorted(set().union(*names.values())), n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
         raise UsageError(
-            f"nothing is called {base!r}; {hint}imbench list strategies, datasets, suites, metrics, protocols "
-            "and rules show all names"
+            f"nothing is called {base!r}; {hint}imbench list strategies, datasets, suites, metrics, sources, "
+            "protocols and rules show all names"
         )
     return kinds
 
@@ -150,6 +154,12 @@ def _metric(registry: Registry, name: str) -> Facts:
     }
 
 
+def _source(registry: Registry, name: str) -> Facts:
+    entry, kind = registry.find("source", name), registry.source(name)
+    fields = {key: f"{of.__name__}{', required' if required else ''}" for key, (of, required) in kind.fields.items()}
+    return {"name": kind.name, "package": f"{entry.package} {entry.version}".strip(), "fields": fields}
+
+
 def _protocol(registry: Registry, spec: str) -> Facts:
     from imbench.run.protocols import load_protocol
 
@@ -170,6 +180,7 @@ _DESCRIBE: dict[str, Callable[[Registry, str], Facts]] = {
     "dataset": _dataset,
     "suite": _suite,
     "metric": _metric,
+    "source": _source,
     "protocol": _protocol,
     "rule": _rule,
 }

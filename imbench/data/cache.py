@@ -82,7 +82,7 @@ def put(table: Table, card: Card, origin: str, cache: Path | None = None) -> Cop
         os.close(handle)
         try:
             _write(table, about, name)
-            path = folder / f"{origin.partition(':')[0]}-{_file_hash(Path(name))}.parquet"
+            path = folder / f"{_kind_in_name(origin)}-{_file_hash(Path(name))}.parquet"
             os.replace(name, path)
         finally:
             Path(name).unlink(missing_ok=True)
@@ -99,7 +99,7 @@ def copies(card: Card, cache: Path | None = None) -> Iterator[Copy]:
     So a copy that a mirror brings later does not change what runs without a mirror have been using.
     A file whose content is not what its name says is removed; one that was checked against another card is left out.
     """
-    kinds = [s.kind for s in card.sources if s.kind != "mirror"]
+    kinds = [_kind_in_name(s.kind) for s in card.sources if s.kind != "mirror"]
     for path in _by_rank(_dataset_folder(card, cache), kinds):
         about = _read_about(path)
         if about is None:
@@ -167,7 +167,7 @@ def _write(table: Table, about: dict[str, Any], path: str) -> None:
 
 def _read_about(path: Path) -> dict[str, Any] | None:
     try:
-        if _file_hash(path) != path.stem.split("-", 1)[1]:
+        if _file_hash(path) != path.stem.rpartition("-")[2]:
             return None
         about: dict[str, Any] = json.loads(pq.read_schema(path).metadata[_KEY])
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
@@ -193,6 +193,11 @@ def _dataset_folder(card: Card, cache: Path | None) -> Path:
     return cache_folder(cache) / "data" / name
 
 
+def _kind_in_name(origin: str) -> str:
+    """How a copy's file name shows where it is from: the kind of source, which may be ``package/kind``."""
+    return origin.partition(":")[0].replace("/", ".")
+
+
 def _file_hash(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -201,7 +206,7 @@ def _file_hash(path: Path) -> str:
 def _by_rank(folder: Path, kinds: list[str]) -> list[Path]:
     ranked = []
     for path in folder.glob("*-*.parquet"):
-        kind = path.name.partition("-")[0]
+        kind = path.stem.rpartition("-")[0]
         try:
             age = path.stat().st_mtime_ns
         except FileNotFoundError:  # another process found it corrupt

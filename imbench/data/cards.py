@@ -8,8 +8,8 @@ from pathlib import Path
 
 from imbench.contract.errors import DataError
 from imbench.contract.records import Card
+from imbench.contract.text import suggest
 from imbench.data.card_file import read_card
-from imbench.data.names import suggest
 
 
 def cards_folder() -> Path:

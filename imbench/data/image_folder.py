@@ -15,9 +15,9 @@ from imbench.contract.errors import DataError
 from imbench.contract.modality import IMAGE
 from imbench.contract.records import Card, Source
 from imbench.contract.spec import convert, parse_spec
+from imbench.contract.text import suggest
 from imbench.data.canonical import Table, data_hash
 from imbench.data.labels import natural_order
-from imbench.data.names import suggest
 from imbench.data.pixels import image_table
 from imbench.data.variants import FOLDER_PARAMETERS, FOLDER_SUFFIX, own_task
 

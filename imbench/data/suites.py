@@ -9,8 +9,8 @@ from typing import Any
 
 from imbench.contract.errors import DataError
 from imbench.contract.spec import parse_spec
+from imbench.contract.text import suggest
 from imbench.data.cards import cards_folder
-from imbench.data.names import suggest
 
 _FIELDS = ("title", "protocol", "configurations")
 
@@ -22,7 +22,7 @@ class SuiteEntry:
     Parameters
     ----------
     spec : the dataset variant
-    fallback : a variant to run in its place only if its data cannot be had; whoever runs it says so
+    fallback : a variant to run instead if the data is unavailable; results say so
     """
 
     spec: str

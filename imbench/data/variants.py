@@ -11,9 +11,9 @@ from imbench.contract.errors import DataError
 from imbench.contract.records import TASKS, Card, Dataset, Task, Variant
 from imbench.contract.spec import convert, parse_spec
 from imbench.contract.streams import stream
+from imbench.contract.text import suggest
 from imbench.data.canonical import Table
 from imbench.data.labels import known_as
-from imbench.data.names import suggest
 from imbench.data.origin import origin_and_unit
 
 # Fewer rows of a class cannot be spread over two folds with rows left to train and to validate on.
@@ -54,7 +54,7 @@ def parse_variant(text: str, card: Card) -> Variant:
         raise DataError(f"{name}: seed must be 0 or more, got {seed}")
     task = task_of(card, params.get("task", card.tasks[0].name))
     variant = Variant(card.name, task.name, ir, seed, _own_options(params, task, card) if own else ())
-    expected_counts(card, variant)  # a ratio that cannot be had is found before any data is fetched
+    expected_counts(card, variant)  # an impossible ratio is found before any data is fetched
     return variant
 
 

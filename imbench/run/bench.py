@@ -215,7 +215,7 @@ def _on_cores(
     """Parts of jobs on the cores of this machine, one thread each."""
     executor: Executor = LocalPool(workers, threads=1) if workers > 1 else InProcess()
     tasks = [
-        Task(i, part.cost, partial(place.do, part), partial(place.prepare, part.job, plan.data_mirror))
+        Task(i, part.cost, partial(place.do, part), partial(place.prepare, part.job, plan.sources))
         for i, part in enumerate(parts)
     ]
     with one_thread():
@@ -224,7 +224,7 @@ def _on_cores(
 
 def _grouped(plan: Plan, place: JobRunner) -> Generator[Started | Outcome, None, None]:
     """The pending jobs, each a whole one, on a GPU, as few large stacks."""
-    return run_grouped(plan.pending, partial(place.request, mirror=plan.data_mirror), place.keep, place.device)
+    return run_grouped(plan.pending, partial(place.request, sources=plan.sources), place.keep, place.device)
 
 
 @dataclass

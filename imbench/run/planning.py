@@ -13,9 +13,8 @@ from imbench.contract.errors import DataError, UsageError
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Card, Job, Variant
 from imbench.contract.strategy import BatchStrategy
+from imbench.data.data_sources import DataSources
 from imbench.data.folds import check_folds, training_share
-from imbench.data.load import data_hash, fetch
-from imbench.data.sources.mirror import open_mirror
 from imbench.data.suites import Suite, SuiteEntry
 from imbench.data.variants import expected_counts
 from imbench.engine.architectures import architecture_of
@@ -87,7 +86,7 @@ class Plan:
     skipped : ``(strategy, reason)`` of installed strategies that could not be loaded, or that some of the datasets are
         not for, and that were not asked for by name
     protocol : as asked for, exceptions for single datasets not yet applied
-    store, registry, data_mirror : where results go and what the workers need to know
+    store, registry, sources : where results go, what names mean, and where data comes from
     constant : ``(dataset, columns)`` of data of the user's own with columns that hold one value only
     same : ``(file, other file)`` of equal data under two names, which is trained on once
     suite : name of the suite that the jobs are of; "" where single datasets were asked for, too
@@ -105,7 +104,7 @@ class Plan:
     protocol: Protocol
     store: Path
     registry: Registry = field(default_factory=Registry)
-    data_mirror: str | None = None
+    sources: DataSources = field(default_factory=DataSources.open)
     sizes: Mapping[str, Size] | None = None
     constant: tuple[tuple[str, tuple[str, ...]], ...] = ()
     same: tuple[tuple[str, str], ...] = ()
@@ -246,11 +245,11 @@ def plan(
     rules = load_protocol(protocol or (listed and listed.protocol) or DEFAULT_PROTOCOL, settings)
     chosen, skipped = _strategies(registry, strategies)
     entries = _entries(listed, datasets)
-    data = _Data(registry, data_mirror, fetch)
+    sources = DataSources.open(data_mirror)
+    data = _Data(registry, sources, fetch)
     modality = {entry.spec: data.card(entry.spec).modality for entry in entries}
     skipped += _unserved(chosen, modality, bool(strategies))
     held = Store.open(Path(store), create=fetch) if fetch or Path(store).exists() else None
-    open_mirror(data_mirror)  # one that does not exist is an error also where no dataset would ask it
     # By what they are: a table of the user's own that two paths lead to is one configuration.
     found: dict[Variant, tuple[Variant, str]] = {}
     wanted: set[Variant] = set()
@@ -293,7 +292,7 @@ def plan(
         rules,
         Path(store),
         registry,
-        data_mirror,
+        sources,
         sizes,
         tuple(constant.items()),
         tuple((name, known) for name, known in same.items() if name != known),
@@ -315,7 +314,7 @@ class _Data:
     """Cards and data hashes, each looked up once."""
 
     registry: Registry
-    mirror: str | None
+    sources: DataSources
     fetch: bool
 
     def __post_init__(self) -> None:
@@ -364,8 +363,8 @@ class _Data:
     def _look_up(self, card: Card) -> str | DataError:
         try:
             if self.fetch:
-                fetch(card, self.mirror)
-            return data_hash(card, self.mirror) or NOT_FETCHED
+                self.sources.fetch(card)
+            return self.sources.data_hash(card) or NOT_FETCHED
         except DataError as error:
             return error
 
@@ -430,10 +429,12 @@ def _refuse(
     """Raise for missing data that this run cannot do without."""
     for spec, reason in unavailable:
         if spec in plan_for or strict or not complete:
-            raise DataError(f"{spec} cannot be had: {reason}")
+            raise DataError(f"{spec}: {reason}")
     if strict and substituted:
         wanted, used = substituted[0]
-        raise DataError(f"{wanted} cannot be had, only its stand-in {used}; run without --strict to accept that")
+        raise DataError(
+            f"{wanted} is unavailable, and {used} would stand in for it; run without --strict to accept that"
+        )
 
 
 def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:

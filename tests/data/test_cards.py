@@ -191,7 +191,7 @@ def test_a_bad_source_of_images_names_the_field(tmp_path, source, message):
 def test_a_mirrors_images_are_read_only_where_their_column_is_named(tmp_path):
     text = CARD.partition("[[source]]")[0] + '[[source]]\nkind = "mirror"\nfirst_of_each = 5\n'
     (tmp_path / "mine.toml").write_text(text)
-    with pytest.raises(DataError, match="first_of_each is said of images; name their column in image"):
+    with pytest.raises(DataError, match="first_of_each is for images only; name their column in image"):
         load_card(str(tmp_path / "mine.toml"))
 
 

@@ -10,9 +10,10 @@ from PIL import Image
 
 from imbench.contract.errors import UsageError
 from imbench.contract.spec import parse_spec
-from imbench.data.load import card_of, data_hash, fetch
+from imbench.data.data_sources import card_of
 from imbench.data.variants import parse_variant
 from imbench.run import registry
+from tests.data.made import fetch, hash_on_disk
 
 dataset = registry.dataset
 KINDS = {3: "bmp", 4: "jpg", 5: "JPEG"}
@@ -99,9 +100,9 @@ def test_moving_a_folder_changes_neither_hash_nor_rows_and_changing_an_image_doe
     assert (after.data_hash, after.stream_key) == (before.data_hash, before.stream_key)
     assert after.rows.tolist() == before.rows.tolist()
     card = card_of("photos/")
-    assert data_hash(card) == fetch(card).data_hash == before.data_hash
+    assert hash_on_disk(card) == fetch(card).data_hash == before.data_hash
     picture("photos/dog/01.png", np.zeros((12, 14, 3)))
-    assert data_hash(card) != before.data_hash
+    assert hash_on_disk(card) != before.data_hash
 
 
 def test_what_has_not_changed_is_not_read_again(monkeypatch):

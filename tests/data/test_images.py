@@ -15,11 +15,10 @@ from imbench.contract.errors import DataError
 from imbench.contract.records import Card, Source, Task
 from imbench.data import cache
 from imbench.data.canonical import Table, content_hash, data_hash
-from imbench.data.load import fetch, load
 from imbench.data.sources.images import from_images
-from imbench.data.survey import survey
 from imbench.data.variants import parse_variant
 from tests.data import made
+from tests.data.made import fetch, load, survey
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(20, dtype=np.uint8) % 2

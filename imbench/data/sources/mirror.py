@@ -21,6 +21,7 @@ from imbench.contract.records import Card
 from imbench.data.canonical import Table, content_hash, encode_target
 from imbench.data.pixels import first_of_each, image_table
 from imbench.data.sources.network import SourceError, transfer
+from imbench.data.sources.source_kind import LABELS, Field
 from imbench.data.sources.tables import read_parquet, to_table
 
 ENVIRONMENT = "IMBENCH_DATA_MIRROR"
@@ -105,6 +106,26 @@ def _manifest(place: str) -> Mapping[str, Any]:
         if not all(isinstance(f.get(k), str) for f in listed for k in ("file", "sha256")):
             raise DataError(f"the data mirror {place!r}: dataset {name} lacks file or sha256 in its MANIFEST.toml")
     return entries
+
+
+# What a card may say of how a mirror's copy is read. A mirror is asked before every source, and is none itself.
+MIRROR_FIELDS: Mapping[str, Field] = {
+    "entry": (str, False),
+    "files": (list, False),
+    "image": (str, False),
+    "content": (str, False),
+    "altered": (list, False),
+    "first_of_each": (int, False),
+    **LABELS,
+}
+_OF_IMAGES = ("content", "altered", "first_of_each")
+
+
+def check_mirror(options: Mapping[str, Any], where: str) -> None:
+    """Raise `DataError` for an option that is for images alone in a card that names no column of images."""
+    idle = [key for key in _OF_IMAGES if key in options and "image" not in options]
+    if idle:
+        raise DataError(f"{where}: {idle[0]} is for images only; name their column in image")
 
 
 def mirror_options(card: Card) -> Mapping[str, Any]:

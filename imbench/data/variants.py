@@ -35,7 +35,7 @@ def parse_variant(text: str, card: Card) -> Variant:
     Parameters
     ----------
     text : ``segment:ir=0.05,task=binary,seed=0``; for data of the user's own also ``target``, ``minority``, …
-    card : what the spec's name stands for (for a user's table or folder, see `imbench.data.load.card_of`)
+    card : what the spec's name stands for (for a user's table or folder, see `imbench.data.data_sources.card_of`)
 
     Raises `DataError` for a parameter that does not exist, a task the card does not offer, an ``ir`` that is not
     between 0 and 1 or that the card's class counts do not allow (see `expected_counts`), and a negative seed.

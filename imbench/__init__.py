@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from imbench.contract.hidden import HiddenMix, HiddenMixStrategy
     from imbench.contract.noise import Noise
     from imbench.contract.strategy import BatchStrategy, PerBatchStrategy, TrainingInfo
-    from imbench.run.bench import load, plan, run
-    from imbench.run.registry import dataset, strategy
-    from imbench.run.samples import take_samples
-    from imbench.run.sweeping import sweep
+    from imbench.runs.bench import load, plan, run
+    from imbench.runs.registry import dataset, strategy
+    from imbench.runs.request import RunRequest
+    from imbench.runs.samples import take_samples
+    from imbench.runs.sweeping import sweep
     from imbench.scoring.metrics import score
     from imbench.stats.equivalence import corrected_t, equivalence
     from imbench.stats.evaluation import Evaluation, evaluate
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 
 # Imported on first use, so that `import imbench` and `imbench --help` answer at once.
 _HOMES = {
-    "load": "imbench.run.bench",
-    "plan": "imbench.run.bench",
-    "run": "imbench.run.bench",
+    "load": "imbench.runs.bench",
+    "plan": "imbench.runs.bench",
+    "run": "imbench.runs.bench",
     "Batch": "imbench.contract.batch",
     "DataError": "imbench.contract.errors",
     "StoreError": "imbench.contract.errors",
@@ -38,9 +39,10 @@ _HOMES = {
     "BatchStrategy": "imbench.contract.strategy",
     "PerBatchStrategy": "imbench.contract.strategy",
     "TrainingInfo": "imbench.contract.strategy",
-    "dataset": "imbench.run.registry",
-    "strategy": "imbench.run.registry",
-    "take_samples": "imbench.run.samples",
+    "RunRequest": "imbench.runs.request",
+    "dataset": "imbench.runs.registry",
+    "strategy": "imbench.runs.registry",
+    "take_samples": "imbench.runs.samples",
     "augment": "imbench.strategies.augmentation",
     "Augmented": "imbench.strategies.augmented",
     "corrected_t": "imbench.stats.equivalence",
@@ -50,7 +52,7 @@ _HOMES = {
     "score": "imbench.scoring.metrics",
     "Results": "imbench.store.results",
     "Sweep": "imbench.stats.sweep",
-    "sweep": "imbench.run.sweeping",
+    "sweep": "imbench.runs.sweeping",
 }
 
 __all__ = [
@@ -64,6 +66,7 @@ __all__ = [
     "Noise",
     "PerBatchStrategy",
     "Results",
+    "RunRequest",
     "StoreError",
     "Sweep",
     "TrainingInfo",

@@ -44,7 +44,7 @@ def data(context: click.Context, data_mirror: str | None, as_json: bool) -> None
 def fetch(names: tuple[str, ...], everything: bool, data_mirror: str | None, as_json: bool) -> int:
     """Bring datasets into the cache, each checked against its card; 1 is the exit code if any cannot be had."""
     from imbench.data.data_sources import DataSources
-    from imbench.run.registry import Registry
+    from imbench.runs.registry import Registry
 
     if bool(names) == everything:
         raise UsageError("which datasets? Give names (imbench data fetch segment musk2), or --all for every one")
@@ -72,7 +72,7 @@ def fetch(names: tuple[str, ...], everything: bool, data_mirror: str | None, as_
 
 def _all_cards() -> list[Any]:
     """The card of every registered dataset; one whose package is broken is told and left out."""
-    from imbench.run.registry import Registry
+    from imbench.runs.registry import Registry
 
     registry, cards = Registry(), []
     for entry in registry.entries("dataset"):

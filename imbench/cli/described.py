@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def modalities(rows: pd.DataFrame) -> dict[str, str]:
     """The modality of every dataset in these rows that is still registered; of the user's own data by its path."""
     from imbench.data.user_data import is_user_data, user_data_modality
-    from imbench.run.registry import Registry
+    from imbench.runs.registry import Registry
 
     registry, found = Registry(), {}
     for name in map(str, rows["dataset"].unique()):
@@ -43,7 +43,7 @@ def commands(rows: pd.DataFrame) -> list[str]:
 
 def _protocol_words(protocol: str, fields: str, dataset: str, task: str, modality: str) -> tuple[str, ...]:
     """The shipped protocol nearest to these fields, and a setting for each that differs from it on this dataset."""
-    from imbench.run.protocols import DEFAULT_PROTOCOL, load_protocol
+    from imbench.runs.protocols import DEFAULT_PROTOCOL, load_protocol
 
     try:
         known = load_protocol(protocol)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from imbench.cli.output import emit, emit_json, table
 
 if TYPE_CHECKING:
-    from imbench.run.bench import Plan
+    from imbench.runs.bench import Plan
 
 
 def show_plan(plan: Plan, as_json: bool) -> None:
@@ -44,6 +44,6 @@ def _places(plan: Plan) -> dict[str, str]:
 
     places = {job.variant.dataset: "at hand" for job in plan.jobs}
     missing = [plan.registry.card(name, planned=True) for name in plan.unfetched]
-    for found in survey(missing, plan.sources):
+    for found in survey(missing, plan.request.sources):
         places[found.name] = f"{found.state}: {found.detail}"
     return places

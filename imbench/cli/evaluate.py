@@ -129,7 +129,7 @@ def _evaluate_store(
     rule: str,
     **chosen: tuple[str, ...],
 ) -> None:
-    from imbench.run.registry import Registry
+    from imbench.runs.registry import Registry
     from imbench.scoring.metrics import known_metrics
     from imbench.scoring.rules import EACH, RULES
     from imbench.stats.block_analyses import evaluate_rows
@@ -160,7 +160,7 @@ def _evaluate_store(
 
 def _rows_of(path: str, metric: str, within: bool, rule: str) -> pd.DataFrame:
     """The rows of a store, or of the Parquet file of a published page, as far as this metric needs them."""
-    from imbench.run.registry import Registry
+    from imbench.runs.registry import Registry
     from imbench.scoring.metrics import METRICS
     from imbench.stats.block_analyses import level_columns
     from imbench.store.results import load

@@ -15,7 +15,7 @@ from imbench.cli.session import Verb
 from imbench.contract.errors import UsageError
 
 if TYPE_CHECKING:
-    from imbench.run.registry import Registry
+    from imbench.runs.registry import Registry
 
 Facts = dict[str, Any]
 
@@ -34,7 +34,7 @@ def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
     imbench info segment:ir=0.05
     imbench info paper
     """
-    from imbench.run.registry import Registry
+    from imbench.runs.registry import Registry
 
     registry = Registry(plugins)
     kinds = _kinds_of(registry, name)
@@ -53,8 +53,8 @@ def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
 def _kinds_of(registry: Registry, name: str) -> list[str]:
     """The kinds of things that have this name; `UsageError` with near matches if nothing has."""
     from imbench.contract.spec import FILE_SUFFIXES, parse_spec
-    from imbench.run.protocols import protocol_names
-    from imbench.run.registry import GROUPS
+    from imbench.runs.protocols import protocol_names
+    from imbench.runs.registry import GROUPS
     from imbench.scoring.rules import RULES
 
     base, _ = parse_spec(name)
@@ -130,7 +130,7 @@ def _dataset(registry: Registry, spec: str) -> Facts:
 
 
 def _suite(registry: Registry, name: str) -> Facts:
-    from imbench.run.protocols import DEFAULT_PROTOCOL
+    from imbench.runs.protocols import DEFAULT_PROTOCOL
 
     suite = registry.suite(name)
     return {
@@ -161,7 +161,7 @@ def _source(registry: Registry, name: str) -> Facts:
 
 
 def _protocol(registry: Registry, spec: str) -> Facts:
-    from imbench.run.protocols import load_protocol
+    from imbench.runs.protocols import load_protocol
 
     protocol = load_protocol(spec)
     return {"name": protocol.name, **protocol.identity(), "exceptions": dict(protocol.exceptions)}

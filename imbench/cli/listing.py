@@ -17,7 +17,7 @@ Row = dict[str, Any]
 
 def _registered(kind: str) -> Callable[[Sequence[str], bool], list[Row]]:
     def rows(plugins: Sequence[str], check: bool) -> list[Row]:
-        from imbench.run.registry import Registry
+        from imbench.runs.registry import Registry
 
         registry = Registry(tuple(plugins))
         entries = registry.entries(kind)
@@ -36,7 +36,7 @@ def _registered(kind: str) -> Callable[[Sequence[str], bool], list[Row]]:
 
 
 def _protocols(plugins: Sequence[str], check: bool) -> list[Row]:
-    from imbench.run.protocols import load_protocol, protocol_names
+    from imbench.runs.protocols import load_protocol, protocol_names
 
     protocols = [load_protocol(name) for name in protocol_names()]
     return [{"name": p.name, "epochs": p.epochs, "repeats": p.repeats, "folds": p.folds} for p in protocols]

@@ -46,7 +46,7 @@ def write_plugin(name: str, parent: Path) -> Path:
 
 def _names(name: str) -> dict[str, str]:
     """What the templates call things: of the strategy ``my-mix``, package ``imbench-my-mix``, class ``MyMix``, …"""
-    from imbench.run.registry import strategies
+    from imbench.runs.registry import strategies
 
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or name.startswith(_PREFIX):
         raise UsageError(

@@ -26,10 +26,22 @@ def store_of(context: click.Context, folder: str | None, store: str) -> str:
     return folder or store
 
 
+suite_option = click.option(
+    "--suite", metavar="NAME", help="Suite of datasets; for run the default is tabular, unless --dataset is given."
+)
+
+dataset_option = click.option(
+    "--dataset", "datasets", multiple=True, metavar="SPEC", help="Such as segment:ir=0.05, or a table. Repeatable."
+)
+
+protocol_option = click.option(
+    "--protocol", metavar="NAME", help="How nets are trained; default: the protocol of the suite, else standard."
+)
+
 mirror_option = click.option(
     "--data-mirror",
     metavar="DIR_OR_URL",
-    help="Asked first for data; default: the environment variable IMBENCH_DATA_MIRROR.",
+    help="Ask this place first for data; default: the environment variable IMBENCH_DATA_MIRROR.",
 )
 
 plugin_option = click.option(
@@ -41,19 +53,49 @@ settings_option = click.option(
 )
 
 jobs_option = click.option(
-    "--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes; default: one a core."
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes; default: one per core."
 )
 
-device_option = click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda or cuda:N.")
+device_option = click.option(
+    "--device", default="cpu", show_default=True, metavar="NAME", help="Where to train: cpu, cuda or cuda:N."
+)
 
 retrain_option = click.option(
-    "--retrain", is_flag=True, help="Train stored jobs anew whose strategy has other source now, at the same version."
+    "--retrain", is_flag=True, help="Train stored jobs again if their strategy changed its source at the same version."
 )
 
 no_checks_option = click.option(
     "--no-checks",
     is_flag=True,
-    help="Do not hold strategies against imbench's checks first; publish then refuses them.",
+    help="Skip the conformance checks of strategies; publish then refuses their results.",
 )
 
+strict_option = click.option(
+    "--strict", is_flag=True, help="Stop before training if any data is unavailable, instead of skipping it."
+)
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="Show the plan; train and download nothing.")
+
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress; errors and the result only.")
+
+
+def request_options(command: F) -> F:
+    """The options that become a `RunRequest`, apart from the strategies."""
+    for option in reversed(
+        (
+            suite_option,
+            dataset_option,
+            protocol_option,
+            settings_option,
+            plugin_option,
+            store_option,
+            mirror_option,
+            jobs_option,
+            device_option,
+            retrain_option,
+            no_checks_option,
+            strict_option,
+        )
+    ):
+        command = option(command)
+    return command

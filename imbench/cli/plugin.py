@@ -81,7 +81,7 @@ Next, in that folder:
 
 
 def _strategies(target: str, plugins: Sequence[str]) -> list[BatchStrategy]:
-    from imbench.run.registry import Registry
+    from imbench.runs.registry import Registry
 
     if not target.endswith(".py"):
         return [Registry(tuple(plugins)).strategy(target)]

@@ -13,7 +13,7 @@ from imbench.cli.output import last_line, say
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from imbench.run.bench import Event
+    from imbench.runs.bench import Event
 
 # Between two lines that only say how far the run is; failures are told at once.
 SECONDS_BETWEEN_LINES = 10.0

@@ -55,7 +55,7 @@ def publish(
     from imbench.cli.described import commands, modalities
     from imbench.report import Options
     from imbench.report.publish import publish as publish_store
-    from imbench.run.registry import Registry
+    from imbench.runs.registry import Registry
 
     def describe(rows: pd.DataFrame) -> Options:
         kinds = modalities(rows)

@@ -60,8 +60,8 @@ def report(
     """
     from imbench.cli.described import commands, modalities
     from imbench.report import Options, write_report
-    from imbench.run.bench import load
-    from imbench.run.registry import Registry
+    from imbench.runs.bench import load
+    from imbench.runs.registry import Registry
 
     registry, found = Registry(), load(store_of(context, folder, store))
     refuse_empty(str(found.store), found.rows)

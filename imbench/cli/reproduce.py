@@ -63,24 +63,24 @@ def reproduce(
     imbench reproduce all --protocol smoke
     """
     from imbench.cli.progress import reporter
-    from imbench.cli.run import settings_of
+    from imbench.cli.training import settings_of
     from imbench.reproduce import catalogue
     from imbench.reproduce.context import ReproductionContext
     from imbench.reproduce.folder import check_folder
-    from imbench.run import bench
-    from imbench.run.protocols import load_protocol
+    from imbench.runs.protocols import load_protocol
+    from imbench.runs.request import check_device
 
     chosen = catalogue.chosen(names)
     fields = settings_of(settings)
     load_protocol(protocol, fields)  # one that does not exist is told before any work
-    bench.check_device(device)
+    check_device(device)
     check_folder(Path(to))
     session.resumable = True
     with reporter(quiet) as progress:
         context = ReproductionContext(Path(store), protocol, fields, data_mirror, jobs, device, progress)
         made, left_out = _make(chosen, context, Path(to), quiet=quiet)
     if as_json:
-        emit_json({"folder": to, "items": [_told(item) for item in made], "left_out": left_out})
+        emit_json({"folder": to, "exhibits": [_told(item) for item in made], "left_out": left_out})
     else:
         for item in made:
             emit(f"{to}/{item.name}/index.html\n" + "\n".join(paragraph(f"- {line}") for line in item.found))

@@ -44,7 +44,7 @@ def samples(
     imbench samples --dataset cifar10:ir=0.05 --strategy mixup --strategy augmented:inner=mixup --to sheet.svg
     """
     from imbench.report.figures.sample_grid import FORMATS, draw
-    from imbench.run.samples import take_samples
+    from imbench.runs.samples import take_samples
 
     path = Path(to)
     kind = path.suffix[1:].lower()

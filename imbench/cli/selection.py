@@ -15,7 +15,7 @@ from imbench.contract.spec import format_value, parse_spec
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imbench.run.registry import Registry
+    from imbench.runs.registry import Registry
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,7 +71,7 @@ class Choice:
 
         Raises `UsageError` for a name that is in none of them.
         """
-        from imbench.run.registry import Registry
+        from imbench.runs.registry import Registry
         from imbench.store.selection import select
 
         if self.is_all:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imbench.data.data_sources import DataSources
     from imbench.report.figures.sample_grid import SampleGrid
     from imbench.report.images import Wanted
-    from imbench.run.registry import Registry
+    from imbench.runs.registry import Registry
 
 samples_option = click.option(
     "--samples/--no-samples",
@@ -34,7 +34,7 @@ def sheets(rows: pd.DataFrame, modality: Mapping[str, str], mirror: str | None) 
     """
     from imbench.data.data_sources import DataSources
     from imbench.report.images import MOST_SHEETS, TOO_MANY, wanted_samples
-    from imbench.run.registry import Registry
+    from imbench.runs.registry import Registry
 
     wanted, found = wanted_samples(rows, modality), dict[str, "SampleGrid | str"]()
     if not wanted:
@@ -51,7 +51,7 @@ def _sheet(wanted: Wanted, registry: Registry, sources: DataSources) -> SampleGr
 
     left_out: list[tuple[str, str]] = []
     try:
-        from imbench.run.samples import samples_of
+        from imbench.runs.samples import samples_of
 
         chosen = [name for name in wanted.strategies if _serves(registry, name, left_out)]
         if not chosen:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def status(context: click.Context, /, folder: str | None, store: str, as_json: bool, **chosen: tuple[str, ...]) -> None:
     """Show how many jobs a store holds, what they cover, which failed and why."""
     from imbench.report.completeness import completeness
-    from imbench.run.registry import Registry
+    from imbench.runs.registry import Registry
     from imbench.store.results import load
     from imbench.store.store import Store
 

@@ -77,7 +77,7 @@ def compare(
     Jobs about the same data, variant and strategy are paired, and their folds of the same rows; the test is Nadeau and
     Bengio's corrected resampled t-test with Holm's correction.
     """
-    from imbench.run.registry import Registry
+    from imbench.runs.registry import Registry
     from imbench.scoring.rules import RULES
     from imbench.stats.competitors import HEADLINE
     from imbench.store.compare import compare as compare_rows

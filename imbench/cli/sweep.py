@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from imbench.cli.options import (
-    device_option,
-    jobs_option,
-    json_option,
-    mirror_option,
-    no_checks_option,
-    plugin_option,
-    quiet_option,
-    retrain_option,
-    settings_option,
-    store_option,
-)
+from imbench.cli.options import dry_run_option, json_option, quiet_option, request_options
 from imbench.cli.output import emit, emit_json, paragraph, say, table
-from imbench.cli.run import outlook, settings_of
 from imbench.cli.session import Session, Verb
+from imbench.cli.training import plan_or_train, request_of
 from imbench.contract.errors import UsageError
 from imbench.contract.protocol import caveats
 
 if TYPE_CHECKING:
-    from imbench.run.bench import Plan
     from imbench.stats.sweep import Sweep
 
 _METRICS = ("gmean", "bbs")
@@ -45,23 +32,11 @@ _METRICS = ("gmean", "bbs")
     metavar="NAME=A,B,C",
     help="The parameter and its values, such as alpha=0.1,0.3; the default is added if it is not among them.",
 )
-@click.option("--suite", metavar="NAME", help="Suite of datasets.")
-@click.option(
-    "--dataset", "datasets", multiple=True, metavar="SPEC", help="Such as segment:ir=0.05, or a table. Repeatable."
-)
-@click.option("--protocol", metavar="NAME", help="How nets are trained; default: the suite's own, or else standard.")
-@settings_option
+@request_options
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Repeatable; default: gmean and bbs.")
-@plugin_option
-@store_option
 @click.option("--to", metavar="DIR", help="Folder to write figures and numbers into.")
-@mirror_option
-@jobs_option
-@device_option
-@retrain_option
-@no_checks_option
 @click.option("--no-baseline", is_flag=True, help="Leave out the baseline, which is shown for reference.")
-@click.option("--dry-run", is_flag=True, help="Show the plan; train and download nothing.")
+@dry_run_option
 @quiet_option
 @json_option
 @click.pass_obj
@@ -70,69 +45,37 @@ def sweep(
     /,
     strategies: tuple[str, ...],
     parameters: tuple[str, ...],
-    settings: tuple[str, ...],
     metrics: tuple[str, ...],
     to: str | None,
-    jobs: int | None,
-    device: str,
     no_baseline: bool,
-    no_checks: bool,
     dry_run: bool,
     quiet: bool,
     as_json: bool,
-    **request: Any,
+    **options: Any,
 ) -> int:
-    """Train a strategy at several values of one parameter, and tell whether the value matters.
+    """Train a strategy at several values of one parameter, and show whether the value matters.
 
-    Results are kept in the store as they come, so running the same command again resumes.
+    Results are stored as they come, so running the same command again resumes.
 
     \b
     imbench sweep --strategy remix --param alpha=0.05,0.1,0.3 --dataset segment:ir=0.05
     imbench sweep --strategy mixup --param alpha=0.1,0.2,0.4 --suite tabular --to sweep
     """
-    from imbench.run import bench
-    from imbench.run.registry import Registry
-    from imbench.run.sweeping import design
+    from imbench.runs.sweeping import design
 
     strategy = _one("--strategy", strategies, "remix")
     parameter, values = _read(_one("--param", parameters, "alpha=0.05,0.1,0.3"))
-    chosen = design(strategy, parameter, values, plugins=request["plugins"], baseline=not no_baseline)
-    registry = Registry(request["plugins"])
-    wanted = [registry.metric(name).name for name in metrics or _METRICS]
+    request = request_of(options)
+    chosen = design(strategy, parameter, values, request.registry, baseline=not no_baseline)
+    wanted = [request.registry.metric(name).name for name in metrics or _METRICS]
     if to is not None and Path(to).exists() and not Path(to).is_dir():
         raise UsageError(f"--to {to!r} is a file; give a folder")
-    request |= {"settings": settings_of(settings), "strategies": chosen.strategies}
-    bench.check_device(device)
-    if dry_run:
-        from imbench.cli.dry_run import show_plan
 
-        show_plan(bench.plan(fetch=False, **request), as_json)
-        return 0
-    session.resumable = True
-    # Planning without fetching finds every mistake in the request at once, and what is missing.
-    plan = bench.plan(fetch=False, **request)
-    if plan.unfetched:
-        if not quiet:
-            say(f"fetching {', '.join(plan.unfetched)}")
-        plan = bench.plan(**request)
-    results = plan.registry.with_metrics(_train(plan, jobs, device, not no_checks, quiet), metrics)
-    return _show(chosen.read(results), wanted, to, quiet, as_json)
+    def show(plan: Any, results: Any) -> int:
+        return _show(chosen.read(plan.registry.with_metrics(results, metrics)), wanted, to, quiet, as_json)
 
-
-def _train(plan: Plan, jobs: int | None, device: str, checks: bool, quiet: bool) -> Any:
-    from imbench.cli.progress import duration, reporter
-    from imbench.run import bench
-
-    if not quiet:
-        for note in (*plan.notes, outlook(plan)):
-            say(note)
-    started = time.monotonic()
-    with reporter(quiet) as progress:
-        results = bench.run_plan(plan, jobs=jobs, device=device, checks=checks, progress=progress)
-    if not quiet:
-        failed = len(results.failures())
-        say(f"{len(plan.pending) - failed} jobs done, {failed} failed, in {duration(time.monotonic() - started)}\n")
-    return results
+    request = request.replace(strategies=chosen.strategies)
+    return plan_or_train(session, request, dry_run=dry_run, quiet=quiet, as_json=as_json, show=show)
 
 
 def _show(found: Sweep, metrics: Sequence[str], to: str | None, quiet: bool, as_json: bool) -> int:
@@ -149,10 +92,7 @@ def _show(found: Sweep, metrics: Sequence[str], to: str | None, quiet: bool, as_
         emit("\n\n".join([*(_text(found, metric) for metric in metrics), *map(paragraph, found.notes)]))
     if to is not None and not quiet:
         say(f"figures and numbers: {to}")
-    failed = len(found.results.failures())
-    if failed:
-        say(f"{failed} jobs failed; imbench status --store {found.results.store} shows why")
-    return 1 if failed else 0
+    return 0
 
 
 def _text(found: Sweep, metric: str) -> str:

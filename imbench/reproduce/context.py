@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from imbench.contract.protocol import caveat, caveats
 from imbench.data.data_sources import DataSources
-from imbench.run import bench
+from imbench.runs import bench
 
 if TYPE_CHECKING:
     from imbench.store.results import Results

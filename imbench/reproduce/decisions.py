@@ -11,7 +11,7 @@ from imbench.contract.errors import DataError
 from imbench.reproduce import imputation, variants
 from imbench.reproduce.differences import Pairing, differences, floors, summary, told
 from imbench.reproduce.paper_item import Numbers, PaperItem
-from imbench.run.registry import Registry
+from imbench.runs.registry import Registry
 from imbench.stats.words import listed, number
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from imbench.reproduce.drawing import blank, saved
 from imbench.reproduce.mini_batches import draw, feed
 from imbench.reproduce.paper_item import Numbers, PaperItem, RenderedFigure
 from imbench.reproduce.spread import Spread, percent
-from imbench.run.registry import strategy
+from imbench.runs.registry import strategy
 from imbench.stats.words import number
 
 if TYPE_CHECKING:

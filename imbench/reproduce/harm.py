@@ -16,9 +16,9 @@ from imbench.data.preprocess import apply, fit
 from imbench.reproduce.mini_batches import draw, feed
 from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.spread import HALF, Spread, percent, spreads
-from imbench.run.protocols import load_protocol
-from imbench.run.registry import dataset as load_dataset
-from imbench.run.registry import strategy
+from imbench.runs.protocols import load_protocol
+from imbench.runs.registry import dataset as load_dataset
+from imbench.runs.registry import strategy
 from imbench.stats.words import counted, listed
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from imbench.reproduce.harm import ALPHAS, harmful, mixtures
 from imbench.reproduce.mini_batches import draw, feed
 from imbench.reproduce.planes import bare, limits_of
 from imbench.reproduce.spread import percent
-from imbench.run.registry import strategy
+from imbench.runs.registry import strategy
 
 if TYPE_CHECKING:
     import pandas as pd

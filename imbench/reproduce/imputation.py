@@ -15,9 +15,9 @@ from imbench.data.folds import make_folds
 from imbench.data.preprocess import fit
 from imbench.engine.choice import one_thread
 from imbench.engine.train import train
-from imbench.run.jobs import facts_of
-from imbench.run.protocols import load_protocol
-from imbench.run.registry import Registry
+from imbench.runs.jobs import facts_of
+from imbench.runs.protocols import load_protocol
+from imbench.runs.registry import Registry
 from imbench.store.store import Store
 
 if TYPE_CHECKING:

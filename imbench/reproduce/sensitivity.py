@@ -15,7 +15,7 @@ from imbench.report.sweep_files import figure, tables
 from imbench.reproduce.drawing import of_spec
 from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.sentences import Claim, Evidence, judged_sentences
-from imbench.run.sweeping import design
+from imbench.runs.sweeping import design
 from imbench.stats.equivalence import Equivalence, corrected_t, equivalence
 from imbench.stats.sweep import Sweep, tested_share
 from imbench.stats.words import number, p_said, span

@@ -13,8 +13,8 @@ from imbench.engine.train import train
 from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.ring import MAJORITY, MINORITY, TESTED, Rings, points, posterior, rings
 from imbench.reproduce.spread import Spread, percent, readable, spreads
-from imbench.run.protocols import load_protocol
-from imbench.run.registry import strategy
+from imbench.runs.protocols import load_protocol
+from imbench.runs.registry import strategy
 from imbench.scoring.metrics import METRICS
 from imbench.stats.words import counted, number
 

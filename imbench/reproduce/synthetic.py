@@ -13,7 +13,7 @@ from imbench.reproduce.mini_batches import Fed, draw, feed
 from imbench.reproduce.paper_item import Numbers, PaperItem, RenderedFigure
 from imbench.reproduce.planes import Hull, Points, bare, limits_of, points, soft_colours
 from imbench.reproduce.spread import HALF, Spread, percent, readable, spreads
-from imbench.run.registry import strategy
+from imbench.runs.registry import strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,7 +12,7 @@ from imbench.contract.records import Variant
 from imbench.data.variants import expected_counts
 from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.printed import TABLE1, Listed
-from imbench.run.registry import Registry
+from imbench.runs.registry import Registry
 
 if TYPE_CHECKING:
     from imbench.contract.records import Card

@@ -12,7 +12,7 @@ from imbench.contract.protocol import Protocol
 from imbench.contract.records import Fold, Preprocessing
 from imbench.contract.strategy import TrainingInfo
 from imbench.engine.train import train
-from imbench.run.registry import strategy
+from imbench.runs.registry import strategy
 from imbench.strategies.remix import ReMix
 from tests.benchmarks.nets import REPEATS, made
 

@@ -23,8 +23,8 @@ from imbench.engine.fused import FusedNets
 from imbench.engine.group import CACHE_BYTES, _training
 from imbench.engine.mlp import mlp_widths
 from imbench.engine.net_group import NetGroup, Request
-from imbench.run.registry import strategy
-from imbench.run.worker import MEMORY_VARIABLES
+from imbench.runs.registry import strategy
+from imbench.runs.worker import MEMORY_VARIABLES
 from imbench.strategies.remix import ReMix
 
 # name: features, batch size, training rows; the times (us) that the fused kernel itself must keep to on one core of a

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from imbench.engine.train import compile_once
-from imbench.run import bench
-from imbench.run.execution import available_cores
+from imbench.runs import bench
+from imbench.runs.execution import available_cores
 from tests.benchmarks.nets import (
     SHAPES,
     in_processes,
@@ -37,9 +37,10 @@ def run(tmp_path):
             strategies=["remix"],
             protocol=f"paper:epochs={epochs},batch_size={size}",
             store=tmp_path / f"store-{shape}",
+            jobs=available_cores(),
         )
         start = time.perf_counter()
-        results = bench.run_plan(plan, jobs=available_cores())
+        results = bench.run_plan(plan)
         return results.frame()["steps"].sum(), time.perf_counter() - start
 
     return steps_and_seconds

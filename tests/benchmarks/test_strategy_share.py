@@ -2,7 +2,7 @@
 
 import pytest
 
-from imbench.run.registry import strategies
+from imbench.runs.registry import strategies
 from tests.benchmarks.nets import in_processes, step_parts
 
 # The most of a step on Musk's nets.

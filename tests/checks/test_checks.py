@@ -11,7 +11,7 @@ import torch
 
 from imbench.checks import CHECKS, CheckResult, check_property, check_strategy, strategy_checks
 from imbench.contract.errors import UsageError
-from imbench.run.registry import strategies
+from imbench.runs.registry import strategies
 from tests.checks.broken import BROKEN, Sound
 from tests.checks.conftest import ROOT
 

@@ -41,7 +41,7 @@ def test_the_version_is_the_packages(imbench):
 
 def test_an_error_of_our_own_keeps_its_traceback_in_a_file(imbench, monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("imbench.run.registry.Registry.entries", lambda *_: 1 / 0)
+    monkeypatch.setattr("imbench.runs.registry.Registry.entries", lambda *_: 1 / 0)
     answer = imbench("list", "strategies")
     assert answer.code == 70
     assert "Traceback" not in answer.err
@@ -52,7 +52,7 @@ def test_an_error_of_our_own_keeps_its_traceback_in_a_file(imbench, monkeypatch,
 
 @pytest.mark.parametrize("arguments", [("--debug", "list", "strategies"), ("list", "strategies", "--debug")])
 def test_debug_shows_the_traceback_at_once(arguments, imbench, monkeypatch):
-    monkeypatch.setattr("imbench.run.registry.Registry.entries", lambda *_: 1 / 0)
+    monkeypatch.setattr("imbench.runs.registry.Registry.entries", lambda *_: 1 / 0)
     assert "Traceback" in imbench(*arguments).err
 
 
@@ -60,7 +60,7 @@ def test_an_interrupted_run_ends_with_130_and_the_command_to_resume(imbench, tab
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("imbench.run.bench.run_plan", interrupted)
+    monkeypatch.setattr("imbench.runs.bench.run_plan", interrupted)
     answer = imbench("run", "--dataset", table, "--set", "epochs=7")
     assert answer.code == 130
     assert answer.err.rstrip().endswith(f"imbench run --dataset {table} --set epochs=7")

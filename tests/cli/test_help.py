@@ -13,7 +13,7 @@ import pytest
 
 from imbench.cli.app import cli
 from imbench.cli.help import folded
-from imbench.run.registry import Registry
+from imbench.runs.registry import Registry
 
 
 def verbs(group=cli, above=()):

@@ -9,8 +9,8 @@ from textwrap import dedent
 import pandas as pd
 import pytest
 
-from imbench.run import registry
-from imbench.run.protocols import protocol_names
+from imbench.runs import registry
+from imbench.runs.protocols import protocol_names
 
 # Taken before the fixture that hides it from tests which must not lean on it.
 REAL_MIRROR = os.environ.get("IMBENCH_DATA_MIRROR")

@@ -196,6 +196,6 @@ def test_a_device_that_is_not_there_is_refused_in_a_dry_run_too(
 
 
 def test_the_library_refuses_a_device_before_it_fetches_anything(table, monkeypatch):
-    monkeypatch.setattr("imbench.run.bench.plan", lambda **_: pytest.fail("data was looked up first"))
+    monkeypatch.setattr("imbench.runs.bench.plan", lambda **_: pytest.fail("data was looked up first"))
     with pytest.raises(UsageError, match="unknown device 'gpu'"):
         library.run(datasets=[table], device="gpu")

@@ -162,7 +162,7 @@ class Mine(BatchStrategy):
 
 
 def test_ctrl_c_keeps_what_ended_and_says_how_to_resume(table, imbench, monkeypatch):
-    from imbench.run import bench
+    from imbench.runs import bench
 
     whole = bench.run_plan
 

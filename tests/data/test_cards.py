@@ -8,7 +8,7 @@ from imbench.data.cards import card_names, cards_folder, load_card
 from imbench.data.sources.kinds import KINDS
 from imbench.data.suites import load_suite
 from imbench.data.variants import expected_counts, parse_variant
-from imbench.run.protocols import load_protocol
+from imbench.runs.protocols import load_protocol
 
 # Table 1 of the paper: rows, dimensions, class downsampled; the binary CIFAR-10 is not among the tabular ones.
 TABLE_1 = {

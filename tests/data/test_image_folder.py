@@ -12,7 +12,7 @@ from imbench.contract.errors import UsageError
 from imbench.contract.spec import parse_spec
 from imbench.data.data_sources import card_of
 from imbench.data.variants import parse_variant
-from imbench.run import registry
+from imbench.runs import registry
 from tests.data.made import fetch, hash_on_disk
 
 dataset = registry.dataset

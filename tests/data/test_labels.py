@@ -13,7 +13,7 @@ from imbench.data.canonical import from_frame
 from imbench.data.data_sources import card_of
 from imbench.data.labels import known_as, label_codes, natural_order, read_floats
 from imbench.data.variants import parse_variant
-from imbench.run.registry import dataset
+from imbench.runs.registry import dataset
 
 BIG = [9007199254740992, 9007199254740993, 5]
 SPELLINGS = ["1_0", "10", "0_1", "01", "1"]

@@ -12,7 +12,7 @@ from imbench.data.cards import load_card
 from imbench.data.folds import fold_hash, make_folds
 from imbench.data.suites import load_suite
 from imbench.data.variants import build, expected_counts, parse_variant
-from imbench.run.protocols import load_protocol
+from imbench.runs.protocols import load_protocol
 from tests.data import made
 
 # As printed in the field's papers and code for an imbalance factor of 100.

@@ -18,7 +18,7 @@ from imbench.data.canonical import Table
 from imbench.data.origin import constant_columns, origin_and_unit
 from imbench.data.preprocess import apply, fit
 from imbench.data.variants import build
-from imbench.run.registry import dataset
+from imbench.runs.registry import dataset
 from tests.data import made
 
 ROWS = 60

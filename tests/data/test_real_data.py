@@ -11,7 +11,7 @@ from imbench.data.sources.mirror import open_mirror
 from imbench.data.suites import load_suite
 from imbench.data.variants import expected_counts
 from imbench.data.verify import content_of, verify
-from imbench.run import registry
+from imbench.runs import registry
 
 IN_THE_WHEEL = [n for n in card_names() if any(s.kind == "wheel" for s in load_card(n).sources)]
 CONFIGURATIONS = [e.fallback or e.spec for s in ("tabular", "natural") for e in load_suite(s).entries]

@@ -9,7 +9,7 @@ import pytest
 from imbench.contract.errors import UsageError
 from imbench.data.data_sources import card_of
 from imbench.data.variants import parse_variant
-from imbench.run.registry import dataset
+from imbench.runs.registry import dataset
 from tests.data import made
 from tests.data.made import fetch, hash_on_disk
 

@@ -13,7 +13,7 @@ COMMAND = [sys.executable, "-c", "import sys; from imbench.cli import main; sys.
 def check(checkout: Path) -> None:
     """Fail with a message unless cards, suites and entry points are inside and a small run works."""
     import imbench
-    from imbench.run import registry
+    from imbench.runs import registry
 
     home = Path(imbench.__file__).resolve().parent
     assert not home.is_relative_to(checkout / "imbench"), f"imbench is imported from the checkout, {home}"

@@ -22,7 +22,7 @@ from imbench.data.sources.source_kind import SourceKind
 from imbench.data.variants import parse_variant
 from imbench.engine.architecture import Architecture, glorot
 from imbench.engine.architectures import ARCHITECTURES
-from imbench.run.bench import run
+from imbench.runs.bench import run
 from imbench.strategies.baseline import Baseline
 
 WORDS, LENGTH, WIDTH = 1000, 7, 4

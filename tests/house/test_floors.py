@@ -15,12 +15,12 @@ def test_no_import_points_up_or_sideways(root, monkeypatch, capsys):
 
 def test_an_import_that_points_up_would_be_found(root, monkeypatch, capsys, tmp_path):
     contracts = (root / "pyproject.toml").read_text("utf-8")
-    turned = re.sub(r'("imbench\.cli",)(.*?)("imbench\.run",)', r"\3\2\1", contracts, flags=re.DOTALL)
+    turned = re.sub(r'("imbench\.cli",)(.*?)("imbench\.runs",)', r"\3\2\1", contracts, flags=re.DOTALL)
     assert turned != contracts
     (tmp_path / "pyproject.toml").write_text(turned)
     monkeypatch.chdir(root)
     assert cli.lint_imports(config_filename=str(tmp_path / "pyproject.toml"), no_cache=True) == cli.EXIT_STATUS_ERROR
-    assert "imbench.run.bench" in capsys.readouterr().out
+    assert "imbench.runs.bench" in capsys.readouterr().out
 
 
 def test_every_module_has_its_floor(root):

@@ -18,7 +18,7 @@ from imbench.reproduce.densities import (
     measured,
 )
 from imbench.reproduce.mini_batches import draw, feed
-from imbench.run.registry import strategy
+from imbench.runs.registry import strategy
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imbench.reproduce.mini_batches import draw, feed
-from imbench.run.registry import strategy
+from imbench.runs.registry import strategy
 
 
 @given(rows=st.integers(1, 200), size=st.integers(1, 70), batches=st.integers(1, 12), seed=st.integers(0, 99))

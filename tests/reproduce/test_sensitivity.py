@@ -10,7 +10,7 @@ from imbench.contract.errors import DataError
 from imbench.reproduce.context import Images, ReproductionContext
 from imbench.reproduce.sensitivity import ALPHAS, FEW_ALPHAS, PRINTED, figure7, judged
 from imbench.reproduce.sentences import FAILS, HOLDS, UNDECIDED
-from imbench.run.sweeping import design
+from imbench.runs.sweeping import design
 from imbench.store.results import Results
 
 IMAGES = "cifar10_10k"

@@ -26,7 +26,7 @@ from imbench.reproduce.surfaces import (
     table,
     trained,
 )
-from imbench.run.protocols import load_protocol
+from imbench.runs.protocols import load_protocol
 
 PROTOCOL = load_protocol("paper", {"epochs": "3", "width_divisor": "0.5"}).for_dataset("ring", "binary")
 

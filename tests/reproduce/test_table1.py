@@ -7,7 +7,7 @@ import pytest
 from imbench.reproduce.context import ReproductionContext
 from imbench.reproduce.printed import TABLE1
 from imbench.reproduce.table1 import table1
-from imbench.run.registry import Registry
+from imbench.runs.registry import Registry
 
 
 def test_without_any_data_the_cards_tell_and_every_absence_is_said(tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from imbench.contract.strategy import TrainingInfo
 from imbench.reproduce import variants
 from imbench.reproduce.decisions import PLUGIN
 from imbench.reproduce.variants import KerasLoss, TwoStepReMix
-from imbench.run.registry import Registry
+from imbench.runs.registry import Registry
 from imbench.strategies.baseline import Baseline
 from imbench.strategies.remix import ReMix
 

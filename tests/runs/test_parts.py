@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 import imbench
-from imbench.run import bench, jobs
-from imbench.run.jobs import parts_of
-from imbench.run.registry import Registry
+from imbench.runs import bench, jobs
+from imbench.runs.jobs import parts_of
+from imbench.runs.registry import Registry
 
 MACHINE = ["seconds"]
 
@@ -63,9 +63,9 @@ def cut_finely(monkeypatch):
 
 def test_a_job_in_parts_gives_the_numbers_of_a_whole_one(request_of, tmp_path, cut_finely):
     whole = imbench.run(**request_of(), jobs=1)
-    plan = bench.plan(**request_of(store=tmp_path / "parts"))
+    plan = bench.plan(**request_of(store=tmp_path / "parts"), jobs=2)
     assert len(parts_of(plan, 2, "cpu")) > len(plan.jobs)
-    parts = bench.run_plan(plan, jobs=2)
+    parts = bench.run_plan(plan)
     pd.testing.assert_frame_equal(
         whole.frame().drop(columns=MACHINE), parts.frame().drop(columns=MACHINE), check_exact=True
     )
@@ -126,10 +126,10 @@ def test_a_job_whose_parts_fail_fails_once_and_costs_no_other(request_of, tmp_pa
 
 
 def test_data_that_changed_after_planning_fails_its_jobs_and_says_so(request_of, table):
-    plan = bench.plan(**request_of())
+    plan = bench.plan(**request_of(), jobs=2)
     path = Path(table.partition(":")[0])
     header, first, *rest = path.read_text().splitlines()
     path.write_text("\n".join([header, *rest, first]) + "\n")
-    results = bench.run_plan(plan, jobs=2)
+    results = bench.run_plan(plan)
     assert len(results.failures()) == 2
     assert results.failures()["error"].str.contains("changed since the run was planned; run again").all()

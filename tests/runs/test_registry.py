@@ -6,8 +6,8 @@ import pytest
 
 import imbench
 from imbench.contract.errors import UsageError
-from imbench.run.registry import Registry
-from tests.run.conftest import STRATEGY
+from imbench.runs.registry import Registry
+from tests.runs.conftest import STRATEGY
 
 BUILT_IN = ["baseline", "batch-smote", "cost-adjusted", "mixup", "remix"]
 

@@ -15,8 +15,8 @@ from imbench.checks.source import bound_to_process, source_hash
 from imbench.contract.errors import StoreError
 from imbench.contract.strategy import BatchStrategy
 from imbench.report.publish import publish
-from imbench.run.bench import plan
-from imbench.run.registry import Registry
+from imbench.runs.bench import plan
+from imbench.runs.registry import Registry
 from imbench.scoring.columns import ORIGIN
 from imbench.store.merge import ConflictError, merge
 from imbench.store.parquet import from_parquet, identity_of, to_parquet

@@ -9,10 +9,10 @@ import pytest
 import imbench
 from imbench.cli import main
 from imbench.contract.errors import UsageError
-from imbench.run.bench import plan, run
-from imbench.run.registry import GROUPS, Registry
+from imbench.runs.bench import plan, run
+from imbench.runs.registry import GROUPS, Registry
 from imbench.scoring import metrics
-from tests.run.conftest import STRATEGY
+from tests.runs.conftest import STRATEGY
 
 # A package of every kind of thing; importing it leaves a mark.
 EVERYTHING = (

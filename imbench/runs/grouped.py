@@ -12,8 +12,8 @@ from typing import TypeVar
 from imbench.contract.records import Job, Predictions
 from imbench.engine.group import train_group
 from imbench.engine.net_group import Request
-from imbench.run.execution import Outcome, Started
-from imbench.run.worker import Report, attempt, named
+from imbench.runs.execution import Outcome, Started
+from imbench.runs.worker import Report, attempt, named
 
 Facts = TypeVar("Facts")
 
@@ -24,7 +24,7 @@ def run_grouped(
     keep: Callable[[Job, list[Predictions], Facts], None],
     device: str,
 ) -> Generator[Started | Outcome, None, None]:
-    """Do every job: one `Started` and one `Outcome` each, as `imbench.run.execution.Executor.run` tells of tasks.
+    """Do every job: one `Started` and one `Outcome` each, as `imbench.runs.execution.Executor.run` tells of tasks.
 
     The variants of one dataset have nets of the same widths, so their jobs are prepared together and trained as few
     stacks (`imbench.engine.group.train_group`), however many there are: what does not fit the device follows.

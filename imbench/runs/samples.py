@@ -13,8 +13,8 @@ from imbench.contract.streams import stream
 from imbench.data.data_sources import DataSources
 from imbench.data.folds import make_folds
 from imbench.report.figures.sample_grid import SampleGrid, SampleRow
-from imbench.run.protocols import load_protocol
-from imbench.run.registry import Registry
+from imbench.runs.protocols import load_protocol
+from imbench.runs.registry import Registry
 
 if TYPE_CHECKING:
     from imbench.contract.records import Dataset

@@ -36,8 +36,8 @@ import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 import json, sys
 sys.path[:] = json.loads(sys.argv.pop())
-from imbench.run.worker import serve
-serve()
+from imbench.runs.worker import worker_loop
+worker_loop()
 """
 
 
@@ -47,7 +47,7 @@ _SIGNALS = {int(number): number.name for number in signal.Signals}
 
 
 class Report(NamedTuple):
-    """What became of one call: the fields of an `imbench.run.execution.Outcome` after its index."""
+    """What became of one call: the fields of an `imbench.runs.execution.Outcome` after its index."""
 
     value: Any
     error: str | None

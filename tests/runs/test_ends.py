@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from imbench.run import worker
-from imbench.run.execution import LocalPool, Outcome, Started, Task, WorkerError
-from tests.run import chores
+from imbench.runs import worker
+from imbench.runs.execution import LocalPool, Outcome, Started, Task, WorkerError
+from tests.runs import chores
 
 SOON = 5.0
 
@@ -69,8 +69,8 @@ def start_script(tmp_path):
         file.write_text(
             textwrap.dedent(f"""
             from functools import partial
-            from imbench.run.execution import LocalPool, Task
-            from tests.run import chores
+            from imbench.runs.execution import LocalPool, Task
+            from tests.runs import chores
             print("begun", flush=True)
             tasks = [Task(i, 1.0, partial(chores.{call}, {str(tmp_path)!r} + f"/pid{{i}}")) for i in range(2)]
             for event in LocalPool(2).run(tasks):
@@ -119,7 +119,7 @@ def test_a_script_without_a_main_guard_is_run_once(start_script, tmp_path):
 def test_a_task_defined_in_the_script_itself_is_refused_with_advice(tmp_path):
     file = tmp_path / "script.py"
     file.write_text(
-        "from imbench.run.execution import LocalPool, Task\n"
+        "from imbench.runs.execution import LocalPool, Task\n"
         "def chore():\n    return 1\n"
         "print(list(LocalPool(1).run([Task(0, 1.0, chore)]))[-1].error)\n"
     )

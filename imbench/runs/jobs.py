@@ -23,9 +23,9 @@ from imbench.data.shared import SharedArrays
 from imbench.engine.choice import is_independent
 from imbench.engine.net_group import Request
 from imbench.engine.train import train
-from imbench.run.execution import available_cores
-from imbench.run.planning import Plan
-from imbench.run.registry import Registry
+from imbench.runs.execution import available_cores
+from imbench.runs.planning import Plan
+from imbench.runs.registry import Registry
 from imbench.store.store import Store
 
 _RECORDED = ("imbench", "torch", "numpy", "scikit-learn")

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from imbench.run.worker import Report, Worker, attempt, named
+from imbench.runs.worker import Report, Worker, attempt, named
 
 # Workers that end before their first task, one after another, until the pool gives up.
 MOST_FAILED_STARTS = 3

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import imbench
-from imbench.run.bench import run_plan
+from imbench.runs.bench import run_plan
 
 # What a clock or the machine decides.
 MACHINE = ["seconds"]
@@ -209,8 +209,8 @@ def test_the_device_must_exist(run):
 
 
 def test_a_plan_can_be_looked_at_and_then_run(tmp_path, table):
-    plan = imbench.plan(datasets=[table], strategies=["baseline"], protocol="smoke", store=tmp_path / "store")
-    assert len(run_plan(plan, jobs=1).frame()) == plan.nets == 2
+    plan = imbench.plan(datasets=[table], strategies=["baseline"], protocol="smoke", store=tmp_path / "store", jobs=1)
+    assert len(run_plan(plan).frame()) == plan.nets == 2
 
 
 def test_labels_of_pure_noise_score_at_chance(tmp_path):

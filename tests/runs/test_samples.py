@@ -13,8 +13,8 @@ from imbench.cli import main
 from imbench.contract.errors import UsageError
 from imbench.contract.records import Card, Dataset, Task, Variant
 from imbench.report.figures.sample_grid import SampleGrid, SampleRow, draw
-from imbench.run.protocols import load_protocol
-from imbench.run.registry import Registry
+from imbench.runs.protocols import load_protocol
+from imbench.runs.registry import Registry
 
 CLASSES = ("cat", "dog", "fox+owl")
 SEVEN = {"baseline", "cost-adjusted", "batch-smote", "mixup", "remix", "augment", "remix-aug"}
@@ -31,7 +31,7 @@ def squares(monkeypatch):
     dataset = Dataset(variant, card, x, y, np.arange(200), (), (), CLASSES, (0,), "hash")
     known = Registry.card
     monkeypatch.setattr(Registry, "card", lambda self, spec: card if spec == "squares" else known(self, spec))
-    monkeypatch.setattr(Registry, "dataset", lambda self, spec, **_: dataset)
+    monkeypatch.setattr(Registry, "dataset", lambda self, spec, *_, **__: dataset)
     return dataset
 
 

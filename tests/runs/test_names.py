@@ -8,9 +8,9 @@ import pytest
 from imbench.cli import main
 from imbench.contract.errors import UsageError
 from imbench.contract.spec import check_name
-from imbench.run.registry import GROUPS, Registry
+from imbench.runs.registry import GROUPS, Registry
 from imbench.scoring.metrics import METRICS, Metric
-from tests.run.conftest import STRATEGY
+from tests.runs.conftest import STRATEGY
 
 BAD = ["a/b", "</script>", " mine", "mine ", "baseline+tuned", "a:b", "a,b", "a\nb", "", "1st", "each", "None", "naïve"]
 BAD += ["a" * 101, "x.csv", "mine.py", "a\x1b[31m", "-a", "a b"]

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from imbench.contract.errors import DataError, StoreError, UsageError
-from imbench.run.planning import plan
-from tests.run.conftest import STRATEGY
+from imbench.runs.planning import plan
+from tests.runs.conftest import STRATEGY
 
 
 @pytest.fixture

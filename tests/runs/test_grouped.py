@@ -7,11 +7,11 @@ import torch
 import imbench
 from imbench.data.shared import shared_arrays
 from imbench.engine.stacked import StackedNets
-from imbench.run import bench, grouped
-from imbench.run.execution import Outcome, Started
-from imbench.run.jobs import JobRunner
+from imbench.runs import bench, grouped, request
+from imbench.runs.execution import Outcome, Started
+from imbench.runs.jobs import JobRunner
 from imbench.store.store import Store
-from tests.run.test_bench import FAILING
+from tests.runs.test_bench import FAILING
 
 STRATEGIES = ["baseline", "remix", "mixup"]
 
@@ -100,10 +100,10 @@ def test_a_strategy_that_fails_costs_only_its_jobs_and_says_where(planned, gener
 def test_a_job_whose_data_is_gone_costs_only_itself(planned, general, monkeypatch):
     request = JobRunner.request
 
-    def gone(self, job, mirror):
+    def gone(self, job, sources):
         if job.strategy == "mixup":
             raise imbench.DataError("the data is gone")
-        return request(self, job, mirror)
+        return request(self, job, sources)
 
     monkeypatch.setattr(JobRunner, "request", gone)
     outcomes = [e for e in run(planned()) if isinstance(e, Outcome)]
@@ -134,7 +134,7 @@ def test_a_run_on_a_gpu_takes_this_path_and_tells_of_it_as_any_run(general, tmp_
         return real(jobs, prepare, keep, "cpu")
 
     monkeypatch.setattr(bench, "run_grouped", on_cpu)
-    monkeypatch.setattr(bench, "check_device", lambda device: None)
+    monkeypatch.setattr(request, "check_device", lambda device: None)
     results = imbench.run(
         datasets=[table],
         strategies=STRATEGIES,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from imbench.contract.errors import UsageError
 from imbench.contract.spec import format_spec, format_value, parse_spec
-from imbench.run import bench
-from imbench.run.registry import Registry
+from imbench.contract.strategy import BatchStrategy
+from imbench.runs import bench
+from imbench.runs.registry import Registry
+from imbench.runs.request import RunFields, RunRequest
 from imbench.stats.competitors import BASELINE
 from imbench.stats.sweep import Setting, Sweep, in_order
 from imbench.store.results import Results
@@ -43,7 +44,7 @@ class Design:
 
 
 def design(
-    strategy: str, parameter: str, values: Sequence[Any], *, plugins: Sequence[str] = (), baseline: bool = True
+    strategy: str, parameter: str, values: Sequence[Any], registry: Registry | None = None, *, baseline: bool = True
 ) -> Design:
     """Work out what a sweep compares.
 
@@ -51,16 +52,16 @@ def design(
     ----------
     strategy : spec; the parameters it states stay fixed
     parameter : the one that changes
-    values : at least two, different ones; text is read as in a spec. The default is added if it is not among them
-    plugins : paths of Python files that define strategies
-    baseline : whether to have the strategy ``baseline`` beside it
+    values : at least two different values; text is read as in a spec. The default is added if it is missing
+    registry : where strategies are looked up; default: everything installed
+    baseline : include the strategy ``baseline`` for reference
 
     Raises
     ------
     UsageError
         For a strategy or parameter that does not exist, fewer than two values, a value twice or out of its range.
     """
-    registry = Registry(tuple(plugins))
+    registry = registry or Registry()
     _, fixed = parse_spec(strategy)
     base = registry.select(strategy)
     known = list(base.strategy.params)
@@ -88,34 +89,26 @@ def design(
 
 
 def sweep(
-    strategy: str,
+    strategy: str | BatchStrategy,
     parameter: str,
     values: Sequence[Any],
+    request: RunRequest | None = None,
     *,
-    suite: str | None = None,
-    datasets: Sequence[str] = (),
-    protocol: str | None = None,
-    settings: Mapping[str, str] | None = None,
-    store: str | Path = "imbench-store",
-    data_mirror: str | None = None,
-    plugins: Sequence[str] = (),
     baseline: bool = True,
-    retrain: bool = False,
-    checks: bool = True,
-    jobs: int | None = None,
-    device: str = "cpu",
     progress: Callable[[bench.Event], None] | None = None,
+    **fields: Unpack[RunFields],
 ) -> Sweep:
-    """Train a strategy at several values of one parameter where the store lacks it, and read how it does at each.
+    """Train a strategy at several values of one parameter where the store lacks them, and compare the values.
 
     Parameters
     ----------
-    strategy : spec; the parameters it states stay fixed
+    strategy : spec, or the strategy itself; the parameters it states stay fixed
     parameter : the one that changes
-    values : at least two; the default is added if it is not among them
-    baseline : whether to train the baseline as well, for reference
-    suite, datasets, protocol, settings, store, data_mirror, plugins : as in `imbench.run`
-    retrain, checks, jobs, device, progress : as in `imbench.run`
+    values : at least two; the default is added if it is missing
+    request : what to run; its strategies are those of the sweep
+    baseline : train the baseline as well, for reference
+    progress : called with every event, as in `imbench.run`
+    fields : of a `RunRequest`, as keyword arguments, instead of a request or to change it
 
     Raises
     ------
@@ -125,23 +118,15 @@ def sweep(
     --------
     ``imbench.sweep("remix", "alpha", [0.05, 0.1, 0.3], datasets=["segment:ir=0.05"]).verdicts("gmean")``
     """
-    chosen = design(strategy, parameter, values, plugins=plugins, baseline=baseline)
-    results = bench.run(
-        suite=suite,
-        datasets=datasets,
-        strategies=chosen.strategies,
-        protocol=protocol,
-        settings=settings,
-        store=store,
-        data_mirror=data_mirror,
-        plugins=plugins,
-        retrain=retrain,
-        checks=checks,
-        jobs=jobs,
-        device=device,
-        progress=progress,
-    )
-    return chosen.read(results)
+    request = RunRequest.of(request, fields)
+    if isinstance(strategy, BatchStrategy):
+        registry = request.registry.with_strategies([strategy])
+        chosen = design(strategy.spec, parameter, values, registry, baseline=baseline)
+        trained: Sequence[str | BatchStrategy] = [registry.strategy(spec) for spec in chosen.strategies]
+    else:
+        chosen = design(strategy, parameter, values, request.registry, baseline=baseline)
+        trained = chosen.strategies
+    return chosen.read(bench.run(request.replace(strategies=trained), progress=progress))
 
 
 def _with(strategy: str, parameter: str, value: str) -> str:

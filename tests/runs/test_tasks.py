@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
-from imbench.run.execution import InProcess, LocalPool, Outcome, Started, Task, available_cores
-from tests.run import chores
+from imbench.runs.execution import InProcess, LocalPool, Outcome, Started, Task, available_cores
+from tests.runs import chores
 
 EXECUTORS = [InProcess(), LocalPool(1), LocalPool(2)]
 

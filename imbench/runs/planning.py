@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from imbench.checks.source import is_known, source_hash
 from imbench.contract.errors import DataError, UsageError
@@ -19,8 +19,9 @@ from imbench.data.suites import Suite, SuiteEntry
 from imbench.data.variants import expected_counts
 from imbench.engine.architectures import architecture_of
 from imbench.engine.train import steps_per_epoch
-from imbench.run.protocols import DEFAULT_PROTOCOL, load_protocol
-from imbench.run.registry import Registry, Selected
+from imbench.runs.protocols import DEFAULT_PROTOCOL, load_protocol
+from imbench.runs.registry import Registry, Selected
+from imbench.runs.request import RunFields, RunRequest
 from imbench.stats.identity import file_name
 from imbench.store.store import Store
 
@@ -86,13 +87,12 @@ class Plan:
     skipped : ``(strategy, reason)`` of installed strategies that could not be loaded, or that some of the datasets are
         not for, and that were not asked for by name
     protocol : as asked for, exceptions for single datasets not yet applied
-    store, registry, sources : where results go, what names mean, and where data comes from
+    request : what was asked for
     constant : ``(dataset, columns)`` of data of the user's own with columns that hold one value only
     same : ``(file, other file)`` of equal data under two names, which is trained on once
     suite : name of the suite that the jobs are of; "" where single datasets were asked for, too
     origins : what code each strategy is, by spec
     changed : jobs that the store has, of the same spec and version but made by other source
-    retrain : whether those are trained anew
     """
 
     jobs: tuple[Job, ...]
@@ -102,21 +102,23 @@ class Plan:
     substituted: tuple[tuple[str, str], ...]
     skipped: tuple[tuple[str, str], ...]
     protocol: Protocol
-    store: Path
-    registry: Registry = field(default_factory=Registry)
-    sources: DataSources = field(default_factory=DataSources.open)
+    request: RunRequest = field(default_factory=RunRequest)
     sizes: Mapping[str, Size] | None = None
     constant: tuple[tuple[str, tuple[str, ...]], ...] = ()
     same: tuple[tuple[str, str], ...] = ()
     suite: str = ""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     changed: tuple[Job, ...] = ()
-    retrain: bool = False
 
     @property
-    def plugins(self) -> tuple[str, ...]:
-        """Paths of plugin files."""
-        return self.registry.plugins
+    def store(self) -> Path:
+        """Folder of results."""
+        return self.request.store
+
+    @property
+    def registry(self) -> Registry:
+        """The registry that the request was planned with."""
+        return self.request.registry
 
     @property
     def pending(self) -> tuple[Job, ...]:
@@ -185,7 +187,11 @@ class Plan:
         found: dict[str, list[Job]] = {}
         for job in self.changed:
             found.setdefault(job.strategy, []).append(job)
-        advice = "they are trained anew" if self.retrain else "give --retrain to train them anew, or raise its version"
+        advice = (
+            "they are trained anew"
+            if self.request.retrain
+            else "give --retrain to train them anew, or raise its version"
+        )
         return [
             f"the source of {spec} (version {jobs[0].strategy_version}) changed since {len(jobs)} "
             f"{'job was' if len(jobs) == 1 else 'jobs were'} stored: {', '.join(job.variant.spec for job in jobs)}; "
@@ -219,37 +225,31 @@ class Plan:
         }
 
 
-def plan(
-    *,
-    suite: str | None = None,
-    datasets: Sequence[str] = (),
-    strategies: Sequence[str | BatchStrategy] | None = None,
-    protocol: str | None = None,
-    settings: Mapping[str, str] | None = None,
-    store: str | Path = "imbench-store",
-    data_mirror: str | None = None,
-    plugins: Sequence[str] = (),
-    strict: bool = False,
-    fetch: bool = True,
-    retrain: bool = False,
-) -> Plan:
-    """Work out the jobs of a run; nothing is trained, and with ``fetch=False`` nothing is downloaded.
+def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unpack[RunFields]) -> Plan:
+    """Work out the jobs of a run; nothing is trained.
 
-    Parameters are those of `imbench.run`. Raises `UsageError` for an unknown name or a value out of range, for a
-    dataset asked for by name that cannot be had, for a suite of which no dataset can be had, and with ``strict`` for
-    any that cannot.
+    Parameters
+    ----------
+    request : what to run
+    fetch : download missing data; without it the plan states what a run would fetch
+    fields : of a `RunRequest`, as keyword arguments, instead of a request or to change it
+
+    Raises
+    ------
+    UsageError
+        For an unknown name, a value out of range, a named dataset that is unavailable, or a suite without any available
+        dataset; with ``strict`` for every dataset that is unavailable.
     """
-    given = [one for one in strategies or () if isinstance(one, BatchStrategy)]
-    registry = Registry(tuple(plugins)).with_strategies(given)
-    listed = registry.suite(suite) if suite else None
-    rules = load_protocol(protocol or (listed and listed.protocol) or DEFAULT_PROTOCOL, settings)
-    chosen, skipped = _strategies(registry, strategies)
-    entries = _entries(listed, datasets)
-    sources = DataSources.open(data_mirror)
-    data = _Data(registry, sources, fetch)
+    request = RunRequest.of(request, fields)
+    registry = request.registry
+    listed = registry.suite(request.suite) if request.suite else None
+    protocol = load_protocol(request.protocol or (listed and listed.protocol) or DEFAULT_PROTOCOL, request.settings)
+    chosen, skipped = _strategies(registry, request.strategies)
+    entries = _entries(listed, request.datasets)
+    data = _Data(registry, request.sources, fetch)
     modality = {entry.spec: data.card(entry.spec).modality for entry in entries}
-    skipped += _unserved(chosen, modality, bool(strategies))
-    held = Store.open(Path(store), create=fetch) if fetch or Path(store).exists() else None
+    skipped += _unserved(chosen, modality, bool(request.strategies))
+    held = Store.open(request.store, create=fetch) if fetch or request.store.exists() else None
     # By what they are: a table of the user's own that two paths lead to is one configuration.
     found: dict[Variant, tuple[Variant, str]] = {}
     wanted: set[Variant] = set()
@@ -265,13 +265,13 @@ def plan(
             substituted.append((entry.spec, used))
         known, _ = found.setdefault(data.identity(used), (data.variant(used), data.hash_of(used)))
         same |= {file_name(data.variant(used).dataset): file_name(known.dataset)}
-    _refuse(datasets, unavailable, substituted, strict, complete=bool(found))
+    _refuse(request.datasets, unavailable, substituted, request.strict, complete=bool(found))
     jobs, sizes, constant = [], {}, {}
     for variant, content in found.values():
         card = data.card_of(variant)
         if card.constant:
             constant[card.name] = card.constant
-        resolved = rules.for_dataset(variant.dataset, variant.task, card.modality)
+        resolved = protocol.for_dataset(variant.dataset, variant.task, card.modality)
         check_folds(card, resolved)
         size = _size(card, variant, resolved)
         for selected in (s for s in chosen if card.modality in s.strategy.modalities):
@@ -284,22 +284,19 @@ def plan(
     changed = [job for job in jobs if _differ(stored.get(job.key, ""), origins[job.strategy].source_hash)]
     return Plan(
         tuple(jobs),
-        frozenset(stored.keys() - {job.key for job in changed if retrain}),
+        frozenset(stored.keys() - {job.key for job in changed if request.retrain}),
         len(wanted),
         tuple(unavailable),
         tuple(substituted),
         tuple(skipped),
-        rules,
-        Path(store),
-        registry,
-        sources,
+        protocol,
+        request,
         sizes,
         tuple(constant.items()),
         tuple((name, known) for name, known in same.items() if name != known),
-        "" if suite is None or datasets else listed.name if listed else "",
+        listed.name if listed and not request.datasets else "",
         origins,
         tuple(changed),
-        retrain,
     )
 
 
@@ -380,7 +377,7 @@ def _differ(stored: str, now: str) -> bool:
 
 
 def _strategies(
-    registry: Registry, specs: Sequence[str | BatchStrategy] | None
+    registry: Registry, specs: Sequence[str | BatchStrategy]
 ) -> tuple[list[Selected], list[tuple[str, str]]]:
     """The strategies asked for, or all that run unasked; a broken one stops only a run that asked for it."""
     if specs:

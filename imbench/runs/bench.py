@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 from imbench.checks.outcome import FAILED, NOT_CHECKED, checked, checks_version, keep, remembered
-from imbench.contract.errors import UsageError
 from imbench.contract.records import Job, Predictions
-from imbench.contract.strategy import BatchStrategy
 from imbench.data.shared import shared_arrays
 from imbench.engine.choice import compile_once, one_thread
-from imbench.run.execution import Executor, InProcess, LocalPool, Outcome, Started, Task, available_cores
-from imbench.run.grouped import run_grouped
-from imbench.run.jobs import JobRunner, Part, parts_of
-from imbench.run.planning import Plan, plan
-from imbench.run.registry import Registry
-from imbench.run.worker import attempt
+from imbench.runs.execution import Executor, InProcess, LocalPool, Outcome, Started, Task, available_cores
+from imbench.runs.grouped import run_grouped
+from imbench.runs.jobs import JobRunner, Part, parts_of
+from imbench.runs.planning import Plan, plan
+from imbench.runs.registry import Registry
+from imbench.runs.request import RunFields, RunRequest
+from imbench.runs.worker import attempt
 from imbench.stats.scope import Scope
 from imbench.store.results import Results
 from imbench.store.results import load as load_results
 from imbench.store.source_marks import source_notes
 from imbench.store.store import Store
 
-__all__ = ["Event", "Plan", "load", "plan", "run", "run_plan"]
+__all__ = ["Event", "Plan", "RunRequest", "load", "plan", "run", "run_plan"]
 
 
 @dataclass(frozen=True)
@@ -58,83 +58,41 @@ class Event:
 
 
 def run(
+    request: RunRequest | None = None,
     *,
-    suite: str | None = None,
-    datasets: Sequence[str] = (),
-    strategies: Sequence[str | BatchStrategy] | None = None,
-    protocol: str | None = None,
-    settings: Mapping[str, str] | None = None,
-    store: str | Path = "imbench-store",
-    data_mirror: str | None = None,
-    plugins: Sequence[str] = (),
-    strict: bool = False,
-    retrain: bool = False,
-    checks: bool = True,
-    jobs: int | None = None,
-    device: str = "cpu",
     progress: Callable[[Event], None] | None = None,
+    **fields: Unpack[RunFields],
 ) -> Results:
-    """Train every strategy on every configuration that the store does not hold yet, and read the results.
+    """Train every strategy on every configuration that the store lacks, and read the results.
 
     Parameters
     ----------
-    suite : name of a suite, or path of a suite file
-    datasets : dataset specs, in place of a suite or besides it
-    strategies : strategy specs, or strategies themselves (``[MyStrategy(), "baseline"]``); default: every installed
-        one that runs unasked. Worker processes cannot import a class of a notebook or script: with one, all jobs are
-        trained in this process, with a warning.
-    protocol : name of a protocol, with settings if any (``paper:epochs=30``), or path of a protocol file; default: the
-        suite's own if it states one, else ``standard``
-    settings : protocol fields set by hand, as text
-    store : the folder of results; made if it does not exist. Running again resumes.
-    data_mirror : folder or URL asked first for data; default: the environment variable IMBENCH_DATA_MIRROR
-    plugins : paths of Python files that define strategies
-    strict : whether data that cannot be had is an error before any training, rather than stated in the results
-    retrain : whether to train anew the jobs whose strategy has other source now, though the same version
-    checks : whether to hold strategies against `imbench.checks` first; the outcome is kept with the results, and in
-        the user's cache for the next run
-    jobs : worker processes, one thread each; default: as many as cores; 1 trains in this process
-    device : where torch trains: ``cpu`` or ``cuda``
+    request : what to run
     progress : called with every `Event`
+    fields : of a `RunRequest`, as keyword arguments, instead of a request or to change it: ``suite, datasets,
+        strategies, protocol, settings, store, data_mirror, plugins, strict, retrain, checks, jobs, device``
 
     Raises
     ------
     UsageError (and its kinds DataError, StoreError) before any training.
+
+    Examples
+    --------
+    ``imbench.run(datasets=["segment:ir=0.05"], strategies=["baseline", "remix:alpha=0.3"], store="my-store")``
     """
-    check_device(device)
-    chosen = plan(
-        suite=suite,
-        datasets=datasets,
-        strategies=strategies,
-        protocol=protocol,
-        settings=settings,
-        store=store,
-        data_mirror=data_mirror,
-        plugins=plugins,
-        strict=strict,
-        retrain=retrain,
-    )
-    return run_plan(chosen, jobs=jobs, device=device, checks=checks, progress=progress)
+    return run_plan(plan(RunRequest.of(request, fields)), progress)
 
 
-def run_plan(
-    plan: Plan,
-    *,
-    jobs: int | None = None,
-    device: str = "cpu",
-    checks: bool = True,
-    progress: Callable[[Event], None] | None = None,
-) -> Results:
+def run_plan(plan: Plan, progress: Callable[[Event], None] | None = None) -> Results:
     """Do the pending jobs of a plan and read the results of all its jobs; see `run`."""
-    check_device(device)
     store = Store.open(plan.store, create=True)
-    for event in _execute(plan, store, _workers(jobs, device, plan), device, checks):
+    for event in _execute(plan, store, _workers(plan)):
         if progress is not None:
             progress(event)
     rows = store.frame([job.key for job in plan.jobs])
-    # A file's job may have been done before under another path: here it is called as it was asked for.
-    called = {job.key: job.variant.dataset for job in plan.jobs}
-    rows = rows.assign(dataset=rows["key"].map(called).astype("str"))
+    # The job of a file may have been trained under another path: here it has the name that was asked for.
+    asked = {job.key: job.variant.dataset for job in plan.jobs}
+    rows = rows.assign(dataset=rows["key"].map(asked).astype("str"))
     scope = Scope(f"suite {plan.suite}" if plan.suite else "", whole=True)
     return Results(rows, store.path, (*plan.notes, *source_notes(rows)), scope)
 
@@ -151,9 +109,10 @@ def load(store: str | Path, metrics: Sequence[str] = (), plugins: Sequence[str] 
     return registry.with_metrics(found, metrics)
 
 
-def _origins(plan: Plan, workers: int, checks: bool) -> dict[str, dict[str, str]]:
+def _origins(plan: Plan, workers: int) -> dict[str, dict[str, str]]:
     """The code of each strategy still to train, as columns of its rows."""
     specs = list(dict.fromkeys(job.strategy for job in plan.pending))
+    checks = plan.request.checks
     outcomes = _outcomes(plan, specs, workers) if checks else dict.fromkeys(specs, NOT_CHECKED)
     version = checks_version() if checks else ""
     return {spec: {**asdict(plan.origins[spec]), "checks": outcomes[spec], "checks_version": version} for spec in specs}
@@ -180,13 +139,14 @@ def _check(registry: Registry, spec: str) -> str:
     return checked(registry.planned_strategy(spec))
 
 
-def _execute(plan: Plan, store: Store, workers: int, device: str, checks: bool) -> Iterator[Event]:
+def _execute(plan: Plan, store: Store, workers: int) -> Iterator[Event]:
+    device = plan.request.device
     tally = _RunProgress(plan)
     yield tally.event("planned")
     if plan.pending and (compiling := compile_once(device, _modalities(plan))):
         yield tally.event("compiled", seconds=compiling)
     with shared_arrays() as arrays:
-        place = JobRunner(plan.store, arrays, plan.registry, device, _origins(plan, workers, checks))
+        place = JobRunner(plan.store, arrays, plan.registry, device, _origins(plan, workers))
         parts = parts_of(plan, workers, device)
         run = _on_cores(parts, place, plan, workers) if device == "cpu" else _grouped(plan, place)
         with closing(run) as outcomes:
@@ -215,7 +175,7 @@ def _on_cores(
     """Parts of jobs on the cores of this machine, one thread each."""
     executor: Executor = LocalPool(workers, threads=1) if workers > 1 else InProcess()
     tasks = [
-        Task(i, part.cost, partial(place.do, part), partial(place.prepare, part.job, plan.sources))
+        Task(i, part.cost, partial(place.do, part), partial(place.prepare, part.job, plan.request.sources))
         for i, part in enumerate(parts)
     ]
     with one_thread():
@@ -224,7 +184,7 @@ def _on_cores(
 
 def _grouped(plan: Plan, place: JobRunner) -> Generator[Started | Outcome, None, None]:
     """The pending jobs, each a whole one, on a GPU, as few large stacks."""
-    return run_grouped(plan.pending, partial(place.request, sources=plan.sources), place.keep, place.device)
+    return run_grouped(plan.pending, partial(place.request, sources=plan.request.sources), place.keep, place.device)
 
 
 @dataclass
@@ -276,23 +236,9 @@ class _RunProgress:
         return True
 
 
-def check_device(device: str) -> None:
-    """Raise `UsageError` for a device that torch does not have."""
-    if device == "cpu":
-        return
-    kind, colon, number = device.partition(":")
-    if kind != "cuda" or (colon and not number.isdecimal()):
-        raise UsageError(f"unknown device {device!r}; choose cpu, cuda or cuda:N")
-    import torch
-
-    found = torch.cuda.device_count()
-    if int(number or 0) >= found:
-        raise UsageError(f"device {device!r} does not exist, torch finds {found} CUDA devices; choose cpu")
-
-
-def _workers(jobs: int | None, device: str, plan: Plan) -> int:
+def _workers(plan: Plan) -> int:
     """How many worker processes train, one thread each; 1 is this process, which also feeds a GPU."""
-    workers = 1 if device != "cpu" else jobs or available_cores()
+    workers = 1 if plan.request.device != "cpu" else plan.request.jobs or available_cores()
     reasons = plan.registry.bound_to_process
     if workers > 1 and plan.pending and reasons:
         warnings.warn(

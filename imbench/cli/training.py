@@ -1,0 +1,95 @@
+"""What the verbs that train share: the request from the options, its plan, and the run with its progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from imbench.cli.output import say
+from imbench.cli.session import Session
+from imbench.contract.errors import UsageError
+
+if TYPE_CHECKING:
+    from imbench.runs.bench import Plan
+    from imbench.runs.request import RunRequest
+    from imbench.store.results import Results
+
+
+def request_of(options: dict[str, Any], **changes: Any) -> RunRequest:
+    """The request of the options that `imbench.cli.options.request_options` adds, with these fields besides."""
+    from imbench.runs.request import RunRequest
+
+    fields = {**options, **changes}
+    fields["settings"] = settings_of(fields["settings"])
+    fields["checks"] = not fields.pop("no_checks")
+    return RunRequest(**fields)
+
+
+def plan_or_train(
+    session: Session,
+    request: RunRequest,
+    *,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+    show: Callable[[Plan, Results], int],
+) -> int:
+    """Show the plan, or train and show the results; the exit code."""
+    from imbench.runs import bench
+
+    if dry_run:
+        from imbench.cli.dry_run import show_plan
+
+        show_plan(bench.plan(request, fetch=False), as_json)
+        return 0
+    session.resumable = True
+    # Planning without fetching finds every mistake in the request at once, and what is missing.
+    plan = bench.plan(request, fetch=False)
+    if plan.unfetched:
+        if not quiet:
+            say(f"fetching {', '.join(plan.unfetched)}")
+        plan = bench.plan(request)
+    results = train(plan, quiet)
+    code = show(plan, results)
+    failed = len(results.failures())
+    if failed:
+        say(f"{failed} of {len(plan.jobs)} jobs failed; imbench status --store {plan.store} shows why")
+    return code or (1 if failed else 0)
+
+
+def train(plan: Plan, quiet: bool) -> Results:
+    """Train what is pending, with progress unless quiet."""
+    from imbench.cli.progress import duration, reporter
+    from imbench.runs import bench
+
+    if not quiet:
+        for note in (*plan.notes, outlook(plan)):
+            say(note)
+    started = time.monotonic()
+    with reporter(quiet) as progress:
+        results = bench.run_plan(plan, progress)
+    if not quiet:
+        failed = len(results.failures())
+        say(f"{len(plan.pending) - failed} jobs done, {failed} failed, in {duration(time.monotonic() - started)}\n")
+    return results
+
+
+def outlook(plan: Plan) -> str:
+    """What a run is about to do, in a line."""
+    pending, done = len(plan.pending), len(plan.jobs) - len(plan.pending)
+    before = f"; {done} done before" if done else ""
+    return f"{pending} jobs to do ({plan.nets:,} nets, at most {plan.steps:,} steps){before}; store {plan.store}"
+
+
+def settings_of(texts: Sequence[str]) -> dict[str, str]:
+    """The fields of ``--set FIELD=VALUE``, each given once."""
+    settings: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not (key and equals and value):
+            raise UsageError(f"--set {text!r} is not FIELD=VALUE; write for example --set epochs=50")
+        if key in settings:
+            raise UsageError(f"--set {key} is given twice, {settings[key]} and {value}; keep one")
+        settings[key] = value
+    return settings

@@ -1,0 +1,143 @@
+"""What a run is asked for: one frozen value that goes from the command line or from Python to the workers."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypedDict
+
+from imbench.contract.errors import UsageError
+from imbench.contract.strategy import BatchStrategy
+from imbench.data.data_sources import DataSources
+from imbench.runs.registry import Registry
+
+
+class RunFields(TypedDict, total=False):
+    """The fields of a `RunRequest` as keyword arguments, in the types that callers may give."""
+
+    suite: str | None
+    datasets: Sequence[str]
+    strategies: Sequence[str | BatchStrategy] | None
+    protocol: str | None
+    settings: Mapping[str, str] | None
+    store: str | Path
+    data_mirror: str | None
+    plugins: Sequence[str]
+    strict: bool
+    retrain: bool
+    checks: bool
+    jobs: int | None
+    device: str
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What to train, on what, how and where.
+
+    Parameters
+    ----------
+    suite : name of a suite, or path of a suite file
+    datasets : dataset specs, instead of a suite or in addition to it
+    strategies : strategy specs, or strategies themselves (``[MyStrategy(), "baseline"]``); default: all installed
+        strategies except wrappers. Worker processes cannot import a class of a notebook or script: with one, all jobs
+        are trained in this process, with a warning.
+    protocol : name of a protocol, with settings if any (``paper:epochs=30``), or path of a protocol file; default: the
+        protocol of the suite if it states one, else ``standard``
+    settings : protocol fields to change, as text
+    store : folder of results; made if it does not exist. Running again resumes.
+    data_mirror : folder or URL asked first for data; default: the environment variable IMBENCH_DATA_MIRROR
+    plugins : paths of Python files that define strategies
+    strict : raise before any training if data is unavailable, instead of skipping and reporting it
+    retrain : train stored jobs again whose strategy has changed source at the same version
+    checks : run `imbench.checks` on strategies first; the outcome is kept with the results, and in the user's cache for
+        the next run
+    jobs : worker processes with one thread each; default: one per core; 1 trains in this process
+    device : where torch trains: ``cpu``, ``cuda`` or ``cuda:N``
+
+    Raises
+    ------
+    UsageError
+        For a device that does not exist, and for ``jobs`` below 1.
+    """
+
+    suite: str | None = None
+    datasets: tuple[str, ...] = ()
+    strategies: tuple[str | BatchStrategy, ...] = ()
+    protocol: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    store: Path = Path("imbench-store")
+    data_mirror: str | None = None
+    plugins: tuple[str, ...] = ()
+    strict: bool = False
+    retrain: bool = False
+    checks: bool = True
+    jobs: int | None = None
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        for name in ("datasets", "strategies", "plugins"):
+            given = getattr(self, name)
+            if isinstance(given, str):
+                raise UsageError(f"{name} must be a list, got the text {given!r}; write [{given!r}]")
+            object.__setattr__(self, name, tuple(given or ()))
+        object.__setattr__(self, "settings", MappingProxyType(dict(self.settings or {})))
+        object.__setattr__(self, "store", Path(self.store))
+        if self.jobs is not None and self.jobs < 1:
+            raise UsageError(f"jobs must be at least 1, got {self.jobs}; leave it out for one per core")
+        check_device(self.device)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A mapping proxy cannot be pickled, a dictionary can.
+        fields = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
+        return _restored, ({**fields, "settings": dict(self.settings)},)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Everything installed, with the plugin files and the strategy objects of this request."""
+        return Registry(self.plugins).with_strategies([s for s in self.strategies if isinstance(s, BatchStrategy)])
+
+    @cached_property
+    def sources(self) -> DataSources:
+        """Where data comes from; `DataError` for a mirror that does not exist."""
+        return DataSources.open(self.data_mirror)
+
+    def replace(self, **changes: Any) -> RunRequest:
+        """The request with other values of these fields."""
+        return dataclasses.replace(self, **changes)
+
+    @classmethod
+    def of(cls, request: RunRequest | None, fields: Mapping[str, Any]) -> RunRequest:
+        """The request itself, with these fields changed; a new one if there is none.
+
+        Raises `UsageError` for a field that does not exist.
+        """
+        known = [one.name for one in dataclasses.fields(cls)]
+        for name in fields:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+                raise UsageError(f"a run has no option {name!r}; {hint}")
+        return cls(**fields) if request is None else request.replace(**fields)
+
+
+def _restored(fields: dict[str, Any]) -> RunRequest:
+    return RunRequest(**fields)
+
+
+def check_device(device: str) -> None:
+    """Raise `UsageError` for a device that torch does not have."""
+    if device == "cpu":
+        return
+    kind, colon, number = device.partition(":")
+    if kind != "cuda" or (colon and not number.isdecimal()):
+        raise UsageError(f"unknown device {device!r}; choose cpu, cuda or cuda:N")
+    import torch
+
+    found = torch.cuda.device_count()
+    if int(number or 0) >= found:
+        raise UsageError(f"device {device!r} does not exist, torch finds {found} CUDA devices; choose cpu")

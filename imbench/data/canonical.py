@@ -1,4 +1,4 @@
-"""The one form that every copy of a dataset is brought into, and the hashes of it."""
+"""The canonical form of a dataset, the same for copies of all sources, and its hashes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pandas as pd
 
 from imbench.contract.errors import DataError
 from imbench.contract.modality import Modality, modality_of_source
-from imbench.contract.text import suggest
+from imbench.contract.text import counted, suggest
 from imbench.data.labels import known_as, label_codes, natural_order
 
 _BLOCK = 65_536  # rows hashed at a time, so that hashing needs no second copy of a large table
@@ -90,7 +90,7 @@ def from_frame(
     y, labels = encode_target(frame[target], relabel, other, order)
     features = [c for c in frame.columns if c != target]
     if not features:
-        raise DataError(f"there is no column beside the target {target!r}; a dataset needs at least one feature")
+        raise DataError(f"there is no column except the target {target!r}; a dataset needs at least one feature")
     x = np.empty((len(frame), len(features)), order="F")  # filled, and later read, column by column
     categories: list[tuple[str, ...]] = []
     for j, column in enumerate(features):
@@ -110,7 +110,8 @@ def encode_target(
     absent = np.flatnonzero(codes < 0)
     if len(absent):
         raise DataError(
-            f"the target {column.name!r} is missing in {len(absent)} rows, first in row {absent[0]}; remove those rows"
+            f"the target {column.name!r} is missing in {counted(len(absent), 'row')} (first: row {absent[0]}); "
+            "remove such rows"
         )
     called = [_called(text, relabel or {}, other, order) for text in texts]
     found = set(called)

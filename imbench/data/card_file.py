@@ -1,4 +1,4 @@
-"""A card's TOML file -> Card, every field checked."""
+"""A card's TOML file -> Card, with every field checked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from imbench.contract.errors import DataError, UsageError
 from imbench.contract.modality import MODALITIES, TABULAR
 from imbench.contract.records import TASKS, Card, Pixels, Source, Task
-from imbench.contract.text import suggest
+from imbench.contract.text import counted, suggest
 from imbench.data.sources.kinds import kind_names, source_kind
 from imbench.data.sources.mirror import MIRROR_FIELDS, check_mirror
 from imbench.data.sources.source_kind import Field, check_fields
@@ -99,7 +99,9 @@ def _class_counts(fields: Mapping[str, Any], where: str) -> dict[str, int]:
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise DataError(f"{where}: class_counts.{label} must be a positive whole number, got {count!r}")
     if len(counts) < 2:
-        raise DataError(f"{where}: class_counts lists {len(counts)} class; a task needs at least two")
+        raise DataError(
+            f"{where}: class_counts lists {counted(len(counts), 'class', 'classes')}; a task needs at least two"
+        )
     for key in ("rows", "features"):
         if fields[key] < 1:
             raise DataError(f"{where}: {key} must be positive, got {fields[key]}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,15 +11,15 @@ from pathlib import Path
 from imbench.contract.errors import DataError
 from imbench.contract.records import Card, Dataset, Source, Variant
 from imbench.contract.spec import parse_spec
+from imbench.contract.text import counted
 from imbench.data import cache as store
-from imbench.data.canonical import Table
+from imbench.data.canonical import Table, content_hash
 from imbench.data.canonical import data_hash as hash_table
 from imbench.data.cards import load_card
 from imbench.data.sources.kinds import source_kind
 from imbench.data.sources.mirror import ENVIRONMENT, Mirror, open_mirror
 from imbench.data.user_data import describe_user_data, is_user_data, read_user_data, user_data_hash
 from imbench.data.variants import build
-from imbench.data.verify import verify
 
 log = logging.getLogger("imbench.data")
 
@@ -135,7 +135,7 @@ class DataSources:
 
 def _attempt(card: Card, kind: str, read: Callable[[], Table], reasons: list[str]) -> Table | None:
     """A verified copy from one source, or None with the reason noted."""
-    # Libraries of others fetch these copies and fail in ways of their own: whatever it is, the next source is asked.
+    # Other libraries fetch these copies and may raise anything: the next source is asked in any case.
     try:
         table = read()
         verify(table, card)
@@ -144,3 +144,37 @@ def _attempt(card: Card, kind: str, read: Callable[[], Table], reasons: list[str
         reasons.append(f"{kind}: {lines[0] if lines else type(error).__name__}")
         return None
     return table
+
+
+def verify(table: Table, card: Card) -> None:
+    """Raise `DataError`, naming the difference, unless rows, features, classes and content are those of the card."""
+    counts = {"row": (len(table.x), card.rows), "feature": (table.values, card.features)}
+    if card.missing >= 0:
+        counts["missing value"] = (table.missing, card.missing)
+    for thing, (found, wanted) in counts.items():
+        if found != wanted:
+            raise DataError(f"{card.name}: this copy has {counted(found, thing)}, the card says {wanted:,}")
+    if table.class_counts != dict(card.class_counts):
+        raise DataError(
+            f"{card.name}: this copy has the class counts {_short(table.class_counts)}, the card says "
+            f"{_short(card.class_counts)}"
+        )
+    wanted_content, decimals = content_of(card)
+    if wanted_content:
+        found_content = content_hash(table, decimals)
+        if found_content != wanted_content:
+            raise DataError(
+                f"{card.name}: this copy's values differ from the card's "
+                f"(content {found_content[:12]}…, expected {wanted_content[:12]}…)"
+            )
+
+
+def content_of(card: Card) -> tuple[str, int | None]:
+    """The content hash of the card, and the decimals that rows are rounded to first; None for no rounding."""
+    content, _, decimals = card.content.partition("@")
+    return content, int(decimals) if decimals else None
+
+
+def _short(counts: Mapping[str, int]) -> str:
+    listed = [f"{label}={count}" for label, count in sorted(counts.items())]
+    return ", ".join(listed[:8]) + (", …" if len(listed) > 8 else "")

@@ -1,4 +1,4 @@
-"""Imputation and standardisation, fitted inside one fold; test rows are never looked at."""
+"""Imputation and standardisation, fitted inside one fold; test rows are never used."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def _fitted(dataset: Dataset, fold: Fold, clip: float) -> Preprocessing:
     """Imputation and standardisation of columns.
 
     The mean of the values present; missing ones take it; then the population standard deviation, missing ones
-    included (scikit-learn's SimpleImputer, then StandardScaler). A column without spread keeps scale 1, so that what
-    differs in the test rows is still seen; but a category that the training half never has, or always has, gets
-    scale 0: a net can have learnt nothing of it. So does a column with no value in the training half. All is computed
+    included (scikit-learn's SimpleImputer, then StandardScaler). A column without spread keeps scale 1, so that
+    different values in test rows are still seen. A category that no training row has, or all have, gets scale 0, since
+    a net can have learnt nothing about it. So does a column with no value in the training half. All is computed
     in float64.
     """
     half = np.sort(np.concatenate([fold.train, fold.validation]))

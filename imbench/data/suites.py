@@ -35,7 +35,7 @@ class Suite:
 
     Parameters
     ----------
-    protocol : what to run it under unless told otherwise, with settings if any (``standard:repeats=1``); None for
+    protocol : the default protocol, with settings if any (``standard:repeats=1``); None for
         imbench's default
     """
 

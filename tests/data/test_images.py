@@ -102,7 +102,11 @@ def test_a_damaged_cifar_archive_is_refused_and_never_cached(tmp_path, form, coa
         (packed[:-900], ["one"], f"cifar.tar.gz cannot be read as {form}"),
         (b"", ["one"], f"cifar.tar.gz cannot be read as {form}"),
         (archive(b""), ["one"], "this copy has 0 rows"),
-        (archive(records(COLOUR, LABELS + 1, coarse)), ["one"], "has the class number 2; there are 2 classes"),
+        (
+            archive(records(COLOUR, LABELS + 1, coarse)),
+            ["one"],
+            "class number 2 is out of range; the card has 2 classes",
+        ),
     ]:
         path.write_bytes(content)
         with pytest.raises(DataError, match=message):
@@ -128,8 +132,8 @@ def test_a_pair_of_idx_files_is_read(tmp_path, pack):
 @pytest.mark.parametrize(
     ("images_file", "labels_file", "message"),
     [
-        (idx(LABELS), idx(LABELS), "images does not begin as an IDX file of 3 axes"),
-        (idx(GRAY)[:-5], idx(LABELS), r"images holds 2,635 bytes, and its head says 2,640"),
+        (idx(LABELS), idx(LABELS), "images is not an IDX file of bytes with 3 axes"),
+        (idx(GRAY)[:-5], idx(LABELS), r"images contains 2,635 bytes, but its header states 2,640"),
         (idx(GRAY)[:9], idx(LABELS), "images, labels cannot be read as idx"),
         (gzip.compress(idx(GRAY))[:-30], idx(LABELS), "images, labels cannot be read as idx"),
         (idx(GRAY), idx(LABELS[:-1]), "images has 20 images and 19 labels"),
@@ -159,7 +163,7 @@ def test_an_npz_with_pickled_objects_or_floats_is_refused(tmp_path):
     parts = {f"{part}_{what}" for part in ("train", "val", "test") for what in ("images", "labels")}
     for name, value, message in [
         ("objects.npz", np.array([{}], dtype=object), "Object arrays cannot be loaded"),
-        ("floats.npz", np.zeros((2, 3, 3)), "holds float64 of 3 axes, not images of bytes"),
+        ("floats.npz", np.zeros((2, 3, 3)), "contains float64 with 3 axes, not images of bytes"),
     ]:
         np.savez(tmp_path / name, **dict.fromkeys(parts, value))
         with pytest.raises(DataError, match=message):
@@ -203,7 +207,7 @@ def test_where_the_web_is_out_of_reach_the_error_says_where_a_file_of_ones_own_b
     content = pets_npz()
     md5 = hashlib.md5(content).hexdigest()
     source = Source("images", {"format": "npz", "files": [{"url": "http://nowhere.invalid/pets.npz", "md5": md5}]})
-    with pytest.raises(DataError, match="one that you have belongs at ") as caught:
+    with pytest.raises(DataError, match="if you have the file, put it at ") as caught:
         fetch(card_of(GRAY, source))
     place = cache.downloads_folder() / md5[:8] / "pets.npz"
     assert str(place) in str(caught.value)
@@ -280,7 +284,7 @@ def test_a_class_balanced_part_is_the_first_images_of_each_class_from_either_sou
     [
         (b"\x89PNG not at all", "image 5 cannot be decoded"),
         (encoded(COLOUR[0])[:-900], "image 5 cannot be decoded"),
-        (encoded(COLOUR[0, :, :16]), r"image 5 is 16 x 32, the first one \(32, 32\)"),
+        (encoded(COLOUR[0, :, :16]), r"image 5 is 16 x 32 pixels, but the first is 32 x 32"),
     ],
 )
 def test_an_image_of_a_mirror_that_is_none_is_named(tmp_path, bad, message):

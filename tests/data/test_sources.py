@@ -75,12 +75,16 @@ def test_a_tar_archive_and_a_plain_file_are_read_too(web):
     [
         ({"sha256": "0" * 64}, {}, "uci: .*(hash|SHA256)"),
         ({"members": ["other.csv"]}, {}, "cannot be read as the card says: .*other.csv"),
-        ({"header": False, "columns": ["a"]}, {}, "the table has 4 columns, and the card names 1"),
+        ({"header": False, "columns": ["a"]}, {}, "the table has 4 columns, but the card names 1"),
         ({"separator": ";"}, {}, "there is no column"),
         ({}, {"rows": 61, "class_counts": {"a": 38, "b": 15, "c": 8}}, "has 60 rows, the card says 61"),
         ({}, {"features": 4}, "has 3 features, the card says 4"),
         ({}, {"missing": 0}, "has 9 missing values, the card says 0"),
-        ({}, {"class_counts": {"a": 30, "b": 15, "c": 15}}, "class counts, the card says"),
+        (
+            {},
+            {"class_counts": {"a": 30, "b": 15, "c": 15}},
+            "has the class counts a=.*, the card says a=30, b=15, c=15",
+        ),
         ({}, {"content": "0" * 64}, "values differ from the card's"),
     ],
 )

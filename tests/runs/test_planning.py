@@ -118,7 +118,7 @@ BAD = [
     ({"strategies": ["remxi"]}, "did you mean remix"),
     ({"strategies": ["remix:alpha=0"]}, "must be positive"),
     ({"datasets": ["segmnt:ir=0.05"]}, "unknown dataset 'segmnt'; did you mean segment"),
-    ({"datasets": ["segment:ir=0.001"]}, "is left with 1 rows"),
+    ({"datasets": ["segment:ir=0.001"]}, "keeps 1 row at ir=0.001; 4 are needed"),
     ({"datasets": ["segment:ir=0.9"]}, "has 330"),
     ({"datasets": ["segment:ir=2"]}, "between 0 and 1"),
     ({"datasets": ["segment:ratio=0.1"]}, "no parameter 'ratio'"),

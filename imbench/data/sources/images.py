@@ -40,7 +40,7 @@ def from_images(card: Card, options: Mapping[str, Any], downloads: Path) -> Tabl
         names = ", ".join(path.name for path in paths)
         raise SourceError(f"{names} cannot be read as {options['format']}: {error}") from None
     if len(pixels) != len(codes):
-        raise SourceError(f"{paths[0].name} has {len(pixels):,} images and {len(codes):,} labels")
+        raise SourceError(f"{paths[0].name} has {counted(len(pixels), 'image')} and {counted(len(codes), 'label')}")
     if "first_of_each" in options:
         kept = first_of_each(codes, options["first_of_each"])
         pixels, codes = pixels[kept], codes[kept]
@@ -78,7 +78,7 @@ def _fetch(file: Mapping[str, str], path: Path) -> None:
         try:
             os.replace(download(file["url"], known, Path(folder)), path)
         except SourceError as error:
-            raise SourceError(f"{error} (one that you have belongs at {path})") from None
+            raise SourceError(f"{error} (if you have the file, put it at {path})") from None
 
 
 def _digest(path: Path, kind: str) -> str:

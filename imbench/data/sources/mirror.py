@@ -29,7 +29,7 @@ ENVIRONMENT = "IMBENCH_DATA_MIRROR"
 
 @dataclass(frozen=True)
 class MirrorFile:
-    """One file of a mirror with the SHA-256 its manifest states."""
+    """One file of a mirror, with the SHA-256 that the manifest states."""
 
     name: str
     sha256: str
@@ -53,7 +53,7 @@ class Mirror:
         return files if wanted is None or len(files) == len(wanted) else ()
 
     def origin(self, card: Card) -> str:
-        """What a cached copy made from this mirror's files is known by; "" if the mirror lacks the dataset."""
+        """Identifies cached copies made from this mirror's files; "" if the mirror does not have the dataset."""
         files = self.files(card)
         return "mirror:" + hashlib.sha256("".join(f.sha256 for f in files).encode()).hexdigest() if files else ""
 
@@ -93,7 +93,7 @@ def _url_manifest(place: str) -> Mapping[str, Any]:
 
 
 def _manifest(place: str) -> Mapping[str, Any]:
-    fix = f"give the folder or URL that holds MANIFEST.toml (--data-mirror, {ENVIRONMENT})"
+    fix = f"give the folder or URL that contains MANIFEST.toml (--data-mirror, {ENVIRONMENT})"
     if not _is_url(place) and not Path(place).is_dir():
         raise DataError(f"the data mirror {place!r} does not exist; {fix}")
     try:
@@ -108,7 +108,7 @@ def _manifest(place: str) -> Mapping[str, Any]:
     return entries
 
 
-# What a card may say of how a mirror's copy is read. A mirror is asked before every source, and is none itself.
+# Fields of a card's source of kind "mirror": how the mirror's copy is read. Mirrors come before all kinds of source.
 MIRROR_FIELDS: Mapping[str, Field] = {
     "entry": (str, False),
     "files": (list, False),
@@ -129,7 +129,7 @@ def check_mirror(options: Mapping[str, Any], where: str) -> None:
 
 
 def mirror_options(card: Card) -> Mapping[str, Any]:
-    """How the card says a mirror's copy is to be read."""
+    """The options that the card states for reading a mirror's copy."""
     return next((s.options for s in card.sources if s.kind == "mirror"), {})
 
 
@@ -154,7 +154,7 @@ def encoded_images(frame: pd.DataFrame, card: Card, options: Mapping[str, Any]) 
     for row, content in enumerate(encoded):
         pixels = _decoded(content, row)
         if pixels.shape != first.shape:
-            raise SourceError(f"image {row} is {pixels.shape[1]} x {pixels.shape[2]}, the first one {first.shape[1:]}")
+            raise SourceError(f"image {row} is {_size(pixels)} pixels, but the first is {_size(first)}")
         x[row] = pixels
     table = image_table(x, y, labels)
     found = content_hash(table, without=options.get("altered", ())) if "content" in options else ""
@@ -163,12 +163,16 @@ def encoded_images(frame: pd.DataFrame, card: Card, options: Mapping[str, Any]) 
     return table
 
 
+def _size(pixels: np.ndarray) -> str:
+    return f"{pixels.shape[1]} x {pixels.shape[2]}"
+
+
 def _decoded(content: bytes, row: int) -> np.ndarray:
     from PIL import Image
 
     try:
         pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-    except Exception as error:  # decoders fail in ways of their own
+    except Exception as error:  # decoders raise errors of many kinds
         raise SourceError(f"image {row} cannot be decoded: {error}") from None
     return pixels.transpose(2, 0, 1)  # (height, width, channels) -> (channels, height, width)
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from imbench.runs.samples import take_samples
     from imbench.runs.sweeping import sweep
     from imbench.scoring.metrics import score
-    from imbench.stats.equivalence import corrected_t, equivalence
-    from imbench.stats.evaluation import Evaluation, evaluate
+    from imbench.stats.evaluate import evaluate
+    from imbench.stats.evaluation import Evaluation
     from imbench.stats.sweep import Sweep
+    from imbench.stats.within import corrected_t, equivalence
     from imbench.store.results import Results
     from imbench.strategies.augmentation import augment
     from imbench.strategies.augmented import Augmented
@@ -45,10 +46,10 @@ _HOMES = {
     "take_samples": "imbench.runs.samples",
     "augment": "imbench.strategies.augmentation",
     "Augmented": "imbench.strategies.augmented",
-    "corrected_t": "imbench.stats.equivalence",
-    "equivalence": "imbench.stats.equivalence",
+    "corrected_t": "imbench.stats.within",
+    "equivalence": "imbench.stats.within",
     "Evaluation": "imbench.stats.evaluation",
-    "evaluate": "imbench.stats.evaluation",
+    "evaluate": "imbench.stats.evaluate",
     "score": "imbench.scoring.metrics",
     "Results": "imbench.store.results",
     "Sweep": "imbench.stats.sweep",

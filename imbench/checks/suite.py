@@ -7,6 +7,7 @@ import importlib
 from imbench.checks import batches, hooks, randomness, values
 from imbench.checks.made import EPOCHS, in_epoch
 from imbench.checks.result import Check, CheckResult, NotJudgedError, ViolationError, require, sentence
+from imbench.contract.names import suggest
 from imbench.contract.strategy import BatchStrategy
 
 
@@ -15,7 +16,7 @@ def exemptions_reasoned(strategy: BatchStrategy) -> str:
     for name, reason in strategy.exemptions.items():
         require(
             name in CHECKS and name != "exemptions_reasoned",
-            f"exemptions names {name!r}, which is no property to be exempt from; there are {', '.join(CHECKS)}",
+            f"exemptions names {name!r}, which is no property to be exempt from; {suggest(name, CHECKS)}",
         )
         require(isinstance(reason, str) and reason.strip(), f"the exemption from {name} has no reason; say why")
     return ", ".join(strategy.exemptions) or "none declared"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from imbench.cli.output import paragraph, table
@@ -26,8 +26,11 @@ _COLUMNS = {
 
 def boards_text(results: Results, metrics: Sequence[str] = (), rule: str = "argmax") -> str:
     """A table for each protocol, task and metric, then what a reader must know of them."""
+    from imbench.store.source_marks import row_marks
+
     found = _boards(results, metrics, rule)
-    boards = [_board_text(board) for board in found]
+    marked = row_marks(results.rows)
+    boards = [_board_text(board, marked) for board in found]
     notes = "\n".join(map(paragraph, [*_fallbacks(found), *results.notes]))
     return "\n\n".join([*boards, notes] if notes else boards)
 
@@ -48,7 +51,7 @@ def _boards(results: Results, metrics: Sequence[str], rule: str) -> list[Leaderb
     return results.leaderboards(names, rule=rule) if names else results.leaderboards(rule=rule)
 
 
-def _board_text(board: Leaderboard) -> str:
+def _board_text(board: Leaderboard, marked: Mapping[str, str]) -> str:
     rule = "" if board.rule == "argmax" else f", rule {board.rule}"
     title = f"{board.task}, {board.metric.title} ({board.metric.better} is better), protocol {board.protocol}{rule}"
     said = [caveat(board.protocol)] if caveat(board.protocol) else []
@@ -63,7 +66,10 @@ def _board_text(board: Leaderboard) -> str:
         [_written(value, pattern) for value, (_, pattern) in zip(row, columns.values(), strict=True)]
         for row in board.table[list(columns)].itertuples(index=False, name=None)
     ]
-    below = [*said, _basis(board), *_challenger(board), *board.remarks]
+    for row in rows:
+        mark = marked.get(row[0]) or marked.get(row[0].rpartition("+")[0])  # a rule follows the plus
+        row[0] += f" ({mark})" if mark else ""
+    below = [*said, _basis(board), *_tuned_baseline(board), *board.remarks]
     return "\n".join([table(headers, rows, title=title, right=headers[1:]), *map(paragraph, below)])
 
 
@@ -71,14 +77,14 @@ def _has_zero_folds(board: Leaderboard) -> bool:
     return board.metric.of_decisions and bool(board.table["zero_folds"].notna().any())
 
 
-def _challenger(board: Leaderboard) -> list[str]:
-    challenger = board.challenger
-    if challenger is None:
+def _tuned_baseline(board: Leaderboard) -> list[str]:
+    tuned = board.tuned_baseline
+    if tuned is None:
         return []
     return [
-        f"{challenger.name}, the baseline with a threshold tuned on validation rows, would be number "
-        f"{challenger.place} of {challenger.competitors}: mean {challenger.mean:.4f}, "
-        f"average rank {challenger.average_rank:.2f}"
+        f"{tuned.name}, the baseline with a threshold tuned on validation rows, would be number "
+        f"{tuned.place} of {tuned.competitors}: mean {tuned.mean:.4f}, "
+        f"average rank {tuned.average_rank:.2f}"
     ]
 
 
@@ -111,7 +117,7 @@ def _board_json(board: Leaderboard) -> dict[str, Any]:
         "metric": board.metric.name,
         "higher_is_better": board.metric.higher_is_better,
         "rule": board.rule,
-        "challenger": None if board.challenger is None else dataclasses.asdict(board.challenger),
+        "challenger": None if board.tuned_baseline is None else dataclasses.asdict(board.tuned_baseline),
         "configurations": [{"dataset": d, "variant": v} for d, v in board.configurations],
         "dropped": [{"dataset": d.dataset, "variant": d.variant, "missing": list(d.missing)} for d in board.dropped],
         "over": board.over,

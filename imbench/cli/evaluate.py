@@ -14,6 +14,7 @@ from imbench.cli.output import emit, emit_json, paragraph, render, table
 from imbench.cli.selection import Choice, selection_options
 from imbench.cli.session import Verb
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.contract.protocol import caveats
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ def evaluate(source: str, alpha: float, reference: str | None, as_json: bool, **
     imbench evaluate imbench-store --metric gmean --task binary
     imbench evaluate results.parquet --metric bbs
     """
+    if not Path(source).exists():
+        fix = "give the folder of an earlier imbench run (its --store), or a .csv or .parquet file"
+        raise UsageError(f"no such file or store: {source}; {fix}")
     from_store = Path(source).is_dir() or source.endswith(".parquet")
     _refuse_unused(_OF_CSV if from_store else _OF_STORE, "a table of scores" if from_store else "a store")
     if from_store:
@@ -100,11 +104,9 @@ def _evaluate_file(
     blocks: str | None,
     labels: tuple[str, ...],
 ) -> None:
-    from imbench.stats.evaluation import evaluate
+    from imbench.stats.evaluate import evaluate
     from imbench.store.score_file import read_scores, refuse_repeated_rows
 
-    if not Path(path).exists():
-        raise UsageError(f"no such file or store: {path}")
     if higher is None:
         raise UsageError("say which scores are better: --higher or --lower")
     scores = read_scores(path, (*labels, blocks) if blocks else labels)
@@ -138,7 +140,7 @@ def _evaluate_store(
     if metric is None:
         raise UsageError(f"name the metric to compare by, --metric NAME; there are {', '.join(known_metrics())}")
     if rule not in (*RULES, EACH):
-        raise UsageError(f"--rule {rule!r} is no decision rule; there are {', '.join((*RULES, EACH))}")
+        raise UsageError(f"--rule {rule!r} is no decision rule; {suggest(rule, (*RULES, EACH))}")
     rows = Choice(**chosen).of(_rows_of(path, metric, within, rule))
     metric = metric.rpartition("/")[2]
     found = evaluate_rows(
@@ -162,7 +164,7 @@ def _rows_of(path: str, metric: str, within: bool, rule: str) -> pd.DataFrame:
     """The rows of a store, or of the Parquet file of a published page, as far as this metric needs them."""
     from imbench.runs.registry import Registry
     from imbench.scoring.metrics import METRICS
-    from imbench.stats.block_analyses import level_columns
+    from imbench.stats.block_analyses import analysis_columns
     from imbench.store.results import load
     from imbench.store.row_file import read_rows
     from imbench.store.store import Store
@@ -172,7 +174,7 @@ def _rows_of(path: str, metric: str, within: bool, rule: str) -> pd.DataFrame:
         if not Path(path).is_dir():
             raise UsageError(f"metric {metric} is computed from predictions, and {path} is no store; give the store")
         return Registry().with_metrics(load(path), [metric]).rows
-    columns = level_columns(metric, within, rule)
+    columns = analysis_columns(metric, within, rule)
     if not Path(path).is_dir():
         return read_rows(path, columns)
     return Store.open(path).frame(columns=columns)
@@ -233,7 +235,7 @@ def _levels_json(levels: BlockAnalyses, within: bool) -> dict[str, Any]:
 def _text(evaluation: Evaluation) -> str:
     from rich.text import Text
 
-    from imbench.stats.evaluation_text import sections
+    from imbench.stats.evaluation import sections
 
     return "\n\n".join(
         "\n".join(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -13,11 +12,14 @@ from imbench.cli.options import json_option, plugin_option
 from imbench.cli.output import emit, emit_json, table
 from imbench.cli.session import Verb
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 
 if TYPE_CHECKING:
     from imbench.runs.registry import Registry
 
 Facts = dict[str, Any]
+
+_LISTS = "imbench list strategies, datasets, suites, metrics, protocols and rules show all names"
 
 
 @click.command(cls=Verb)
@@ -68,12 +70,7 @@ def _kinds_of(registry: Registry, name: str) -> list[str]:
         names["source"] = {e.name for e in registry.entries("source")}
         kinds = ["source"] if base.rpartition("/")[2] in names["source"] else []
     if not kinds:
-        near = difflib.get_close_matches(base, sorted(set().union(*names.values())), n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UsageError(
-            f"nothing is called {base!r}; {hint}imbench list strategies, datasets, suites, metrics, sources, "
-            "protocols and rules show all names"
-        )
+        raise UsageError(f"nothing is called {base!r}; {suggest(base, sorted(set().union(*names.values())), _LISTS)}")
     return kinds
 
 

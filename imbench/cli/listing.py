@@ -11,6 +11,8 @@ import click
 from imbench.cli.options import json_option, plugin_option
 from imbench.cli.output import emit, emit_json, paragraph, table
 from imbench.cli.session import Verb
+from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 
 Row = dict[str, Any]
 
@@ -60,7 +62,7 @@ _KINDS: dict[str, Callable[[Sequence[str], bool], list[Row]]] = {
 
 
 @click.command("list", cls=Verb)
-@click.argument("kind", metavar="KIND", type=click.Choice(list(_KINDS)))
+@click.argument("kind", metavar="KIND")
 @click.option("--check", is_flag=True, help="Load each one, and say which are broken and why.")
 @plugin_option
 @json_option
@@ -71,6 +73,8 @@ def list_(kind: str, check: bool, plugins: tuple[str, ...], as_json: bool) -> in
     Names come from the packages' metadata; nothing is imported unless --check is given, which ends with 1 if something
     is broken. Where two packages have one name, the list says what to write. `imbench info NAME` tells more of one.
     """
+    if kind not in _KINDS:
+        raise UsageError(f"there is no list of {kind!r}; {suggest(kind, _KINDS)}")
     rows = _KINDS[kind](plugins, check)
     broken = [row for row in rows if row.get("broken")]
     if as_json:

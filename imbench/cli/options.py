@@ -52,8 +52,19 @@ settings_option = click.option(
     "--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Change a field of the protocol. Repeatable."
 )
 
+
+def _at_least_one(_: click.Context, option: click.Parameter, count: int | None) -> int | None:
+    if count is not None and count < 1:
+        raise UsageError(f"{option.opts[0]} must be at least 1, got {count}; leave it out for one per core")
+    return count
+
+
 jobs_option = click.option(
-    "--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes; default: one per core."
+    "--jobs",
+    type=int,
+    callback=_at_least_one,
+    metavar="N",
+    help="Worker processes, at least 1; default: one per core.",
 )
 
 device_option = click.option(

@@ -8,9 +8,9 @@ import click
 
 from imbench.cli.options import json_option, mirror_option
 from imbench.cli.output import emit, emit_json
+from imbench.cli.sample_grids import sample_grids, samples_option
 from imbench.cli.selection import Choice, protocols_option, selection_options
 from imbench.cli.session import Verb
-from imbench.cli.sheets import samples_option, sheets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,9 +59,9 @@ def publish(
 
     def describe(rows: pd.DataFrame) -> Options:
         kinds = modalities(rows)
-        drawn = sheets(rows, kinds, data_mirror) if samples else None
+        drawn = sample_grids(rows, kinds, data_mirror) if samples else None
         known = Registry().known_suites()
-        return Options(modality=kinds, commands=tuple(commands(rows)), sheets=drawn, suites=known)
+        return Options(modality=kinds, commands=tuple(commands(rows)), sample_grids=drawn, suites=known)
 
     done = publish_store(
         store,

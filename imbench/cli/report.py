@@ -8,9 +8,9 @@ import click
 
 from imbench.cli.options import json_option, mirror_option, store_of, store_option
 from imbench.cli.output import emit, emit_json
+from imbench.cli.sample_grids import sample_grids, samples_option
 from imbench.cli.selection import Choice, protocols_option, refuse_empty, selection_options
 from imbench.cli.session import Verb
-from imbench.cli.sheets import samples_option, sheets
 
 
 @click.command(cls=Verb)
@@ -70,7 +70,7 @@ def report(
     kinds = modalities(results.rows)
     options = Options(names, rules, alpha, kinds, tuple(commands(results.rows)), title, suites=registry.known_suites())
     if samples:
-        options = replace(options, sheets=sheets(results.rows, kinds, data_mirror))
+        options = replace(options, sample_grids=sample_grids(results.rows, kinds, data_mirror))
     written = write_report(results, to, options)
     if as_json:
         emit_json([str(path) for path in written])

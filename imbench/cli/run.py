@@ -11,6 +11,7 @@ from imbench.cli.output import emit, emit_json
 from imbench.cli.session import Session, Verb
 from imbench.cli.training import plan_or_train, request_of
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 
 _DEFAULT_SUITE = "tabular"
 
@@ -73,7 +74,7 @@ def run(
     for name in metrics:  # an unknown metric is reported before any work
         request.registry.metric(name)
     if rule not in (*RULES, EACH):
-        raise UsageError(f"--rule {rule!r} is no decision rule; there are {', '.join(RULES)}, and {EACH}")
+        raise UsageError(f"--rule {rule!r} is no decision rule; {suggest(rule, (*RULES, EACH))}")
 
     def show(plan: Any, results: Any) -> int:
         scored = plan.registry.with_metrics(results, metrics)

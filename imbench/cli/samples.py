@@ -1,4 +1,4 @@
-"""``imbench samples``: a sheet of what each strategy feeds the nets."""
+"""``imbench samples``: a grid of sample images as each strategy feeds them to the nets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from imbench.contract.errors import UsageError
 @click.option(
     "--strategy", "strategies", multiple=True, metavar="SPEC", help="Repeatable; default: all that serve images."
 )
-@click.option("--to", required=True, metavar="FILE", help="Where to write the sheet: a .png or .svg file.")
+@click.option("--to", required=True, metavar="FILE", help="The .png or .svg file to write.")
 @click.option("--columns", default=8, show_default=True, help="Mini-batches to take an image from.")
 @click.option("--seed", default=0, show_default=True, help="Of the batches and of the strategies' draws.")
 @click.option("--protocol", default="standard", show_default=True, metavar="NAME", help="States the batch size.")
@@ -35,13 +35,13 @@ def samples(
     plugins: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Draw what each strategy feeds the nets: images of the same mini-batches, real, mixed and augmented.
+    """Draw sample images as each strategy feeds them to the nets: real, mixed or augmented, from the same mini-batches.
 
-    The labels are printed under the images, and here.
+    The labels are printed below the images and on the screen.
 
     \b
-    imbench samples --dataset cifar10:task=multiclass,ir=0.1 --to sheet.png
-    imbench samples --dataset cifar10:ir=0.05 --strategy mixup --strategy augmented:inner=mixup --to sheet.svg
+    imbench samples --dataset cifar10:task=multiclass,ir=0.1 --to samples.png
+    imbench samples --dataset cifar10:ir=0.05 --strategy mixup --strategy augmented:inner=mixup --to samples.svg
     """
     from imbench.report.figures.sample_grid import FORMATS, draw
     from imbench.runs.samples import take_samples
@@ -52,7 +52,7 @@ def samples(
         raise UsageError(f"--to {to!r} must end in {' or '.join('.' + f for f in FORMATS)}")
     if not path.parent.is_dir():
         raise UsageError(f"--to {to!r}: there is no folder {str(path.parent)!r}; make it first")
-    sheet = take_samples(
+    grid = take_samples(
         dataset,
         strategies,
         columns=columns,
@@ -61,12 +61,12 @@ def samples(
         data_mirror=data_mirror,
         plugins=plugins,
     )
-    for name, reason in sheet.left_out:
+    for name, reason in grid.left_out:
         say(f"strategy left out: {name} ({reason})")
-    path.write_bytes(draw(sheet, kind))
+    path.write_bytes(draw(grid, kind))
     if as_json:
-        words = {strip.name: sheet.words(strip) for strip in sheet.rows}
-        emit_json({"file": str(path), "title": sheet.title, "labels": words})
+        labels = {row.name: grid.label_texts(row) for row in grid.rows}
+        emit_json({"file": str(path), "title": grid.title, "labels": labels})
         return
-    emit(table(["", *map(str, range(1, columns + 1))], [[s.name, *sheet.words(s)] for s in sheet.rows]))
-    say(f"{sheet.title}: {path}")
+    emit(table(["", *map(str, range(1, columns + 1))], [[row.name, *grid.label_texts(row)] for row in grid.rows]))
+    say(f"{grid.title}: {path}")

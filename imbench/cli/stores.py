@@ -79,7 +79,7 @@ def compare(
     """
     from imbench.runs.registry import Registry
     from imbench.scoring.rules import RULES
-    from imbench.stats.competitors import HEADLINE
+    from imbench.stats.names import HEADLINE
     from imbench.store.compare import compare as compare_rows
     from imbench.store.results import load
 

@@ -130,7 +130,7 @@ def _cell(row: dict[Any, Any]) -> str:
 
 
 def _verdicts(found: Sweep, metric: str) -> Iterator[str]:
-    from imbench.stats.words import number, p_said, span
+    from imbench.stats.words import number, p_in_text, span
 
     for row in found.verdicts(metric).to_dict("records"):
         where = _called(row["dataset"], row["variant"])
@@ -141,12 +141,12 @@ def _verdicts(found: Sweep, metric: str) -> Iterator[str]:
         measured = f"{number(row['gain'], 4, sign=True)}{f' ({between})' if between else ''}"
         yield (
             f"{where}: {row['best']} gains {measured} over the default {row['default']}, "
-            f"{p_said(row['p_holm'])} after Holm: {row['verdict']}"
+            f"{p_in_text(row['p_holm'])} after Holm: {row['verdict']}"
         )
 
 
 def _called(dataset: str, variant: str) -> str:
-    from imbench.stats.identity import file_name
+    from imbench.stats.names import file_name
 
     return file_name(dataset) if variant == "natural" else f"{file_name(dataset)}:{variant}"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.contract.spec import check_name
 
 # The distribution whose names stay plain where others have the same.
@@ -118,9 +118,7 @@ def find(entries: Sequence[Entry], kind: str, name: str) -> Entry:
     matches = named(entries, name)
     if not matches:
         known = sorted({e.name for e in entries})
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UsageError(f"unknown {kind} {name!r}; {hint}Installed: {', '.join(known) or 'none'}")
+        raise UsageError(f"unknown {kind} {name!r}; {suggest(name, known)}")
     if len(matches) > 1:
         owners = " and ".join(e.package for e in matches)
         forms = sorted({e.qualified for e in matches})

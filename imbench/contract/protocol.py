@@ -11,6 +11,7 @@ from typing import Any
 
 from imbench.contract.errors import UsageError
 from imbench.contract.modality import net_names
+from imbench.contract.names import suggest
 from imbench.contract.spec import convert, format_spec
 
 SCHEDULES = ("plateau", "constant", "cosine")
@@ -25,8 +26,19 @@ def caveat(protocol: str) -> str:
 
     >>> caveat("smoke:epochs=5"), caveat("paper")
     ('smoke checks that everything works; it ranks nothing', '')
+    >>> caveat(derived("mine", "smoke"))
+    'smoke checks that everything works; it ranks nothing'
     """
-    return CAVEATS.get(re.split(r"[:\s]", protocol, maxsplit=1)[0], "")
+    return CAVEATS.get(re.split(r"[:/\s]", protocol, maxsplit=1)[0], "")
+
+
+def derived(name: str, base: str) -> str:
+    """What results call a protocol of this name that extends another: where that has a caveat, both names.
+
+    >>> derived("mine", "smoke"), derived("mine", "paper")
+    ('smoke/mine', 'mine')
+    """
+    return f"{base.partition('/')[0]}/{name}" if caveat(base) else name
 
 
 def caveats(protocols: Iterable[str]) -> list[str]:
@@ -101,7 +113,7 @@ class Protocol:
         """Read the tables of a protocol file; `UsageError` names a field that does not exist."""
         unknown = sorted(set(values) - set(_FIELDS))
         if unknown:
-            raise UsageError(f"protocol {name} has no field {unknown[0]!r}; its fields: {', '.join(_FIELDS)}")
+            raise UsageError(f"protocol {name} has no field {unknown[0]!r}; {suggest(unknown[0], _FIELDS)}")
         protocol = cls(**{"name": name, **values})
         for dataset, fields in protocol.exceptions.items():
             if not isinstance(fields, Mapping) or not set(fields) <= set(_SETTABLE):
@@ -119,9 +131,7 @@ class Protocol:
         values: dict[str, Any] = {}
         for key, text in settings.items():
             if key not in _SETTABLE:
-                raise UsageError(
-                    f"protocol {self.name} has no field {key!r} to set; its fields: {', '.join(_SETTABLE)}"
-                )
+                raise UsageError(f"protocol {self.name} has no field {key!r} to set; {suggest(key, _SETTABLE)}")
             values[key] = convert(text, _SETTABLE[key], f"--set {key}")
         rest = {d: {k: v for k, v in fields.items() if k not in values} for d, fields in self.exceptions.items()}
         name = format_spec(self.name, dict(sorted(values.items())))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 
 T = TypeVar("T")
 Readers = Mapping[Any, Callable[[str], Any]]
@@ -191,8 +192,7 @@ def build(cls: type[T], params: Mapping[str, str], owner: str, readers: Readers 
         elif rest is not None:
             others[key] = read_value(text, f"{owner}: {key}")
         else:
-            known = ", ".join(kinds) or "none"
-            raise UsageError(f"{owner} has no parameter {key!r}; its parameters: {known}")
+            raise UsageError(f"{owner} has no parameter {key!r}; {suggest(key, kinds)}")
     return cls(**values | ({rest: tuple(sorted(others.items()))} if rest is not None and others else {}))
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from imbench.contract.errors import DataError
 from imbench.contract.modality import Modality, modality_of_source
-from imbench.contract.text import counted, suggest
+from imbench.contract.names import counted, suggest
 from imbench.data.labels import known_as, label_codes, natural_order
 
 _BLOCK = 65_536  # rows hashed at a time, so that hashing needs no second copy of a large table

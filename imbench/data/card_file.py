@@ -9,8 +9,8 @@ from typing import Any
 
 from imbench.contract.errors import DataError, UsageError
 from imbench.contract.modality import MODALITIES, TABULAR
+from imbench.contract.names import counted, suggest
 from imbench.contract.records import TASKS, Card, Pixels, Source, Task
-from imbench.contract.text import counted, suggest
 from imbench.data.sources.kinds import kind_names, source_kind
 from imbench.data.sources.mirror import MIRROR_FIELDS, check_mirror
 from imbench.data.sources.source_kind import Field, check_fields

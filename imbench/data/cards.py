@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 
 from imbench.contract.errors import DataError
+from imbench.contract.names import suggest
 from imbench.contract.records import Card
-from imbench.contract.text import suggest
 from imbench.data.card_file import read_card
 
 
@@ -35,10 +35,10 @@ def load_card(name: str) -> Card:
     if name.endswith(".toml"):
         return read_card(Path(name), os.path.normpath(name))
     if name not in card_names():
-        raise DataError(
-            f"unknown dataset {name!r}; {suggest(name, card_names())} "
+        also = (
             "`imbench list datasets` shows all, and a .csv, .tsv, .parquet or card .toml file can be named by its path"
         )
+        raise DataError(f"unknown dataset {name!r}; {suggest(name, card_names(), also)}")
     return _shipped(name)
 
 

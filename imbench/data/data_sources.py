@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from imbench.contract.errors import DataError
+from imbench.contract.names import counted
 from imbench.contract.records import Card, Dataset, Source, Variant
 from imbench.contract.spec import parse_spec
-from imbench.contract.text import counted
 from imbench.data import cache as store
 from imbench.data.canonical import Table, content_hash
 from imbench.data.canonical import data_hash as hash_table

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import DataError
+from imbench.contract.names import counted
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Card, Dataset, Fold
 from imbench.contract.streams import stream
-from imbench.contract.text import counted
 
 PARTS = ("train", "validation", "test")
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from imbench.contract.errors import DataError
 from imbench.contract.modality import IMAGE
+from imbench.contract.names import counted, suggest
 from imbench.contract.records import Card, Source
 from imbench.contract.spec import convert, parse_spec
-from imbench.contract.text import counted, suggest
 from imbench.data.canonical import Table, data_hash
 from imbench.data.labels import natural_order
 from imbench.data.pixels import image_table

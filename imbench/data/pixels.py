@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from imbench.contract.errors import DataError
+from imbench.contract.names import counted
 from imbench.contract.records import Card, Pixels
-from imbench.contract.text import counted
 from imbench.data.canonical import Table
 
 GRAY, RGB = ("gray",), ("red", "green", "blue")

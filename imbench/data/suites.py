@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from imbench.contract.errors import DataError
+from imbench.contract.names import suggest
 from imbench.contract.spec import parse_spec
-from imbench.contract.text import suggest
 from imbench.data.cards import cards_folder
 
 _FIELDS = ("title", "protocol", "configurations")
@@ -58,10 +58,8 @@ def load_suite(name_or_path: str) -> Suite:
     """
     own = name_or_path.endswith(".toml")
     if not own and name_or_path not in suite_names():
-        raise DataError(
-            f"unknown suite {name_or_path!r}; {suggest(name_or_path, suite_names())} A .toml file can be named by its "
-            "path"
-        )
+        also = "a .toml file can be named by its path"
+        raise DataError(f"unknown suite {name_or_path!r}; {suggest(name_or_path, suite_names(), also)}")
     path = Path(name_or_path) if own else cards_folder() / "suites" / f"{name_or_path}.toml"
     try:
         fields = tomllib.loads(path.read_text("utf-8"))
@@ -73,7 +71,7 @@ def load_suite(name_or_path: str) -> Suite:
 def _suite(name: str, fields: dict[str, Any]) -> Suite:
     unknown = sorted(set(fields) - set(_FIELDS))
     if unknown:
-        raise DataError(f"suite {name} has an unknown field {unknown[0]!r}; its fields: {', '.join(_FIELDS)}")
+        raise DataError(f"suite {name} has an unknown field {unknown[0]!r}; {suggest(unknown[0], _FIELDS)}")
     protocol = fields.get("protocol")
     if not isinstance(protocol, str | None):
         raise DataError(f"suite {name}: protocol must be text, got {protocol!r}; for example 'standard:repeats=2'")

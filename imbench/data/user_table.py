@@ -13,9 +13,9 @@ import pandas as pd
 
 from imbench.contract.errors import DataError
 from imbench.contract.modality import TABULAR
+from imbench.contract.names import suggest
 from imbench.contract.records import Card, Source
 from imbench.contract.spec import parse_spec
-from imbench.contract.text import suggest
 from imbench.data.canonical import Table, data_hash, from_frame
 from imbench.data.origin import constant_columns
 from imbench.data.sources.tables import EXACT, MISSING, read_floats_of, read_parquet

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from imbench.contract.errors import DataError
+from imbench.contract.names import counted, suggest
 from imbench.contract.records import TASKS, Card, Dataset, Task, Variant
 from imbench.contract.spec import convert, parse_spec
 from imbench.contract.streams import stream
-from imbench.contract.text import counted, suggest
 from imbench.data.canonical import Table
 from imbench.data.labels import known_as
 from imbench.data.origin import origin_and_unit
@@ -63,8 +63,7 @@ def task_of(card: Card, name: str) -> Task:
     for task in card.tasks:
         if task.name == name:
             return task
-    offered = ", ".join(t.name for t in card.tasks)
-    raise DataError(f"{card.name} has no task {name!r}; it offers {offered}")
+    raise DataError(f"{card.name} has no task {name!r}; {suggest(name, (t.name for t in card.tasks))}")
 
 
 def default_minority(counts: Mapping[str, int]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The report: what a store says, as one page, as data files, as tables for papers and as figures."""
+"""The report of a store: one page, data files, tables for papers and figures."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from imbench.store.results import Results
 
 __all__ = ["FILES", "Options", "write_report"]
 
-# Lists what a report wrote, so that the next one in the folder knows what of it is left over.
+# Lists the files of a report, so that the next report in the folder can delete outdated ones.
 FILES = "report-files.json"
 
 
 def write_report(results: Results, to: str | os.PathLike[str], options: Options | None = None) -> list[Path]:
-    """Write every file of a report into a folder, made if need be; equal results give equal bytes.
+    """Write every file of a report into a folder; equal results give equal bytes.
 
     Parameters
     ----------
-    results : to report
-    to : the folder; files of the same names are replaced. Those of an earlier report in it that this one has not (a
-        figure of another board) are deleted, as long as they are what that report wrote; all others stay
-    options : which metrics and rules to show, and what a store does not know; default: all that there is
+    results : the results to report
+    to : the folder, created if missing. Files of the same names are replaced. Files that only an earlier report in the
+        folder wrote are deleted if they are unchanged since; all other files stay
+    options : which metrics and decision rules to show, and facts that a store does not contain; default: everything
 
     Returns
     -------
-    The files written, ``index.html`` first.
+    The written files, ``index.html`` first.
 
     Raises
     ------
@@ -43,15 +43,15 @@ def write_report(results: Results, to: str | os.PathLike[str], options: Options 
     for name, content in _files(results, options or Options()):
         write_durably(folder / name, content)
         digests[name] = hashlib.sha256(content).hexdigest()
-    for name, digest in _earlier(folder).items():
+    for name, digest in _earlier_files(folder).items():
         if name not in digests:
             _delete_if_unchanged(folder / name, digest)
     write_durably(folder / FILES, (json.dumps(digests, indent=1) + "\n").encode())
     return [folder / name for name in (*digests, FILES)]
 
 
-def _earlier(folder: Path) -> dict[str, str]:
-    """The files that an earlier report wrote, with their SHA-256; never one outside the folder."""
+def _earlier_files(folder: Path) -> dict[str, str]:
+    """The files of an earlier report with their SHA-256, ignoring any outside the folder."""
     try:
         listed = json.loads((folder / FILES).read_bytes())
     except (OSError, ValueError):
@@ -65,18 +65,18 @@ def _delete_if_unchanged(file: Path, digest: object) -> None:
         if hashlib.sha256(file.read_bytes()).hexdigest() == digest:
             file.unlink()
     except OSError:
-        pass  # gone already, or not to be had: what is left over harms nobody
+        pass  # already gone, or not accessible: an outdated file does no harm
 
 
 def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
-    from imbench.report.figures.chosen import Figures
+    from imbench.report.figures.kinds import Figures
     from imbench.report.figures.rendering import render
-    from imbench.report.image_files import image_files
+    from imbench.report.figures.sample_grid import draw
     from imbench.report.latex import latex
     from imbench.report.markdown import markdown
     from imbench.report.page import page
     from imbench.report.plain import to_json
-    from imbench.report.tables import TABLES, csv, parquet
+    from imbench.report.tables import TABLES, csv, image_gains, parquet, sample_labels
 
     model = gather(results, options)
     figures = Figures(model)
@@ -88,12 +88,15 @@ def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
     }
     for name, text in texts.items():
         yield name, text().encode()
-    for name, make in TABLES.items():
+    tables = {**TABLES, "image-gains": image_gains} if model.images else TABLES
+    for name, make in tables.items():
         table = make(model)
         yield f"{name}.csv", csv(table)
         yield f"{name}.parquet", parquet(table)
-    if model.images:
-        yield from image_files(model.images)
+    for samples in model.images.samples if model.images else ():
+        if samples.grid is not None:
+            yield f"{samples.file}.png", draw(samples.grid, "png")
+            yield f"{samples.file}.csv", csv(sample_labels(samples.grid))
     for spec in figures.files:
         for kind, content in render(spec).items():
             yield f"figures/{spec.name}.{kind}", content

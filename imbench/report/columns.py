@@ -1,4 +1,4 @@
-"""Columns of results: a metric under a decision rule, and which of them a report shows."""
+"""Columns of results, each a metric under a decision rule, and the choice of those that a report shows."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.scoring.metrics import Metric, known_metrics
 from imbench.scoring.rules import ARGMAX
 from imbench.scoring.rules import RULES as KNOWN_RULES
-from imbench.stats.competitors import HEADLINE
+from imbench.stats.names import HEADLINE
 
 PLAIN_RULE = ARGMAX
 
-# What a reader sees of each rule; a rule that is not here is shown by its name.
+# Definition of each decision rule.
 RULES = {name: rule.definition for name, rule in KNOWN_RULES.items()}
 
 
@@ -31,7 +32,7 @@ class Column:
 
 
 def columns_of(names: Iterable[str]) -> list[Column]:
-    """The columns among these names that hold a metric, in the order of the metrics, the plain rule first."""
+    """The columns among these names that hold a metric, in the order of metrics, ``argmax`` first."""
     found = []
     for name in names:
         metric, at, rule = name.partition("@")
@@ -42,12 +43,12 @@ def columns_of(names: Iterable[str]) -> list[Column]:
 
 
 def choose(columns: Sequence[Column], metrics: Sequence[str] = (), rules: Sequence[str] = ()) -> list[Column]:
-    """The columns of these metrics and rules, the headline metrics first; all of them where none is named.
+    """The columns of these metrics and rules, the headline metrics first; all of them if none is named.
 
     Raises
     ------
     UsageError
-        For a metric or rule that the results do not have; it lists those they have.
+        For a metric or rule that the results do not have; the message lists those they have.
     """
     has_metrics = list(dict.fromkeys(c.metric.name for c in columns))
     has_rules = list(dict.fromkeys(c.rule for c in columns))
@@ -56,16 +57,16 @@ def choose(columns: Sequence[Column], metrics: Sequence[str] = (), rules: Sequen
         if unknown and columns:
             needs = KNOWN_RULES[unknown[0]].needs if unknown[0] in KNOWN_RULES else ""
             why = f", which needs {needs}" if needs else ""
-            raise UsageError(f"these results have no {kind} {unknown[0]!r}{why}; they have {', '.join(has)}")
+            raise UsageError(f"these results have no {kind} {unknown[0]!r}{why}; {suggest(unknown[0], has)}")
     leading = metrics or HEADLINE
     order = [*leading, *(name for name in has_metrics if name not in leading)]
     chosen = [c for c in columns if (not metrics or c.metric.name in metrics) and (not rules or c.rule in rules)]
-    asked = list(rules)
-    return sorted(chosen, key=lambda c: (order.index(c.metric.name), asked.index(c.rule) if asked else 0))
+    requested = list(rules)
+    return sorted(chosen, key=lambda c: (order.index(c.metric.name), requested.index(c.rule) if requested else 0))
 
 
 def headline(columns: Sequence[Column], metrics: Sequence[str] = ()) -> list[str]:
-    """Names of the metrics that the verdict speaks of: those asked for, else `HEADLINE`, as far as they are there."""
+    """Names of the metrics with a verdict: those requested, or `HEADLINE`, as far as the results have them."""
     there = list(dict.fromkeys(c.metric.name for c in columns))
     return [name for name in (metrics or HEADLINE) if name in there] or there[:2]
 

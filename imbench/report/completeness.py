@@ -1,4 +1,4 @@
-"""Completeness: what stored results cover, and what they lack, derived from the rows alone."""
+"""Completeness: which configurations stored results cover and lack, derived from the rows alone."""
 
 from __future__ import annotations
 
@@ -7,31 +7,29 @@ from collections.abc import Set as AbstractSet
 
 import pandas as pd
 
-from imbench.stats.competitors import CONFIGURATION
-from imbench.stats.identity import file_name
-from imbench.stats.labelled import labelled
+from imbench.stats.names import CONFIGURATION, file_name, labelled
 from imbench.stats.scope import KnownSuite
 from imbench.stats.words import counted, listed
 from imbench.store.selection import dataset_specs
 
-# A sentence spells out this many names; data files and the page's coverage have all.
+# A sentence lists at most this many names; the data files and the page's coverage table have all.
 _MOST_NAMED = 6
 
 
 def completeness(rows: pd.DataFrame, suites: Sequence[KnownSuite] = ()) -> tuple[str, ...]:
-    """Sentences on which suites these rows cover, which stand-ins they have, and which strategies lack what.
+    """Sentences on the suites that these rows cover, on stand-ins, and on strategies that lack results.
 
-    They depend on the rows alone, so it does not matter which runs filled a store, or in which order.
+    They depend on the rows alone, not on which runs filled the store or in which order.
 
     Parameters
     ----------
     rows : a row for each fold (see `Store.frame`)
-    suites : those that are installed; without any, configurations are counted
+    suites : installed suites; without any, configurations are counted
     """
     rows = labelled(rows[[*_READ, *(name for name in _MAY_HAVE if name in rows)]].drop_duplicates())
     protocols = sorted(set(rows["protocol"]))
     return tuple(
-        f"protocol {protocol}: {sentence}" if len(protocols) > 1 else sentence
+        f"under protocol {protocol}, {sentence}" if len(protocols) > 1 else sentence
         for protocol in protocols
         for sentence in _of_protocol(rows[rows["protocol"] == protocol], suites)
     )
@@ -51,13 +49,13 @@ def _of_protocol(rows: pd.DataFrame, suites: Sequence[KnownSuite]) -> Iterator[s
         yield from _of_suite(suite, covered)
     others = covered - {spec for suite in mentioned for entry in suite.entries for spec in entry}
     if others or not covered:
-        beyond = " in no installed suite" if mentioned else ""
+        beyond = " outside all installed suites" if mentioned else ""
         yield f"{counted(len(others), 'configuration')}{beyond}"
     yield from _lacking(has, covered)
 
 
 def _mentioned(suites: Sequence[KnownSuite], covered: AbstractSet[str]) -> list[KnownSuite]:
-    """The suites that say most of what is covered: the most complete first, each with something new."""
+    """The suites that describe what is covered: the most complete first, each adding configurations."""
     shares = {suite: sum(_is_covered(entry, covered) for entry in suite.entries) for suite in suites}
     ordered = sorted(suites, key=lambda suite: (-shares[suite] / len(suite.entries), -shares[suite], suite.name))
     left, found = set(covered), []
@@ -74,9 +72,9 @@ def _of_suite(suite: KnownSuite, covered: AbstractSet[str]) -> Iterator[str]:
     count = counted(len(suite.entries), "configuration")
     if missing:
         number = f"{len(suite.entries) - len(missing)} of {count}"
-        yield f"suite {suite.name}: {number}; no results on {listed(missing, _MOST_NAMED)}"
+        yield f"suite {suite.name}: results on {number}, none on {listed(missing, _MOST_NAMED)}"
     else:
-        yield f"suite {suite.name}: all {count}"
+        yield f"suite {suite.name}: results on all {count}"
     for spec, stand_in in suite.entries:
         if stand_in in covered and spec not in covered:
             yield f"{stand_in} stands in for {spec}"
@@ -87,14 +85,14 @@ def _is_covered(entry: tuple[str, str], covered: AbstractSet[str]) -> bool:
 
 
 def _lacking(has: Mapping[str, AbstractSet[str]], covered: AbstractSet[str]) -> Iterator[str]:
-    """A sentence for all strategies that lack the same."""
+    """A sentence for each group of strategies that lack the same configurations."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for name, specs in has.items():
         alike.setdefault(tuple(sorted(covered - specs)), []).append(name)
     for missing, names in alike.items():
-        verb = "lacks" if len(names) == 1 else "lack"
+        verb = "has" if len(names) == 1 else "have"
         if len(missing) == len(covered):
-            yield f"{listed(names, _MOST_NAMED)} {'has' if len(names) == 1 else 'have'} no results"
+            yield f"{listed(names, _MOST_NAMED)} {verb} no results"
         elif missing:
             number = f"{len(missing)} of {counted(len(covered), 'configuration')}"
-            yield f"{listed(names, _MOST_NAMED)} {verb} {number}: {listed(missing, _MOST_NAMED)}"
+            yield f"{listed(names, _MOST_NAMED)} {verb} no results on {number}: {listed(missing, _MOST_NAMED)}"

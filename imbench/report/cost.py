@@ -1,4 +1,4 @@
-"""Cost: how long strategies train, beside how well they do."""
+"""Cost: the training time of strategies."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imbench.stats.competitors import BASELINE
+from imbench.stats.names import BASELINE
 from imbench.stats.score_table import ScoreTable
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Training time of one strategy; wall-clock, so it is only as comparable as the machines were alike and idle.
+    """Wall-clock training time of one strategy; comparable only between equal machines under equal load.
 
     Parameters
     ----------
-    seconds : mean over configurations of the seconds that one net takes
-    ratio : to the baseline, geometric mean over the configurations that both have; NaN without a baseline
-    configurations : with a time
+    seconds : seconds per net, mean over configurations
+    ratio : time relative to the baseline, geometric mean over the configurations of both; NaN without a baseline
+    configurations : number of configurations with a time
     """
 
     protocol: str
@@ -29,17 +29,16 @@ class Cost:
     configurations: int
 
 
-def costs(cells: ScoreTable) -> list[Cost]:
-    """The cost of every strategy that has a time."""
-    seconds = cells.mean["seconds"]
-    own = seconds[:, cells.strategies.index(BASELINE)] if BASELINE in cells.strategies else None
+def costs(scores: ScoreTable) -> list[Cost]:
+    """The cost of every strategy with recorded times."""
+    seconds = scores.mean["seconds"]
+    baseline = seconds[:, scores.strategies.index(BASELINE)] if BASELINE in scores.strategies else None
     found = []
-    for i, strategy in enumerate(cells.strategies):
+    for i, strategy in enumerate(scores.strategies):
         known = seconds[~np.isnan(seconds[:, i]), i]
         if len(known):
-            found.append(
-                Cost(cells.protocol, cells.task, strategy, float(known.mean()), _ratio(seconds[:, i], own), len(known))
-            )
+            ratio = _ratio(seconds[:, i], baseline)
+            found.append(Cost(scores.protocol, scores.task, strategy, float(known.mean()), ratio, len(known)))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Coverage: what was trained, what failed, and how training went."""
+"""Coverage: jobs done and failed, and how training went."""
 
 from __future__ import annotations
 
@@ -9,34 +9,40 @@ import numpy as np
 import pandas as pd
 
 from imbench.scoring.rules import ARGMAX, RULES
-from imbench.stats.identity import file_name
+from imbench.stats.names import file_name
 from imbench.stats.score_table import ScoreTable
 from imbench.stats.words import scrub
 
-# Columns that say how training went, where the rows have them: title, what it is.
+# Columns about the course of training, if the rows have them: title, definition.
 PROCESS: Mapping[str, tuple[str, str]] = {
-    "empty_batches": ("empty batches", "share of batches, before the strategy, without a row of the rarest class"),
-    "minority_rows": ("rarest rows", "rows of the rarest class in a batch, before the strategy"),
-    "minority_rows_trained": ("rarest trained", "soft labels of the rarest class in a batch, after the strategy"),
-    "train_prior[1]": ("trained prior[1]", "share of class 1 in what is trained on; in a binary task the minority's"),
+    "empty_batches": ("empty batches", "Share of mini-batches without a row of the rarest class, before rebalancing"),
+    "minority_rows": ("rarest class", "Rows of the rarest class per mini-batch, before rebalancing"),
+    "minority_rows_trained": (
+        "rarest class trained",
+        "Sum of the rarest class's soft labels per mini-batch, after rebalancing",
+    ),
+    "train_prior[1]": (
+        "trained prior[1]",
+        "Share of class 1 in the rebalanced data; in a binary task class 1 is the minority",
+    ),
     "fallback_share": (
         "fallback",
-        "share of the batches with which the strategy could not do what it is asked to, for want of rows for example",
+        "Share of mini-batches that the strategy could not rebalance, for example for lack of minority rows",
     ),
-    "epochs": ("epochs", "epochs trained, mean over nets"),
+    "epochs": ("epochs", "Epochs trained, mean over nets"),
     "floor_epoch": (
         "floor epoch",
-        "first epoch that began at the learning-rate floor, mean over the nets that got there",
+        "First epoch at the smallest learning rate, mean over the nets that reached it",
     ),
 }
 
-# Folds in which a class that has test rows is never hit, by decision rule.
+# Counts classes whose test rows are all misclassified, by decision rule.
 ZERO_RECALL: Mapping[str, str] = {rule: "zero_recall" if rule == ARGMAX else f"zero_recall@{rule}" for rule in RULES}
 
 
 def zero_recall_title(rule: str) -> str:
-    """The head of the column that counts them."""
-    return "zero-recall nets" if rule == ARGMAX else f"zero-recall nets, {rule}"
+    """The title of the column that counts nets with a recall of zero."""
+    return "nets that miss a class" if rule == ARGMAX else f"nets that miss a class, {rule}"
 
 
 @dataclass(frozen=True)
@@ -45,10 +51,10 @@ class Covered:
 
     Parameters
     ----------
-    done, failed : configurations; ``wanted``: configurations of the task that any strategy has or failed on
-    folds : nets trained; ``zero_recall``: those that never hit some class present in their test rows, by decision rule
+    done, failed : configurations; ``wanted``: configurations of the task with a job of any strategy
+    folds : nets trained; ``zero_recall``: those that miss all test rows of some class, by decision rule
     process : means of the columns of `PROCESS`, NaN where unknown
-    inexact : why correcting for the prior trained towards is an approximation; "" where it is exact or unknown
+    inexact : why ``prior-corrected`` is an approximation; "" if it is exact or unknown
     """
 
     protocol: str
@@ -65,7 +71,7 @@ class Covered:
 
 @dataclass(frozen=True)
 class Failure:
-    """A failed job; ``error`` is its whole message, paths cut short."""
+    """A failed job; ``error`` is the whole message, with paths shortened."""
 
     dataset: str
     variant: str
@@ -75,12 +81,12 @@ class Failure:
 
     @property
     def last_line(self) -> str:
-        """The line of a traceback that names the error."""
+        """The last line of the message, which in a traceback names the error."""
         return self.error.strip().splitlines()[-1] if self.error.strip() else "no message"
 
 
-def covered(cells: ScoreTable, rows: pd.DataFrame) -> list[Covered]:
-    """Coverage of every strategy of these cells; ``rows`` are those of the same protocol and task."""
+def covered(scores: ScoreTable, rows: pd.DataFrame) -> list[Covered]:
+    """Coverage of every strategy in a score table; ``rows`` are those of the same protocol and task."""
     failed = rows[rows["error"] != ""].drop_duplicates("key")["strategy"].value_counts()
     strategy = rows["strategy"]
     missed = {
@@ -93,18 +99,18 @@ def covered(cells: ScoreTable, rows: pd.DataFrame) -> list[Covered]:
     reasons = _reasons(rows)
     return [
         Covered(
-            cells.protocol,
-            cells.task,
+            scores.protocol,
+            scores.task,
             name,
-            int(np.count_nonzero(cells.folds[:, i])),
+            int(np.count_nonzero(scores.folds[:, i])),
             int(failed.get(name, 0)),
-            len(cells.configurations),
-            int(cells.folds[:, i].sum()),
+            len(scores.configurations),
+            int(scores.folds[:, i].sum()),
             {rule: int(counts.get(name, 0)) for rule, counts in missed.items()},
             {column: float(means.loc[name, column]) for column in known},  # type: ignore[arg-type]
             reasons.get(name, ""),
         )
-        for i, name in enumerate(cells.strategies)
+        for i, name in enumerate(scores.strategies)
     ]
 
 

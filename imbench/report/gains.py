@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imbench.report.intervals import mean_interval
+from imbench.scoring.outcome import Floats
 from imbench.stats.board import Board
+from imbench.stats.intervals import bootstrap_means
 from imbench.stats.score_table import Configuration
 
-# More ratios than this, as natural datasets have, are gathered between these edges.
+# More ratios than this, as natural datasets have, are grouped into ranges between these edges.
 SINGLE_RATIOS = 8
 EDGES = (0.0, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
-# What the gain over all configurations has in place of a ratio.
+# The ratio label of the gain over all configurations.
 ALL = "all"
 
 
@@ -37,7 +38,7 @@ class Gain:
 
 
 def gains_by_ir(board: Board) -> list[Gain]:
-    """The gains of every competitor but the control, hardest ratio first; none without a control."""
+    """The gains of every competitor except the control, hardest ratio first; none without a control."""
     if not board.control:
         return []
     labels = ir_labels(board.configurations)
@@ -48,7 +49,7 @@ def gains_by_ir(board: Board) -> list[Gain]:
 
 
 def gain_overall(board: Board) -> list[Gain]:
-    """The gains of every competitor but the control over all configurations, under the ratio `ALL`."""
+    """The gains of every competitor except the control over all configurations, under the ratio `ALL`."""
     return _gains(board, ALL, range(len(board.configurations))) if board.control and board.configurations else []
 
 
@@ -63,8 +64,27 @@ def _gains(board: Board, label: str, rows: Sequence[int]) -> list[Gain]:
     ]
 
 
+def mean_interval(values: Floats, datasets: Sequence[str], alpha: float) -> Floats:
+    """Bootstrap interval of level 1 − alpha of the mean over blocks, drawing whole datasets with replacement.
+
+    Parameters
+    ----------
+    values : ``(blocks, columns)``, no NaN
+    datasets : dataset of each block
+
+    Returns
+    -------
+    ``(columns, 2)`` low and high ends; NaN for fewer than two datasets.
+    """
+    codes = np.unique(np.asarray(datasets, dtype=object).astype(str), return_inverse=True)[1]
+    if not len(codes):
+        return np.full((values.shape[1], 2), np.nan)
+    ends: Floats = bootstrap_means(values, codes, alpha).T
+    return ends
+
+
 def ir_labels(configurations: Sequence[Configuration]) -> dict[Configuration, str]:
-    """The ratio that each configuration is shown under: its own (minority / majority), or a range of many."""
+    """The label of each configuration's imbalance ratio: the ratio itself (minority / majority), or a range."""
     exact = {c: f"{c.ir:.3g}" if c.ir == c.ir else "not stated" for c in configurations}
     if len(set(exact.values())) <= SINGLE_RATIOS:
         return exact

@@ -1,4 +1,4 @@
-"""Images: gains and boards of image datasets alone, and samples of what strategies feed the nets."""
+"""The image section: gains and boards over image datasets alone, and sample images as each strategy feeds them."""
 
 from __future__ import annotations
 
@@ -11,35 +11,33 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.records import TASKS
-from imbench.report.columns import Column
 from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.gains import Gain, gain_overall, gains_by_ir
 from imbench.scoring.rules import EACH
 from imbench.stats.board import Board, make_board
-from imbench.stats.competitors import BASELINE
-from imbench.stats.identity import file_name
+from imbench.stats.names import BASELINE, file_name
 from imbench.stats.score_table import ScoreTable
 from imbench.stats.words import scrub
 
 MODALITY = "image"
 
-# What keeps a page small: a sheet of 8 strategies and 6 colour images of 32 by 32 has 144 KiB of pixels.
-MOST_SHEETS, MOST_STRATEGIES, COLUMNS, MOST_BYTES = 6, 8, 6, 192 * 1024
+# These keep a page small: a grid of 8 strategies and 6 colour images of 32 by 32 has 144 KiB of pixels.
+MOST_GRIDS, MOST_STRATEGIES, COLUMNS, MOST_BYTES = 6, 8, 6, 192 * 1024
 
-NOT_ASKED = "no sheets were asked for"
-TOO_MANY = f"a report has room for {MOST_SHEETS} sheets"
+NOT_REQUESTED = "they were not requested"
+TOO_MANY = f"a report shows samples of at most {MOST_GRIDS} datasets"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The sheet of samples that a report shows of one dataset.
+    """The sample grid that a report shows for one dataset.
 
     Parameters
     ----------
-    dataset : as the rows name it
-    spec : of its variant with the smallest imbalance ratio; where tasks share that, of the one with more classes
-    protocol : one of those that trained on it
-    strategies : those trained on it, the baseline first; of many, the `MOST_STRATEGIES` best in g-mean
+    dataset : its name in the rows
+    spec : the variant with the smallest imbalance ratio; if tasks share that ratio, the one with more classes
+    protocol : a protocol that trained on the variant
+    strategies : the strategies trained on it, the baseline first; at most the `MOST_STRATEGIES` best in g-mean
     """
 
     dataset: str
@@ -49,31 +47,31 @@ class Wanted:
 
     @property
     def command(self) -> str:
-        """The command that draws the sheet; a dataset of the user's own by its last name alone."""
+        """The command that draws the grid; a dataset given as a path appears without its folder."""
         spec = self.spec.replace(self.dataset, file_name(self.dataset))
-        words = ["imbench", "samples", "--dataset", spec]
-        words += [part for name in self.strategies for part in ("--strategy", name)]
-        words += ["--protocol", self.protocol, "--columns", str(COLUMNS)]
-        return shlex.join([*words, "--to", f"samples-{_file_name(self.dataset)}.png"])
+        arguments = ["imbench", "samples", "--dataset", spec]
+        arguments += [text for name in self.strategies for text in ("--strategy", name)]
+        arguments += ["--protocol", self.protocol, "--columns", str(COLUMNS)]
+        return shlex.join([*arguments, "--to", f"samples-{_file_name(self.dataset)}.png"])
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What a report shows of the samples of one dataset.
+    """The samples of one dataset, as a report shows them.
 
     Parameters
     ----------
-    dataset : as readers see it
-    file : name of the files of the sheet, without what follows the dot
-    command : draws the sheet
-    sheet : None where there is none, for this ``reason``
-    shrunk : how many times narrower the images are than those that nets are fed
+    dataset : its name on the page
+    file : name of the grid's files, without extension
+    command : draws the grid
+    grid : None if there is none; ``reason`` says why
+    shrunk : factor by which the images are narrower than those that the nets receive
     """
 
     dataset: str
     file: str
     command: str
-    sheet: SampleGrid | None = None
+    grid: SampleGrid | None = None
     reason: str = ""
     shrunk: int = 1
 
@@ -84,10 +82,10 @@ class Images:
 
     Parameters
     ----------
-    boards : of the leading metrics, each protocol and task, over configurations of images alone
-    gains : by the slug of their board, at each ratio and over all
-    pooled : ``(protocol, task)`` of which the report's other boards hold more than images
-    samples : a dataset each
+    boards : one for each headline metric, protocol and task, over image configurations alone
+    gains : at each ratio and over all ratios, by the slug of the board
+    pooled : each ``(protocol, task)`` whose other boards rank images together with other data
+    samples : one entry for each dataset
     """
 
     boards: tuple[Board, ...]
@@ -97,27 +95,25 @@ class Images:
 
 
 def images_of(
-    cells: Sequence[ScoreTable],
+    score_tables: Sequence[ScoreTable],
     boards: Sequence[Board],
-    columns: Sequence[Column],
     rows: pd.DataFrame,
     modality: Mapping[str, str],
-    sheets: Mapping[str, SampleGrid | str],
+    grids: Mapping[str, SampleGrid | str],
 ) -> Images | None:
-    """The image section of a report; None for one without images.
+    """The image section of a report; None for results without images.
 
     Parameters
     ----------
-    boards : the leading ones, in which images may be pooled with other data
-    columns : that those may have
+    boards : the headline boards, which may pool images with other data
     rows : of the results; ``modality``: of their datasets
-    sheets : by dataset, or why there is none
+    grids : sample grid of each dataset, or the reason why there is none
     """
     found, pooled = [], set()
     for board in boards:
-        whole = next(c for c in cells if (c.protocol, c.task) == (board.protocol, board.task))
+        whole = next(c for c in score_tables if (c.protocol, c.task) == (board.protocol, board.task))
         kept = [i for i, one in enumerate(whole.configurations) if one.modality == MODALITY]
-        if board.rule == EACH or not kept:  # where rules compete there is no gain over one baseline
+        if board.rule == EACH or not kept:
             continue
         if len(kept) < len(whole.configurations):
             pooled.add((board.protocol, board.task))
@@ -128,11 +124,11 @@ def images_of(
     if not found and not wanted:
         return None
     gains = {board.slug: (*gains_by_ir(board), *gain_overall(board)) for board in found}
-    return Images(tuple(found), gains, frozenset(pooled), tuple(_samples(wanted, sheets)))
+    return Images(tuple(found), gains, frozenset(pooled), tuple(_samples(wanted, grids)))
 
 
 def wanted_samples(rows: pd.DataFrame, modality: Mapping[str, str]) -> list[Wanted]:
-    """The sheets that a report of these rows shows, if their data can be had, by the name of the dataset."""
+    """The sample grids that a report of these rows shows if their data is available, sorted by dataset."""
     found = []
     for dataset in sorted(name for name in set(map(str, rows["dataset"])) if modality.get(name) == MODALITY):
         mine = rows[rows["dataset"] == dataset]
@@ -156,18 +152,18 @@ def _chosen(rows: pd.DataFrame) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _samples(wanted: Sequence[Wanted], sheets: Mapping[str, SampleGrid | str]) -> list[Samples]:
+def _samples(wanted: Sequence[Wanted], grids: Mapping[str, SampleGrid | str]) -> list[Samples]:
     found: list[Samples] = []
     for one in wanted:
         shown = file_name(one.dataset)
         file = f"samples-{_file_name(one.dataset)}"
         taken = sum(other.file == file or other.file.startswith(f"{file}~") for other in found)
         file = f"{file}~{taken + 1}" if taken else file
-        sheet = sheets.get(one.dataset, NOT_ASKED)
-        if isinstance(sheet, str):
-            found.append(Samples(shown, file, one.command, reason=scrub(sheet)))
+        grid = grids.get(one.dataset, NOT_REQUESTED)
+        if isinstance(grid, str):
+            found.append(Samples(shown, file, one.command, reason=scrub(grid)))
             continue
-        small, times = _shrunk(sheet)
+        small, times = _shrunk(grid)
         title = scrub(small.title.replace(one.dataset, shown))
         left_out = tuple((scrub(name), scrub(reason)) for name, reason in small.left_out)
         small = replace(small, title=title, left_out=left_out)
@@ -175,18 +171,18 @@ def _samples(wanted: Sequence[Wanted], sheets: Mapping[str, SampleGrid | str]) -
     return found
 
 
-def _shrunk(sheet: SampleGrid) -> tuple[SampleGrid, int]:
-    """A sheet of at most `MOST_BYTES` of pixels, and how many times narrower its images had to become.
+def _shrunk(grid: SampleGrid) -> tuple[SampleGrid, int]:
+    """A grid of at most `MOST_BYTES` of pixels, and the factor by which its images are narrower.
 
-    A pixel is the mean of a square of pixels; what does not fill a square at the right and lower edge is left out.
+    A pixel is the mean of a square of pixels; incomplete squares at the right and lower edge are cut off.
     """
     times = 1
-    height, width, channels = sheet.rows[0].images.shape[1:]
-    images = sum(len(strip.images) for strip in sheet.rows)
+    height, width, channels = grid.rows[0].images.shape[1:]
+    images = sum(len(row.images) for row in grid.rows)
     while times < min(height, width) and images * (height // times) * (width // times) * channels > MOST_BYTES:
         times += 1
     if times == 1:
-        return sheet, 1
+        return grid, 1
     high, wide = height // times, width // times
 
     def smaller(pixels: np.ndarray) -> np.ndarray:
@@ -195,7 +191,7 @@ def _shrunk(sheet: SampleGrid) -> tuple[SampleGrid, int]:
         means: np.ndarray = squares.mean(axis=(2, 4))  # -> (columns, high, wide, channels)
         return means
 
-    return replace(sheet, rows=tuple(replace(strip, images=smaller(strip.images)) for strip in sheet.rows)), times
+    return replace(grid, rows=tuple(replace(row, images=smaller(row.images)) for row in grid.rows)), times
 
 
 def _file_name(dataset: str) -> str:

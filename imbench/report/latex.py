@@ -13,12 +13,13 @@ from imbench.stats.ranks import TRAINED
 from imbench.stats.score_table import ScoreTable
 from imbench.stats.words import counted, level, number, p_value, span
 
-# More strategies or configurations than these fit on no page of a paper.
+# More strategies or configurations than these do not fit on the page of a paper.
 MOST_STRATEGIES, MOST_CONFIGURATIONS = 10, 60
 
-# With five strategies as wide as the text of LaTeX's own article, the narrowest there is.
+# With these, a table of five strategies is as wide as the text of the class article, the narrowest one.
 _SMALL, _SMALLER = r"\footnotesize\setlength{\tabcolsep}{3pt}", r"\scriptsize\setlength{\tabcolsep}{2pt}"
 
+# Written by hand, not by pandas' Styler: see docs/decisions/0010-latex-tables.md.
 _SPECIAL = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -48,20 +49,20 @@ _SPECIAL = str.maketrans(
 
 
 def latex(model: Model) -> str:
-    """A leaderboard for each leading board, and its scores by configuration where they fit on a page."""
+    """A table for each leading board, and its scores by configuration if they fit on a page."""
     parts = ["% Made by imbench; needs \\usepackage{booktabs} and \\usepackage{textcomp}."]
     for board in model.leading:
         if not board.configurations:
             continue
         parts.append(_leaderboard(board))
-        cells = next(c for c in model.cells if (c.protocol, c.task) == (board.protocol, board.task))
-        if board.rule != EACH and len(cells.configurations) <= MOST_CONFIGURATIONS:
-            parts.append(_scores(board, cells))
+        scores = next(c for c in model.score_tables if (c.protocol, c.task) == (board.protocol, board.task))
+        if board.rule != EACH and len(scores.configurations) <= MOST_CONFIGURATIONS:
+            parts.append(_scores(board, scores))
     return "\n\n".join(parts) + "\n"
 
 
 def escape(text: str) -> str:
-    """Text that LaTeX prints as it is."""
+    """Text with every character escaped that LaTeX would not print as it is."""
     return text.translate(_SPECIAL)
 
 
@@ -89,35 +90,35 @@ def _leaderboard(board: Board) -> str:
         ]
         for row in board.table
     ]
-    test = board.standing.undefined or (
-        f"Friedman χ² = {number(board.standing.friedman[0], 2)}, p {_equals(p_value(board.standing.friedman[1]))}; "
-        f"Nemenyi CD {number(board.standing.cd, 2)}"
+    test = board.tests.undefined or (
+        f"Friedman χ² = {number(board.tests.friedman[0], 2)}, p {_equals(p_value(board.tests.friedman[1]))}; "
+        f"Nemenyi CD {number(board.tests.cd, 2)}"
     )
     caption = (
         f"{board.title}, protocol {board.protocol}, {counted(len(board.configurations), 'configuration')} of "
-        f"{counted(board.standing.datasets, 'dataset')}. Rank 1 is best; {board.metric.better} scores are better. "
+        f"{counted(board.tests.datasets, 'dataset')}. Rank 1 is best; {board.metric.better} scores are better. "
         f"{test}. "
         "p: Wilcoxon signed-rank test against the best, Holm's correction over all pairs. Gain and wins, ties and "
-        f"losses are against {board.control or 'no one'}."
+        f"losses are against {board.control or 'no baseline'}."
     )
     return _table(escape(caption), f"tab:{board.slug}", "l" + "r" * (len(header) - 1), header, rows)
 
 
-def _scores(board: Board, cells: ScoreTable) -> str:
+def _scores(board: Board, scores: ScoreTable) -> str:
     names = [row.name for row in board.table][:MOST_STRATEGIES]
     column = Column(board.metric, board.rule).name
-    at = [cells.strategies.index(name) for name in names]
+    at = [scores.strategies.index(name) for name in names]
     rows = []
-    for i, c in enumerate(cells.configurations):
-        means, sds = cells.mean[column][i, at], cells.sd[column][i, at]
+    for i, c in enumerate(scores.configurations):
+        means, sds = scores.mean[column][i, at], scores.sd[column][i, at]
         worth = merit(board.metric, means)
         best = max((w for w in worth.tolist() if not math.isnan(w)), default=math.nan) - TRAINED.absolute
         cell = [_cell(float(m), float(s), bool(w >= best)) for m, s, w in zip(means, sds, worth, strict=True)]
         rows.append([escape(c.dataset), number(c.ir, 3) if not math.isnan(c.ir) else "--", *cell])
-    of = f" The best {len(names)} of {len(board.table)} strategies." if len(names) < len(board.table) else ""
+    of = f" The best {len(names)} of {len(board.table)} strategies are shown." if len(names) < len(board.table) else ""
     caption = (
         f"{board.title}, protocol {board.protocol}: mean ± standard deviation over folds, {board.metric.better} is "
-        f"better, the best of each row bold.{of}"
+        f"better, the best score of each row in bold.{of}"
     )
     header = ["Dataset", "IR", *map(escape, names)]
     return _table(escape(caption), f"tab:{board.slug}-scores", "lr" + "r" * len(names), header, rows, _SMALLER)

@@ -1,4 +1,4 @@
-"""The report as Markdown: what the page says, in the same order."""
+"""The report as Markdown, in the order of the page."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from imbench.report.provenance import SHOWN_VALUES
 from imbench.stats.board import Board
 from imbench.stats.ranks import TRAINED
 from imbench.stats.tests import TestResults
-from imbench.stats.words import counted, level, number, p_said, p_value, span
+from imbench.stats.words import counted, level, number, p_in_text, p_value, span
 
-# Beyond these the data files are the better reading.
+# Longer tables are left to the data files.
 MOST_ROWS, MOST_FAILURES = 50, 200
 
 _ARROWS = {"higher": "↑", "lower": "↓"}
@@ -44,20 +44,22 @@ def markdown(model: Model) -> str:
 def _facts(model: Model) -> str:
     facts = [
         *model.notes,
-        f"{model.jobs} jobs of {model.configurations} configurations, {len(model.failures)} failed",
-        "ranks: 1 is best in each configuration, so smaller rank sums and average ranks are better; "
-        f"scores within {TRAINED.absolute:g} are tied, since nets are float32",
-        "mean: over configurations, each the mean over its folds; a strategy that lacks one of them is not ranked",
-        f"intervals: {level(model.alpha)}, bootstrap over datasets; p to best: Wilcoxon's signed-rank test with Holm's "
-        "correction over all pairs",
+        f"{counted(model.jobs, 'job')} on {counted(model.configurations, 'configuration')}, "
+        f"{len(model.failures)} failed",
+        "rank: 1 is best on a configuration, so lower average ranks and rank sums are better; scores within "
+        f"{TRAINED.absolute:g} are tied, because nets compute in float32",
+        "mean: over configurations, each the mean over its folds; a strategy without a result on every configuration "
+        "is not ranked",
+        f"interval: {level(model.alpha)} bootstrap interval over datasets",
+        "p vs best: Wilcoxon signed-rank test against the best strategy, Holm-corrected over all pairs",
         *model.lacking,
     ]
     return "\n".join(f"- {_plain(fact)}" for fact in facts)
 
 
 def _verdicts(model: Model) -> str:
-    said = [f"- **{v.title}**: {v.lead} {' '.join(v.support)}".rstrip() for v in model.verdicts]
-    return "\n".join(["## Verdict", "", *said]) if said else ""
+    verdicts = [f"- **{v.title}**: {v.lead} {' '.join(v.support)}".rstrip() for v in model.verdicts]
+    return "\n".join(["## Verdict", "", *verdicts]) if verdicts else ""
 
 
 def _title(board: Board) -> str:
@@ -75,23 +77,23 @@ def _board(board: Board) -> str:
             cells += [number(row.gain, 4, sign=True), span(row.gain_low, row.gain_high, 3, sign=True)]
             cells += ["–" if row.wins is None else f"{row.wins}–{row.ties}–{row.losses}"]
         rows.append([*cells, p_value(row.p_best)])
-    standing = board.standing
-    test = standing.undefined or (
-        f"Friedman's test with tie correction: χ² = {number(standing.friedman[0], 4)}, "
-        f"asymptotic {p_said(standing.friedman[1])}{_small_sample(standing)}; "
-        f"Iman-Davenport F = {number(standing.iman_davenport[0], 3)}, "
-        f"{p_said(standing.iman_davenport[1])}; Nemenyi's critical difference {number(standing.cd, 3)}"
+    tests = board.tests
+    result = tests.undefined or (
+        f"Friedman's test with tie correction: χ² = {number(tests.friedman[0], 4)}, "
+        f"asymptotic {p_in_text(tests.friedman[1])}{_small_sample(tests)}; "
+        f"Iman-Davenport F = {number(tests.iman_davenport[0], 3)}, "
+        f"{p_in_text(tests.iman_davenport[1])}; Nemenyi's critical difference {number(tests.cd, 3)}"
     )
     gaps = ["\n".join(f"- {_plain(remark)}" for remark in board.remarks)] if board.remarks else []
-    basis = f"Over {board.over} of {counted(standing.datasets, 'dataset')}. {test}."
-    said = caveat(board.protocol)
-    basis = f"{basis} {said[0].upper()}{said[1:]}." if said else basis
-    return "\n\n".join([f"## {_title(board)}", _table([*header, "p to best"], rows), basis, *gaps])
+    basis = f"Over {board.over} of {counted(tests.datasets, 'dataset')}. {result}."
+    note = caveat(board.protocol)
+    basis = f"{basis} {note[0].upper()}{note[1:]}." if note else basis
+    return "\n\n".join([f"## {_title(board)}", _table([*header, "p vs best"], rows), basis, *gaps])
 
 
-def _small_sample(standing: TestResults) -> str:
-    p, method = standing.small_sample
-    return f", {method} {p_said(p)}" if method not in ("", "asymptotic") else ""
+def _small_sample(tests: TestResults) -> str:
+    p, method = tests.small_sample
+    return f", {method} {p_in_text(p)}" if method not in ("", "asymptotic") else ""
 
 
 def _gains(model: Model, board: Board) -> str:
@@ -116,7 +118,7 @@ def _gain_table(board: Board, gains: Sequence[Gain]) -> str:
 
 
 def _images(model: Model) -> str:
-    """Gains on images alone, and the labels of the samples; the pictures lie beside the page."""
+    """Gains on images alone, and the labels of the samples; the pictures are files of their own."""
     images = model.images
     if images is None:
         return ""
@@ -124,16 +126,17 @@ def _images(model: Model) -> str:
     for board in images.boards:
         table = _gain_table(board, images.gains[board.slug])
         if table:
-            parts.append(f"### Gain over {board.control} on images alone: {board.title}\n\n{table}")
+            parts.append(f"### Gain over {board.control} on images only: {board.title}\n\n{table}")
     for samples in images.samples:
-        parts.append(f"### What each strategy feeds the nets: {samples.dataset}")
-        if samples.sheet is None:
-            parts.append(f"No sheet: {_plain(samples.reason)}. This draws one:\n\n```sh\n{samples.command}\n```")
+        parts.append(f"### Sample images as each strategy feeds them to the nets: {samples.dataset}")
+        if samples.grid is None:
+            reason = f"No samples are shown: {_plain(samples.reason)}. This command draws them:"
+            parts.append(f"{reason}\n\n```sh\n{samples.command}\n```")
             continue
-        sheet = samples.sheet
-        header = ["strategy", *(f"mini-batch {i}" for i in range(1, len(sheet.rows[0].images) + 1))]
-        rows = [[strip.name, *sheet.words(strip)] for strip in sheet.rows]
-        parts.append(f"![{_plain(sheet.title)}]({samples.file}.png)\n\n{_table(header, rows)}")
+        grid = samples.grid
+        header = ["strategy", *(f"mini-batch {i}" for i in range(1, len(grid.rows[0].images) + 1))]
+        rows = [[row.name, *grid.label_texts(row)] for row in grid.rows]
+        parts.append(f"![{_plain(grid.title)}]({samples.file}.png)\n\n{_table(header, rows)}")
     return "\n\n".join(parts)
 
 
@@ -142,24 +145,25 @@ def _wins(board: Board) -> str:
     if not board.configurations or len(names) < 2:
         return ""
     rows = [[a, *("–" if a == b else f"{100 * win_rate(board, a, b):.0f}" for b in names)] for a in names]
-    title = (
-        f"## Win rates: {board.title}\n\nPercent of configurations in which the row beats the column; a tie is half."
-    )
-    return f"{title}\n\n{_table(['', *names], rows)}"
+    basis = "Percentage of configurations on which the row beats the column; a tie counts half."
+    return f"## Win rates: {board.title}\n\n{basis}\n\n{_table(['', *names], rows)}"
 
 
 def _means(model: Model) -> str:
-    """Every metric at a glance: calibration beside accuracy."""
+    """The means of every metric."""
     parts = []
-    for cells in model.cells:
+    for scores in model.score_tables:
         rows = []
-        for i, name in enumerate(cells.strategies[:MOST_ROWS]):
-            means = [cells.mean[c.name][:, i] for c in model.columns]
+        for i, name in enumerate(scores.strategies[:MOST_ROWS]):
+            means = [scores.mean[c.name][:, i] for c in model.columns]
             known = [[v for v in column.tolist() if not math.isnan(v)] for column in means]
             rows.append([name, *(number(sum(k) / len(k) if k else None, 4) for k in known)])
         heads = [f"{c.name} {_ARROWS.get(c.metric.better, c.metric.better)}" for c in model.columns]
-        parts.append(f"### {cells.task}, protocol {cells.protocol}\n\n" + _table(["strategy", *heads], rows))
-    title = "## Every metric\n\nMeans over the configurations each strategy has; ↑ higher is better, ↓ lower is."
+        parts.append(f"### {scores.task}, protocol {scores.protocol}\n\n" + _table(["strategy", *heads], rows))
+    title = (
+        "## Every metric\n\n"
+        "Means over the configurations on which a strategy has results; ↑ higher is better, ↓ lower is better."
+    )
     return "\n\n".join([title, *parts]) if parts else ""
 
 
@@ -168,7 +172,7 @@ def _costs(model: Model) -> str:
         [c.protocol, c.task, c.strategy, number(c.seconds, 3), number(c.ratio, 2), c.configurations]
         for c in model.costs[: 4 * MOST_ROWS]
     ]
-    header = ["protocol", "task", "strategy", "seconds per net", "times the baseline's", "configurations"]
+    header = ["protocol", "task", "strategy", "seconds per net", "times the baseline", "configurations"]
     return "## Training time\n\n" + _table(header, rows) if rows else ""
 
 
@@ -188,7 +192,7 @@ def _coverage(model: Model) -> str:
 def _failures(model: Model) -> str:
     if not model.failures:
         return "## Failures\n\nNone."
-    # The last line of a traceback names the error; the JSON file has it in full.
+    # leaderboard.json has the whole error message.
     rows = [[f.dataset, f.variant, f.strategy, f.protocol, f.last_line] for f in model.failures[:MOST_FAILURES]]
     return "## Failures\n\n" + _table(["dataset", "variant", "strategy", "protocol", "error"], rows)
 
@@ -196,7 +200,7 @@ def _failures(model: Model) -> str:
 def _provenance(model: Model) -> str:
     if not model.commands:
         return ""
-    rows = [["SHA-256 of the jobs' keys", model.fingerprint]]
+    rows = [["SHA-256 of all job keys", model.fingerprint]]
     for name, values in model.facts.items():
         more = f" … ({len(values)} values)" if len(values) > SHOWN_VALUES else ""
         rows.append([name, ", ".join(values[:SHOWN_VALUES]) + more])
@@ -205,8 +209,8 @@ def _provenance(model: Model) -> str:
         [o.strategy, o.package, o.package_version, o.version, o.short_hash, o.checks, o.jobs] for o in model.origins
     ]
     made = _table(["strategy", "package", "version", "strategy version", "source hash", "checks", "jobs"], code)
-    again = f"## Provenance\n\nTo make these results again:\n\n{commands}\n\n"
-    return f"{again}What code made these results:\n\n{made}\n\n" + _table(["fact", "value"], rows)
+    again = f"## Provenance\n\nTo reproduce these results:\n\n{commands}\n\n"
+    return f"{again}Source code of the strategies:\n\n{made}\n\n" + _table(["fact", "value"], rows)
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -1,4 +1,4 @@
-"""The model: everything a report shows, gathered once as plain values, so that every form says the same."""
+"""The model: everything that a report shows, gathered once as plain values for all its formats."""
 
 from __future__ import annotations
 
@@ -23,34 +23,33 @@ from imbench.report.verdict import Verdict, verdict
 from imbench.scoring.metrics import Metric
 from imbench.scoring.rules import EACH, RULES
 from imbench.stats.board import Board, make_board
-from imbench.stats.competitors import CONFIGURATION, HEADLINE, strategy_of
-from imbench.stats.labelled import labelled
+from imbench.stats.names import CONFIGURATION, HEADLINE, labelled, strategy_of
 from imbench.stats.scope import KnownSuite, Scope
-from imbench.stats.score_table import ScoreTable, all_cells
+from imbench.stats.score_table import ScoreTable, make_score_tables
 from imbench.stats.words import counted, scrub
 from imbench.store.results import Results
 from imbench.store.source_marks import Origin, origins, source_notes
 
 ALPHA = 0.05
 
-# Testing all pairs of 200 strategies takes a second a board; a store of 5 strategies has a few hundred pairs in all.
+# Testing all pairs of 200 strategies takes a second per board; 5 strategies have a few hundred pairs in all.
 MOST_PAIRS = 100_000
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to show and what a store does not know.
+    """What to show, and facts that a store does not contain.
 
     Parameters
     ----------
-    metrics : names; those asked for lead the report; none means all, led by g-mean and balanced Brier score
-    rules : decision rules, or ``each`` for the boards where they compete; none means all that the results have
+    metrics : names of the headline metrics; empty for all metrics, led by g-mean and balanced Brier score
+    rules : decision rules, or ``each`` for boards that rank all of them together; empty for all in the results
     alpha : level of the tests, in (0, 1)
-    modality : of datasets by name, such as ``{"segment": "tabular"}``
-    commands : that make the results again; none means every configuration spelt out
-    title : of the page; "" for the report's own
-    suites : those that are installed, to say which of them the results cover
-    sheets : of samples, by dataset of images (see `imbench.report.images.wanted_samples`), or why there is none
+    modality : modality of each dataset, such as ``{"segment": "tabular"}``
+    commands : shell commands that reproduce the results; empty to list every configuration
+    title : title of the page; "" for the default
+    suites : installed suites; the report says which of them the results cover
+    sample_grids : for each image dataset (see `imbench.report.images.wanted_samples`) its grid, or why there is none
     """
 
     metrics: tuple[str, ...] = ()
@@ -59,7 +58,7 @@ class Options:
     modality: Mapping[str, str] | None = None
     commands: tuple[str, ...] = ()
     title: str = ""
-    sheets: Mapping[str, SampleGrid | str] | None = None
+    sample_grids: Mapping[str, SampleGrid | str] | None = None
     suites: tuple[KnownSuite, ...] = ()
 
     def __post_init__(self) -> None:
@@ -74,14 +73,14 @@ class Model:
     Parameters
     ----------
     notes : what the results cover and lack (`imbench.report.completeness`), and caveats of their protocols
-    jobs, configurations : how many the store holds
-    columns : metrics under rules, those of ``headline`` first
-    boards : the leading ones first; ``left_out``: metrics that a store with so many strategies has no boards of
+    jobs, configurations : their numbers in the store
+    columns : metrics under decision rules, those of ``headline`` first
+    boards : the leading ones first; ``left_out``: metrics without boards, where there are too many strategies
     fingerprint : see `imbench.report.provenance.fingerprint`
-    lacking : which results have no value under a decision rule, and why, a sentence for each rule
-    origins : what code made the jobs of each strategy
-    title : of the page; "" for the report's own
-    images : what is of images alone; None where there are none
+    lacking : a sentence for each decision rule that some results have no value under, with the reason
+    origins : the source code behind the jobs of each strategy
+    title : title of the page; "" for the default
+    images : the image section; None without images
     """
 
     notes: tuple[str, ...]
@@ -89,7 +88,7 @@ class Model:
     configurations: int
     columns: tuple[Column, ...]
     headline: tuple[str, ...]
-    cells: tuple[ScoreTable, ...]
+    score_tables: tuple[ScoreTable, ...]
     boards: tuple[Board, ...]
     left_out: tuple[str, ...]
     curves: tuple[Curve, ...]
@@ -108,12 +107,12 @@ class Model:
 
     @cached_property
     def leading(self) -> tuple[Board, ...]:
-        """The boards that open the report: the headline metrics under the first rule, and where rules compete."""
+        """The boards of the headline metrics: under the first decision rule, and with all rules in one ranking."""
         return tuple(b for b in self.boards if _leads(b.metric.name, b.rule, self.headline, self.columns))
 
     @cached_property
     def others(self) -> tuple[Board, ...]:
-        """The boards beyond the leading ones."""
+        """The boards that are not among the leading ones."""
         return tuple(b for b in self.boards if b not in self.leading)
 
     @cached_property
@@ -123,28 +122,28 @@ class Model:
 
     @cached_property
     def gains(self) -> Mapping[str, tuple[Gain, ...]]:
-        """Gains by imbalance ratio, by the slug of their board."""
+        """Gains by imbalance ratio, by slug of the board."""
         return {board.slug: tuple(gains_by_ir(board)) for board in self.boards}
 
     @cached_property
     def zero_rules(self) -> tuple[str, ...]:
-        """Decision rules under which it is known how often a class is never hit."""
+        """Decision rules for which the rows count nets that miss a class."""
         return tuple(rule for rule in RULES if any(rule in one.zero_recall for one in self.covered))
 
     @cached_property
     def protocols(self) -> tuple[str, ...]:
         """Protocols, in order."""
-        return tuple(dict.fromkeys(cell.protocol for cell in self.cells))
+        return tuple(dict.fromkeys(scores.protocol for scores in self.score_tables))
 
 
 def notes_of(rows: pd.DataFrame, options: Options) -> tuple[str, ...]:
-    """What a reader must know of these rows as a whole, whichever runs they came from."""
+    """Notes on these rows as a whole: caveats, completeness and doubtful sources."""
     sentences = [*completeness(rows, options.suites), *source_notes(rows)]
     return (*caveats(rows["protocol"]), *map(scrub, sentences))
 
 
 def gather(results: Results, options: Options) -> Model:
-    """Read and test everything.
+    """Read the results and run all tests.
 
     Raises
     ------
@@ -157,12 +156,14 @@ def gather(results: Results, options: Options) -> Model:
     measured = [c.name for c in columns_of(_known(rows))] + [c for c in rows.columns if "[" in c]
     measured += [name for name in ("steps", "seconds") if name in rows]
     scope = results.scope if results.scope.whole else Scope(suites=options.suites)
-    cells = all_cells(rows, measured, options.modality, scope)
+    score_tables = make_score_tables(rows, measured, options.modality, scope)
     lead = headline(columns, options.metrics)
-    boards, left_out = _boards(cells, columns, lead, options)
+    boards, left_out = _boards(score_tables, columns, lead, options)
     first = {(b.protocol, b.task): b for b in reversed(boards)}
     leading = {where: _leading(board) for where, board in first.items()}
-    groups = {(c.protocol, c.task): rows[(rows["protocol"] == c.protocol) & (rows["task"] == c.task)] for c in cells}
+    groups = {
+        (c.protocol, c.task): rows[(rows["protocol"] == c.protocol) & (rows["task"] == c.task)] for c in score_tables
+    }
     modality = options.modality or {}
     opening = [board for board in boards if _leads(board.metric.name, board.rule, lead, columns)]
     return Model(
@@ -171,12 +172,12 @@ def gather(results: Results, options: Options) -> Model:
         configurations=len(rows[CONFIGURATION].drop_duplicates()),
         columns=tuple(columns),
         headline=tuple(lead),
-        cells=tuple(cells),
+        score_tables=tuple(score_tables),
         boards=tuple(boards),
         left_out=tuple(left_out),
         curves=tuple(curves(results, rows, leading)),
-        costs=tuple(cost for cell in cells for cost in costs(cell)),
-        covered=tuple(one for cell in cells for one in covered(cell, groups[cell.protocol, cell.task])),
+        costs=tuple(cost for scores in score_tables for cost in costs(scores)),
+        covered=tuple(one for scores in score_tables for one in covered(scores, groups[scores.protocol, scores.task])),
         failures=tuple(failures(rows)),
         facts=facts(rows),
         data=tuple(data_hashes(rows)),
@@ -186,45 +187,46 @@ def gather(results: Results, options: Options) -> Model:
         origins=tuple(origins(results.rows)),
         lacking=tuple(_lacking(rows, plain)),
         title=options.title,
-        images=images_of(cells, opening, columns, results.rows, modality, options.sheets or {}),
+        images=images_of(score_tables, opening, results.rows, modality, options.sample_grids or {}),
     )
 
 
 def _lacking(rows: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
-    """For each rule that needs what not all results have: how many jobs lack it."""
+    """A sentence for each decision rule that some jobs have no value for."""
     done = rows[rows["error"] == ""]
     jobs, found = done["key"].nunique(), []
     for rule in (RULES[name] for name in wanted or RULES if name in RULES):
         column = f"{HEADLINE[0]}@{rule.name}"
         has = done.loc[done[column].notna(), "key"].nunique() if column in done else 0
         if rule.needs and has < jobs:
-            found.append(f"{rule.name} is missing for {jobs - has:,} of {counted(jobs, 'job')}: it needs {rule.needs}")
+            missing = f"{jobs - has:,} of {counted(jobs, 'job')}"
+            found.append(f"decision rule {rule.name} is missing for {missing}: it needs {rule.needs}")
     return found
 
 
 def _known(rows: pd.DataFrame) -> list[str]:
-    """Columns that hold something: an old store has no value of a newer rule."""
+    """Columns with any value: an old store has none for newer decision rules."""
     return [str(name) for name in rows.columns if rows[name].notna().any() or (rows.empty and name in HEADLINE)]
 
 
 def _boards(
-    cells: Sequence[ScoreTable], columns: Sequence[Column], lead: Sequence[str], options: Options
+    score_tables: Sequence[ScoreTable], columns: Sequence[Column], lead: Sequence[str], options: Options
 ) -> tuple[list[Board], list[str]]:
-    """The leading boards, then the others as long as all pairs are not too many; metrics of those left out."""
-    planned = [(cell, metric, rules, rule) for cell in cells for metric, rules, rule in _plan(columns, options.rules)]
+    """The leading boards, then others up to `MOST_PAIRS` pairs; and the metrics of the boards left out."""
+    planned = [(scores, *board) for scores in score_tables for board in _plan(columns, options.rules)]
     planned.sort(key=lambda plan: not _leads(plan[1].name, plan[3], lead, columns))
     made, left_out, pairs = [], [], 0
-    for cell, metric, rules, rule in planned:
-        pairs += (len(cell.strategies) * len(rules)) ** 2 // 2
+    for scores, metric, rules, rule in planned:
+        pairs += (len(scores.strategies) * len(rules)) ** 2 // 2
         if pairs <= MOST_PAIRS or _leads(metric.name, rule, lead, columns):
-            made.append(make_board(cell, metric, rules, rule, options.alpha))
+            made.append(make_board(scores, metric, rules, rule, options.alpha))
         else:
             left_out.append(metric.name)
     return made, list(dict.fromkeys(left_out))
 
 
 def _plan(columns: Sequence[Column], wanted: Sequence[str]) -> list[tuple[Metric, list[str], str]]:
-    """(metric, rules, rule) of each board: one for each column, and one where the rules of a metric compete."""
+    """(metric, rules, rule) of each board: one for each column, and one that ranks all rules of a metric."""
     found = []
     for metric in dict.fromkeys(column.metric for column in columns):
         rules = [column.rule for column in columns if column.metric == metric]
@@ -239,6 +241,6 @@ def _leads(metric: str, rule: str, lead: Sequence[str], columns: Sequence[Column
 
 
 def _leading(board: Board) -> Sequence[str]:
-    """Strategies worth a curve: the control, then the best."""
+    """Strategies in the order in which they get a reliability curve: the control, then the best."""
     names = [strategy_of(row.name) for row in board.table]
     return list(dict.fromkeys([*([board.control] if board.control else []), *names]))

@@ -1,4 +1,4 @@
-"""The page: one HTML file with everything in it, whole without JavaScript."""
+"""The page: one self-contained HTML file, complete without JavaScript."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import numpy as np
 from imbench.contract.protocol import caveat
 from imbench.report.columns import PLAIN_RULE, RULES, Column
 from imbench.report.coverage import PROCESS, zero_recall_title
-from imbench.report.figures.chosen import Figures
 from imbench.report.figures.inline import inline_svg
+from imbench.report.figures.kinds import Figures
 from imbench.report.figures.sample_grid import SampleGrid, picture
 from imbench.report.figures.spec import FigureSpec
 from imbench.report.gains import ir_labels
@@ -27,9 +27,9 @@ from imbench.scoring.rules import EACH
 from imbench.stats.board import Board, merit
 from imbench.stats.ranks import TRAINED
 from imbench.stats.score_table import Configuration, Floats, ScoreTable
-from imbench.stats.words import counted, level, listed, number, p_said, p_value, span
+from imbench.stats.words import counted, level, listed, number, p_in_text, p_value, span
 
-# What is shown of much: more rows than these lie in the data files beside the page, which says so.
+# Limits of what the page shows; it says where it leaves rows out, and the data files have all.
 MOST_MATRIX = 20
 MOST_CELLS = 20_000
 MOST_FAILURES = 200
@@ -47,7 +47,13 @@ def page(model: Model, figures: Figures) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"number": number, "p": p_value, "p_said": p_said, "listed": listed, "percent": _percent}
+    environment.filters |= {
+        "number": number,
+        "p": p_value,
+        "p_in_text": p_in_text,
+        "listed": listed,
+        "percent": _percent,
+    }
     environment.filters["capitalize_first"] = _capitalized
     environment.globals |= {"span": span, "counted": counted, "caveat": caveat}
     text = environment.get_template("report.html.j2").render(
@@ -73,17 +79,17 @@ def page(model: Model, figures: Figures) -> str:
 
 
 class View:
-    """What the template asks of a model beyond its values: what fits on the page, figures, the data for filters."""
+    """What the template needs besides the model: selections that fit on the page, figures, data for filters."""
 
     def __init__(self, model: Model, figures: Figures) -> None:
         self.model, self.figures = model, figures
 
     def choices(self, what: str) -> list[str]:
-        """What a filter offers, in the order of the page."""
+        """The options of a filter, in the order of the page."""
         listed_: Mapping[str, list[Any]] = {
-            "protocol": [c.protocol for c in self.model.cells],
-            "task": [c.task for c in self.model.cells],
-            "modality": [one.modality for c in self.model.cells for one in c.configurations],
+            "protocol": [c.protocol for c in self.model.score_tables],
+            "task": [c.task for c in self.model.score_tables],
+            "modality": [one.modality for c in self.model.score_tables for one in c.configurations],
             "ir": [label for labels in self.ratios for label in labels],
             "metric": [b.metric.name for b in self.model.boards],
             "rule": [b.rule for b in self.model.boards],
@@ -93,75 +99,72 @@ class View:
 
     @cached_property
     def ratios(self) -> list[list[str]]:
-        """The imbalance ratio that each configuration of each `ScoreTable` is shown under."""
-        every = [c for cells in self.model.cells for c in cells.configurations]
+        """The label of the imbalance ratio of each configuration of each `ScoreTable`."""
+        every = [c for scores in self.model.score_tables for c in scores.configurations]
         labels = ir_labels(every)
-        return [[labels[c] for c in cells.configurations] for cells in self.model.cells]
+        return [[labels[c] for c in scores.configurations] for scores in self.model.score_tables]
 
     @property
     def steps(self) -> str:
-        """How many gradient steps strategies take, as far as the rows say."""
-        ratios = [ratio for cells in self.model.cells for ratio in _step_ratios(cells)]
+        """A sentence on the gradient steps of strategies; "" if the rows do not record them."""
+        ratios = [ratio for scores in self.model.score_tables for ratio in _step_ratios(scores)]
         if not ratios:
             return ""
         if max(ratios) == min(ratios):
             return "Every strategy takes the same number of gradient steps on a configuration."
         return (
-            "Nets that stop improving end early, so that strategies differ in gradient steps: on a configuration a "
-            f"strategy takes {min(ratios):.2g} to {max(ratios):.2g} times the mean of all."
+            "Training ends early for nets that stop improving, so strategies differ in gradient steps: on a "
+            f"configuration a strategy takes {min(ratios):.2g} to {max(ratios):.2g} times the mean of all strategies."
         )
 
     @property
     def partial_curves(self) -> list[str]:
-        """The reliability curves that not all configurations went into."""
+        """The reliability curves that use only part of the configurations."""
         few = [c for c in self.model.curves if c.configurations < c.of]
         return [f"{c.strategy}, {c.task}: {c.configurations} of {c.of}" for c in few]
 
     def svg(self, spec: FigureSpec | None) -> Any:
-        """A figure as markup; nothing for none."""
+        """A figure as inline SVG; "" for None."""
         from markupsafe import Markup
 
         return Markup(inline_svg(spec)) if spec is not None else ""
 
     def verdict(self, board: Board) -> Verdict:
-        """What a board says that is not among the leading ones."""
+        """The verdict of a board that is not among the leading ones."""
         return verdict(board)
 
-    def rows(self, sheet: SampleGrid) -> list[tuple[str, list[tuple[str, list[tuple[str, bool]]]]]]:
-        """For each strategy of a sheet its images as data addresses, each with its labels and whether they are rare."""
-        return [
-            (strip.name, list(zip(map(_address, strip.images), sheet.parts(strip), strict=True)))
-            for strip in sheet.rows
-        ]
+    def rows(self, grid: SampleGrid) -> list[tuple[str, list[tuple[str, list[tuple[str, bool]]]]]]:
+        """For each strategy its images as data URLs, each with the lines of its caption (see `SampleGrid.captions`)."""
+        return [(row.name, list(zip(map(_data_url, row.images), grid.captions(row), strict=True))) for row in grid.rows]
 
     def wins(self, board: Board) -> tuple[list[str], list[list[float]]]:
-        """Names, best first, and for each the share of configurations in which it beats each; a tie is half a win."""
+        """Names, best first, and for each pair the share of configurations the first wins; a tie counts half."""
         names = [row.name for row in board.table][:MOST_MATRIX]
         return names, [[win_rate(board, a, b) for b in names] for a in names]
 
-    def datasets(self, cells: ScoreTable) -> list[dict[str, Any]]:
+    def datasets(self, scores: ScoreTable) -> list[dict[str, Any]]:
         """Tables of mean ± sd: for each headline column, the strategies shown and a row for each configuration."""
-        columns = [b for b in self.model.leading if (b.protocol, b.task) == (cells.protocol, cells.task)]
+        columns = [b for b in self.model.leading if (b.protocol, b.task) == (scores.protocol, scores.task)]
         columns = [b for b in columns if b.rule != EACH]
-        most = max(2, MOST_CELLS // max(1, len(cells.configurations) * len(self.model.leading)))
-        return [self._dataset_table(board, cells, most) for board in columns]
+        most = max(2, MOST_CELLS // max(1, len(scores.configurations) * len(self.model.leading)))
+        return [self._dataset_table(board, scores, most) for board in columns]
 
-    def _dataset_table(self, board: Board, cells: ScoreTable, most: int) -> dict[str, Any]:
+    def _dataset_table(self, board: Board, scores: ScoreTable, most: int) -> dict[str, Any]:
         name = Column(board.metric, board.rule).name
         names = [row.name for row in board.table]
         first = list(dict.fromkeys([*([board.control] if board.control else []), *names]))[:most]
-        index = [cells.strategies.index(n) for n in first]
-        mean, sd = cells.mean[name][:, index], cells.sd[name][:, index]
+        index = [scores.strategies.index(n) for n in first]
+        mean, sd = scores.mean[name][:, index], scores.sd[name][:, index]
         return {
             "board": board,
             "names": first,
             "of": len(names),
-            "rows": list(_rows(cells, mean, sd, merit(board.metric, mean))),
+            "rows": list(_rows(scores, mean, sd, merit(board.metric, mean))),
         }
 
-    def mean(self, cells: ScoreTable, column: Column, strategy: int) -> float:
-        """A strategy's mean over the configurations that it has."""
-        values = cells.mean[column.name][:, strategy]
+    def mean(self, scores: ScoreTable, column: Column, strategy: int) -> float:
+        """A strategy's mean over the configurations on which it has a result."""
+        values = scores.mean[column.name][:, strategy]
         known = values[~np.isnan(values)]
         return float(known.mean()) if len(known) else math.nan
 
@@ -170,13 +173,13 @@ class View:
         return any(not math.isnan(one.process.get(name, math.nan)) for one in self.model.covered)
 
     def digits(self, name: str) -> int:
-        """Decimals that a column of `PROCESS` is shown with: none where its values are large."""
+        """Decimals of a column of `PROCESS`: none if its values are large."""
         largest = max(abs(one.process.get(name, 0.0)) for one in self.model.covered)
         return 0 if largest >= 20 else 3
 
     @cached_property
     def data(self) -> Any:
-        """What the filters compute with, as JSON that is safe inside a script element; scores keep all their bits."""
+        """The input of the filters as JSON that is safe inside a script element; scores keep all their bits."""
         from markupsafe import Markup
 
         text = json.dumps(self._data(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -185,23 +188,23 @@ class View:
     def _data(self) -> dict[str, Any]:
         shown = {(b.protocol, b.task, b.metric.name, b.rule) for b in self.model.boards}
         groups = []
-        for cells, ratios in zip(self.model.cells, self.ratios, strict=True):
+        for scores, ratios in zip(self.model.score_tables, self.ratios, strict=True):
             columns = [
-                [c.metric.name, c.rule, _packed(cells.mean[c.name])]
+                [c.metric.name, c.rule, _packed(scores.mean[c.name])]
                 for c in self.model.columns
-                if {(cells.protocol, cells.task, c.metric.name, rule) for rule in (c.rule, EACH)} & shown
+                if {(scores.protocol, scores.task, c.metric.name, rule) for rule in (c.rule, EACH)} & shown
             ]
             groups.append(
                 {
-                    "protocol": cells.protocol,
-                    "task": cells.task,
-                    "strategies": cells.strategies,
-                    "repeated": sorted(name for group in cells.same for name in group[1:]),
-                    "inside": [int(there) for there in cells.inside],
-                    "complete": [int(there) for there in cells.complete],
+                    "protocol": scores.protocol,
+                    "task": scores.task,
+                    "strategies": scores.strategies,
+                    "repeated": sorted(name for group in scores.same for name in group[1:]),
+                    "inside": [int(there) for there in scores.inside],
+                    "complete": [int(there) for there in scores.complete],
                     "configurations": [
                         [c.dataset, c.variant, ir, c.modality]
-                        for c, ir in zip(cells.configurations, ratios, strict=True)
+                        for c, ir in zip(scores.configurations, ratios, strict=True)
                     ],
                     "columns": columns,
                 }
@@ -218,16 +221,16 @@ class View:
 
 
 def win_rate(board: Board, first: str, second: str) -> float:
-    """Share of configurations in which the first scores better than the second, ties half; NaN for itself."""
+    """Share of configurations on which the first beats the second, ties counting half; NaN for itself."""
     if first == second or not board.configurations:
         return math.nan
     wins, ties, losses = board.against(first, second)
     return (wins + 0.5 * ties) / (wins + ties + losses)
 
 
-def _step_ratios(cells: ScoreTable) -> list[float]:
+def _step_ratios(scores: ScoreTable) -> list[float]:
     """Gradient steps of each strategy on each configuration over the mean of the strategies there."""
-    steps = cells.mean.get("steps")
+    steps = scores.mean.get("steps")
     if steps is None:
         return []
     found: list[float] = []
@@ -238,14 +241,14 @@ def _step_ratios(cells: ScoreTable) -> list[float]:
 
 
 def _rows(
-    cells: ScoreTable, mean: Floats, sd: Floats, worth: Floats
+    scores: ScoreTable, mean: Floats, sd: Floats, worth: Floats
 ) -> Sequence[tuple[Configuration, list[tuple[float, float, bool]]]]:
     known = ~np.isnan(mean)
     best = np.where(known.any(axis=1), np.max(np.where(known, worth, -np.inf), axis=1), np.nan)
     top = known & (worth >= best[:, None] - TRAINED.absolute)
     return [
         (c, [(float(m), float(s), bool(t)) for m, s, t in zip(mean[i], sd[i], top[i], strict=True)])
-        for i, c in enumerate(cells.configurations)
+        for i, c in enumerate(scores.configurations)
     ]
 
 
@@ -253,7 +256,7 @@ def _packed(values: Floats) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype="<f8").tobytes()).decode()
 
 
-def _address(image: np.ndarray) -> str:
+def _data_url(image: np.ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(picture(image)).decode()}"
 
 

@@ -1,4 +1,4 @@
-"""The small files of a publication: a citation, a badge, pages of plain HTML."""
+"""The citation and the badge of published results."""
 
 from __future__ import annotations
 
@@ -6,26 +6,16 @@ import json
 from collections.abc import Sequence
 from html import escape
 
-from imbench.stats.leaderboard import Leaderboard
-
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
-th, td { padding: .25rem .75rem; border-bottom: 1px solid color-mix(in srgb, currentColor 25%, transparent); }
-th { text-align: left; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-""".strip()
-
 # Roughly a character of 11 px Verdana, as badges are drawn.
 _CHARACTER = 6.6
 
 
 def citation(title: str, authors: Sequence[str], abstract: str, sha256: str) -> str:
-    """A CITATION.cff (format 1.2.0) of published results, identified by the hash of their rows.
+    """A CITATION.cff (format 1.2.0) for published results, which the hash of their rows identifies.
 
     Parameters
     ----------
-    authors : ``Family, Given`` for a person, anything without a comma for a group; may not be empty
+    authors : at least one; ``Family, Given`` for a person, a name without a comma for a group
     """
     lines = [
         "cff-version: 1.2.0",
@@ -52,7 +42,7 @@ def citation(title: str, authors: Sequence[str], abstract: str, sha256: str) -> 
 
 
 def badge(label: str, message: str) -> str:
-    """A badge as SVG: two boxes of text, readable by a screen reader, without anything from elsewhere."""
+    """A self-contained SVG badge of two boxes of text, with its text for screen readers."""
     left, right = (round(len(text) * _CHARACTER) + 12 for text in (label, message))
     text = escape(f"{label}: {message}", quote=True)
     return (
@@ -63,43 +53,6 @@ def badge(label: str, message: str) -> str:
         f'<text x="{left / 2:g}" y="14">{escape(label)}</text>'
         f'<text x="{left + right / 2:g}" y="14">{escape(message)}</text></g></svg>\n'
     )
-
-
-def html(title: str, body: str) -> str:
-    """A whole page that needs nothing else."""
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n"
-        "</body>\n</html>\n"
-    )
-
-
-def board_html(board: Leaderboard) -> str:
-    """A leaderboard as a table with its heading."""
-    better = board.metric.better
-    heading = f"{board.task}, {board.metric.title} ({better} is better), protocol {board.protocol}"
-    numbers = ["mean", "rank_sum", "average_rank"]
-    head = '<th scope="col">strategy</th>' + "".join(
-        f'<th scope="col" class="n">{name.replace("_", " ")}</th>' for name in numbers
-    )
-    rows = "".join(
-        f'<tr><th scope="row">{escape(row["strategy"])}</th>'
-        + "".join(f'<td class="n">{row[name]:.4g}</td>' for name in numbers)
-        + "</tr>"
-        for row in board.table.to_dict("records")
-    )
-    count = len(board.configurations)
-    basis = board.undefined or f"Friedman p = {board.table['p'].iloc[0]:.2g}"
-    return (
-        f"<h3>{escape(heading)}</h3>\n<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>\n"
-        f"<p>{count} configurations; {escape(basis)}</p>"
-    )
-
-
-def listing(items: Sequence[str]) -> str:
-    """Sentences as an HTML list, "" if there are none."""
-    return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>" if items else ""
 
 
 def _yaml(text: str) -> str:

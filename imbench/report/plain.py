@@ -1,4 +1,4 @@
-"""The whole report as plain JSON values."""
+"""The whole report as JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from imbench.report.tables import coverage, gains, gains_of, leaderboard, reliab
 
 
 def summary(model: Model) -> dict[str, Any]:
-    """All that the report says but the scores of single configurations and pairs; None where a number is undefined."""
+    """The report without the scores of single configurations and pairs; None for undefined numbers."""
     rows = leaderboard(model)
     return {
         "notes": list(model.notes),
@@ -37,7 +37,7 @@ def summary(model: Model) -> dict[str, Any]:
                 "higher_is_better": board.metric.higher_is_better,
                 "control": board.control,
                 "rows": _records(_of_board(rows, board)),
-                "groups": [list(group) for group in board.standing.groups],
+                "groups": [list(group) for group in board.tests.groups],
                 "configurations": [[c.dataset, c.variant] for c in board.configurations],
                 "dropped": [
                     {"dataset": c.dataset, "variant": c.variant, "missing": list(names)} for c, names in board.dropped
@@ -50,7 +50,7 @@ def summary(model: Model) -> dict[str, Any]:
                 "unranked": list(board.absent),
                 "same_predictions": [list(group) for group in board.same],
                 "remarks": list(board.remarks),
-                "undefined": board.standing.undefined,
+                "undefined": board.tests.undefined,
             }
             for board in model.boards
         ],
@@ -82,10 +82,10 @@ def _images(images: Images) -> dict[str, Any]:
                 "dataset": samples.dataset,
                 "command": samples.command,
                 "reason": samples.reason,
-                "title": samples.sheet.title if samples.sheet else None,
-                "labels": {s.name: samples.sheet.words(s) for s in samples.sheet.rows} if samples.sheet else {},
+                "title": grid.title if grid else None,
+                "labels": {row.name: grid.label_texts(row) for row in grid.rows} if grid else {},
             }
-            for samples in images.samples
+            for samples, grid in ((samples, samples.grid) for samples in images.samples)
         ],
     }
 

@@ -1,4 +1,4 @@
-"""Provenance: versions and hardware behind the numbers, their fingerprint, and the command that makes them again."""
+"""Provenance: versions and hardware behind the results, their fingerprint, and the commands that reproduce them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 
 from imbench.scoring.columns import ORIGIN, UNKNOWN
-from imbench.stats.identity import file_name
+from imbench.stats.names import file_name
 from imbench.store.rows import fact_values
 
-# A fact of many values, such as a time, would bury the others.
+# A fact with many values, such as a time, would hide the others.
 SHOWN_VALUES = 8
 
 # Between the packages of a strategy and of those inside it; the package of what no package or file has.
 JOINT, NOTEBOOK = ", ", "__main__"
 
-# Facts that name a machine or a folder would be of no use to a reader, and might be nobody's business.
+# Names of machines, users and folders are private and of no use to a reader.
 _PRIVATE = ("host", "hostname", "node", "user", "username", "path", "cwd", "store")
 
 
 def facts(rows: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """Versions and hardware by name, each with its different values; never a host's or user's name or a path."""
+    """The distinct versions and hardware by name, without host names, user names and paths."""
     return {name: tuple(values) for name, values in fact_values(rows).items() if name not in _PRIVATE}
 
 
@@ -38,29 +38,29 @@ def data_hashes(rows: pd.DataFrame) -> list[tuple[str, str]]:
     return sorted((file_name(dataset), digest) for dataset, digest in pairs)
 
 
-# The words of a command that choose a protocol: of its name, its fields as JSON, the dataset and the task.
-ProtocolWords = Callable[[str, str, str, str], tuple[str, ...]]
+# The arguments that choose a protocol, given its name, its fields as JSON, the dataset and the task.
+ProtocolArguments = Callable[[str, str, str, str], tuple[str, ...]]
 
 
 def by_name(protocol: str, fields: str, dataset: str, task: str) -> tuple[str, ...]:
-    """The protocol's name alone, which is all that rows know of protocols."""
+    """The protocol by its name, which is all that the rows contain."""
     return ("--protocol", protocol)
 
 
 def commands(
     rows: pd.DataFrame,
-    protocol_words: ProtocolWords = by_name,
+    protocol_arguments: ProtocolArguments = by_name,
     suite_of: Callable[[frozenset[str]], str | None] = lambda specs: None,
 ) -> list[str]:
-    """What to type on another machine to make these jobs again, and no others: first what to install.
+    """Shell commands that reproduce exactly these jobs on another machine, starting with the installation.
 
-    Strategies of the same configurations share a command. Plugin files are named without their folder, and are needed
-    in the folder where the commands are run.
+    Strategies with the same configurations share a command. Plugin files are named without their folder; they must lie
+    in the folder where the commands run.
 
     Parameters
     ----------
-    protocol_words : see `ProtocolWords`
-    suite_of : the name of a suite that has exactly these dataset specs, if there is one; else they are spelt out
+    protocol_arguments : see `ProtocolArguments`
+    suite_of : the name of the suite with exactly these dataset specs; None to list the specs one by one
     """
     if rows.empty:
         return []
@@ -69,25 +69,25 @@ def commands(
     jobs = jobs.where(jobs.notna(), "")
     here = jobs[jobs["package"].map(lambda text: NOTEBOOK in text.split(JOINT))]
     found = [_installed(rows, jobs), *_files(jobs)]
-    found += [f"# {name} was defined in a notebook or script, and no command trains it" for name in _names(here)]
+    found += [f"# {name} was defined in a notebook or script; no command can train it" for name in _names(here)]
     runs: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, set[str]]] = {}
     for job in jobs.drop(here.index).to_dict("records"):
-        words = protocol_words(*(str(job[name]) for name in ("protocol", "protocol_fields", "dataset", "task")))
+        arguments = protocol_arguments(*(str(job[name]) for name in ("protocol", "protocol_fields", "dataset", "task")))
         plugins = tuple(sorted(name for name in job["package"].split(JOINT) if name.endswith(".py")))
-        of = runs.setdefault((words, plugins), {}).setdefault(job["strategy"], set())
+        of = runs.setdefault((arguments, plugins), {}).setdefault(job["strategy"], set())
         of.add(_spec(job["dataset"], job["variant"]))
-    for (words, plugins), strategies in sorted(runs.items()):
+    for (arguments, plugins), strategies in sorted(runs.items()):
         for datasets in sorted({frozenset(of) for of in strategies.values()}, key=lambda of: (-len(of), sorted(of))):
             suite = suite_of(datasets)
             chosen = ["--suite", suite] if suite else _options("--dataset", sorted(datasets))
             trained = sorted(name for name, of in strategies.items() if of == datasets)
-            options = [*chosen, *_options("--strategy", trained), *_options("--plugin", plugins), *words]
+            options = [*chosen, *_options("--strategy", trained), *_options("--plugin", plugins), *arguments]
             found.append(shlex.join(["imbench", "run", *options]))
     return found
 
 
 def _installed(rows: pd.DataFrame, jobs: pd.DataFrame) -> str:
-    """The line that installs imbench and the packages of the strategies."""
+    """The command that installs imbench and the packages of the strategies."""
     pairs = (
         {("imbench", version) for version in map(str, rows["imbench"].dropna().unique())}
         if "imbench" in rows
@@ -99,7 +99,7 @@ def _installed(rows: pd.DataFrame, jobs: pd.DataFrame) -> str:
     newest = dict(sorted(pairs)) or {"imbench": ""}  # of several versions the last
     line = shlex.join(["pip", "install", *(f"{p}=={v}" if v else p for p, v in newest.items())])
     others = sorted(f"{p} {v}" for p, v in pairs if newest[p] != v)
-    return f"{line}  # some jobs are of {', '.join(others)}" if others else line
+    return f"{line}  # some jobs were trained with {', '.join(others)}" if others else line
 
 
 def _files(jobs: pd.DataFrame) -> list[str]:

@@ -1,4 +1,4 @@
-"""Publish a store: checked, scrubbed, and written as a folder for any static host."""
+"""Publish a store: check it, remove private names, and write it as a folder for any static host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import shlex
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,15 +24,15 @@ from imbench.contract.protocol import caveat
 from imbench.report import FILES, Options, write_report
 from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.model import notes_of
-from imbench.report.page_files import badge, board_html, citation, html, listing
+from imbench.report.page_files import badge, citation
 from imbench.report.scrub import Scrubber
 from imbench.report.site import ROOT_FILES, renew_site
 from imbench.scoring.metrics import METRICS
 from imbench.scoring.rules import by_argmax
-from imbench.stats.competitors import CONFIGURATION
-from imbench.stats.labelled import labelled
 from imbench.stats.leaderboard import Leaderboard
+from imbench.stats.names import CONFIGURATION, labelled
 from imbench.stats.scope import Scope
+from imbench.stats.words import counted
 from imbench.store.folder import check_own, manifest, renew
 from imbench.store.merge import ROUNDING
 from imbench.store.results import Results, load
@@ -42,13 +41,13 @@ from imbench.store.store import Store
 
 ANONYMOUS = "The authors of these results"
 _CHECKED = ("gmean", "bbs", "brier")
-# Files of a report in which a folder's path could stand; the others are made from scrubbed rows, or hold no text.
+# Files of a report that could contain a folder's path; the others are made from scrubbed rows or contain no text.
 _TEXT = {".html", ".md", ".csv", ".json", ".svg", ".tex", ".txt", ".cff"}
 
 
 @dataclass(frozen=True)
 class Published:
-    """What was published: ``folder``, the ``page`` of it that this store has, and the page's files."""
+    """The published ``folder``, the name of this store's ``page`` in it, and the page's files."""
 
     folder: Path
     page: str
@@ -70,33 +69,33 @@ def publish(
 ) -> Published:
     """Write a store as one page of a folder that any static host can serve.
 
-    The page, a folder of its own, holds everything that `imbench.report.write_report` writes, ``index.html``,
+    The page is a folder with everything that `imbench.report.write_report` writes, ``index.html`` among it,
     ``results.parquet`` (rows without predictions), ``CITATION.cff``, ``badge.svg`` and ``manifest.json`` with the
     SHA-256 of each file. The folder itself has the same of all its pages together, and an index of them. Publishing
     the same store again changes no byte.
 
     Parameters
     ----------
-    store : the folder of results; nothing in it is changed
-    to : the folder to publish to, made if need be
-    name : of the page; default: the store's folder name
-    title : for people; default: what the store holds
-    authors : to be cited, ``Family, Given`` or the name of a group
-    mixed : whether several protocols or schema versions may stand on one page
+    store : the folder of results; it is not changed
+    to : the folder to publish to, created if missing
+    name : name of the page; default: the store's folder name
+    title : title of the page; default: a count of the store's contents
+    authors : authors to cite, ``Family, Given`` or the name of a group
+    mixed : whether one page may contain several protocols or schema versions
     replace_page : whether a page of this name may lose jobs that it shows now
-    select : gives those of the store's rows that are published; default: all
-    unchecked : whether strategies may be published that failed `imbench.checks`, or were not held against them
-    describe : gives what rows do not say of themselves, such as modalities, as options of the report
+    select : chooses the rows to publish; default: all
+    unchecked : whether to publish strategies that failed or skipped `imbench.checks`
+    describe : gives facts that the rows do not contain, such as modalities, as options of the report
 
     Raises
     ------
     StoreError
-        If the store is damaged, or its rows are not what its predictions give; if it mixes protocols or schema
-        versions, unless ``mixed``; if a protocol among them ranks nothing (``smoke``); if a strategy failed the checks,
-        unless ``unchecked``; if a page of this name has jobs that the store does not; if ``to`` has files of somebody
-        else in the way. Nothing is written then.
+        If the store is damaged, or its rows disagree with its predictions; if it mixes protocols or schema versions,
+        unless ``mixed``; if it contains a protocol that ranks nothing (``smoke``); if a strategy failed or skipped the
+        checks, unless ``unchecked``; if a page of this name has jobs that the store lacks, unless ``replace_page``; if
+        files in ``to`` that imbench did not write are in the way. Nothing is written then.
     UsageError
-        If ``to`` lies in the store, or ``name`` is no name for a folder.
+        If ``to`` lies in the store, or ``name`` is not a valid folder name.
     """
     source, folder = Path(store), Path(to)
     if folder.resolve().is_relative_to(source.resolve()):
@@ -126,46 +125,47 @@ def publish(
 
 
 def check_whole(store: Store, rows: pd.DataFrame) -> None:
-    """See that a store is fit to be published: jobs done, none damaged, and rows that follow from predictions.
+    """Check that a store has finished jobs, none of them damaged, and rows that agree with its predictions.
 
     Raises
     ------
     StoreError
-        That says which job is wrong.
+        Names the first job that is wrong.
     """
     status = store.status()
     if status.quarantined:
         raise StoreError(
-            f"store {store.path} has {status.quarantined} jobs that were found damaged; do the same run again first"
+            f"store {store.path} has {counted(status.quarantined, 'damaged job')}; repeat the run that made them"
         )
     done = rows[rows["error"] == ""]
     if done.empty:
-        raise StoreError(f"store {store.path} has no finished job to publish; run some first")
+        raise StoreError(f"store {store.path} has no finished job to publish; run jobs first")
     for key, of_job in done.groupby("key"):
         folds = {(p.repeat, p.fold): p for p in store.predictions(str(key))}
         for row in of_job.to_dict("records"):
             outcome = by_argmax(folds[row["repeat"], row["fold"]])
             for metric in _CHECKED:
-                if not abs(METRICS[metric].function(outcome) - row[metric]) <= ROUNDING:
+                value = METRICS[metric].function(outcome)
+                if not abs(value - row[metric]) <= ROUNDING:
                     raise StoreError(
-                        f"job {key} of store {store.path} says {metric} {row[metric]} in repeat {row['repeat']}, fold "
-                        f"{row['fold']}, its predictions give {METRICS[metric].function(outcome)}; delete it and run "
-                        "it again"
+                        f"job {key} of store {store.path}: the stored {metric} of repeat {row['repeat']}, fold "
+                        f"{row['fold']} is {row[metric]}, but its predictions give {value}; delete the job and run it "
+                        "again"
                     )
 
 
 def check_ranks(store: Path, rows: pd.DataFrame) -> None:
-    """Raise StoreError if results of a protocol that ranks nothing would be published."""
+    """Raise StoreError if any rows are of a protocol that ranks nothing."""
     protocols = sorted(set(rows["protocol"]))
     unranked = [protocol for protocol in protocols if caveat(protocol)]
     if unranked:
         others = [protocol for protocol in protocols if protocol not in unranked]
-        fix = f"publish the others with --protocol {shlex.quote(others[0])}" if others else "run another protocol first"
+        fix = f"publish others with --protocol {shlex.quote(others[0])}" if others else "run another protocol first"
         raise StoreError(f"store {store} has results of protocol {unranked[0]}: {caveat(unranked[0])}; {fix}")
 
 
 def check_unmixed(rows: pd.DataFrame) -> None:
-    """Raise StoreError if rows are of several protocols, or of several schema versions."""
+    """Raise StoreError if the rows mix protocols or schema versions."""
     protocols = sorted(set(labelled(rows)["protocol"]))
     versions = sorted({(int(s), int(n)) for s, n in rows[["schema", "numbers"]].drop_duplicates().to_numpy()})
     for what, found in (
@@ -174,17 +174,17 @@ def check_unmixed(rows: pd.DataFrame) -> None:
     ):
         if len(found) > 1:
             raise StoreError(
-                f"the store mixes {what}: {', '.join(found)}; publish stores of one each, or allow it with --mixed"
+                f"the store mixes {what}: {', '.join(found)}; publish a store for each, or allow it with --mixed"
             )
 
 
 def check_checked(rows: pd.DataFrame) -> None:
-    """Raise StoreError if a strategy failed `imbench.checks` or was not held against them."""
+    """Raise StoreError if a strategy failed or skipped `imbench.checks`."""
     found = [f"{strategy} ({outcome})" for strategy, outcome in without_checks(rows).items()]
     if found:
         raise StoreError(
-            f"strategies that did not pass imbench's checks: {', '.join(found)}; imbench plugin check says what to "
-            "repair (run again with a raised version), or publish them as they are with --unchecked"
+            f"strategies that did not pass imbench's checks: {', '.join(found)}; repair them (imbench plugin check "
+            "lists the failures) and run them under a new version, or publish them anyway with --unchecked"
         )
 
 
@@ -194,41 +194,41 @@ def _scrubber(results: Results) -> Scrubber:
 
 
 def _scrubbed(options: Options, scrubber: Scrubber) -> Options:
-    """Options that call datasets what scrubbed rows call them; a picture's text cannot be scrubbed any more."""
-    sheets: dict[str, SampleGrid | str] = {}
-    for dataset, sheet in (options.sheets or {}).items():
+    """Options with the dataset names of the scrubbed rows; text in pictures has to be scrubbed before drawing."""
+    grids: dict[str, SampleGrid | str] = {}
+    for dataset, grid in (options.sample_grids or {}).items():
         name = scrubber.file_name(dataset)
-        if isinstance(sheet, str):
-            sheets[name] = scrubber.text(sheet)
+        if isinstance(grid, str):
+            grids[name] = scrubber.text(grid)
             continue
-        left_out = tuple((scrubber.text(strategy), scrubber.text(reason)) for strategy, reason in sheet.left_out)
-        sheets[name] = replace(sheet, title=scrubber.text(sheet.title.replace(dataset, name)), left_out=left_out)
+        left_out = tuple((scrubber.text(strategy), scrubber.text(reason)) for strategy, reason in grid.left_out)
+        grids[name] = replace(grid, title=scrubber.text(grid.title.replace(dataset, name)), left_out=left_out)
     modality = {scrubber.file_name(dataset): kind for dataset, kind in (options.modality or {}).items()}
-    return replace(options, modality=modality, sheets=sheets)
+    return replace(options, modality=modality, sample_grids=grids)
 
 
 def _page_name(name: str | None, store: Path, scrubber: Scrubber) -> str:
     if name is not None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-            raise UsageError(f"--name {name!r} must be letters, digits, dots, dashes and underscores, as in a URL")
+            raise UsageError(f"--name {name!r} must consist of letters, digits, dots, dashes and underscores")
         return name
-    words = scrubber.words(store.resolve().name).replace("[name]", " ").lower()
-    return re.sub(r"[^a-z0-9]+", "-", words).strip("-") or "results"
+    text = scrubber.without_names(store.resolve().name).replace("[name]", " ").lower()
+    return re.sub(r"[^a-z0-9]+", "-", text).strip("-") or "results"
 
 
 def _check_keeps(folder: Path, page: str, rows: pd.DataFrame) -> None:
-    """A page may grow; what it would lose belongs to another store."""
+    """A page may gain jobs; if it would lose some, it belongs to another store."""
     if not manifest(folder):
         return
     try:
         shown = set(pq.read_table(folder / "results.parquet", columns=["key"])["key"].to_pylist())
     except (OSError, pa.ArrowException, KeyError):
-        return  # a damaged page is no reason to keep it
+        return  # a damaged page can be replaced
     lost = shown - set(rows["key"])
     if lost:
         raise StoreError(
-            f"page {page!r} has {len(lost)} jobs that this store has not, so it is of another store; choose another "
-            "--name, or give --replace"
+            f"page {page!r} has {counted(len(lost), 'job')} that this store lacks, so it belongs to another store; "
+            "choose another --name, or replace it with --replace"
         )
 
 
@@ -237,13 +237,16 @@ def _title(results: Results) -> str:
     configurations = len(rows[CONFIGURATION].drop_duplicates())
     protocols = ", ".join(sorted(set(rows["protocol"])))
     strategies = rows["strategy"].nunique()
-    return f"imbench: {strategies} strategies on {configurations} configurations, protocol {protocols}"
+    return (
+        f"imbench: {strategies} {'strategy' if strategies == 1 else 'strategies'} on "
+        f"{counted(configurations, 'configuration')}, protocol {protocols}"
+    )
 
 
 def _page(
     results: Results, scrubber: Scrubber, options: Options, authors: Sequence[str]
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """The files of a page, and what its manifest says beside their hashes."""
+    """The files of a page, and the facts in its manifest."""
     results = replace(results, scope=Scope(suites=options.suites))
     rows, boards, title = results.rows, results.leaderboards(), options.title
     parquet = rows_as_parquet(rows)
@@ -255,7 +258,6 @@ def _page(
         "CITATION.cff": citation(title, authors, abstract, hashlib.sha256(parquet).hexdigest()).encode(),
         "badge.svg": badge("imbench", _message(boards)).encode(),
     }
-    files.setdefault("index.html", _index(files, title, notes, boards))
     facts = {
         "title": title,
         "authors": list(authors),
@@ -273,7 +275,7 @@ def _page(
 
 
 def _report_files(results: Results, scrubber: Scrubber, options: Options) -> dict[str, bytes]:
-    """Whatever the report writes, by the path inside its folder; the page's own manifest lists it."""
+    """The files of the report, by path in its folder; the page's manifest replaces the report's list of files."""
     with tempfile.TemporaryDirectory() as temporary:
         write_report(results, temporary, options)
         (Path(temporary) / FILES).unlink(missing_ok=True)
@@ -287,18 +289,8 @@ def _report_files(results: Results, scrubber: Scrubber, options: Options) -> dic
     return found
 
 
-def _index(files: dict[str, bytes], title: str, notes: Sequence[str], boards: Sequence[Leaderboard]) -> bytes:
-    """The report's own page if it has a single one, else a plain one with the leaderboards."""
-    pages = [name for name in files if name.endswith(".html") and "/" not in name]
-    if len(pages) == 1:
-        return files[pages[0]]
-    links = "".join(f'<li><a href="{name}">{name}</a></li>' for name in sorted(files))
-    body = [f"<h1>{escape(title)}</h1>", listing(notes), "<h2>Leaderboards</h2>", *map(board_html, boards)]
-    return html(title, "\n".join([*body, f"<h2>Files</h2>\n<ul>{links}</ul>"])).encode()
-
-
 def _message(boards: Sequence[Leaderboard]) -> str:
-    """What the badge says: the best strategy of the first leaderboard that ranks any."""
+    """The text of the badge: the best strategy of the first leaderboard that ranks any."""
     for board in boards:
         if len(board.configurations):
             return f"{board.table['strategy'].iloc[0]} leads in {board.metric.title}"

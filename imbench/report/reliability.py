@@ -1,4 +1,4 @@
-"""Reliability curves from stored predictions: what share of rows a predicted probability stands for."""
+"""Reliability curves from stored predictions: observed class frequency by predicted probability."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from imbench.contract.errors import StoreError
 from imbench.contract.records import Predictions
-from imbench.stats.competitors import CONFIGURATION
+from imbench.stats.names import CONFIGURATION
 from imbench.store.results import Results
 from imbench.store.store import Store
 
@@ -19,24 +19,24 @@ Floats = NDArray[np.float64]
 
 BINS = 10
 
-# Reading predictions takes most of a report's time; beyond this many jobs, evenly spread configurations stand for all.
+# Reading predictions takes most of a report's time; with more jobs than this, evenly spread configurations are used.
 MOST_JOBS, MOST_STRATEGIES = 400, 8
 
-# A bin of fewer rows than this, in all configurations together, shows noise.
+# A bin with fewer rows than this, over all configurations, is mostly noise.
 FEWEST_ROWS = 50
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """One strategy's curve in one protocol and task; every configuration weighs the same, whatever its size.
+    """One strategy's curve for one protocol and task; all configurations have the same weight, whatever their size.
 
     Parameters
     ----------
-    predicted, observed : ``(bins,)`` mean predicted probability, and share of rows that are of the class; NaN where
-        fewer than `FEWEST_ROWS` rows fall
-    share : ``(bins,)`` of all predictions
-    rows : ``(bins,)`` predictions counted
-    configurations : how many went in; ``of``: how many the store holds
+    predicted, observed : ``(bins,)`` mean predicted probability and observed frequency of the class; NaN in bins with
+        fewer than `FEWEST_ROWS` rows
+    share : ``(bins,)`` share of all predictions
+    rows : ``(bins,)`` number of predictions
+    configurations, of : configurations used, and configurations in the store
     """
 
     protocol: str
@@ -53,13 +53,13 @@ class Curve:
 def curves(
     results: Results, labelled_rows: pd.DataFrame, leading: Mapping[tuple[str, str], Sequence[str]]
 ) -> list[Curve]:
-    """The curves of the leading strategies of each protocol and task; none where there are too few predictions.
+    """The curves of the leading strategies of each protocol and task; none if there are too few predictions.
 
-    For two classes the probability is that of the minority (class 1); for more, every class against the rest counts.
+    For two classes, the probability is that of the minority (class 1); for more, each class counts against the rest.
 
     Parameters
     ----------
-    leading : strategies by (protocol, task), those to show first first
+    leading : strategies by (protocol, task), the most important first
     """
     if not (results.store / "predictions").is_dir() or labelled_rows.empty:
         return []

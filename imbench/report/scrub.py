@@ -1,4 +1,4 @@
-"""Take host names, user names and paths out of what is published."""
+"""Remove host names, user names and paths from what is published."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pandas as pd
 
 from imbench.scoring.rules import RULES
 
-# Names that say nothing of anybody, and words that a text needs.
+# Names that identify nobody, and ordinary words.
 _GENERIC = {"root", "user", "users", "home", "localhost", "admin", "default", "public", "shared"}
 
 _END = r"[^\s'\"<>|,;()\[\]{}]"
@@ -25,22 +25,22 @@ _QUOTED = re.compile(r"(['\"])((?:~?/|[A-Za-z]:[\\/]|\\\\)[^'\"\n]+)\1")
 _ADDRESS = re.compile(r"[\w.+-]+@([A-Za-z][\w.-]*)")
 _OWNER = re.compile(r"(?:/home|/Users|[A-Za-z]:[\\/]Users)[\\/]([^\s\\/'\"<>|:,;]+)")
 
-# Columns that name what was run: paths in them go, a name in them may be a strategy's.
+# Columns that name what was run. Paths are removed from them; a name in them may be a strategy's, so names stay.
 _NAMING = ("dataset", "variant", "strategy", "protocol", "task", "strategy_version", "absent", "absent_validation")
 _HASHES = ("key", "data_hash", "rows_hash", "protocol_fields")
 
 
 @dataclass(frozen=True)
 class Scrubber:
-    """Replaces what names a computer or a person.
+    """Replaces whatever identifies a computer or a person.
 
-    Paths shrink to ``[path]/`` and their last part, URLs to ``[url]``, ``user@host`` to ``[address]``, and known names
-    to ``[name]``.
+    A path becomes ``[path]/`` and its last component, a URL ``[url]``, ``user@host`` ``[address]``, and a known name
+    ``[name]``.
 
     Parameters
     ----------
-    names : of users and hosts, replaced wherever they stand as words
-    folders : absolute folders, replaced even where `rendered` text is searched
+    names : names of users and hosts, replaced where they are whole words
+    folders : absolute folders, which `rendered` also replaces
     """
 
     names: frozenset[str]
@@ -48,7 +48,7 @@ class Scrubber:
 
     @classmethod
     def of_this_machine(cls, texts: Iterable[str], folders: Iterable[Path] = ()) -> Scrubber:
-        """A scrubber that knows this user and host, and the users whose home folders these texts name."""
+        """A scrubber for this user and host, and for users whose home folders occur in these texts."""
         found = {getpass_user(), Path.home().name, platform.node(), platform.node().partition(".")[0]}
         found |= {os.environ.get(name, "") for name in ("USER", "LOGNAME", "USERNAME", "HOSTNAME", "COMPUTERNAME")}
         for text in texts:
@@ -59,30 +59,30 @@ class Scrubber:
         return cls(names, tuple(sorted(known, key=lambda f: (-len(f), f))))
 
     def text(self, text: str) -> str:
-        """A sentence, an error or a fact without names and paths."""
-        return self.words(_ADDRESS.sub(_address, self.paths(text)))
+        """The text without names and paths."""
+        return self.without_names(_ADDRESS.sub(_address, self.paths(text)))
 
     def paths(self, text: str) -> str:
-        """The text with URLs and absolute paths shortened, and otherwise as it is."""
+        """The text with URLs and absolute paths shortened."""
         text = _URL.sub("[url]", text)
         text = _QUOTED.sub(lambda m: m[1] + _short(m[2]) + m[1], text)
         text = _WINDOWS.sub(lambda m: _short(m[0]), text)
         return _POSIX.sub(lambda m: _short(m[0]), text)
 
-    def words(self, text: str) -> str:
+    def without_names(self, text: str) -> str:
         """The text without the names of users and hosts."""
         for name in sorted(self.names, key=lambda n: (-len(n), n)):
             text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", "[name]", text, flags=re.IGNORECASE)
         return text
 
     def rendered(self, text: str) -> str:
-        """A file that was written from scrubbed results, in which the folders may yet stand."""
+        """The text of a file written from scrubbed results, in which folders may still occur."""
         for folder in self.folders:
             text = text.replace(folder, PurePosixPath(folder.replace("\\", "/")).name or "store")
         return text
 
     def rows(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Rows of results: numbers and hashes as they are, a dataset's file by its name, other text scrubbed."""
+        """Rows of results with text scrubbed and dataset paths shortened to file names; numbers and hashes are kept."""
         changed = {name: self._column(name, rows[name]) for name in rows.columns if name not in _HASHES}
         return rows.assign(**{name: column for name, column in changed.items() if column is not None})
 
@@ -94,14 +94,14 @@ class Scrubber:
         return column.replace({text: scrub(text) for text in texts if scrub(text) != text})
 
     def file_name(self, dataset: str) -> str:
-        """A dataset's name; of a file, the last part of its path."""
+        """A dataset's name; for a file, the last component of its path."""
         if "/" not in dataset and "\\" not in dataset:
             return dataset
-        return self.words(_last(dataset))
+        return self.without_names(_last(dataset))
 
 
 def getpass_user() -> str:
-    """The user's name, "" where the system does not know one."""
+    """The user's name; "" if the system has none."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
@@ -109,7 +109,7 @@ def getpass_user() -> str:
 
 
 def _address(match: re.Match[str]) -> str:
-    # `gmean@tuned` is a column, and `remix@2` (a number behind the sign) a version of a strategy.
+    # `gmean@tuned` is a column; `remix@2`, with a number after the sign, is a version of a strategy.
     return match[0] if match[1] in RULES else "[address]"
 
 

@@ -1,4 +1,4 @@
-"""The folder of all pages that were published: an index, and everything of all pages together."""
+"""The folder of all published pages: an index, and the results of all pages together."""
 
 from __future__ import annotations
 
@@ -14,18 +14,27 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from imbench.report.page_files import badge, citation, html, listing
+from imbench.report.page_files import badge, citation
 from imbench.store.folder import MANIFEST, manifest, renew
 from imbench.store.rows import joined
 
 ROOT_FILES = ("index.html", "results.parquet", "leaderboard.csv", "leaderboard.json", "CITATION.cff", "badge.svg")
 
 
-def renew_site(folder: Path) -> None:
-    """Rebuild the files of the folder itself from those of its pages.
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
+th, td { padding: .25rem .75rem; border-bottom: 1px solid color-mix(in srgb, currentColor 25%, transparent); }
+th { text-align: left; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+""".strip()
 
-    ``results.parquet`` and ``leaderboard.csv`` hold the rows of all pages, with the page in a column ``page``;
-    ``leaderboard.json`` the pages' own by name.
+
+def renew_site(folder: Path) -> None:
+    """Rebuild the files of the folder from those of its pages.
+
+    ``results.parquet`` and ``leaderboard.csv`` have the rows of all pages, with a column ``page``; ``leaderboard.json``
+    has the leaderboards of each page, by its name.
     """
     pages = {file.parent.name: manifest(file.parent) for file in sorted(folder.glob(f"*/{MANIFEST}"))}
     pages = {name: facts for name, facts in pages.items() if facts.get("page") == name}
@@ -35,7 +44,7 @@ def renew_site(folder: Path) -> None:
     abstract = " ".join(f"{facts['title']}." for facts in pages.values())
     jobs = sum(facts["jobs"] for facts in pages.values())
     files = {
-        "index.html": html(title, _index(pages)).encode(),
+        "index.html": _html(title, _index(pages)).encode(),
         "results.parquet": parquet,
         "leaderboard.csv": _leaderboard_csv(folder, list(pages)).encode(),
         "leaderboard.json": _leaderboard_json(folder, list(pages)).encode(),
@@ -83,14 +92,29 @@ def _text(folder: Path, page: str, name: str) -> str:
     return file.read_text("utf-8") if file.exists() else ""
 
 
+def _html(title: str, body: str) -> str:
+    """A complete, self-contained page."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n"
+        "</body>\n</html>\n"
+    )
+
+
 def _index(pages: dict[str, dict[str, Any]]) -> str:
     sections = [
         f'<section>\n<h2><a href="{escape(name)}/index.html">{escape(facts["title"])}</a></h2>\n'
-        f"<p>{escape(_facts(facts))}</p>\n{listing(facts['notes'])}\n{_best(facts['best'])}\n</section>"
+        f"<p>{escape(_facts(facts))}</p>\n{_listing(facts['notes'])}\n{_best(facts['best'])}\n</section>"
         for name, facts in pages.items()
     ]
     links = ", ".join(f'<a href="{name}">{name}</a>' for name in (*ROOT_FILES[1:], MANIFEST))
-    return "\n".join(["<h1>Results of imbench</h1>", *sections, f"<p>All pages together: {links}</p>"])
+    return "\n".join(["<h1>Results of imbench</h1>", *sections, f"<p>All pages in one: {links}</p>"])
+
+
+def _listing(items: Sequence[str]) -> str:
+    """Sentences as an HTML list; "" for none."""
+    return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>" if items else ""
 
 
 def _facts(facts: dict[str, Any]) -> str:
@@ -107,7 +131,7 @@ def _best(best: Sequence[dict[str, Any]]) -> str:
     rows = "".join(
         "<tr>" + "".join(f"<td>{escape(_shown(row[name]))}</td>" for name in columns) + "</tr>" for row in best
     )
-    caption = "<caption>The strategy of the smallest rank sum</caption>"
+    caption = "<caption>Strategy with the lowest rank sum</caption>"
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
 
 

@@ -16,14 +16,14 @@ from imbench.report.figures.spec import FigureSpec
 from imbench.report.figures.value_lines import Point, Trace, value_lines
 from imbench.report.tables import csv
 from imbench.scoring.metrics import known_metrics
-from imbench.stats.identity import file_name
+from imbench.stats.names import file_name
 from imbench.stats.sweep import Sweep
 from imbench.stats.words import level
 
 
 def figure(sweep: Sweep, metric: str) -> FigureSpec:
-    """The metric against the values: a panel for each dataset and task, a line for each of its variants."""
-    scores, rule = sweep.scores(metric), known_metrics()[metric]
+    """The metric against the parameter: a panel for each dataset and task, a line for each variant."""
+    scores, shown = sweep.scores(metric), known_metrics()[metric]
     traces = []
     tasks = {str(dataset): set(rows["task"]) for dataset, rows in scores.groupby("dataset")}
     for (task, dataset, ir, variant), rows in scores.groupby(["task", "dataset", "ir", "variant"], sort=True):
@@ -33,17 +33,17 @@ def figure(sweep: Sweep, metric: str) -> FigureSpec:
         name = f"IR {ir:.3g}" if "ir=" in str(variant) else f"{variant}, IR {ir:.3g}"
         points = tuple(Point(*values) for values in columns)
         traces.append(Trace(panel, name, points, float(reference["mean"].iloc[0]) if len(reference) else math.nan))
-    best = "higher" if rule.higher_is_better else "lower"
-    title = f"{rule.title} of {sweep.strategy} against {sweep.parameter} ({best} is better)"
-    return value_lines(f"sweep-{rule.name}", title, sweep.parameter, sweep.baseline, traces)
+    best = "higher" if shown.higher_is_better else "lower"
+    title = f"{shown.title} of {sweep.strategy} against {sweep.parameter} ({best} is better)"
+    return value_lines(f"sweep-{shown.name}", title, sweep.parameter, sweep.baseline, traces)
 
 
 def tables(sweep: Sweep, metrics: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """``sweep``: the scores at every value; ``effects``: each value against the default; ``verdicts``: what follows."""
-    parts = {"sweep": sweep.scores, "effects": sweep.effects, "verdicts": sweep.verdicts}
+    """``sweep``: scores at every value; ``effects``: each value against the default; ``verdicts``: the conclusions."""
+    methods = {"sweep": sweep.scores, "effects": sweep.effects, "verdicts": sweep.verdicts}
     found = {}
-    for name, part in parts.items():
-        whole = [part(metric) for metric in metrics]
+    for name, method in methods.items():
+        whole = [method(metric) for metric in metrics]
         for metric, frame in zip(metrics, whole, strict=True):
             frame.insert(0, "metric", metric)
         found[name] = pd.concat([frame for frame in whole if len(frame)] or whole[:1], ignore_index=True)
@@ -51,7 +51,7 @@ def tables(sweep: Sweep, metrics: Sequence[str]) -> dict[str, pd.DataFrame]:
 
 
 def to_json(sweep: Sweep, metrics: Sequence[str]) -> dict[str, Any]:
-    """The same as plain values, with what a reader must know; NaN stands for what is undefined."""
+    """The sweep as plain values, with caveats and notes; NaN for undefined numbers."""
     found = tables(sweep, metrics)
     return {
         "strategy": sweep.strategy,
@@ -71,7 +71,7 @@ def to_json(sweep: Sweep, metrics: Sequence[str]) -> dict[str, Any]:
 
 
 def files(sweep: Sweep, metrics: Sequence[str]) -> dict[str, bytes]:
-    """What a sweep is written as, by file name: figures as SVG, PDF and PNG, numbers as CSV and JSON."""
+    """The files of a sweep, by name: figures as SVG, PDF and PNG, numbers as CSV and JSON."""
     written = {}
     for metric in metrics:
         spec = figure(sweep, metric)

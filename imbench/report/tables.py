@@ -1,4 +1,4 @@
-"""Tables: the report's numbers as tidy data frames, and those as CSV and Parquet."""
+"""Tables: the numbers of the report as tidy data frames, and as CSV and Parquet."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from imbench.report.coverage import ZERO_RECALL
+from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.gains import Gain
 from imbench.report.model import Model
 from imbench.stats.board import Board
 
 
 def leaderboard(model: Model) -> pd.DataFrame:
-    """A row for each board and competitor, best first; the tests of a board stand in each of its rows."""
+    """A row for each board and competitor, best first; every row repeats the tests of its board."""
     return _frame(
         [
             _of(board)
@@ -24,17 +25,17 @@ def leaderboard(model: Model) -> pd.DataFrame:
             | dataclasses.asdict(row)
             | {
                 "configurations": len(board.configurations),
-                "datasets": board.standing.datasets,
-                "friedman": board.standing.friedman[0],
-                "p": board.standing.friedman[1],
-                "p_small_sample": board.standing.small_sample[0],
-                "small_sample": board.standing.small_sample[1],
-                "iman_davenport": board.standing.iman_davenport[0],
-                "iman_davenport_p": board.standing.iman_davenport[1],
-                "nemenyi_cd": board.standing.cd,
-                "friedman_datasets": board.by_dataset.friedman[0],
-                "p_datasets": board.by_dataset.friedman[1],
-                "p_datasets_small_sample": board.by_dataset.small_sample[0],
+                "datasets": board.tests.datasets,
+                "friedman": board.tests.friedman[0],
+                "p": board.tests.friedman[1],
+                "p_small_sample": board.tests.small_sample[0],
+                "small_sample": board.tests.small_sample[1],
+                "iman_davenport": board.tests.iman_davenport[0],
+                "iman_davenport_p": board.tests.iman_davenport[1],
+                "nemenyi_cd": board.tests.cd,
+                "friedman_datasets": board.tests_by_dataset.friedman[0],
+                "p_datasets": board.tests_by_dataset.friedman[1],
+                "p_datasets_small_sample": board.tests_by_dataset.small_sample[0],
             }
             for board in model.boards
             for place, row in enumerate(board.table, 1)
@@ -49,8 +50,8 @@ def pairs(model: Model) -> pd.DataFrame:
         [
             _of(board) | {"blocks": blocks, "first": first, "second": second} | dataclasses.asdict(pair)
             for board in model.leading
-            for blocks, standing in (("configurations", board.standing), ("datasets", board.by_dataset))
-            for (first, second), pair in standing.pairs.items()
+            for blocks, tests in (("configurations", board.tests), ("datasets", board.tests_by_dataset))
+            for (first, second), pair in tests.pairs.items()
         ],
         _BOARD,
     )
@@ -62,10 +63,33 @@ def gains(model: Model) -> pd.DataFrame:
 
 
 def gains_of(boards: Sequence[Board], gains: Mapping[str, Sequence[Gain]]) -> pd.DataFrame:
-    """A row for each gain of these boards, by whose slugs they are given."""
+    """A row for each gain of these boards; ``gains`` has them by slug of the board."""
     return _frame(
         [_of(board) | dataclasses.asdict(gain) for board in boards for gain in gains[board.slug]], _BOARD
     ).rename(columns={"name": "strategy"})
+
+
+def image_gains(model: Model) -> pd.DataFrame:
+    """A row for each board over images alone, imbalance ratio (``all`` for all of them) and competitor."""
+    return gains_of(model.images.boards, model.images.gains) if model.images else _frame([], _BOARD)
+
+
+def sample_labels(grid: SampleGrid) -> pd.DataFrame:
+    """A row for each image of a grid and class in its label; ``weight`` is the image's factor in the loss."""
+    rows: list[dict[str, object]] = [
+        {
+            "strategy": row.name,
+            "mini_batch": column + 1,
+            "class": grid.class_names[number],
+            "rare": int(number) in grid.minority,
+            "share": float(label[number]),
+            "weight": 1.0 if row.weights is None else float(row.weights[column]),
+        }
+        for row in grid.rows
+        for column, label in enumerate(row.labels)
+        for number in np.flatnonzero(label)
+    ]
+    return _frame(rows, ["strategy", "mini_batch", "class", "rare", "share", "weight"])
 
 
 def reliability(model: Model) -> pd.DataFrame:
@@ -96,7 +120,7 @@ def costs(model: Model) -> pd.DataFrame:
 
 
 def coverage(model: Model) -> pd.DataFrame:
-    """A row for each protocol, task and strategy: what was done, what failed, how training went."""
+    """A row for each protocol, task and strategy: jobs done and failed, and how training went."""
     rows = []
     for one in model.covered:
         plain = dataclasses.asdict(one)
@@ -109,30 +133,29 @@ def coverage(model: Model) -> pd.DataFrame:
 def scores(model: Model) -> pd.DataFrame:
     """A row for each configuration and strategy: ``<metric>_mean`` and ``<metric>_sd`` over the folds that define it.
 
-    ``folds`` counts those trained, 0 for a failed job; the standard deviation (n − 1) is that of the folds, which share
-    rows, so it is no standard error. ``seconds`` are of training, per net. A job that is neither done nor failed has no
-    row.
+    ``folds`` counts trained folds, 0 for a failed job. The standard deviation (n − 1) is over folds, which share rows,
+    so it is not a standard error. ``seconds`` is training time per net. A job neither done nor failed has no row.
     """
-    return pd.concat([_scores(model, i) for i in range(len(model.cells))] or [pd.DataFrame()], ignore_index=True)
+    return pd.concat([_scores(model, i) for i in range(len(model.score_tables))] or [pd.DataFrame()], ignore_index=True)
 
 
 def _scores(model: Model, number: int) -> pd.DataFrame:
-    cells = model.cells[number]
-    n, k = cells.folds.shape
-    facts = {name: np.repeat([getattr(c, name) for c in cells.configurations], k) for name in _CONFIGURATION}
+    score_table = model.score_tables[number]
+    n, k = score_table.folds.shape
+    facts = {name: np.repeat([getattr(c, name) for c in score_table.configurations], k) for name in _CONFIGURATION}
     measured = {
         f"{name}_{kind}": values.ravel()
-        for name in cells.mean
-        for kind, values in (("mean", cells.mean[name]), ("sd", cells.sd[name]))
+        for name in score_table.mean
+        for kind, values in (("mean", score_table.mean[name]), ("sd", score_table.sd[name]))
     }
     table = pd.DataFrame(
-        {"protocol": cells.protocol, "task": cells.task}
+        {"protocol": score_table.protocol, "task": score_table.task}
         | facts
-        | {"strategy": np.tile(np.array(cells.strategies, dtype=object), n), "folds": cells.folds.ravel()}
+        | {"strategy": np.tile(np.array(score_table.strategies, dtype=object), n), "folds": score_table.folds.ravel()}
         | measured
     )
     failed = {(f.dataset, f.variant, f.strategy, f.protocol) for f in model.failures}
-    if (cells.folds == 0).any():
+    if (score_table.folds == 0).any():
         keys = zip(table["dataset"], table["variant"], table["strategy"], table["protocol"], strict=True)
         table = table[(table["folds"] > 0) | np.array([key in failed for key in keys])]
     return table
@@ -150,14 +173,14 @@ TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
 
 
 def csv(table: pd.DataFrame) -> bytes:
-    """A table as CSV: the shortest text that gives the same number again, nothing for what is undefined."""
+    """A table as CSV: numbers as the shortest text that reads back as the same number, undefined ones empty."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
     sink = io.BytesIO()
     sink.write((",".join(map(str, table.columns)) + "\n").encode())
     if len(table):
-        # Quotes only where a text needs them, which "needed" gives all texts.
+        # Quotes only where a text needs them; "needed" would quote all texts.
         for style in ("none", "needed"):
             body = pa.BufferOutputStream()
             try:
@@ -172,7 +195,7 @@ def csv(table: pd.DataFrame) -> bytes:
 
 
 def parquet(table: pd.DataFrame) -> bytes:
-    """A table as Parquet, null for what is undefined."""
+    """A table as Parquet, with null for undefined numbers."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -185,7 +208,7 @@ def parquet(table: pd.DataFrame) -> bytes:
 def _arrow(table: pd.DataFrame) -> object:
     import pyarrow as pa
 
-    # Without pandas' own metadata, which names its version.
+    # Without the metadata of pandas, which contains its version.
     return pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 
 if TYPE_CHECKING:
     from imbench.reproduce.context import ReproductionContext
@@ -36,7 +37,7 @@ def chosen(names: Sequence[str]) -> list[str]:
     """The items asked for, in the paper's order, each once. Raises UsageError for one that does not exist."""
     for name in names:
         if name != ALL and name not in ITEMS:
-            raise UsageError(f"there is no {name!r} to reproduce; choose {', '.join(ITEMS)} or {ALL}")
+            raise UsageError(f"there is no {name!r} to reproduce; {suggest(name, [*ITEMS, ALL])}")
     return [name for name in ITEMS if name in names or ALL in names]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from imbench.contract.protocol import caveat, caveats
 from imbench.data.data_sources import DataSources
 from imbench.runs import bench
+from imbench.runs.protocols import load_protocol
 
 if TYPE_CHECKING:
     from imbench.store.results import Results
@@ -121,7 +122,7 @@ class ReproductionContext:
     @property
     def is_smoke(self) -> bool:
         """Whether this only shows that everything runs: items keep their own work to seconds then."""
-        return bool(caveat(self.protocol))
+        return bool(caveat(load_protocol(self.protocol).name))
 
     @property
     def images(self) -> Images:

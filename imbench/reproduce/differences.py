@@ -12,10 +12,10 @@ import pandas as pd
 
 from imbench.scoring.metrics import METRICS
 from imbench.stats.board import merit
-from imbench.stats.equivalence import corrected_t
+from imbench.stats.intervals import clip_interval
 from imbench.stats.pairwise import holm
 from imbench.stats.ranks import TRAINED
-from imbench.stats.sweep import tested_share
+from imbench.stats.within import corrected_t, tested_share
 from imbench.stats.words import counted, number, span
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ def _of(pairing: Pairing, metric: str) -> list[dict[str, Any]]:
         test = corrected_t(gap.to_numpy(), share, ALPHA) if len(gap) > 1 else None
         names = {"low": "low", "high": "high", "error": "error", "p": "pvalue"}
         row |= {name: math.nan if test is None else getattr(test, of) for name, of in names.items()}
+        row["low"], row["high"] = clip_interval((row["low"], row["high"]), METRICS[metric].difference_bounds)
         rows.append(row | {"p_holm": math.nan, "leads": leads[0], "leads_other": leads[1]})
     return rows
 
@@ -161,7 +162,8 @@ def _mean_difference(rows: pd.DataFrame) -> str:
     # Folds of different configurations share nothing; the degrees of freedom are those of one of them.
     error = float(np.sqrt((rows["error"] ** 2).sum(skipna=False))) / max(len(rows), 1)
     half = -float(stdtrit(rows["folds"].min() - 1, ALPHA / 2)) * error if len(rows) else math.nan
-    between = span(mean - half, mean + half, 4, sign=True)
+    bounds = METRICS[rows["metric"].iloc[0]].difference_bounds if len(rows) else (-math.inf, math.inf)
+    between = span(*clip_interval((mean - half, mean + half), bounds), 4, sign=True)
     return f"{number(mean, 4, sign=True)}{f' ({between})' if between else ''}"
 
 

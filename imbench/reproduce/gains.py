@@ -18,9 +18,8 @@ from imbench.reproduce.paper_item import Numbers, PaperItem, RenderedFigure
 from imbench.scoring.metrics import known_metrics
 from imbench.scoring.rules import ARGMAX
 from imbench.stats.board import Board, make_board
-from imbench.stats.competitors import HEADLINE
-from imbench.stats.labelled import labelled
-from imbench.stats.score_table import all_cells
+from imbench.stats.names import HEADLINE, labelled
+from imbench.stats.score_table import make_score_tables
 from imbench.stats.words import listed, number, span
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def figure6_of(results: Results) -> PaperItem:
 def boards_of(results: Results) -> list[Board]:
     """The boards of g-mean and BBS, one for each protocol, task and metric."""
     rows = labelled(results.rows)
-    cells = all_cells(rows, HEADLINE, scope=results.scope)
+    cells = make_score_tables(rows, HEADLINE, scope=results.scope)
     return [make_board(cell, known_metrics()[name], [ARGMAX], ARGMAX) for cell in cells for name in HEADLINE]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imbench.stats.words import listed, number, p_said
+from imbench.stats.words import listed, number, p_in_text
 
 if TYPE_CHECKING:
     from imbench.stats.evaluation import Evaluation
@@ -42,19 +42,19 @@ def leads(evaluation: Evaluation | None, name: str) -> Judgement:
     first, best = float(ranks.iloc[0]), str(ranks.index[0])
     if evaluation.undecidable("pairs"):
         leader = "" if float(ranks[name]) - first <= _EQUAL else f", {best} {number(first, 2)}"
-        least = p_said(evaluation.smallest_p.pairs)
+        least = p_in_text(evaluation.smallest_p.pairs)
         return Judgement(
             f"cannot be decided with {blocks}", f"average rank of {mine}{leader}; the smallest possible {least}"
         )
     if float(ranks[name]) - first > _EQUAL:
         differ = "they differ" if p[best] < evaluation.alpha else "no difference shown"
-        said = f"average rank of {best} {number(first, 2)}, {mine}; {differ} ({p_said(p[best])}), {blocks}"
+        said = f"average rank of {best} {number(first, 2)}, {mine}; {differ} ({p_in_text(p[best])}), {blocks}"
         return Judgement(FAILS, said)
     near = [other for other in others if p[other] >= evaluation.alpha]
     second = others[0]
     beside = "next" if float(ranks[second]) - float(ranks[name]) > _EQUAL else "shared with"
     rank = number(float(ranks[second]), 2)
-    said = f"average rank of {mine}, {beside} {second} {rank} ({p_said(p[second])}), {blocks}"
+    said = f"average rank of {mine}, {beside} {second} {rank} ({p_in_text(p[second])}), {blocks}"
     if near:
         return Judgement(PARTLY, f"{said}; no difference shown from {listed(near)}")
     return Judgement(HOLDS, said)

@@ -16,9 +16,11 @@ from imbench.reproduce.drawing import of_spec
 from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.sentences import Claim, Evidence, judged_sentences
 from imbench.runs.sweeping import design
-from imbench.stats.equivalence import Equivalence, corrected_t, equivalence
-from imbench.stats.sweep import Sweep, tested_share
-from imbench.stats.words import number, p_said, span
+from imbench.scoring.metrics import known_metrics
+from imbench.stats.intervals import clip_interval
+from imbench.stats.sweep import Sweep
+from imbench.stats.within import Equivalence, corrected_t, equivalence, tested_share
+from imbench.stats.words import number, p_in_text, span
 from imbench.store.results import Results
 
 if TYPE_CHECKING:
@@ -161,7 +163,8 @@ class _Scores:
         """What the score at ``high`` is above that at ``low``, which the claim says is more than 0."""
         folds, share = self._folds(metric, where)
         test = corrected_t((folds[high] - folds[low]).dropna().to_numpy(), share)
-        return Evidence.of_difference(_called(where), what, test.mean, test.low, test.high, test.pvalue)
+        ends = clip_interval((test.low, test.high), known_metrics()[metric].difference_bounds)
+        return Evidence.of_difference(_called(where), what, test.mean, *ends, test.pvalue)
 
     def stable(self, where: tuple[str, str], low: float, high: float) -> Evidence:
         """Whether GM differs by less than the margin between the α of the highest and the lowest mean in a range."""
@@ -180,7 +183,7 @@ class _Scores:
         test = equivalence(folds[one], folds[other], MARGIN, test_share=share)
         sign = 1 if test.mean > -MARGIN else -1
         p = test.p_lower if sign > 0 else 1 - test.p_lower
-        return Evidence(_called(where), f"{_told(test)}, {p_said(p)} (one-sided)", sign, p)
+        return Evidence(_called(where), f"{_told(test)}, {p_in_text(p)} (one-sided)", sign, p)
 
     def steeper(self, configurations: Sequence[tuple[str, str]], low: float, high: float) -> list[Evidence]:
         """The change of GM on the first configuration, the most extreme, above that on each other."""
@@ -195,7 +198,9 @@ class _Scores:
             gap, error = tests[0].mean - other.mean, math.hypot(tests[0].error, other.error)
             p, half = _normal(gap, error)
             name = f"{_called(configurations[0])} against {where[1]}"
-            found.append(Evidence.of_difference(name, "gains more by", gap, gap - half, gap + half, p))
+            # A difference of two gains is at most twice as wide as one of them.
+            ends = clip_interval((gap - half, gap + half), (2 * _WIDEST[0], 2 * _WIDEST[1]))
+            found.append(Evidence.of_difference(name, "gains more by", gap, *ends, p))
         return found
 
     def _folds(self, metric: str, where: tuple[str, str]) -> tuple[pd.DataFrame, float]:
@@ -218,7 +223,9 @@ def _normal(value: float, error: float) -> tuple[float, float]:
 
 
 def _told(test: Equivalence) -> str:
-    return f"{number(test.mean, 3, sign=True)} ({span(test.low, test.high, 3, sign=True)})"
+    """A difference of g-means."""
+    ends = clip_interval((test.low, test.high), _WIDEST)
+    return f"{number(test.mean, 3, sign=True)} ({span(*ends, 3, sign=True)})"
 
 
 def _called(where: tuple[str, str]) -> str:
@@ -229,6 +236,7 @@ def _listed(alphas: Sequence[float]) -> str:
     return ", ".join(f"{a:g}" for a in alphas)
 
 
+_WIDEST = known_metrics()["gmean"].difference_bounds
 _TABLES = (0.01, 0.025, 0.05)
 # The paper's 0.25 cannot be built: a class has a tenth of the images, a ninth of all others.
 _IMAGES = (0.05, 0.1)

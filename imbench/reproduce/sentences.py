@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imbench.stats.pairwise import holm
-from imbench.stats.words import number, p_said, span
+from imbench.stats.words import number, p_in_text, span
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 ALPHA = 0.05
@@ -33,7 +33,7 @@ class Evidence:
     def of_difference(cls, where: str, what: str, mean: float, low: float, high: float, p: float) -> Evidence:
         """A difference of which the claim is that it is above 0."""
         between = span(low, high, 3, sign=True)
-        text = f"{what} {number(mean, 3, sign=True)}{f' ({between})' if between else ''}, {p_said(p)}"
+        text = f"{what} {number(mean, 3, sign=True)}{f' ({between})' if between else ''}, {p_in_text(p)}"
         return cls(where, text, (mean > 0) - (mean < 0), p)
 
 

@@ -17,12 +17,11 @@ from imbench.reproduce.printed import CONFIGURATIONS, TABLE2
 from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.outcome import Outcome
 from imbench.stats.block_analyses import BlockAnalyses, evaluate_rows
-from imbench.stats.friedman import iman_davenport
-from imbench.stats.labelled import labelled
+from imbench.stats.friedman import friedman_from_sums, iman_davenport
+from imbench.stats.names import labelled
 from imbench.stats.nemenyi import critical_difference, nemenyi
-from imbench.stats.ranks import friedman_from_sums
-from imbench.stats.score_table import all_cells
-from imbench.stats.words import listed, number, p_said
+from imbench.stats.score_table import make_score_tables
+from imbench.stats.words import listed, number, p_in_text
 from imbench.store.added import with_metrics
 
 if TYPE_CHECKING:
@@ -225,7 +224,7 @@ def _means(results: Results) -> pd.DataFrame:
     """A row for each configuration, strategy and metric: the mean over folds."""
     frames = []
     for metric in ("gmean", "bbs", AUTHORS_BBS.name):
-        for cells in all_cells(labelled(results.rows), [metric], scope=results.scope):
+        for cells in make_score_tables(labelled(results.rows), [metric], scope=results.scope):
             index = pd.MultiIndex.from_tuples([(c.dataset, c.variant) for c in cells.configurations])
             means = pd.DataFrame(cells.mean[metric], index.set_names(["dataset", "variant"]), cells.strategies)
             long = means.reset_index().melt(id_vars=["dataset", "variant"], var_name="strategy", value_name="mean")
@@ -249,7 +248,7 @@ def _sentences(columns: Columns, authors: Columns) -> list[str]:
         agree = _agreement(found, printed)
         said.append(
             f"{task}, {METRICS[metric].title}: of the ten pairs of strategies {agree} are in the printed order; "
-            f"Friedman {p_said(found.friedman.pvalue)}."
+            f"Friedman {p_in_text(found.friedman.pvalue)}."
         )
     said.append(_printed_binary_bbs())
     code = authors.get(("binary", AUTHORS_BBS.name))

@@ -22,7 +22,7 @@ from imbench.engine.train import steps_per_epoch
 from imbench.runs.protocols import DEFAULT_PROTOCOL, load_protocol
 from imbench.runs.registry import Registry, Selected
 from imbench.runs.request import RunFields, RunRequest
-from imbench.stats.identity import file_name
+from imbench.stats.names import file_name
 from imbench.store.store import Store
 
 # What a step of a small net takes beside its products, and the rate of those: the fused engine on one core of 2021

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, TypedDict
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.contract.strategy import BatchStrategy
 from imbench.data.data_sources import DataSources
 from imbench.runs.registry import Registry
@@ -119,9 +119,7 @@ class RunRequest:
         known = [one.name for one in dataclasses.fields(cls)]
         for name in fields:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-                raise UsageError(f"a run has no option {name!r}; {hint}")
+                raise UsageError(f"a run has no option {name!r}; {suggest(name, known)}")
         return cls(**fields) if request is None else request.replace(**fields)
 
 

@@ -53,8 +53,8 @@ def take_samples(
 
     Raises
     ------
-    UsageError for a dataset or strategy that is not for images, and for wrong numbers, before any data is read; its
-    kind DataError for data that cannot be had.
+    UsageError for a dataset or strategy that is not for images, a protocol that does not exist, and wrong numbers,
+    before any data is read; its kind DataError for data that cannot be had.
     """
     return samples_of(
         dataset,
@@ -88,13 +88,14 @@ def samples_of(
     if card.modality != "image":
         raise UsageError(f"{dataset} holds {card.modality} data, and samples are of images; choose cifar10")
     chosen, left_out = _chosen(registry, strategies)
+    asked = load_protocol(protocol)
     loaded = registry.dataset(dataset, sources, download=download)
-    rules = load_protocol(protocol).for_dataset(loaded.variant.dataset, loaded.variant.task, card.modality)
+    rules = asked.for_dataset(loaded.variant.dataset, loaded.variant.task, card.modality)
     train = make_folds(loaded, dataclasses.replace(rules, repeats=1))[0].train
     rng = stream("samples", *loaded.stream_key, seed)
     _, size, _ = batching(len(train), rules)  # as in training
     rows = np.stack([rng.permutation(train)[:size] for _ in range(columns)])
-    sample_rows = tuple(_strip(strategy, loaded, train, rows, seed) for strategy in chosen)
+    sample_rows = tuple(_sample_row(strategy, loaded, train, rows, seed) for strategy in chosen)
     rare = ", ".join(loaded.class_names[c] for c in loaded.minority)
     title = f"{loaded.variant.spec}, {columns} mini-batches of {size}" + (f"; rare: {rare}" if rare else "")
     return SampleGrid(title, loaded.class_names, loaded.minority, sample_rows, left_out)
@@ -117,7 +118,7 @@ def _chosen(registry: Registry, specs: Sequence[str] | None) -> tuple[list[Batch
     return sorted(served, key=lambda strategy: strategy.name != "baseline"), tuple(left_out)
 
 
-def _strip(strategy: BatchStrategy, dataset: Dataset, train: np.ndarray, rows: np.ndarray, seed: int) -> SampleRow:
+def _sample_row(strategy: BatchStrategy, dataset: Dataset, train: np.ndarray, rows: np.ndarray, seed: int) -> SampleRow:
     import torch
 
     from imbench.contract.batch import Batch

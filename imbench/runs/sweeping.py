@@ -12,7 +12,7 @@ from imbench.contract.strategy import BatchStrategy
 from imbench.runs import bench
 from imbench.runs.registry import Registry
 from imbench.runs.request import RunFields, RunRequest
-from imbench.stats.competitors import BASELINE
+from imbench.stats.names import BASELINE
 from imbench.stats.sweep import Setting, Sweep, in_order
 from imbench.store.results import Results
 

@@ -23,7 +23,7 @@ _WHAT = {
     "n_test": pa.int64(),
     "seconds": pa.float64(),
 }
-# What code made a job; no part of its identity. Rows of before this was kept say `UNKNOWN`.
+# The code that made a job; not part of its identity. Older rows without it say `UNKNOWN`.
 ORIGIN = ("package", "package_version", "source_hash", "checks", "checks_version")
 UNKNOWN = "unknown"
 _HOW = {
@@ -51,16 +51,16 @@ _HOW = {
     "error": pa.string(),
     "protocol_fields": pa.string(),
 }
-# Numbers of one class each, `NAME[j]` or `NAME[j]@RULE`, in the order of columns.
+# Columns of one class each, `NAME[j]` or `NAME[j]@RULE`, in this order.
 _PER_CLASS = (*PER_CLASS, "tuned_weight", "train_prior")
 _PATTERN = re.compile(rf"({'|'.join(_PER_CLASS)})\[(\d+)\](?:@(.+))?")
 
-# What a computer or the time of day decides, and no number depends on.
+# Columns that depend on the computer or the time of day; no score does.
 TIMING = ("seconds",)
 
 
 def schema() -> pa.Schema:
-    """The columns that every store has, with their types, as the tables of metrics and rules are now."""
+    """The columns that every store has, with their types, from the present tables of metrics and rules."""
     return pa.schema(_WHAT | dict.fromkeys([*METRICS, *ruled_columns()], pa.float64()) | _how())
 
 
@@ -71,7 +71,7 @@ def class_of(column: str) -> int | None:
 
 
 def column_order(names: Iterable[str]) -> list[str]:
-    """These columns as results show them: what, metrics, metrics of each class, how, then facts by name."""
+    """These columns in the order of results: job, metrics, metrics of each class, training, then facts by name."""
     given = set(names)
     per_class = sorted((n for n in given if class_of(n) is not None), key=_place)
     known = [*_WHAT, *METRICS, *ruled_columns(), *per_class, *_how()]

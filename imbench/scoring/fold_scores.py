@@ -1,4 +1,4 @@
-"""What one row of results says of one fold: its metrics under every decision rule, and how training went."""
+"""The row of results of one fold: metrics under every decision rule, and how training went."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from imbench.scoring.tuning import tuned_weights
 
 
 def scored(p: Predictions) -> dict[str, Any]:
-    """The columns of one fold that follow from its predictions, and those of how training went.
+    """The columns of one fold: those that follow from its predictions, and those of its training.
 
-    Metrics of ``argmax`` under their plain names, those that another rule changes as ``NAME@RULE``; NaN where a rule
-    needs the prior trained towards and it was not measured.
+    Metrics under ``argmax`` have their plain names, those that another rule changes are called ``NAME@RULE``; NaN where
+    a rule needs the trained prior and it was not measured.
     """
     return (
         {
@@ -40,7 +40,7 @@ def scored(p: Predictions) -> dict[str, Any]:
 
 
 def derivable(classes: int) -> list[str]:
-    """The columns that follow from predictions of this many classes: metrics × rules, and what is beside them."""
+    """The columns that follow from predictions of this many classes: metrics × rules, and further ones."""
     of_rules = (name for rule in RULES for name in _under(rule, METRICS.values(), classes))
     return [*of_rules, *(name for names, _ in _BESIDE for name in names(classes))]
 
@@ -51,9 +51,9 @@ def metric_columns(metrics: Iterable[Metric]) -> list[str]:
 
 
 def derived(p: Predictions, names: Collection[str], metrics: Iterable[Metric] | None = None) -> dict[str, Any]:
-    """Those of the columns ``names`` that follow from the predictions of a fold; nothing else is computed.
+    """The columns among ``names`` that follow from the predictions of a fold; nothing else is computed.
 
-    A rule that needs what was not measured gives NaN. ``metrics``: default all of `METRICS`.
+    A rule that needs a missing measurement gives NaN. ``metrics``: default all of `METRICS`.
     """
     wanted, classes = frozenset(names), p.test.proba.shape[1]
     known = list(METRICS.values() if metrics is None else metrics)
@@ -85,7 +85,7 @@ def rows_hashes(predictions: Sequence[Predictions]) -> dict[tuple[int, int], str
 
 
 def _under(rule: str, metrics: Iterable[Metric], classes: int) -> dict[str, Callable[[Outcome], float]]:
-    """The columns that a rule has of its own, each from the outcome under it."""
+    """The columns that a rule adds, each with its function of the outcome under the rule."""
     suffix = "" if rule == ARGMAX else f"@{rule}"
     named = ((ruled_column(metric, rule), metric) for metric in metrics)
     found: dict[str, Callable[[Outcome], float]] = {n: m.function for n, m in named if not suffix or n.endswith(suffix)}
@@ -103,7 +103,7 @@ def _never_hit(outcome: Outcome) -> int:
     return int((outcome.recalls == 0).sum())
 
 
-# What is unknown of an outcome that a rule cannot give, where that is not NaN.
+# Missing values that are not NaN, where a rule cannot give an outcome.
 _UNKNOWN: Mapping[Callable[[Outcome], float], None] = {_never_hit: None}
 
 
@@ -122,7 +122,7 @@ def _absences(p: Predictions) -> dict[str, Any]:
     return {"absent": _absent(p.test.y, classes), "absent_validation": _absent(p.validation.y, classes)}
 
 
-# What follows from predictions beside metrics: names of columns, by the number of classes, and their values.
+# Columns beside metrics that follow from predictions: their names by the number of classes, and their values.
 _BESIDE: Sequence[tuple[Callable[[int], Sequence[str]], Callable[[Predictions], dict[str, Any]]]] = (
     (lambda classes: [f"tuned_weight[{j}]" for j in range(classes)], _tuned_weights),
     (lambda classes: ("absent", "absent_validation"), _absences),

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from imbench.contract.errors import UsageError
 from imbench.contract.spec import check_name
-from imbench.scoring.calibration import logistic_slope
+from imbench.scoring.logistic import logistic_slope
 from imbench.scoring.outcome import Floats, Outcome
 
 CALIBRATION_BINS = 15
@@ -21,21 +21,21 @@ _UNIT = (0.0, 1.0)
 
 @dataclass(frozen=True)
 class Metric:
-    """One number that says how good predicted probabilities are; a plugin registers its own in ``imbench.metrics``.
+    """A measure of predicted probabilities; plugins register theirs in the entry point group ``imbench.metrics``.
 
     Parameters
     ----------
     name : as in result columns and specs
     title : for people
-    function : from an `Outcome` to a float, NaN where the metric is undefined
+    function : from an `Outcome` to a float, NaN if undefined
     higher_is_better : the direction of ranks
-    definition : what it is, with its edge cases
-    of_decisions : whether it depends on the decided classes alone, so that a rule that leaves probabilities as they
-        are changes it
-    target : the best value where that is neither the largest nor the smallest; ranks go by the distance from it
-    bounds : the smallest and the largest value there can be, infinite where there is none; intervals stay within
-    version : raised with every change of what the numbers mean: stored numbers of another version are computed anew
-        from the stored predictions
+    definition : a description with the edge cases
+    of_decisions : whether it depends on the decided classes only, so that rules that keep the probabilities change it
+        too
+    target : the best value if it is neither the largest nor the smallest; ranks go by the distance from it
+    bounds : the smallest and the largest possible value, infinite without one; intervals stay within
+    version : raised with every change in the meaning of the numbers: stored numbers of another version are computed
+        again from the stored predictions
 
     >>> round(gmean([0, 0, 1, 1], [[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.2, 0.8]]), 4)
     0.7071
@@ -51,14 +51,20 @@ class Metric:
     bounds: tuple[float, float] = (-math.inf, math.inf)
     version: int = 1
 
+    @property
+    def difference_bounds(self) -> tuple[float, float]:
+        """The smallest and the largest difference of two values within the bounds."""
+        widest = self.bounds[1] - self.bounds[0]
+        return -widest, widest
+
     def __post_init__(self) -> None:
         check_name(self.name, "a metric")
         if not self.bounds[0] < self.bounds[1]:
             raise UsageError(f"metric {self.name} has bounds {self.bounds}; give (smallest, largest)")
         if self.target is not None and self.higher_is_better:
             raise UsageError(
-                f"metric {self.name} has a target, {self.target}, and says that higher is better; "
-                "what is ranked is the distance from the target, so set higher_is_better to false"
+                f"metric {self.name} has a target, {self.target}, and higher_is_better; "
+                "it is ranked by the distance from the target, so set higher_is_better to false"
             )
 
     @property
@@ -69,7 +75,7 @@ class Metric:
         return "higher" if self.higher_is_better else "lower"
 
     def ranked(self, values: Floats) -> Floats:
-        """The numbers that ranks go by: values as they are, or their distance from the target."""
+        """The values to rank: as they are, or their distance from the target."""
         return values if self.target is None else np.abs(values - self.target)
 
     def __call__(self, y_true: ArrayLike, proba: ArrayLike) -> float:
@@ -97,7 +103,7 @@ def _metric(
     bounds: tuple[float, float] = (-math.inf, math.inf),
     version: int = 1,
 ) -> Callable[[Callable[[Outcome], float]], Metric]:
-    """Enter a function in the table: its name is the metric's name, its docstring the definition."""
+    """Add a function to the table: its name is the metric's name, its docstring the definition."""
 
     def enter(function: Callable[[Outcome], float]) -> Metric:
         definition = " ".join((function.__doc__ or "").split())
@@ -164,7 +170,7 @@ def macro_f1(outcome: Outcome) -> float:
 def mcc(outcome: Outcome) -> float:
     """Matthews correlation of true and predicted classes (Gorodkin's R_K for K classes), in -1 … 1.
 
-    By scikit-learn's convention 0, chance level, where y_true or the predictions hold a single class.
+    By scikit-learn's convention 0, chance level, where y_true or the predictions contain a single class.
     """
     rows, guessed = float(len(outcome.y)), outcome.confusion.sum(axis=0).astype(np.float64)
     counts = outcome.counts.astype(np.float64)
@@ -190,9 +196,9 @@ def balanced_log_loss(outcome: Outcome) -> float:
 
 @_metric("AUROC", higher_is_better=True, bounds=_UNIT)
 def auroc(outcome: Outcome) -> float:
-    """Mean of the one-vs-rest areas under the ROC curve, over the classes that have rows both in and out of them.
+    """Mean of the one-vs-rest areas under the ROC curve, over the classes with rows inside and outside.
 
-    Equal probabilities count half. NaN when y_true holds a single class.
+    Equal probabilities count half. NaN if y_true contains a single class.
     """
     rows = len(outcome.y)
     areas = [
@@ -207,7 +213,7 @@ def auroc(outcome: Outcome) -> float:
 def auprc(outcome: Outcome) -> float:
     """Average precision Σ (R_n − R_(n−1)) P_n of class 1, the minority, for two classes; for more, `auprc_macro`.
 
-    NaN where two classes are known and y_true has no row of class 1. Chance level is the share of class 1.
+    NaN for two classes if y_true has no row of class 1. Chance level is the share of class 1.
     """
     if outcome.classes == 2:
         return float(_average_precisions(outcome)[1])
@@ -242,9 +248,9 @@ def classwise_ece(outcome: Outcome) -> float:
 def calibration_slope(outcome: Outcome) -> float:
     """Slope b of the logistic regression logit P(y = j) = a + b · logit p_j, by maximum likelihood (Cox 1958).
 
-    Mean over the classes for which it exists; for two classes both slopes are equal. 1 is best: below it probabilities
-    are too extreme, above it too modest. NaN where it exists for no class: a class has no row, or log-odds tell its
-    rows from the others without an overlap. Ranked by the distance from 1.
+    Mean over the classes for which it exists; for two classes both slopes are equal. 1 is best: below 1 probabilities
+    are too extreme, above 1 too modest. It does not exist for a class without rows, or whose rows the log-odds separate
+    from all others; NaN if it exists for no class. Ranked by the distance from 1.
     """
     slopes = [logistic_slope(outcome.log_odds[:, j], outcome.y == j) for j in range(outcome.classes)]
     defined = [slope for slope in slopes if not np.isnan(slope)]
@@ -277,7 +283,7 @@ def _calibration_gap(confidence: Floats, hit: NDArray[np.bool_]) -> float:
 
 @dataclass(frozen=True)
 class PerClass:
-    """One number of each class: from an `Outcome` to ``(classes,)``, and whether it depends on decisions alone."""
+    """A measure of each class: from an `Outcome` to ``(classes,)``, and whether it depends on decisions only."""
 
     function: Callable[[Outcome], Floats]
     of_decisions: bool
@@ -301,13 +307,13 @@ def score(y_true: ArrayLike, proba: ArrayLike) -> dict[str, float]:
     -------
     dict
         The metrics of `METRICS` in their order, then ``recall[j]`` and ``brier[j]`` (mean over the rows of class j of
-        ½‖e_j − p‖²) of every class j. The decision is the largest probability, the first of equals. What is undefined
-        for these rows, such as the recall of a class without any, is NaN.
+        ½‖e_j − p‖²) of every class j. The decision is the largest probability, the first of equals. Undefined
+        metrics, such as the recall of a class without rows, are NaN.
 
     Raises
     ------
     UsageError
-        For shapes that do not fit, class numbers without a column, or rows that are not probabilities.
+        For shapes that do not match, class numbers without a column, or rows that are not probabilities.
 
     >>> result = score([0, 0, 1], [[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]])
     >>> result["gmean"], round(result["bbs"], 4), result["recall[1]"]

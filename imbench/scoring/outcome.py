@@ -1,4 +1,4 @@
-"""Outcome: what a net predicted for some rows, beside what they are."""
+"""Outcome: true classes and predicted probabilities of the same rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from imbench.contract.errors import UsageError
 
-# Softmax in float32 over a hundred classes sums to one within about 1e-6; more than this is no probability.
+# Softmax in float32 over a hundred classes sums to one within about 1e-6.
 SUM_TOLERANCE = 1e-4
 
 _MISSING = ("NoneType", "NAType", "NaTType")
@@ -30,18 +30,18 @@ class Outcome:
 
     Parameters
     ----------
-    y : array-like, ``(rows,)`` whole class numbers in ``[0, classes)``, of any type that holds numbers: also floats
-        that are whole, bool, and objects
+    y : array-like, ``(rows,)`` whole class numbers in ``[0, classes)``, of any numeric type, including whole
+        floats, bool and objects
     proba : array-like, ``(rows, classes)``, at least one row and two classes, non-negative, each row summing to one
-        within 1e-4, of any type that holds numbers; widened to float64 and not renormalised. Rows of float16 rarely
-        sum to one.
-    decided : ``(rows,)`` class decided for each row by a rule of its own; None decides for the class of largest
-        probability, the first of equals
+        within 1e-4, of any numeric type; converted to float64 and not renormalised. Rows of float16 rarely sum
+        to one.
+    decided : ``(rows,)`` class decided for each row by a decision rule; None for the class of largest probability, the
+        first if tied
 
     Raises
     ------
     UsageError
-        Naming what is wrong with which of the two, and in which row.
+        For values that do not qualify; the message names the argument, the row and the fix.
     """
 
     y: Integers
@@ -64,20 +64,20 @@ class Outcome:
 
     @cached_property
     def present(self) -> NDArray[np.bool_]:
-        """``(classes,)`` whether y_true holds the class."""
+        """``(classes,)`` whether y_true contains the class."""
         return self.counts > 0
 
     @cached_property
     def predicted(self) -> Integers:
-        """``(rows,)`` the class decided for: of largest probability, the first of equals, unless a rule decided."""
+        """``(rows,)`` decided class: the one of largest probability, the first if tied, unless a rule decided."""
         predicted: Integers = self.proba.argmax(axis=1) if self.decided is None else self.decided
         return predicted
 
     @cached_property
     def confusion(self) -> Integers:
         """``(classes, classes)`` rows of each true class (first axis) and predicted class (second axis)."""
-        cells = np.bincount(self.y * self.classes + self.predicted, minlength=self.classes**2)
-        return cells.reshape(self.classes, self.classes)
+        counts = np.bincount(self.y * self.classes + self.predicted, minlength=self.classes**2)
+        return counts.reshape(self.classes, self.classes)
 
     @cached_property
     def own_proba(self) -> Floats:
@@ -102,7 +102,7 @@ class Outcome:
     def log_odds(self) -> Floats:
         """``(rows, classes)`` ln p_j − ln Σ_(k≠j) p_k; both clipped from below at float64's ε = 2.2e-16.
 
-        The sum of the others keeps what 1 − p_j would round away where p_j is close to one.
+        The sum of the others keeps digits that 1 − p_j would lose for p_j close to one.
         """
         smallest = np.finfo(np.float64).eps
         others = self.proba @ (1.0 - np.eye(self.classes))
@@ -155,7 +155,7 @@ def _probabilities(proba: ArrayLike) -> Floats:
 def _no_sum(dtype: np.dtype) -> str:
     if dtype == np.float16:
         return (
-            f"does not sum to one within {SUM_TOLERANCE:g}, and proba is float16, which holds 3 decimals; convert "
+            f"does not sum to one within {SUM_TOLERANCE:g}, and proba is float16, with 3 decimals; convert "
             "logits to float32, then apply softmax"
         )
     return "does not sum to one; apply softmax to logits first"
@@ -166,10 +166,10 @@ def _class_numbers(y: ArrayLike, rows: int, classes: int) -> Integers:
     if values.shape != (rows,):
         raise UsageError(f"y_true must be one class number for each of proba's {rows} rows, got shape {values.shape}")
     if values.dtype.kind not in "iufbO":
-        raise UsageError(f"y_true must hold whole class numbers, got {_called(values)}; {_ENCODE}")
+        raise UsageError(f"y_true must contain whole class numbers, got {_called(values)}; {_ENCODE}")
     if values.dtype == object:
         _refuse_others(values, "y_true", _ENCODE)
-    # Object arrays one by one: they may hold whole numbers beyond every type of an array.
+    # Object arrays one by one: they may contain whole numbers larger than any array type.
     is_whole = (
         np.array([math.isfinite(v) and v == int(v) for v in values])
         if values.dtype == object
@@ -178,7 +178,7 @@ def _class_numbers(y: ArrayLike, rows: int, classes: int) -> Integers:
     if not is_whole.all():
         row = int(np.argmin(is_whole))
         raise UsageError(
-            f"y_true must hold whole class numbers, got {values[row]!s} in row {row} ({values.dtype}); {_ENCODE}"
+            f"y_true must contain whole class numbers, got {values[row]!s} in row {row} ({values.dtype}); {_ENCODE}"
         )
     least, most = int(values.min()), int(values.max())
     if least < 0 or most >= classes:
@@ -194,13 +194,13 @@ def _as_array(values: ArrayLike, name: str) -> NDArray[Any]:
     try:
         return np.asarray(values)
     except Exception as error:  # lists of other lengths, and what other libraries' arrays raise: tensors of a GPU, …
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         kind = type(values).__name__
-        raise UsageError(f"{name} must be numbers, and NumPy cannot read them from this {kind}: {said}") from None
+        raise UsageError(f"{name} must be numbers, and NumPy cannot read them from this {kind}: {reason}") from None
 
 
 def _refuse_others(values: NDArray[Any], name: str, fix: str) -> None:
-    """Raise for the first thing in an object array that is no real number."""
+    """Raise UsageError for the first element of an object array that is not a real number."""
     for at, value in np.ndenumerate(values):
         if not isinstance(value, Real | np.bool_ | Decimal):
             kind = type(value).__name__

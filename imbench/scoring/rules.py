@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.contract.records import Predictions
 from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.outcome import Floats, Integers, Outcome
@@ -158,7 +159,7 @@ def ruled_column(metric: Metric, rule: str) -> str:
         For a rule that does not exist.
     """
     if rule not in RULES:
-        raise UsageError(f"unknown decision rule {rule!r}; there are {', '.join(RULES)}")
+        raise UsageError(f"unknown decision rule {rule!r}; {suggest(rule, RULES)}")
     changes = rule != ARGMAX and (metric.of_decisions or not RULES[rule].of_decisions_only)
     return f"{metric.name}@{rule}" if changes else metric.name
 

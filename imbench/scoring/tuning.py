@@ -10,25 +10,25 @@ from imbench.scoring.outcome import Floats, Integers, Outcome
 # Rounds of the coordinate search over more than two classes; it stops when a round improves nothing.
 ROUNDS = 20
 
-# What makes one more class hit outweigh any g-mean of the classes hit: no sum of logarithms of recalls comes near.
+# One more hit class outweighs any g-mean of the hit classes: no sum of logarithms of recalls is as large.
 _HIT = 1e6
 
 
 def tuned_weights(y_true: ArrayLike, proba: ArrayLike) -> Floats:
-    """Weights w, so that deciding for the largest w_j · p_j maximises the g-mean of these (validation) rows.
+    """Class weights w for which the decision argmax_j w_j · p_j maximises the g-mean of these (validation) rows.
 
     The search. All weights begin at 1, which is the rule ``argmax``. Then, one class after another, the weight of
-    class j is set to the best of all values that make a difference, the others held: a row turns to j where ln w_j
-    passes max_(k≠j) (ln w_k + ln p_k) − ln p_j, so candidates are the midpoints between neighbours of those turning
+    class j is set to the best of all distinct thresholds, the others fixed: a row changes to j where ln w_j
+    exceeds max_(k≠j) (ln w_k + ln p_k) − ln p_j, so candidates are the midpoints between neighbours of those turning
     points, a point half a unit beyond either end, and the present value. For two classes, only the second class's
     weight is searched, which is exact: every threshold on p_1 is among the candidates. For more classes, rounds over
     all classes in order are repeated until one improves nothing, at most `ROUNDS`: a local optimum.
 
-    Best is the largest g-mean of the classes that have rows here; while some are never hit, and the g-mean is 0, more
-    classes hit and then the larger g-mean of those hit. Of equals, the candidate nearest to the present value is
-    taken, the smaller weight if two are as near. So weights are never worse on these rows than ``argmax``, and only
-    differ from 1 where they are better. A class without a row here keeps the weight 1; with fewer than two classes
-    present all do. Nothing is random.
+    Best is the largest g-mean of the classes that have rows here; while some class is missed entirely, and the g-mean
+    is 0, more hit classes win, then the larger g-mean of the hit ones. Of tied candidates the nearest to the present
+    value is taken, the smaller weight if two are equally near. So weights are never worse on these rows than
+    ``argmax``, and differ from 1 only where they are better. A class without a row here keeps the weight 1; with fewer
+    than two classes present all do. Nothing is random.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def tuned_weights(y_true: ArrayLike, proba: ArrayLike) -> Floats:
         for j in searched:
             moved = shift.copy()
             moved[j] = _best_shift(log_proba + shift, outcome, int(j), float(shift[j]))
-            # Judged by the decisions themselves: rounding must not pass for an improvement.
+            # Compared by the decisions themselves: rounding must not count as an improvement.
             goal = _goal(_hits(outcome, log_proba + moved), outcome.counts)
             if goal > best:
                 shift, best = moved, goal
@@ -70,12 +70,12 @@ def _logs(proba: Floats) -> Floats:
 
 
 def _hits(outcome: Outcome, scores: Floats) -> Integers:
-    """``(classes,)`` rows of each class that the largest score hits."""
+    """``(classes,)`` rows of each class with the largest score for their class."""
     return np.bincount(outcome.y[scores.argmax(axis=1) == outcome.y], minlength=outcome.classes)
 
 
 def _goal(hits: Floats | Integers, counts: Integers) -> Floats:
-    """What is maximised, of ``(..., classes)`` hits: with every class hit, an increasing function of the g-mean."""
+    """The objective for ``(..., classes)`` hits: with every class hit, an increasing function of the g-mean."""
     present = counts > 0
     of_present = hits[..., present]
     hit = of_present > 0
@@ -91,7 +91,7 @@ def _best_shift(scores: Floats, outcome: Outcome, j: int, present: float) -> flo
     rival = others.argmax(axis=1)
     turns = others.max(axis=1) - scores[:, j] + present
     order = np.argsort(turns, kind="stable")
-    # As ln w_j rises, rows turn to j one after another: those of j become hits, those their rival hit cease to be.
+    # As ln w_j rises, rows change to j one after another: those of j become hits, those of their rival misses.
     change = np.zeros((len(turns) + 1, outcome.classes))
     rows = np.arange(1, len(turns) + 1)
     y, rival = outcome.y[order], rival[order]
@@ -101,6 +101,6 @@ def _best_shift(scores: Floats, outcome: Outcome, j: int, present: float) -> flo
     edges = np.concatenate([[turns.min() - 1.0], np.sort(turns), [turns.max() + 1.0]])
     middles = (edges[:-1] + edges[1:]) / 2  # with i rows turned
     apart = np.diff(edges) > 0
-    # The first of equals is the nearest to the present value, then the smaller.
+    # Of tied candidates the nearest to the present value comes first, then the smaller.
     candidates = np.lexsort((middles[apart], np.abs(middles[apart] - present), -goals[apart]))
     return float(middles[apart][candidates[0]])

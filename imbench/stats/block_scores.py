@@ -1,4 +1,4 @@
-"""A table of scores, checked: blocks × strategies, what was left out of it, and which blocks share a dataset."""
+"""A checked table of scores: blocks × strategies, with the rows left out and the dataset of each block."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from imbench.contract.errors import UsageError
 from imbench.scoring.outcome import Integers
+from imbench.stats.within import check_test_share
 
 # One label for each row, or the name of a level of the rows' index.
 Labels = Hashable | Sequence[Any] | None
@@ -30,8 +31,8 @@ class BlockScores:
     table : rows × strategies, float64, at least 2 of each, no NaN
     datasets : ``(rows,)`` number of each block's dataset
     rows : complete rows that went into the blocks
-    dropped : label of each row left out, and the strategies it has no score of
-    averaged : how many folds a configuration has whose folds were averaged to a block; 0 where rows came as blocks
+    dropped : label of each row left out, and the strategies without a score there
+    averaged : number of folds averaged to each block; 0 where rows are blocks already
     test_share : n_test / (n_test + n_train) where rows are the folds of one dataset; None where they are blocks
     """
 
@@ -50,30 +51,28 @@ def block_scores(
     folds: Labels = None,
     test_share: float | None = None,
 ) -> BlockScores:
-    """Check scores, leave out the rows with a missing cell, and average the rows of one block.
+    """Check scores, leave out rows with a missing score, and average the rows of each block.
 
     Parameters
     ----------
-    scores, blocks, clusters, folds, test_share : as in `imbench.stats.evaluation.evaluate`
+    scores, blocks, clusters, folds, test_share : as in `imbench.stats.evaluate.evaluate`
 
     Raises
     ------
     UsageError
-        Naming what cannot be evaluated and the fix.
+        For scores that cannot be evaluated; the message names the fix.
     """
     numbers = _with_folds(_numbers(scores), folds)
     if blocks is not None and clusters is not None:
-        raise UsageError("give blocks or clusters, not both: rows averaged to blocks have no clusters left")
+        raise UsageError("give blocks or clusters, not both: rows averaged to blocks have no clusters")
     inside = fold_levels(numbers.index)
     if isinstance(blocks, str) and blocks in inside:
-        raise UsageError(
-            f"blocks {blocks!r}: folds share rows and are no blocks; leave blocks out to compare over folds"
-        )
+        raise UsageError(f"blocks {blocks!r}: folds share rows and are not blocks; omit blocks to compare over folds")
     if blocks is None and not numbers.index.is_unique:
         twice = numbers.index[numbers.index.duplicated()][0]
         raise UsageError(
-            f"row {twice!r} is there {int((numbers.index == twice).sum())} times; name rows apart, "
-            "or give blocks to average the rows of one label"
+            f"row {twice!r} occurs {int((numbers.index == twice).sum())} times; give each row its own label, "
+            "or use blocks to average the rows of one label"
         )
     missing = numbers.isna()
     incomplete = missing.any(axis=1).to_numpy()
@@ -93,18 +92,18 @@ def block_scores(
     if inside:
         return _of_folds(numbers, whole, grouping, dropped, inside, test_share)
     if test_share is not None:
-        raise UsageError("test_share is for scores of folds; name their levels repeat and fold, or give folds")
+        raise UsageError("test_share applies to scores of folds; name their levels repeat and fold, or give folds")
     codes = np.arange(len(whole)) if grouping is None else pd.factorize(grouping)[0].astype(np.int64)
     return BlockScores(whole, codes, len(whole), dropped)
 
 
 def fold_levels(index: pd.Index[Any]) -> list[Any]:
-    """The names of an index's levels that number folds."""
+    """Names of the index levels that number folds."""
     return [name for name in index.names if isinstance(name, str) and name.lower() in (REPEAT, FOLD)]
 
 
 def is_blank(label: Any) -> bool:
-    """Whether a label is missing: none, not a number, or nothing but spaces."""
+    """Whether a label is missing: None, NaN, or only spaces."""
     return not label.strip() if isinstance(label, str) else bool(pd.isna(label))
 
 
@@ -113,7 +112,7 @@ def _averaged(
 ) -> BlockScores:
     codes, found = pd.factorize(grouping)
     if len(found) < 2:
-        raise UsageError(f"an evaluation needs at least 2 blocks, all complete rows are of {found[0]!r}")
+        raise UsageError(f"an evaluation needs at least 2 blocks; all complete rows belong to {found[0]!r}")
     # sort=False: blocks stay in the order in which they come.
     means = whole.groupby(codes, sort=False).mean()
     means.index = pd.Index(found, name=blocks if isinstance(blocks, str) else None)
@@ -121,7 +120,7 @@ def _averaged(
 
 
 def _with_folds(numbers: pd.DataFrame, folds: Labels) -> pd.DataFrame:
-    """The scores with their folds as levels of the index."""
+    """The scores with their folds as index levels."""
     if folds is None:
         return numbers
     labels = _labels(numbers, folds, "folds")
@@ -133,8 +132,8 @@ def _with_folds(numbers: pd.DataFrame, folds: Labels) -> pd.DataFrame:
         at = names.index(folds)
         del levels[at], names[at]
     if any(name in (REPEAT, FOLD) for name in names):
-        raise UsageError(f"folds are given, and the rows have a level {(set(names) & {REPEAT, FOLD}).pop()!r} too")
-    # A label that comes again is the same fold of another repeat.
+        raise UsageError(f"give folds or an index level {(set(names) & {REPEAT, FOLD}).pop()!r}, not both")
+    # A repeated label is the same fold of another repeat.
     again = labels.to_series().reset_index(drop=True).groupby([*map(np.asarray, levels), np.asarray(labels)]).cumcount()
     return numbers.set_axis(pd.MultiIndex.from_arrays([*levels, again, labels], names=[*names, REPEAT, FOLD]))
 
@@ -147,7 +146,7 @@ def _of_folds(
     inside: list[Any],
     test_share: float | None,
 ) -> BlockScores:
-    """The folds of one configuration, or the mean over its folds of each of several."""
+    """The folds of one configuration, or, for several, the mean over the folds of each."""
     levels = [i for i, name in enumerate(whole.index.names) if name not in inside]
     codes = whole.groupby(level=levels, sort=False).ngroup().to_numpy() if levels else np.zeros(len(whole), np.int64)
     counts = np.bincount(codes)
@@ -161,26 +160,20 @@ def _of_folds(
     else:
         of = pd.Series(np.asarray(clusters)).groupby(codes)
         if len(set(zip(codes.tolist(), clusters, strict=True))) > len(counts):
-            raise UsageError("clusters: the folds of one configuration have several labels; give all of them one")
+            raise UsageError("clusters: the folds of a configuration have several labels; give them the same label")
         datasets = pd.factorize(of.first())[0].astype(np.int64)
     return BlockScores(means, datasets, len(whole), dropped, averaged=int(counts.max()))
 
 
 def _share(numbers: pd.DataFrame, inside: list[Any], test_share: float | None) -> float:
-    """Of the rows tested and trained on in a fold, the share of those tested: 1/K of K folds, unless it is given."""
+    """The share of tested rows among those tested and trained on in a fold: as given, else 1/K for K folds."""
     if test_share is not None:
-        if not 0 < test_share < 1:
-            raise UsageError(
-                f"test_share must be between 0 and 1, got {test_share}; "
-                "it is n_test / (n_test + n_train), 0.5 for two folds"
-            )
+        check_test_share(test_share)
         return test_share
     by_fold = [name for name in inside if name.lower() == FOLD]
     folds = len(numbers.index.unique(by_fold[0])) if by_fold else 1
     if folds < 2:
-        raise UsageError(
-            "the scores are of repeats with one fold each; give test_share, n_test / (n_test + n_train) of a repeat"
-        )
+        raise UsageError("each repeat has a single fold; give test_share, n_test / (n_test + n_train) of a repeat")
     return 1 / folds
 
 
@@ -188,23 +181,25 @@ def _numbers(scores: pd.DataFrame) -> pd.DataFrame:
     if not isinstance(scores, pd.DataFrame):
         raise UsageError(f"scores must be a pandas DataFrame, rows × strategies, got {type(scores).__name__}")
     if not scores.columns.is_unique:
-        raise UsageError(f"strategy {scores.columns[scores.columns.duplicated()][0]!r} is there twice; name each once")
+        raise UsageError(
+            f"strategy {scores.columns[scores.columns.duplicated()][0]!r} occurs twice; give each column its own name"
+        )
     for name in scores.columns:
         if not pd.api.types.is_numeric_dtype(scores[name]):
             raise UsageError(
-                f"column {name!r} holds {scores[name].dtype} values, not numbers; "
-                "make labels the index, with set_index, and keep strategies as columns"
+                f"column {name!r} contains {scores[name].dtype} values, not numbers; "
+                "move label columns to the index with set_index and keep strategies as columns"
             )
     for place, name in enumerate(scores.columns):
         if not isinstance(name, tuple) and is_blank(name):
-            raise UsageError(f"column {place + 1} of the scores has no name; name its strategy, or leave it out")
+            raise UsageError(f"column {place + 1} of the scores has no name; name its strategy or remove it")
     _refuse_blank_rows(scores.index)
     numbers = scores.astype(np.float64)
     endless = np.isinf(numbers.to_numpy())
     if endless.any():
         row, column = np.argwhere(endless)[0]
         raise UsageError(
-            f"row {numbers.index[row]!r} of {numbers.columns[column]!r} is infinite; leave it empty if it is missing"
+            f"row {numbers.index[row]!r} of {numbers.columns[column]!r} is infinite; leave missing scores empty"
         )
     if numbers.shape[1] < 2:
         raise UsageError(f"an evaluation needs at least 2 strategies (columns), got {numbers.shape[1]}")
@@ -218,7 +213,7 @@ def _require_two_rows(whole: pd.DataFrame, numbers: pd.DataFrame, missing: pd.Da
     worst = ", ".join(f"{name} ({count})" for name, count in gaps[gaps > 0].head(_SHOWN).items())
     raise UsageError(
         f"an evaluation needs at least 2 complete rows, got {len(whole)} of {len(numbers)}"
-        + (f"; scores missing: {worst}; leave such strategies out" if worst else "")
+        + (f"; missing scores: {worst}; leave out these strategies" if worst else "")
     )
 
 
@@ -228,7 +223,7 @@ def _labels(table: pd.DataFrame, labels: Labels, what: str) -> pd.Index[Any] | N
     if isinstance(labels, str) or not isinstance(labels, Sequence | pd.Series | pd.Index | np.ndarray):
         if labels not in table.index.names:
             names = ", ".join(repr(name) for name in table.index.names if name is not None)
-            raise UsageError(f"{what}: the rows have no index level {labels!r}; there is {names or 'none with a name'}")
+            raise UsageError(f"{what}: the rows have no index level {labels!r}; named levels: {names or 'none'}")
         return table.index.get_level_values(table.index.names.index(labels))
     if len(labels) != len(table):
         raise UsageError(f"{what} must give one label for each of the {len(table)} rows, got {len(labels)}")
@@ -238,12 +233,12 @@ def _labels(table: pd.DataFrame, labels: Labels, what: str) -> pd.Index[Any] | N
     return pd.Index(labels, tupleize_cols=False)
 
 
-# Why a label is missing most of the time, and what to do.
-_FILL = "write its label, such as its dataset's name, in every row (of merged cells only the first one has it)"
+# The usual cause of a missing label, and the fix.
+_FILL = "write its label, such as its dataset's name, in every row (merged cells keep it in the first row only)"
 
 
 def _refuse_blank_rows(index: pd.Index[Any]) -> None:
-    """Raise UsageError if a label of a row is missing: rows without one would make up a block of their own."""
+    """Raise UsageError if a row's label is missing: rows without labels would form a separate block."""
     for level in range(index.nlevels):
         labels = index.get_level_values(level)
         blank = [is_blank(label) for label in labels.unique() if not isinstance(label, tuple)]

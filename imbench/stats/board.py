@@ -1,4 +1,4 @@
-"""Boards: competitors ranked over configurations. The one place that turns means over folds into ranks and tests."""
+"""Boards: competitors ranked over configurations, with tests; every surface shows these."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.scoring.metrics import Metric
 from imbench.scoring.rules import ARGMAX, EACH, ruled_column
-from imbench.stats.competitors import BASELINE, competitor
-from imbench.stats.evaluation import Evaluation, evaluate
+from imbench.stats.evaluate import evaluate
+from imbench.stats.evaluation import Evaluation
+from imbench.stats.names import BASELINE, competitor
 from imbench.stats.ranks import TRAINED, average_ranks, equal, rank
 from imbench.stats.score_table import Configuration, Floats, ScoreTable
-from imbench.stats.tests import TestResults, standing_of
+from imbench.stats.tests import TestResults, as_test_results
+from imbench.stats.words import counted
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Partial:
-    """An entrant that is not ranked, and the configurations of the board that it lacks, some or all."""
+    """An entrant that is not ranked, and the configurations of the board without a result of it."""
 
     name: str
     lacks: tuple[Configuration, ...]
@@ -45,8 +48,8 @@ class Competitor:
     ----------
     mean : over the configurations ranked, each the mean over its folds
     average_rank, rank_sum : 1 is best; ``rank_low``, ``rank_high``: bootstrap interval over datasets
-    gain : mean over configurations of how much better than the control it scores, whatever the metric's direction; for
-        a metric with a target, how much nearer to it
+    gain : mean over configurations of the gain over the control, positive is better; for a metric with a target, the
+        reduction of the distance from it
     wins, ties, losses : configurations against the control
     p_control : Wilcoxon's p against the control after Holm's correction over the pairs with it
     p_best : Wilcoxon's p against the competitor of best average rank after Holm's correction over all pairs
@@ -77,15 +80,15 @@ class Board:
     Parameters
     ----------
     rule : a key of `imbench.scoring.rules.RULES`, or ``each``
-    entrants : those ranked, which have a result on every configuration that the board is over
-    control : the competitor that gains are over; "" where there is none
+    entrants : the ranked ones, which have a result on every configuration of the board
+    control : the competitor that gains are measured against; "" without
     scores : ``(configurations, competitors)`` means over folds
-    configurations : those ranked
-    dropped : configurations on which the metric is undefined for some competitor, and these
-    partial : entrants that lack configurations of the board
+    configurations : the ranked ones
+    dropped : configurations on which the metric is undefined for some competitors, with their names
+    partial : entrants without results on some configurations of the board
     absent : entrants without any result
-    outside : configurations of the rows that the board is not over
-    same : groups of strategies that gave the same predictions; the first of each is ranked for all
+    outside : configurations of the rows outside the board
+    same : groups of strategies with the same predictions; the first of each group is ranked
     scope : the name of the set of configurations, such as ``suite tabular``; "" without
     alpha : level of the tests
     """
@@ -133,19 +136,18 @@ class Board:
 
     @property
     def over(self) -> str:
-        """What it is over: ``suite tabular, 18 configurations``."""
-        count = len(self.configurations)
-        configurations = f"{count} configuration{'' if count == 1 else 's'}"
+        """The configurations in words: ``suite tabular, 18 configurations``."""
+        configurations = counted(len(self.configurations), "configuration")
         return f"{self.scope}, {configurations}" if self.scope else configurations
 
     @cached_property
     def ranked(self) -> Floats:
-        """``(configurations, competitors)`` what ranks go by: scores, or their distance from the metric's target."""
+        """``(configurations, competitors)`` ranked values: scores, or their distance from the metric's target."""
         return self.metric.ranked(self.scores)
 
     @cached_property
     def merit(self) -> Floats:
-        """`ranked`, turned so that larger is better."""
+        """`ranked`, with the sign chosen so that larger is better."""
         return merit(self.metric, self.scores)
 
     @cached_property
@@ -160,21 +162,21 @@ class Board:
 
     @cached_property
     def order(self) -> tuple[int, ...]:
-        """Competitors, best average rank first; the better mean decides between equals, then the name."""
+        """Competitors, best average rank first; ties are broken by the better mean, then by name."""
         ranks = np.round(average_ranks(self.ranks), 9)
         merit = self.merit.mean(axis=0) if len(self.merit) else np.zeros(len(self.names))
         return tuple(sorted(range(len(self.names)), key=lambda i: (ranks[i], -merit[i], self.names[i])))
 
     @cached_property
     def gains(self) -> Floats:
-        """``(configurations, competitors)`` how much better than the control; NaN without a control."""
+        """``(configurations, competitors)`` gain over the control; NaN without a control."""
         if not self.control:
             return np.full(self.scores.shape, np.nan)
         return self.merit - self.merit[:, [self.names.index(self.control)]]
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:
-        """The dataset of each configuration ranked."""
+        """The dataset of each ranked configuration."""
         return tuple(c.dataset for c in self.configurations)
 
     def against(self, first: str, second: str) -> tuple[int, int, int]:
@@ -186,7 +188,7 @@ class Board:
 
     @cached_property
     def evaluation(self) -> Evaluation | str:
-        """The tests with configurations as blocks, intervals over datasets; why there are none where there are not."""
+        """The tests with configurations as blocks and intervals over datasets; or why they are impossible."""
         return self._evaluated("clusters")
 
     @cached_property
@@ -214,17 +216,17 @@ class Board:
             return str(error)
 
     @cached_property
-    def standing(self) -> TestResults:
+    def tests(self) -> TestResults:
         """The tests with configurations as blocks, as plain values."""
-        return standing_of(self.evaluation, self.names, self.ranks, len(set(self.datasets)))
+        return as_test_results(self.evaluation, self.names, self.ranks, len(set(self.datasets)))
 
     @cached_property
-    def by_dataset(self) -> TestResults:
+    def tests_by_dataset(self) -> TestResults:
         """The tests with datasets as blocks, as plain values."""
         table = pd.DataFrame(self.ranked).groupby(np.array(self.datasets, dtype=object), sort=False).mean().to_numpy()
         table = table.reshape(-1, len(self.names))
         ranks = rank(table, higher_is_better=self.metric.higher_is_better, tolerance=TRAINED)
-        return standing_of(self.evaluation_by_dataset, self.names, ranks, len(table))
+        return as_test_results(self.evaluation_by_dataset, self.names, ranks, len(table))
 
     @cached_property
     def table(self) -> tuple[Competitor, ...]:
@@ -233,20 +235,20 @@ class Board:
         return tuple(self._row(i, best) for i in self.order)
 
     def _row(self, i: int, best: str) -> Competitor:
-        name, standing = self.names[i], self.standing
-        against = standing.against_control.get(name) if name != self.control else None
+        name, tests = self.names[i], self.tests
+        against = tests.against_control.get(name) if name != self.control else None
         won = self.against(name, self.control) if self.control and name != self.control else (None, None, None)
-        leader = standing.pair(name, best) if name != best else None
+        leader = tests.pair(name, best) if name != best else None
         own = name == self.control
-        rank_low, rank_high = (float(end) for end in standing.rank_intervals[i])
-        gain_low, gain_high = (float("nan") if own else float(end) for end in standing.gain_intervals[i])
+        rank_low, rank_high = (float(end) for end in tests.rank_intervals[i])
+        gain_low, gain_high = (float("nan") if own else float(end) for end in tests.gain_intervals[i])
         return Competitor(
             name=name,
             mean=float(self.means[i]),
-            average_rank=float(standing.average_ranks[i]),
+            average_rank=float(tests.average_ranks[i]),
             rank_low=rank_low,
             rank_high=rank_high,
-            rank_sum=float(standing.rank_sums[i]),
+            rank_sum=float(tests.rank_sums[i]),
             gain=float("nan") if own or not len(self.gains) else float(self.gains[:, i].mean()),
             gain_low=gain_low,
             gain_high=gain_high,
@@ -255,12 +257,12 @@ class Board:
             losses=won[2],
             p_control=against.p_holm if against and self.control else float("nan"),
             p_best=leader.p_holm if leader else float("nan"),
-            dataset_rank=float(self.by_dataset.average_ranks[i]),
+            dataset_rank=float(self.tests_by_dataset.average_ranks[i]),
         )
 
     @cached_property
     def remarks(self) -> tuple[str, ...]:
-        """What a reader must know of who is ranked and over what, one sentence each."""
+        """Caveats on which competitors are ranked over which configurations, one sentence each."""
         return (*self._same(), *self._undefined(), *self._partial(), *self._absent(), *self._outside())
 
     def _same(self) -> list[str]:
@@ -289,36 +291,37 @@ class Board:
 
     def _absent(self) -> list[str]:
         verb = "has" if len(self.absent) == 1 else "have"
-        return [f"not ranked: {_listed(self.absent)} {verb} no result"] if self.absent else []
+        return [f"not ranked: {_listed(self.absent)} {verb} no results"] if self.absent else []
 
     def _outside(self) -> list[str]:
         if not self.outside:
             return []
         count = len(self.outside)
         return [
-            f"{count} more configuration{'' if count == 1 else 's'} that not all of them completed "
-            f"{'is' if count == 1 else 'are'} left out: {_listed([c.label for c in self.outside])}"
+            f"{counted(count, 'more configuration')} with results {'is' if count == 1 else 'are'} "
+            f"not part of this board: {_listed([c.label for c in self.outside])}"
         ]
 
     @cached_property
     def _common(self) -> str:
-        """Where fewer than two are ranked: the configurations that all entrants share, and how to compare there."""
+        """If fewer than two entrants are ranked: the configurations that all share, and how to compare there."""
         if len(self.entrants) > 1:
             return ""
         lacking = {c for one in self.partial for c in one.lacks}
         common = [c for c in self.configurations if c not in lacking]
         if not common:
-            return "no configuration has a result of each of them"
+            return "no configuration has results of all of them"
         specs = " ".join(f"--dataset {c.spec}" for c in common[:_SHOWN])
         more = f" and {len(common) - _SHOWN} more" if len(common) > _SHOWN else ""
-        return f"all of them have a result on {len(common)}: compare there with {specs}{more}"
+        configurations = counted(len(common), "configuration")
+        return f"all of them have results on {configurations}: compare there with {specs}{more}"
 
 
 _SHOWN = 6
 
 
 def merit(metric: Metric, scores: Floats) -> Floats:
-    """Scores turned so that larger is better; of a metric with a target their distance from it, negative."""
+    """Scores with the sign chosen so that larger is better; for a metric with a target, minus the distance from it."""
     ranked = metric.ranked(scores)
     return ranked if metric.higher_is_better else -ranked
 
@@ -329,13 +332,13 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def entrants_of(strategies: Sequence[str], rules: Sequence[str], rule: str) -> list[Entrant]:
-    """Who competes: each strategy under the one rule, or under each of several as ``baseline+tuned``."""
+    """The entrants: each strategy under the rule, or under each of several rules as ``baseline+tuned``."""
     each = rule == EACH
     return [Entrant(competitor(s, r) if each else s, s, r) for r in rules for s in strategies]
 
 
 def make_board(
-    cells: ScoreTable,
+    score_table: ScoreTable,
     metric: Metric,
     rules: Sequence[str],
     rule: str,
@@ -344,30 +347,34 @@ def make_board(
     also: Sequence[Entrant] = (),
     control: str | None = None,
 ) -> Board:
-    """The board of a metric under one rule; under ``each`` every strategy competes under each of these rules.
+    """The board of a metric under one rule; with ``each`` every strategy competes under each of these rules.
 
     Parameters
     ----------
-    cells : with the columns of the metric under these rules
+    score_table : means with the columns of the metric under these rules
     rules : decision rules that compete, one unless ``rule`` is ``each``
     also : further entrants
-    control : that gains are over; None for ``baseline`` if it competes
+    control : the competitor that gains are measured against; None for ``baseline`` if it competes
 
     Raises
     ------
     UsageError
         For a control that does not compete.
     """
-    inside = cells.inside
-    wanted = [*entrants_of(cells.strategies, rules, rule), *also]
-    at = [cells.strategies.index(entrant.strategy) for entrant in wanted]
-    columns = [cells.mean[ruled_column(metric, entrant.rule)][:, i] for entrant, i in zip(wanted, at, strict=True)]
+    inside = score_table.inside
+    wanted = [*entrants_of(score_table.strategies, rules, rule), *also]
+    at = [score_table.strategies.index(entrant.strategy) for entrant in wanted]
+    columns = [
+        score_table.mean[ruled_column(metric, entrant.rule)][:, i] for entrant, i in zip(wanted, at, strict=True)
+    ]
     scores = np.stack(columns, axis=1)[inside] if columns else np.empty((int(inside.sum()), 0))
-    configurations = [c for c, there in zip(cells.configurations, inside, strict=True) if there]
-    # A result without a value under a rule lacks what the rule needs; the plain rule needs nothing, so that a metric is
-    # undefined there.
-    has = np.stack([_has(cells, metric, entrant, i)[inside] for entrant, i in zip(wanted, at, strict=True)], axis=1)
-    repeated = {name for group in cells.same for name in group[1:]}
+    configurations = [c for c, there in zip(score_table.configurations, inside, strict=True) if there]
+    # A result without a value under a rule lacks what the rule needs. The plain rule needs nothing: without a value
+    # under it the metric is undefined.
+    has = np.stack(
+        [_has(score_table, metric, entrant, i)[inside] for entrant, i in zip(wanted, at, strict=True)], axis=1
+    )
+    repeated = {name for group in score_table.same for name in group[1:]}
     any_ = np.asarray(has.any(axis=0))
     every = np.asarray(has.all(axis=0)) & (len(configurations) > 0)
     defined = ~np.asarray(np.isnan(scores).all(axis=0))
@@ -376,10 +383,10 @@ def make_board(
     whole = ~np.asarray(np.isnan(kept).any(axis=1)) & (len(ranked) > 0)
     names = [wanted[j].name for j in ranked]
     if control is not None and control not in names:
-        raise UsageError(f"reference {control!r} is no strategy of this board; there are {', '.join(names) or 'none'}")
+        raise UsageError(f"reference {control!r} does not compete on this board; {suggest(control, names)}")
     return Board(
-        cells.protocol,
-        cells.task,
+        score_table.protocol,
+        score_table.task,
         metric,
         rule,
         tuple(wanted[j] for j in ranked),
@@ -397,17 +404,17 @@ def make_board(
             if any_[j] and not every[j]
         ),
         tuple(wanted[j].name for j in range(len(wanted)) if not any_[j] or (every[j] and not defined[j])),
-        tuple(c for c, there in zip(cells.configurations, inside, strict=True) if not there),
-        tuple(cells.same),
-        cells.scope,
+        tuple(c for c, there in zip(score_table.configurations, inside, strict=True) if not there),
+        tuple(score_table.same),
+        score_table.scope,
         alpha,
     )
 
 
-def _has(cells: ScoreTable, metric: Metric, entrant: Entrant, i: int) -> np.ndarray:
+def _has(score_table: ScoreTable, metric: Metric, entrant: Entrant, i: int) -> np.ndarray:
     """``(configurations,)`` whether an entrant has a result."""
-    done = cells.folds[:, i] > 0
-    if entrant.rule == ARGMAX or metric.name not in cells.mean:
+    done = score_table.folds[:, i] > 0
+    if entrant.rule == ARGMAX or metric.name not in score_table.mean:
         return np.asarray(done)
-    plain, ruled = (cells.mean[name][:, i] for name in (metric.name, ruled_column(metric, entrant.rule)))
+    plain, ruled = (score_table.mean[name][:, i] for name in (metric.name, ruled_column(metric, entrant.rule)))
     return np.asarray(done & (np.isnan(plain) | ~np.isnan(ruled)))

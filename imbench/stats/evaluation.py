@@ -1,52 +1,23 @@
-"""Evaluate: which strategies differ over many datasets, by how much, and how sure that is."""
+"""The result of an evaluation: its numbers, the text that shows them, and plain JSON values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import islice
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from imbench.contract.errors import UsageError
-from imbench.scoring.outcome import Floats
-from imbench.stats.block_scores import BlockScores, Labels, block_scores
-from imbench.stats.competitors import BASELINE
-from imbench.stats.equivalence import FEWEST_FOLDS, TOO_FEW_FOLDS, corrected_pairs, fold_interval
-from imbench.stats.friedman import ImanDavenport, SmallSample, friedman_small_sample, iman_davenport
-from imbench.stats.intervals import bootstrap_means
-from imbench.stats.nemenyi import check_alpha, critical_difference, nemenyi, runs
-from imbench.stats.pairwise import holm, wilcoxon
-from imbench.stats.ranks import (
-    GIVEN,
-    Friedman,
-    Tolerance,
-    average_ranks,
-    difference,
-    friedman,
-    friedman_undefined,
-    rank,
-    rank_sums,
-    tolerance_of,
-)
-from imbench.stats.reachable import FAMILIES, SmallestP, smallest_p, undecidable
+from imbench.stats.friedman import Friedman, ImanDavenport, SmallSample
+from imbench.stats.smallest_p import SmallestP, undecidable
+from imbench.stats.words import counted, level
 
-# Below this many datasets a resample cannot show how far the mean may be off.
-FEW_DATASETS = 8
-
-# What each family of tests is asked.
-_QUESTIONS = {
-    "omnibus": "whether strategies differ at all",
-    "pairs": "which pairs differ",
-    "control": "which strategies differ from one reference, or from the best,",
-}
-
-Order = NDArray[np.int64]
-# Pairs of columns to a table of `imbench.stats.pairwise.wilcoxon`.
-PairTest = Callable[[Order, Order], pd.DataFrame]
+# The text shows this many pairs, those with the smallest p-values.
+SHOWN_PAIRS = 30
+SHOWN_DROPPED = 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,37 +28,37 @@ class Evaluation:
 
     Parameters
     ----------
-    higher_is_better, alpha : as asked for
+    higher_is_better, alpha : as given to `evaluate`
     average_ranks, rank_sums : 1 is best, so smaller is better; ties share the average rank
     rank_intervals : ``low`` and ``high``, bootstrap intervals of level 1 − alpha of the average rank, over datasets
-    reference : the strategy that gains are over
-    gains : ``mean`` over blocks of how much better than the reference, in the scores' unit, positive is better, and
-        its bootstrap interval ``low``, ``high``
+    reference : the strategy that gains are measured against
+    gains : ``mean`` over blocks of the gain over the reference, in the scores' unit, positive is better, with its
+        bootstrap interval ``low``, ``high``
     friedman : χ² with the correction for ties and its asymptotic p-value
-    friedman_small_sample : the same test's p-value that holds for few blocks, and its ``method``: ``exact``,
-        ``permutation``, or ``asymptotic`` again for many blocks
+    friedman_small_sample : the same test's p-value for few blocks, and its ``method``: ``exact``, ``permutation``, or
+        ``asymptotic`` for many blocks
     iman_davenport : the F statistic and its asymptotic p-value
-    nemenyi_cd : how far apart average ranks must be to differ at alpha
+    nemenyi_cd : critical difference of average ranks at alpha
     nemenyi : p-value matrix
     wilcoxon : a row for each pair ``first``, ``second``, with the columns of `imbench.stats.pairwise.wilcoxon`; its
         family is all k(k − 1)/2 pairs
-    against_reference : a row for each ``strategy`` but the ``reference``, best first, with the same columns for the
-        strategy against it; its family is these k − 1 pairs, so that ``p_holm`` is smaller than that of all pairs
+    against_reference : a row for each ``strategy`` except the ``reference``, best first, with the same columns for the
+        strategy against it; its family is these k − 1 pairs, so its ``p_holm`` is smaller than that of all pairs
     control : the strategy of best average rank (``best``, the same in every row) against each other ``strategy``:
         Wilcoxon's ``p`` and its ``p_holm`` over these k − 1 tests, the ``effect`` of the best, and for comparison
-        Demšar's ``z`` test of average ranks with its own ``p_z`` and ``p_z_holm``
-    groups : sets of two or more strategies whose average ranks all lie within the critical difference, the largest
-        there are, best first; a strategy in none differs from all others
-    groups_wilcoxon : runs of strategies, consecutive by average rank, of which no pair differs at alpha after Holm's
-        correction, the longest there are
-    smallest_p : the smallest p-value that each family can reach with so many blocks; above alpha nothing is decided,
-        which `undecidable` puts into a sentence
-    n_folds : for the folds of one dataset, how many; 0 for blocks. Then the rank is that of the means, tests of ranks
-        are NaN, ``wilcoxon``, ``against_reference`` and ``control`` have the corrected resampled t-test instead, as
-        their ``method`` says, and the intervals of gains are its intervals
+        Demšar's ``z`` test of average ranks with its ``p_z`` and ``p_z_holm``
+    groups : the largest sets of two or more strategies whose average ranks all lie within the critical difference, best
+        first; a strategy in no set differs from all others
+    groups_wilcoxon : the longest runs of strategies, consecutive by average rank, in which no pair differs at alpha
+        after Holm's correction
+    smallest_p : the smallest p-value that each family can reach with this many blocks; where it is not below alpha,
+        nothing can be decided, and `undecidable` says so in a sentence
+    n_folds : number of folds where rows are the folds of one dataset; 0 for blocks. With folds, ranks are those of the
+        means, tests of ranks are NaN, and ``wilcoxon``, ``against_reference``, ``control`` and the intervals of gains
+        come from the corrected resampled t-test, as ``method`` says
     n_blocks, n_rows, n_datasets : blocks ranked, complete rows averaged into them, datasets resampled in intervals
-    dropped : label of each row left out, and the strategies it has no score of
-    notes : what is undefined or must be known, one sentence each
+    dropped : label of each row left out, and the strategies without a score there
+    notes : caveats and undefined results, one sentence each
     """
 
     higher_is_better: bool
@@ -116,249 +87,277 @@ class Evaluation:
     n_folds: int = 0
 
     def undecidable(self, family: str) -> str:
-        """Why ``omnibus``, ``pairs`` or ``control`` tests decide nothing with so few blocks, or "" where they can."""
+        """Why ``omnibus``, ``pairs`` or ``control`` tests cannot decide with this many blocks; "" where they can."""
         if self.n_folds:  # a t-test has no smallest p-value
             return ""
         return undecidable(family, self.n_blocks, len(self.average_ranks), self.alpha)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain JSON values; None for what is undefined or infinite, which ``notes`` tells."""
-        from imbench.stats.evaluation_text import plain
-
-        return plain(self)
+        """All fields as plain JSON values; None for undefined and infinite numbers, which ``notes`` explain."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        dropped = [{"row": label, "missing": list(missing)} for label, missing in self.dropped.items()]
+        return {name: _json(value) for name, value in (fields | {"dropped": dropped}).items()}
 
     def __str__(self) -> str:
-        from imbench.stats.evaluation_text import sections, text
-
         return "\n\n".join(map(text, sections(self)))
 
     def __repr__(self) -> str:
         return str(self)
 
 
-def evaluate(
-    scores: pd.DataFrame,
-    *,
-    higher_is_better: bool,
-    alpha: float = 0.05,
-    blocks: Labels = None,
-    clusters: Labels = None,
-    reference: Any = None,
-    tolerance: Tolerance | float = GIVEN,
-    folds: Labels = None,
-    test_share: float | None = None,
-) -> Evaluation:
-    """Compare strategies over datasets or configurations, by ranks and by pairs.
-
-    A block is one independent piece of evidence: a dataset. Variants of one dataset share rows, so that they are blocks
-    only to be comparable with published tables (see `blocks` and `clusters`). Folds and repeats of cross-validation are
-    no blocks. Where the index has levels called ``repeat`` or ``fold``, or `folds` are given, the mean over the folds
-    of each configuration is a block; if all rows are of one, strategies are compared over its folds by the corrected
-    resampled t-test (`imbench.corrected_t`), and there are no tests of ranks.
+@dataclass(frozen=True)
+class Section:
+    """One section of an evaluation's text: a title, a table, notes.
 
     Parameters
     ----------
-    scores : rows × strategies, numbers; rows with a missing cell are dropped and listed
-    higher_is_better : the metric's direction
-    alpha : the level of intervals, of the critical difference and of groups, in (0, 1)
-    blocks : one label for each row, or the name of an index level. Complete rows of one label (variants of one dataset)
-        are averaged first, so that blocks are independent. None: each row is a block
-    clusters : labels likewise, of the dataset each row belongs to: rows stay blocks, and intervals resample datasets
-    reference : the strategy that gains are over; default ``baseline`` if there is one, else the first column
-    tolerance : how far apart two scores of a block may be that are one result; default 1e-12 of the larger one. A
-        number is absolute: 1e-6 suits scores of nets, which are float32
-    folds : the fold of each row, or the name of the index level that has it; a label that comes again is of another
-        repeat
-    test_share : for the folds of one dataset, n_test / (n_test + n_train); default 1/K of K folds, which is right where
-        no rows are held out for validation
-
-    Raises
-    ------
-    UsageError
-        For fewer than 2 complete rows or strategies, columns that are no numbers or named twice, labels that are
-        missing or do not fit, a level out of range.
-
-    >>> table = pd.DataFrame({"a": [0.7, 0.8, 0.9], "b": [0.6, 0.7, 0.8], "c": [0.6, 0.6, 0.9]}, index=["x", "y", "z"])
-    >>> evaluate(table, higher_is_better=True).rank_sums.to_dict()
-    {'a': 3.5, 'b': 7.5, 'c': 7.0}
+    title : one line
+    headers, rows : the table; no headers, no table
+    right : headers of right-aligned columns
+    notes : sentences below the table
     """
-    check_alpha(alpha)
-    ties_at = tolerance_of(tolerance)
-    if not isinstance(higher_is_better, bool | np.bool_):
-        raise UsageError(f"higher_is_better must be True or False, got {higher_is_better!r}")
-    checked = block_scores(scores, blocks, clusters, folds, test_share)
-    table = checked.table
-    names = pd.Index(table.columns.to_numpy(), name="strategy")
-    over = _reference(names, reference)
-    gains = table.to_numpy() if higher_is_better else -table.to_numpy()
-    parts = _over_blocks if checked.test_share is None else _over_folds
-    return Evaluation(
-        higher_is_better=bool(higher_is_better),
-        alpha=alpha,
-        reference=names[over],
-        n_rows=checked.rows,
-        dropped=checked.dropped,
-        **parts(checked, gains, names, over, alpha, ties_at),
+
+    title: str
+    headers: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    right: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def sections(evaluation: Evaluation) -> list[Section]:
+    """The text in order: ranks and omnibus tests, gains, pairs, the best against the rest, notes."""
+    return [part(evaluation) for part in (_ranks, _gains, _pairs, _control)] + _notes(evaluation)
+
+
+def text(section: Section) -> str:
+    """A section as plain text."""
+    lines = [section.headers, *section.rows] if section.headers else []
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    table = [
+        "  ".join(
+            cell.rjust(width) if header in section.right else cell.ljust(width)
+            for cell, width, header in zip(line, widths, section.headers, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+    return "\n".join([section.title, *table, *section.notes])
+
+
+def _ranks(evaluation: Evaluation) -> Section:
+    e = evaluation
+    if e.n_folds:
+        return Section(
+            f"Ranks by the mean over {e.n_folds} folds of one dataset; 1 is best, {_better(e)} scores are better",
+            ("strategy", "rank"),
+            tuple((str(name), f"{e.average_ranks[name]:g}") for name in _best_first(e)),
+            ("rank",),
+        )
+    ends = e.rank_intervals
+    averaged = f" (means of {e.n_rows} rows)" if e.n_rows != e.n_blocks else ""
+    return Section(
+        f"Average ranks over {e.n_blocks} blocks{averaged}; 1 is best, {_better(e)} scores are better",
+        ("strategy", "avg rank", _level(e), "rank sum"),
+        tuple(
+            (str(name), f"{e.average_ranks[name]:.3f}", _range(ends.loc[name], ".2f"), f"{e.rank_sums[name]:g}")
+            for name in _best_first(e)
+        ),
+        ("avg rank", "rank sum"),
+        (
+            _omnibus(e),
+            f"Iman-Davenport: F = {_number(e.iman_davenport.statistic)}, asymptotic p = {_p(e.iman_davenport.pvalue)}.",
+            _nemenyi(e),
+        ),
     )
 
 
-def _over_blocks(
-    checked: BlockScores, gains: Floats, names: pd.Index[Any], over: int, alpha: float, tolerance: Tolerance
-) -> dict[str, Any]:
-    ranks = rank(gains, higher_is_better=True, tolerance=tolerance)
-    n, k = ranks.shape
-    means = average_ranks(ranks)
-    order = _best_first(gains, means)
-    omnibus = friedman(ranks)
-    test = partial(wilcoxon, gains, tolerance=tolerance)
-    pairs, by_pairs = _pairs(test, names, alpha)
-    cd = critical_difference(k, n, alpha)
-    # NOTE: at least the critical difference apart is different (Demšar 2006, section 3.2.2).
-    by_cd = np.abs(means[:, None] - means) >= cd
-    over_reference = gains - gains[:, [over]]
-    ends = bootstrap_means(np.hstack([ranks, over_reference]), checked.datasets, alpha)
-    f_test = iman_davenport(omnibus.statistic, n, k)
-    datasets = int(checked.datasets.max()) + 1
-    return {
-        "average_ranks": pd.Series(means, names, name="average_rank"),
-        "rank_sums": pd.Series(rank_sums(ranks), names, name="rank_sum"),
-        "rank_intervals": pd.DataFrame({"low": ends[0, :k], "high": ends[1, :k]}, names),
-        "gains": pd.DataFrame({"mean": over_reference.mean(axis=0), "low": ends[0, k:], "high": ends[1, k:]}, names),
-        "friedman": omnibus,
-        "friedman_small_sample": friedman_small_sample(ranks),
-        "iman_davenport": f_test,
-        "nemenyi_cd": cd,
-        "nemenyi": pd.DataFrame(nemenyi(means, n), names, names.rename("against")),
-        "wilcoxon": pairs,
-        "against_reference": _against(test, over, order[order != over], names, "reference"),
-        "control": _control(test, means, n, order, names),
-        "groups": _named(names, runs(by_cd, order.tolist())),
-        "groups_wilcoxon": _named(names, runs(by_pairs, order.tolist())),
-        "smallest_p": smallest_p(n, k),
-        "n_blocks": n,
-        "n_datasets": datasets,
-        "notes": (*_averaged_folds(checked), *_notes(ranks, f_test, cd, datasets, alpha)),
-    }
+def _omnibus(e: Evaluation) -> str:
+    small = e.friedman_small_sample
+    values = [f"asymptotic p = {_p(e.friedman.pvalue)}"]
+    if small.method in ("exact", "permutation"):
+        values.append(f"{small.method} p = {_p(small.pvalue)}")
+    return f"Friedman: χ² = {_number(e.friedman.statistic)}, {', '.join(values)}."
 
 
-def _over_folds(
-    checked: BlockScores, gains: Floats, names: pd.Index[Any], over: int, alpha: float, tolerance: Tolerance
-) -> dict[str, Any]:
-    """What the folds of one dataset can tell: one rank of each strategy, and pairs by the corrected test."""
-    share = checked.test_share
-    assert share is not None
-    folds, k = gains.shape
-    ranks = rank(gains.mean(axis=0, keepdims=True), higher_is_better=True, tolerance=tolerance)[0]
-    order = _best_first(gains, ranks)
-    test = partial(corrected_pairs, gains, test_share=share, tolerance=tolerance)
-    pairs, by_pairs = _pairs(test, names, alpha)
-    ends = np.array([fold_interval(difference(column, gains[:, over], tolerance), share, alpha) for column in gains.T])
-    nan = float("nan")
-    return {
-        "average_ranks": pd.Series(ranks, names, name="average_rank"),
-        "rank_sums": pd.Series(ranks, names, name="rank_sum"),
-        "rank_intervals": pd.DataFrame({"low": nan, "high": nan}, names),
-        "gains": pd.DataFrame(
-            {"mean": (gains - gains[:, [over]]).mean(axis=0), "low": ends[:, 0], "high": ends[:, 1]}, names
+def _nemenyi(e: Evaluation) -> str:
+    most = len(e.average_ranks) - 1
+    if e.nemenyi_cd > most:
+        return (
+            f"Nemenyi, asymptotic: critical difference of average ranks {e.nemenyi_cd:.4f} at level {e.alpha:g}, more "
+            f"than the largest possible difference, {most}."
+        )
+    groups = "" if e.undecidable("omnibus") else f" {_groups(e.groups)}"
+    return f"Nemenyi, asymptotic: critical difference of average ranks {e.nemenyi_cd:.4f} at level {e.alpha:g}.{groups}"
+
+
+def _gains(evaluation: Evaluation) -> Section:
+    e = evaluation
+    count = len(e.against_reference)
+    different = int((e.against_reference["p_holm"] < e.alpha).sum())
+    return Section(
+        f"Mean gain over {e.reference}; positive is better",
+        ("strategy", "gain", _level(e), "p Holm", "p", "W/T/L", "method"),
+        tuple(
+            (
+                str(row["strategy"]),
+                f"{e.gains['mean'][row['strategy']]:+.4f}",
+                _range(e.gains.loc[row["strategy"]], "+.4f"),
+                _p(row["p_holm"]),
+                _p(row["p"]),
+                f"{row['wins']}/{row['ties']}/{row['losses']}",
+                row["method"],
+            )
+            for row in e.against_reference.to_dict("records")
         ),
-        "friedman": Friedman(nan, nan),
-        "friedman_small_sample": SmallSample(nan, "undefined"),
-        "iman_davenport": ImanDavenport(nan, nan),
-        "nemenyi_cd": nan,
-        "nemenyi": pd.DataFrame(nan, names, names.rename("against")),
-        "wilcoxon": pairs,
-        "against_reference": _against(test, over, order[order != over], names, "reference"),
-        "control": _control(test, np.full(k, nan), 1, order, names),
-        "groups": (),
-        "groups_wilcoxon": _named(names, runs(by_pairs, order.tolist())),
-        "smallest_p": SmallestP(nan, 0.0, 0.0),
-        "n_blocks": 1,
-        "n_datasets": 1,
-        "n_folds": folds,
-        "notes": (
-            f"rows are {folds} folds of one dataset, which share rows and are no blocks: pairs are compared by the "
-            f"corrected resampled t-test with n_test / n_train = {share / (1 - share):.3g}, and ranks by none",
-            *([TOO_FEW_FOLDS.format(folds)] if folds < FEWEST_FOLDS else []),
-        ),
-    }
-
-
-def _averaged_folds(checked: BlockScores) -> tuple[str, ...]:
-    if not checked.averaged:
-        return ()
-    return (f"rows are folds, which are no blocks: the mean over the {checked.averaged} folds of each is a block",)
-
-
-def _best_first(gains: Floats, ranks: Floats) -> Order:
-    """Columns by rank; of equals the one of larger mean first."""
-    return np.lexsort((np.arange(len(ranks)), -gains.mean(axis=0), ranks))
-
-
-def _reference(names: pd.Index[Any], reference: Any) -> int:
-    wanted = (BASELINE if BASELINE in names else names[0]) if reference is None else reference
-    if wanted not in names:
-        raise UsageError(f"reference {wanted!r} is no strategy; there are {', '.join(map(str, names))}")
-    return list(names).index(wanted)
-
-
-def _pairs(test: PairTest, names: pd.Index[Any], alpha: float) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
-    """A row for each pair, and the matrix of those that differ."""
-    k = len(names)
-    first, second = np.triu_indices(k, 1)
-    pairs = test(first, second)
-    differ = np.zeros((k, k), dtype=np.bool_)
-    differ[first, second] = differ[second, first] = pairs["p_holm"].to_numpy() < alpha
-    pairs.insert(0, "first", names[first])
-    pairs.insert(1, "second", names[second])
-    return pairs, differ
-
-
-def _against(test: PairTest, one: int, others: Order, names: pd.Index[Any], called: str) -> pd.DataFrame:
-    """Each of the others against one, with Holm's correction over these tests."""
-    table = test(others, np.full(len(others), one))
-    table.insert(0, called, names[np.full(len(others), one)])
-    table.insert(1, "strategy", names[others])
-    return table
-
-
-def _control(test: PairTest, means: Floats, blocks: int, order: Order, names: pd.Index[Any]) -> pd.DataFrame:
-    """The best strategy against each other one, best first."""
-    from scipy.special import ndtr
-
-    k, best, rest = len(names), int(order[0]), order[1:]
-    # Seen from the best.
-    tests = test(np.full(k - 1, best), rest)
-    # Demšar 2006, section 3.2.2: z = (R_i − R_j) / √(k(k + 1)/6N).
-    z = (means[rest] - means[best]) / np.sqrt(k * (k + 1) / (6 * blocks))
-    p_z = 2 * ndtr(-np.abs(z))
-    tests.insert(0, "best", names[np.full(k - 1, best)])
-    tests.insert(1, "strategy", names[rest])
-    return tests.assign(z=z, p_z=p_z, p_z_holm=holm(p_z))
-
-
-def _named(names: pd.Index[Any], found: list[list[int]]) -> tuple[tuple[Any, ...], ...]:
-    return tuple(tuple(names[number] for number in run) for run in found)
-
-
-def _notes(ranks: Floats, f_test: ImanDavenport, cd: float, datasets: int, alpha: float) -> tuple[str, ...]:
-    n, k = ranks.shape
-    undefined = friedman_undefined(ranks)
-    told = (
-        (bool(undefined), undefined),
+        ("gain", "p Holm", "p"),
         (
-            np.isinf(f_test.statistic),
-            "perfect agreement: all blocks rank the strategies alike, so Iman-Davenport's F is infinite and its p is 0",
+            *([] if e.n_folds else [f"Intervals are bootstrapped over {e.n_datasets} datasets."]),
+            f"p{' and intervals' if e.n_folds else ''}: {_test(e)}{_corrected(count)}.",
+            *(
+                []
+                if e.undecidable("control")
+                else [f"{different} of {count} differ from {e.reference} at {e.alpha:g} after correction."]
+            ),
         ),
-        *((bool(note), f"{_QUESTIONS[family]} {note}") for family, note in _undecidable(n, k, alpha)),
-        (
-            cd > k - 1,
-            f"which average ranks differ by Nemenyi's test cannot be decided with {n} blocks: the critical difference, "
-            f"{cd:.2f}, is more than the {k - 1} that average ranks of {k} strategies can be apart",
-        ),
-        (datasets < FEW_DATASETS, f"bootstrap intervals over fewer than {FEW_DATASETS} datasets are too narrow"),
     )
-    return tuple(note for holds, note in told if holds)
 
 
-def _undecidable(blocks: int, strategies: int, alpha: float) -> list[tuple[str, str]]:
-    return [(family, undecidable(family, blocks, strategies, alpha)) for family in FAMILIES]
+def _pairs(evaluation: Evaluation) -> Section:
+    e = evaluation
+    shown = e.wilcoxon.sort_values("p", kind="stable").head(SHOWN_PAIRS)
+    different = int((e.wilcoxon["p_holm"] < e.alpha).sum())
+    hidden = len(e.wilcoxon) - len(shown)
+    unshown = f"; {hidden} with larger p-values are not shown." if hidden else "."
+    found = (
+        ((f"{hidden} pairs with larger p-values are not shown.",) if hidden else ())
+        if e.undecidable("pairs")
+        else (
+            f"{different} of {counted(len(e.wilcoxon), 'pair')} {'differs' if len(e.wilcoxon) == 1 else 'differ'} at "
+            f"{e.alpha:g} after correction{unshown}",
+            _groups(e.groups_wilcoxon),
+        )
+    )
+    return Section(
+        f"All pairs by {_test(e)}{_corrected(len(e.wilcoxon))}",
+        ("pair, better first", "p Holm", "p", "effect", "W/T/L", "method"),
+        tuple(map(_pair, shown.to_dict("records"))),
+        ("p Holm", "p", "effect"),
+        (
+            *found,
+            "Effect: matched-pairs rank-biserial correlation, 0 to 1. W/T/L: wins, ties, losses of the first.",
+        ),
+    )
+
+
+def _pair(row: Mapping[Any, Any]) -> tuple[str, ...]:
+    turned = row["effect"] < 0 if row["method"] != "corrected t" else row["statistic"] < 0
+    better, worse = ("second", "first") if turned else ("first", "second")
+    wins, losses = ("losses", "wins") if turned else ("wins", "losses")
+    return (
+        f"{row[better]} vs {row[worse]}",
+        _p(row["p_holm"]),
+        _p(row["p"]),
+        f"{abs(row['effect']):.2f}",
+        f"{row[wins]}/{row['ties']}/{row[losses]}",
+        row["method"],
+    )
+
+
+def _control(evaluation: Evaluation) -> Section:
+    e = evaluation
+    return Section(
+        f"{e.control['best'].iloc[0]}, best by {'mean' if e.n_folds else 'average rank'}, against each other strategy",
+        ("strategy", "p Holm", "p", "effect", "method", *(() if e.n_folds else ("p Holm by ranks",))),
+        tuple(
+            (
+                str(row["strategy"]),
+                _p(row["p_holm"]),
+                _p(row["p"]),
+                f"{row['effect']:.2f}",
+                row["method"],
+                *(() if e.n_folds else (_p(row["p_z_holm"]),)),
+            )
+            for row in e.control.head(SHOWN_PAIRS).to_dict("records")
+        ),
+        ("p Holm", "p", "effect", "p Holm by ranks"),
+        (
+            f"{_test(e)[0].upper()}{_test(e)[1:]}{_corrected(len(e.control))}"
+            + ("" if e.n_folds else "; by ranks: Demšar's z test of average ranks, asymptotic")
+            + ". The best was chosen by the same scores, so these p-values are somewhat too small.",
+        ),
+    )
+
+
+def _notes(evaluation: Evaluation) -> list[Section]:
+    dropped = tuple(
+        f"Row {_label(label)} is left out: it has no score of {', '.join(map(str, missing))}."
+        for label, missing in islice(evaluation.dropped.items(), SHOWN_DROPPED)
+    )
+    if len(evaluation.dropped) > SHOWN_DROPPED:
+        dropped += (f"In all, {len(evaluation.dropped)} rows are left out.",)
+    notes = tuple(f"{note[0].upper()}{note[1:]}." for note in evaluation.notes)
+    return [Section("Notes", notes=(*notes, *dropped))] if notes or dropped else []
+
+
+def _test(e: Evaluation) -> str:
+    return "the corrected resampled t-test" if e.n_folds else "Wilcoxon's signed-rank test"
+
+
+def _corrected(pairs: int) -> str:
+    return f" with Holm's correction over {pairs} pairs" if pairs > 1 else ""
+
+
+def _groups(groups: Sequence[Sequence[Any]]) -> str:
+    if not groups:
+        return "All pairs differ."
+    return "No difference shown within: " + "; ".join(", ".join(map(str, group)) for group in groups) + "."
+
+
+def _best_first(evaluation: Evaluation) -> list[Any]:
+    gains = evaluation.gains["mean"]
+    ranks = evaluation.average_ranks
+    return sorted(ranks.index, key=lambda name: (ranks[name], -gains[name]))
+
+
+def _better(evaluation: Evaluation) -> str:
+    return "higher" if evaluation.higher_is_better else "lower"
+
+
+def _level(evaluation: Evaluation) -> str:
+    return f"{level(evaluation.alpha)} interval"
+
+
+def _range(ends: pd.Series[float], pattern: str) -> str:
+    return "-" if math.isnan(ends["low"]) else f"{ends['low']:{pattern}} to {ends['high']:{pattern}}"
+
+
+def _p(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.2g}"
+
+
+def _number(value: float) -> str:
+    return "undefined" if math.isnan(value) else "infinite" if math.isinf(value) else f"{value:.4f}"
+
+
+def _label(label: Any) -> str:
+    return " ".join(map(str, label)) if isinstance(label, tuple) else str(label)
+
+
+def _json(value: Any) -> Any:
+    """A value in JSON's types: a table with numbered rows becomes a list of records, any other table a mapping."""
+    if isinstance(value, pd.Series):
+        return {str(name): _json(part) for name, part in zip(value.index, value.tolist(), strict=True)}
+    if isinstance(value, pd.DataFrame):
+        columns = [str(name) for name in value.columns]
+        rows = zip(*([_json(part) for part in value[name].tolist()] for name in value.columns), strict=True)
+        records = [dict(zip(columns, row, strict=True)) for row in rows]
+        numbered = isinstance(value.index, pd.RangeIndex) and value.index.name is None
+        return records if numbered else dict(zip(map(str, value.index), records, strict=True))
+    if isinstance(value, Mapping):
+        return {str(name): _json(part) for name, part in value.items()}
+    if hasattr(value, "_asdict"):
+        return _json(value._asdict())
+    if isinstance(value, list | tuple):
+        return [_json(part) for part in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int | bool) else str(value)

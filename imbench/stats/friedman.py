@@ -1,4 +1,4 @@
-"""The omnibus tests beside Friedman's chi-squared: Iman-Davenport's F, and a p-value that holds for few blocks."""
+"""Omnibus tests of ranks: Friedman's, asymptotic or by permutation for few blocks, and Iman-Davenport's."""
 
 from __future__ import annotations
 
@@ -10,15 +10,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from imbench.scoring.outcome import Floats, Integers
-from imbench.stats.ranks import friedman, friedman_undefined
+from imbench.stats.ranks import rank_sums
 
 # Above this many blocks chi-squared is close enough (Conover 1999, section 5.8), and resampling buys nothing.
 FEW_BLOCKS = 30
 PERMUTATIONS = 19_999
-# Arrangements that may be enumerated before drawing them is the better way: about a tenth of a second.
+# Above this many arrangements drawing is faster than enumerating: about a tenth of a second.
 _ENUMERATED = 300_000
-# Numbers drawn at a time, and in all; with more strategies than that allows, chi-squared must do.
+# Numbers drawn at a time, and in all; beyond that chi-squared is used.
 _CHUNK, _DRAWN = 2_000_000, 100_000_000
+
+
+class Friedman(NamedTuple):
+    """Friedman's chi-squared statistic and its p-value; both NaN where the test is undefined."""
+
+    statistic: float
+    pvalue: float
 
 
 class ImanDavenport(NamedTuple):
@@ -29,10 +36,59 @@ class ImanDavenport(NamedTuple):
 
 
 class SmallSample(NamedTuple):
-    """Friedman's p-value for few blocks, and how it was had: ``exact``, ``permutation`` or ``asymptotic``."""
+    """Friedman's p-value for few blocks, and its kind: ``exact``, ``permutation`` or ``asymptotic``."""
 
     pvalue: float
     method: str
+
+
+def friedman(ranks: ArrayLike) -> Friedman:
+    """Friedman's test, with the correction for ties, that all strategies are equally good.
+
+    Parameters
+    ----------
+    ranks : array-like, ``(blocks, strategies)`` of `rank`
+
+    Returns
+    -------
+    The statistic and its p-value from chi-squared with k − 1 degrees of freedom (an approximation for many blocks);
+    NaN where `friedman_undefined` says why. Formula: Conover, Practical Nonparametric Statistics (1999), section 5.8.
+    """
+    table = np.asarray(ranks, dtype=np.float64)
+    if friedman_undefined(table):
+        return Friedman(float("nan"), float("nan"))
+    return friedman_from_sums(rank_sums(table), len(table), _ties(table))
+
+
+def friedman_from_sums(sums: ArrayLike, blocks: int, ties: float = 0.0) -> Friedman:
+    """Friedman's test from published sums of ranks.
+
+    Parameters
+    ----------
+    sums : array-like, ``(strategies,)`` sums of ranks
+    blocks : number of blocks N they were summed over
+    ties : Σ (t³ − t) over all groups of t tied strategies in all blocks; 0 without ties
+    """
+    from scipy.special import chdtrc
+
+    total = np.asarray(sums, dtype=np.float64)
+    k = len(total)
+    squares = ((total - blocks * (k + 1) / 2) ** 2).sum()
+    statistic = 12 * squares / (blocks * k * (k + 1)) / (1 - ties / (blocks * k * (k**2 - 1)))
+    return Friedman(float(statistic), float(chdtrc(k - 1, statistic)))
+
+
+def friedman_undefined(ranks: ArrayLike) -> str:
+    """Why Friedman's test is undefined for ``(blocks, strategies)`` ranks; "" where it is defined."""
+    table = np.asarray(ranks, dtype=np.float64)
+    blocks, k = table.shape
+    if blocks < 2:
+        return f"Friedman's test needs at least 2 complete configurations; there {_are(blocks)}"
+    if k < 2:
+        return f"Friedman's test needs at least 2 strategies; there {_are(k)}"
+    if _ties(table) >= blocks * k * (k**2 - 1):
+        return "Friedman's test is undefined: all strategies are tied in every configuration"
+    return ""
 
 
 def iman_davenport(statistic: float, blocks: int, strategies: int) -> ImanDavenport:
@@ -55,17 +111,17 @@ def iman_davenport(statistic: float, blocks: int, strategies: int) -> ImanDavenp
 
     most = blocks * (strategies - 1)
     short = most - statistic
-    if short <= 1e-12 * most:  # the largest χ² there is, up to rounding
+    if short <= 1e-12 * most:  # the largest possible χ², up to rounding
         return ImanDavenport(float("inf"), 0.0)
     value = (blocks - 1) * statistic / short
     return ImanDavenport(float(value), float(fdtrc(strategies - 1, (strategies - 1) * (blocks - 1), value)))
 
 
 def friedman_small_sample(ranks: ArrayLike, seed: int = 0) -> SmallSample:
-    """Friedman's p-value from the ranks' own permutation distribution, where blocks are few.
+    """Friedman's p-value from the permutation distribution of the ranks, for few blocks.
 
-    Under the hypothesis every order of a block's ranks, ties included, is equally likely. With up to 30 blocks and 7
-    strategies all orders are counted (``exact``) as long as they are few enough; else 19,999 are drawn
+    Under the null hypothesis every order of a block's ranks, ties included, is equally likely. With up to 30 blocks and
+    7 strategies all orders are counted (``exact``) if they are few enough; else 19,999 are drawn
     (``permutation``; p = (1 + those at least as extreme) / 20,000, so never below 5e-5). With more than 30 blocks the
     p-value is that of chi-squared (``asymptotic``).
 
@@ -124,3 +180,13 @@ def _drawn(ranks: Integers, seed: int) -> float:
         drawn = rng.permuted(np.broadcast_to(ranks, (size, *ranks.shape)), axis=2)
         at_least += int((_extremeness(drawn.sum(axis=1)) >= observed).sum())
     return at_least / (PERMUTATIONS + 1)
+
+
+def _ties(ranks: Floats) -> float:
+    # A block without ties has sum of squares k(k + 1)(2k + 1)/6; each group of t tied ranks lowers it by (t³ − t)/12.
+    blocks, k = ranks.shape
+    return float(2 * blocks * k * (k + 1) * (2 * k + 1) - 12 * (ranks**2).sum())
+
+
+def _are(count: int) -> str:
+    return "is 1" if count == 1 else "are none"

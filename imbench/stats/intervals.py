@@ -1,4 +1,4 @@
-"""Bootstrap intervals of means over datasets."""
+"""Bootstrap intervals of means over datasets, and intervals kept within bounds."""
 
 from __future__ import annotations
 
@@ -12,24 +12,34 @@ RESAMPLES = 10_000
 _CHUNK = 4_000_000
 
 
-def bootstrap_means(values: ArrayLike, datasets: ArrayLike, alpha: float = 0.05, seed: int = 0) -> Floats:
-    """Intervals of level 1 − alpha of the mean over blocks, whole datasets being drawn again.
+def clip_interval(ends: tuple[float, float], bounds: tuple[float, float]) -> tuple[float, float]:
+    """The ends of an interval, limited to the bounds of the quantity; NaN stays.
 
-    Blocks of one dataset are not independent, so all of them come with it into a resample. The interval is the expanded
-    percentile interval: quantiles are taken at Φ(√(n/(n − 1)) t_{α/2, n−1}), n datasets, so that for the mean of few
-    datasets it is about as wide as Student's (Hesterberg, What teachers should know about the bootstrap, 2015,
-    section 5.3). No resample reaches further than the data do: below about 8 datasets it is still too narrow.
+    >>> clip_interval((-1.5, 0.2), (-1.0, 1.0))
+    (-1.0, 0.2)
+    """
+    low, high = np.clip(ends, *bounds).tolist()
+    return low, high
+
+
+def bootstrap_means(values: ArrayLike, datasets: ArrayLike, alpha: float = 0.05, seed: int = 0) -> Floats:
+    """Intervals of level 1 − alpha of the mean over blocks, from resamples of whole datasets.
+
+    Blocks of one dataset are not independent, so a resample draws all of them together. The interval is the expanded
+    percentile interval: quantiles are taken at Φ(√(n/(n − 1)) t_{α/2, n−1}), n datasets, so that for few datasets
+    it is about as wide as Student's (Hesterberg, What teachers should know about the bootstrap, 2015,
+    section 5.3). No resample exceeds the range of the data: below about 8 datasets the interval is still too narrow.
 
     Parameters
     ----------
     values : array-like, ``(blocks, columns)``
-    datasets : array-like, ``(blocks,)`` number of each block's dataset, from 0 on without a gap
+    datasets : array-like, ``(blocks,)`` number of each block's dataset, 0 to n − 1
     alpha : in (0, 1)
     seed : of the 10,000 resamples; equal seeds give equal intervals
 
     Returns
     -------
-    ``(2, columns)`` lower and upper ends; NaN where there is one dataset only, of which nothing can be drawn.
+    ``(2, columns)`` lower and upper ends; NaN for a single dataset.
     """
     table, which = np.asarray(values, dtype=np.float64), np.asarray(datasets, dtype=np.int64)
     sizes = np.bincount(which).astype(np.float64)

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
+from imbench.contract.old_names import old_attributes
 from imbench.scoring.metrics import Metric, known_metrics
 from imbench.scoring.rules import ARGMAX, EACH, RULES, ruled_column
 from imbench.stats.board import Board, Entrant, make_board
-from imbench.stats.competitors import BASELINE, CONFIGURATION, HEADLINE, competitor
-from imbench.stats.labelled import LABELLED, labelled
-from imbench.stats.ranks import average_ranks, friedman, friedman_undefined, rank_sums
+from imbench.stats.friedman import friedman, friedman_undefined
+from imbench.stats.names import BASELINE, CONFIGURATION, HEADLINE, LABELLED, competitor, labelled
+from imbench.stats.ranks import average_ranks, rank_sums
 from imbench.stats.scope import Scope
-from imbench.stats.score_table import SAME, ScoreTable, all_cells
+from imbench.stats.score_table import SAME, ScoreTable, make_score_tables
 
-# The share of a net's batches with which its strategy could not do what it was asked to.
+# The share of a net's batches that its strategy could not rebalance.
 FALLBACK = "fallback_share"
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """A configuration that is not ranked, and the strategies of which the metric is undefined there."""
+    """A configuration that is not ranked, and the strategies for which the metric is undefined there."""
 
     dataset: str
     variant: str
@@ -33,14 +36,14 @@ class Dropped:
 
 @dataclass(frozen=True)
 class TunedBaseline:
-    """How a strategy under another decision rule would rank if it competed with those of a leaderboard.
+    """Where the baseline with a tuned threshold would rank among the strategies of a leaderboard.
 
     Parameters
     ----------
-    name : such as ``baseline+tuned``
-    mean, average_rank : its own, over the configurations ranked
-    place : 1 is best; competitors of equal rank sums share the better place
-    competitors : how many compete, itself included
+    name : ``baseline+tuned``
+    mean, average_rank : over the ranked configurations
+    place : 1 is best; competitors with equal rank sums share the better place
+    competitors : number of competitors, itself included
     """
 
     name: str
@@ -56,23 +59,23 @@ class Leaderboard:
 
     Parameters
     ----------
-    protocol, task, metric : what is ranked
+    protocol, task, metric : of the results
     table : a row for each strategy, best first: ``strategy``, ``mean`` over configurations of the mean over folds,
-        ``rank_sum`` and ``average_rank`` (1 is best, so smaller is better), ``configurations`` ranked, ``zero_folds``
-        of them in which a class that has test rows is never hit (NaN where rows do not say), and the table's
-        ``friedman`` statistic and its asymptotic ``p``
-    configurations : (dataset, variant) of those ranked
-    dropped : those on which the metric is undefined for some strategy
-    partial : (strategy, number of configurations it lacks) of strategies that are not ranked because they lack some
-    unranked : strategies without a single result
-    same : groups of strategies that gave the same predictions, ranked once under the first name
-    remarks : all of that in sentences
-    over : what the board is over, such as ``suite tabular, 18 configurations``
-    undefined : why Friedman's test says nothing; "" where it does
-    rule : how decisions are made, a key of `imbench.scoring.rules.RULES`, or ``each``
-    challenger : under ``argmax`` and for a metric of decisions, how the baseline with a tuned threshold would rank
-    fallbacks : (strategy, share of its batches) of the strategies that could not do with some batches what they were
-        asked to, the largest share first; mean over the nets of which it is known
+        ``rank_sum`` and ``average_rank`` (1 is best), number of ``configurations``, ``zero_folds`` (folds that missed a
+        class entirely; NaN if unknown), and the ``friedman`` statistic of the board with its asymptotic ``p``
+    configurations : (dataset, variant) of the ranked ones
+    dropped : configurations on which the metric is undefined for some strategies
+    partial : (strategy, number of missing configurations) of strategies not ranked because of missing results
+    unranked : strategies without any result
+    same : groups of strategies with the same predictions, ranked once under the first name
+    remarks : all of these in sentences
+    over : the configurations in words, such as ``suite tabular, 18 configurations``
+    undefined : why Friedman's test is undefined; "" where it is defined
+    rule : the decision rule, a key of `imbench.scoring.rules.RULES`, or ``each``
+    tuned_baseline : under ``argmax`` and for a metric of decisions, where the baseline with a tuned threshold would
+        rank
+    fallbacks : (strategy, share of batches) of the strategies that fell back in some batches, largest share first; mean
+        over the nets for which it is known
     """
 
     protocol: str
@@ -88,8 +91,11 @@ class Leaderboard:
     over: str = ""
     undefined: str = ""
     rule: str = ARGMAX
-    challenger: TunedBaseline | None = None
+    tuned_baseline: TunedBaseline | None = None
     fallbacks: tuple[tuple[str, float], ...] = ()
+
+    if not TYPE_CHECKING:
+        __getattr__ = old_attributes("Leaderboard")
 
 
 def leaderboards(
@@ -97,31 +103,32 @@ def leaderboards(
 ) -> list[Leaderboard]:
     """The leaderboards of these rows (see `Store.frame`), in the order of protocols, tasks and metrics.
 
-    A strategy in two versions counts as two; rows are left out whose numbers an older version decided than the newest.
+    Two versions of a strategy count as two. Results whose numbers come from an older version (column ``numbers``) have
+    boards of their own.
 
     Parameters
     ----------
     frame : a row for each fold
     metrics : names of `imbench.scoring.metrics.METRICS`
-    rule : one decision rule for all strategies (a metric that it does not change is as it is), or ``each``: every
-        strategy under every rule competes, as ``baseline+tuned`` where the rule is not ``argmax``
+    rule : one decision rule for all strategies, or ``each``: every strategy competes under every rule that changes
+        the metric, as ``baseline+tuned`` where the rule is not ``argmax``
     scope : which configurations the boards are over; None derives them from the rows
 
     Raises
     ------
     UsageError
-        For a metric or rule that does not exist, or that these rows do not have.
+        For an unknown metric or rule, or one without a column in these rows.
     """
     unknown = [name for name in metrics if name not in known_metrics()]
     if unknown:
-        raise UsageError(f"unknown metric {unknown[0]!r}; there are {', '.join(known_metrics())}")
+        raise UsageError(f"unknown metric {unknown[0]!r}; {suggest(unknown[0], known_metrics())}")
     wanted = [known_metrics()[name] for name in metrics]
     rows = _with_zeros(labelled(frame))
     kept = [name for name in leaderboard_columns(metrics, rule) if name in rows and name not in _FACTS]
     rules = {metric.name: rules_of(list(rows.columns), metric, rule) for metric in wanted}
     return [
-        _leaderboard(cells, metric, rules[metric.name], rule)
-        for cells in all_cells(rows, kept, scope=scope)
+        _leaderboard(score_table, metric, rules[metric.name], rule)
+        for score_table in make_score_tables(rows, kept, scope=scope)
         for metric in wanted
     ]
 
@@ -130,7 +137,7 @@ _FACTS = frozenset({*LABELLED, *CONFIGURATION, "key", "repeat", "fold", "error",
 
 
 def leaderboard_columns(metrics: Sequence[str] = HEADLINE, rule: str = ARGMAX) -> list[str]:
-    """The columns that leaderboards of these metrics under this rule read: all that `Store.frame` need be asked for."""
+    """The columns that leaderboards of these metrics under this rule read, for `Store.frame`."""
     rules = dict.fromkeys([ARGMAX, "tuned", *RULES] if rule == EACH else [ARGMAX, "tuned", rule])
     ruled = [ruled_column(known_metrics()[metric], r) for metric in metrics for r in rules]
     facts = [*LABELLED, *CONFIGURATION, "key", "repeat", "fold", "error", "ir"]
@@ -138,17 +145,17 @@ def leaderboard_columns(metrics: Sequence[str] = HEADLINE, rule: str = ARGMAX) -
 
 
 def zero_column(rule: str) -> str:
-    """The column that says how many classes a fold never hit under a rule."""
+    """The column with the number of classes that a fold missed entirely under a rule."""
     return "zero_recall" if rule == ARGMAX else f"zero_recall@{rule}"
 
 
 def rules_of(columns: Sequence[str], metric: Metric, rule: str) -> list[str]:
-    """The rules that compete: those of ``each`` that change the metric and that rows with these columns have.
+    """The rules that compete: the one given, or for ``each`` all that change the metric and have a column.
 
     Raises
     ------
     UsageError
-        If the rows do not have the one rule asked for.
+        If the rows have no column for the given rule.
     """
     if rule == EACH:
         changed = [r for r in RULES if r == ARGMAX or ruled_column(metric, r) != metric.name]
@@ -160,14 +167,14 @@ def rules_of(columns: Sequence[str], metric: Metric, rule: str) -> list[str]:
 
 
 def _with_zeros(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with 1 where a fold never hits some class, and 0 where it hits all, so that means count folds."""
+    """The rows with 1 where a fold missed some class entirely, else 0, so that means count folds."""
     zeros = [name for name in rows if str(name).startswith("zero_recall")]
     changed = {str(name): (rows[name] > 0).astype(float).where(rows[name].notna()) for name in zeros}
     return rows.assign(**changed) if changed else rows
 
 
-def _leaderboard(cells: ScoreTable, metric: Metric, rules: Sequence[str], rule: str) -> Leaderboard:
-    board = make_board(cells, metric, rules, rule)
+def _leaderboard(score_table: ScoreTable, metric: Metric, rules: Sequence[str], rule: str) -> Leaderboard:
+    board = make_board(score_table, metric, rules, rule)
     test = friedman(board.ranks)
     order = list(board.order)
     blocks = len(board.configurations)
@@ -178,7 +185,7 @@ def _leaderboard(cells: ScoreTable, metric: Metric, rules: Sequence[str], rule: 
             "rank_sum": rank_sums(board.ranks)[order] if blocks else np.nan,
             "average_rank": average_ranks(board.ranks)[order],
             "configurations": blocks,
-            "zero_folds": [_zero_folds(cells, board, board.entrants[i]) for i in order],
+            "zero_folds": [_zero_folds(score_table, board, board.entrants[i]) for i in order],
             "friedman": test.statistic,
             "p": test.pvalue,
         }
@@ -197,31 +204,33 @@ def _leaderboard(cells: ScoreTable, metric: Metric, rules: Sequence[str], rule: 
         over=board.over,
         undefined=friedman_undefined(board.ranks),
         rule=rule,
-        challenger=_challenger(cells, metric) if rule == ARGMAX else None,
-        fallbacks=_fallbacks(cells),
+        tuned_baseline=_tuned_baseline(score_table, metric) if rule == ARGMAX else None,
+        fallbacks=_fallbacks(score_table),
     )
 
 
-def _zero_folds(cells: ScoreTable, board: Board, entrant: Entrant) -> float:
-    """Folds of the configurations ranked in which a class that has test rows is never hit; NaN where unknown."""
+def _zero_folds(score_table: ScoreTable, board: Board, entrant: Entrant) -> float:
+    """Folds of the ranked configurations that missed a class entirely; NaN if unknown."""
     column = zero_column(entrant.rule)
-    if column not in cells.mean:
+    if column not in score_table.mean:
         return float("nan")
     ranked = set(board.configurations)
-    inside = [i for i, c in enumerate(cells.configurations) if c in ranked]
-    at = cells.strategies.index(entrant.strategy)
-    shares, folds = cells.mean[column][inside, at], cells.folds[inside, at]
+    inside = [i for i, c in enumerate(score_table.configurations) if c in ranked]
+    at = score_table.strategies.index(entrant.strategy)
+    shares, folds = score_table.mean[column][inside, at], score_table.folds[inside, at]
     known = ~np.isnan(shares)
     return float(np.round(shares[known] * folds[known]).sum()) if known.any() else float("nan")
 
 
-def _challenger(cells: ScoreTable, metric: Metric) -> TunedBaseline | None:
-    """The baseline with a tuned threshold among the strategies ranked, if rows have both."""
+def _tuned_baseline(score_table: ScoreTable, metric: Metric) -> TunedBaseline | None:
+    """The baseline with a tuned threshold among the ranked strategies, if the rows have both."""
     tuned = Entrant(competitor(BASELINE, "tuned"), BASELINE, "tuned")
-    has = metric.of_decisions and ruled_column(metric, "tuned") in cells.mean and BASELINE in cells.strategies
+    has = (
+        metric.of_decisions and ruled_column(metric, "tuned") in score_table.mean and BASELINE in score_table.strategies
+    )
     if not has:
         return None
-    board = make_board(cells, metric, [ARGMAX], ARGMAX, also=[tuned])
+    board = make_board(score_table, metric, [ARGMAX], ARGMAX, also=[tuned])
     if tuned.name not in board.names or not board.configurations:
         return None
     sums, mine = rank_sums(board.ranks), board.names.index(tuned.name)
@@ -235,13 +244,13 @@ def _challenger(cells: ScoreTable, metric: Metric) -> TunedBaseline | None:
     )
 
 
-def _fallbacks(cells: ScoreTable) -> tuple[tuple[str, float], ...]:
-    """The strategies that fell back with some batch, and with which share of them."""
-    if FALLBACK not in cells.mean:
+def _fallbacks(score_table: ScoreTable) -> tuple[tuple[str, float], ...]:
+    """The strategies that fell back in some batches, and the share of these batches."""
+    if FALLBACK not in score_table.mean:
         return ()
     found = []
-    for j, name in enumerate(cells.strategies):
-        shares, folds = cells.mean[FALLBACK][:, j], cells.folds[:, j]
+    for j, name in enumerate(score_table.strategies):
+        shares, folds = score_table.mean[FALLBACK][:, j], score_table.folds[:, j]
         known = ~np.isnan(shares) & (folds > 0)
         if known.any() and (share := float(np.average(shares[known], weights=folds[known]))) > 0:
             found.append((name, share))

@@ -17,7 +17,7 @@ _CHUNK = 20_000
 
 
 def critical_difference(strategies: int, blocks: int, alpha: float = 0.05) -> float:
-    """How far apart two average ranks must be to differ at level alpha, all pairs of k strategies considered.
+    """The critical difference: how far apart two average ranks must be to differ at alpha, among all pairs of k.
 
     CD = q_α(k, ∞)/√2 · √(k(k + 1)/6N), q the upper quantile of the range of k standard normals (Nemenyi 1963; Demšar
     2006, section 3.2.2 and Table 5).
@@ -85,18 +85,18 @@ def normal_range_sf(q: ArrayLike, strategies: int) -> Floats:
 
 
 def runs(apart: NDArray[np.bool_], order: Sequence[int]) -> list[list[int]]:
-    """The longest runs of two or more strategies, consecutive in this order, of which no two are apart.
+    """The longest runs of two or more strategies, consecutive in this order, in which no pair differs.
 
-    Runs, because a bar of a CD diagram spans all that lies between its ends: none is drawn across two that differ.
+    Runs, because a bar of a CD diagram spans everything between its ends: no bar may span a pair that differs.
 
     Parameters
     ----------
-    apart : ``(strategies, strategies)`` symmetric, whether two strategies are told apart
+    apart : ``(strategies, strategies)`` symmetric, whether two strategies differ
     order : strategies by average rank
 
     Returns
     -------
-    Strategy numbers of each run, in this order; none lies within another.
+    Strategy numbers of each run, in this order; no run lies within another.
     """
     position = np.asarray(order)
     sorted_apart = apart[np.ix_(position, position)]

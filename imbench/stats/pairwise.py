@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from imbench.scoring.outcome import Floats, Integers
 from imbench.stats.ranks import GIVEN, Tolerance, typical_sizes
 
-# Up to this many differences the null distribution is counted, above it is close to normal. Counts up to 2^50, and so
-# shares of 2^50, are whole in float64.
+# Up to this many differences the null distribution is counted; above, it is close to normal. Counts up to 2^50 are
+# whole in float64.
 EXACT = 50
 # Differences held at a time, so that the few arrays of a step stay in cache; and shares of null distributions.
 _CHUNK, _SHARES = 100_000, 100_000
@@ -21,18 +21,18 @@ _CHUNK, _SHARES = 100_000, 100_000
 def wilcoxon(gains: ArrayLike, first: ArrayLike, second: ArrayLike, tolerance: Tolerance = GIVEN) -> pd.DataFrame:
     """Wilcoxon's two-sided signed-rank test of pairs of strategies over the same blocks.
 
-    Differences within the tolerance of the scores they are of are zero and dropped, the others are ranked by size, and
-    two tie within the same tolerance: adding a constant to all scores changes nothing. With at most 50 left the p-value
-    is exact, with ties too: the share of all 2^n signs of these ranks with at least as extreme a sum. With more it is
-    from the normal approximation with tie-corrected variance n(n + 1)(2n + 1)/24 − Σ(t³ − t)/48 and no continuity
-    correction (Wilcoxon 1945; Conover 1999, section 5.7; scipy's ``wilcoxon`` with ``zero_method="wilcox",
-    correction=False``). Where nothing is left p = 1.
+    Differences of tied scores are dropped, the others are ranked by size and tie within the same tolerance: adding a
+    constant to all scores changes nothing. With at most 50 differences left the p-value is exact, also with ties: the
+    share of all 2^n signs of these ranks with at least as extreme a sum. With more it comes from the normal
+    approximation with tie-corrected variance n(n + 1)(2n + 1)/24 − Σ(t³ − t)/48 and no continuity correction (Wilcoxon
+    1945; Conover 1999, section 5.7; scipy's ``wilcoxon`` with ``zero_method="wilcox", correction=False``). If none is
+    left, p = 1.
 
     Parameters
     ----------
     gains : array-like, ``(blocks, strategies)``, larger is better, no NaN
     first, second : array-like, ``(pairs,)`` column numbers
-    tolerance : how far apart scores may be that are one result
+    tolerance : two scores within it are tied
 
     Returns
     -------
@@ -83,14 +83,14 @@ def holm(pvalues: ArrayLike) -> Floats:
 def _signed_ranks(
     one: Floats, other: Floats, tolerance: Tolerance, typical: Floats
 ) -> tuple[Floats, Integers, Integers, Floats, Integers]:
-    """Of each row of ``(pairs, blocks)``: sum of positive ranks, number of positives, of non-zeros, Σ(t³ − t), pattern.
+    """For each row of ``(pairs, blocks)``: sum of positive ranks, numbers of positive and non-zero, Σ(t³ − t), pattern.
 
-    The pattern is 0 without ties or with too many differences for an exact p-value, else a bit for each non-zero
-    difference, the highest for the smallest: whether it starts a group of ties.
+    The pattern is 0 without ties or with too many differences for an exact p-value. Otherwise it has a bit for each
+    non-zero difference, the highest bit for the smallest one, which is set if the difference starts a group of ties.
     """
     pairs, blocks = one.shape
     differences = one - other
-    # What a difference may be off by goes with the scores it is the difference of, not with its own size.
+    # The rounding error of a difference depends on the scores behind it, not on its size.
     slack = tolerance.of(np.maximum(np.abs(one), np.abs(other)), typical)
     # Sorted by size with the sign in the lowest bit: one sort instead of an argsort and two gathers.
     keys = np.abs(differences).view(np.int64) & ~1
@@ -111,13 +111,13 @@ def _signed_ranks(
     zeros = blocks - n
     plus = (positive @ np.arange(1.0, blocks + 1.0)) - zeros * positive.sum(axis=1)
     ties, pattern = np.zeros(pairs), np.zeros(pairs, dtype=np.int64)
-    # Zeros are one group; more groups missing than that means ties.
+    # Zeros form one group; if more groups are missing, there are ties.
     tied = np.flatnonzero(starts.sum(axis=1) < n + (zeros > 0))
     if len(tied):
         order = np.argsort(unsorted[tied], axis=1, kind="stable")
         sorted_slack = np.take_along_axis(slack[tied], order, axis=1)
         allowed = np.maximum(sorted_slack[:, 1:], sorted_slack[:, :-1])
-        # A zero is no neighbour to tie with.
+        # Nothing ties with a zero.
         from_zero = size[tied][:, :-1] == 0
         starts[tied, 1:] = np.diff(size[tied], axis=1) > np.where(from_zero, 0.0, allowed)
         plus[tied], ties[tied] = _tied_ranks(positive[tied], starts[tied], zeros[tied])
@@ -127,20 +127,20 @@ def _signed_ranks(
 
 
 def _tied_ranks(positive: Integers, starts: NDArray[np.bool_], zeros: Integers) -> tuple[Floats, Floats]:
-    """Sum of positive ranks and Σ(t³ − t) of sorted rows, from where their groups of ties start."""
+    """Sum of positive ranks and Σ(t³ − t) of sorted rows, given the starts of their groups of ties."""
     pairs, blocks = starts.shape
     begin = np.flatnonzero(starts)
     length = np.diff(begin, append=starts.size)
     row, place = np.divmod(begin, blocks)
     rank = place + (length + 1) / 2 - zeros[row]
     plus = np.bincount(row, weights=rank * np.add.reduceat(positive.ravel(), begin), minlength=pairs)
-    counted = (place > 0) | (zeros[row] == 0)  # the zeros themselves are no tie
+    counted = (place > 0) | (zeros[row] == 0)  # the zeros themselves do not count as ties
     ties = np.bincount(row, weights=(length**3.0 - length) * counted, minlength=pairs)
     return plus.astype(np.float64), ties.astype(np.float64)
 
 
 def _exact(statistic: Floats, n: Integers, pattern: Integers) -> Floats:
-    """Two-sided p of the smaller rank sum of n differences, whose ties have this pattern; 0 is none."""
+    """Two-sided p of the smaller rank sum of n differences with this pattern of ties (0: none)."""
     share = _cumulative()[n, np.floor(statistic).astype(np.int64) * (n > 0)]
     tied = np.flatnonzero(pattern)
     if len(tied):
@@ -150,7 +150,7 @@ def _exact(statistic: Floats, n: Integers, pattern: Integers) -> Floats:
 
 @cache
 def _cumulative() -> Floats:
-    """``(51, 1276)`` P(W ≤ w) for n differences: of the 2^n sets of ranks 1 … n, the share whose sum is at most w."""
+    """``(51, 1276)`` P(W ≤ w) for n differences: the share of the 2^n sets of ranks 1 … n with a sum of at most w."""
     counts = np.zeros((EXACT + 1, EXACT * (EXACT + 1) // 2 + 1))
     counts[0, 0] = 1.0
     for n in range(1, EXACT + 1):
@@ -162,7 +162,7 @@ def _cumulative() -> Floats:
 def _tied_cumulative(pattern: Integers, doubled: Integers) -> Floats:
     """P(2W ≤ doubled) of each pattern of ties: doubled midranks are whole numbers.
 
-    Pairs of one pattern share a distribution, and patterns are taken together that are needed about as far.
+    Pairs with the same pattern share a distribution, and patterns with similar largest sums are computed together.
     """
     distinct, which = np.unique(pattern, return_inverse=True)
     furthest = np.zeros(len(distinct), dtype=np.int64)
@@ -175,7 +175,7 @@ def _tied_cumulative(pattern: Integers, doubled: Integers) -> Floats:
     found = np.empty(len(pattern))
     start = 0
     while start < len(order):
-        # As many as fit with the furthest of them, which is the last.
+        # As many patterns as fit, given the largest sum, which is that of the last.
         sizes = (furthest[order[start:]] + 1 + 2 * EXACT) * np.arange(1, len(order) - start + 1)
         end = start + max(int(np.searchsorted(sizes, _SHARES, side="right")), 1)
         shares = _tied_shares(_doubled_midranks(distinct[order[start:end]]), int(furthest[order[end - 1]]))
@@ -186,7 +186,7 @@ def _tied_cumulative(pattern: Integers, doubled: Integers) -> Floats:
 
 
 def _doubled_midranks(pattern: Integers) -> Integers:
-    """``(patterns, 50)`` twice the rank of each difference, rising, after zeros for those that there are not."""
+    """``(patterns, 50)`` twice the rank of each difference, ascending, padded with zeros on the left."""
     starts = (pattern[:, None] >> np.arange(EXACT)[::-1] & 1).astype(np.bool_)
     there = np.maximum.accumulate(starts, axis=1)
     rank = np.cumsum(there, axis=1)
@@ -198,15 +198,15 @@ def _doubled_midranks(pattern: Integers) -> Integers:
 
 
 def _tied_shares(ranks: Integers, most: int) -> Floats:
-    """``(patterns, most + 1)`` of all sets of these doubled ranks, the share with each sum."""
+    """``(patterns, most + 1)`` share of all sets of these doubled ranks with each sum."""
     patterns, pad = len(ranks), 2 * EXACT
     width = pad + most + 1
-    # Zeros at the left, so that a sum less a rank is never out of reach.
+    # Padded on the left, so that sum − rank is always a valid index.
     shares = np.zeros((patterns, width))
     shares[:, pad] = 1.0
     begin = width * np.arange(patterns) + pad
     for rank in ranks.T[(ranks > 0).any(axis=0)]:
-        # (patterns, most + 1): each row of a pattern's shares moved by its own rank.
+        # (patterns, most + 1): each pattern's shares shifted by its rank.
         moved = np.lib.stride_tricks.sliding_window_view(shares.ravel(), most + 1)[begin - rank]
         moved += shares[:, pad:]
         np.multiply(moved, 0.5, out=shares[:, pad:])
@@ -214,7 +214,7 @@ def _tied_shares(ranks: Integers, most: int) -> Floats:
 
 
 def _normal(statistic: Floats, n: Integers, ties: Floats) -> Floats:
-    """Two-sided p of the smaller rank sum by the normal approximation; 1 where there is no difference."""
+    """Two-sided p of the smaller rank sum by the normal approximation; 1 if all differences are zero."""
     from scipy.special import ndtr
 
     mean = n * (n + 1) / 4

@@ -1,8 +1,8 @@
-"""Ranks of strategies within blocks (configurations), and Friedman's test of them."""
+"""Ranks of strategies within blocks, and when two scores are tied."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,30 +11,30 @@ from imbench.contract.errors import UsageError
 from imbench.scoring.outcome import Floats
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 
-# What a score close to zero is off by, as a share of the size that scores typically have: it is a difference of terms
-# of about that size, each of them rounded.
+# Rounding error of a score close to zero, as a share of the typical size of scores: it is a difference of rounded terms
+# of about that size.
 _NOISE = 8 * float(np.finfo(np.float64).eps)
 
 
 class Tolerance(NamedTuple):
-    """How far apart two scores may be that are one result: ``absolute`` + ``relative`` · the larger one's size.
+    """The largest difference of two tied scores: ``absolute`` + ``relative`` · the larger one's size.
 
-    Relative to the two scores alone, not to the largest of all: one diverged loss of 1e12 makes no ties of the others.
+    Relative to the two scores only, not to the largest of all: one diverged loss of 1e12 must not tie the others.
     """
 
     absolute: float
     relative: float
 
     def of(self, size: ArrayLike, typical: ArrayLike) -> Floats:
-        """What scores of this size may differ by; of infinite ones the absolute part, lest they tie with all others.
+        """The largest difference of tied scores of this size; for infinite scores the absolute part only.
 
         Parameters
         ----------
         size : array-like, the larger absolute value of two scores
-        typical : array-like, `typical_sizes` of their blocks, whose rounding a score of 0 shows as 1e-17
+        typical : array-like, `typical_sizes` of their blocks: with their rounding a score of 0 may show as 1e-17
         """
         sizes = np.asarray(size, dtype=np.float64)
         rounding = _NOISE * np.asarray(typical, dtype=np.float64)
@@ -42,17 +42,17 @@ class Tolerance(NamedTuple):
         return allowed
 
 
-# Rounding noise must neither make nor break a tie: 0.84 and 0.8399999999999999 are one result, and so are 100000.2 and
-# the mean of 100000.1 and 100000.3, which differ by 1.5e-11.
+# Rounding must neither make nor break a tie: 0.84 and 0.8399999999999999 are tied, and so are 100000.2 and the mean of
+# 100000.1 and 100000.3, which differ by 1.5e-11.
 GIVEN = Tolerance(0.0, 1e-12)
-# Nets are float32, so that their scores change by some 1e-8 with the order of summation.
+# Nets are float32: their scores change by about 1e-8 with the order of summation.
 TRAINED = Tolerance(1e-6, 1e-12)
 
 
 def typical_sizes(scores: Floats) -> Floats:
-    """``(blocks, 1)`` how large the scores of each block of ``(blocks, strategies)`` are.
+    """``(blocks, 1)`` typical size of the scores of each block, from ``(blocks, strategies)``.
 
-    The largest absolute value of the block, but at most the median of the table, so that a diverged score is not it.
+    The largest absolute value of the block, at most the median of the table, so that a diverged score does not count.
     """
     sizes = np.where(np.isfinite(scores), np.abs(scores), 0.0)
     largest = sizes.max(axis=1, keepdims=True, initial=0.0)
@@ -62,7 +62,7 @@ def typical_sizes(scores: Floats) -> Floats:
 
 
 def equal(one: ArrayLike, other: ArrayLike, tolerance: Tolerance = GIVEN) -> NDArray[np.bool_]:
-    """Whether ``(blocks,)`` scores are one result with those beside them."""
+    """Whether ``(blocks,)`` scores of two strategies are tied."""
     both = np.stack([np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)], axis=1)
     allowed = tolerance.of(np.abs(both).max(axis=1), typical_sizes(both)[:, 0])
     same: NDArray[np.bool_] = ~(np.abs(both[:, 0] - both[:, 1]) > allowed)
@@ -70,19 +70,19 @@ def equal(one: ArrayLike, other: ArrayLike, tolerance: Tolerance = GIVEN) -> NDA
 
 
 def difference(one: ArrayLike, other: ArrayLike, tolerance: Tolerance = GIVEN) -> Floats:
-    """``(blocks,)`` one − other, and 0 where they are one result, so that rounding is no difference; NaN stays."""
+    """``(blocks,)`` one − other, 0 where they are tied; NaN stays."""
     a, b = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
     gap: Floats = a - b
     return np.where(equal(a, b, tolerance) & ~np.isnan(gap), 0.0, gap)
 
 
 def tolerance_of(tolerance: Tolerance | float) -> Tolerance:
-    """A tolerance from a plain number, which is absolute and comes on top of rounding.
+    """A tolerance from a plain number, which is absolute and added to rounding.
 
     Raises
     ------
     UsageError
-        For one that is negative or no number.
+        For a negative number or NaN.
     """
     found = tolerance if isinstance(tolerance, Tolerance) else Tolerance(float(tolerance), GIVEN.relative)
     if not all(np.isfinite(part) and part >= 0 for part in found):
@@ -90,13 +90,6 @@ def tolerance_of(tolerance: Tolerance | float) -> Tolerance:
             f"tolerance must be a number of at least 0, got {tolerance}; 1e-6 suits scores of trained nets"
         )
     return found
-
-
-class Friedman(NamedTuple):
-    """Friedman's chi-squared statistic and its p-value; both NaN where the test is undefined."""
-
-    statistic: float
-    pvalue: float
 
 
 def rank(values: ArrayLike, *, higher_is_better: bool, tolerance: Tolerance = GIVEN) -> Floats:
@@ -115,14 +108,14 @@ def rank(values: ArrayLike, *, higher_is_better: bool, tolerance: Tolerance = GI
     Raises
     ------
     UsageError
-        If the table is not two-dimensional or has a NaN (drop incomplete blocks with `complete_blocks`).
+        If the table is not two-dimensional or has a NaN.
     """
     table = np.asarray(values, dtype=np.float64)
     if table.ndim != 2:
         raise UsageError(f"values to rank must be (blocks, strategies), got shape {table.shape}")
     if np.isnan(table).any():
         block = int(np.isnan(table).any(axis=1).argmax())
-        raise UsageError(f"values to rank have a NaN in block {block}; drop incomplete blocks with complete_blocks")
+        raise UsageError(f"values to rank have a NaN in block {block}; leave out blocks with a missing score")
     costs = -table if higher_is_better else table
     blocks, strategies = costs.shape
     order = np.argsort(costs, axis=1, kind="stable")
@@ -158,68 +151,3 @@ def average_ranks(ranks: ArrayLike) -> Floats:
     """``(strategies,)`` mean over blocks of ``(blocks, strategies)`` ranks, smaller is better; NaN without blocks."""
     blocks = len(np.asarray(ranks))
     return rank_sums(ranks) / (blocks or np.nan)
-
-
-def friedman(ranks: ArrayLike) -> Friedman:
-    """Friedman's test, with the correction for ties, that all strategies are equally good.
-
-    Parameters
-    ----------
-    ranks : array-like, ``(blocks, strategies)`` of `rank`
-
-    Returns
-    -------
-    The statistic and its p-value from chi-squared with k − 1 degrees of freedom (an approximation for many blocks);
-    NaN where `friedman_undefined` says why. Formula: Conover, Practical Nonparametric Statistics (1999), section 5.8.
-    """
-    table = np.asarray(ranks, dtype=np.float64)
-    if friedman_undefined(table):
-        return Friedman(float("nan"), float("nan"))
-    return friedman_from_sums(rank_sums(table), len(table), _ties(table))
-
-
-def friedman_from_sums(sums: ArrayLike, blocks: int, ties: float = 0.0) -> Friedman:
-    """Friedman's test from published sums of ranks.
-
-    Parameters
-    ----------
-    sums : array-like, ``(strategies,)`` sums of ranks
-    blocks : number of blocks N they were summed over
-    ties : Σ (t³ − t) over all groups of t tied strategies in all blocks; 0 without ties
-    """
-    from scipy.special import chdtrc
-
-    total = np.asarray(sums, dtype=np.float64)
-    k = len(total)
-    squares = ((total - blocks * (k + 1) / 2) ** 2).sum()
-    statistic = 12 * squares / (blocks * k * (k + 1)) / (1 - ties / (blocks * k * (k**2 - 1)))
-    return Friedman(float(statistic), float(chdtrc(k - 1, statistic)))
-
-
-def friedman_undefined(ranks: ArrayLike) -> str:
-    """Why Friedman's test says nothing of ``(blocks, strategies)`` ranks, or "" where it does."""
-    table = np.asarray(ranks, dtype=np.float64)
-    blocks, k = table.shape
-    if blocks < 2:
-        return f"Friedman's test needs at least 2 complete configurations, there {_are(blocks)}"
-    if k < 2:
-        return f"Friedman's test needs at least 2 strategies, there {_are(k)}"
-    if _ties(table) >= blocks * k * (k**2 - 1):
-        return "Friedman's test is undefined: all strategies are tied in every configuration"
-    return ""
-
-
-def complete_blocks(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Any]]:
-    """The blocks (rows) of a blocks × strategies table that have every strategy, and the labels of those that don't."""
-    whole = table.notna().all(axis=1)
-    return table[whole], list(table.index[~whole])
-
-
-def _ties(ranks: Floats) -> float:
-    # A block without ties has sum of squares k(k + 1)(2k + 1)/6; each group of t tied ranks lowers it by (t³ − t)/12.
-    blocks, k = ranks.shape
-    return float(2 * blocks * k * (k + 1) * (2 * k + 1) - 12 * (ranks**2).sum())
-
-
-def _are(count: int) -> str:
-    return "is 1" if count == 1 else "are none"

@@ -1,4 +1,4 @@
-"""Scope: the configurations that a board is over, so that an entrant that has only some of them cannot shrink it."""
+"""Scope: the configurations that a board is over, so that a competitor with missing results cannot shrink it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class KnownSuite:
     Parameters
     ----------
     name : of the suite
-    entries : the canonical spec of each configuration, and of its stand-in or ""
+    entries : the canonical spec of each configuration, and of its stand-in ("" without)
     """
 
     name: str
@@ -28,13 +28,13 @@ class KnownSuite:
 
 @dataclass(frozen=True)
 class Scope:
-    """What boards are over.
+    """The configurations that boards are over.
 
     Parameters
     ----------
-    name : what was run, such as ``suite tabular``; "" without
-    whole : whether every configuration of the rows belongs to the boards: the rows are those of one run
-    suites : those that may be recognised in a store
+    name : of what was run, such as ``suite tabular``; "" without
+    whole : whether boards are over every configuration of the rows, as for the rows of one run
+    suites : suites that may be recognised in a store
     """
 
     name: str = ""
@@ -44,23 +44,24 @@ class Scope:
     def choose(
         self, task: str, specs: Sequence[str], strategies: Sequence[str], done: NDArray[np.bool_]
     ) -> tuple[NDArray[np.bool_], str]:
-        """Which configurations of one protocol and task its boards are over, and the name of that set.
+        """Choose the configurations that boards of one protocol and task are over, and name the set.
 
-        Those of a run are all its configurations. A store that holds all configurations of a suite for this task has
-        its boards over that suite, the largest of several. Elsewhere it is the largest set that one strategy
-        completes and that at least half as many strategies complete as any set of several has: so neither a sweep on a
-        few datasets nor an entrant that failed on one makes a board smaller, nor does one that has more make it larger
-        for the others. Strategies count by their names, so that a sweep of ten values counts once.
+        Boards of a run are over all its configurations. If a store contains all configurations of a suite for this
+        task, its boards are over that suite, the largest if there are several. Otherwise the set is the largest that
+        one strategy completes and that at least half as many strategies complete as the most completed set: so neither
+        a sweep on a few datasets nor a strategy that failed on one makes a board smaller, and a strategy with further
+        configurations does not make it larger for the others. Strategies count by name, so a sweep of ten values counts
+        once.
 
         Parameters
         ----------
         specs : of the configurations, such as ``segment:ir=0.05``
-        strategies : their specs
+        strategies : specs of the strategies
         done : ``(configurations, strategies)`` whether there is a result
 
         Returns
         -------
-        ``(configurations,)`` whether each is one of them, and a name such as ``suite tabular``; "" for none.
+        ``(configurations,)`` whether each is chosen, and a name such as ``suite tabular``; "" without.
         """
         if self.whole:
             return np.ones(len(specs), dtype=np.bool_), self.name
@@ -81,12 +82,12 @@ class Scope:
 
 
 def _task_of(spec: str) -> str:
-    """The task of a canonical spec, which leaves out the binary one."""
+    """The task of a canonical spec, which omits the binary task."""
     return parse_spec(spec)[1].get("task", TASKS[0])
 
 
 def _largest(strategies: Sequence[str], done: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest set that a strategy completes and that half of the strategies that compete anywhere complete."""
+    """The largest set that a strategy completes and that at least half as many strategies complete as any other set."""
     candidates = np.unique(done[:, done.any(axis=0)].T, axis=0)
     if not len(candidates):
         return np.ones(len(done), dtype=np.bool_)

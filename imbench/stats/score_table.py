@@ -1,6 +1,6 @@
-"""Cells: means and deviations over folds, for each configuration and strategy of one protocol and task.
+"""Score tables: means and deviations over folds, for each configuration and strategy of one protocol and task.
 
-The one place where folds become means, for every board, table and figure.
+Every board, table and figure takes its means over folds from here.
 """
 
 from __future__ import annotations
@@ -14,24 +14,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from imbench.contract.records import TASKS
-from imbench.stats.competitors import BASELINE, CONFIGURATION
-from imbench.stats.identity import dataset_labels
+from imbench.stats.names import BASELINE, CONFIGURATION, dataset_labels
 from imbench.stats.scope import Scope
 
 Floats = NDArray[np.float64]
-# The number of each row's text among the different ones, and these.
+# The code of each row's text, and the distinct texts.
 _Codes = tuple[NDArray[np.int32], pd.Index]
 
 _CODED = ["protocol", "task", "strategy", *CONFIGURATION]
 
-# Two strategies whose folds agree in both to the last bit gave the same predictions: each is a sum over all rows that
-# any changed probability changes.
+# Two strategies whose folds agree in both to the last bit gave the same predictions: each is a sum over all rows, and
+# any changed probability changes it.
 SAME = ("log_loss", "brier")
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One variant of a dataset, as readers see it: a file of the user's own by its name, never its path."""
+    """One variant of a dataset as shown to readers: a user's file by its name, never its path."""
 
     dataset: str
     variant: str
@@ -51,19 +50,19 @@ class Configuration:
 
 @dataclass(frozen=True, eq=False)
 class ScoreTable:
-    """All cells of one protocol and task.
+    """Scores of each configuration and strategy under one protocol and task.
 
     Parameters
     ----------
-    protocol, task : what these are cells of
-    configurations, strategies : names of the axes; a strategy called ``baseline`` stands first
-    mean, sd : by column, ``(configurations, strategies)``; over the folds that define the metric, the deviation with
-        n − 1 and NaN below two folds. Folds share rows, so the deviation is no standard error.
+    protocol, task : of the scores
+    configurations, strategies : the axes; a strategy called ``baseline`` comes first
+    mean, sd : by column, ``(configurations, strategies)``; over the folds where the metric is defined; deviations with
+        n − 1, NaN below two folds. Folds share rows, so a deviation is not a standard error.
     folds : ``(configurations, strategies)`` folds trained, 0 where a job failed or is missing
     declared : ``(configurations,)`` whether boards are over it; None for all
-    scope : the name of that set, such as ``suite tabular``; "" without
-    same : groups of strategies, complete on the declared configurations, that gave the same predictions, the first of
-        each group is the one that competes
+    scope : name of the declared set, such as ``suite tabular``; "" without
+    same : groups of strategies, complete on the declared configurations, with the same predictions; the first of each
+        group competes
     """
 
     protocol: str
@@ -88,7 +87,7 @@ class ScoreTable:
         return np.asarray((self.folds[self.inside] > 0).all(axis=0) & self.inside.any())
 
     def only(self, kept: NDArray[np.bool_]) -> ScoreTable:
-        """The cells of these ``(configurations,)`` alone."""
+        """The score table of these ``(configurations,)`` alone."""
         return replace(
             self,
             configurations=tuple(c for c, there in zip(self.configurations, kept, strict=True) if there),
@@ -99,19 +98,19 @@ class ScoreTable:
         )
 
 
-def all_cells(
+def make_score_tables(
     rows: pd.DataFrame,
     columns: Sequence[str],
     modality: Mapping[str, str] | None = None,
     scope: Scope | None = None,
 ) -> list[ScoreTable]:
-    """The cells of each protocol and task, protocols by name, tasks in the order of `TASKS`.
+    """The score table of each protocol and task, protocols by name, tasks in the order of `TASKS`.
 
     Parameters
     ----------
-    rows : of `labelled`; without a column ``error`` every row is a fold that was trained
+    rows : from `labelled`; without a column ``error`` every row is a trained fold
     columns : to average
-    modality : of each dataset by its name in the rows; what is missing is ``"not stated"``
+    modality : of each dataset by its name in the rows; ``"not stated"`` if missing
     scope : which configurations boards are over; None derives them from the rows
     """
     if rows.empty:
@@ -133,8 +132,8 @@ def all_cells(
         for task in (t for t in order if t in tasks):
             where = np.flatnonzero(groups == p * len(tasks) + tasks.index(task))
             if len(where):
-                cells = _cells(str(protocol), task, where, coded, values, ir, done, kinds, scope or Scope())
-                found.append(replace(cells, mean=_named(cells.mean, columns), sd=_named(cells.sd, columns)))
+                one = _score_table(str(protocol), task, where, coded, values, ir, done, kinds, scope or Scope())
+                found.append(replace(one, mean=_named(one.mean, columns), sd=_named(one.sd, columns)))
     return found
 
 
@@ -147,7 +146,7 @@ def _by_label(
     hashes: tuple[NDArray[np.int32], pd.Index],
     labels: Mapping[tuple[str, str], str],
 ) -> tuple[NDArray[np.int32], pd.Index]:
-    """The label of each row's dataset: data of one file under two paths is one dataset."""
+    """The dataset label of each row: one file's data under two paths is one dataset."""
     pair = datasets[0].astype(np.int64) * len(hashes[1]) + hashes[0]
     there, number = np.unique(pair, return_inverse=True)
     texts = [
@@ -158,7 +157,7 @@ def _by_label(
     return codes.astype(np.int32)[number.ravel()], pd.Index(names)
 
 
-def _cells(
+def _score_table(
     protocol: str,
     task: str,
     where: NDArray[np.intp],
@@ -187,9 +186,9 @@ def _cells(
     column[present] = np.arange(len(present))
     place = np.empty(len(by_ir), dtype=np.intp)
     place[by_ir] = np.arange(len(by_ir))
-    cell = place[row] * shape[1] + column[coded["strategy"][0][where]]
-    moments = {name: _moments(cell, v[where], shape) for name, v in values.items()}
-    folds = np.bincount(cell, weights=done[where], minlength=shape[0] * shape[1]).astype(np.int64).reshape(shape)
+    position = place[row] * shape[1] + column[coded["strategy"][0][where]]
+    moments = {name: _moments(position, v[where], shape) for name, v in values.items()}
+    folds = np.bincount(position, weights=done[where], minlength=shape[0] * shape[1]).astype(np.int64).reshape(shape)
     ordered = tuple(configurations[i] for i in by_ir)
     declared, name = scope.choose(task, [c.spec for c in ordered], strategies, folds > 0)
     found = ScoreTable(
@@ -203,27 +202,27 @@ def _cells(
         declared,
         name,
     )
-    return replace(found, same=_same(found, cell, [values[n][where] for n in SAME if n in values]))
+    return replace(found, same=_same(found, position, [values[n][where] for n in SAME if n in values]))
 
 
 def _combinations(codes: Sequence[tuple[NDArray[np.int32], int]]) -> tuple[list[NDArray[np.int64]], NDArray[np.int32]]:
-    """The different combinations of the rows' codes, sorted, a part for each column, and the number of each row's.
+    """The distinct combinations of codes, sorted, as one array for each column, and the combination of each row.
 
     Parameters
     ----------
-    codes : of each column, with how many different ones there are
+    codes : of each column, with the number of distinct ones
     """
     row: NDArray[np.int32] = np.zeros(len(codes[0][0]), dtype=np.int32)
     found: list[NDArray[np.int64]] = []
     for column, size in codes:
-        # Only the combinations that there are are numbered on, so that the next product stays small.
+        # Only combinations that occur are numbered, so that the next product stays small.
         there, row = _numbered(row * np.int64(size) + column)
         found = [part[there // size] for part in found] + [there % size]
     return found, row
 
 
 def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """The different codes, sorted, and the number of each row's among them."""
+    """The distinct codes, sorted, and the position of each row's code among them."""
     size = int(codes.max(initial=-1)) + 1
     if size > 4 * len(codes) + 1_000_000:  # too many to have a place for each
         there, number = np.unique(codes, return_inverse=True)
@@ -234,28 +233,30 @@ def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.i
     return np.flatnonzero(present), place[codes]
 
 
-def _same(cells: ScoreTable, cell: NDArray[np.intp], values: Sequence[Floats]) -> tuple[tuple[str, ...], ...]:
-    """Groups of complete strategies of which every fold of every declared configuration agrees to the last bit."""
+def _same(score_table: ScoreTable, position: NDArray[np.intp], values: Sequence[Floats]) -> tuple[tuple[str, ...], ...]:
+    """Groups of complete strategies whose folds agree to the last bit on every declared configuration."""
     if len(values) < len(SAME):
         return ()
-    k = len(cells.strategies)
-    inside = cells.inside[cell // k]
+    k = len(score_table.strategies)
+    inside = score_table.inside[position // k]
     groups: dict[bytes, list[str]] = {}
-    # Equal folds have equal means; only strategies that share these are compared fold by fold.
-    means = [np.concatenate([cells.mean[name][cells.inside, j] for name in SAME]).tobytes() for j in range(k)]
-    for j in np.flatnonzero(cells.complete):
+    # Equal folds have equal means; only strategies with equal means are compared fold by fold.
+    means = [
+        np.concatenate([score_table.mean[name][score_table.inside, j] for name in SAME]).tobytes() for j in range(k)
+    ]
+    for j in np.flatnonzero(score_table.complete):
         if means.count(means[j]) < 2:
             continue
-        mine = np.flatnonzero(inside & (cell % k == j))
-        mine = mine[np.argsort(cell[mine], kind="stable")]
-        groups.setdefault(b"".join(v[mine].tobytes() for v in values), []).append(cells.strategies[j])
+        mine = np.flatnonzero(inside & (position % k == j))
+        mine = mine[np.argsort(position[mine], kind="stable")]
+        groups.setdefault(b"".join(v[mine].tobytes() for v in values), []).append(score_table.strategies[j])
     return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
 
-def _moments(cell: NDArray[np.intp], values: Floats, shape: tuple[int, int]) -> tuple[Floats, Floats]:
+def _moments(position: NDArray[np.intp], values: Floats, shape: tuple[int, int]) -> tuple[Floats, Floats]:
     size = shape[0] * shape[1]
     known = ~np.isnan(values)
-    at, kept = cell[known], values[known]
+    at, kept = position[known], values[known]
     count = np.bincount(at, minlength=size).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.bincount(at, weights=kept, minlength=size) / count
@@ -271,7 +272,7 @@ def _natural(configuration: Configuration) -> tuple[str, float, str]:
 
 
 def _coded(texts: pd.Series) -> _Codes:
-    """The number of each row's text among the different ones, sorted, and these."""
+    """The code of each row's text, and the distinct texts, sorted."""
     if isinstance(texts.dtype, pd.CategoricalDtype):
         texts = texts.cat.remove_unused_categories()
         order = np.argsort(texts.cat.categories.astype(str).to_numpy(dtype=object), kind="stable")

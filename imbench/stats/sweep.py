@@ -13,12 +13,11 @@ import pandas as pd
 
 from imbench.contract.spec import format_value
 from imbench.scoring.metrics import Metric, known_metrics
-from imbench.stats.competitors import CONFIGURATION
-from imbench.stats.equivalence import FEWEST_FOLDS, TOO_FEW_FOLDS, fold_interval
+from imbench.stats.names import CONFIGURATION
 from imbench.stats.ranks import TRAINED, equal
-from imbench.stats.within import compare_within
+from imbench.stats.within import FEWEST_FOLDS, TOO_FEW_FOLDS, compare_within, fold_interval, tested_share
 
-# What a configuration's values come to, against the default over the same folds.
+# The verdict on a configuration: the other values against the default, over the same folds.
 BETTER, WORSE, UNDECIDED = "another value is better", "other values are worse", "no difference shown"
 
 _SCORES = ["dataset", "variant", "task", "ir", "value", "strategy", "default", "best", "folds", "mean", "low", "high"]
@@ -27,7 +26,7 @@ _VERDICTS = ["dataset", "variant", "ir", "best", "default", "gain", "low", "high
 
 
 class FoldResults(Protocol):
-    """Results as a sweep reads them; `imbench.Results` are such."""
+    """Results as a sweep reads them, such as `imbench.Results`."""
 
     @property
     def rows(self) -> pd.DataFrame:
@@ -39,7 +38,7 @@ class FoldResults(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the run had to say, one sentence each."""
+        """Notes of the run, one sentence each."""
 
     def failures(self) -> pd.DataFrame:
         """One row for each failed job."""
@@ -51,8 +50,8 @@ class Setting:
 
     Parameters
     ----------
-    value : as the strategy has it: a number, text, true or false, None, or several of them
-    strategy : the spec of the strategy with it, as rows name it
+    value : a number, text, true or false, None, or several of these
+    strategy : the spec of the strategy with this value, as in the rows
     """
 
     value: Any
@@ -65,7 +64,7 @@ class Setting:
 
     @property
     def plain(self) -> Any:
-        """The value for a table: a number, true or false as it is, anything else as text."""
+        """The value for a table: numbers, true and false as they are, anything else as text."""
         return self.value if isinstance(self.value, bool | int | float) else self.text
 
 
@@ -75,13 +74,14 @@ class Sweep:
 
     Parameters
     ----------
-    strategy : its name, with the parameters that stay fixed
-    parameter : what changes
-    settings : the values, numbers in ascending order; the default is always among them
+    strategy : name and fixed parameters
+    parameter : the parameter that varies
+    settings : its values, numbers in ascending order, the default included
     default : the setting that the others are compared with
-    baseline : the spec of the reference that has no such parameter; "" without
-    results : of all of them
-    alpha : intervals have level 1 − alpha, and a value matters where Holm's corrected p is at most alpha
+    baseline : the spec of the reference, which has no such parameter; "" without
+    results : of all settings and the baseline
+    alpha : intervals have level 1 − alpha; a value differs from the default if its p after Holm's correction is at most
+        alpha
     """
 
     strategy: str
@@ -98,9 +98,9 @@ class Sweep:
         Returns
         -------
         A row for each configuration and value, the baseline's last: ``dataset``, ``variant``, ``task``, ``ir``
-        (minority / majority), ``value`` (None for the baseline), ``strategy``, whether it is the ``default``, whether
-        it is the ``best`` of the values, ``folds``, ``mean``, and its interval ``low`` to ``high`` by `corrected_t`,
-        within the metric's bounds and NaN for fewer than four folds. What has no result is left out.
+        (minority / majority), ``value`` (None for the baseline), ``strategy``, whether it is the ``default`` and the
+        ``best`` of the values, ``folds``, ``mean``, and its interval ``low`` to ``high`` by `corrected_t`,
+        within the metric's bounds and NaN for fewer than four folds. Settings without results are left out.
         """
         rule = _metric(metric)
         places = {one.strategy: place for place, one in enumerate(self._shown)}
@@ -136,7 +136,7 @@ class Sweep:
             scores = rule.ranked(rows["mean"].to_numpy())
             best = scores.max() if rule.higher_is_better else scores.min()
             least = equal(scores, np.full(len(scores), best), TRAINED)
-            # Of equals the default, lest nothing gained looks like a finding.
+            # Of tied values the default, so that a tie does not look like a gain.
             order = (~least, ~rows["default"].to_numpy())
             table.loc[rows.index[int(np.lexsort(order[::-1])[0])], "best"] = True
         return table.drop(columns="place").astype({"value": object})
@@ -146,10 +146,10 @@ class Sweep:
 
         Returns
         -------
-        A row for each configuration and value but the default: ``dataset``, ``variant``, ``ir``, ``value``,
+        A row for each configuration and value except the default: ``dataset``, ``variant``, ``ir``, ``value``,
         ``default``, ``folds``, ``gain`` over the default, positive is better, its interval ``low`` to ``high``, ``p``,
-        and ``p_holm``, corrected over the values of one configuration, so that the best of many is not taken at its
-        word. For a metric with a target the gain is in distance from it.
+        and ``p_holm``, Holm's correction over the values of one configuration. For a metric with a target the
+        gain is the reduction of the distance from it.
         """
         rule = _metric(metric)
         swept = self._rows[self._rows["strategy"] != self.baseline]
@@ -172,8 +172,7 @@ class Sweep:
         -------
         A row for each: ``dataset``, ``variant``, ``ir``, the ``best`` value by the mean, the ``default``, the best
         one's ``gain`` over it with ``low``, ``high``, ``p`` and ``p_holm`` (0 and NaN where the default is the best),
-        and the ``verdict``: `BETTER` where that p is at most alpha, else `WORSE` where another value is, else
-        `UNDECIDED`.
+        and the ``verdict``: `BETTER` if that p is at most alpha, else `WORSE` if another value's is, else `UNDECIDED`.
         """
         scores, effects = self.scores(metric), self.effects(metric)
         found = []
@@ -195,11 +194,11 @@ class Sweep:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know of the numbers: of the results, and why there are no intervals."""
+        """Caveats: those of the results, and why intervals are missing."""
         folds = self._rows.groupby([*CONFIGURATION, "strategy"]).size()
         few = sorted(set(folds[folds < FEWEST_FOLDS]))
-        told = [TOO_FEW_FOLDS.format(" and ".join(map(str, few)))] if few else []
-        return (*self.results.notes, *told)
+        few_folds = [TOO_FEW_FOLDS.format(" and ".join(map(str, few)))] if few else []
+        return (*self.results.notes, *few_folds)
 
     @cached_property
     def _shown(self) -> tuple[Setting, ...]:
@@ -214,20 +213,15 @@ class Sweep:
 
 
 def in_order(settings: Sequence[Setting]) -> tuple[Setting, ...]:
-    """Numbers in ascending order; anything else as given."""
+    """Settings by ascending value if all are numbers, else as given."""
     if all(is_number(setting.value) for setting in settings):
         return tuple(sorted(settings, key=lambda setting: float(setting.value)))
     return tuple(settings)
 
 
 def is_number(value: Any) -> bool:
-    """Whether this is a number, which true and false are not."""
+    """Whether this is a number; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def tested_share(rows: pd.DataFrame) -> float:
-    """Of the rows tested and trained on in a fold, the share of those tested, as `corrected_t` takes it."""
-    return float((rows["n_test"] / (rows["n_test"] + rows["n_train"])).mean())
 
 
 def _metric(name: str) -> Metric:

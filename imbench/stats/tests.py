@@ -1,4 +1,4 @@
-"""Standing: what the tests say of a table of scores, as the plain values a report shows."""
+"""Test results of a board as the plain values that reports show."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pandas as pd
 
 from imbench.scoring.outcome import Floats
 from imbench.stats.evaluation import Evaluation
-from imbench.stats.ranks import average_ranks, friedman_undefined, rank_sums
-from imbench.stats.reachable import FAMILIES
-from imbench.stats.words import p_said
+from imbench.stats.friedman import friedman_undefined
+from imbench.stats.ranks import average_ranks, rank_sums
+from imbench.stats.smallest_p import FAMILIES
+from imbench.stats.words import p_in_text
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Pair:
     method: str
 
     def turned(self) -> Pair:
-        """The same comparison seen from the second."""
+        """The same comparison from the second's point of view."""
         return Pair(self.losses, self.ties, self.wins, self.p, self.p_holm, -self.effect, self.method)
 
 
@@ -38,19 +39,19 @@ class TestResults:
 
     Parameters
     ----------
-    names : of the competitors, in the order of the columns given
+    names : of the competitors, in the order of the columns
     average_ranks, rank_sums : ``(competitors,)``; 1 is best
     rank_intervals, gain_intervals : ``(competitors, 2)`` bootstrap over datasets; NaN for a single dataset
-    blocks, datasets : how many
-    friedman, iman_davenport : (statistic, p); NaN where ``undefined`` says why
-    small_sample : Friedman's p-value that holds for few blocks, and how it was had
+    blocks, datasets : numbers of them
+    friedman, iman_davenport : (statistic, p); NaN if undefined, for the reason in ``undefined``
+    small_sample : Friedman's p-value for few blocks, and its kind: ``exact``, ``permutation`` or ``asymptotic``
     cd : Nemenyi's critical difference of average ranks
     groups : maximal sets of competitors whose average ranks differ by less than ``cd``
     pairs : by (first, second), in the order of names; corrected over all pairs
-    against_control : of each other competitor against the control; corrected over these pairs alone
-    undecidable : by family of tests (`imbench.stats.reachable.FAMILIES`), why so few blocks can decide nothing; ""
-        where they can
-    notes : what a reader must know of the tests, one sentence each
+    against_control : each other competitor against the control; corrected over these pairs only
+    undecidable : by family of tests (`imbench.stats.smallest_p.FAMILIES`), why tests cannot decide with this
+        many blocks; "" where they can
+    notes : caveats of the tests, one sentence each
     """
 
     names: tuple[str, ...]
@@ -73,32 +74,32 @@ class TestResults:
 
     @property
     def p(self) -> float:
-        """Friedman's p-value to go by: the one for few blocks where there is one."""
+        """Friedman's p-value: the one for few blocks where available, else the asymptotic one."""
         return self.small_sample[0] if self.small_sample[0] == self.small_sample[0] else self.friedman[1]
 
     @property
     def named(self) -> str:
-        """That p-value with the kind that it is: ``exact p = .021``."""
+        """The p-value with its kind: ``exact p = .021``."""
         method = self.small_sample[1] if self.small_sample[0] == self.small_sample[0] else ""
-        return f"{method or 'asymptotic'} {p_said(self.p)}"
+        return f"{method or 'asymptotic'} {p_in_text(self.p)}"
 
     def pair(self, first: str, second: str) -> Pair | None:
-        """The comparison of these two, seen from the first; None where there is none."""
+        """The comparison of these two from the first's point of view; None if they were not compared."""
         if (first, second) in self.pairs:
             return self.pairs[first, second]
         found = self.pairs.get((second, first))
         return found.turned() if found else None
 
 
-def standing_of(found: Evaluation | str, names: Sequence[str], ranks: Floats, datasets: int) -> TestResults:
-    """The standing of competitors.
+def as_test_results(found: Evaluation | str, names: Sequence[str], ranks: Floats, datasets: int) -> TestResults:
+    """The plain values of an evaluation.
 
     Parameters
     ----------
-    found : the tests, or why there are none
+    found : the evaluation, or why it is impossible
     names : of the competitors
-    ranks : ``(blocks, competitors)``, for where there are no tests
-    datasets : how many there are
+    ranks : ``(blocks, competitors)``, used if there is no evaluation
+    datasets : their number
     """
     if isinstance(found, str):
         return _untested(names, ranks, datasets, found)
@@ -137,7 +138,7 @@ def _control(table: pd.DataFrame) -> dict[str, Pair]:
 
 
 def _untested(names: Sequence[str], ranks: Floats, datasets: int, reason: str) -> TestResults:
-    """Ranks alone, of too few blocks or competitors for any test."""
+    """Ranks only, where there are too few blocks or competitors for any test."""
     blocks, k = ranks.shape
     nan, none = float("nan"), np.full((k, 2), np.nan)
     return TestResults(

@@ -1,4 +1,4 @@
-"""Numbers and lists as readers see them, the same wherever they are shown."""
+"""Numbers and lists as text, the same wherever they are shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from imbench.contract.text import counted as counted
+from imbench.contract.names import counted as counted
 
 # An absolute path, of either kind of system, that is not part of an address or a word.
 _PATH = re.compile(r"(?<![\w:/.~<])(?:[A-Za-z]:\\|~?/)(?:[^\s/\\:'\"<>|]+[/\\])+([^\s/\\:'\"<>|,;)]*)")
@@ -20,13 +20,13 @@ def number(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     text = f"{value:{'+' if sign else ''}.{digits}f}"
-    # What rounds to nothing has no sign.
+    # What rounds to 0 has no sign.
     return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
 
 
 def decimals(steps: Sequence[float], least: int = 2) -> int:
-    """Decimals that distinguish the ticks of an axis, at least so many."""
-    # Ticks closer than a figure can show are one number.
+    """Decimals that distinguish the ticks of an axis, at least ``least``."""
+    # Equal ticks need no decimals.
     nearest = min((after - before for before, after in pairwise(steps) if after > before), default=1.0)
     return max(least, -math.floor(math.log10(nearest) + 1e-9))
 
@@ -48,7 +48,7 @@ def p_value(p: float) -> str:
     return "1" if p > 0.9995 else text.removeprefix("0")
 
 
-def p_said(p: float) -> str:
+def p_in_text(p: float) -> str:
     """A p-value in a sentence: ``p = .021``, ``p < .0001``."""
     text = p_value(p)
     return f"p {text}" if text.startswith("<") else f"p = {text}"
@@ -60,12 +60,12 @@ def level(alpha: float) -> str:
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
-    """Names joined as English does: ``a, b and c``; of many, the first and a count."""
+    """Names joined: ``a, b and c``; of many names the first ones and a count."""
     if len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 2 else names)
 
 
 def scrub(text: str) -> str:
-    """The text with every absolute path cut to its last part: other folders are of no use to a reader."""
+    """The text with every absolute path cut to its last part."""
     return _PATH.sub(lambda match: match[1] or "…", text)

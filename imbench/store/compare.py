@@ -1,4 +1,4 @@
-"""Compare two stores: what differs beyond the noise of folds."""
+"""Compare two stores: differences beyond the noise of folds."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.contract.spec import FILE_SUFFIXES
 from imbench.scoring.metrics import known_metrics
 from imbench.scoring.rules import ARGMAX, EACH, RULES, ruled_column
-from imbench.stats.competitors import HEADLINE
-from imbench.stats.equivalence import corrected_t
-from imbench.stats.identity import by_label
+from imbench.stats.names import HEADLINE, by_label
 from imbench.stats.pairwise import holm
+from imbench.stats.within import corrected_t, tested_share
 
-# What a job is about; its protocol and the strategy's version may differ between two stores, and that be the question.
+# What identifies a pair of jobs; their protocols or versions of the strategy may be what is compared.
 _ABOUT = ["task", "data_hash", "variant", "strategy"]
 _FOLD = ["repeat", "fold", "rows_hash"]
 
 
 @dataclass(frozen=True)
 class Unpaired:
-    """A job of one store that has no partner in the other: ``store`` is ``A`` or ``B``; ``reason`` says why."""
+    """A job of one store without a partner in the other: ``store`` is ``A`` or ``B``; ``reason`` says why."""
 
     store: str
     dataset: str
@@ -40,11 +40,11 @@ class Comparison:
 
     Parameters
     ----------
-    table : a row for each pair of jobs and metric: ``dataset, variant, strategy, protocol`` (``A | B`` where they are
-        called differently), ``metric``, ``folds`` paired, ``mean_a``, ``mean_b``, ``difference`` (B − A), ``t``, ``p``,
-        ``p_holm``, and ``beyond_noise``; largest evidence first
+    table : a row for each pair of jobs and metric: ``dataset, variant, strategy, protocol`` (``A | B`` where they
+        differ), ``metric``, ``folds`` paired, ``mean_a``, ``mean_b``, ``difference`` (B − A), ``t``, ``p``,
+        ``p_holm``, and ``beyond_noise``; strongest evidence first
     unpaired : jobs without a partner
-    rule : how decisions are made
+    rule : the decision rule
     alpha : ``beyond_noise`` is p_holm ≤ alpha
     """
 
@@ -64,14 +64,14 @@ def compare(
 ) -> Comparison:
     """Compare the rows of two stores (see `Store.frame`) over the folds that both have.
 
-    Jobs are partners if they are about the same data, variant and strategy; of several, those of the same protocol
-    and version of the strategy. One job left in each store is a pair even if its protocol is another: that is how a
-    shortened protocol is held against the full one. Folds are paired if they tested and trained on the same rows.
+    Jobs are partners if they have the same data, variant and strategy; if there are several, also the same protocol and
+    version of the strategy. A single remaining job in each store is a pair even under another protocol, so that a
+    shortened protocol can be compared with the full one. Folds are paired if they tested and trained on the same rows.
 
     Each pair and metric has a two-sided corrected resampled t-test of the folds' differences,
     t = d̄ / √((1/n + n_test/n_train) s²) with n − 1 degrees of freedom (C. Nadeau and Y. Bengio, "Inference for the
     generalization error", Machine Learning 52, 2003): folds share rows, so their plain variance is too small.
-    ``n_train`` are the rows trained on, those for validation left out. Differences that are all equal have p 1 if they
+    ``n_train`` counts the rows trained on, without validation rows. If all differences are equal, p is 1 if they
     are zero and 0 otherwise. Holm's correction is over the whole table.
 
     Raises
@@ -81,11 +81,11 @@ def compare(
     """
     for name in metrics:
         if name not in known_metrics():
-            raise UsageError(f"unknown metric {name!r}; there are {', '.join(known_metrics())}")
+            raise UsageError(f"unknown metric {name!r}; {suggest(name, known_metrics())}")
     if not 0 < alpha < 1:
         raise UsageError(f"alpha must be between 0 and 1, got {alpha}; 0.05 is usual")
     columns = {name: ruled_column(known_metrics()[name], rule) for name in metrics if rule != EACH}
-    if rule == EACH:  # a column of a metric that a rule does not change is compared once
+    if rule == EACH:  # a metric that a rule does not change is compared once
         ruled = [ruled_column(known_metrics()[name], each) for name in metrics for each in RULES]
         columns = {name: name for name in ruled if name in a and name in b}
     a, b = (frame[frame["error"] == ""] for frame in (a, b))
@@ -97,14 +97,14 @@ def compare(
         one, other = folds["A"][key_a], folds["B"][key_b]
         both = one.merge(other, on=_FOLD, suffixes=("_a", "_b"))
         if both.empty:
-            reason = "its partner has no fold of the same rows"
+            reason = "its partner has no fold with the same rows"
             unpaired += [_unpaired("A", one.iloc[0], reason), _unpaired("B", other.iloc[0], reason)]
         found += [_compared(both, name, column) for name, column in columns.items() if len(both)]
     return Comparison(_table(found, alpha), tuple(unpaired), rule, alpha)
 
 
 def _called_alike(*frames: pd.DataFrame) -> list[pd.DataFrame]:
-    """The rows with files by their label: a table of the user's own may lie elsewhere for each store."""
+    """The rows with files by their label: a user's table may have another path in each store."""
     among = pd.concat([frame[["dataset", "data_hash"]].astype("str") for frame in frames])
     labels = [by_label(frame, among)["dataset"] for frame in frames]
     own = [frame["dataset"].astype("str").str.endswith(FILE_SUFFIXES) for frame in frames]
@@ -120,7 +120,7 @@ def _pairs(a: pd.DataFrame, b: pd.DataFrame) -> tuple[list[tuple[str, str]], lis
     pairs: list[tuple[str, str]] = []
     for alike in _ALIKE:
         groups = [_groups(jobs, alike) for jobs in left.values()]
-        # Only where there is no choice: of several alike none is the partner more than another.
+        # Only unique matches: among several the partner would be arbitrary.
         new = [
             (keys[0], groups[1][what][0])
             for what, keys in groups[0].items()
@@ -129,7 +129,7 @@ def _pairs(a: pd.DataFrame, b: pd.DataFrame) -> tuple[list[tuple[str, str]], lis
         pairs += new
         left["A"], left["B"] = (left[s].drop([pair[i] for pair in new]) for i, s in enumerate(("A", "B")))
     unpaired = [
-        _unpaired(store, job, "the other store has no job, or several, of this data, variant and strategy")
+        _unpaired(store, job, "the other store has no job or several jobs with this data, variant and strategy")
         for store, jobs in left.items()
         for _, job in jobs.iterrows()
     ]
@@ -149,7 +149,7 @@ def _about(job: pd.Series) -> tuple[object, ...]:
     return tuple(job[name] for name in _ABOUT)
 
 
-# When two jobs are partners, the closest likeness first.
+# What partners have in common, the closest match first.
 _ALIKE: tuple[Callable[[pd.Series], tuple[object, ...]], ...] = (
     lambda job: (job.name,),
     lambda job: (*_about(job), job["protocol_fields"], job["strategy_version"]),
@@ -163,7 +163,7 @@ def _compared(both: pd.DataFrame, metric: str, column: str) -> dict[str, object]
     first = both.iloc[0]
     defined = both[both[f"{column}_a"].notna() & both[f"{column}_b"].notna()]
     one, other = (defined[f"{column}_{store}"].to_numpy(dtype=float) for store in ("a", "b"))
-    share = float((both["n_test_a"] / (both["n_test_a"] + both["n_train_a"])).mean())
+    share = tested_share(both.rename(columns={"n_test_a": "n_test", "n_train_a": "n_train"}))
     test = corrected_t(other - one, share) if len(defined) > 1 else None
     return {
         **{name: _either(first, name) for name in ("dataset", "variant", "strategy", "protocol")},

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written under a temporary name, synced, renamed."""
+"""Durable, atomic file writes: written under a temporary name, synced, renamed."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pathlib import Path
 
 from imbench.contract.errors import StoreError
 
-# A write takes seconds; a temporary file this old belongs to nobody, whichever machine began it.
+# A write takes seconds: a temporary file this old is abandoned, whichever machine began it.
 STALE_SECONDS = 24 * 3600.0
 
-# What file systems answer that cannot sync a folder; the rename is as durable as they make it.
+# Errors of file systems that cannot sync a folder; there the rename is as durable as possible.
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES)
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Put this content at `path`, replacing what was there in one step; folders are made as needed.
+    """Write content to `path`, replacing an existing file in one step; folders are created as needed.
 
-    A reader, or a run that follows a crash, finds the old file or the new one, never a part.
+    After a crash readers find the old file or the new one, never a part.
 
     Raises
     ------
     StoreError
-        If the folder is full or cannot be written; no temporary file stays, and what was there before is untouched.
+        If the disk is full or the folder cannot be written; no temporary file remains, an existing file is untouched.
     """
     temporary = path.with_name(f".{path.name}~{_host()}~{os.getpid()}~{uuid.uuid4().hex[:8]}.tmp")
     try:
@@ -46,7 +46,7 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 def listed(folder: Path) -> list[Path]:
-    """What is in a folder, sorted; nothing if there is no such folder. Raises StoreError if it cannot be read."""
+    """The paths in a folder, sorted; none if it does not exist. Raises StoreError if it cannot be read."""
     try:
         return sorted(folder.iterdir())
     except FileNotFoundError:
@@ -56,9 +56,9 @@ def listed(folder: Path) -> list[Path]:
 
 
 def remove_stale(folder: Path) -> None:
-    """Delete the temporary files in `folder` that dead processes left; those that may yet be renamed stay.
+    """Delete temporary files of dead processes in `folder`; those that may still be renamed stay.
 
-    A process of this machine is dead if its id is unknown; of another machine's nothing is known, so age decides.
+    A process of this machine is dead if its id is unknown; for other machines the file's age decides.
     """
     for file in folder.glob(".*~*~*~*.tmp"):
         _, host, process, _ = file.name.rsplit("~", 3)
@@ -67,12 +67,12 @@ def remove_stale(folder: Path) -> None:
 
 
 def _host() -> str:
-    # Hashed, so that a store that is passed on names no machine.
+    # Hashed, so that a shared store names no machine.
     return hashlib.sha256(platform.node().encode()).hexdigest()[:12]
 
 
 def _is_alive(process: str) -> bool:
-    if os.name != "posix" or not process.isdecimal():  # elsewhere signal 0 is no harmless question
+    if os.name != "posix" or not process.isdecimal():  # elsewhere signal 0 is not harmless
         return True
     try:
         os.kill(int(process), 0)
@@ -91,7 +91,7 @@ def _age(file: Path) -> float:
 
 
 def _remove(file: Path) -> None:
-    # A leftover is hidden and harmless; the error that led here says more.
+    # A leftover is hidden and harmless; the error that led here matters more.
     with contextlib.suppress(OSError):
         file.unlink(missing_ok=True)
 
@@ -111,5 +111,5 @@ def _sync_folder(folder: Path) -> None:
 
 def _complaint(folder: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"no space left in {folder}; make room and run again, what was finished before is kept"
-    return f"cannot write in {folder}: {error.strerror or error}; choose a folder that you may write to"
+        return f"no space left in {folder}; free some space and run again; finished jobs are kept"
+    return f"cannot write in {folder}: {error.strerror or error}; choose a writable folder"

@@ -1,4 +1,4 @@
-"""A folder of written files with a manifest of their hashes, renewed in place."""
+"""A folder of generated files with a manifest of their hashes, updated in place."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ MANIFEST = "manifest.json"
 
 
 def renew(folder: Path, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
-    """Make these files, and a manifest with their hashes and these facts, all that imbench has in the folder.
+    """Write these files and a manifest with their hashes and these facts.
 
-    Files that are the same already are left alone, those of the manifest before and no longer wanted are deleted, and
-    whatever else lies in the folder stays.
+    Unchanged files are not written again, files of the previous manifest that are not among these are deleted, and all
+    other files in the folder stay.
 
     Raises
     ------
     StoreError
-        If a file would replace one that the manifest before does not know, or the folder cannot be written.
+        If a file would replace one that the previous manifest does not name, or the folder cannot be written.
     """
     check_own(folder, files)
     for name in sorted(set(listed_files(folder)) - set(files)):
@@ -33,22 +33,20 @@ def renew(folder: Path, files: Mapping[str, bytes], facts: Mapping[str, Any]) ->
     known = {
         name: {"sha256": hashlib.sha256(files[name]).hexdigest(), "bytes": len(files[name])} for name in sorted(files)
     }
-    # Last, so that it never tells of files that are not there yet.
+    # Last, so that it never names files that do not exist yet.
     _put(folder / MANIFEST, (json.dumps({**facts, "files": known}, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def check_own(folder: Path, files: Mapping[str, Any]) -> None:
-    """Raise StoreError if one of these files is there and not by `renew`."""
+    """Raise StoreError if one of these files exists and was not written by `renew`."""
     known = listed_files(folder)
     foreign = [name for name in files if name not in known and (folder / name).exists()]
     if foreign:
-        raise StoreError(
-            f"{folder / foreign[0]} was not written by imbench; give another folder, or move that file away"
-        )
+        raise StoreError(f"{folder / foreign[0]} was not written by imbench; choose another folder or move that file")
 
 
 def manifest(folder: Path) -> dict[str, Any]:
-    """What the manifest of a folder says; nothing if there is none."""
+    """The manifest of a folder; empty if there is none."""
     try:
         found = json.loads((folder / MANIFEST).read_bytes())
     except (OSError, ValueError):
@@ -57,7 +55,7 @@ def manifest(folder: Path) -> dict[str, Any]:
 
 
 def listed_files(folder: Path) -> list[str]:
-    """The files that the manifest names, by their paths inside the folder; never one outside it."""
+    """The files that the manifest names, by their paths inside the folder; never a path outside it."""
     names = manifest(folder).get("files", {})
     return [name for name in names if not Path(name).is_absolute() and ".." not in Path(name).parts]
 
@@ -67,5 +65,5 @@ def _put(path: Path, content: bytes) -> None:
         if path.read_bytes() == content:
             return
     except OSError:
-        pass  # not there, or not readable: writing says what is wrong
+        pass  # missing or unreadable: writing raises the error
     write_durably(path, content)

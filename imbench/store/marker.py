@@ -1,4 +1,4 @@
-"""The marker: the file that says a folder is a store, and of which layout."""
+"""The marker: the file that makes a folder a store and states its layout."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from imbench.store.parquet import newer
 
 MARKER = "imbench-store.json"
 
-# Of the folder's layout; the schema of the results themselves is in every row.
+# Of the folder's layout; the schema of the results is in every row.
 STORE_SCHEMA = 1
 
 
 def check_marker(folder: Path, create: bool) -> None:
-    """See that this folder is a store that can be read; begin one in a new or empty folder if ``create`` is true.
+    """Check that a folder is a readable store; with ``create`` begin one in a new or empty folder.
 
-    A folder without any file is a store without results, which the first run begins.
+    A folder without files counts as a store without results.
 
     Raises
     ------
     StoreError
-        If there is none and none may be made, the folder is something else, or a newer imbench wrote it.
+        If there is no store and ``create`` is false, the folder is not a store, or a newer imbench wrote it.
     """
     marker = folder / MARKER
     try:
         is_file, is_store = folder.exists() and not folder.is_dir(), marker.exists()
     except OSError as error:
-        raise StoreError(f"cannot look into {folder}: {error.strerror}; check its permissions") from error
+        raise StoreError(f"cannot read {folder}: {error.strerror}; check its permissions") from error
     if is_file:
         raise StoreError(f"store {folder} is a file; give a folder")
     if not is_store and not create:
         if folder.is_dir() and not _foreign(folder):
             return
-        raise StoreError(f"{folder} is no imbench store (it has no {MARKER}); give the folder of an earlier run")
+        raise StoreError(f"{folder} is not an imbench store (it has no {MARKER}); give the folder of an earlier run")
     if not is_store:
         _begin(marker)
     schema = _schema(marker)
@@ -44,14 +44,14 @@ def check_marker(folder: Path, create: bool) -> None:
 
 
 def _begin(marker: Path) -> None:
-    # Another run may begin the store right now.
+    # Another run may be beginning the store at this moment.
     if _foreign(marker.parent) and not marker.exists():
-        raise StoreError(f"{marker.parent} is no imbench store and not empty; give a new or empty folder")
+        raise StoreError(f"{marker.parent} is neither empty nor an imbench store; give a new or empty folder")
     write_durably(marker, (json.dumps({"schema": STORE_SCHEMA}) + "\n").encode())
 
 
 def _foreign(folder: Path) -> bool:
-    """Whether something lies in the folder; a first run that was killed may have left its unfinished marker."""
+    """Whether the folder has files other than the unfinished marker of a killed run."""
     return any(not file.name.startswith(f".{MARKER}~") for file in listed(folder))
 
 
@@ -62,5 +62,5 @@ def _schema(marker: Path) -> object:
         raise StoreError(f"cannot read {marker}: {error.strerror}; check the folder's permissions") from error
     except (ValueError, KeyError, TypeError):
         raise StoreError(
-            f'{marker} does not say the store\'s schema; it should read {{"schema": {STORE_SCHEMA}}}'
+            f'{marker} does not state the schema of the store; it should be {{"schema": {STORE_SCHEMA}}}'
         ) from None

@@ -17,20 +17,21 @@ from imbench.store.derive import lacking
 from imbench.store.parquet import rows_schema
 from imbench.store.store import Store
 
-# Metrics of equal predictions, summed on another processor, may differ by rounding; that makes no other result.
+# Metrics of equal predictions may differ by rounding between processors; such results are the same.
 ROUNDING = 1e-9
 
-# How a job is called, when and with which columns it was written down: nothing of this is a number that it found.
+# Names, time, machine and schema of a job: none of these is a measured number.
 _NO_NUMBER = {"dataset", "variant", "strategy", "protocol", "schema", "numbers", "error", "ir", *TIMING, *ORIGIN}
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """One job of which two stores hold other numbers, or numbers that other code made.
+    """One job of which two stores hold different numbers, or a strategy that has different source in two stores.
 
     Parameters
     ----------
-    key : of the job; ``job``: the same for people
+    key : of the job, "" for a strategy
+    job : the same for people: the job, or the strategy with its version
     stores : the two folders, in the order they were given
     difference : what differs, and the largest difference of it
     """
@@ -45,7 +46,7 @@ class Conflict:
 
 
 class ConflictError(StoreError):
-    """Stores that hold other numbers of the same jobs.
+    """Stores that disagree on jobs, or on the source of a strategy.
 
     Parameters
     ----------
@@ -56,23 +57,26 @@ class ConflictError(StoreError):
         self.conflicts = tuple(conflicts)
         shown = "\n  ".join(map(str, self.conflicts[:10]))
         more = f"\n  … and {len(self.conflicts) - 10} more" if len(self.conflicts) > 10 else ""
+        counts = {"job": sum(bool(c.key) for c in conflicts), "strategy": sum(not c.key for c in conflicts)}
+        plural = {"job": "jobs", "strategy": "strategies"}
+        what = " and ".join(f"{n} {name if n == 1 else plural[name]}" for name, n in counts.items() if n)
         super().__init__(
-            f"{len(self.conflicts)} jobs have other numbers in two stores; nothing was merged. Say "
-            f"which store wins with --prefer STORE:\n  {shown}{more}"
+            f"stores disagree on {what}; nothing was merged. Choose the store to keep with --prefer STORE:\n  {shown}{more}"
         )
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merge did.
+    """The outcome of a merge.
 
     Parameters
     ----------
-    into : the folder of the joined store
-    jobs : jobs done that it holds now; ``added``: those that it did not hold before
-    replaced : jobs it held before, now as a preferred store or one of a newer schema has them
-    failed : failures that it holds now
-    conflicts : those that a preferred store decided
+    into : folder of the merged store
+    jobs : number of its finished jobs
+    added : number of them that it did not have before
+    replaced : number of jobs taken from a preferred store, or one of a newer schema, in place of its copy
+    failed : number of its failures
+    conflicts : conflicts decided by a preferred store
     """
 
     into: Path
@@ -88,37 +92,44 @@ def merge(
     into: str | os.PathLike[str],
     prefer: Sequence[str | os.PathLike[str]] = (),
 ) -> Merged:
-    """Join stores: every job that any of them has, each once.
+    """Merge stores: every job of any of them, each once.
 
     Of a job that several have, with the same numbers, the copy of the newest schema is taken, of equals the first.
     Numbers are predictions, metrics and how training went; times, versions and hardware are not. Two sources of one
-    strategy (`imbench.checks.source.source_hash`) are a conflict even where the numbers agree. A job done in one
-    store and failed in another is done. What ``into`` holds already takes part as the first store. The result does not
-    depend on how merges are grouped, and merging again changes nothing.
+    strategy at one version (`imbench.checks.source.source_hash`) are a conflict, even where the numbers agree and where
+    they trained on different datasets. A job done in one store and failed in another is done. What ``into`` holds
+    already takes part as the first store. The result does not depend on how merges are grouped, and merging again
+    changes nothing.
 
     Parameters
     ----------
     sources : folders of stores
     into : folder of the joined store, made if need be; may be one of the sources
-    prefer : those of the sources (or ``into``) that win where numbers differ, the first one first
+    prefer : those of the sources (or ``into``) that win where stores disagree, the first one first. Jobs that another
+        store trained with other source are then left out; those that ``into`` has already stay.
 
     Raises
     ------
     ConflictError
-        If two stores hold other numbers or other source of one job and no preferred one holds it; nothing is changed.
+        If two stores disagree on a job, or on the source of a strategy, and no preferred one has it; nothing is
+        changed.
     UsageError
-        If a preferred store is not among the sources; StoreError if one of them is no store, or cannot be read.
+        If a preferred store is not among the sources.
+    StoreError
+        If a source is not a store, or cannot be read.
     """
     stores = _opened(sources, Path(into))
     preferred = [_among(stores, path) for path in prefer]
     holders: dict[str, list[Store]] = {}
     for store in stores:
-        for key in store.keys():  # noqa: SIM118  # a store is no dict
+        for key in store.keys():  # noqa: SIM118  # a store is not a dict
             holders.setdefault(key, []).append(store)
     chosen: dict[str, Store] = {}
-    conflicts: list[Conflict] = []
-    undecided: list[Conflict] = []
+    conflicts, undecided, refused = _of_sources(stores, preferred, Path(into))
     for key, having in holders.items():
+        having = [store for store in having if (store.path, key) not in refused]
+        if not having:
+            continue
         if len(having) == 1:
             chosen[key] = having[0]
             continue
@@ -126,12 +137,77 @@ def merge(
         differing = _conflicts(key, copies)
         winners = [store for store in preferred if store in having]
         (conflicts if winners else undecided).extend(differing)
-        # Of the newest schema, the first of equals.
+        # Of the newest schema, the first if tied.
         newest = max(copies, key=lambda copy: rows_schema(copy[1]))[0]
         chosen[key] = winners[0] if differing and winners else newest
     if undecided:
         raise ConflictError(undecided)
     return _joined(stores, Store.open(into, create=True), chosen, tuple(conflicts))
+
+
+# The jobs of each strategy and version by the source that made them.
+_Sources = dict[tuple[str, str], dict[str, list[str]]]
+
+
+def _of_sources(
+    stores: Sequence[Store], preferred: Sequence[Store], into: Path
+) -> tuple[list[Conflict], list[Conflict], set[tuple[Path, str]]]:
+    """Strategies of which two stores have different source: the decided, the undecided, and the jobs to leave out.
+
+    A store that has both sources was merged with a preference before, and is no conflict with a store of either one.
+    """
+    known: dict[Path, _Sources] = {store.path: _sources(store) for store in stores}
+    decided: list[Conflict] = []
+    undecided: list[Conflict] = []
+    refused: set[tuple[Path, str]] = set()
+    for spec in dict.fromkeys(spec for sources in known.values() for spec in sources):
+        having = [store for store in stores if spec in known[store.path]]
+        first, *others = having
+        one = known[first.path][spec]
+        differing = [
+            store
+            for store in others
+            if not (one.keys() <= (other := known[store.path][spec]).keys() or other.keys() <= one.keys())
+        ]
+        if not differing:
+            continue
+        found = [
+            Conflict("", _at_version(spec), (first.path, s.path), _two_sources(one, known[s.path][spec]))
+            for s in differing
+        ]
+        winner = next((store for store in preferred if store in having), None)
+        (decided if winner else undecided).extend(found)
+        if winner is not None:
+            kept = known[winner.path][spec].keys()
+            for store in having:
+                jobs = (key for source, keys in known[store.path][spec].items() if source not in kept for key in keys)
+                # What the store that is merged into has already stays.
+                refused |= {(store.path, key) for key in jobs if store.path.resolve() != into.resolve()}
+    return decided, undecided, refused
+
+
+def _sources(store: Store) -> _Sources:
+    rows = store.frame(columns=["key", "strategy", "strategy_version", "source_hash", "error"])
+    rows = rows[rows["error"] == ""].drop_duplicates("key")
+    found: _Sources = {}
+    for key, strategy, version, source in zip(
+        *(rows[name].tolist() for name in ("key", "strategy", "strategy_version", "source_hash")), strict=True
+    ):
+        if isinstance(source, str) and not source.startswith(UNKNOWN):
+            found.setdefault((strategy, str(version)), {}).setdefault(source, []).append(key)
+    return found
+
+
+def _at_version(spec: tuple[str, str]) -> str:
+    return f"{spec[0]} (version {spec[1]})"
+
+
+def _two_sources(one: dict[str, list[str]], other: dict[str, list[str]]) -> str:
+    def described(sources: dict[str, list[str]]) -> str:
+        jobs = sum(map(len, sources.values()))
+        return f"{', '.join(source[:12] for source in sources)} ({jobs} {'job' if jobs == 1 else 'jobs'})"
+
+    return f"the strategy's source, {described(one)} and {described(other)}"
 
 
 def _joined(
@@ -152,10 +228,10 @@ def _joined(
 
 
 def _opened(sources: Sequence[str | os.PathLike[str]], into: Path) -> list[Store]:
-    """The stores, ``into`` first if it is one already, each folder once."""
+    """The stores, each folder once, ``into`` first if it is a store."""
     paths = [Path(path) for path in sources]
     if not paths:
-        raise UsageError("no store to merge; give the folders of two or more")
+        raise UsageError("no stores to merge; give the folders of two or more")
     if into.is_dir() and any(into.iterdir()):
         paths.insert(0, into)
     return [Store.open(path) for path in {path.resolve(): path for path in reversed(paths)}.values()][::-1]
@@ -166,7 +242,7 @@ def _among(stores: Sequence[Store], path: str | os.PathLike[str]) -> Store:
         if store.path.resolve() == Path(path).resolve():
             return store
     raise UsageError(
-        f"--prefer {path} is none of the stores to merge; there are {', '.join(str(s.path) for s in stores)}"
+        f"--prefer {path} is not among the stores to merge; there are {', '.join(str(s.path) for s in stores)}"
     )
 
 
@@ -188,7 +264,7 @@ def _conflicts(key: str, copies: Sequence[tuple[Store, pa.Table]]) -> list[Confl
 
 
 def _source_difference(a: pa.Table, b: pa.Table) -> str:
-    """What code made them, where that is known of both and differs."""
+    """The sources of both copies if they are known and differ."""
     one, other = _source(a), _source(b)
     if not one or not other or one == other:
         return ""
@@ -216,7 +292,7 @@ def _fold_difference(a: Predictions, b: Predictions) -> str:
 
 
 def _rows_difference(a: pa.Table, b: pa.Table) -> str:
-    # A metric's version says what its numbers mean: those of another one are no numbers to compare.
+    # Numbers of different versions of a metric have different meanings and are not compared.
     skipped = {*_NO_NUMBER, *lacking(a), *lacking(b)}
     common = [n for n in a.column_names if n in b.column_names and n not in skipped]
     known = frozenset(schema().names)

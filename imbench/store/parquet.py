@@ -1,4 +1,4 @@
-"""Parquet files that say which job they are of, and that show when they are damaged."""
+"""Parquet files that identify their job and reveal damage."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from imbench.contract.records import NUMBERS_VERSION
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Raised whenever predictions, or what is measured while training, get other columns. It decides no number and no key:
-# files of an older schema are read. What follows from predictions needs no raise: a file that lacks a column of today's
-# metrics and rules has it derived (`imbench.store.derive`).
+# Raised when predictions, or measurements of training, get other columns. It changes no number and no key: files of
+# an older schema are read. Columns that follow from predictions do not raise it: they are derived where a file lacks
+# them (`imbench.store.derive`).
 #   1  metrics of argmax
 #   2  metrics under every decision rule, exposure of the rarest class, the prior trained towards, calibration slope
-#   3  metrics of probabilities recalibrated on validation rows; share of the batches with which a strategy could not do
-#      what it was asked to
+#   3  metrics of probabilities recalibrated on validation rows; share of batches that a strategy could not rebalance
 ROWS_SCHEMA = 3
 
 _IDENTITY = b"imbench.identity"
@@ -30,7 +29,7 @@ _SEAL = b"imbench.seal"
 
 
 class DamagedError(Exception):
-    """A file that is not what the store wrote."""
+    """A file that is not as the store wrote it."""
 
 
 def to_parquet(table: pa.Table, identity: str) -> bytes:
@@ -39,7 +38,7 @@ def to_parquet(table: pa.Table, identity: str) -> bytes:
     import pyarrow.parquet as pq
 
     metadata = {**(table.schema.metadata or {}), _IDENTITY: identity.encode(), _ROWS: str(ROWS_SCHEMA).encode()}
-    metadata.pop(_SEAL, None)  # of the file that the table was read from
+    metadata.pop(_SEAL, None)  # that of the file the table was read from
     sealed = table.replace_schema_metadata({**metadata, _SEAL: _seal(table, metadata)})
     sink = pa.BufferOutputStream()
     pq.write_table(
@@ -50,52 +49,52 @@ def to_parquet(table: pa.Table, identity: str) -> bytes:
 
 
 def from_parquet(content: bytes, key: str) -> pa.Table:
-    """The table in a Parquet file of this job; `DamagedError` if it is not one."""
+    """The table in a Parquet file of this job; raises `DamagedError` for anything else."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
-    except Exception as error:  # the bytes are in memory, so whatever pyarrow finds, it is them
+    except Exception as error:  # the bytes are in memory, so any error is theirs
         raise DamagedError(f"the file of job {key} is not Parquet: {error}") from error
     metadata = dict(table.schema.metadata or {})
     identity, seal = metadata.get(_IDENTITY, b""), metadata.pop(_SEAL, b"")
     if seal != _seal(table, metadata):
-        raise DamagedError(f"the shape or metadata of job {key} are not as they were written")
+        raise DamagedError(f"the shape or metadata of job {key} differ from what was written")
     if sha256(identity).hexdigest() != key:
-        raise DamagedError(f"the file of job {key} holds another job")
+        raise DamagedError(f"the file of job {key} contains another job")
     for found, known in ((numbers_version(table), NUMBERS_VERSION), (rows_schema(table), ROWS_SCHEMA)):
         if found > known:
             raise newer(f"job {key}", found, known)
-    # Without the seal, which is of these bytes: what is made of the table gets its own.
+    # Without the seal, which belongs to these bytes: derived tables get their own.
     return table.replace_schema_metadata(metadata)
 
 
 def rows_schema(table: pa.Table) -> int:
-    """Which columns the file had that this table was read from; the first schema did not say so."""
+    """The rows schema of the file that this table was read from; the first schema did not state it."""
     return int((table.schema.metadata or {}).get(_ROWS, b"1"))
 
 
 def numbers_version(table: pa.Table) -> int:
-    """Which version of what decides the numbers made them (`imbench.contract.records.NUMBERS_VERSION`)."""
+    """The version that decided the numbers (`imbench.contract.records.NUMBERS_VERSION`)."""
     return int(json.loads(table.schema.metadata[_IDENTITY])["schema"])
 
 
 def identity_of(table: pa.Table) -> str:
-    """The canonical JSON of the job that the table's file is of."""
+    """The canonical JSON of the job of this table."""
     text: str = table.schema.metadata[_IDENTITY].decode()
     return text
 
 
 def _seal(table: pa.Table, metadata: Mapping[bytes, bytes]) -> bytes:
-    """A digest of all that Parquet's page checksums leave out: rows, names and types of columns, metadata."""
+    """A digest of everything that Parquet's page checksums omit: row count, names and types of columns, metadata."""
     columns = [[column.name, str(column.type)] for column in table.schema]
     facts = sorted((name.decode(), value.decode()) for name, value in metadata.items())
     return sha256(json.dumps([table.num_rows, columns, facts]).encode()).hexdigest().encode()
 
 
 def ends_well(file: Path) -> bool:
-    """Whether a Parquet file has both of its magic marks and a footer that fits between them."""
+    """Whether a Parquet file has both magic marks and a footer that fits between them."""
     try:
         with open(file, "rb") as handle:
             size = handle.seek(0, os.SEEK_END)
@@ -110,5 +109,5 @@ def ends_well(file: Path) -> bool:
 
 
 def newer(what: Path | str, schema: object, known: int) -> StoreError:
-    """The error for what a newer imbench wrote."""
-    return StoreError(f"{what} has schema {schema!r}, this imbench knows {known}; install a newer imbench to read it")
+    """The error for files of a newer imbench."""
+    return StoreError(f"{what} has schema {schema!r}, and this imbench reads up to {known}; install a newer imbench")

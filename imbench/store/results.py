@@ -1,4 +1,4 @@
-"""Results: what a run gives back, and what a store holds."""
+"""Results of a run or of a store."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from imbench.contract.errors import UsageError
 from imbench.contract.protocol import caveat
 from imbench.contract.records import Predictions
 from imbench.contract.spec import parse_spec
-from imbench.stats.competitors import HEADLINE
-from imbench.stats.identity import by_label, rows_of_dataset
+from imbench.stats.names import HEADLINE, by_label, rows_of_dataset
 from imbench.stats.scope import Scope
 from imbench.store.selection import DATASET_DEFAULTS, dataset_specs, matching, select
 from imbench.store.store import Store
@@ -26,15 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Rows of results, the store they are in, and what the run that gave them back had to say.
+    """Rows of results, with their store and the notes of the run.
 
     Parameters
     ----------
     rows : of `Store.frame`
     store : the store's folder
-    notes : of the run, one sentence each, for example ``Data ready: 12 of 27 configurations``; none of a store that
-        was read, since reports derive what they say from the rows (`imbench.report.completeness`)
-    scope : which configurations boards are over
+    notes : of the run, one sentence each, such as ``Data ready: 12 of 27 configurations``; of a store that was read
+        only what its rows do not show, since reports derive the rest (`imbench.report.completeness`)
+    scope : the configurations that boards are over
     """
 
     rows: pd.DataFrame
@@ -47,7 +46,7 @@ class Results:
         object.__setattr__(self, "notes", tuple(self.notes))
 
     def frame(self) -> pd.DataFrame:
-        """One row for each fold: what was trained, every metric, how training went; the caller's own copy."""
+        """A copy of the rows, one for each fold: the job, every metric, measurements of training."""
         return self.rows.copy()
 
     def failures(self) -> pd.DataFrame:
@@ -59,21 +58,21 @@ class Results:
     def select(self, strategies: Sequence[str] = (), datasets: Sequence[str] = ()) -> Results:
         """The results of these strategies on these datasets only.
 
-        ``remix`` means ReMix with any parameters, ``remix:`` at its defaults, ``remix:alpha=0.3`` that one; in the
-        same way ``segment`` means all variants of it and ``segment:ir=0.05`` one.
+        ``remix`` means ReMix with any parameters, ``remix:`` ReMix at its defaults, ``remix:alpha=0.3`` this one only;
+        likewise ``segment`` means all its variants and ``segment:ir=0.05`` one.
 
         Raises
         ------
         UsageError
-            For a name that matches nothing, with near matches and what there is.
+            For a name that matches nothing, with suggestions.
         """
         return replace(self, rows=select(self.rows, strategies, datasets))
 
     def leaderboards(self, metrics: Sequence[str] = HEADLINE, rule: str = "argmax") -> list[Leaderboard]:
         """A leaderboard for each protocol, task and metric.
 
-        ``rule`` decides for all strategies: ``argmax``, ``tuned`` or ``prior-corrected`` (see
-        `imbench.scoring.rules.RULES`). With ``each``, every strategy under every rule competes.
+        ``rule`` is the decision rule of all strategies, a key of `imbench.scoring.rules.RULES`. With ``each`` every
+        strategy competes under every rule.
         """
         from imbench.stats.leaderboard import leaderboards
 
@@ -84,21 +83,21 @@ class Results:
 
         Parameters
         ----------
-        dataset : such as ``segment:ir=0.05``; parameters left out match anything, as long as one job is meant; a file
-            by any of its paths, or as reports call it
-        strategy : such as ``remix:alpha=0.3``; ``remix`` is ReMix at its defaults where the store has that
-        protocol : needed only where the store holds several
+        dataset : such as ``segment:ir=0.05``; omitted parameters match anything, as long as one job matches; a file by
+            any of its paths or its label in reports
+        strategy : such as ``remix:alpha=0.3``; ``remix`` is ReMix at its defaults if the store has it
+        protocol : needed only if the store has several
 
         Raises
         ------
         UsageError
-            If no job that is done matches, or several do; it lists them.
+            If no finished job matches, or several do; the message lists them.
         """
         done = self.rows[self.rows["error"] == ""].drop_duplicates("key")
         among = done[done["strategy"].isin(matching(strategy, set(done["strategy"]), one=True))]
         among = among[among["protocol"] == (protocol or among["protocol"])]
         name, _ = parse_spec(dataset)
-        # Data that is known by another path or label goes by the name asked for.
+        # Data under another path or label gets the given name.
         mine = rows_of_dataset(among, name)
         among = mine.assign(dataset=name) if len(mine) else among
         specs = dataset_specs(among)
@@ -152,7 +151,7 @@ def load(path: str | os.PathLike[str], keys: Collection[str] | None = None) -> R
     Raises
     ------
     StoreError
-        If the folder is no store, or a newer imbench wrote it.
+        If the folder is not a store, or a newer imbench wrote it.
     """
     from imbench.store.source_marks import source_notes
 
@@ -162,7 +161,7 @@ def load(path: str | os.PathLike[str], keys: Collection[str] | None = None) -> R
     lost = store.incomplete() if keys is None else [key for key in store.incomplete() if key in frozenset(keys)]
     if lost:
         known += (
-            f"{len(lost)} {'jobs are' if len(lost) > 1 else 'job is'} left out, since files of "
-            f"{'theirs' if len(lost) > 1 else 'it'} in {store.path} are damaged or gone: run the same jobs again",
+            f"{len(lost)} {'jobs are' if len(lost) > 1 else 'job is'} left out because "
+            f"{'their' if len(lost) > 1 else 'its'} files in {store.path} are damaged or missing: run these jobs again",
         )
     return Results(rows, store.path, known)

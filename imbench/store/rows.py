@@ -20,27 +20,27 @@ from imbench.store.parquet import ROWS_SCHEMA
 if TYPE_CHECKING:
     import pandas as pd
 
-# Facts that the caller knows better than the job does.
+# Columns whose values come with the facts.
 _GIVEN = ("ir", "rows_hash", *ORIGIN)
 
 SORTED_BY = ("task", "dataset", "ir", "variant", "protocol", "strategy", "key", "repeat", "fold")
 
 
 def finished_rows(job: Job, predictions: Sequence[Predictions], facts: Mapping[str, Any]) -> pa.Table:
-    """Score the test predictions of every fold: one row each, in the order of repeats and folds.
+    """The scored rows of a finished job, one for each fold in the order of repeats and folds.
 
-    Columns: what was trained (dataset … fold), ``n_train`` rows without the validation rows, ``n_test``, ``seconds``
-    of training, the metrics of `imbench.scoring.metrics.score`, those that another decision rule changes
-    (``gmean@tuned``, see `imbench.scoring.rules`), how training went, ``zero_recall`` (present classes never hit),
-    ``absent`` and ``absent_validation`` (class numbers without a test or validation row, joined with ``+``), what the
-    batches held of the rarest class (`imbench.contract.records.Exposure`), identity, ``error`` ("" here), then the
-    facts. ``rows_hash`` is SHA-256 over the rows of the variant, of the validation part and of the test part,
-    each sorted, so it pins the training rows too.
+    Columns: the job (dataset … fold), ``n_train`` rows without validation rows, ``n_test``, ``seconds`` of training,
+    the metrics of `imbench.scoring.metrics.score`, those that another decision rule changes (``gmean@tuned``, see
+    `imbench.scoring.rules`), measurements of training, ``zero_recall`` (classes with test rows that were missed
+    entirely), ``absent`` and ``absent_validation`` (class numbers without a test or validation row, joined with ``+``),
+    exposure to the rarest class (`imbench.contract.records.Exposure`), identity, ``error`` ("" here), then the facts.
+    ``rows_hash`` is SHA-256 over the rows of the variant, of the validation part and of the test part, each sorted, so
+    it fixes the training rows too.
 
     Raises
     ------
     UsageError
-        For predictions that are not probabilities, for example of a net that diverged.
+        For predictions that are not probabilities, for example from a diverged net.
     ValueError
         If facts redefine a column.
     """
@@ -52,7 +52,7 @@ def finished_rows(job: Job, predictions: Sequence[Predictions], facts: Mapping[s
 
 
 def failed_rows(job: Job, error: str, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One row for each fold that failed with the job, with its error and without a metric, as plain JSON values."""
+    """One row for each fold of a failed job, with its error and without metrics, as plain JSON values."""
     common = _common(job, facts) | {"error": error.strip() or "failed without a message"} | _facts(facts)
     return [
         common | {"repeat": repeat, "fold": fold}
@@ -62,14 +62,14 @@ def failed_rows(job: Job, error: str, facts: Mapping[str, Any]) -> list[dict[str
 
 
 def failed_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """The rows of `failed_rows` with the columns of finished ones, null where there is nothing to say."""
+    """The rows of `failed_rows` with the columns of finished jobs, null without a value."""
     return _table(rows)
 
 
 def joined(tables: Sequence[pa.Table], columns: Collection[str] | None = None) -> pa.Table:
-    """The rows of all these tables with the columns of any; a fact that is text in one of them is text in all.
+    """The rows of all tables with the columns of any; a fact that is text in one table is text in all.
 
-    With ``columns``, only those, and text as dictionaries, so that many rows take little memory.
+    With ``columns`` only these, and text as dictionaries, so that many rows take little memory.
     """
     whole = [schema().empty_table(), *tables]
     if columns is not None:
@@ -88,11 +88,11 @@ def joined(tables: Sequence[pa.Table], columns: Collection[str] | None = None) -
 
 
 def fact_values(frame: pd.DataFrame) -> dict[str, list[str]]:
-    """The facts (versions, hardware, threads) of these rows by name, each with its different values as sorted text."""
+    """The facts (versions, hardware, threads) of these rows by name, each with its distinct values as sorted text."""
     known = frozenset(schema().names)
     others = (n for n in frame.columns if n not in known and n.partition("@")[0] not in ADDED)
     names = sorted(n for n in others if class_of(n) is None)
-    # A whole number is read back as a float where another row lacks it.
+    # A whole number is read as a float if another row lacks it.
     return {n: sorted({str(int(v)) if _is_whole(v) else str(v) for v in frame[n].dropna().unique()}) for n in names}
 
 

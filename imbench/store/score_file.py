@@ -1,4 +1,4 @@
-"""A table of scores from a CSV file: label columns, then a column of numbers for each strategy."""
+"""A table of scores from a CSV file: label columns, then one column of numbers per strategy."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
 from imbench.stats.block_scores import FOLD, REPEAT, is_blank
 
 MISSING = ("", "na", "nan", "n/a", "null", "none", "-")
@@ -19,10 +20,9 @@ _DELIMITERS = ",;\t"
 def read_scores(path: str | Path, labels: Sequence[str] = ()) -> pd.DataFrame:
     """Read scores for `imbench.evaluate`: label columns become the index, the others are strategies.
 
-    The first columns in which no cell is a number are labels, and so are a first column without a name, columns
-    ``repeat`` and ``fold``, and those asked for; no label may be blank. All other cells must be numbers, or empty (also
-    NA, NaN, null, -) where a score is missing. Columns are separated by comma, semicolon or tab, whichever the header
-    has most of.
+    Labels are the leading columns without numbers, a first column without a name, columns ``repeat`` and ``fold``, and
+    those in ``labels``; no label may be blank. All other cells must be numbers, or empty (also NA, NaN, null, -) if the
+    score is missing. The separator is the comma, semicolon or tab, whichever is most frequent in the header.
 
     Parameters
     ----------
@@ -32,24 +32,24 @@ def read_scores(path: str | Path, labels: Sequence[str] = ()) -> pd.DataFrame:
     Raises
     ------
     UsageError
-        Naming the file, row and column that cannot be read, and the fix.
+        For a file that cannot be read; the message names the row, the column and the fix.
     """
     header, lines, places = _lines(Path(path))
     unknown = [name for name in labels if name not in header]
     if unknown:
-        raise UsageError(f"{path} has no column {unknown[0]!r}; there are {', '.join(map(repr, header))}")
+        raise UsageError(f"{path} has no column {unknown[0]!r}; {suggest(unknown[0], header)}")
     columns = dict(zip(header, map(list, zip(*lines, strict=True)), strict=True))
     leading = _leading(columns)
     index = [name for name in header if name in leading or name in labels or name.lower() in (REPEAT, FOLD)]
     strategies = [name for name in header if name not in index]
     if not strategies:
-        raise UsageError(f"{path} has no numeric column; give a column of scores for each strategy")
+        raise UsageError(f"{path} has no numeric column; give one column of scores per strategy")
     for name in index:
         for cell, place in zip(columns[name], places, strict=True):
             if is_blank(cell):
                 raise UsageError(
                     f"{path}, line {place}, has no label in column {name or header.index(name) + 1!r}; write it in "
-                    "every line (of merged cells only the first one has it), or remove the column"
+                    "every line (merged cells keep it in the first line only), or remove the column"
                 )
     called = [" ".join(cells) for cells in zip(*(columns[name] for name in index), strict=True)] or [
         str(number) for number in range(1, len(lines) + 1)
@@ -66,14 +66,14 @@ def read_scores(path: str | Path, labels: Sequence[str] = ()) -> pd.DataFrame:
 
 
 def refuse_repeated_rows(path: str | Path, table: pd.DataFrame) -> None:
-    """Raise UsageError if two rows have all labels in common."""
+    """Raise UsageError if two rows have the same labels."""
     if not table.index.is_unique:
         twice = table.index[table.index.duplicated()][0]
         named = " ".join(twice) if isinstance(twice, tuple) else twice
         rows = (np.flatnonzero(table.index == twice) + 1).tolist()
         raise UsageError(
             f"{path} has row {named!r} {len(rows)} times (number {', '.join(map(str, rows[:5]))} below the header); "
-            "name the column that tells them apart with --label COLUMN, or average them with --blocks COLUMN"
+            "name the column that distinguishes them with --label COLUMN, or average them with --blocks COLUMN"
         )
 
 
@@ -94,14 +94,16 @@ def _lines(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
     ]
     numbered = [(number, row) for number, row in enumerate(rows, 1) if any(row)]
     if len(numbered) < 2:
-        raise UsageError(f"{path} has no rows; give a header line and a line for each configuration")
+        raise UsageError(f"{path} has no rows; give a header line and one line per configuration")
     header = numbered[0][1]
     for name in header:
         if header.count(name) > 1:
-            raise UsageError(f"{path} names column {name!r} {header.count(name)} times; name each strategy once")
+            raise UsageError(f"{path} has {header.count(name)} columns called {name!r}; give each strategy one column")
     for number, row in numbered:
         if len(row) != len(header):
-            raise UsageError(f"{path}, line {number}, has {len(row)} cells, the header {len(header)}; quote commas")
+            raise UsageError(
+                f"{path}, line {number}, has {len(row)} cells, the header {len(header)}; quote the separator"
+            )
     return header, [row for _, row in numbered[1:]], [number for number, _ in numbered[1:]]
 
 
@@ -109,7 +111,7 @@ def _leading(columns: dict[str, list[str]]) -> set[str]:
     """The label columns at the left."""
     found = set()
     for place, (name, cells) in enumerate(columns.items()):
-        # A column of missing cells alone is a strategy that always failed.
+        # A column with missing cells only is a strategy that always failed.
         text = [cell for cell in cells if cell.lower() not in MISSING]
         if (place or name) and (not text or any(map(_is_number, text))):
             break
@@ -131,6 +133,6 @@ def _number(path: str | Path, cell: str, row: str, column: str) -> float:
     if not _is_number(cell):
         raise UsageError(
             f"{path}, row {row!r}, column {column!r}: {cell!r} is not a number; correct it, leave it empty if the "
-            "score is missing, or name a column of labels with --label"
+            "score is missing, or declare the column as labels with --label"
         )
     return float(cell)

@@ -1,25 +1,22 @@
-"""Selection: the rows of a store that a reader asks for, by specs of strategies and datasets."""
+"""Selection of rows by specs of strategies and datasets."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest, there_are
 from imbench.contract.spec import FILE_SUFFIXES, parse_spec, read_value
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# What a dataset's spec leaves unsaid, and a strategy's, which states every parameter that is not at its default.
+# Parameters that a dataset's spec omits. A strategy's spec states every parameter that is not at its default.
 DATASET_DEFAULTS: Mapping[str, str] = MappingProxyType({"task": "binary", "ir": "none", "seed": "0"})
 _NONE: Mapping[str, str] = MappingProxyType({})
-
-# An error lists this many names of what a store has.
-_MOST_NAMED = 12
 
 
 def select(
@@ -31,27 +28,27 @@ def select(
     suites: Mapping[str, Collection[str]] = MappingProxyType({}),
     defaults: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> pd.DataFrame:
-    """The rows of these strategies on these datasets; what is not named is not restricted.
+    """The rows of these strategies on these datasets; an empty argument selects everything.
 
-    A name alone means all its parametrisations: ``remix`` every ReMix, ``segment`` every variant of it. A spec that
-    the rows have means that one (``segment:ir=0.05``; ``remix:``, with a colon, is ReMix at its defaults). Any other
-    spec means all that agree with the parameters it states.
+    A name without parameters selects all its parametrisations: ``remix`` every ReMix, ``segment`` all its variants. A
+    spec that the rows have selects this one (``segment:ir=0.05``; ``remix:``, with a colon, is ReMix at its defaults).
+    Any other spec selects all that agree with its parameters.
 
     Parameters
     ----------
     rows : of `Store.frame`
-    strategies : specs; the label of a version (``mine@2``) means that version
-    datasets : specs; a file or folder by its path or by the end of it, such as its base name
-    protocols : names, with settings as the rows have them; a name alone means all its settings
-    suites : dataset specs of each suite, by its name. They are added to ``datasets``; those without rows are no
-        error as long as the suite has any
-    defaults : parameters of strategies by name, as far as they are known: then a spec may state what results leave
-        out because it is the default
+    strategies : specs; a label with a version (``mine@2``) selects that version
+    datasets : specs; a file or folder by its path or the end of it, such as its base name
+    protocols : names, with settings as in the rows; a name without settings selects all its settings
+    suites : dataset specs of each suite by name, added to ``datasets``; specs without rows are skipped if the suite
+        has others with rows
+    defaults : default parameters of strategies by name, as far as known; with them a spec may state a parameter that
+        results omit because it is the default
 
     Raises
     ------
     UsageError
-        For a name that matches no row, with near matches and what there is; if no row has all that is asked for.
+        For a name that matches no row, with suggestions; if no row matches all that is asked for.
     """
     chosen = rows
     if strategies:
@@ -71,22 +68,22 @@ def select(
     if chosen is rows:
         return rows
     if chosen.empty:
-        raise UsageError("there are results of each of these names, but none of all of them together; ask for fewer")
-    told: pd.DataFrame = chosen.reset_index(drop=True)
-    for name in told.columns[told.dtypes == "category"]:
-        told[name] = told[name].cat.remove_unused_categories()
-    return told
+        raise UsageError("each of these names has results, but no result matches all of them; name fewer")
+    selected: pd.DataFrame = chosen.reset_index(drop=True)
+    for name in selected.columns[selected.dtypes == "category"]:
+        selected[name] = selected[name].cat.remove_unused_categories()
+    return selected
 
 
 def matching(
     wanted: str, stored: Iterable[str], defaults: Mapping[str, str] = _NONE, *, one: bool = False
 ) -> list[str]:
-    """Those of the stored specs that a spec means; see `select`.
+    """The stored specs that a spec selects; see `select`.
 
     Parameters
     ----------
-    defaults : values of parameters that specs leave out
-    one : whether a single job is meant: then a name alone, too, prefers the spec that is equal to it
+    defaults : values of omitted parameters
+    one : whether a single job is wanted: then a name without parameters prefers the spec equal to it
 
     >>> matching("remix", ["remix", "remix:alpha=0.3"]), matching("remix:", ["remix", "remix:alpha=0.3"])
     (['remix', 'remix:alpha=0.3'], ['remix'])
@@ -103,18 +100,18 @@ def matching(
 
 
 def dataset_specs(rows: pd.DataFrame) -> pd.Series:
-    """The dataset's spec of every row, such as ``segment:ir=0.05``."""
+    """The dataset spec of every row, such as ``segment:ir=0.05``."""
     datasets, variants = rows["dataset"].astype("str"), rows["variant"].astype("str")
     return datasets.where(variants == "natural", datasets + ":" + variants)
 
 
 def _read(params: Mapping[str, str]) -> dict[str, Any]:
-    """Parameters as values that are equal where their texts mean the same: ``0.30`` and ``0.3``."""
+    """Parameters as values, so that ``0.30`` equals ``0.3``."""
     return {key: read_value(text, key) for key, text in params.items()}
 
 
 def _is_called(stored: str, name: str) -> bool:
-    """Whether a user may call what is stored under this name: in full, without its package or the folder it is in."""
+    """Whether a name matches a stored one: in full, without its package, or without the folder of a file."""
     if stored == name:
         return True
     if not stored.endswith(FILE_SUFFIXES):
@@ -133,7 +130,7 @@ def _found(kind: str, wanted: str, stored: Collection[str], defaults: Mapping[st
 
 
 def _strategies(rows: pd.DataFrame, wanted: Sequence[str], defaults: Mapping[str, Mapping[str, str]]) -> set[str]:
-    """The stored strategies that are meant, whatever their version."""
+    """The stored strategies that are selected, of any version."""
     stored, labels = set(map(str, rows["strategy"].unique())), _labels(rows)
     return {
         spec
@@ -144,7 +141,7 @@ def _strategies(rows: pd.DataFrame, wanted: Sequence[str], defaults: Mapping[str
 
 
 def _versions(rows: pd.DataFrame, wanted: Sequence[str]) -> pd.Series:
-    """The rows of strategies that are named with their version, as boards label several versions of one."""
+    """The rows of strategies selected with their version, as boards label several versions of a strategy."""
     meant = {label: pair for label, pair in _labels(rows).items() if label in wanted}
     named = rows["strategy"].isin([])
     for strategy, version in meant.values():
@@ -162,16 +159,9 @@ def _labels(rows: pd.DataFrame) -> dict[str, tuple[str, str]]:
 def _of_suite(suite: str, entries: Collection[str], stored: Collection[str]) -> set[str]:
     wanted = {spec for entry in entries for spec in matching(entry, stored, DATASET_DEFAULTS, one=True)}
     if not wanted:
-        raise UsageError(f"no results on a dataset of suite {suite!r}; there are {_named(sorted(stored))}")
+        raise UsageError(f"no results on a dataset of suite {suite!r}; {there_are(sorted(stored))}")
     return wanted
 
 
 def _unknown(kind: str, wanted: str, stored: Collection[str]) -> UsageError:
-    near = difflib.get_close_matches(wanted, sorted(stored), n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}? There" if near else "there"
-    return UsageError(f"no results of {kind} {wanted!r}; {hint} are {_named(sorted(stored))}")
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"{', '.join(names[:_MOST_NAMED]) or 'none'}{more}"
+    return UsageError(f"no results of {kind} {wanted!r}; {suggest(wanted, sorted(stored))}")

@@ -1,4 +1,4 @@
-"""What code made results: a table of it, and what a reader must know of strategies whose source is in doubt."""
+"""The code behind results, and caveats on strategies whose source is in doubt."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ class Origin:
 
     Parameters
     ----------
-    strategy, version : its spec and the version that it states
-    package, package_version : the distribution, or the name of a plugin file and ""
+    strategy, version : spec and declared version
+    package, package_version : distribution and version, or the name of a plugin file and ""
     source_hash : see `imbench.checks.source.source_hash`
-    checks, checks_version : ``passed``, ``failed: `` with properties, ``not checked`` or ``unknown``; by which checks
-    jobs : how many
+    checks : ``passed``, ``failed: `` with properties, ``not checked`` or ``unknown``
+    checks_version : of the checks
+    jobs : number of jobs
     """
 
     strategy: str
@@ -41,7 +42,7 @@ class Origin:
 
 
 def origins(rows: pd.DataFrame) -> list[Origin]:
-    """One for each strategy and each code that made some of its jobs, sorted."""
+    """One for each strategy and each code that made any of its jobs, sorted."""
     wanted = ["strategy", "strategy_version", *ORIGIN]
     known = rows.reindex(columns=[*wanted, "key"]).astype(object)
     known[list(ORIGIN)] = known[list(ORIGIN)].where(known[list(ORIGIN)].notna(), UNKNOWN)
@@ -52,33 +53,45 @@ def origins(rows: pd.DataFrame) -> list[Origin]:
 
 
 def marks(rows: pd.DataFrame) -> dict[str, str]:
-    """What a board must say of a strategy's source, by strategy; the others are left out."""
+    """Caveats on a strategy's source, by strategy; only strategies with one."""
     found: dict[str, list[str]] = {}
     sources: dict[str, set[str]] = {}
     for origin in origins(rows):
         if origin.checks.startswith(FAILED):
             found.setdefault(origin.strategy, []).append(f"failed imbench's checks ({_listed(origin.checks)})")
         elif origin.checks == NOT_CHECKED:
-            found.setdefault(origin.strategy, []).append("was not held against imbench's checks")
+            found.setdefault(origin.strategy, []).append("skipped imbench's checks")
         if not origin.source_hash.startswith(UNKNOWN):
             sources.setdefault(origin.strategy, set()).add(origin.short_hash)
     for strategy, digests in sources.items():
         if len(digests) > 1:
-            text = f"has jobs of {len(digests)} different sources ({', '.join(sorted(digests))})"
+            text = f"has jobs from {len(digests)} versions of its source ({', '.join(sorted(digests))})"
             found.setdefault(strategy, []).append(text)
     return {strategy: " and ".join(dict.fromkeys(texts)) for strategy, texts in sorted(found.items())}
 
 
 def source_notes(rows: pd.DataFrame) -> list[str]:
-    """The marks as sentences, strategies of one mark together."""
+    """The caveats as sentences, one for all strategies with the same caveat."""
     by_mark: dict[str, list[str]] = {}
     for strategy, text in marks(rows).items():
         by_mark.setdefault(text, []).append(strategy)
     return [f"{', '.join(names)}{': each' if len(names) > 1 else ''} {text}" for text, names in by_mark.items()]
 
 
+def row_marks(rows: pd.DataFrame) -> dict[str, str]:
+    """The mark of a board's row, by strategy and by its label with a version; strategies that passed are left out."""
+    found: dict[str, str] = {}
+    for origin in origins(rows):
+        for name in (origin.strategy, f"{origin.strategy}@{origin.version}"):
+            if origin.checks.startswith(FAILED):
+                found[name] = "failed checks"
+            elif origin.checks == NOT_CHECKED:
+                found.setdefault(name, "not checked")
+    return found
+
+
 def unchecked(rows: pd.DataFrame) -> Mapping[str, str]:
-    """Strategies that failed the checks or were not held against them, and which."""
+    """Strategies that failed the checks or were not checked, with the result."""
     return {o.strategy: o.checks for o in origins(rows) if o.checks.startswith(FAILED) or o.checks == NOT_CHECKED}
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# What older files lack, derived from their predictions: may be deleted at any time.
+# Columns that older files lack, derived from their predictions; may be deleted at any time.
 DERIVED = "derived"
 _DERIVED_FROM = b"imbench.derived_from"
 _FOLDERS = ("jobs", "predictions", "failed", "quarantine", DERIVED)
@@ -37,7 +37,7 @@ _FOLDERS = ("jobs", "predictions", "failed", "quarantine", DERIVED)
 
 @dataclass(frozen=True)
 class Status:
-    """What a store holds: jobs done, failed, found damaged and not yet redone, and bytes of all files."""
+    """Counts of finished, failed, and damaged jobs not yet trained again, and bytes of all files."""
 
     done: int
     failed: int
@@ -47,19 +47,19 @@ class Status:
 
 @dataclass(frozen=True)
 class Store:
-    """Results in a folder: ``jobs/<key>.parquet`` (a row a fold) and ``predictions/<key>.parquet`` for each job done.
+    """Results in a folder: for each finished job ``jobs/<key>.parquet``, one row per fold, and its predictions.
 
-    Nothing is locked and nothing is changed in place, so several processes may read and write at once, network file
-    systems are fine, and stores are merged by copying files. A job is done when both of its files are there and
-    whole; a damaged file is moved to ``quarantine/``, and its job counts as not done.
+    Nothing is locked and no file is changed in place, so several processes may read and write at once, network file
+    systems work, and stores can be merged by copying files. A job is finished when both of its files exist and are
+    intact; a damaged file is moved to ``quarantine/``, and its job counts as not finished.
 
     Parameters
     ----------
-    path : the folder; get a checked store from `Store.open`
+    path : the folder; `Store.open` checks it
     """
 
     path: Path
-    # Size and time of the row files that were read and found whole, so that each is read in full only once.
+    # Size and time of the row files found intact, so that each is read in full only once.
     _whole: dict[str, tuple[int, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -67,12 +67,12 @@ class Store:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], create: bool = False) -> Store:
-        """The store in this folder, made if need be and ``create`` is true, then also checked to be writable.
+        """The store in this folder; with ``create`` it is created if needed and checked to be writable.
 
         Raises
         ------
         StoreError
-            If there is none, the folder is something else, cannot be written, or a newer imbench wrote it.
+            If there is no store, the folder is not a store or cannot be written, or a newer imbench wrote it.
         """
         store = cls(Path(path))
         check_marker(store.path, create)
@@ -85,14 +85,14 @@ class Store:
         return store
 
     def has(self, key: str) -> bool:
-        """Whether the job of this key is done, its rows readable and its predictions not cut short."""
+        """Whether the job of this key is finished: its rows are readable and its predictions not truncated."""
         known = self._whole.get(key)
         if known is not None and known == _stamp(self._file("jobs", key)):
             return self._in_place(key)
         return self._rows(key) is not None
 
     def source(self, key: str) -> str | None:
-        """The hash of the source that made a job done, ``unknown`` where that was not kept; None if it is not done."""
+        """The source hash of a finished job, ``unknown`` if it was not recorded; None if the job is not finished."""
         from imbench.scoring.columns import UNKNOWN
 
         rows = self._rows(key)
@@ -101,33 +101,33 @@ class Store:
         return (rows["source_hash"][0].as_py() if "source_hash" in rows.column_names else None) or UNKNOWN
 
     def keys(self) -> list[str]:
-        """Keys of the jobs done, sorted."""
+        """Keys of the finished jobs, sorted."""
         return [key for key in self._named("jobs", ".parquet") if self.has(key)]
 
     def write(self, job: Job, predictions: Sequence[Predictions], facts: Mapping[str, Any]) -> None:
-        """Score and keep a finished job; an earlier failure of it is forgotten.
+        """Score and store a finished job; an earlier failure of it is removed.
 
         Parameters
         ----------
         predictions : of every fold of the job's protocol, in any order
-        facts : further columns of each row, one value each (versions, hardware, threads); ``ir``, the imbalance ratio
-            of the variant as built, stands in its own column, as does each of `imbench.scoring.columns.ORIGIN`
+        facts : further columns with one value each (versions, hardware, threads), ``ir``, the imbalance ratio of the
+            variant as built, and those of `imbench.scoring.columns.ORIGIN`
 
         Raises
         ------
         StoreError
-            If the disk is full or the folder cannot be written; nothing stored before is lost.
+            If the disk is full or the folder cannot be written; no stored result is lost.
         UsageError
             For predictions that are not probabilities; nothing is written.
         ValueError
-            If a fold is missing or there twice, or facts redefine a column.
+            If a fold is missing or repeated, or facts redefine a column.
         """
-        from imbench.store.archive import to_table
+        from imbench.store.predictions import to_table
         from imbench.store.rows import finished_rows, identity_text
 
         wanted = job.protocol.repeats * job.protocol.folds
         if len({(p.repeat, p.fold) for p in predictions}) != wanted or len(predictions) != wanted:
-            raise ValueError(f"a job's {wanted} folds are stored at once and each one time, got {len(predictions)}")
+            raise ValueError(f"predictions must have each of the job's {wanted} folds once, got {len(predictions)}")
         identity = identity_text(job)
         rows = to_parquet(finished_rows(job, predictions, facts), identity)
         # Predictions first: rows exist only if their predictions do.
@@ -136,24 +136,24 @@ class Store:
         self._failure(job.key).unlink(missing_ok=True)
 
     def fail(self, job: Job, error: str, facts: Mapping[str, Any]) -> None:
-        """Keep a job's failure: it shows as rows with this error until the job succeeds."""
+        """Store a job's failure: its rows show this error until the job succeeds."""
         from imbench.store.rows import failed_rows
 
         text = json.dumps({"identity": job.identity(), "rows": failed_rows(job, error, facts)}, indent=1)
         write_durably(self._failure(job.key), text.encode() + b"\n")
 
     def frame(self, keys: Collection[str] | None = None, columns: Collection[str] | None = None) -> pd.DataFrame:
-        """One row for each fold of the jobs done and failed, or of those among `keys`.
+        """One row for each fold of finished and failed jobs, or of those among `keys`.
 
         Columns are those of `imbench.store.rows.finished_rows`; a failed job has NaN metrics and its ``error``. Sorted
-        by task, dataset, ir, variant, protocol and strategy, so equal stores give equal frames. What a job's
-        file lacks of today's metrics and rules is derived from its predictions, once, and kept in ``derived/``.
+        by task, dataset, ir, variant, protocol and strategy, so equal stores give equal frames. Columns of the present
+        metrics and rules that a job's file lacks are derived from its predictions once and kept in ``derived/``.
 
         Parameters
         ----------
         keys : of the jobs to read; None reads all
-        columns : to read, in any order; None reads all. With it text comes as categories, which take little memory,
-            and nothing is derived that is not asked for.
+        columns : to read, in any order; None reads all. With it text is categorical, which takes little memory, and no
+            other column is derived.
         """
         from imbench.store.derive import with_origin
         from imbench.store.rows import SORTED_BY, joined
@@ -166,39 +166,41 @@ class Store:
         )
         frame: pd.DataFrame = joined([with_origin(table) for table in found if table is not None], read).to_pandas()
         for name in frame.columns[frame.dtypes == "category"]:
-            # Sorted as the text is: the order in which files were read must not show.
+            # Sorted like text: the order in which files were read must not show.
             frame[name] = frame[name].cat.reorder_categories(sorted(frame[name].cat.categories))
         frame = frame.sort_values(list(SORTED_BY), kind="stable", ignore_index=True)
         return frame if columns is None else frame[[name for name in frame.columns if name in set(columns)]]
 
     def predictions(self, key: str) -> list[Predictions]:
-        """Predictions of every fold of a job done, in order; float32 probabilities, as the net gave them.
+        """Predictions of every fold of a finished job, in order; float32 probabilities, as from the net.
 
         Raises
         ------
         StoreError
-            If the job is not done, or its predictions turn out to be damaged (they are moved to ``quarantine/``).
+            If the job is not finished, or its predictions are damaged (then they are moved to ``quarantine/``).
         """
-        from imbench.store.archive import from_table
+        from imbench.store.predictions import from_table
 
         if not self.has(key):
             raise StoreError(f"store {self.path} has no finished job {key}; run it first")
         found = self._read("predictions", key, lambda content: from_table(from_parquet(content, key)))
         if found is None:
-            raise StoreError(f"predictions of job {key} in {self.path} are damaged and set aside; run the job again")
+            raise StoreError(
+                f"predictions of job {key} in {self.path} are damaged and moved to quarantine/; run the job again"
+            )
         return found
 
     def rows(self, key: str) -> pa.Table | None:
-        """The rows of a job done as its file has them, nothing derived; None if it is not done."""
+        """The rows of a finished job as in its file, without derived columns; None if it is not finished."""
         return self._rows(key)
 
     def copy(self, key: str, source: Store) -> None:
-        """Take over a job done from another store, byte for byte, in place of what is here of this job.
+        """Copy a finished job from another store, byte for byte, replacing its files here.
 
         Raises
         ------
         StoreError
-            If a file of it turns out to be damaged, or cannot be read or written; then nothing is changed.
+            If a file is damaged, or cannot be read or written; then nothing is changed.
         """
         folders = ("predictions", "jobs")  # predictions first: rows exist only if their predictions do
         contents = {}
@@ -215,29 +217,29 @@ class Store:
         self._failure(key).unlink(missing_ok=True)
 
     def copy_failure(self, key: str, source: Store) -> None:
-        """Take over a job's failure from another store."""
+        """Copy a job's failure from another store."""
         content = source._read("failed", key, bytes)
         if content is not None and source.path != self.path:
             write_durably(self._failure(key), content)
 
     def failed_keys(self) -> list[str]:
-        """Keys of the jobs that failed and were not done since, sorted."""
+        """Keys of the jobs that failed and did not finish since, sorted."""
         return self._failed()
 
     def incomplete(self) -> list[str]:
-        """Keys of the jobs that have a file here, whole or set aside as damaged, and are not done; sorted."""
+        """Keys of unfinished jobs with a file here, intact or in quarantine; sorted."""
         there = {*self._named("jobs", ".parquet"), *self._quarantined()}
         return sorted(key for key in there if not self.has(key))
 
     def status(self) -> Status:
-        """How many jobs are done, failed and set aside as damaged, and the size of the store."""
+        """Counts of finished, failed and damaged jobs, and the size of the store."""
         done = set(self.keys())
         aside = self._quarantined() - done
         stamps = [_stamp(file) for file in self.path.rglob("*") if file.is_file()]
         return Status(len(done), len(self._failed()), len(aside), sum(stamp[0] for stamp in stamps if stamp))
 
     def _rows(self, key: str) -> pa.Table | None:
-        """The rows of a job done; None if it is not, be it because a file is damaged."""
+        """The rows of a finished job; None if it is not finished or a file is damaged."""
         if not self._in_place(key):
             return None
         stamp = _stamp(self._file("jobs", key))
@@ -247,34 +249,34 @@ class Store:
         return rows
 
     def _current(self, key: str, columns: Collection[str] | None) -> pa.Table | None:
-        """As `_rows`, with what the file lacks of these columns (None: of all) derived from the predictions."""
+        """As `_rows`, with the columns (None: all) that the file lacks derived from the predictions."""
         from imbench.store.derive import lacking, upgrade_rows, with_numbers, without_strangers
 
         rows = self._rows(key)
         if rows is None:
             return None
         rows = with_numbers(rows)
-        if not _asked(lacking(rows), columns):
+        if not _requested(lacking(rows), columns):
             return rows
         digest = hashlib.sha256(self._file("jobs", key).read_bytes()).hexdigest().encode()
         kept = self._kept(key)
         if kept is not None and (kept.schema.metadata or {}).get(_DERIVED_FROM) == digest:
             rows = without_strangers(kept, rows)
-            if not _asked(lacking(rows), columns):
+            if not _requested(lacking(rows), columns):
                 return rows
         try:
-            # All that is lacking: most of the work is to read the predictions.
-            brought = upgrade_rows(rows, self.predictions(key), lacking(rows))
+            # All missing columns: most of the work is reading the predictions.
+            upgraded = upgrade_rows(rows, self.predictions(key), lacking(rows))
         except StoreError:
-            return None  # the predictions turned out damaged, so the job is not done
-        metadata = {**(brought.schema.metadata or {}), _DERIVED_FROM: digest}
-        with contextlib.suppress(StoreError):  # a store that can only be read derives them each time
-            content = to_parquet(brought.replace_schema_metadata(metadata), identity_of(rows))
+            return None  # the predictions are damaged, so the job is not finished
+        metadata = {**(upgraded.schema.metadata or {}), _DERIVED_FROM: digest}
+        with contextlib.suppress(StoreError):  # a read-only store derives them each time
+            content = to_parquet(upgraded.replace_schema_metadata(metadata), identity_of(rows))
             write_durably(self._file(DERIVED, key), content)
-        return brought
+        return upgraded
 
     def _kept(self, key: str) -> pa.Table | None:
-        """What was derived before, if it is whole; it is rebuilt if not."""
+        """The rows derived before; None if missing or damaged."""
         try:
             return from_parquet(self._file(DERIVED, key).read_bytes(), key)
         except (OSError, DamagedError, StoreError):
@@ -284,7 +286,7 @@ class Store:
         return {file.name.split(".")[0] for file in listed(self.path / "quarantine")}
 
     def _in_place(self, key: str) -> bool:
-        """Whether both files are there and end as they should, which a copy that was cut short does not."""
+        """Whether both files exist and are not truncated."""
         if not (self._file("jobs", key).exists() and self._file("predictions", key).exists()):
             return False
         if not ends_well(self._file("predictions", key)):
@@ -300,20 +302,20 @@ class Store:
 
         def parse(content: bytes) -> pa.Table:
             known = json.loads(content)
-            # Rows of the first schema do not say ``numbers`` themselves.
+            # Rows of the first schema lack ``numbers``.
             return failed_table([{"numbers": known["identity"]["schema"], **row} for row in known["rows"]])
 
         return self._read("failed", key, parse)
 
     def _read(self, folder: str, key: str, parse: Callable[[bytes], T]) -> T | None:
-        """The parsed content of a file; a damaged one is set aside and gives None."""
+        """The parsed content of a file; None for a damaged file, which is moved to quarantine."""
         file = self._failure(key) if folder == "failed" else self._file(folder, key)
         try:
             content = file.read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:
-            # Not the file's fault: setting it aside would throw good results away.
+            # Not the file's fault: moving it away would lose good results.
             raise StoreError(
                 f"cannot read {file}: {error.strerror}; check the folder's permissions and disk"
             ) from error
@@ -331,7 +333,7 @@ class Store:
             target.parent.mkdir(exist_ok=True)
             os.replace(file, target)
         except OSError:
-            pass  # a store that can only be read keeps it; it counts as not done all the same
+            pass  # a read-only store keeps it; the job still counts as not finished
 
     def _named(self, folder: str, suffix: str) -> list[str]:
         return sorted(file.stem for file in listed(self.path / folder) if file.suffix == suffix)
@@ -343,13 +345,13 @@ class Store:
         return self.path / "failed" / f"{key}.json"
 
 
-def _asked(names: Collection[str], columns: Collection[str] | None) -> bool:
-    """Whether any of these names is among the columns asked for (None: all)."""
+def _requested(names: Collection[str], columns: Collection[str] | None) -> bool:
+    """Whether any of these names is among the requested columns (None: all)."""
     return bool(names) if columns is None else not frozenset(columns).isdisjoint(names)
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:
-    """Size in bytes and time of change; None if there is no such file (any more)."""
+    """Size in bytes and time of change; None if the file does not exist."""
     try:
         facts = file.stat()
     except OSError:

@@ -16,7 +16,7 @@ SCRIPT = """
 import json, resource, sys, time
 import numpy as np, pandas as pd
 from imbench.stats.board import make_board
-from imbench.stats.score_table import all_cells
+from imbench.stats.score_table import make_score_tables
 from imbench.scoring.metrics import METRICS
 
 strategies, configurations, folds = map(int, sys.argv[1:4])
@@ -44,7 +44,7 @@ frame = pd.DataFrame({
 del place, configuration, strategy, values
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 made, start, busy = peak(), time.perf_counter(), time.process_time()
-(cells,) = all_cells(frame, ["gmean"])
+(cells,) = make_score_tables(frame, ["gmean"])
 averaged = time.perf_counter()
 configurations_level = make_board(cells, METRICS["gmean"], ["argmax"], "argmax").evaluation
 done = time.perf_counter()

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from imbench.report.figures.chosen import Figures
+from imbench.report.figures.kinds import Figures
 from imbench.report.model import Options, gather
 from imbench.report.page import page
 from imbench.store.results import Results

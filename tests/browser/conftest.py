@@ -9,7 +9,7 @@ import pytest
 
 from imbench.report import Options, write_report
 from imbench.store.store import Store
-from tests.report.made import MODALITY, filled, sheet_of
+from tests.report.made import MODALITY, filled, grid_of
 
 FLAGS = [
     "--headless=new",
@@ -52,7 +52,7 @@ def results(tmp_path_factory):
 def report(results, tmp_path_factory) -> Path:
     """The page."""
     return write_report(
-        results, tmp_path_factory.mktemp("report"), Options(modality=MODALITY, sheets={"pixels": sheet_of()})
+        results, tmp_path_factory.mktemp("report"), Options(modality=MODALITY, sample_grids={"pixels": grid_of()})
     )[0]
 
 

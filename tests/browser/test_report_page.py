@@ -97,12 +97,12 @@ def test_a_part_of_a_board_has_no_tests_or_intervals(open_page, results):
     rows = results.rows[(results.rows["task"] == "binary") & results.rows["dataset"].isin(["musk", "ozone", "segment"])]
     assert_ranks(shown_ranks(board(page)), plain_ranks(rows, "gmean", True))
     said = board(page).locator(".recomputed").inner_text()
-    assert said.startswith("Ranked again over 9 configurations of 3 datasets")
-    assert "Tests and intervals are of the whole board" in said
+    assert said.startswith("Ranked on the 9 configurations of 3 datasets")
+    assert "Tests and intervals are shown for the whole board only" in said
     assert {row.locator("td").last.inner_text() for row in board(page).locator("tbody tr").all()} == {"–"}
     assert all(cell.inner_text() == "" for cell in board(page).locator("tbody td.i").all())
     diagram = page.locator("#cd .board[data-task=binary][data-metric=gmean][data-rule=argmax]")
-    assert "Critical differences are of the whole board" in diagram.inner_text()
+    assert "Critical differences are shown for the whole board only" in diagram.inner_text()
 
 
 @pytest.mark.parametrize("metric", ["gmean", "bbs", "calibration_slope"])
@@ -231,7 +231,7 @@ def test_keys_sort_open_and_search(open_page):
     assert list(shown_ranks(board(page))) == sorted(shown_ranks(board(page)))
 
 
-def test_every_picture_of_a_sheet_is_drawn_and_scrolls_in_a_narrow_window(open_page):
+def test_every_picture_of_a_grid_is_drawn_and_scrolls_in_a_narrow_window(open_page):
     page = open_page(viewport={"width": 400, "height": 800})
     loaded = page.evaluate("[...document.querySelectorAll('#images img')].map(i => [i.complete, i.naturalWidth])")
     assert loaded == [[True, 6]] * 6

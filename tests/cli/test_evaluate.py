@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from imbench.stats.evaluation import evaluate
+from imbench.stats.evaluate import evaluate
 from imbench.store.store import Store
 from tests.made_results import fill
 
@@ -57,7 +57,7 @@ def test_the_text_ranks_by_the_direction(imbench, scores, direction):
     ranked = [line.split()[0] for line in answer.out.splitlines()[4:7]]
     ranks = evaluate(TABLE, higher_is_better=direction == "--higher").average_ranks
     assert [ranks[name] for name in ranked] == sorted(ranks)
-    assert "Row b ir=0.05 is left out: no score of remix." in answer.out
+    assert "Row b ir=0.05 is left out: it has no score of remix." in answer.out
 
 
 def test_blocks_average_the_rows_of_one_dataset(imbench, scores):
@@ -94,7 +94,7 @@ def test_a_strategy_that_failed_everywhere_is_named(imbench, tmp_path):
     (tmp_path / "failed.csv").write_text("id,a,b\nx,.5,\ny,.6,NA\n")
     answer = imbench("evaluate", "failed.csv", "--higher")
     assert answer.code == 2
-    assert "scores missing: b (2); leave such strategies out" in answer.err
+    assert "missing scores: b (2); leave out these strategies" in answer.err
 
 
 def test_a_store_shows_both_levels(imbench, filled):
@@ -175,7 +175,7 @@ def test_a_store_of_one_configuration_says_how_to_compare_within_it(imbench, sin
     answer = imbench("evaluate", single, "--metric", "bbs")
     assert (answer.code, answer.out) == (2, "")
     assert "an evaluation needs at least 2 complete rows, got 1 of 1" in answer.err
-    assert "to compare strategies over the folds of each configuration add --within" in " ".join(answer.err.split())
+    assert "to compare strategies over the folds of each configuration, add --within" in " ".join(answer.err.split())
 
 
 def test_a_metric_with_a_target_is_evaluated_by_the_distance_from_it(imbench, filled):
@@ -245,8 +245,10 @@ def test_where_no_pair_can_differ_it_says_that_blocks_are_too_few(imbench, tmp_p
     wide = pd.DataFrame(np.random.default_rng(0).normal(size=(9, 19)), columns=[f"s{i}" for i in range(19)])
     wide.rename_axis("id").to_csv(tmp_path / "wide.csv")
     out = imbench("evaluate", "wide.csv", "--higher", "--label", "id").out
-    assert "Cannot be decided with 9 blocks: p is at least 0.67 after Holm's correction over 171 pairs" in out
-    assert "Cannot be decided with 9 blocks: p is at least 0.07 after Holm's correction over 18 pairs." in out
+    words = " ".join(out.split())
+    assert words.count("annot be decided with 9 blocks") == 1
+    assert "which pairs differ (p is at least 0.67 after Holm's correction over 171 pairs)" in words
+    assert "or from the best (p is at least 0.07 after Holm's correction over 18 pairs)." in words
     assert "171 pairs differ" not in out
 
 
@@ -275,7 +277,7 @@ def test_folds_in_a_file_are_compared_by_the_corrected_test(imbench, tmp_path):
     assert json.loads(imbench("evaluate", "folds.csv", "--higher", "--json").out)["wilcoxon"][0]["p"] == pytest.approx(
         p
     )
-    assert "6 folds of one dataset, which share rows and are no blocks" in " ".join(answer.out.split())
+    assert "6 folds of one dataset, which share rows and are not blocks" in " ".join(answer.out.split())
 
 
 FILES = {
@@ -305,14 +307,14 @@ FILES = {
         ("merged.csv --higher", "merged.csv, line 3, has no label in column 'dataset'"),
         ("spaces.csv --higher", "spaces.csv, line 3, has no label in column 'dataset'"),
         ("good.csv --higher --alpha 1.5", "alpha must be between 0 and 1, got 1.5"),
-        ("good.csv --higher --blocks where", "good.csv has no column 'where'; there are 'id', 'a', 'b'"),
-        ("good.csv --higher --reference c", "reference 'c' is no strategy; there are a, b"),
+        ("good.csv --higher --blocks where", "good.csv has no column 'where'; there are id, a, b"),
+        ("good.csv --higher --reference c", "reference 'c' is not a strategy; there are a, b"),
         ("good.csv --higher --metric gmean", "--metric is for a store"),
         ("good.csv --higher --within", "--within is for a store"),
         ("good.csv --higher --task binary", "--task is for a store"),
         ("word.csv --higher", "word.csv, row 'y', column 'a': 'two' is not a number"),
         ("text.csv --higher", "text.csv has no numeric column"),
-        ("twice.csv --higher", "twice.csv names column 'a' 2 times"),
+        ("twice.csv --higher", "twice.csv has 2 columns called 'a'"),
         ("rows.csv --higher", "rows.csv has row 'x' 2 times (number 1, 2 below the header)"),
         ("ragged.csv --higher", "ragged.csv, line 3, has 2 cells, the header 3"),
         ("empty.csv --higher", "empty.csv has no rows"),
@@ -321,8 +323,8 @@ FILES = {
         ("filled", "name the metric to compare by, --metric NAME; there are gmean, bbs"),
         ("filled --metric accuracy", "unknown metric 'accuracy'; did you mean balanced_accuracy"),
         ("filled --metric bbs --lower", "--higher or --lower is for a table of scores"),
-        ("filled --metric bbs --task regression", "no results of task 'regression'; there are 'binary', 'multiclass'"),
-        ("filled --metric bbs --protocol paper", "no results of protocol 'paper'; there are 'quick'"),
+        ("filled --metric bbs --task regression", "no results of task 'regression'; there are binary, multiclass"),
+        ("filled --metric bbs --protocol paper", "no results of protocol 'paper'; there are quick"),
         (
             "filled --metric bbs --task multiclass",
             "multiclass, protocol quick, configurations as blocks: an evaluation",

@@ -210,7 +210,7 @@ def test_report_takes_the_store_by_its_place_and_ranks_what_is_asked_for(finishe
 
 @pytest.mark.parametrize(("arguments", "said"), [
     (("--metric", "brierr"), "unknown metric 'brierr'"),
-    (("--rule", "none"), "no decision rule 'none'; they have argmax"),
+    (("--rule", "none"), "no decision rule 'none'; there are argmax"),
     (("--alpha", "0"), "alpha must lie between 0 and 1"),
     (("--store", "another"), "the store is given twice"),
 ])  # fmt: skip

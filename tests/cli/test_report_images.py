@@ -1,4 +1,4 @@
-"""`imbench report` and `publish` of a store of images: sheets of samples from data at hand, and no download."""
+"""`imbench report` and `publish` of a store of images: grids of samples from data at hand, and no download."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def digits(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("verb", ["report", "publish"])
-def test_a_sheet_is_drawn_of_ones_own_images(own, imbench, tmp_path, verb):
+def test_a_grid_is_drawn_of_your_own_images(own, imbench, tmp_path, verb):
     answer = imbench(verb, own, "--to", tmp_path / "out")
     assert answer.code == 0, answer.err
     (page,) = [path for path in (tmp_path / "out").rglob("index.html") if (path.parent / "scores.csv").exists()]
@@ -60,7 +60,7 @@ def test_without_samples_no_data_is_read(own, imbench, tmp_path):
     answer = imbench("report", own, "--to", tmp_path / "out", "--no-samples")
     assert answer.code == 0
     text = (tmp_path / "out" / "index.html").read_text("utf-8")
-    assert "No sheet of samples: no sheets were asked for." in text
+    assert "No samples are shown: they were not requested." in text
     assert not list((tmp_path / "out").glob("samples*"))
 
 

@@ -151,8 +151,8 @@ WRONG = {
     "field twice": (["--set", "epochs=3", "--set", "epochs=4"], "given twice"),
     "mirror": (["--data-mirror", "nowhere"], "'nowhere' does not exist"),
     "plugin": (["--plugin", "nowhere.py"], "nowhere.py"),
-    "jobs": (["--jobs", "0"], "0 is not in the range"),
-    "rule": (["--rule", "tunde"], "'tunde' is no decision rule; there are argmax, tuned"),
+    "jobs": (["--jobs", "0"], "--jobs must be at least 1, got 0"),
+    "rule": (["--rule", "tunde"], "'tunde' is no decision rule; did you mean tuned"),
     "option": (["--jbos", "2"], "--jobs"),
 }
 

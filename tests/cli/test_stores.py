@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import imbench as library
-from imbench.store.archive import to_table
 from imbench.store.parquet import identity_of, to_parquet
+from imbench.store.predictions import to_table
 from imbench.store.store import Store
 
 
@@ -56,7 +56,7 @@ def test_a_conflict_is_told_and_decided_by_prefer(store, imbench, tmp_path):
     liar = other_numbers(store, tmp_path)
     refused = imbench("merge", store, liar, "--into", tmp_path / "both")
     assert (refused.code, refused.out) == (2, "")
-    assert "1 jobs have other numbers in two stores; nothing was merged" in refused.err
+    assert "stores disagree on 1 job; nothing was merged" in refused.err
     assert not (tmp_path / "both").exists()
     told = imbench("merge", store, liar, "--into", tmp_path / "both", "--prefer", store)
     assert told.code == 0
@@ -130,9 +130,9 @@ def test_terminal_tables_say_how_a_tuned_baseline_would_rank(finished):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("merge", "nowhere", "--into", "both"), "nowhere is no imbench store"),
-        (("compare", "nowhere", "nowhere"), "nowhere is no imbench store"),
-        (("publish", "nowhere", "--to", "site"), "nowhere is no imbench store"),
+        (("merge", "nowhere", "--into", "both"), "nowhere is not an imbench store"),
+        (("compare", "nowhere", "nowhere"), "nowhere is not an imbench store"),
+        (("publish", "nowhere", "--to", "site"), "nowhere is not an imbench store"),
         (("merge", "--into", "both"), "Missing argument"),
         (("compare", "one"), "Missing argument"),
     ],

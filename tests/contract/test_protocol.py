@@ -44,7 +44,7 @@ def test_a_value_out_of_range_is_named(field, value):
 
 
 def test_an_unknown_field_is_named_beside_the_known_ones():
-    with pytest.raises(UsageError, match="protocol mine has no field 'epoch'; its fields: epochs"):
+    with pytest.raises(UsageError, match="protocol mine has no field 'epoch'; did you mean epochs"):
         Protocol.from_mapping("mine", {"epoch": 3})
     with pytest.raises(UsageError, match="protocol paper has no field 'epoch' to set"):
         Protocol().with_settings({"epoch": "3"})

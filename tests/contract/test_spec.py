@@ -158,7 +158,7 @@ def test_text_that_is_not_of_its_type_is_a_usage_error(text, kind, wanted):
 
 
 def test_an_unknown_parameter_is_named_beside_the_known_ones():
-    with pytest.raises(UsageError, match="remix:beta=1 has no parameter 'beta'; its parameters: alpha, steps"):
+    with pytest.raises(UsageError, match="remix:beta=1 has no parameter 'beta'; there are alpha, steps"):
         build(Recipe, {"beta": "1"}, "remix:beta=1")
 
 

@@ -166,7 +166,7 @@ def nothing(folder):
         (one_class, "photos/", r"photos/ has one class only, 'cat'; a task needs at least two"),
         (no_class, "photos/", r"photos/ has no folders in it; .*lay images out as photos/CLASS/\*\.png"),
         (class_without_images, "photos/", r"photos/bird contains no image"),
-        (nothing, "photo/", r"the folder 'photo/' does not exist; did you mean 'photos/'"),
+        (nothing, "photo/", r"the folder 'photo/' does not exist; did you mean photos/"),
         (nothing, "photos", r"unknown dataset 'photos'.* slash at its end: photos/"),
         (nothing, "photos/:minority=bird", r"minority 'bird' is not a class of its folders"),
         (nothing, "photos/:minority=cat+dog", r"must name each class once and leave at least one out"),

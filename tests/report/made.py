@@ -32,10 +32,10 @@ def filled(store, datasets=DATASETS, strategies=STRATEGIES) -> Results:
     return with_rule(load(store.path))
 
 
-def sheet_of(height=4, width=6, channels=3, strategies=("baseline", "remix"), columns=3, title="pixels:ir=0.01, three"):
+def grid_of(height=4, width=6, channels=3, strategies=("baseline", "remix"), columns=3, title="pixels:ir=0.01, three"):
     """Random pictures and soft labels; the images of remix weigh 1, 2, … in the loss."""
     rng = np.random.default_rng(height * width)
-    strips = tuple(
+    rows = tuple(
         SampleRow(
             name,
             rng.random((columns, height, width, channels)),
@@ -44,7 +44,7 @@ def sheet_of(height=4, width=6, channels=3, strategies=("baseline", "remix"), co
         )
         for name in strategies
     )
-    return SampleGrid(title, CLASSES, (0,), strips, (("broken", "it is in /home/someone/plugin.py"),))
+    return SampleGrid(title, CLASSES, (0,), rows, (("broken", "it is in /home/someone/plugin.py"),))
 
 
 def with_rule(results: Results) -> Results:

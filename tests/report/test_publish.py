@@ -123,7 +123,7 @@ def test_another_store_of_the_same_folder_name_is_not_written_over_the_page(fill
     other = Store.open(tmp_path / "elsewhere" / "store", create=True)
     fill(other, ["c"], STRATEGIES)
     before = content(tmp_path / "site")
-    with pytest.raises(StoreError, match=r"has 6 jobs that this store has not.*--name, or give --replace"):
+    with pytest.raises(StoreError, match=r"has 6 jobs that this store lacks.*--name, or replace it with --replace"):
         publish(other.path, tmp_path / "site")
     assert content(tmp_path / "site") == before
     publish(other.path, tmp_path / "site", replace_page=True)
@@ -147,7 +147,7 @@ def test_a_file_that_the_report_no_longer_writes_goes(filled, tmp_path, monkeypa
     def report(results, to, options):
         (Path(to) / "figures").mkdir()
         (Path(to) / "figures" / "ranks.svg").write_text("<svg/>")
-        (Path(to) / "report.html").write_text(f"<title>{results.store}</title>")
+        (Path(to) / "index.html").write_text(f"<title>{results.store}</title>")
         return []
 
     with monkeypatch.context() as other:
@@ -155,10 +155,9 @@ def test_a_file_that_the_report_no_longer_writes_goes(filled, tmp_path, monkeypa
         publish(filled.path, tmp_path / "site")
     page = tmp_path / "site" / "store"
     assert (page / "figures" / "ranks.svg").exists(), "whatever the report writes is published"
-    assert (page / "index.html").read_text() == "<title>store</title>", "its page is the index, without a path"
+    assert (page / "index.html").read_text() == "<title>store</title>", "the page, without a path"
     publish(filled.path, tmp_path / "site")
     assert not (page / "figures" / "ranks.svg").exists()
-    assert not (page / "report.html").exists()
 
 
 SECRETS = ["alice", "node17", "bob", "carol", "mallory", "corp.example", "/srv/", "C:\\", "/tmp", "/home", "/Users"]
@@ -253,7 +252,7 @@ def test_rows_that_predictions_do_not_give_are_refused(filled, tmp_path):
     identity = table.schema.metadata[b"imbench.identity"].decode()
     kept = {k: v for k, v in table.schema.metadata.items() if k != b"imbench.seal"}
     file.write_bytes(to_parquet(better.replace_schema_metadata(kept), identity))
-    with pytest.raises(StoreError, match=r"says bbs 0.001 .* its predictions give"):
+    with pytest.raises(StoreError, match=r"the stored bbs of .* is 0.001, but its predictions give"):
         publish(filled.path, tmp_path / "site")
     assert not (tmp_path / "site").exists()
 
@@ -263,7 +262,7 @@ def test_a_store_with_damaged_jobs_or_none_is_refused(filled, tmp_path):
     with pytest.raises(StoreError, match="no finished job to publish"):
         publish(empty.path, tmp_path / "site")
     os.truncate(filled.path / "jobs" / f"{job('a', 'remix').key}.parquet", 50)
-    with pytest.raises(StoreError, match="1 jobs that were found damaged"):
+    with pytest.raises(StoreError, match="has 1 damaged job; repeat the run"):
         publish(filled.path, tmp_path / "site")
 
 

@@ -26,6 +26,7 @@ from imbench.scoring.metrics import METRICS
 from imbench.store.results import Results, load
 from imbench.store.store import Store
 from tests.report.made import MODALITY, RATIOS, STRATEGIES, filled, plain_means, plain_ranks
+from tests.store.test_old_stores import FIRST
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +96,11 @@ def test_zero_recalls_are_counted_under_every_rule(results, folder, html):
     for column in ("zero_recall", "zero_recall@tuned", "zero_recall@prior-corrected", "zero_recall@recalibrated"):
         counts = (rows[column] > 0).groupby([rows["task"], rows["strategy"]]).sum()
         assert (table.loc[counts.index, column] == counts).all(), column
-    assert "Zero-recall nets, tuned" in html
+    assert "Nets that miss a class, tuned" in html
 
 
 def test_what_lacks_a_rule_is_said_with_the_reason(tmp_path):
-    old = shutil.copytree(Path(__file__).parent / "fixtures" / "store-schema-1", tmp_path / "old")
+    old = shutil.copytree(FIRST, tmp_path / "old")
     write_report(load(old), tmp_path / "report", Options(metrics=("gmean",)))
     for name in ("index.html", "leaderboard.md", "leaderboard.json"):
         said = (tmp_path / "report" / name).read_text("utf-8").lower()
@@ -298,11 +299,11 @@ def test_the_markdown_states_coverage_direction_failures_and_versions(folder):
     for statement in (
         "- 24 configurations",
         "- broken has no results",
-        "97 jobs of 24 configurations, 1 failed",
+        "97 jobs on 24 configurations, 1 failed",
         "1 is best",
         "## binary, G-mean, protocol quick (higher is better)",
         "## binary, Balanced Brier score, protocol quick (lower is better)",
-        "- not ranked: broken has no result",
+        "- not ranked: broken has no results",
         "| segment | ir=0.01 | broken | quick | ValueError: cannot read y.bin \\| now |",
         "| imbench | 0.1.0 |",
         "imbench run --dataset iris:ir=0.01",
@@ -363,10 +364,10 @@ def test_a_mistake_is_named_before_anything_is_written(results, tmp_path, option
 
 def test_an_empty_store_makes_an_empty_report(store, tmp_path):
     write_report(load(store.path), tmp_path)
-    assert "0 jobs of 0 configurations" in (tmp_path / "leaderboard.md").read_text()
+    assert "0 jobs on 0 configurations" in (tmp_path / "leaderboard.md").read_text()
     assert json.loads((tmp_path / "leaderboard.json").read_text())["leaderboards"] == []
     assert pd.read_csv(io.StringIO((tmp_path / "gains.csv").read_text())).empty
-    assert "holds no results yet" in (tmp_path / "index.html").read_text()
+    assert "has no results yet" in (tmp_path / "index.html").read_text()
 
 
 def test_a_folder_that_cannot_be_written_is_named(results, tmp_path):

@@ -65,10 +65,16 @@ def test_variants_of_few_datasets_are_called_no_independent_evidence():
     assert "which pairs differ cannot be decided with 3 blocks" in said
 
 
+@pytest.mark.parametrize("configurations", [2, 4, 5, 6])
+def test_a_verdict_says_once_that_blocks_are_too_few(configurations):
+    found = verdict(board(noise(0, configurations=configurations, step=4.0), per_dataset=2))
+    assert " ".join([found.lead, *found.support]).count("cannot be decided") <= 1
+
+
 @pytest.mark.parametrize(("shape", "said"), [
     ((1, 3), "No test is possible"),
     ((0, 3), "no strategy has a result on every configuration"),
-    ((4, 1), "there is a single competitor"),
+    ((4, 1), "there is only one competitor"),
 ])  # fmt: skip
 def test_what_cannot_be_tested_is_said_so(shape, said):
     assert said in verdict(board(np.arange(np.prod(shape), dtype=float).reshape(shape))).lead
@@ -84,7 +90,7 @@ def test_all_tied_names_no_leader():
 def test_no_bar_joins_strategies_that_nemenyis_test_tells_apart(seed):
     one = board(noise(seed, configurations=25, strategies=7, step=0.25))
     spec = critical_difference(one)
-    ranks = dict(zip(one.names, one.standing.average_ranks, strict=True))
+    ranks = dict(zip(one.names, one.tests.average_ranks, strict=True))
     p = scikit_posthocs.posthoc_nemenyi_friedman(-one.scores).to_numpy()
     axis = next(mark for mark in spec.marks if isinstance(mark, Line) and mark.width == 1.2)
     (left, _), (right, _) = axis.points
@@ -95,7 +101,7 @@ def test_no_bar_joins_strategies_that_nemenyis_test_tells_apart(seed):
         inside = [i for i, rank in enumerate(ranks.values()) if low - 1e-6 <= rank <= high + 1e-6]
         assert len(inside) > 1
         assert p[np.ix_(inside, inside)].min() >= 0.05
-    joined = {tuple(sorted(group)) for group in one.standing.groups}
+    joined = {tuple(sorted(group)) for group in one.tests.groups}
     assert len(bars) == len(joined)
 
 

@@ -123,3 +123,11 @@ def test_a_decision_is_measured_on_at_least_three_configurations_and_changes_som
     assert len(set(decision.configurations)) >= 3
     assert decision.settings or decision.swapped or decision.name == "imputation"
     assert {"baseline", "remix"} <= set(decision.strategies)
+
+
+def test_no_interval_reaches_beyond_the_largest_difference_of_two_scores():
+    ours, other = rows_of({"baseline": 0.5, "remix": 0.1}), rows_of({"remix": 0.9}, seed=1, noise=0.9)
+    table = differences([pairing(ours, other)])
+    assert table[["low", "high"]].abs().to_numpy().max() == 1
+    (line,) = summary([ALPHA], table.assign(difference=0.0, error=9.0)).to_dict("records")
+    assert line["g-mean"].replace("−", "-").endswith(" (-1.0000 to +1.0000)")

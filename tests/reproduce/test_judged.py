@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from imbench.reproduce.judged import FAILS, HOLDS, PARTLY, UNDECIDED, leads
-from imbench.stats.evaluation import evaluate
+from imbench.stats.evaluate import evaluate
 
 
 def judged(**scores):

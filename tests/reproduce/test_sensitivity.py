@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -72,6 +74,19 @@ def test_the_opposite_of_what_the_paper_says_is_found_not_to_hold():
         rows_of(IMAGES, 0.1, lambda a: 0.7 + 0.5 * a, **rising),
     )
     assert set(found.values()) == {FAILS}
+
+
+def test_no_printed_interval_reaches_beyond_the_largest_difference_of_two_scores():
+    def wide(a):
+        return 0.5 + a
+
+    tables = [rows_of("epileptic_seizure", ir, wide, wide, noise=2.0, folds=4) for ir in (0.01, 0.05)]
+    sweep = design("remix", "alpha", ALPHAS).read(Results(pd.concat(tables, ignore_index=True), "store"))
+    for claim in judged(sweep, IMAGES):
+        most = 2 if "most extreme" in claim.said else 1
+        ends = [end for e in claim.evidence for end in re.findall(r"\(([+−-]?[\d.]+) to ([+−-]?[\d.]+)\)", str(e))]
+        assert ends
+        assert all(abs(float(end.replace("−", "-"))) <= most for pair in ends for end in pair)
 
 
 def test_noise_decides_nothing():

@@ -167,7 +167,7 @@ def test_bad_input_is_an_error_before_any_work(ask, changes, message, tmp_path, 
 def test_a_folder_that_is_no_store_is_refused(ask, tmp_path):
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "thesis.tex").write_text("precious")
-    with pytest.raises(StoreError, match="no imbench store and not empty"):
+    with pytest.raises(StoreError, match="neither empty nor an imbench store"):
         ask()
 
 

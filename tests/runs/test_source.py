@@ -1,6 +1,7 @@
 """What code made a result: hashes of sources, and what follows from a change."""
 
 import hashlib
+import re
 import subprocess
 import sys
 import warnings
@@ -12,6 +13,7 @@ import pytest
 import imbench
 from imbench.checks import outcome
 from imbench.checks.source import bound_to_process, source_hash
+from imbench.cli.boards import boards_text
 from imbench.contract.errors import StoreError
 from imbench.contract.strategy import BatchStrategy
 from imbench.report.publish import publish
@@ -86,12 +88,30 @@ def test_two_sources_of_one_job_are_a_conflict_that_a_preferred_store_decides(ru
     assert len(found) == 1
 
 
+def test_two_sources_of_one_strategy_are_a_conflict_on_other_data_too(run, table, tmp_path):
+    run(store="a"), run("return batch  # changed", store="b", datasets=[f"{table},seed=1"])
+    stores = [tmp_path / "a", tmp_path / "b"]
+    with pytest.raises(
+        ConflictError, match=r"mine \(version 1\).*the strategy's source, .* \(1 job\) and .* \(1 job\)"
+    ):
+        merge(stores, tmp_path / "joined")
+    assert not (tmp_path / "joined").exists()
+    merged = merge(stores, tmp_path / "joined", prefer=[tmp_path / "b"])
+    assert (merged.jobs, len(merged.conflicts)) == (1, 1)
+    assert set(imbench.load(tmp_path / "joined").frame()["variant"]) == {"ir=0.2,seed=1,target=churn"}
+    # What is in the store that is merged into stays, and merging the same again changes nothing.
+    merge(stores, tmp_path / "a", prefer=[tmp_path / "b"])
+    assert imbench.load(tmp_path / "a").frame()["source_hash"].nunique() == 2
+    assert merge(stores, tmp_path / "a").added == 0
+
+
 def test_a_memory_across_nets_fails_checks_is_marked_and_not_published_unasked(run, tmp_path):
     results = run(MEMORY)
     failed = results.frame()["checks"].iloc[0]
     assert failed.startswith("failed")
     assert "same_noise_same_batch" in failed
     assert any("mine failed imbench's checks" in note for note in results.notes)
+    assert re.search(r"^mine \(failed checks\) +\d", boards_text(results), re.MULTILINE)
     with pytest.raises(StoreError, match="--unchecked"):
         publish(tmp_path / "store", tmp_path / "pages")
     page = publish(tmp_path / "store", tmp_path / "pages", unchecked=True)

@@ -1,4 +1,4 @@
-"""Metrics, judged by scikit-learn, imbalanced-learn, torchmetrics and plain loops."""
+"""Metrics, checked against scikit-learn, imbalanced-learn, torchmetrics and plain loops."""
 
 from __future__ import annotations
 

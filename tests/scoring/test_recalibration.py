@@ -1,4 +1,4 @@
-"""Recalibration, judged by scikit-learn's and statsmodels' own fits, by a known truth, and by properties."""
+"""Recalibration, checked against scikit-learn's and statsmodels' own fits, a known truth and properties."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from sklearn.linear_model import LogisticRegression
 from statsmodels.discrete.conditional_models import ConditionalLogit
 
 from imbench.scoring.fold_scores import scored
+from imbench.scoring.logistic import fit_scaling
 from imbench.scoring.metrics import score
-from imbench.scoring.recalibration import NONE, PLATT, SCALING, fit_scaling, recalibration
+from imbench.scoring.recalibration import NONE, PLATT, SCALING, recalibration
 from imbench.scoring.rules import RULES
 from tests.made_results import job, predictions, split
 

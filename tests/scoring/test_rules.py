@@ -1,4 +1,4 @@
-"""Decision rules, judged by scikit-learn's ROC curve, plain loops, known posteriors and published formulas."""
+"""Decision rules, checked against scikit-learn's ROC curve, plain loops, known posteriors and published formulas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imbench.contract.errors import UsageError
 from imbench.contract.records import Exposure
 from imbench.scoring.fold_scores import scored
 from imbench.scoring.metrics import METRICS, score
-from imbench.scoring.rules import RULES, by_corrected_prior, by_tuned_weights, corrected, ruled_column
+from imbench.scoring.rules import by_corrected_prior, by_tuned_weights, corrected, ruled_column
 from imbench.scoring.tuning import tuned_weights, weighted_decisions
 from tests.made_results import job, predictions
 
@@ -159,9 +159,20 @@ def test_without_a_measured_prior_what_needs_it_is_nan():
     assert "train_prior[0]" not in row
 
 
+@pytest.mark.parametrize(
+    ("metric", "rule", "column"),
+    [
+        ("bbs", "argmax", "bbs"),
+        ("bbs", "tuned", "bbs"),
+        ("gmean", "tuned", "gmean@tuned"),
+        ("bbs", "prior-corrected", "bbs@prior-corrected"),
+        ("bbs", "recalibrated", "bbs@recalibrated"),
+    ],
+)
+def test_a_rule_has_a_column_for_every_metric_that_it_changes(metric, rule, column):
+    assert ruled_column(METRICS[metric], rule) == column
+
+
 def test_an_unknown_rule_is_named():
-    with pytest.raises(UsageError, match="unknown decision rule 'max'; there are argmax, tuned, prior-corrected"):
+    with pytest.raises(UsageError, match="unknown decision rule 'max'; did you mean argmax"):
         ruled_column(METRICS["gmean"], "max")
-    assert [ruled_column(METRICS["bbs"], rule) for rule in RULES] == [
-        "bbs", "bbs", "bbs@prior-corrected", "bbs@recalibrated"
-    ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Paired comparisons within one dataset, and "no difference" as a finding; judged by statsmodels, scipy and a study."""
+"""Paired comparisons within one dataset, and equivalence; checked against statsmodels, scipy and a study."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy import stats
 from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
 from imbench.contract.errors import UsageError
-from imbench.stats.equivalence import corrected_t, equivalence
+from imbench.stats.within import corrected_t, equivalence
 
 
 def folds(seed, shift=0.0, spread=0.02, count=20):
@@ -117,7 +117,7 @@ SERIES = pd.Series([0.1, 0.2, 0.3], index=["x", "y", "z"])
     ("arguments", "options", "message"),
     [
         (([1, 2, 3], [1, 2], 0.1), {}, r"must pair up, got shapes \(3,\) and \(2,\)"),
-        ((SERIES, SERIES.iloc[::-1], 0.1), {}, "one index, in one order"),
+        ((SERIES, SERIES.iloc[::-1], 0.1), {}, "the same index in the same order"),
         (([1], [1], 0.1), {}, "at least 2 differences"),
         (([1, math.nan], [1, 1], 0.1), {}, "difference 1 is nan"),
         (([1, 2], [1, 2], 0), {}, "margin must be positive, got 0"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from imbench.stats import friedman, intervals
-from imbench.stats.evaluation import evaluate
+from imbench.stats.evaluate import evaluate
 from imbench.stats.nemenyi import runs
 from imbench.stats.pairwise import holm, wilcoxon
 
@@ -36,7 +36,7 @@ BY_RANK = ["average_ranks", "rank_sums", "nemenyi", "rank_intervals"]
 
 
 def pairs(found):
-    """Pairs, either way round, with what is said of them."""
+    """Pairs, either way round, with their results."""
     return {
         frozenset((row.first, row.second)): (row.statistic, row.p, row.p_holm, abs(row.effect), row.ties, row.method)
         for row in found.wilcoxon.itertuples()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbench.stats.identity import by_label, dataset_labels, file_name, rows_of_dataset
+from imbench.stats.names import by_label, dataset_labels, file_name, rows_of_dataset
 
 A, B = "a1" * 32, "b2" * 32
 

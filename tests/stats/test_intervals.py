@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from imbench.stats.evaluation import evaluate
+from imbench.stats.evaluate import evaluate
 from imbench.stats.intervals import bootstrap_means
 
 
@@ -19,7 +19,7 @@ def test_ends_equal_a_plain_loop_over_resamples():
     for _ in range(4000):
         drawn = rng.integers(10, size=10)
         means.append(np.concatenate([values[datasets == one] for one in drawn]).mean(axis=0))
-    # Hesterberg 2015: the level at which the percentiles stand in for Student's quantile and divisor n - 1.
+    # Hesterberg 2015: the level at which the percentiles replace Student's quantile and divisor n - 1.
     level = stats.norm.cdf(np.sqrt(10 / 9) * stats.t.ppf(0.025, 9))
     expected = np.quantile(means, [level, 1 - level], axis=0)
     np.testing.assert_allclose(found, expected, atol=0.05 * np.ptp(expected))

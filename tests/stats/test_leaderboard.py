@@ -99,7 +99,7 @@ def test_a_strategy_without_any_result_drops_nothing():
 @pytest.mark.parametrize(
     ("scores", "reason"),
     [
-        ({("a", "natural"): SCORES["a", "ir=0.01"]}, "at least 2 complete configurations, there is 1"),
+        ({("a", "natural"): SCORES["a", "ir=0.01"]}, "at least 2 complete configurations; there is 1"),
         ({("a", "x"): {"p": [math.nan]}, ("a", "y"): {"q": [math.nan]}}, "there are none"),
         ({("a", "x"): {"p": [0.1]}, ("a", "y"): {"p": [0.2]}}, "at least 2 strategies"),
         ({("a", str(i)): {"p": [0.1], "q": [0.1]} for i in range(5)}, "all strategies are tied"),
@@ -162,7 +162,7 @@ def test_rows_that_an_older_version_decided_are_left_out():
 
 
 def test_an_unknown_metric_is_named():
-    with pytest.raises(UsageError, match=r"unknown metric 'accuracy'; there are gmean, bbs"):
+    with pytest.raises(UsageError, match=r"unknown metric 'accuracy'; did you mean balanced_accuracy"):
         leaderboards(frame(SCORES), ["accuracy"])
 
 
@@ -244,9 +244,9 @@ def test_a_baseline_with_a_tuned_threshold_can_win():
     plain = leaderboards(rows, ["gmean"])[0]
     assert plain.table["strategy"].iloc[0] == "remix"
     # By hand: 0.8 more than the baseline's means is best in all three configurations.
-    told = plain.challenger
-    assert (told.name, told.place, told.average_rank, told.competitors) == ("baseline+tuned", 1, 1.0, 4)
-    assert told.mean == pytest.approx(0.4 + 0.8)
+    tuned = plain.tuned_baseline
+    assert (tuned.name, tuned.place, tuned.average_rank, tuned.competitors) == ("baseline+tuned", 1, 1.0, 4)
+    assert tuned.mean == pytest.approx(0.4 + 0.8)
 
 
 def test_one_rule_for_all_ranks_the_same_strategies_by_its_column():
@@ -345,9 +345,9 @@ def test_two_million_folds_are_ranked_in_a_tenth_of_what_twenty_may_take():
 def test_strategies_that_fell_back_are_told_with_the_share_of_their_batches():
     rows = frame(SCORES)
     shares = {("mixup", "ir=0.01"): 0.25, ("mixup", "ir=0.05"): 0.1, ("remix", "ir=0.01"): 0.0}
-    told = rows.assign(
+    changed = rows.assign(
         fallback_share=[shares.get(pair) for pair in zip(rows["strategy"], rows["variant"], strict=True)]
     )
-    (board,) = leaderboards(told, ["gmean"])
+    (board,) = leaderboards(changed, ["gmean"])
     assert board.fallbacks == (("mixup", pytest.approx((0.25 + 0.1 + 0.1) / 3)),)
     assert leaderboards(rows, ["gmean"])[0].fallbacks == ()

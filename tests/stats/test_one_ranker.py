@@ -48,13 +48,13 @@ def plain_ranks(rows: pd.DataFrame, metric: Metric) -> dict[str, float]:
 
 def surfaces(results: Results, name: str) -> dict[str, dict[str, float]]:
     """Strategy -> average rank, as each surface shows it."""
-    told = boards_json(results, [name])["leaderboards"][0]["rows"]
+    listed = boards_json(results, [name])["leaderboards"][0]["rows"]
     table = results.leaderboards([name])[0].table
     report = pd.read_csv(io.BytesIO(csv(TABLES["leaderboard"](gather(results, Options(metrics=(name,)))))))
     report = report[report["rule"] == "argmax"]
     tests = evaluate_rows(results.rows, name, within=False)[0].configurations
     return {
-        "run": {row["strategy"]: row["average_rank"] for row in told},
+        "run": {row["strategy"]: row["average_rank"] for row in listed},
         "leaderboards": dict(zip(table["strategy"], table["average_rank"], strict=True)),
         "report": dict(zip(report["strategy"], report["average_rank"], strict=True)),
         "evaluate": dict(tests.average_ranks),

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from imbench.stats.evaluation import evaluate
+from imbench.stats.evaluate import evaluate
 from imbench.stats.nemenyi import critical_difference, normal_range_sf
 from tests.stats.test_ranks import DEMSAR
 

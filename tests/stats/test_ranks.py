@@ -1,4 +1,4 @@
-"""Ranks and Friedman's test, judged by scipy and by published numbers."""
+"""Ranks and Friedman's test, checked against scipy and published numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,18 +13,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from imbench.contract.errors import UsageError
-from imbench.stats.ranks import (
-    TRAINED,
-    Tolerance,
-    average_ranks,
-    complete_blocks,
-    friedman,
-    friedman_from_sums,
-    friedman_undefined,
-    rank,
-    rank_sums,
-    tolerance_of,
-)
+from imbench.stats.friedman import friedman, friedman_from_sums, friedman_undefined
+from imbench.stats.ranks import TRAINED, Tolerance, average_ranks, rank, rank_sums, tolerance_of
 
 # Demsar, Statistical Comparisons of Classifiers over Multiple Data Sets (2006), Table 6: AUC of C4.5 and its variants.
 DEMSAR = np.array(
@@ -176,9 +165,9 @@ def test_a_tolerance_below_zero_is_refused(tolerance):
 @pytest.mark.parametrize(
     ("ranks", "reason"),
     [
-        (np.empty((0, 3)), "at least 2 complete configurations, there are none"),
-        ([[1, 2, 3]], "at least 2 complete configurations, there is 1"),
-        ([[1], [1]], "at least 2 strategies, there is 1"),
+        (np.empty((0, 3)), "at least 2 complete configurations; there are none"),
+        ([[1, 2, 3]], "at least 2 complete configurations; there is 1"),
+        ([[1], [1]], "at least 2 strategies; there is 1"),
         ([[2, 2, 2], [2, 2, 2]], "all strategies are tied"),
     ],
 )
@@ -190,13 +179,6 @@ def test_an_undefined_test_is_nan_and_says_why(ranks, reason):
 def test_two_strategies_that_differ_once_are_tested():
     found = friedman([[1, 2], [1.5, 1.5]])
     assert found == pytest.approx((1.0, stats.chi2.sf(1.0, 1)))
-
-
-def test_incomplete_blocks_are_dropped_and_listed():
-    table = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [1.0, math.nan, 3.0]}, index=["x", "y", "z"])
-    whole, dropped = complete_blocks(table)
-    assert list(whole.index) == ["x", "z"]
-    assert dropped == ["y"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from imbench.report.model import Options, gather
 from imbench.report.plain import to_json
-from imbench.stats.competitors import BASELINE
+from imbench.stats.names import BASELINE
 from imbench.stats.scope import Scope
 from imbench.store.results import Results, load
 from imbench.store.store import Store

@@ -210,10 +210,10 @@ def test_the_files_hold_the_same_numbers():
     scores = sweep.scores("bbs")
     read = pd.read_csv(io.BytesIO(written["sweep.csv"])).query("metric == 'bbs'").reset_index(drop=True)
     np.testing.assert_allclose(read[["mean", "low", "high"]], scores[["mean", "low", "high"]], rtol=1e-12)
-    told = json.loads(written["sweep.json"])
-    assert told["values"] == list(ALPHAS)
-    assert [row["mean"] for row in told["scores"] if row["metric"] == "bbs"] == pytest.approx(scores["mean"].tolist())
-    assert told["notes"] == ["Data ready: 1 dataset"]
+    values = json.loads(written["sweep.json"])
+    assert values["values"] == list(ALPHAS)
+    assert [row["mean"] for row in values["scores"] if row["metric"] == "bbs"] == pytest.approx(scores["mean"].tolist())
+    assert values["notes"] == ["Data ready: 1 dataset"]
     for metric in ("gmean", "bbs"):
         assert written[f"sweep-{metric}.svg"].startswith(b"<?xml")
         assert written[f"sweep-{metric}.pdf"].startswith(b"%PDF")

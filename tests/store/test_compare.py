@@ -1,4 +1,4 @@
-"""Two stores held against each other, judged by statsmodels, scipy and formulas written out."""
+"""Two stores compared, checked against statsmodels, scipy and formulas written out."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_folds_of_other_rows_are_no_pairs(tmp_path):
     b = rows_of(tmp_path / "b", (job("a"), 1.0, 5))
     found = compare(a, b)
     assert found.table.empty
-    assert {u.reason for u in found.unpaired} == {"its partner has no fold of the same rows"}
+    assert {u.reason for u in found.unpaired} == {"its partner has no fold with the same rows"}
 
 
 def test_failed_jobs_take_no_part(tmp_path):

@@ -145,7 +145,7 @@ def test_a_job_whose_predictions_are_damaged_is_left_out_and_said(store, entered
     assert results.rows["worst_recall"].notna().all()
     (note,) = results.notes
     assert "1 job" in note
-    assert "run the same jobs again" in note
+    assert "run these jobs again" in note
     with pytest.raises(StoreError):
         store.predictions(key)
 

@@ -124,7 +124,7 @@ def test_a_preferred_store_decides_what_it_holds_and_no_more(disputed, tmp_path)
 
 
 def test_a_store_to_prefer_must_be_one_of_those_merged(disputed, tmp_path):
-    with pytest.raises(UsageError, match=r"--prefer .*nowhere is none of the stores to merge"):
+    with pytest.raises(UsageError, match=r"--prefer .*nowhere is not among the stores to merge"):
         merge(disputed, tmp_path / "into", prefer=[tmp_path / "nowhere"])
 
 
@@ -179,7 +179,7 @@ def test_a_damaged_file_stops_the_merge_before_it_spreads(shelf, tmp_path):
 
 
 def test_a_folder_that_is_no_store_is_named(tmp_path):
-    with pytest.raises(StoreError, match="is no imbench store"):
+    with pytest.raises(StoreError, match="is not an imbench store"):
         merge([tmp_path / "none"], tmp_path / "into")
     assert not (tmp_path / "into" / MARKER).exists()
 

@@ -113,10 +113,10 @@ def load_predictions(results, key):
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"strategies": ["remx"]}, r"no results of strategy 'remx'; did you mean remix.*\? There are baseline, mine"),
+        ({"strategies": ["remx"]}, r"no results of strategy 'remx'; did you mean remix.*\?"),
         ({"strategies": ["remix:alpha=0.9"]}, r"no results of strategy 'remix:alpha=0.9'; did you mean remix:alpha"),
         ({"datasets": ["zzz"]}, "no results of dataset 'zzz'; there are a:ir=0.05, a:ir=0.1, b:ir=0.05, c:ir=0.05"),
-        ({"strategies": ["remix"], "datasets": ["c"]}, "none of all of them together"),
+        ({"strategies": ["remix"], "datasets": ["c"]}, "no result matches all of them"),
     ],
 )
 def test_a_name_that_the_store_does_not_have_is_an_error_with_what_it_has(results, asked, message):

@@ -21,6 +21,7 @@ import pytest
 from imbench.contract.errors import StoreError, UsageError
 from imbench.scoring.columns import ORIGIN
 from imbench.scoring.metrics import METRICS, score
+from imbench.scoring.rules import ARGMAX, RULES
 from imbench.store import parquet
 from imbench.store.marker import MARKER, STORE_SCHEMA
 from imbench.store.parquet import DamagedError, from_parquet
@@ -28,7 +29,7 @@ from imbench.store.store import Store
 from tests.made_results import FACTS, fill, job, predictions
 
 LEADING = ["dataset", "variant", "task", "ir", "strategy", "protocol", "repeat", "fold", "n_train", "n_test", "seconds"]
-ZERO = ["zero_recall", "zero_recall@tuned", "zero_recall@prior-corrected", "zero_recall@recalibrated"]
+ZERO = ["zero_recall", *(f"zero_recall@{rule}" for rule in RULES if rule != ARGMAX)]
 EXPOSURE = ["empty_batches", "minority_rows", "minority_rows_trained", "prior_inexact", "fallback_share"]
 RECALIBRATION = ["recalibrated_by", "recalibration_slope"]
 TRAINED = ["epochs", "steps", "floor_epoch", "loss", *ZERO, "absent", "absent_validation", *EXPOSURE, *RECALIBRATION]
@@ -57,10 +58,10 @@ def test_a_job_is_a_row_for_each_fold_with_every_metric(store):
     assert frame[["repeat", "fold"]].to_numpy().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
     for row, fold in zip(frame.to_dict("records"), folds, strict=True):
         assert {m: row[m] for m in metrics} == score(fold.test.y, fold.test.proba)
-    told = frame.iloc[0]
-    assert (told["dataset"], told["variant"], told["ir"], told["strategy"]) == ("segment", "ir=0.05", 0.05, "remix")
-    assert (told["n_train"], told["n_test"], told["seconds"], told["loss"]) == (14, 20, 0.25, 0.1 + 0.2)
-    assert (told["key"], told["error"], told["threads"]) == (one.key, "", 1)
+    row = frame.iloc[0]
+    assert (row["dataset"], row["variant"], row["ir"], row["strategy"]) == ("segment", "ir=0.05", 0.05, "remix")
+    assert (row["n_train"], row["n_test"], row["seconds"], row["loss"]) == (14, 20, 0.25, 0.1 + 0.2)
+    assert (row["key"], row["error"], row["threads"]) == (one.key, "", 1)
     assert frame["floor_epoch"].to_numpy() == pytest.approx([2, np.nan, 2, np.nan], nan_ok=True)
 
 
@@ -232,7 +233,7 @@ def test_damage_inside_predictions_is_found_when_they_are_read(store):
     file = store.path / "predictions" / f"{key}.parquet"
     content = file.read_bytes()
     file.write_bytes(content[:100] + bytes(100) + content[200:])
-    with pytest.raises(StoreError, match="damaged and set aside; run the job again"):
+    with pytest.raises(StoreError, match="damaged and moved to quarantine/; run the job again"):
         store.predictions(key)
     assert not store.has(key)
 
@@ -390,7 +391,7 @@ def test_a_living_writers_temporary_file_stays_and_an_old_one_goes(store, monkey
 def test_a_folder_that_is_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     for create in (True, False):
-        with pytest.raises(StoreError, match="is no imbench store"):
+        with pytest.raises(StoreError, match=r"(is not|nor) an imbench store"):
             Store.open(tmp_path, create=create)
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -401,7 +402,7 @@ def test_a_folder_where_the_first_run_was_killed_may_be_begun_again(tmp_path):
 
 
 def test_reading_makes_no_store(tmp_path):
-    with pytest.raises(StoreError, match="is no imbench store"):
+    with pytest.raises(StoreError, match="is not an imbench store"):
         Store.open(tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
@@ -436,8 +437,8 @@ def test_a_read_only_folder_is_found_before_any_work(store):
     [
         (json.dumps({"schema": STORE_SCHEMA + 1}), "install a newer imbench"),
         (json.dumps({"schema": "x"}), "install a newer imbench"),
-        ("{}", "does not say the store's schema"),
-        ("{", "does not say the store's schema"),
+        ("{}", "does not state the schema of the store"),
+        ("{", "does not state the schema of the store"),
     ],
 )
 @pytest.mark.parametrize("create", [True, False])

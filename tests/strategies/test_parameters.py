@@ -47,5 +47,5 @@ def test_a_wrong_alpha_in_a_spec_is_a_usage_error(kind, text):
 
 
 def test_a_parameter_that_does_not_exist_is_a_usage_error():
-    with pytest.raises(UsageError, match="baseline:alpha=1 has no parameter 'alpha'; its parameters: none"):
+    with pytest.raises(UsageError, match="baseline:alpha=1 has no parameter 'alpha'; there are none"):
         build(Baseline, {"alpha": "1"}, "baseline:alpha=1")

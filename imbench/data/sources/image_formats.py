@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from imbench.contract.text import counted
+from imbench.contract.names import counted
 from imbench.data.sources.network import SourceError
 
 Images = tuple[np.ndarray, np.ndarray]

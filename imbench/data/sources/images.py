@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from imbench.contract.errors import DataError
+from imbench.contract.names import counted
 from imbench.contract.records import Card
-from imbench.contract.text import counted
 from imbench.data.canonical import Table
 from imbench.data.pixels import coded_table, first_of_each
 from imbench.data.sources.downloads import download

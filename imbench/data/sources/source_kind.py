@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from imbench.contract.errors import DataError
+from imbench.contract.names import suggest
 from imbench.contract.records import Card
-from imbench.contract.text import suggest
 from imbench.data.canonical import Table
 
 # The type of a field of a TOML table, and whether it must be there.

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from imbench.contract.names import counted
 from imbench.contract.records import Card
-from imbench.contract.text import counted
 from imbench.data.canonical import Table, from_frame
 from imbench.data.labels import read_floats
 from imbench.data.pixels import from_columns

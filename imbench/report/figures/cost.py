@@ -15,7 +15,7 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP = 520.0, 220.0, 48.0, 30.0, 14.0
 
 
 def quality_against_time(board: Board, costs: Sequence[Cost], series: Mapping[str, int]) -> FigureSpec | None:
-    """Mean score of a board's best `MOST` strategies against seconds for one net; None below two with a time."""
+    """Mean score of a board's best `MOST` strategies against seconds per net; None if fewer than two have a time."""
     seconds = {cost.strategy: cost.seconds for cost in costs}
     rows = [row for row in board.table if seconds.get(row.name, 0) > 0 and math.isfinite(row.mean)][:MOST]
     if len(rows) < 2:
@@ -39,17 +39,17 @@ def quality_against_time(board: Board, costs: Sequence[Cost], series: Mapping[st
                 Line(((at, TOP), (at, TOP + HEIGHT)), "grid"),
                 Text(at, TOP + HEIGHT + 15, f"{tick:g}", "middle", "muted", 11),
             ]
-    marks.append(Text((LEFT + WIDTH - RIGHT) / 2, TOP + HEIGHT + 32, "seconds for one net (log scale)", "middle"))
+    marks.append(Text((LEFT + WIDTH - RIGHT) / 2, TOP + HEIGHT + 32, "seconds per net (log scale)", "middle"))
     taken: list[tuple[float, float, float]] = []
     for row, time in zip(rows, times, strict=True):
         at, height = x(time), y(row.mean)
         marks.append(Mark(at, height, series[row.name], 5))
         marks.append(_label(row.name, at, height, taken))
-    said = "; ".join(f"{row.name}: {number(row.mean, 4)} in {number(seconds[row.name], 2)} s" for row in rows)
+    values = "; ".join(f"{row.name}: {number(row.mean, 4)} in {number(seconds[row.name], 2)} s" for row in rows)
     return FigureSpec(
         f"cost-{board.slug}",
         f"Quality against training time: {board.title}, mean score ({board.metric.better} is better)",
-        f"Mean score and seconds for one net. {said}.",
+        f"Mean score and seconds per net. {values}.",
         WIDTH,
         TOP + HEIGHT + 42,
         tuple(marks),
@@ -57,7 +57,7 @@ def quality_against_time(board: Board, costs: Sequence[Cost], series: Mapping[st
 
 
 def _label(name: str, at: float, height: float, taken: list[tuple[float, float, float]]) -> Text:
-    """A name beside its point, moved down or up until it covers no other name."""
+    """A name beside its point, moved up or down until it overlaps no other name."""
     left = at + text_width(name) + 10 > WIDTH
     start = at - text_width(name) - 10 if left else at + 10
     shifts = (step * direction for step in range(0, 200, 13) for direction in (1, -1))

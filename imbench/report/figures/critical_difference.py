@@ -1,4 +1,4 @@
-"""Critical-difference diagram (Demšar 2006): average ranks on a line, bars over those not told apart."""
+"""Critical-difference diagram (Demšar 2006): average ranks on an axis, bars joining those that do not differ."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from imbench.stats.words import counted, listed, number
 
 MOST = 20
 WIDTH, TOP, STEP = 520.0, 58.0, 17.0
-# However long the names are, the ranks between them need room.
+# The least width of the axis between the names, however long they are.
 LEAST_AXIS = 220.0
 
 
 def critical_difference(board: Board) -> FigureSpec | None:
     """The diagram of a board; None where no critical difference is defined.
 
-    A bar joins competitors whose average ranks lie within one critical difference, so none reaches across two that
-    Nemenyi's test tells apart. Of more than `MOST` competitors the best are drawn.
+    A bar joins competitors whose average ranks differ by less than the critical difference, so no bar joins two that
+    differ by Nemenyi's test. At most the best `MOST` competitors are drawn.
     """
-    standing = board.standing
-    if standing.undefined or not math.isfinite(standing.cd) or len(board.table) < 2:
+    tests = board.tests
+    if tests.undefined or not math.isfinite(tests.cd) or len(board.table) < 2:
         return None
     rows = board.table[:MOST]
     ranks = {row.name: row.average_rank for row in rows}
@@ -36,36 +36,36 @@ def critical_difference(board: Board) -> FigureSpec | None:
             Line(((x(tick), TOP), (x(tick), TOP - 5)), "text", 1.2),
             Text(x(tick), TOP - 9, str(tick), "middle", "muted", 11),
         ]
-    end = min(x(1 + standing.cd), width - 70)  # its words stand behind it
+    end = min(x(1 + tests.cd), width - 70)  # its label follows it
     marks += [Line(((x(1), 16), (end, 16)), "text", 1.6)]
     marks += [Line(((at, 12), (at, 20)), "text", 1.6) for at in (x(1), end)]
-    marks += [Text(end + 8, 20, f"CD {number(standing.cd, 2)}", "start", "text", 12)]
-    groups = [[n for n in group if n in ranks] for group in standing.groups]
+    marks += [Text(end + 8, 20, f"CD {number(tests.cd, 2)}", "start", "text", 12)]
+    groups = [[n for n in group if n in ranks] for group in tests.groups]
     groups = [group for group in groups if len(group) > 1]
-    levels = TOP + 10
+    below = TOP + 10
     for group in groups:
         low, high = min(ranks[n] for n in group), max(ranks[n] for n in group)
-        marks.append(Line(((x(low) - 3, levels), (x(high) + 3, levels)), "text", 4))
-        levels += 8
+        marks.append(Line(((x(low) - 3, below), (x(high) + 3, below)), "text", 4))
+        below += 8
     half = math.ceil(len(rows) / 2)
     for i, row in enumerate(rows):
         left = i < half
-        y = levels + 16 + STEP * (i if left else len(rows) - 1 - i)
+        y = below + 16 + STEP * (i if left else len(rows) - 1 - i)
         side = x(1) - 14 if left else x(most) + 14
         at = x(row.average_rank)
         marks.append(Line(((at, TOP), (at, y), (side, y)), "muted", 1))
         text = f"{row.name}  {number(row.average_rank, 2)}" if left else f"{number(row.average_rank, 2)}  {row.name}"
         marks.append(Text(side + (-5 if left else 5), y + 4, text, "end" if left else "start"))
-    said = "; ".join(f"{name} {number(rank, 2)}" for name, rank in ranks.items())
+    values = "; ".join(f"{name} {number(rank, 2)}" for name, rank in ranks.items())
     together = "; ".join(listed(group, MOST) for group in groups) or "none"
     more = len(board.table) - len(rows)
     return FigureSpec(
         f"cd-{board.slug}",
         f"Critical-difference diagram: {board.title}",
-        f"Average ranks over {counted(len(board.configurations), 'configuration')}, 1 is best: {said}"
-        + (f"; {more} more are not drawn" if more else "")
-        + f". Critical difference {number(standing.cd, 2)}; not told apart: {together}.",
+        f"Average ranks over {counted(len(board.configurations), 'configuration')}, 1 is best: {values}"
+        + (f"; {more} more are not shown" if more else "")
+        + f". Critical difference {number(tests.cd, 2)}; joined by a bar: {together}.",
         width,
-        levels + 24 + STEP * half,
+        below + 24 + STEP * half,
         tuple(marks),
     )

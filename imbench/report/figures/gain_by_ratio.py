@@ -15,7 +15,7 @@ WIDTH, HEIGHT, LEFT, RIGHT = 520.0, 220.0, 48.0, 12.0
 
 
 def gain_by_ratio(board: Board, gains: Sequence[Gain], series: Mapping[str, int]) -> FigureSpec | None:
-    """The figure of a board's gains; None where there are none. Of many competitors the best `MOST` are drawn."""
+    """The figure of a board's gains; None without gains. At most the best `MOST` competitors are drawn."""
     names = [row.name for row in board.table if row.name != board.control][:MOST]
     shown = [gain for gain in gains if gain.name in names]
     if not shown:
@@ -51,12 +51,14 @@ def gain_by_ratio(board: Board, gains: Sequence[Gain], series: Mapping[str, int]
             if math.isfinite(gain.low):
                 marks.append(Line(((at, y(gain.low)), (at, y(gain.high))), series[gain.name], 1.5))
             marks.append(Mark(at, y(gain.gain), series[gain.name]))
-    said = "; ".join(f"{_ratio(g.ir)}, {g.name}: {number(g.gain, 3, sign=True)} {_between(g)}".rstrip() for g in shown)
+    values = "; ".join(
+        f"{_ratio(g.ir)}, {g.name}: {number(g.gain, 3, sign=True)} {_between(g)}".rstrip() for g in shown
+    )
     formula = board.formula
     return FigureSpec(
         f"gain-{board.slug}",
         f"Gain over {board.control} by imbalance ratio: {board.title} ({formula}; above 0 is better)",
-        f"Mean gain at each ratio of minority to majority rows; {level(board.alpha)} intervals over datasets. {said}.",
+        f"Mean gain at each imbalance ratio, with {level(board.alpha)} intervals over datasets. {values}.",
         WIDTH,
         top + HEIGHT + 40,
         tuple(marks),

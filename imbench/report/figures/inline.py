@@ -1,4 +1,4 @@
-"""Scenes as SVG inside the page: coloured by its style sheet, so that they follow dark mode, and told in words."""
+"""Figures as SVG inside the page: coloured by its style sheet, which has a dark mode, and with a text alternative."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _mark(mark: Mark) -> str:
     return f'<path class="{"l" if open_ else "f"} {color}" d="{paths}"{width}/>'
 
 
-def _words(mark: Text) -> str:
+def _text(mark: Text) -> str:
     size = "" if mark.size == 12 else f' font-size="{_n(mark.size)}"'
     anchor = "" if mark.anchor == "start" else f' text-anchor="{mark.anchor}"'
     place = f'x="{_n(mark.x)}" y="{_n(mark.y)}"'
@@ -59,4 +59,4 @@ def _n(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-_DRAW: dict[type, Callable[[Any], str]] = {Line: _line, Mark: _mark, Text: _words}
+_DRAW: dict[type, Callable[[Any], str]] = {Line: _line, Mark: _mark, Text: _text}

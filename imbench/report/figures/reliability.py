@@ -1,4 +1,4 @@
-"""Reliability curves: observed share against predicted probability, each strategy beside the baseline."""
+"""Reliability curves: observed frequency against predicted probability, each strategy with the baseline."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 from imbench.report.figures.spec import FigureSpec, Line, Mark, Text, scale
 from imbench.report.reliability import Curve
-from imbench.stats.competitors import BASELINE
+from imbench.stats.names import BASELINE
 from imbench.stats.words import number
 
 PANEL, GAP, LEFT, TOP, COLUMNS = 140.0, 34.0, 36.0, 30.0, 4
 
 
 def reliability(curves: Sequence[Curve], series: Mapping[str, int]) -> FigureSpec | None:
-    """The panels of one protocol and task: one for each strategy, the baseline's curve in each; None for no curves."""
+    """One panel for each strategy of a protocol and task, with the baseline's curve in each; None without curves."""
     if not curves:
         return None
     before = next((c for c in curves if c.strategy == BASELINE), None)
@@ -29,12 +29,12 @@ def reliability(curves: Sequence[Curve], series: Mapping[str, int]) -> FigureSpe
                 marks += _curve(one, x0, y0, series[one.strategy])
     rows = -(-len(panels) // COLUMNS)
     task = curves[0].task
-    what = "the minority" if task == "binary" else "its class"
+    what = "the minority" if task == "binary" else "a class"
     return FigureSpec(
         f"reliability-{_slug(curves[0])}",
-        f"Reliability: {task}, predicted probability of {what} against the share of rows that are of it",
-        "On the diagonal probabilities mean what they say; below it they are too high. "
-        + " ".join(_said(c) for c in curves),
+        f"Reliability: {task}, observed frequency of {what} against its predicted probability",
+        "On the diagonal, probabilities are calibrated; below it, they are too high. "
+        + " ".join(_described(c) for c in curves),
         LEFT + (PANEL + GAP) * min(COLUMNS, len(panels)),
         TOP + (PANEL + GAP + 22) * rows,
         tuple(marks),
@@ -69,7 +69,7 @@ def _curve(curve: Curve, x0: float, y0: float, series: int) -> list[Line | Mark 
     ]
 
 
-def _said(curve: Curve) -> str:
+def _described(curve: Curve) -> str:
     known = np.isfinite(curve.observed)
     pairs = ", ".join(
         f"{number(float(p), 2)} → {number(float(o), 2)}"

@@ -1,4 +1,4 @@
-"""Scenes as SVG and PDF files for papers: fonts embedded, the same bytes each time."""
+"""Figures as SVG and PDF files for papers, with embedded fonts; equal figures give equal bytes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 FORMATS = ("svg", "pdf")
 
-_INKS = {"text": "#111111", "muted": "#555555", "grid": "#dddddd"}
+_COLORS = {"text": "#111111", "muted": "#555555", "grid": "#dddddd"}
 _ANCHORS = {"start": "left", "middle": "center", "end": "right"}
 
-# TrueType outlines in PDF, as publishers ask; glyphs as outlines in SVG, which is a font that needs no other file.
-# The salt and the missing dates make equal figures equal files.
+# TrueType fonts in PDF, as publishers require; text as outlines in SVG, so that no font file is needed. The fixed salt
+# and the omitted dates make equal figures equal files.
 _SETTINGS: dict[str, Any] = {
     "pdf.fonttype": 42,
     "svg.fonttype": "path",
@@ -31,12 +31,12 @@ METADATA: dict[str, dict[str, Any]] = {
 }
 PNG_DPI = 160
 
-# Points of paper for a pixel of a spec: 520 pixels are 5.4 inches, text of 12 pixels is 9 points.
+# Points on paper per pixel of a figure: 520 pixels are 5.4 inches, text of 12 pixels is 9 points.
 POINTS = 0.75
 
 
 def settings() -> Any:
-    """Matplotlib's settings for figures: a user's own must not change the bytes; the backend is not ours to touch."""
+    """Matplotlib's settings for figures. A user's settings must not change the bytes; the backend stays as it is."""
     import matplotlib as mpl
 
     plain = {name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith("backend")}
@@ -44,7 +44,7 @@ def settings() -> Any:
 
 
 def render(spec: FigureSpec, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
-    """The files of a spec, by format; ``png`` may be asked for besides `FORMATS`."""
+    """The files of a figure, by format: those of `FORMATS`, or ``png``."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -73,19 +73,19 @@ def _line(axes: Axes, mark: Line) -> None:
 def _mark(axes: Axes, mark: Mark) -> None:
     from matplotlib.patches import Circle, Polygon
 
-    shape, colour = SHAPES[mark.series % SERIES], _color(mark.series)
+    shape, color = SHAPES[mark.series % SERIES], _color(mark.series)
     if shape in ("circle", "ring"):
         axes.add_patch(
-            Circle((mark.x, mark.y), mark.size, fill=shape == "circle", color=colour, linewidth=POINTS, zorder=3)
+            Circle((mark.x, mark.y), mark.size, fill=shape == "circle", color=color, linewidth=POINTS, zorder=3)
         )
     for ring in polygon(mark):
         if len(ring) == 2:
-            axes.plot(*zip(*ring, strict=True), color=colour, linewidth=2 * POINTS, zorder=3)
+            axes.plot(*zip(*ring, strict=True), color=color, linewidth=2 * POINTS, zorder=3)
         else:
-            axes.add_patch(Polygon(ring, closed=True, color=colour, linewidth=0, zorder=3))
+            axes.add_patch(Polygon(ring, closed=True, color=color, linewidth=0, zorder=3))
 
 
-def _words(axes: Axes, mark: Text) -> None:
+def _text(axes: Axes, mark: Text) -> None:
     axes.text(
         mark.x,
         mark.y,
@@ -100,7 +100,7 @@ def _words(axes: Axes, mark: Text) -> None:
 
 
 def _color(color: str | int) -> str:
-    return COLOURS[color % SERIES] if isinstance(color, int) else _INKS[color]
+    return COLOURS[color % SERIES] if isinstance(color, int) else _COLORS[color]
 
 
-_DRAW: dict[type, Any] = {Line: _line, Mark: _mark, Text: _words}
+_DRAW: dict[type, Any] = {Line: _line, Mark: _mark, Text: _text}

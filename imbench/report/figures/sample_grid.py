@@ -1,30 +1,31 @@
-"""Contact sheets: what each strategy feeds the nets, a line of labelled images each, as PNG or SVG."""
+"""Sample grids: a row of labelled images for each strategy, as the nets receive them, as PNG or SVG."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imbench.contract.old_names import old_attributes
 from imbench.report.figures.rendering import settings
 from imbench.report.figures.spec import COLOURS
 
 FORMATS = ("png", "svg")
 
-# In pixels. Images are enlarged by a whole number of times, so that theirs stay visible and are never blurred.
+# In pixels. Images are enlarged by a whole factor, so that their pixels stay visible and are never blurred.
 _SIDE, _GAP, _NAMES, _MARGIN, _LINE = 96, 10, 150, 14, 13
 _TEXT, _PLAIN, _MINORITY = 10, "#333333", COLOURS[2]
 
-# Shares of less are left out of what is printed; the largest few stand for the rest.
+# A caption names the largest shares, and none below this.
 _LEAST, _MOST = 0.005, 2
 
 
 @dataclass(frozen=True, eq=False)
 class SampleRow:
-    """What one strategy feeds the nets.
+    """The images that one strategy feeds to the nets.
 
     Parameters
     ----------
@@ -42,13 +43,13 @@ class SampleRow:
 
 @dataclass(frozen=True, eq=False)
 class SampleGrid:
-    """Strips under one another; the images of a column come from the same mini-batch.
+    """A row for each strategy; the images of a column come from the same mini-batch.
 
     Parameters
     ----------
-    title : a line above all
-    class_names : of the labels; ``minority``: the numbers of those that are rare, set off in print
-    left_out : ``(strategy, reason)`` of strategies that could not be shown
+    title : printed above the rows
+    class_names : the names of the labels; ``minority``: the numbers of the minority classes, printed in bold
+    left_out : ``(strategy, reason)`` for each strategy that is not shown
     """
 
     title: str
@@ -57,25 +58,28 @@ class SampleGrid:
     rows: tuple[SampleRow, ...]
     left_out: tuple[tuple[str, str], ...] = ()
 
-    def words(self, strip: SampleRow) -> list[str]:
-        """The label of each image of a strip, such as ``cat 0.93, dog 0.07``; its weight follows if it has one."""
-        return [", ".join(text for text, _ in parts) for parts in self.parts(strip)]
+    if not TYPE_CHECKING:
+        __getattr__ = old_attributes("SampleGrid")
+
+    def label_texts(self, row: SampleRow) -> list[str]:
+        """The label of each image of a row, such as ``cat 0.93, dog 0.07``, and its weight if it has one."""
+        return [", ".join(text for text, _ in lines) for lines in self.captions(row)]
 
     @property
     def description(self) -> str:
-        """The sheet told in words, for those who do not see it."""
-        lines = [f"{strip.name}: {'; '.join(self.words(strip))}." for strip in self.rows]
+        """The grid as text, for readers who cannot see it."""
+        lines = [f"{row.name}: {'; '.join(self.label_texts(row))}." for row in self.rows]
         return f"{self.title}. " + " ".join(lines)
 
-    def parts(self, strip: SampleRow) -> list[list[tuple[str, bool]]]:
-        """For each image of a strip the texts printed under one another, and whether each names a rare class."""
+    def captions(self, row: SampleRow) -> list[list[tuple[str, bool]]]:
+        """For each image of a row the lines printed below it, and whether each names a minority class."""
         columns = []
-        for i, label in enumerate(strip.labels):
+        for i, label in enumerate(row.labels):
             largest = [int(c) for c in np.argsort(-label, kind="stable")[:_MOST] if label[c] >= _LEAST]
-            parts = [(self._share(c, float(label[c])), c in self.minority) for c in largest]
-            if strip.weights is not None:
-                parts.append((f"weight {strip.weights[i]:.2f}", False))
-            columns.append(parts)
+            lines = [(self._share(c, float(label[c])), c in self.minority) for c in largest]
+            if row.weights is not None:
+                lines.append((f"weight {row.weights[i]:.2f}", False))
+            columns.append(lines)
         return columns
 
     def _share(self, number: int, share: float) -> str:
@@ -84,39 +88,39 @@ class SampleGrid:
         return name if share > 1 - _LEAST else f"{name} {share:.2f}"
 
 
-def draw(sheet: SampleGrid, kind: str) -> bytes:
-    """The file of a sheet, ``kind`` being one of `FORMATS`: the same sheet gives the same bytes."""
+def draw(grid: SampleGrid, kind: str) -> bytes:
+    """A grid as a file of one of the `FORMATS`; equal grids give equal bytes."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    height, width = sheet.rows[0].images.shape[1:3]
+    height, width = grid.rows[0].images.shape[1:3]
     times = max(1, round(_SIDE / max(height, width)))
-    parts = [sheet.parts(strip) for strip in sheet.rows]
-    deep = [max(len(column) for column in columns) for columns in parts]
+    captions = [grid.captions(row) for row in grid.rows]
+    deep = [max(len(lines) for lines in columns) for columns in captions]
     wide, high = times * width + _GAP, times * height + _GAP
     total = 2 * _MARGIN + 2 * _LINE + sum(high + _LINE * lines for lines in deep)
-    across = _NAMES + len(sheet.rows[0].images) * wide + _MARGIN
-    metadata: dict[str, Any] = {"Title": sheet.title, "Description": sheet.description}
+    across = _NAMES + len(grid.rows[0].images) * wide + _MARGIN
+    metadata: dict[str, Any] = {"Title": grid.title, "Description": grid.description}
     metadata |= {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}[kind]
     with mpl.rc_context(settings()):
         figure = Figure(figsize=(across / 72, total / 72), dpi=72)
         FigureCanvasAgg(figure)
 
         def write(x: float, y: float, text: str, **style: Any) -> None:
-            """Text from pixels counted downwards."""
+            """Write text at a place in pixels, y downwards."""
             place: dict[str, Any] = {"va": "top", "fontsize": _TEXT, "color": _PLAIN, "parse_math": False}
             figure.text(x / across, 1 - y / total, text, **(place | style))
 
-        write(_MARGIN, _MARGIN, sheet.title, fontsize=_TEXT + 2, color="#111111")
+        write(_MARGIN, _MARGIN, grid.title, fontsize=_TEXT + 2, color="#111111")
         top = _MARGIN + 2 * _LINE
-        for strip, columns, lines in zip(sheet.rows, parts, deep, strict=True):
-            write(_MARGIN, top + times * height / 2, _folded(strip.name), va="center", color="#111111")
-            for i, (image, column) in enumerate(zip(strip.images, columns, strict=True)):
+        for row, columns, lines in zip(grid.rows, captions, deep, strict=True):
+            write(_MARGIN, top + times * height / 2, _folded(row.name), va="center", color="#111111")
+            for i, (image, column) in enumerate(zip(row.images, columns, strict=True)):
                 left = _NAMES + i * wide
                 figure.figimage(_enlarged(image, times), left, total - top - times * height, origin="upper")
-                for line, (text, set_off) in enumerate(column):
-                    style = {"color": _MINORITY, "fontweight": "bold"} if set_off else {}
+                for line, (text, rare) in enumerate(column):
+                    style = {"color": _MINORITY, "fontweight": "bold"} if rare else {}
                     write(left, top + times * height + 1 + line * _LINE, text, **style)
             top += high + _LINE * lines
         sink = io.BytesIO()
@@ -125,7 +129,7 @@ def draw(sheet: SampleGrid, kind: str) -> bytes:
 
 
 def picture(image: np.ndarray) -> bytes:
-    """One image, ``(height, width, channels)`` in [0, 1], as a PNG file of as many pixels: the same bytes each time."""
+    """One image, ``(height, width, channels)`` in [0, 1], as a PNG of the same size; equal images give equal bytes."""
     from PIL import Image
 
     sink = io.BytesIO()
@@ -135,7 +139,7 @@ def picture(image: np.ndarray) -> bytes:
 
 
 def _enlarged(image: np.ndarray, times: int) -> np.ndarray:
-    """``(height, width, channels)`` in [0, 1] as bytes of red, green and blue, every pixel ``times`` as large."""
+    """``(height, width, channels)`` in [0, 1] as red, green and blue bytes, each pixel repeated ``times`` each way."""
     colours = np.broadcast_to(_bytes(image), (*image.shape[:2], 3))
     return colours.repeat(times, axis=0).repeat(times, axis=1)
 
@@ -145,7 +149,7 @@ def _bytes(image: np.ndarray) -> np.ndarray:
 
 
 def _folded(spec: str) -> str:
-    """A spec on lines that fit beside the images."""
+    """A spec on lines short enough for the space left of the images."""
     name, _, rest = spec.partition(":")
     parts: Sequence[str] = rest.split(",") if rest else ()
     return "\n".join([name, *(f"  {part}" for part in parts)])

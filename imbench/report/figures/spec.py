@@ -1,4 +1,4 @@
-"""Scenes: figures as a few kinds of marks in pixels, y downwards, whatever draws them."""
+"""Figures as a few kinds of marks, in pixels, y downwards, independent of what draws them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from dataclasses import dataclass, field
 
 Point = tuple[float, float]
 
-# Okabe and Ito's colours, darkened to 3:1 on white where need be, then as lightened for a dark page; the first is the
-# control's. Shape and dash tell series apart in grey print and for those who see no colours.
+# Okabe and Ito's colours, darkened to a contrast of 3:1 on white where they need it; the first is the control's.
+# `report.css` has the same, and lighter ones for dark mode. Shapes distinguish series in print without colours and for
+# colour-blind readers.
 COLOURS = ("#5a5a5a", "#0072b2", "#d55e00", "#00805d", "#b0508a", "#a66f00", "#2b86b8", "#1a1a1a")
-DARK_COLOURS = ("#a8a8a8", "#5db5ef", "#ff9248", "#3fc79c", "#e59ac6", "#f0b93a", "#8fd0f5", "#f0f0f0")
 SHAPES = ("circle", "square", "triangle", "diamond", "down", "plus", "cross", "ring")
-DASHES = ((4.0, 3.0), (), (7.0, 2.0), (2.0, 2.0), (7.0, 2.0, 2.0, 2.0), (1.0, 2.0), (9.0, 3.0), (5.0, 1.5))
 SERIES = len(COLOURS)
 
 
 @dataclass(frozen=True)
 class Line:
-    """A polyline; ``ink`` is ``text``, ``muted``, ``grid`` or the number of a series."""
+    """A polyline; ``color`` is ``text``, ``muted``, ``grid`` or the number of a series."""
 
     points: tuple[Point, ...]
     color: str | int = "text"
@@ -55,8 +54,9 @@ class FigureSpec:
 
     Parameters
     ----------
-    name : for files; ``title``: what is shown
-    description : what a reader who cannot see it must know, with the numbers
+    name : used for files and anchors
+    title : one line on what is shown
+    description : text alternative for readers who cannot see the figure, with the numbers
     width, height : in pixels
     """
 
@@ -69,7 +69,7 @@ class FigureSpec:
 
 
 def polygon(mark: Mark) -> list[list[Point]]:
-    """The outline of a mark: one closed ring, or open strokes for plus and cross; none for circle and ring."""
+    """The outline of a mark: one closed ring, two strokes for plus and cross, nothing for circle and ring."""
     x, y, r = mark.x, mark.y, mark.size
     shapes: dict[str, list[list[Point]]] = {
         "square": [[(x - r, y - r), (x + r, y - r), (x + r, y + r), (x - r, y + r)]],
@@ -83,7 +83,7 @@ def polygon(mark: Mark) -> list[list[Point]]:
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Round numbers in [low, high], 1, 2 or 5 times a power of ten apart."""
+    """Round numbers in [low, high] with steps of 1, 2 or 5 times a power of ten."""
     if not high > low:
         return [low]
     raw = (high - low) / about
@@ -94,14 +94,14 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 
 def scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
-    """From values in [low, high] to pixels between start and end; the middle where all values are equal."""
+    """A map from values in [low, high] to pixels in [start, end]; the middle if all values are equal."""
     if not high > low:
         return lambda value: (start + end) / 2
     return lambda value: start + (value - low) / (high - low) * (end - start)
 
 
 def text_width(text: str, size: float = 12.0) -> float:
-    """Roughly the pixels that a text takes; figures leave this much room."""
+    """The approximate width of a text in pixels, for layout."""
     return 0.58 * size * len(text)
 
 

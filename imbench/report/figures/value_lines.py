@@ -11,7 +11,7 @@ from imbench.stats.sweep import is_number
 from imbench.stats.words import decimals, number, span
 
 PANEL, HEIGHT, LEFT, TOP, GAP, COLUMNS = 250.0, 190.0, 50.0, 26.0, 16.0, 3
-# From this ratio of the largest to the smallest value on, steps of a factor look alike.
+# Values whose ratio of largest to smallest reaches this get a logarithmic axis.
 DECADE = 10.0
 
 
@@ -31,9 +31,9 @@ class Trace:
 
     Parameters
     ----------
-    panel, name : the title of the panel, and what the line is called in it
+    panel, name : title of the panel, and label of the line in it
     points : in the order of the values
-    level : the reference's mean, drawn as a dashed line; NaN without
+    level : mean of the reference, drawn as a dashed line; NaN without
     """
 
     panel: str
@@ -43,13 +43,13 @@ class Trace:
 
 
 def value_lines(name: str, title: str, parameter: str, reference: str, traces: Sequence[Trace]) -> FigureSpec:
-    """The figure of these traces; values that span decades stand on a logarithmic axis, text at equal distances.
+    """The figure of these traces: a logarithmic axis for values that span decades, equal distances for text.
 
     Parameters
     ----------
-    name, title : of the figure
-    parameter : below the axis
-    reference : what the dashed lines are; "" without
+    name, title : see `FigureSpec`
+    parameter : label of the axis
+    reference : name of the dashed lines; "" without
     """
     panels = list(dict.fromkeys(trace.panel for trace in traces))
     marks: list[Line | Mark | Text] = []
@@ -62,12 +62,13 @@ def value_lines(name: str, title: str, parameter: str, reference: str, traces: S
             marks += drawn
             bottoms.append(bottom)
         top = max(bottoms) + TOP
-    basis = "bars: intervals of the mean over folds, cut at the edge" + (f"; dashed: {reference}" if reference else "")
+    dashed = f"; dashed: {reference}" if reference else ""
+    basis = f"bars: intervals of the mean over folds, clipped at the edge{dashed}"
     marks.append(Text(LEFT, top - TOP + 6, basis, color="muted", size=10))
     return FigureSpec(
         name,
         title,
-        " ".join(_said(trace, parameter, reference) for trace in traces),
+        " ".join(_described(trace, parameter, reference) for trace in traces),
         (PANEL + LEFT + GAP) * min(COLUMNS, len(panels)),
         top,
         tuple(marks),
@@ -100,7 +101,7 @@ def _panel(
             taken = at + text_width(text, 10) / 2
     marks += [Line(((x0, y1), (x1, y1)), "muted"), Text((x0 + x1) / 2, y1 + 30, parameter, "middle", "text", 11)]
     for i, trace in enumerate(traces):
-        # Bars of several lines at one value stand beside each other.
+        # Lines are shifted sideways so that their bars do not overlap.
         shift = 2.5 * (i - (len(traces) - 1) / 2)
         points = [(places[p.value] + shift, p) for p in trace.points if math.isfinite(p.mean)]
         if math.isfinite(trace.level):
@@ -116,7 +117,7 @@ def _panel(
 
 
 def _range(traces: Sequence[Trace]) -> tuple[float, float]:
-    """What a panel shows: every mean and level, and of the intervals on each side half of what these take."""
+    """The range of a panel: all means and levels, and intervals up to half of that range on each side."""
     shown = [v for t in traces for v in (t.level, *(p.mean for p in t.points)) if math.isfinite(v)]
     low, high = min(shown, default=0.0), max(shown, default=1.0)
     ends = [v for t in traces for p in t.points for v in (p.low, p.high) if math.isfinite(v)]
@@ -126,7 +127,7 @@ def _range(traces: Sequence[Trace]) -> tuple[float, float]:
 
 
 def _places(values: Sequence[object], start: float, end: float) -> dict[object, float]:
-    """Where each value stands on the axis."""
+    """The position of each value on the axis."""
     numbers = [float(value) for value in values if is_number(value)]  # type: ignore[arg-type]
     if len(numbers) < len(values):
         at = scale(0, len(values) - 1, start, end)
@@ -137,10 +138,10 @@ def _places(values: Sequence[object], start: float, end: float) -> dict[object, 
     return {value: at(n) for value, n in zip(values, numbers, strict=True)}
 
 
-def _said(trace: Trace, parameter: str, reference: str) -> str:
-    told = ", ".join(f"{p.value} → {number(p.mean)} {_between(p)}".rstrip() for p in trace.points)
+def _described(trace: Trace, parameter: str, reference: str) -> str:
+    points = ", ".join(f"{p.value} → {number(p.mean)} {_between(p)}".rstrip() for p in trace.points)
     level = f"; {reference} {number(trace.level)}" if math.isfinite(trace.level) else ""
-    return f"{trace.panel}, {trace.name}: {parameter} {told}{level}."
+    return f"{trace.panel}, {trace.name}: {parameter} {points}{level}."
 
 
 def _between(point: Point) -> str:

@@ -1,5 +1,5 @@
-// Sorting, filters that rank the subset shown again, search and dark mode. The page is complete without it. Tests and
-// intervals are of the whole boards: p-values of subsets chosen by looking at results mean little.
+// Sorting, filters that rank the shown subset, search and dark mode. The page is complete without this script. Tests and
+// intervals are shown for whole boards only: p-values of subsets that were chosen by looking at results mean little.
 (() => {
 "use strict";
 const $ = (selector, root = document) => root.querySelector(selector);
@@ -13,7 +13,7 @@ const floats = text => new Float64Array(Uint8Array.from(atob(text), c => c.charC
 const groups = new Map(D.groups.map(g => [g.protocol + "|" + g.task, g]));
 const values = (group, i) => (group.decoded ??= [])[i] ??= floats(group.columns[i][2]);
 
-// The competitors of a board: name, score of configuration i, and what ranks go by there, where less is better.
+// The competitors of a board: name, score on configuration i, and the cost that is ranked there (lower is better).
 function competitors(group, metric, rule) {
   const k = group.strategies.length, sign = D.higher[metric] ? 1 : -1, target = D.target[metric], found = [];
   const cost = v => target === undefined ? -sign * v : Math.abs(v - target);
@@ -29,7 +29,7 @@ function competitors(group, metric, rule) {
   return found.filter(c => group.configurations.some((_, i) => group.inside[i] && !Number.isNaN(c.score(i))));
 }
 
-// Ranks, as the report's own ----------------------------------------------------------------------------------------
+// Ranks, as in the report ----------------------------------------------------------------------------------------
 const { absolute, relative } = D.tolerance;
 const tied = (a, b) => !(Math.abs(a - b) > absolute + relative * Math.max(Math.abs(a), Math.abs(b)));
 function rank(costs) {
@@ -41,7 +41,7 @@ function rank(costs) {
   return ranks;
 }
 
-// Leaderboard and win rates of one board are views of one computation.
+// Leaderboard and win rates of a board show the same computation.
 let cached = { key: "", found: new Map() };
 function computed(el, state, key) {
   if (cached.key !== key) cached = { key, found: new Map() };
@@ -55,7 +55,7 @@ function compute(el, state) {
   const shown = group.configurations.map((c, i) => i).filter(i => group.inside[i] && passes(group.configurations[i], state));
   const all = competitors(group, metric, rule), control = all.find(c => c.name === (el.dataset.control ?? "baseline"));
   const mine = all.filter(c => matches(c.name, state.strategy));
-  // Configurations on which the metric is undefined for some competitor are not ranked, whoever is shown.
+  // A configuration on which the metric is undefined for any competitor is not ranked, even if that one is hidden.
   const whole = shown.filter(i => all.every(c => !Number.isNaN(c.score(i))));
   const n = whole.length, ranks = whole.map(i => rank(mine.map(c => c.cost(i))));
   const mean = f => whole.reduce((sum, i, r) => sum + f(i, r), 0) / n;
@@ -85,18 +85,18 @@ const VIEWS = {
     const table = $("table", el), control = el.dataset.control, share = r => ((r - 1) / Math.max(b.k - 1, 1) * 100).toFixed(1);
     $("tbody", table).innerHTML = !b.n ? "" : b.rows.map((r, i) =>
       `<tr><td class="n">${i + 1}</td><th scope="row">${escape(r.name)}</th><td class="n">${number(r.average, 2)}</td>` +
-      `<td class="n i"></td><td class="strip"><i style="--a:${share(r.average)}"></i></td><td class="n">${+r.sum.toFixed(1)}</td>` +
+      `<td class="n i"></td><td class="rank-plot"><i style="--a:${share(r.average)}"></i></td><td class="n">${+r.sum.toFixed(1)}</td>` +
       `<td class="n">${number(r.mean, 4)}</td>` +
       (control ? `<td class="n">${r.isControl ? "–" : number(r.gain, 4, true)}</td><td class="n i"></td>` +
         `<td class="n">${r.isControl ? "–" : `${r.wins}–${b.n - r.wins - r.losses}–${r.losses}`}</td>` : "") +
       `<td class="n">–</td></tr>`).join("");
-    $(".recomputed", el).textContent = `Ranked again over ${counted(b.n, "configuration")} of ${counted(b.datasets, "dataset")}` +
+    $(".recomputed", el).textContent = `Ranked on the ${counted(b.n, "configuration")} of ${counted(b.datasets, "dataset")} that the filters show` +
       (b.left ? `; the metric is undefined on ${b.left} more` : "") +
-      ". Tests and intervals are of the whole board and are not shown for a part of it.";
+      ". Tests and intervals are shown for the whole board only.";
     for (const part of $$(".whole", el)) part.hidden = true;
   },
   cd(el) {
-    $(".draw", el).innerHTML = "<p class=basis>Critical differences are of the whole board: reset the filters to see them.</p>";
+    $(".draw", el).innerHTML = "<p class=basis>Critical differences are shown for the whole board only. Reset the filters to see them.</p>";
   },
   wins(el, b) {
     const rows = b.rows.slice(0, MOST_MATRIX), table = $("table", el);
@@ -106,7 +106,7 @@ const VIEWS = {
       const percent = Math.round(100 * (b.won(r.c, o.c) + b.n - b.won(o.c, r.c)) / (2 * b.n));
       return `<td class="n" style="--w:${percent}">${percent}</td>`;
     }).join("") + "</tr>").join("");
-    $(".basis", el).textContent = `Percent of ${counted(b.n, "configuration")} of the subset shown; a tie is half a win.`;
+    $(".basis", el).textContent = `Percentage of the ${counted(b.n, "configuration")} that the filters show; a tie counts half.`;
   },
 };
 
@@ -117,9 +117,9 @@ const passes = ([dataset, variant, ir, modality], state) =>
   (!state.ir || ir === state.ir) && (!state.modality || modality === state.modality) && matches(`${dataset} ${variant}`, state.dataset);
 const boards = $$(".board").map(el => {
   const kind = Object.keys(VIEWS).find(name => el.classList.contains(name) || $("table." + name, el));
-  return { el, kind, printed: kind ? el.innerHTML : "", shows: "" };
+  return { el, kind, original: kind ? el.innerHTML : "", shows: "" };
 });
-const printed = new Map(boards.map(b => [b.el, b]));
+const boardOf = new Map(boards.map(b => [b.el, b]));
 
 function read() {
   const state = {};
@@ -155,13 +155,13 @@ function update() {
   const every = D.groups.filter(g => (!state.protocol || g.protocol === state.protocol) && (!state.task || g.task === state.task))
     .flatMap(g => g.configurations);
   const count = every.filter(c => passes(c, state)).length;
-  $("#shown").textContent = subset ? `${count} of ${every.length} configurations; ranks, means, gains and wins are of these` : "";
+  $("#shown").textContent = subset ? `${count} of ${every.length} configurations; ranks, means, gains and wins use only these` : "";
 }
 function show(board, state, key) {
   const folded = board.el.closest("details.others");
   if (board.shows === key || (folded && !folded.open)) return;
   if (board.shows) {
-    board.el.innerHTML = board.printed;
+    board.el.innerHTML = board.original;
     board.el.dataset.recomputed = "";
   }
   board.shows = key;
@@ -178,7 +178,7 @@ function key(cell) {
 }
 function sort(button) {
   const header = button.closest("th"), table = button.closest("table"), body = $("tbody", table);
-  // The first click sorts the best first, the next one turns the order.
+  // The first click sorts the best first, the next click reverses the order.
   const column = [...header.parentNode.children].indexOf(header), sorted = header.getAttribute("aria-sort");
   const up = sorted ? sorted !== "ascending" : header.dataset.best !== "high";
   for (const th of $$("th[aria-sort]", table)) th.removeAttribute("aria-sort");
@@ -196,8 +196,8 @@ function sort(button) {
 const root = document.documentElement, theme = $("#theme"), system = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => root.dataset.theme ? root.dataset.theme === "dark" : system.matches;
 const remember = { get: () => { try { return localStorage.getItem("imbench-theme"); } catch { return null; } },
-  set: value => { try { localStorage.setItem("imbench-theme", value); } catch { /* a page from disk may keep nothing */ } } };
-const tell = () => { theme.textContent = isDark() ? "Light" : "Dark"; theme.title = `Turn the page ${isDark() ? "light" : "dark"}`; };
+  set: value => { try { localStorage.setItem("imbench-theme", value); } catch { /* storage may be blocked for pages opened from disk */ } } };
+const label_theme_button = () => { theme.textContent = isDark() ? "Light" : "Dark"; theme.title = `Switch to ${isDark() ? "light" : "dark"} mode`; };
 
 // Start -------------------------------------------------------------------------------------------------------------
 const form = $("#filters");
@@ -214,8 +214,8 @@ document.addEventListener("toggle", event => {
 }, true);
 function update_folded(details) {
   const state = read(), subset = state.modality || state.ir || state.dataset.length || state.strategy.length;
-  const what = subset ? JSON.stringify([state.modality, state.ir, state.dataset, state.strategy]) : "";
-  for (const el of $$(".board", details)) if (printed.get(el).kind && !el.hidden) show(printed.get(el), state, what);
+  const subset_key = subset ? JSON.stringify([state.modality, state.ir, state.dataset, state.strategy]) : "";
+  for (const el of $$(".board", details)) if (boardOf.get(el).kind && !el.hidden) show(boardOf.get(el), state, subset_key);
 }
 document.addEventListener("keydown", event => {
   const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
@@ -224,8 +224,8 @@ document.addEventListener("keydown", event => {
 });
 const kept = remember.get();
 if (kept === "dark" || kept === "light") root.dataset.theme = kept;
-tell();
-system.addEventListener("change", tell);
-theme.addEventListener("click", () => { remember.set(root.dataset.theme = isDark() ? "light" : "dark"); tell(); });
-if (FILTERS.some(name => $("#f-" + name)?.value)) update(); // a browser that fills forms in again after going back
+label_theme_button();
+system.addEventListener("change", label_theme_button);
+theme.addEventListener("click", () => { remember.set(root.dataset.theme = isDark() ? "light" : "dark"); label_theme_button(); });
+if (FILTERS.some(name => $("#f-" + name)?.value)) update(); // browsers may restore form values after going back
 })();

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from imbench.contract.errors import UsageError
-from imbench.contract.protocol import Protocol
+from imbench.contract.names import suggest
+from imbench.contract.protocol import Protocol, derived
 from imbench.contract.spec import parse_spec
 
 # Of a run that names none, on a suite that states none.
@@ -26,20 +27,22 @@ def load_protocol(name: str, settings: Mapping[str, str] | None = None) -> Proto
 
     ``paper:epochs=30`` and ``paper`` with the setting ``epochs=30`` are the same.
 
-    A file may say ``extends = "paper"`` and then only what differs.
+    A file may say ``extends = "paper"`` and then only what differs. One that extends ``smoke`` ranks as little, and its
+    results are called ``smoke/NAME`` for it.
 
     Raises `UsageError` for a name that is neither, a file that is not TOML, or a field out of its range.
     """
     base, own = parse_spec(name)
-    return Protocol.from_mapping(Path(base).stem, _values(base)).with_settings({**own, **(settings or {})})
+    called, values = _read(base)
+    return Protocol.from_mapping(called, values).with_settings({**own, **(settings or {})})
 
 
-def _values(name: str) -> dict[str, Any]:
+def _read(name: str) -> tuple[str, dict[str, Any]]:
+    """What results call a protocol, and its fields, those of the one that it extends among them."""
     shipped = not name.endswith(".toml")
     if shipped and name not in protocol_names():
-        raise UsageError(
-            f"unknown protocol {name!r}; there are {', '.join(protocol_names())}, or the path of a .toml file"
-        )
+        also = "a .toml file can be named by its path"
+        raise UsageError(f"unknown protocol {name!r}; {suggest(name, protocol_names(), also)}")
     try:
         text = (files(__name__) / f"{name}.toml").read_text("utf-8") if shipped else Path(name).read_text("utf-8")
         values = tomllib.loads(text)
@@ -48,4 +51,7 @@ def _values(name: str) -> dict[str, Any]:
     base = values.pop("extends", None)
     if base == name:
         raise UsageError(f"protocol {name!r} extends itself; name another protocol in extends")
-    return {**_values(base), **values} if base else values
+    if not base:
+        return Path(name).stem, values
+    called, inherited = _read(base)
+    return derived(Path(name).stem, called), {**inherited, **values}

@@ -1,4 +1,4 @@
-"""The smallest p-values that so many blocks can give: a test that cannot reach alpha decides nothing."""
+"""The smallest p-values possible with N blocks: a test that cannot reach alpha cannot decide anything."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from imbench.stats.friedman import FEW_BLOCKS
 from imbench.stats.pairwise import EXACT
+from imbench.stats.words import counted
 
-# Above this many strategies k! is no float64, and a p-value of 1 / k! is 0 to anybody.
+# Above this many strategies k! overflows float64, and 1 / k! is practically 0.
 _MANY = 150
 
 
 class SmallestP(NamedTuple):
-    """The smallest p-value that a family of tests can reach after Holm's correction, however clear differences are.
+    """The smallest p-value that a family of tests can reach after Holm's correction, whatever the scores.
 
     Parameters
     ----------
@@ -31,10 +32,10 @@ FAMILIES = SmallestP._fields
 
 
 def smallest_p(blocks: int, strategies: int) -> SmallestP:
-    """What N blocks can give at best.
+    """The smallest p-values of N blocks and k strategies.
 
     All signs alike are 2 of the 2^N patterns of Wilcoxon's test, and all blocks ranked alike are k! of the (k!)^N
-    arrangements of Friedman's. Above 50 blocks, 30 for Friedman's, p-values are asymptotic and have no least one.
+    arrangements of Friedman's. Above 50 blocks, 30 for Friedman's, p-values are asymptotic and have no minimum.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def smallest_p(blocks: int, strategies: int) -> SmallestP:
 
 
 def undecidable(family: str, blocks: int, strategies: int, alpha: float) -> str:
-    """Why tests of a family cannot decide anything at this level, or "" where they can.
+    """Why tests of a family cannot decide at this level; "" where they can.
 
     Parameters
     ----------
@@ -67,6 +68,5 @@ def undecidable(family: str, blocks: int, strategies: int, alpha: float) -> str:
     if smallest < alpha:
         return ""
     pairs = {"omnibus": 1, "pairs": comb(strategies, 2), "control": strategies - 1}[family]
-    counted = f"{blocks} block{'s' if blocks != 1 else ''}"
     corrected = f" after Holm's correction over {pairs} pairs" if pairs > 1 else ""
-    return f"cannot be decided with {counted}: p is at least {smallest:.2g}{corrected}"
+    return f"cannot be decided with {counted(blocks, 'block')}: p is at least {smallest:.2g}{corrected}"

@@ -1,4 +1,4 @@
-"""Sheets of samples for a report: drawn from data that is at hand, never from what would have to be downloaded."""
+"""Sample grids for a report: drawn from cached or mirrored data, without downloading any."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ samples_option = click.option(
     "--samples/--no-samples",
     default=True,
     show_default=True,
-    help="Show what each strategy feeds the nets, for datasets of images whose data is at hand.",
+    help="Show sample images as each strategy feeds them to the nets, where the data is cached or mirrored.",
 )
 
 
-def sheets(rows: pd.DataFrame, modality: Mapping[str, str], mirror: str | None) -> dict[str, SampleGrid | str]:
-    """The sheet of each dataset of images in these rows, or why there is none; nothing is downloaded but from a mirror.
+def sample_grids(rows: pd.DataFrame, modality: Mapping[str, str], mirror: str | None) -> dict[str, SampleGrid | str]:
+    """The sample grid of each image dataset in these rows, or the reason why there is none; only mirrors are read.
 
     Raises `DataError` for a mirror that does not exist.
     """
     from imbench.data.data_sources import DataSources
-    from imbench.report.images import MOST_SHEETS, TOO_MANY, wanted_samples
+    from imbench.report.images import MOST_GRIDS, TOO_MANY, wanted_samples
     from imbench.runs.registry import Registry
 
     wanted, found = wanted_samples(rows, modality), dict[str, "SampleGrid | str"]()
@@ -41,12 +41,12 @@ def sheets(rows: pd.DataFrame, modality: Mapping[str, str], mirror: str | None) 
         return found
     registry, sources = Registry(), DataSources.open(mirror)
     for one in wanted:
-        drawn = sum(not isinstance(sheet, str) for sheet in found.values())
-        found[one.dataset] = _sheet(one, registry, sources) if drawn < MOST_SHEETS else TOO_MANY
+        drawn = sum(not isinstance(grid, str) for grid in found.values())
+        found[one.dataset] = _grid(one, registry, sources) if drawn < MOST_GRIDS else TOO_MANY
     return found
 
 
-def _sheet(wanted: Wanted, registry: Registry, sources: DataSources) -> SampleGrid | str:
+def _grid(wanted: Wanted, registry: Registry, sources: DataSources) -> SampleGrid | str:
     from imbench.report.images import COLUMNS
 
     left_out: list[tuple[str, str]] = []
@@ -55,20 +55,20 @@ def _sheet(wanted: Wanted, registry: Registry, sources: DataSources) -> SampleGr
 
         chosen = [name for name in wanted.strategies if _serves(registry, name, left_out)]
         if not chosen:
-            return f"none of its strategies is installed here ({left_out[0][0]}: {left_out[0][1]})"
-        sheet = samples_of(
+            return f"none of its strategies is installed ({left_out[0][0]}: {left_out[0][1]})"
+        grid = samples_of(
             wanted.spec, chosen, registry, sources, columns=COLUMNS, protocol=wanted.protocol, download=False
         )
     except UsageError as error:
         return str(error)
     except Exception as error:
-        # A strategy of a package may fail in any way; the report of what was trained is whole without its sheet.
+        # A strategy of a package may fail in any way; the report is complete without its samples.
         return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-    return dataclasses.replace(sheet, left_out=(*sheet.left_out, *left_out))
+    return dataclasses.replace(grid, left_out=(*grid.left_out, *left_out))
 
 
 def _serves(registry: Registry, name: str, left_out: list[tuple[str, str]]) -> bool:
-    """Whether this strategy is installed here; noted where not."""
+    """Whether this strategy is installed; if not, the reason is added to ``left_out``."""
     try:
         registry.strategy(name)
     except UsageError as error:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from imbench.contract.records import Exposure, Predictions, Split
 
-# Parts of a fold, and the attribute of Predictions that holds each.
+# Parts of a fold, which are attributes of Predictions.
 _PARTS = ("validation", "test")
 _FOLDS = b"imbench.folds"
 _FACTS = ("repeat", "fold", "epochs", "steps", "floor_epoch", "loss", "seconds")
@@ -21,7 +21,7 @@ _FACTS = ("repeat", "fold", "epochs", "steps", "floor_epoch", "loss", "seconds")
 def to_table(predictions: Sequence[Predictions]) -> pa.Table:
     """One row for each predicted row: ``repeat, fold, part, row, y, p[0] … p[K-1]``, probabilities in float32.
 
-    What is known of a fold as a whole lies in the table's metadata.
+    Facts of a whole fold are in the table's metadata.
     """
     ordered = sorted(predictions, key=lambda p: (p.repeat, p.fold))
     splits = [(p, part, getattr(p, part)) for p in ordered for part in _PARTS]
@@ -46,9 +46,9 @@ def to_table(predictions: Sequence[Predictions]) -> pa.Table:
 
 
 def from_table(table: pa.Table) -> list[Predictions]:
-    """What `to_table` was given, in the order of repeats and folds.
+    """The predictions in a table of `to_table`, in the order of repeats and folds.
 
-    Raises KeyError or ValueError for a table that it did not make.
+    Raises KeyError or ValueError for any other table.
     """
     folds = json.loads((table.schema.metadata or {})[_FOLDS])
     rows, y = table["row"].to_numpy(), table["y"].to_numpy()
@@ -62,12 +62,12 @@ def from_table(table: pa.Table) -> list[Predictions]:
             splits[part] = Split(rows[start:end], y[start:end], proba[start:end])
             start = end
         counts = np.array(fold["train_counts"])
-        # Files of the first schema do not have it.
+        # Files of the first schema lack it.
         exposure = _exposure(fold["exposure"]) if "exposure" in fold else None
         facts = {name: fold[name] for name in _FACTS}
         found.append(Predictions(**facts, train_counts=counts, exposure=exposure, **splits))
     if start != len(rows):
-        raise ValueError(f"predictions hold {len(rows)} rows, their folds {start}")
+        raise ValueError(f"predictions have {len(rows)} rows, their folds {start}")
     return found
 
 

@@ -1,0 +1,106 @@
+"""The kinds of figures in a report: one table entry each. A new figure is a module, an entry here and a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from imbench.report.figures.cost import quality_against_time
+from imbench.report.figures.critical_difference import critical_difference
+from imbench.report.figures.gain_by_ratio import gain_by_ratio
+from imbench.report.figures.reliability import reliability
+from imbench.report.figures.spec import SERIES, FigureSpec
+from imbench.report.model import Model
+from imbench.scoring.rules import EACH
+from imbench.stats.board import Board
+from imbench.stats.score_table import ScoreTable
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """One kind of figure.
+
+    Parameters
+    ----------
+    subjects : what a model has such figures of: `Board` objects, or a `ScoreTable` for each protocol and task
+    draw : the figure of a model's subject; None where there is nothing to draw
+    heading, text : title and opening paragraph of the page section that shows this kind; "" if the page's template
+        places the figures in a section of its own
+    """
+
+    subjects: Callable[[Model], Iterable[Any]]
+    draw: Callable[[Model, Any], FigureSpec | None]
+    heading: str = ""
+    text: str = ""
+
+
+def board_series(board: Board) -> Mapping[str, int]:
+    """The series number of each competitor, which fixes its colour and shape; 0, which is grey, is the control's."""
+    # In the order of the board, so that figures of one task agree; ranked order where colours have to repeat.
+    few = len(board.names) <= SERIES
+    names = board.names if few else [row.name for row in board.table]
+    others = [name for name in names if name != board.control]
+    return {board.control: 0} | {name: 1 + i % (SERIES - 1) for i, name in enumerate(others)}
+
+
+def _cost(model: Model, board: Board) -> FigureSpec | None:
+    if board.rule == EACH:  # decision rules take no training time
+        return None
+    costs = [c for c in model.costs if (c.protocol, c.task) == (board.protocol, board.task)]
+    return quality_against_time(board, costs, board_series(board))
+
+
+def _gain(model: Model, board: Board) -> FigureSpec | None:
+    return gain_by_ratio(board, model.gains[board.slug], board_series(board))
+
+
+def _image_gain(model: Model, board: Board) -> FigureSpec | None:
+    spec = gain_by_ratio(board, model.images.gains[board.slug], board_series(board)) if model.images else None
+    return replace(spec, name=f"image-{spec.name}") if spec else None
+
+
+def _reliability(model: Model, scores: ScoreTable) -> FigureSpec | None:
+    series = {name: i % SERIES for i, name in enumerate(scores.strategies)}
+    curves = [c for c in model.curves if (c.protocol, c.task) == (scores.protocol, scores.task)]
+    return reliability(curves, series)
+
+
+FIGURES: dict[str, FigureKind] = {
+    "cd": FigureKind(lambda model: model.leading, lambda model, board: critical_difference(board)),
+    "gain": FigureKind(lambda model: model.leading, _gain),
+    "cost": FigureKind(lambda model: model.leading, _cost),
+    "image-gain": FigureKind(lambda model: model.images.boards if model.images else (), _image_gain),
+    "reliability": FigureKind(lambda model: model.score_tables, _reliability),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """The figures of a model; a strategy keeps its colour and shape across them."""
+
+    model: Model
+
+    def draw(self, kind: str, subject: Any) -> FigureSpec | None:
+        """The figure of one kind, a key of `FIGURES`, for one of its subjects."""
+        return FIGURES[kind].draw(self.model, subject)
+
+    @cached_property
+    def drawn(self) -> Mapping[str, tuple[tuple[Any, FigureSpec], ...]]:
+        """Subjects with their figures, by kind."""
+        found = {}
+        for name, kind in FIGURES.items():
+            pairs = [(subject, kind.draw(self.model, subject)) for subject in kind.subjects(self.model)]
+            found[name] = tuple((subject, spec) for subject, spec in pairs if spec is not None)
+        return found
+
+    @property
+    def files(self) -> tuple[FigureSpec, ...]:
+        """The figures that are written as files."""
+        return tuple(spec for pairs in self.drawn.values() for _, spec in pairs)
+
+    @property
+    def sections(self) -> Mapping[str, FigureKind]:
+        """The kinds that the page shows in a section of their own and that have a figure, by anchor."""
+        return {name: kind for name, kind in FIGURES.items() if kind.heading and self.drawn[name]}

@@ -1,0 +1,277 @@
+"""Which strategies differ over many datasets, by how much, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
+from imbench.scoring.outcome import Floats
+from imbench.stats.block_scores import BlockScores, Labels, block_scores
+from imbench.stats.evaluation import Evaluation
+from imbench.stats.friedman import (
+    Friedman,
+    ImanDavenport,
+    SmallSample,
+    friedman,
+    friedman_small_sample,
+    friedman_undefined,
+    iman_davenport,
+)
+from imbench.stats.intervals import bootstrap_means
+from imbench.stats.names import BASELINE
+from imbench.stats.nemenyi import check_alpha, critical_difference, nemenyi, runs
+from imbench.stats.pairwise import holm, wilcoxon
+from imbench.stats.ranks import GIVEN, Tolerance, average_ranks, difference, rank, rank_sums, tolerance_of
+from imbench.stats.smallest_p import FAMILIES, SmallestP, smallest_p, undecidable
+from imbench.stats.within import FEWEST_FOLDS, TOO_FEW_FOLDS, corrected_pairs, fold_interval
+from imbench.stats.words import counted
+
+# Below this many datasets bootstrap intervals are too narrow.
+FEW_DATASETS = 8
+
+# The question that each family of tests answers.
+_QUESTIONS = {
+    "omnibus": "whether strategies differ at all",
+    "pairs": "which pairs differ",
+    "control": "which strategies differ from one reference, or from the best",
+}
+
+Order = NDArray[np.int64]
+# Pairs of columns to a table of `imbench.stats.pairwise.wilcoxon`.
+PairTest = Callable[[Order, Order], pd.DataFrame]
+
+
+def evaluate(
+    scores: pd.DataFrame,
+    *,
+    higher_is_better: bool,
+    alpha: float = 0.05,
+    blocks: Labels = None,
+    clusters: Labels = None,
+    reference: Any = None,
+    tolerance: Tolerance | float = GIVEN,
+    folds: Labels = None,
+    test_share: float | None = None,
+) -> Evaluation:
+    """Compare strategies over datasets or configurations, by ranks and by pairs.
+
+    A block is one independent piece of evidence: a dataset. Variants of one dataset share rows; taking them as blocks
+    makes results comparable with published tables (see `blocks` and `clusters`). Folds and repeats of cross-validation
+    are not blocks. If the index has levels called ``repeat`` or ``fold``, or `folds` are given, the mean over the folds
+    of each configuration is a block. If all rows belong to one configuration, strategies are compared over its folds by
+    the corrected resampled t-test (`imbench.corrected_t`), and ranks are not tested.
+
+    Parameters
+    ----------
+    scores : rows × strategies, numbers; rows with a missing score are dropped and listed
+    higher_is_better : the metric's direction
+    alpha : the level of intervals, of the critical difference and of groups, in (0, 1)
+    blocks : one label for each row, or the name of an index level. Complete rows with the same label (variants of one
+        dataset) are averaged to one block. None: each row is a block
+    clusters : the dataset of each row, given like `blocks`: rows stay blocks, and intervals resample datasets
+    reference : the strategy that gains are measured against; default ``baseline`` if present, else the first column
+    tolerance : two scores of a block within it are tied; default 1e-12 of the larger one. A number is absolute: 1e-6
+        suits scores of nets, which are float32
+    folds : the fold of each row, or the name of an index level with it; a repeated label belongs to another repeat
+    test_share : for the folds of one dataset, n_test / (n_test + n_train); default 1/K for K folds, which is right if
+        no rows are held out for validation
+
+    Raises
+    ------
+    UsageError
+        For fewer than 2 complete rows or strategies, columns that are not numeric or share a name, labels that are
+        missing or do not fit, an alpha out of range.
+
+    >>> table = pd.DataFrame({"a": [0.7, 0.8, 0.9], "b": [0.6, 0.7, 0.8], "c": [0.6, 0.6, 0.9]}, index=["x", "y", "z"])
+    >>> evaluate(table, higher_is_better=True).rank_sums.to_dict()
+    {'a': 3.5, 'b': 7.5, 'c': 7.0}
+    """
+    check_alpha(alpha)
+    ties_at = tolerance_of(tolerance)
+    if not isinstance(higher_is_better, bool | np.bool_):
+        raise UsageError(f"higher_is_better must be True or False, got {higher_is_better!r}")
+    checked = block_scores(scores, blocks, clusters, folds, test_share)
+    table = checked.table
+    names = pd.Index(table.columns.to_numpy(), name="strategy")
+    over = _reference(names, reference)
+    gains = table.to_numpy() if higher_is_better else -table.to_numpy()
+    parts = _over_blocks if checked.test_share is None else _over_folds
+    return Evaluation(
+        higher_is_better=bool(higher_is_better),
+        alpha=alpha,
+        reference=names[over],
+        n_rows=checked.rows,
+        dropped=checked.dropped,
+        **parts(checked, gains, names, over, alpha, ties_at),
+    )
+
+
+def _over_blocks(
+    checked: BlockScores, gains: Floats, names: pd.Index[Any], over: int, alpha: float, tolerance: Tolerance
+) -> dict[str, Any]:
+    ranks = rank(gains, higher_is_better=True, tolerance=tolerance)
+    n, k = ranks.shape
+    means = average_ranks(ranks)
+    order = _best_first(gains, means)
+    omnibus = friedman(ranks)
+    test = partial(wilcoxon, gains, tolerance=tolerance)
+    pairs, by_pairs = _pairs(test, names, alpha)
+    cd = critical_difference(k, n, alpha)
+    # NOTE: at least the critical difference apart is different (Demšar 2006, section 3.2.2).
+    by_cd = np.abs(means[:, None] - means) >= cd
+    over_reference = gains - gains[:, [over]]
+    ends = bootstrap_means(np.hstack([ranks, over_reference]), checked.datasets, alpha)
+    f_test = iman_davenport(omnibus.statistic, n, k)
+    datasets = int(checked.datasets.max()) + 1
+    return {
+        "average_ranks": pd.Series(means, names, name="average_rank"),
+        "rank_sums": pd.Series(rank_sums(ranks), names, name="rank_sum"),
+        "rank_intervals": pd.DataFrame({"low": ends[0, :k], "high": ends[1, :k]}, names),
+        "gains": pd.DataFrame({"mean": over_reference.mean(axis=0), "low": ends[0, k:], "high": ends[1, k:]}, names),
+        "friedman": omnibus,
+        "friedman_small_sample": friedman_small_sample(ranks),
+        "iman_davenport": f_test,
+        "nemenyi_cd": cd,
+        "nemenyi": pd.DataFrame(nemenyi(means, n), names, names.rename("against")),
+        "wilcoxon": pairs,
+        "against_reference": _against(test, over, order[order != over], names, "reference"),
+        "control": _control(test, means, n, order, names),
+        "groups": _named(names, runs(by_cd, order.tolist())),
+        "groups_wilcoxon": _named(names, runs(by_pairs, order.tolist())),
+        "smallest_p": smallest_p(n, k),
+        "n_blocks": n,
+        "n_datasets": datasets,
+        "notes": (*_averaged_folds(checked), *_notes(ranks, f_test, cd, datasets, alpha)),
+    }
+
+
+def _over_folds(
+    checked: BlockScores, gains: Floats, names: pd.Index[Any], over: int, alpha: float, tolerance: Tolerance
+) -> dict[str, Any]:
+    """Results over the folds of one dataset: ranks of the means, and pairs by the corrected test."""
+    share = checked.test_share
+    assert share is not None
+    folds, k = gains.shape
+    ranks = rank(gains.mean(axis=0, keepdims=True), higher_is_better=True, tolerance=tolerance)[0]
+    order = _best_first(gains, ranks)
+    test = partial(corrected_pairs, gains, test_share=share, tolerance=tolerance)
+    pairs, by_pairs = _pairs(test, names, alpha)
+    ends = np.array([fold_interval(difference(column, gains[:, over], tolerance), share, alpha) for column in gains.T])
+    nan = float("nan")
+    return {
+        "average_ranks": pd.Series(ranks, names, name="average_rank"),
+        "rank_sums": pd.Series(ranks, names, name="rank_sum"),
+        "rank_intervals": pd.DataFrame({"low": nan, "high": nan}, names),
+        "gains": pd.DataFrame(
+            {"mean": (gains - gains[:, [over]]).mean(axis=0), "low": ends[:, 0], "high": ends[:, 1]}, names
+        ),
+        "friedman": Friedman(nan, nan),
+        "friedman_small_sample": SmallSample(nan, "undefined"),
+        "iman_davenport": ImanDavenport(nan, nan),
+        "nemenyi_cd": nan,
+        "nemenyi": pd.DataFrame(nan, names, names.rename("against")),
+        "wilcoxon": pairs,
+        "against_reference": _against(test, over, order[order != over], names, "reference"),
+        "control": _control(test, np.full(k, nan), 1, order, names),
+        "groups": (),
+        "groups_wilcoxon": _named(names, runs(by_pairs, order.tolist())),
+        "smallest_p": SmallestP(nan, 0.0, 0.0),
+        "n_blocks": 1,
+        "n_datasets": 1,
+        "n_folds": folds,
+        "notes": (
+            f"rows are {folds} folds of one dataset, which share rows and are not blocks: pairs are compared by the "
+            f"corrected resampled t-test with n_test / n_train = {share / (1 - share):.3g}, and ranks are not tested",
+            *([TOO_FEW_FOLDS.format(folds)] if folds < FEWEST_FOLDS else []),
+        ),
+    }
+
+
+def _averaged_folds(checked: BlockScores) -> tuple[str, ...]:
+    if not checked.averaged:
+        return ()
+    return (f"rows are folds, which are not blocks: each block is a mean over {checked.averaged} folds",)
+
+
+def _best_first(gains: Floats, ranks: Floats) -> Order:
+    """Columns by rank; of tied columns the one with the larger mean first."""
+    return np.lexsort((np.arange(len(ranks)), -gains.mean(axis=0), ranks))
+
+
+def _reference(names: pd.Index[Any], reference: Any) -> int:
+    wanted = (BASELINE if BASELINE in names else names[0]) if reference is None else reference
+    if wanted not in names:
+        raise UsageError(f"reference {wanted!r} is not a strategy; {suggest(str(wanted), names)}")
+    return list(names).index(wanted)
+
+
+def _pairs(test: PairTest, names: pd.Index[Any], alpha: float) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """A row for each pair, and the matrix of pairs that differ."""
+    k = len(names)
+    first, second = np.triu_indices(k, 1)
+    pairs = test(first, second)
+    differ = np.zeros((k, k), dtype=np.bool_)
+    differ[first, second] = differ[second, first] = pairs["p_holm"].to_numpy() < alpha
+    pairs.insert(0, "first", names[first])
+    pairs.insert(1, "second", names[second])
+    return pairs, differ
+
+
+def _against(test: PairTest, one: int, others: Order, names: pd.Index[Any], called: str) -> pd.DataFrame:
+    """Each of the others against one strategy, with Holm's correction over these tests."""
+    table = test(others, np.full(len(others), one))
+    table.insert(0, called, names[np.full(len(others), one)])
+    table.insert(1, "strategy", names[others])
+    return table
+
+
+def _control(test: PairTest, means: Floats, blocks: int, order: Order, names: pd.Index[Any]) -> pd.DataFrame:
+    """The best strategy against each other strategy, best first."""
+    from scipy.special import ndtr
+
+    k, best, rest = len(names), int(order[0]), order[1:]
+    # Seen from the best.
+    tests = test(np.full(k - 1, best), rest)
+    # Demšar 2006, section 3.2.2: z = (R_i − R_j) / √(k(k + 1)/6N).
+    z = (means[rest] - means[best]) / np.sqrt(k * (k + 1) / (6 * blocks))
+    p_z = 2 * ndtr(-np.abs(z))
+    tests.insert(0, "best", names[np.full(k - 1, best)])
+    tests.insert(1, "strategy", names[rest])
+    return tests.assign(z=z, p_z=p_z, p_z_holm=holm(p_z))
+
+
+def _named(names: pd.Index[Any], found: list[list[int]]) -> tuple[tuple[Any, ...], ...]:
+    return tuple(tuple(names[number] for number in run) for run in found)
+
+
+def _notes(ranks: Floats, f_test: ImanDavenport, cd: float, datasets: int, alpha: float) -> tuple[str, ...]:
+    n, k = ranks.shape
+    undefined = friedman_undefined(ranks)
+    # One note for all questions that this many blocks cannot decide.
+    undecided = [
+        f"{_QUESTIONS[family]} ({why.partition(': ')[2]})"
+        for family in FAMILIES
+        if (why := undecidable(family, n, k, alpha))
+    ]
+    if cd > k - 1:
+        undecided.append(
+            f"which average ranks differ by Nemenyi's test (the critical difference, {cd:.2f}, exceeds {k - 1}, the "
+            f"largest possible difference of average ranks of {k} strategies)"
+        )
+    checks = (
+        (bool(undefined), undefined),
+        (
+            np.isinf(f_test.statistic),
+            "perfect agreement: all blocks rank the strategies alike, so Iman-Davenport's F is infinite and its p is 0",
+        ),
+        (bool(undecided), f"cannot be decided with {counted(n, 'block')}: {'; '.join(undecided)}"),
+        (datasets < FEW_DATASETS, f"bootstrap intervals over fewer than {FEW_DATASETS} datasets are too narrow"),
+    )
+    return tuple(note for applies, note in checks if applies)

@@ -1,0 +1,50 @@
+"""A figure is a module and one entry of a table: its section, its link and its files follow."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+from imbench.report import Options, write_report
+from imbench.report.figures.kinds import FIGURES, FigureKind
+from imbench.report.figures.spec import COLOURS, FigureSpec, Text
+from imbench.store.results import load
+from tests.made_results import fill
+
+OPTIONS = Options(metrics=("gmean",), rules=("argmax",))
+
+
+def crossing(model, board):
+    description = f"A cross for {len(board.names)} competitors."
+    return FigureSpec(f"crossing-{board.slug}", "A crossing of lines", description, 60, 20, (Text(5, 15, "x"),))
+
+
+def test_one_entry_gives_a_figure_a_section_a_link_and_files(store, tmp_path, monkeypatch):
+    fill(store, ["a", "b"], ["baseline", "remix"])
+    kind = FigureKind(lambda model: model.leading, crossing, "Crossings", "Where lines cross.")
+    monkeypatch.setitem(FIGURES, "crossing", kind)
+    write_report(load(store.path), tmp_path, OPTIONS)
+    page = (tmp_path / "index.html").read_text("utf-8")
+    section = re.search(r'<section id="crossing".*?</section>', page, flags=re.DOTALL)[0]
+    assert '<a href="#crossing">Crossings</a>' in page
+    assert '<h2 id="h-crossing">Crossings</h2>\n<p>Where lines cross.</p>' in section
+    assert 'data-metric="gmean"' in section
+    assert "A cross for 2 competitors.</desc>" in section
+    assert {file.name for file in (tmp_path / "figures").glob("crossing*")} == {
+        "crossing-quick-binary-gmean-argmax.svg",
+        "crossing-quick-binary-gmean-argmax.pdf",
+    }
+
+
+def test_a_kind_without_a_figure_has_no_section(store, tmp_path, monkeypatch):
+    fill(store, ["a"], ["baseline", "remix"])
+    kind = FigureKind(lambda model: model.leading, lambda model, board: None, "Crossings", "Where lines cross.")
+    monkeypatch.setitem(FIGURES, "crossing", kind)
+    write_report(load(store.path), tmp_path, OPTIONS)
+    assert "Crossings" not in (tmp_path / "index.html").read_text("utf-8")
+
+
+def test_the_page_has_the_colours_of_the_files():
+    css = resources.files("imbench.report").joinpath("templates", "report.css").read_text("utf-8")
+    light = css.partition("@media")[0]
+    assert re.findall(r"--s\d:(#\w+)", light) == list(COLOURS)

@@ -162,7 +162,7 @@ class Variant:
 
     @property
     def is_file(self) -> bool:
-        """Whether ``dataset`` is the path of a table or card of the user's own."""
+        """Whether ``dataset`` is the path of a user's table, folder or card."""
         return self.dataset.endswith(FILE_SUFFIXES)
 
     @property

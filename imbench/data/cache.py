@@ -180,7 +180,7 @@ def _card_hash(card: Card) -> str:
     facts = [card.rows, card.features, card.missing, dict(card.class_counts), card.content, card.categorical]
     # Images only, so that copies of tables made before stay good.
     facts += [dataclasses.astuple(card.pixels)] if card.pixels else []
-    # Categories of a card of the user's own may have been read as numbers before.
+    # Categories of a user's card may have been read as numbers before.
     facts += ["categories as text"] if card.categorical and card.name.endswith(".toml") else []
     facts += [s.options["content"] for s in card.sources if s.kind == "mirror" and "content" in s.options]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -188,7 +188,7 @@ def _card_hash(card: Card) -> str:
 
 def _dataset_folder(card: Card, cache: Path | None) -> Path:
     name = Path(card.name).stem
-    if card.name.endswith(".toml"):  # two cards of a user's own may have one file name
+    if card.name.endswith(".toml"):  # two cards of a user may have one file name
         name += "-" + hashlib.sha256(str(Path(card.name).resolve()).encode()).hexdigest()[:12]
     return cache_folder(cache) / "data" / name
 

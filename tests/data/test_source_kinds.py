@@ -105,7 +105,7 @@ def test_a_packages_kind_works_in_a_card_in_the_survey_and_in_a_download(install
     [
         (("seed = 0", 'seed = "0"'), "source 1: seed must be a whole number, got '0'"),
         (("seed = 0", ""), "source 1 lacks the field 'seed'"),
-        (("seed = 0", "seed = 0\nsed = 1"), "unknown field 'sed'; did you mean 'seed'"),
+        (("seed = 0", "seed = 0\nsed = 1"), "unknown field 'sed'; did you mean seed"),
         (('"toy-hub"', '"toyhub"'), "kind must be one of openml, .*, toy-hub, got 'toyhub'"),
     ],
 )

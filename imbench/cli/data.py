@@ -24,9 +24,10 @@ def data(context: click.Context, data_mirror: str | None, as_json: bool) -> None
     """
     if context.invoked_subcommand is not None:
         return
+    from imbench.data.data_sources import DataSources
     from imbench.data.survey import survey
 
-    found = survey(_all_cards(), data_mirror)
+    found = survey(_all_cards(), DataSources.open(data_mirror))
     headers = ["name", "title", "rows", "features", "state", "detail"]
     if as_json:
         emit_json([{name: getattr(status, name) for name in headers} for status in found])
@@ -42,16 +43,16 @@ def data(context: click.Context, data_mirror: str | None, as_json: bool) -> None
 @json_option
 def fetch(names: tuple[str, ...], everything: bool, data_mirror: str | None, as_json: bool) -> int:
     """Bring datasets into the cache, each checked against its card; 1 is the exit code if any cannot be had."""
-    from imbench.data.load import fetch as fetch_card
+    from imbench.data.data_sources import DataSources
     from imbench.runs.registry import Registry
 
     if bool(names) == everything:
         raise UsageError("which datasets? Give names (imbench data fetch segment musk2), or --all for every one")
     cards = _all_cards() if everything else [Registry().card(name) for name in names]
-    rows: list[dict[str, Any]] = []
+    sources, rows = DataSources.open(data_mirror), list[dict[str, Any]]()
     for card in cards:
         try:
-            copy = fetch_card(card, data_mirror)
+            copy = sources.fetch(card)
         except DataError as error:
             say(f"error: {error}")
             rows.append({"name": card.name, "fetched": False, "source": None, "data_hash": None, "error": str(error)})

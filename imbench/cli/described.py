@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from imbench.contract.errors import UsageError
-from imbench.contract.spec import FILE_SUFFIXES, format_value
+from imbench.contract.spec import format_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
 def modalities(rows: pd.DataFrame) -> dict[str, str]:
     """The modality of every dataset in these rows that is still registered; of the user's own data by its path."""
+    from imbench.data.user_data import is_user_data, user_data_modality
     from imbench.runs.registry import Registry
 
     registry, found = Registry(), {}
     for name in map(str, rows["dataset"].unique()):
-        if name.endswith(FILE_SUFFIXES):
-            found[name] = "image" if name.endswith("/") else "tabular"
+        if is_user_data(name):
+            found[name] = user_data_modality(name)
             continue
         try:
             found[name] = registry.card(name, planned=True).modality
-        except UsageError:  # a plugin that is no longer installed: the report says "not stated"
+        except UsageError:  # a plugin or card that is no longer there: the report says "not stated"
             continue
     return found
 

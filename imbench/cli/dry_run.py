@@ -44,6 +44,6 @@ def _places(plan: Plan) -> dict[str, str]:
 
     places = {job.variant.dataset: "at hand" for job in plan.jobs}
     missing = [plan.registry.card(name, planned=True) for name in plan.unfetched]
-    for found in survey(missing, plan.request.data_mirror):
+    for found in survey(missing, plan.request.sources):
         places[found.name] = f"{found.state}: {found.detail}"
     return places

@@ -1,4 +1,4 @@
-"""``imbench info NAME``: everything known of one strategy, dataset, suite, metric, protocol or decision rule."""
+"""``imbench info NAME``: everything known of one strategy, dataset, suite, metric, kind of source, protocol or rule."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LISTS = "imbench list strategies, datasets, suites, metrics, protocols and rule
 def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
     """Tell everything known of one name.
 
-    NAME is a strategy, dataset, suite, metric, protocol or decision rule, or a spec of one.
+    NAME is a strategy, dataset, suite, metric, kind of source, protocol or decision rule, or a spec of one.
 
     \b
     imbench info remix:alpha=0.3
@@ -62,9 +62,13 @@ def _kinds_of(registry: Registry, name: str) -> list[str]:
     base, _ = parse_spec(name)
     if base.endswith(FILE_SUFFIXES):
         return ["dataset"]
-    names = {kind: {e.name for e in registry.entries(kind)} for kind in GROUPS}
+    names = {kind: {e.name for e in registry.entries(kind)} for kind in GROUPS if kind != "source"}
     names |= {"protocol": set(protocol_names()), "rule": set(RULES)}
     kinds = [kind for kind, known in names.items() if base.rpartition("/")[2] in known]
+    if not kinds:
+        # Last, since the table of sources imports pandas.
+        names["source"] = {e.name for e in registry.entries("source")}
+        kinds = ["source"] if base.rpartition("/")[2] in names["source"] else []
     if not kinds:
         raise UsageError(f"nothing is called {base!r}; {suggest(base, sorted(set().union(*names.values())), _LISTS)}")
     return kinds
@@ -147,6 +151,12 @@ def _metric(registry: Registry, name: str) -> Facts:
     }
 
 
+def _source(registry: Registry, name: str) -> Facts:
+    entry, kind = registry.find("source", name), registry.source(name)
+    fields = {key: f"{of.__name__}{', required' if required else ''}" for key, (of, required) in kind.fields.items()}
+    return {"name": kind.name, "package": f"{entry.package} {entry.version}".strip(), "fields": fields}
+
+
 def _protocol(registry: Registry, spec: str) -> Facts:
     from imbench.runs.protocols import load_protocol
 
@@ -167,6 +177,7 @@ _DESCRIBE: dict[str, Callable[[Registry, str], Facts]] = {
     "dataset": _dataset,
     "suite": _suite,
     "metric": _metric,
+    "source": _source,
     "protocol": _protocol,
     "rule": _rule,
 }

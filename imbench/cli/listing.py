@@ -55,6 +55,7 @@ _KINDS: dict[str, Callable[[Sequence[str], bool], list[Row]]] = {
     "datasets": _registered("dataset"),
     "suites": _registered("suite"),
     "metrics": _registered("metric"),
+    "sources": _registered("source"),
     "protocols": _protocols,
     "rules": _rules,
 }
@@ -68,7 +69,7 @@ _KINDS: dict[str, Callable[[Sequence[str], bool], list[Row]]] = {
 def list_(kind: str, check: bool, plugins: tuple[str, ...], as_json: bool) -> int:
     """List what is installed: strategies, datasets, suites, …
 
-    KIND is one of strategies, datasets, suites, metrics, protocols and (decision) rules.
+    KIND is one of strategies, datasets, suites, metrics, sources, protocols and (decision) rules.
     Names come from the packages' metadata; nothing is imported unless --check is given, which ends with 1 if something
     is broken. Where two packages have one name, the list says what to write. `imbench info NAME` tells more of one.
     """

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from imbench.data.data_sources import DataSources
     from imbench.report.figures.sample_grid import SampleGrid
     from imbench.report.images import Wanted
     from imbench.runs.registry import Registry
@@ -31,31 +32,32 @@ def sample_grids(rows: pd.DataFrame, modality: Mapping[str, str], mirror: str | 
 
     Raises `DataError` for a mirror that does not exist.
     """
-    from imbench.data.sources.mirror import open_mirror
+    from imbench.data.data_sources import DataSources
     from imbench.report.images import MOST_GRIDS, TOO_MANY, wanted_samples
     from imbench.runs.registry import Registry
 
     wanted, found = wanted_samples(rows, modality), dict[str, "SampleGrid | str"]()
-    if wanted:
-        open_mirror(mirror)
+    if not wanted:
+        return found
+    registry, sources = Registry(), DataSources.open(mirror)
     for one in wanted:
         drawn = sum(not isinstance(grid, str) for grid in found.values())
-        found[one.dataset] = _grid(one, Registry(), mirror) if drawn < MOST_GRIDS else TOO_MANY
+        found[one.dataset] = _grid(one, registry, sources) if drawn < MOST_GRIDS else TOO_MANY
     return found
 
 
-def _grid(wanted: Wanted, registry: Registry, mirror: str | None) -> SampleGrid | str:
+def _grid(wanted: Wanted, registry: Registry, sources: DataSources) -> SampleGrid | str:
     from imbench.report.images import COLUMNS
 
     left_out: list[tuple[str, str]] = []
     try:
-        from imbench.runs.samples import take_samples
+        from imbench.runs.samples import samples_of
 
         chosen = [name for name in wanted.strategies if _serves(registry, name, left_out)]
         if not chosen:
             return f"none of its strategies is installed ({left_out[0][0]}: {left_out[0][1]})"
-        grid = take_samples(
-            wanted.spec, chosen, columns=COLUMNS, protocol=wanted.protocol, data_mirror=mirror, download=False
+        grid = samples_of(
+            wanted.spec, chosen, registry, sources, columns=COLUMNS, protocol=wanted.protocol, download=False
         )
     except UsageError as error:
         return str(error)

@@ -8,7 +8,7 @@ class UsageError(ValueError):
 
 
 class DataError(UsageError):
-    """A dataset that cannot be had, or is not what its card says."""
+    """A dataset that is unavailable or is not what its card says."""
 
 
 class StoreError(UsageError):

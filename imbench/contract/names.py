@@ -1,4 +1,4 @@
-"""Near matches of a name that does not exist."""
+"""Names and counts in messages: near matches of a name that does not exist, and counts with their nouns."""
 
 from __future__ import annotations
 
@@ -46,3 +46,12 @@ def there_are(known: Iterable[object]) -> str:
 def _bare(spec: str) -> str:
     """The name in a spec, without its folder, package or parameters."""
     return spec.casefold().partition(":")[0].rstrip("/").rpartition("/")[2]
+
+
+def counted(count: int, what: str, plural: str = "") -> str:
+    """A count with its noun.
+
+    >>> counted(1, "dataset"), counted(1200, "dataset"), counted(0, "class", "classes")
+    ('1 dataset', '1,200 datasets', '0 classes')
+    """
+    return f"{count:,} {what if count == 1 else plural or what + 's'}"

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imbench.contract.errors import UsageError
+from imbench.contract.modality import net_names
 from imbench.contract.names import suggest
 from imbench.contract.spec import convert, format_spec
 
 SCHEDULES = ("plateau", "constant", "cosine")
-NETS = ("paper", "resnet32")
 # What must be said beside every result of some protocols, by their name.
 CAVEATS: Mapping[str, str] = {"smoke": "smoke checks that everything works; it ranks nothing"}
 # Fields that came after results were stored: where they have this value they are no part of the identity.
@@ -184,7 +184,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "beta1": (lambda v: 0 <= v < 1, "at least 0 and less than 1"),
     "beta2": (lambda v: 0 <= v < 1, "at least 0 and less than 1"),
     "epsilon": (_positive, "positive"),
-    "net": (lambda v: v in NETS, "one of " + ", ".join(NETS)),
+    "net": (lambda v: v in net_names(), "one of " + ", ".join(net_names())),
     "schedule": (lambda v: v in SCHEDULES, "one of " + ", ".join(SCHEDULES)),
     "plateau_factor": (lambda v: 0 < v < 1, "between 0 and 1"),
     "plateau_patience": (_positive, "a positive whole number"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from imbench.contract.errors import DataError
+from imbench.contract.modality import MODALITIES
 from imbench.contract.protocol import Protocol
 from imbench.contract.spec import FILE_SUFFIXES, format_spec
 
@@ -86,7 +86,7 @@ class Card:
 
     Parameters
     ----------
-    name, title, modality : the name in specs, a title for people, ``"tabular"`` or ``"image"``
+    name, title, modality : the name in specs, a title for people, a key of `MODALITIES`
     target : name of the column that holds the class
     rows, features, missing : expected counts; ``features`` counts columns before categories are encoded
     class_counts : expected rows of each class label
@@ -127,14 +127,8 @@ class Card:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of a row: ``(features,)``; of a square image in one colour or three, ``(channels, height, width)``."""
-        if self.modality == "tabular":
-            return (self.features,)
-        if self.pixels is not None:
-            return self.pixels.shape
-        channels = 3 if math.isqrt(self.features // 3) ** 2 * 3 == self.features else 1
-        side = math.isqrt(self.features // channels)
-        return (channels, side, side)
+        """Shape of a row: ``(features,)``; of a square image in one colour or three, ``(channels, height, width)``."""
+        return MODALITIES[self.modality].shape(self.features) if self.pixels is None else self.pixels.shape
 
 
 @dataclass(frozen=True)
@@ -168,7 +162,7 @@ class Variant:
 
     @property
     def is_file(self) -> bool:
-        """Whether ``dataset`` is the path of a table or card of the user's own."""
+        """Whether ``dataset`` is the path of a user's table, folder or card."""
         return self.dataset.endswith(FILE_SUFFIXES)
 
     @property

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from imbench.contract.batch import Batch
+from imbench.contract.modality import modality_of_rows
 from imbench.contract.noise import Noise
 from imbench.contract.spec import params_of, spec_of
 
@@ -24,7 +25,7 @@ class TrainingInfo:
     Parameters
     ----------
     class_counts : Tensor, ``(*stack, classes)`` or broadcastable to it, training rows of each class, float32
-    modality : ``"tabular"`` or ``"image"``
+    modality : ``"tabular"``, ``"image"``, or another key of `imbench.contract.modality.MODALITIES`
     feature_kinds : ``"numeric"`` or ``"categorical"`` for each feature (empty for images)
     epoch, epochs : the current epoch, from 0, and how many the protocol allows
     """
@@ -163,7 +164,7 @@ class BatchStrategy(ABC):
         labels = soft_labels(torch.as_tensor(y, device=features.device), classes, features.dtype)
         counts = labels.sum(dim=0) if class_counts is None else torch.as_tensor(class_counts, device=features.device)
         noise = Noise([_generator(seed, generator)], (), features.device)
-        info = TrainingInfo(counts.to(features.dtype), "tabular" if features.ndim == 2 else "image")
+        info = TrainingInfo(counts.to(features.dtype), modality_of_rows(features.shape[1:]).name)
         batch = self.rebalance(Batch(features, labels), info, noise)
         return batch.x, batch.y
 

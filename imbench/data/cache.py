@@ -23,7 +23,7 @@ from imbench.data.canonical import Table, data_hash
 ENVIRONMENT = "IMBENCH_CACHE"
 _FORMAT = 1
 _KEY = b"imbench"
-_IMAGES_AT_A_TIME = 4096
+_ROWS_AT_A_TIME = 4096
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def put(table: Table, card: Card, origin: str, cache: Path | None = None) -> Cop
         "categories": table.categories,
         "labels": table.labels,
         "shape": table.x.shape[1:],
-        "image": table.x.dtype == np.uint8,
+        "image": table.modality.storage == "rows",  # named when images alone were stored so
+        "dtype": str(table.x.dtype),
         "card": _card_hash(card),
     }
     try:
@@ -81,7 +82,7 @@ def put(table: Table, card: Card, origin: str, cache: Path | None = None) -> Cop
         os.close(handle)
         try:
             _write(table, about, name)
-            path = folder / f"{origin.partition(':')[0]}-{_file_hash(Path(name))}.parquet"
+            path = folder / f"{_kind_in_name(origin)}-{_file_hash(Path(name))}.parquet"
             os.replace(name, path)
         finally:
             Path(name).unlink(missing_ok=True)
@@ -98,7 +99,7 @@ def copies(card: Card, cache: Path | None = None) -> Iterator[Copy]:
     So a copy that a mirror brings later does not change what runs without a mirror have been using.
     A file whose content is not what its name says is removed; one that was checked against another card is left out.
     """
-    kinds = [s.kind for s in card.sources if s.kind != "mirror"]
+    kinds = [_kind_in_name(s.kind) for s in card.sources if s.kind != "mirror"]
     for path in _by_rank(_dataset_folder(card, cache), kinds):
         about = _read_about(path)
         if about is None:
@@ -112,13 +113,14 @@ def get(copy: Copy) -> Table | None:
     try:
         with pq.ParquetFile(copy.path) as file:
             about = json.loads(file.schema_arrow.metadata[_KEY])
-            x, y = _images(file, about["shape"]) if about["image"] else _features(file, about["shape"])
+            read = _rows if about["image"] else _columns
+            x, y = read(file, about["shape"], np.dtype(about.get("dtype", "uint8")))
     except (OSError, pa.ArrowException):
         return None
     return Table(x, tuple(about["names"]), tuple(map(tuple, about["categories"])), y, tuple(about["labels"]))
 
 
-def _features(file: pq.ParquetFile, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def _columns(file: pq.ParquetFile, shape: Sequence[int], dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
     stored = file.read()
     x = np.empty((stored.num_rows, *shape), order="F")
     for j in range(x.shape[1]):
@@ -126,16 +128,16 @@ def _features(file: pq.ParquetFile, shape: Sequence[int]) -> tuple[np.ndarray, n
     return x, stored["y"].to_numpy().astype(np.int64)
 
 
-def _images(file: pq.ParquetFile, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """All images, of which no second copy is made on the way."""
+def _rows(file: pq.ParquetFile, shape: Sequence[int], dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """All rows, of which no second copy is made on the way."""
     rows = file.metadata.num_rows
-    x, y = np.empty((rows, *shape), dtype=np.uint8), np.empty(rows, dtype=np.int64)
+    x, y = np.empty((rows, *shape), dtype=dtype), np.empty(rows, dtype=np.int64)
     start = 0
     for group in range(file.num_row_groups):  # iter_batches would read ahead and hold it all
         stored = file.read_row_group(group)
         y[start : start + stored.num_rows] = stored["y"].to_numpy()
         for chunk in stored["image"].chunks:
-            x[start : start + len(chunk)] = _bytes_of(chunk).reshape(-1, *shape)
+            x[start : start + len(chunk)] = _bytes_of(chunk).view(dtype).reshape(-1, *shape)
             start += len(chunk)
     return x, y
 
@@ -150,13 +152,13 @@ def _bytes_of(chunk: Any) -> np.ndarray:
 def _write(table: Table, about: dict[str, Any], path: str) -> None:
     if about["image"]:
         flat = np.ascontiguousarray(table.x).reshape(len(table.x), -1)
-        buffer = pa.py_buffer(flat)
-        columns = {"image": pa.Array.from_buffers(pa.binary(flat.shape[1]), len(flat), [None, buffer])}
+        width = flat.shape[1] * flat.itemsize
+        columns = {"image": pa.Array.from_buffers(pa.binary(width), len(flat), [None, pa.py_buffer(flat)])}
     else:
         columns = {f"x{j}": pa.array(table.x[:, j]) for j in range(table.x.shape[1])}
     stored = pa.table({**columns, "y": pa.array(table.y)}).replace_schema_metadata({_KEY: json.dumps(about)})
     if about["image"]:
-        pq.write_table(stored, path, compression="none", row_group_size=_IMAGES_AT_A_TIME)  # pixels hardly shrink
+        pq.write_table(stored, path, compression="none", row_group_size=_ROWS_AT_A_TIME)  # pixels hardly shrink
     else:
         pq.write_table(stored, path, compression="zstd")
     with open(path, "rb") as file:
@@ -165,7 +167,7 @@ def _write(table: Table, about: dict[str, Any], path: str) -> None:
 
 def _read_about(path: Path) -> dict[str, Any] | None:
     try:
-        if _file_hash(path) != path.stem.split("-", 1)[1]:
+        if _file_hash(path) != path.stem.rpartition("-")[2]:
             return None
         about: dict[str, Any] = json.loads(pq.read_schema(path).metadata[_KEY])
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
@@ -178,7 +180,7 @@ def _card_hash(card: Card) -> str:
     facts = [card.rows, card.features, card.missing, dict(card.class_counts), card.content, card.categorical]
     # Images only, so that copies of tables made before stay good.
     facts += [dataclasses.astuple(card.pixels)] if card.pixels else []
-    # Categories of a card of the user's own may have been read as numbers before.
+    # Categories of a user's card may have been read as numbers before.
     facts += ["categories as text"] if card.categorical and card.name.endswith(".toml") else []
     facts += [s.options["content"] for s in card.sources if s.kind == "mirror" and "content" in s.options]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -186,9 +188,14 @@ def _card_hash(card: Card) -> str:
 
 def _dataset_folder(card: Card, cache: Path | None) -> Path:
     name = Path(card.name).stem
-    if card.name.endswith(".toml"):  # two cards of a user's own may have one file name
+    if card.name.endswith(".toml"):  # two cards of a user may have one file name
         name += "-" + hashlib.sha256(str(Path(card.name).resolve()).encode()).hexdigest()[:12]
     return cache_folder(cache) / "data" / name
+
+
+def _kind_in_name(origin: str) -> str:
+    """How a copy's file name shows where it is from: the kind of source, which may be ``package/kind``."""
+    return origin.partition(":")[0].replace("/", ".")
 
 
 def _file_hash(path: Path) -> str:
@@ -199,7 +206,7 @@ def _file_hash(path: Path) -> str:
 def _by_rank(folder: Path, kinds: list[str]) -> list[Path]:
     ranked = []
     for path in folder.glob("*-*.parquet"):
-        kind = path.name.partition("-")[0]
+        kind = path.stem.rpartition("-")[0]
         try:
             age = path.stat().st_mtime_ns
         except FileNotFoundError:  # another process found it corrupt

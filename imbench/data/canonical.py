@@ -1,9 +1,10 @@
-"""The one form that every copy of a dataset is brought into, and the hashes of it."""
+"""The canonical form of a dataset, the same for copies of all sources, and its hashes."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import DataError
-from imbench.contract.names import suggest
+from imbench.contract.modality import Modality, modality_of_source
+from imbench.contract.names import counted, suggest
 from imbench.data.labels import known_as, label_codes, natural_order
 
 _BLOCK = 65_536  # rows hashed at a time, so that hashing needs no second copy of a large table
@@ -25,7 +27,7 @@ class Table:
     Parameters
     ----------
     x : ``(rows, features)`` float64, NaN for missing, a category as its number in ``categories``; or
-        ``(rows, channels, height, width)`` uint8
+        an array of another modality, such as ``(rows, channels, height, width)`` uint8
     names : one for each column of x
     categories : for each column of x its categories, sorted; empty for a numeric column
     y : ``(rows,)`` int64 numbers into ``labels``
@@ -47,7 +49,17 @@ class Table:
     @property
     def missing(self) -> int:
         """Number of missing values in x."""
-        return 0 if self.x.dtype == np.uint8 else int(np.isnan(self.x).sum())
+        return int(np.isnan(self.x).sum()) if self.x.dtype.kind == "f" else 0
+
+    @property
+    def modality(self) -> Modality:
+        """The kind of data, as the arrays show it."""
+        return modality_of_source(self.x)
+
+    @property
+    def values(self) -> int:
+        """Number of values in a row."""
+        return math.prod(self.x.shape[1:])
 
 
 def from_frame(
@@ -78,7 +90,7 @@ def from_frame(
     y, labels = encode_target(frame[target], relabel, other, order)
     features = [c for c in frame.columns if c != target]
     if not features:
-        raise DataError(f"there is no column beside the target {target!r}; a dataset needs at least one feature")
+        raise DataError(f"there is no column except the target {target!r}; a dataset needs at least one feature")
     x = np.empty((len(frame), len(features)), order="F")  # filled, and later read, column by column
     categories: list[tuple[str, ...]] = []
     for j, column in enumerate(features):
@@ -98,7 +110,8 @@ def encode_target(
     absent = np.flatnonzero(codes < 0)
     if len(absent):
         raise DataError(
-            f"the target {column.name!r} is missing in {len(absent)} rows, first in row {absent[0]}; remove those rows"
+            f"the target {column.name!r} is missing in {counted(len(absent), 'row')} (first: row {absent[0]}); "
+            "remove such rows"
         )
     called = [_called(text, relabel or {}, other, order) for text in texts]
     found = set(called)
@@ -126,16 +139,16 @@ def data_hash(table: Table) -> str:
 def content_hash(table: Table, decimals: int | None = None, without: Sequence[int] = ()) -> str:
     """SHA-256 of a table's rows whatever their order: rows sorted by their values from first to last, then label.
 
-    Of images the rows are hashed one by one, with their label, and the hashes sorted: sorting by thousands of pixels
-    would take minutes.
+    Rows that are stored whole, such as images, are hashed one by one, with their label, and the hashes sorted: sorting
+    by thousands of pixels would take minutes.
 
     Parameters
     ----------
     decimals : places to round to first, for datasets that sources print with differing precision; None for none
     without : numbers of rows to leave out, for images of which some copies hold an altered version
     """
-    if table.x.dtype == np.uint8:
-        return _image_content(table, frozenset(without))
+    if table.modality.storage == "rows":
+        return _content_of_rows(table, frozenset(without))
     x = table.x if decimals is None else np.round(table.x, decimals)
     x = _canonical_block(x)
     names = np.array(sorted(table.labels))
@@ -145,7 +158,7 @@ def content_hash(table: Table, decimals: int | None = None, without: Sequence[in
     return data_hash(ordered)
 
 
-def _image_content(table: Table, without: frozenset[int]) -> str:
+def _content_of_rows(table: Table, without: frozenset[int]) -> str:
     names = [table.labels[k].encode() for k in table.y]
     kept = [i for i in range(len(table.x)) if i not in without]
     rows = sorted(hashlib.sha256(table.x[i].tobytes() + names[i]).digest() for i in kept)
@@ -160,8 +173,8 @@ def _header(table: Table) -> bytes:
 
 
 def _canonical_block(x: np.ndarray) -> np.ndarray:
-    if x.dtype == np.uint8:
-        return np.ascontiguousarray(x)
+    if x.dtype.kind != "f":
+        return np.ascontiguousarray(x, dtype=x.dtype.newbyteorder("<"))
     # One bit pattern for every NaN, and none for minus zero.
     return np.where(np.isnan(x), np.nan, x + 0.0).astype("<f8")
 

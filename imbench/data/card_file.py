@@ -1,4 +1,4 @@
-"""A card's TOML file -> Card, every field checked."""
+"""A card's TOML file -> Card, with every field checked."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from imbench.contract.errors import DataError
-from imbench.contract.names import suggest
-from imbench.contract.records import TASKS, Card, Pixels, Task
-from imbench.data.card_sources import check_fields, read_source
+from imbench.contract.errors import DataError, UsageError
+from imbench.contract.modality import MODALITIES, TABULAR
+from imbench.contract.names import counted, suggest
+from imbench.contract.records import TASKS, Card, Pixels, Source, Task
+from imbench.data.sources.kinds import kind_names, source_kind
+from imbench.data.sources.mirror import MIRROR_FIELDS, check_mirror
+from imbench.data.sources.source_kind import Field, check_fields
 
-MODALITIES = ("tabular", "image")
-
-# Field -> (type, whether it must be there).
-_CARD = {
+_CARD: Mapping[str, Field] = {
     "title": (str, True),
     "modality": (str, False),
     "target": (str, True),
@@ -34,8 +34,18 @@ _CARD = {
     "pixels": (dict, False),
     "test_per_class": (int, False),
 }
-_TASK = {"name": (str, True), "minority": (list, False), "irs": (list, False), "longtail": (bool, False)}
-_PIXELS = {"height": (int, True), "width": (int, True), "brightest": (int, False), "enlarge": (int, False)}
+_TASK: Mapping[str, Field] = {
+    "name": (str, True),
+    "minority": (list, False),
+    "irs": (list, False),
+    "longtail": (bool, False),
+}
+_PIXELS: Mapping[str, Field] = {
+    "height": (int, True),
+    "width": (int, True),
+    "brightest": (int, False),
+    "enlarge": (int, False),
+}
 
 
 def read_card(path: Path, name: str) -> Card:
@@ -51,7 +61,7 @@ def read_card(path: Path, name: str) -> Card:
     where = f"card {path.name}"
     check_fields(fields, _CARD, where)
     counts = _class_counts(fields, where)
-    modality = fields.get("modality", MODALITIES[0])
+    modality = fields.get("modality", TABULAR.name)
     if modality not in MODALITIES:
         raise DataError(f"{where}: modality must be one of {', '.join(MODALITIES)}, got {modality!r}")
     return Card(
@@ -64,7 +74,7 @@ def read_card(path: Path, name: str) -> Card:
         missing=fields.get("missing", -1),
         class_counts=counts,
         tasks=_tasks(fields["task"], counts, where),
-        sources=tuple(read_source(s, path, f"{where}, source {i}") for i, s in enumerate(fields.get("source", []), 1)),
+        sources=tuple(_source(s, path, f"{where}, source {i}") for i, s in enumerate(fields.get("source", []), 1)),
         content=_content(fields, where),
         categorical=_texts(fields, "categorical", where),
         licence=fields.get("licence", ""),
@@ -89,7 +99,9 @@ def _class_counts(fields: Mapping[str, Any], where: str) -> dict[str, int]:
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise DataError(f"{where}: class_counts.{label} must be a positive whole number, got {count!r}")
     if len(counts) < 2:
-        raise DataError(f"{where}: class_counts lists {len(counts)} class; a task needs at least two")
+        raise DataError(
+            f"{where}: class_counts lists {counted(len(counts), 'class', 'classes')}; a task needs at least two"
+        )
     for key in ("rows", "features"):
         if fields[key] < 1:
             raise DataError(f"{where}: {key} must be positive, got {fields[key]}")
@@ -159,3 +171,30 @@ def _content(fields: Mapping[str, Any], where: str) -> str:
         raise DataError(f"{where}: content must be a SHA-256 of 64 hexadecimal digits, got {content!r}")
     # Rows are rounded before hashing where sources print them with differing precision.
     return content if decimals is None or not content else f"{content}@{decimals}"
+
+
+def _source(fields: Any, path: Path, where: str) -> Source:
+    """One source of the card in this file; a mirror's is how its copy is read."""
+    kind = fields.get("kind") if isinstance(fields, dict) else None
+    if not isinstance(kind, str):
+        raise DataError(f"{where}: kind must be one of mirror, {', '.join(kind_names())}, got {kind!r}")
+    options = {k: v for k, v in fields.items() if k != "kind"}
+    if kind == "mirror":
+        check_fields(options, MIRROR_FIELDS, where)
+        check_mirror(options, where)
+        return Source(kind, _labelled(options, where))
+    try:
+        known = source_kind(kind)
+    except UsageError as error:
+        raise DataError(f"{where}: {error}") from None
+    check_fields(options, known.fields, where)
+    return Source(kind, known.complete(_labelled(options, where), path, where))
+
+
+def _labelled(options: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """The options, whose labels have been seen to be text."""
+    labels = options.get("labels", {})
+    wrong = [k for k, v in labels.items() if not isinstance(v, str)]
+    if wrong:
+        raise DataError(f"{where}: labels.{wrong[0]} must be text, got {labels[wrong[0]]!r}; put it in quotes")
+    return options

@@ -1,4 +1,4 @@
-"""The dataset cards shipped with imbench, and those of the user's own, by name."""
+"""Dataset cards by name: those shipped with imbench, and a user's card files by path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imbench.data.card_file import read_card
 
 
 def cards_folder() -> Path:
-    """Where the shipped cards lie: in the installed package, or beside it in a checkout."""
+    """Folder of the shipped cards: in the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
     inside = package / "datasets"
     return inside if inside.is_dir() else package.parent / "datasets"
@@ -27,7 +27,7 @@ def card_names() -> list[str]:
 def load_card(name: str) -> Card:
     """The shipped card of this name, or the card in the .toml file of this path.
 
-    Raises `DataError` for a name that is neither, and for a card that is not valid (see `read_card`).
+    Raises `DataError` for a name that is neither, and for an invalid card (see `read_card`).
 
     >>> load_card("segment").rows
     2310

@@ -1,4 +1,4 @@
-"""Repeated stratified cross-validation with rows held out for validation, its hash, and its export."""
+"""Repeated stratified cross-validation with validation rows: the folds, their hash, and their export."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import DataError
+from imbench.contract.names import counted
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Card, Dataset, Fold
 from imbench.contract.streams import stream
@@ -21,23 +22,25 @@ PARTS = ("train", "validation", "test")
 def make_folds(dataset: Dataset, protocol: Protocol) -> list[Fold]:
     """The splits of a variant: ``protocol.repeats`` times ``protocol.folds`` stratified folds.
 
-    Of each training part ``protocol.validation`` is held out, stratified. The counts of a class in the test parts of
-    one repeat differ by at most one row, as do the sizes of the parts. A repeat's split depends on the dataset, the
-    variant (its seed among them) and the repeat's number only, so more repeats leave the first ones as they are.
+    Of each training part a stratified share, ``protocol.validation``, is held out. The counts of a class in the test
+    parts of one repeat differ by at most one row, as do the sizes of the parts. The split of a repeat depends on the
+    dataset, the variant with its seed, and the number of the repeat only, so more repeats do not change the first ones.
 
-    With ``protocol.folds`` of 1 the official test part is what is tested, and each repeat holds out rows of its own;
-    with more, it takes no part, and the folds are of the rest.
+    With 1 fold, nets are tested on the official test part, and each repeat holds out other rows. With more folds, the
+    official test part is not used.
 
-    Raises `DataError` if a class has fewer than ``2 * folds`` rows: each fold needs one to train on beside the test;
-    and for 1 fold of a dataset without an official test part.
+    Raises `DataError` for a class of fewer than ``2 * folds`` rows, since each fold needs one to train on and one to
+    test, and for 1 fold of a dataset without an official test part.
     """
     check_folds(dataset.card, protocol)
     counts = dataset.class_counts
     least = 2 * protocol.folds
     for number in np.flatnonzero(counts < least):
+        fewer = ", or use fewer folds" if protocol.folds > 2 else ""
+        fix = "use a larger ir" if dataset.variant.ir is not None else "merge it into another class or remove it"
         raise DataError(
-            f"{dataset.variant.spec}: class {dataset.class_names[number]!r} has {counts[number]} rows, and "
-            f"{protocol.folds} folds need at least {least} of each; use a larger ir, fewer folds, or merge classes"
+            f"{dataset.variant.spec}: class {dataset.class_names[number]!r} has {counted(int(counts[number]), 'row')}; "
+            f"{least} are needed for {counted(protocol.folds, 'fold')}: {fix}{fewer}"
         )
     return [fold for repeat in range(protocol.repeats) for fold in _split(dataset, protocol, repeat)]
 
@@ -45,11 +48,13 @@ def make_folds(dataset: Dataset, protocol: Protocol) -> list[Fold]:
 def check_folds(card: Card, protocol: Protocol) -> None:
     """Raise `DataError` for 1 fold of a dataset that has no official test part."""
     if protocol.folds == 1 and not card.test_per_class:
-        raise DataError(f"{card.name}: folds=1 tests on an official test part, and it has none; use 2 or more")
+        raise DataError(
+            f"{card.name}: folds=1 needs an official test part, which this dataset lacks; use 2 or more folds"
+        )
 
 
 def training_share(protocol: Protocol) -> float:
-    """Share of a variant's rows, an official test part left out, that a net trains on."""
+    """Share of a variant's rows, without an official test part, that a net trains on."""
     tested = 1 / protocol.folds if protocol.folds > 1 else 0.0
     return (1 - tested) * (1 - protocol.validation)
 
@@ -67,7 +72,7 @@ def _split(dataset: Dataset, protocol: Protocol, repeat: int) -> list[Fold]:
 
 
 def _deal(dataset: Dataset, folds: int, rng: np.random.Generator) -> np.ndarray:
-    """The fold that tests each row; -1 for rows of an official test part, which no fold has."""
+    """The fold that tests each row; -1 for rows of an official test part, which are in no fold."""
     free = ~dataset.official_test
     by_class = [rng.permutation(np.flatnonzero(free & (dataset.y == c))) for c in range(dataset.classes)]
     # Rows are dealt out like cards, class after class, so that classes and sizes are even to one row.
@@ -101,7 +106,7 @@ def fold_hash(dataset: Dataset, folds: list[Fold]) -> str:
 
 
 def export_rows(dataset: Dataset, folds: list[Fold], path: Path | str) -> Path:
-    """Write which source rows each fold used: one line a row with dataset, variant, repeat, fold, part, row, label.
+    """Write which source rows each fold used, a line per row: dataset, variant, repeat, fold, part, row, label.
 
     The suffix decides the format, ``.csv`` or ``.parquet``; `DataError` for any other.
     """

@@ -1,4 +1,4 @@
-"""A folder of images of the user's own: a folder in it for each class becomes a card and an array."""
+"""A user's folder of images, with a folder in it for each class, becomes a card and an array."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imbench.contract.errors import DataError
-from imbench.contract.names import suggest
+from imbench.contract.modality import IMAGE
+from imbench.contract.names import counted, suggest
 from imbench.contract.records import Card, Source
 from imbench.contract.spec import convert, parse_spec
 from imbench.data.canonical import Table, data_hash
 from imbench.data.labels import natural_order
 from imbench.data.pixels import image_table
-from imbench.data.variants import FOLDER_PARAMETERS, FOLDER_SUFFIX, own_task
+from imbench.data.variants import FOLDER_PARAMETERS, FOLDER_SUFFIX, user_task
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,10 +33,10 @@ _MODES = {1: "L", 3: "RGB"}
 def read_image_folder(spec: str) -> tuple[Card, Table]:
     """Read ``photos/:minority=rare,size=32,channels=3``: the images ``photos/CLASS/*.png`` (or jpg, jpeg, bmp).
 
-    The parameters: ``minority`` (the smaller of two classes if not given; several are joined with ``+``), ``size``
-    (resize every image to so many pixels square; bilinear with antialiasing), ``channels`` (1 for gray, 3 for colour;
-    default as the images are). Rows are in the order of the classes' names, then of the files'. Transparency is
-    dropped, and a camera's note of rotation is followed.
+    The parameters: ``minority`` (default: the smaller of two classes; several are joined with ``+``), ``size`` (resize
+    every image to so many pixels square; bilinear with antialiasing), ``channels`` (1 for gray, 3 for colour; default:
+    as the images are). Rows are sorted by class, then by file name. Transparency is dropped, and rotation as stated by
+    the camera is applied.
 
     Raises `DataError`, naming the file, for an image that is empty or cannot be read, sizes or channels that differ
     (with the parameter that makes them equal), fewer than two classes, a class without images, and a parameter out of
@@ -59,13 +60,13 @@ def read_image_folder(spec: str) -> tuple[Card, Table]:
     card = Card(
         name=_path(name),
         title=Path(_path(name)).name,
-        modality="image",
+        modality=IMAGE.name,
         target="folder",
         rows=len(x),
         features=int(x[0].size),
         missing=0,
         class_counts=table.class_counts,
-        tasks=(own_task(params, table.class_counts, name, "its folders"),),
+        tasks=(user_task(params, table.class_counts, name, "its folders"),),
         sources=(Source("file", {"path": _path(name), **{k: v for k, v in params.items() if k in FOLDER_PARAMETERS}}),),
     )
     return card, table
@@ -74,7 +75,7 @@ def read_image_folder(spec: str) -> tuple[Card, Table]:
 def describe_image_folder(spec: str) -> tuple[Card, str]:
     """The card and the data hash of a folder of images; errors are those of `read_image_folder`.
 
-    As long as no file changes none is read again for the same spec, and the images are not kept.
+    Files that have not changed are not read again for the same spec; images are not kept in memory.
     """
     return _described(spec, _state(parse_spec(spec)[0]))
 
@@ -124,7 +125,7 @@ def _files(name: str) -> dict[str, list[Path]]:
     for part in classes:
         files = sorted(p for p in part.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
         if not files:
-            raise DataError(f"{part} holds no image ({', '.join(IMAGE_SUFFIXES)}); remove it, or {layout}")
+            raise DataError(f"{part} contains no image ({', '.join(IMAGE_SUFFIXES)}); remove it, or {layout}")
         found[part.name] = files
     return found
 
@@ -139,7 +140,7 @@ def _pixels(path: Path, size: int | None, channels: int | None) -> np.ndarray:
         with Image.open(path) as opened:
             image: Any = ImageOps.exif_transpose(opened)
             image.load()
-    except Exception as error:  # decoders fail in ways of their own
+    except Exception as error:  # decoders raise errors of many kinds
         raise DataError(f"{path} cannot be read as an image ({_first_line(error)}); repair or remove it") from None
     image = image.convert(_MODES[channels or _channels(image, path)])
     if size is not None:
@@ -159,12 +160,13 @@ def _channels(image: Image.Image, path: Path) -> int:
 def _same_shape(path: Path, shape: tuple[int, ...], first: Path, wanted: tuple[int, ...]) -> None:
     if shape[0] != wanted[0]:
         raise DataError(
-            f"{path} has {shape[0]} channels, and {first} has {wanted[0]}; say channels=3 (colour) or channels=1 (gray)"
+            f"{path} has {counted(shape[0], 'channel')}, but {first} has {wanted[0]}; "
+            "add channels=3 (colour) or channels=1 (gray) to convert all"
         )
     if shape != wanted:
         raise DataError(
-            f"{path} is {shape[2]} x {shape[1]} pixels, and {first} is {wanted[2]} x {wanted[1]}; "
-            "say size=32 to resize all, or another size"
+            f"{path} is {shape[2]} x {shape[1]} pixels, but {first} is {wanted[2]} x {wanted[1]}; "
+            "add size=32 (or another size) to resize all"
         )
 
 

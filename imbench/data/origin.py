@@ -55,7 +55,7 @@ def _unit(spread: float, largest: float) -> float:
 
 def constant_columns(table: Table) -> tuple[str, ...]:
     """The names of the columns that hold one value at most, missing ones left out."""
-    if table.x.dtype == np.uint8 or not len(table.x):
+    if table.modality.storage != "columns" or not len(table.x):
         return ()
     low, high = np.fmin.reduce(table.x, axis=0), np.fmax.reduce(table.x, axis=0)
     return tuple(name for name, a, b in zip(table.names, low, high, strict=True) if not a < b)

@@ -1,10 +1,11 @@
-"""Images from other forms of them: columns of a table, codes of classes, parts of a whole."""
+"""Tables of images: from columns of pixels, with coded classes, or a part of each class."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from imbench.contract.errors import DataError
+from imbench.contract.names import counted
 from imbench.contract.records import Card, Pixels
 from imbench.data.canonical import Table
 
@@ -28,18 +29,18 @@ def image_table(x: np.ndarray, y: np.ndarray, labels: tuple[str, ...]) -> Table:
 def coded_table(x: np.ndarray, codes: np.ndarray, card: Card) -> Table:
     """A table of images whose classes are coded as numbers: code k is the k-th class of the card.
 
-    Raises `DataError` for a code that is no number of a class.
+    Raises `DataError` for a code that is not the number of a class.
     """
     labels = tuple(card.class_counts)
     codes = codes.astype(np.int64).ravel()
     wrong = codes[(codes < 0) | (codes >= len(labels))]
     if len(wrong):
-        raise DataError(f"{card.name}: an image has the class number {wrong[0]}; there are {len(labels)} classes")
+        raise DataError(f"{card.name}: class number {wrong[0]} is out of range; the card has {len(labels)} classes")
     return image_table(x, codes, labels)
 
 
 def from_columns(table: Table, pixels: Pixels) -> Table:
-    """The gray images that the columns of a table are: ``(rows, features)`` -> ``(rows, 1, height, width)`` uint8.
+    """Columns of pixels as gray images: ``(rows, features)`` -> ``(rows, 1, height, width)`` uint8.
 
     ``rint(value * 255 / brightest)``, so 0 … 16 become 0, 16, 32, … 239, 255: one number each.
 
@@ -47,12 +48,16 @@ def from_columns(table: Table, pixels: Pixels) -> Table:
     """
     count = pixels.height * pixels.width
     if table.x.shape[1] != count:
-        raise DataError(f"{table.x.shape[1]} columns are not the {count} pixels of {pixels.height} x {pixels.width}")
+        raise DataError(
+            f"{counted(table.x.shape[1], 'column')} cannot be {count} pixels ({pixels.height} x {pixels.width})"
+        )
     outside = np.argwhere(~((table.x >= 0) & (table.x <= pixels.brightest)))
     if len(outside):
         row, column = outside[0]
         value = table.x[row, column]
-        raise DataError(f"row {row}, column {table.names[column]!r}: {value} is no pixel in 0 … {pixels.brightest:g}")
+        raise DataError(
+            f"row {row}, column {table.names[column]!r}: {value} is not a pixel in 0 … {pixels.brightest:g}"
+        )
     gray = np.rint(table.x * (255.0 / pixels.brightest)).astype(np.uint8)
     image = gray.reshape(-1, 1, pixels.height, pixels.width)
     return image_table(image.repeat(pixels.enlarge, axis=2).repeat(pixels.enlarge, axis=3), table.y, table.labels)

@@ -1,9 +1,12 @@
-"""Imputation and standardisation, fitted inside one fold; test rows are never looked at."""
+"""Imputation and standardisation, fitted inside one fold; test rows are never used."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from imbench.contract.modality import MODALITIES
 from imbench.contract.records import Dataset, Fold, Preprocessing
 
 _BLOCK = 8192  # rows gathered at a time, so that fitting needs no copy of x
@@ -13,15 +16,20 @@ _BRIGHTEST = 255.0
 def fit(dataset: Dataset, fold: Fold, clip: float) -> Preprocessing:
     """Fit on the fold's training half, its train and validation rows together, as the paper does.
 
-    The mean of the values present; missing ones take it; then the population standard deviation, missing ones
-    included (scikit-learn's SimpleImputer, then StandardScaler). A column without spread keeps scale 1, so that what
-    differs in the test rows is still seen; but a category that the training half never has, or always has, gets
-    scale 0: a net can have learnt nothing of it. So does a column with no value in the training half. All is computed
-    in float64. Images are pixels / 255, with one center and scale a channel, shaped to broadcast.
+    How is the ``scaling`` of the dataset's modality, a key of `SCALINGS`.
     """
-    if dataset.x.ndim > 2:
-        channels = np.zeros((dataset.x.shape[1], 1, 1), dtype=np.float32)
-        return Preprocessing(channels, channels + np.float32(1 / _BRIGHTEST), clip)
+    return SCALINGS[MODALITIES[dataset.card.modality].scaling](dataset, fold, clip)
+
+
+def _fitted(dataset: Dataset, fold: Fold, clip: float) -> Preprocessing:
+    """Imputation and standardisation of columns.
+
+    The mean of the values present; missing ones take it; then the population standard deviation, missing ones
+    included (scikit-learn's SimpleImputer, then StandardScaler). A column without spread keeps scale 1, so that
+    different values in test rows are still seen. A category that no training row has, or all have, gets scale 0, since
+    a net can have learnt nothing about it. So does a column with no value in the training half. All is computed
+    in float64.
+    """
     half = np.sort(np.concatenate([fold.train, fold.validation]))
     mean, present = _mean(dataset.x, half)
     variance = _squares(dataset.x, half, mean) / len(half)
@@ -31,6 +39,26 @@ def fit(dataset: Dataset, fold: Fold, clip: float) -> Preprocessing:
     scale = np.where(constant, dataset.unit, 1.0 / deviation)
     scale = np.where((constant & categorical) | (present == 0), 0.0, scale)
     return Preprocessing(mean.astype(np.float32), scale.astype(np.float32), clip)
+
+
+def _pixels(dataset: Dataset, fold: Fold, clip: float) -> Preprocessing:
+    """Images are pixels / 255, with one center and scale a channel, shaped to broadcast."""
+    channels = np.zeros((dataset.x.shape[1], 1, 1), dtype=np.float32)
+    return Preprocessing(channels, channels + np.float32(1 / _BRIGHTEST), clip)
+
+
+def _unscaled(dataset: Dataset, fold: Fold, clip: float) -> Preprocessing:
+    """Values as they are, such as the numbers of tokens."""
+    zero = np.zeros((1,) * (dataset.x.ndim - 1), dtype=np.float32)
+    return Preprocessing(zero, zero + np.float32(1), float("inf"))
+
+
+# What the table of modalities names as ``scaling``.
+SCALINGS: dict[str, Callable[[Dataset, Fold, float], Preprocessing]] = {
+    "fitted": _fitted,
+    "pixels": _pixels,
+    "none": _unscaled,
+}
 
 
 def apply(x: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:

@@ -22,7 +22,7 @@ class SuiteEntry:
     Parameters
     ----------
     spec : the dataset variant
-    fallback : a variant to run in its place only if its data cannot be had; whoever runs it says so
+    fallback : a variant to run instead if the data is unavailable; results say so
     """
 
     spec: str
@@ -35,7 +35,7 @@ class Suite:
 
     Parameters
     ----------
-    protocol : what to run it under unless told otherwise, with settings if any (``standard:repeats=1``); None for
+    protocol : the default protocol, with settings if any (``standard:repeats=1``); None for
         imbench's default
     """
 

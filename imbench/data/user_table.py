@@ -1,4 +1,4 @@
-"""A table of the user's own: what its spec and its columns say becomes a card."""
+"""A user's table: its spec and its columns become a card."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import Any
 import pandas as pd
 
 from imbench.contract.errors import DataError
+from imbench.contract.modality import TABULAR
 from imbench.contract.names import suggest
 from imbench.contract.records import Card, Source
 from imbench.contract.spec import parse_spec
 from imbench.data.canonical import Table, data_hash, from_frame
 from imbench.data.origin import constant_columns
 from imbench.data.sources.tables import EXACT, MISSING, read_floats_of, read_parquet
-from imbench.data.variants import FILE_PARAMETERS, TABLE_SUFFIXES, own_task
+from imbench.data.variants import FILE_PARAMETERS, TABLE_SUFFIXES, user_task
 
 MOST_CATEGORIES = 1000
 
@@ -26,8 +27,8 @@ MOST_CATEGORIES = 1000
 def read_user_table(spec: str) -> tuple[Card, Table]:
     """Read ``path/table.csv:target=churn,minority=yes``.
 
-    The parameters: ``target`` (needed), ``minority`` (the smaller of two classes if not given; several are joined
-    with ``+``), ``drop`` (columns to leave out) and ``categorical`` (numbers that are categories). Text columns are
+    The parameters: ``target`` (required), ``minority`` (default: the smaller of two classes; several are joined with
+    ``+``), ``drop`` (columns to leave out) and ``categorical`` (numbers that are categories). Text columns are
     categorical. More than two classes without ``minority`` make a multi-class task.
 
     Raises `DataError` for a file that does not exist, is empty or cannot be read, a target that is not named, does
@@ -37,18 +38,18 @@ def read_user_table(spec: str) -> tuple[Card, Table]:
     path = os.path.normpath(name)
     _state(path)
     if "target" not in params:
-        raise DataError(f"{name}: which column holds the class? Say so: {name}:target=COLUMN")
+        raise DataError(f"{name}: which column contains the class? Name it: {name}:target=COLUMN")
     categorical, table = _read(path, *(params.get(k, "") for k in ("target", "drop", "categorical")))
     card = Card(
         name=path,
         title=Path(path).name,
-        modality="tabular",
+        modality=TABULAR.name,
         target=params["target"],
         rows=len(table.x),
         features=table.x.shape[1],
         missing=table.missing,
         class_counts=table.class_counts,
-        tasks=(own_task(params, table.class_counts, name, repr(params["target"])),),
+        tasks=(user_task(params, table.class_counts, name, repr(params["target"])),),
         sources=(Source("file", {"path": path, **{k: v for k, v in params.items() if k in FILE_PARAMETERS}}),),
         categorical=categorical,
         constant=constant_columns(table),
@@ -59,7 +60,7 @@ def read_user_table(spec: str) -> tuple[Card, Table]:
 def describe_user_table(spec: str) -> tuple[Card, str]:
     """The card and the data hash of a user's table; errors are those of `read_user_table`.
 
-    As long as the file does not change it is not read again for the same spec, and its rows are not kept.
+    A file that has not changed is not read again for the same spec; its rows are not kept in memory.
     """
     return _described(spec, _state(os.path.normpath(parse_spec(spec)[0])))
 
@@ -116,7 +117,7 @@ def _frame(path: str, target: str, categorical: Sequence[str]) -> pd.DataFrame:
     except Exception as error:  # each reader has its own kinds of failure
         raise DataError(f"cannot read {path}: {str(error).splitlines()[0] if str(error) else error!r}") from None
     if not len(frame):
-        raise DataError(f"{path} has no rows; give a table with a header and at least one row a class")
+        raise DataError(f"{path} has no rows; give a table with a header and at least one row per class")
     frame.columns = frame.columns.map(str)
     return frame
 
@@ -126,7 +127,7 @@ def _read_text(path: str, target: str, categorical: Sequence[str]) -> pd.DataFra
     with open(path, encoding="utf-8-sig", newline="") as file:
         columns = next(csv.reader(file, delimiter=separator), [])
     if not columns:
-        raise DataError(f"{path} is empty; give a table with a header and at least one row a class")
+        raise DataError(f"{path} is empty; give a table with a header and at least one row per class")
     # A class may well be called "NA" or "none": in the target only an empty cell is missing.
     missing: Mapping[Any, Any] = {c: [""] if c == target else list(MISSING) for c in columns}
     frame: pd.DataFrame = pd.read_csv(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from imbench.contract.errors import DataError
-from imbench.contract.names import suggest
+from imbench.contract.names import counted, suggest
 from imbench.contract.records import TASKS, Card, Dataset, Task, Variant
 from imbench.contract.spec import convert, parse_spec
 from imbench.contract.streams import stream
@@ -25,8 +25,8 @@ FOLDER_PARAMETERS = ("minority", "size", "channels")
 _BLOCK = 4096  # rows encoded at a time: columns are read, rows are written, and a block of both fits in cache
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 FOLDER_SUFFIX = "/"
-# What a spec of the user's own data may say beside `PARAMETERS`.
-_OWN_PARAMETERS = {**dict.fromkeys(TABLE_SUFFIXES, FILE_PARAMETERS), FOLDER_SUFFIX: FOLDER_PARAMETERS}
+# Parameters of specs of a user's data, in addition to `PARAMETERS`.
+_USER_PARAMETERS = {**dict.fromkeys(TABLE_SUFFIXES, FILE_PARAMETERS), FOLDER_SUFFIX: FOLDER_PARAMETERS}
 
 
 def parse_variant(text: str, card: Card) -> Variant:
@@ -34,14 +34,14 @@ def parse_variant(text: str, card: Card) -> Variant:
 
     Parameters
     ----------
-    text : ``segment:ir=0.05,task=binary,seed=0``; for data of the user's own also ``target``, ``minority``, …
-    card : what the spec's name stands for (for a user's table or folder, see `imbench.data.load.card_of`)
+    text : ``segment:ir=0.05,task=binary,seed=0``; for a user's data also ``target``, ``minority``, …
+    card : what the spec's name stands for (for a user's table or folder, see `imbench.data.data_sources.card_of`)
 
     Raises `DataError` for a parameter that does not exist, a task the card does not offer, an ``ir`` that is not
     between 0 and 1 or that the card's class counts do not allow (see `expected_counts`), and a negative seed.
     """
     name, params = parse_spec(text)
-    own = next((keys for suffix, keys in _OWN_PARAMETERS.items() if card.name.endswith(suffix)), ())
+    own = next((keys for suffix, keys in _USER_PARAMETERS.items() if card.name.endswith(suffix)), ())
     known = (*PARAMETERS, *own)
     for key in params:
         if key not in known:
@@ -53,8 +53,8 @@ def parse_variant(text: str, card: Card) -> Variant:
     if seed < 0:
         raise DataError(f"{name}: seed must be 0 or more, got {seed}")
     task = task_of(card, params.get("task", card.tasks[0].name))
-    variant = Variant(card.name, task.name, ir, seed, _own_options(params, task, card) if own else ())
-    expected_counts(card, variant)  # a ratio that cannot be had is found before any data is fetched
+    variant = Variant(card.name, task.name, ir, seed, _user_options(params, task, card) if own else ())
+    expected_counts(card, variant)  # an impossible ratio is found before any data is fetched
     return variant
 
 
@@ -71,15 +71,16 @@ def default_minority(counts: Mapping[str, int]) -> tuple[str, ...]:
     return () if len(counts) != 2 else (min(reversed(list(counts)), key=lambda label: counts[label]),)
 
 
-def own_task(params: Mapping[str, str], counts: Mapping[str, int], name: str, of: str) -> Task:
-    """The one task of data of the user's own: binary for one minority class, multi-class for more or none.
+def user_task(params: Mapping[str, str], counts: Mapping[str, int], name: str, of: str) -> Task:
+    """The task of a user's data: binary for one minority class, multi-class for more or none.
 
     Parameters
     ----------
     params : of the spec; ``minority`` (several joined with ``+``; default: the smaller of two classes) and ``task``
-    name, of : of the data, and of what has the classes, for errors
+    name : of the data, for errors
+    of : what defines the classes, for errors: a column or folders
 
-    Raises `DataError` for a minority that is no class, is named twice, or leaves no class out.
+    Raises `DataError` for a minority that is not a class, is named twice, or leaves no class out.
     """
     minority = default_minority(counts)
     if "minority" in params:
@@ -90,12 +91,12 @@ def own_task(params: Mapping[str, str], counts: Mapping[str, int], name: str, of
             if label not in counts:
                 raise DataError(f"{name}: minority {label!r} is not a class of {of}; {suggest(label, counts)}")
         if len(set(minority)) == len(counts) or len(set(minority)) < len(minority):
-            raise DataError(f"{name}: minority={text} must leave at least one class out, and name each once")
+            raise DataError(f"{name}: minority={text} must name each class once and leave at least one out")
     is_binary = len(minority) == 1 and params.get("task", TASKS[0]) == TASKS[0]
     return Task(TASKS[0] if is_binary else TASKS[1], minority)
 
 
-def _own_options(params: Mapping[str, str], task: Task, card: Card) -> tuple[tuple[str, str], ...]:
+def _user_options(params: Mapping[str, str], task: Task, card: Card) -> tuple[tuple[str, str], ...]:
     options = {} if card.name.endswith(FOLDER_SUFFIX) else {"target": card.target}
     if task.minority != default_minority(card.class_counts):
         options["minority"] = "+".join(task.minority)
@@ -115,10 +116,9 @@ def build(table: Table, card: Card, variant: Variant, data_hash: str) -> Dataset
     Multi-class: each listed class is downsampled to ``int(n_largest_class * ir)`` rows, the others stay (Table 1 of
     Bellinger, Corizzo & Japkowicz). Long-tailed: class c of K, in the card's order from 0, is downsampled to
     ``int(n * ir ** (c / (K - 1)))`` of the ``n`` rows of the largest (Cui et al. 2019; Cao et al. 2019, whose
-    ``imb_factor`` this ``ir`` is). ``ir=None`` keeps every row. Rows of an official test part are all kept, and no
-    ratio is of them. Which rows stay depends on dataset, task, class and
-    seed only, and in a fixed order, so the minority rows of a smaller ``ir`` are among those of a larger one. Rows
-    keep the order of the source.
+    ``imb_factor`` this ``ir`` is). ``ir=None`` keeps every row. Rows of an official test part are all kept and do
+    not count towards a ratio. Which rows stay depends on dataset, task, class and seed only, so the minority rows of a
+    smaller ``ir`` are among those of a larger one. Rows keep the order of the source.
 
     Raises `DataError` for a dataset with one class, and what `expected_counts` raises.
     """
@@ -147,7 +147,7 @@ def build(table: Table, card: Card, variant: Variant, data_hash: str) -> Dataset
 
 
 def expected_counts(card: Card, variant: Variant) -> tuple[int, ...]:
-    """Rows of each class number of a variant, those of an official test part left out, from the card alone.
+    """Rows of each class of a variant, without an official test part, from the card alone.
 
     Raises `DataError` for an ``ir`` that leaves fewer than 4 rows of a class, or that asks for more than it has.
     """
@@ -160,7 +160,7 @@ def expected_counts(card: Card, variant: Variant) -> tuple[int, ...]:
 
 
 def class_names(labels: Sequence[str], task: str, minority: Sequence[str]) -> tuple[str, ...]:
-    """What each class number of a variant is called: in a binary task 0 is all others, merged, and 1 the minority."""
+    """Names of a variant's classes; in a binary task class 0 is all others, merged, and class 1 the minority."""
     if task != TASKS[0]:
         return tuple(labels)
     (kept,) = minority
@@ -187,15 +187,17 @@ def _kept_counts(counts: Mapping[str, int], task: Task, variant: Variant, name: 
 
 def _check_kept(wanted: int, has: int, reference: int, ir: float | None, what: str) -> None:
     if has < FEWEST_MINORITY:
-        raise DataError(f"{what} has {has} rows, and at least {FEWEST_MINORITY} are needed; merge or remove it")
+        raise DataError(
+            f"{what} has {counted(has, 'row')}; {FEWEST_MINORITY} are needed: merge it into another class or remove it"
+        )
     if wanted > has:
         raise DataError(
-            f"{what} has {has} rows, and ir={ir:g} asks for {wanted}; "
+            f"{what} has {counted(has, 'row')}, but ir={ir:g} asks for {wanted}; "
             f"use an ir of at most {has / reference:.4g}, or none for the natural ratio"
         )
     if wanted < FEWEST_MINORITY:
         raise DataError(
-            f"{what} is left with {wanted} rows at ir={ir:g}, and at least {FEWEST_MINORITY} are needed; "
+            f"{what} keeps {counted(wanted, 'row')} at ir={ir:g}; {FEWEST_MINORITY} are needed: "
             f"use an ir of at least {FEWEST_MINORITY / reference:.4g}"
         )
 
@@ -237,8 +239,8 @@ class _Column(NamedTuple):
 
 
 def _encode(table: Table, rows: np.ndarray) -> tuple[np.ndarray, list[_Column]]:
-    """Float32 rows, one column of 0 and 1 for each category; missing stays NaN. Images stay as they are."""
-    if table.x.dtype == np.uint8:
+    """Float32 rows, one column of 0 and 1 for each category; missing stays NaN. Rows stored whole stay as they are."""
+    if table.modality.storage == "rows":
         x = table.x if len(rows) == len(table.x) else table.x[rows]  # no second copy of a whole dataset
         return x, [_Column(j, None, name) for j, name in enumerate(table.names)]
     columns = list(_columns(table))

@@ -41,8 +41,8 @@ class Table:
         self.x = torch.as_tensor(dataset.x, device=device)
         self.y = torch.as_tensor(dataset.y, device=device)
         self.classes = dataset.classes
-        # Block by block: a mask of the whole table would be a quarter of its size again. Pixels are never missing.
-        blocks = range(0, len(dataset.x) if dataset.x.ndim == 2 else 0, _BLOCK)
+        # Block by block: a mask of the whole table would be a quarter of its size again. No whole number is missing.
+        blocks = range(0, len(dataset.x) if dataset.x.dtype.kind == "f" else 0, _BLOCK)
         self.has_missing = any(np.isnan(dataset.x[start : start + _BLOCK]).any() for start in blocks)
 
     def rows(self, numbers: Tensor, center: Tensor, scale: Tensor, clip: float) -> Tensor:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from imbench.contract.hidden import HiddenMixStrategy
+from imbench.contract.modality import MODALITIES
 from imbench.contract.strategy import BatchStrategy
 from imbench.engine.backprop import pooled
 from imbench.engine.stacked import StackedNets
@@ -29,13 +30,13 @@ def engine_for(strategy: BatchStrategy, device: torch.device, modality: str = "t
     A forward pass that only mixes rows as the strategy states is one that the fused nets know.
     """
     own_forward = strategy.overrides("forward") and not isinstance(strategy, HiddenMixStrategy)
-    general = device.type != "cpu" or own_forward or modality != "tabular"
+    general = device.type != "cpu" or own_forward or MODALITIES[modality].kernel != "dense"
     return StackedNets if general else _fused() or StackedNets
 
 
 def stands_alone(modality: str, device: torch.device | str) -> bool:
-    """Whether each net is a stack by itself: nets for images on a CPU, where its convolution is the fastest (0004)."""
-    return modality == "image" and torch.device(device).type == "cpu"
+    """Whether each net is a stack by itself, as nets for images are on a CPU."""
+    return torch.device(device).type == "cpu" and not MODALITIES[modality].stacked_on_cpu
 
 
 def is_independent(strategy: BatchStrategy, device: torch.device | str = "cpu", modality: str = "tabular") -> bool:
@@ -65,11 +66,12 @@ def compile_once(device: torch.device | str = "cpu", modalities: Collection[str]
     start = time.perf_counter()
     if torch.device(device).type != "cpu":
         return 0.0
-    compiled = [_COMPILED[modality]() for modality in modalities]
+    kernels = {MODALITIES[modality].kernel for modality in modalities}
+    compiled = [KERNELS[kernel]() for kernel in sorted(kernels) if kernel]
     return time.perf_counter() - start if any(compiled) else 0.0
 
 
-def _compile_for_tables() -> bool:
+def _compile_dense() -> bool:
     """Whether anything was compiled."""
     if "imbench.kernels.dense" in sys.modules or _fused() is None:
         return False
@@ -79,7 +81,7 @@ def _compile_for_tables() -> bool:
     return bool(train_steps.stats.cache_misses or between.stats.cache_misses)
 
 
-def _compile_for_images() -> bool:
+def _compile_convolutional() -> bool:
     """Whether anything was compiled."""
     if "imbench.kernels.convolutional" in sys.modules or pooled() is None:
         return False
@@ -89,7 +91,8 @@ def _compile_for_images() -> bool:
     return bool(forward.stats.cache_misses or between.stats.cache_misses)
 
 
-_COMPILED = {"tabular": _compile_for_tables, "image": _compile_for_images}
+# What the table of modalities names as ``kernel`` -> compiles it.
+KERNELS = {"dense": _compile_dense, "convolutional": _compile_convolutional}
 
 
 @functools.cache

@@ -205,7 +205,8 @@ def _net_bytes(request: Request, batches: tuple[int, int, int]) -> int:
 
 
 def _architecture(request: Request) -> Architecture:
-    return architecture_of(request.dataset.x.shape[1:], request.dataset.classes, request.protocol)
+    dataset = request.dataset
+    return architecture_of(dataset.x.shape[1:], dataset.classes, request.protocol, dataset.card.modality)
 
 
 def _budget(device: torch.device) -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imbench.contract.protocol import caveat, caveats
+from imbench.data.data_sources import DataSources
 from imbench.runs import bench
 from imbench.runs.protocols import load_protocol
 
@@ -60,6 +62,11 @@ class ReproductionContext:
     jobs: int | None = None
     device: str = "cpu"
     progress: Callable[[bench.Event], None] | None = None
+
+    @cached_property
+    def sources(self) -> DataSources:
+        """Where data comes from, for items that read data without training on it."""
+        return DataSources.open(self.data_mirror)
 
     def train(
         self,

@@ -65,7 +65,7 @@ def compared(context: ReproductionContext, spec: str, strategies: Sequence[str])
     """
     registry = Registry()
     name = spec.partition(":")[0]
-    dataset, whole = (registry.dataset(text, mirror=context.data_mirror) for text in (spec, name))
+    dataset, whole = (registry.dataset(text, context.sources) for text in (spec, name))
     if not np.isnan(dataset.x).any():
         dataset, whole = punctured(dataset), punctured(whole)
     inside = [_trained(context, dataset, strategy) for strategy in strategies]

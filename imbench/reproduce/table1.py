@@ -16,6 +16,7 @@ from imbench.runs.registry import Registry
 
 if TYPE_CHECKING:
     from imbench.contract.records import Card
+    from imbench.data.data_sources import DataSources
     from imbench.reproduce.context import ReproductionContext
 
 
@@ -31,7 +32,7 @@ def table1(context: ReproductionContext) -> PaperItem:
         possible = [ir for ir in listed.irs if _is_possible(card, listed, ir)]
         built = []
         for ir in possible:
-            variant, absent = _variant(registry, listed, ir, context.data_mirror)
+            variant, absent = _variant(registry, listed, ir, context.sources)
             built += [variant] if variant else []
             basis += absent
         rows.append(
@@ -78,13 +79,13 @@ _COLUMNS = ["dataset", "task", "ratio printed", "classes", "smallest class", "la
 
 
 def _variant(
-    registry: Registry, listed: Listed, ir: float, mirror: str | None
+    registry: Registry, listed: Listed, ir: float, sources: DataSources
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """What the variant at this ratio is, of the stand-in if need be, and why another was or could not be had."""
     reasons = []
     for name in filter(None, (listed.dataset, listed.stand_in)):
         try:
-            dataset = registry.dataset(_spec(name, listed.task, ir), mirror=mirror)
+            dataset = registry.dataset(_spec(name, listed.task, ir), sources)
         except DataError as error:
             reasons.append(f"{name} is told by its card: {error}")
             continue

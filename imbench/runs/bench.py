@@ -175,7 +175,7 @@ def _on_cores(
     """Parts of jobs on the cores of this machine, one thread each."""
     executor = _executor(plan, workers)
     tasks = [
-        Task(i, part.cost, partial(place.do, part), partial(place.prepare, part.job, plan.request.data_mirror))
+        Task(i, part.cost, partial(place.do, part), partial(place.prepare, part.job, plan.request.sources))
         for i, part in enumerate(parts)
     ]
     with one_thread():
@@ -184,7 +184,7 @@ def _on_cores(
 
 def _grouped(plan: Plan, place: JobRunner) -> Generator[Started | Outcome, None, None]:
     """The pending jobs, each a whole one, on a GPU, as few large stacks."""
-    return run_grouped(plan.pending, partial(place.request, mirror=plan.request.data_mirror), place.keep, place.device)
+    return run_grouped(plan.pending, partial(place.request, sources=plan.request.sources), place.keep, place.device)
 
 
 @dataclass

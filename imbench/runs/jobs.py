@@ -16,6 +16,7 @@ from imbench.checks.source import UNKNOWN, is_known, source_hash
 from imbench.contract.errors import DataError, UsageError
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Dataset, Fold, Job, Predictions, Preprocessing
+from imbench.data.data_sources import DataSources
 from imbench.data.folds import fold_hash, make_folds
 from imbench.data.preprocess import fit
 from imbench.data.shared import SharedArrays
@@ -75,9 +76,9 @@ class JobRunner:
     device: str
     origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def prepare(self, job: Job, mirror: str | None) -> None:
+    def prepare(self, job: Job, sources: DataSources) -> None:
         """Have the job's arrays at hand; for the process that hands jobs out. Raises `DataError`."""
-        self.arrays.put(job.variant.spec, lambda: self._planned(job, mirror))
+        self.arrays.put(job.variant.spec, lambda: self._planned(job, sources))
 
     def do(self, part: Part) -> list[Predictions] | None:
         """Train the nets of this part; a whole job is stored and gives None."""
@@ -96,9 +97,9 @@ class JobRunner:
         self.keep(part.job, predictions, splits)
         return None
 
-    def request(self, job: Job, mirror: str | None) -> tuple[Request, PreparedFolds]:
+    def request(self, job: Job, sources: DataSources) -> tuple[Request, PreparedFolds]:
         """A whole job's arrays, the same objects for jobs of one variant that are asked for in a row."""
-        self.prepare(job, mirror)
+        self.prepare(job, sources)
         splits = self._splits(job)
         return self._request(job, splits, range(len(splits.folds))), splits
 
@@ -123,8 +124,8 @@ class JobRunner:
     def _splits(self, job: Job) -> PreparedFolds:
         return _splits_of(self.arrays, job.variant.spec, job.protocol)
 
-    def _planned(self, job: Job, mirror: str | None) -> Dataset:
-        dataset = self.registry.dataset(job.variant.spec, mirror=mirror, planned=True)
+    def _planned(self, job: Job, sources: DataSources) -> Dataset:
+        dataset = self.registry.dataset(job.variant.spec, sources, planned=True)
         if dataset.data_hash != job.data_hash:
             raise DataError(f"the data of {job.variant.spec} changed since the run was planned; run again")
         return dataset

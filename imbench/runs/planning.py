@@ -13,9 +13,8 @@ from imbench.contract.errors import DataError, UsageError
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Card, Job, Variant
 from imbench.contract.strategy import BatchStrategy
+from imbench.data.data_sources import DataSources
 from imbench.data.folds import check_folds, training_share
-from imbench.data.load import data_hash, fetch
-from imbench.data.sources.mirror import open_mirror
 from imbench.data.suites import Suite, SuiteEntry
 from imbench.data.variants import expected_counts
 from imbench.engine.architectures import architecture_of
@@ -249,11 +248,10 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
     protocol = load_protocol(request.protocol or (listed and listed.protocol) or DEFAULT_PROTOCOL, request.settings)
     chosen, skipped = _strategies(registry, request.strategies)
     entries = _entries(listed, request.datasets)
-    data = _Data(registry, request.data_mirror, fetch)
+    data = _Data(registry, request.sources, fetch)
     modality = {entry.spec: data.card(entry.spec).modality for entry in entries}
     skipped += _unserved(chosen, modality, bool(request.strategies))
     held = Store.open(request.store, create=fetch) if fetch or request.store.exists() else None
-    open_mirror(request.data_mirror)  # one that does not exist is an error also where no dataset would ask it
     # By what they are: a table of the user's own that two paths lead to is one configuration.
     found: dict[Variant, tuple[Variant, str]] = {}
     wanted: set[Variant] = set()
@@ -315,7 +313,7 @@ class _Data:
     """Cards and data hashes, each looked up once."""
 
     registry: Registry
-    mirror: str | None
+    sources: DataSources
     fetch: bool
 
     def __post_init__(self) -> None:
@@ -364,8 +362,8 @@ class _Data:
     def _look_up(self, card: Card) -> str | DataError:
         try:
             if self.fetch:
-                fetch(card, self.mirror)
-            return data_hash(card, self.mirror) or NOT_FETCHED
+                self.sources.fetch(card)
+            return self.sources.data_hash(card) or NOT_FETCHED
         except DataError as error:
             return error
 
@@ -432,10 +430,12 @@ def _refuse(
     """Raise for missing data that this run cannot do without."""
     for spec, reason in unavailable:
         if spec in plan_for or strict or not complete:
-            raise DataError(f"{spec} cannot be had: {reason}")
+            raise DataError(f"{spec}: {reason}")
     if strict and substituted:
         wanted, used = substituted[0]
-        raise DataError(f"{wanted} cannot be had, only its stand-in {used}; run without --strict to accept that")
+        raise DataError(
+            f"{wanted} is unavailable, and {used} would stand in for it; run without --strict to accept that"
+        )
 
 
 def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:
@@ -443,5 +443,5 @@ def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:
     nets = protocol.repeats * protocol.folds
     train = int(sum(counts) * training_share(protocol))
     steps = nets * protocol.epochs * steps_per_epoch(train, protocol)
-    products = architecture_of(card.shape, len(counts), protocol).products
+    products = architecture_of(card.shape, len(counts), protocol, card.modality).products
     return Size(counts, nets, steps, steps * (SECONDS_PER_STEP + 6 * protocol.batch_size * products / RATE))

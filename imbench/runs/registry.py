@@ -1,103 +1,46 @@
-"""Entry points -> strategies, datasets, suites, metrics: names from metadata, objects on selection."""
+"""What can be named in a run: strategies, datasets, suites, metrics, kinds of source, of packages and plugin files."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import importlib.util
 import inspect
-import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imbench.contract.entry_points import GROUPS, OWN, Entry, find, guarded, installed, named
 from imbench.contract.errors import UsageError
-from imbench.contract.names import suggest
 from imbench.contract.spec import FILE_SUFFIXES, NAME_RULE, build, check_name, parse_spec
+
+__all__ = [
+    "GROUPS",
+    "OWN",
+    "Entry",
+    "Registry",
+    "Selected",
+    "dataset",
+    "datasets",
+    "metrics",
+    "strategies",
+    "strategy",
+    "suites",
+]
 
 if TYPE_CHECKING:
     from imbench.contract.records import Card, Dataset, Variant
     from imbench.contract.strategy import BatchStrategy
+    from imbench.data.data_sources import DataSources
+    from imbench.data.sources.source_kind import SourceKind
     from imbench.data.suites import Suite
     from imbench.scoring.metrics import Metric
     from imbench.stats.scope import KnownSuite
     from imbench.store.results import Results
-
-# The distribution whose names stay plain where others have the same.
-OWN = "imbench"
-
-GROUPS = {
-    "strategy": "imbench.strategies",
-    "dataset": "imbench.datasets",
-    "suite": "imbench.suites",
-    "metric": "imbench.metrics",
-}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One registered name, as its package's metadata states it; nothing of it has been imported.
-
-    Parameters
-    ----------
-    kind : a key of `GROUPS`; ``name``: the registered name
-    package, version : the distribution that registers it, or the path of a plugin file and ""
-    value : the object, as ``module:attribute``
-    """
-
-    kind: str
-    name: str
-    package: str
-    version: str
-    value: str
-    target: Any = dataclasses.field(repr=False, compare=False)
-
-    @property
-    def qualified(self) -> str:
-        """``package/name``; for a plugin file its own name without folder and ``.py`` in the package's place."""
-        return f"{Path(self.package).stem if self.of_file else self.package}/{self.name}"
-
-    @property
-    def of_file(self) -> bool:
-        """Whether it comes from a plugin file, not from a package."""
-        return not isinstance(self.target, EntryPoint) and self.package != OWN
-
-    def load(self) -> Any:
-        """Import the object. Raises `UsageError` that says which package is at fault and why."""
-        check_name(self.name, f"a {self.kind} of {self._owner} ({self.value!a})")
-        if not isinstance(self.target, EntryPoint):
-            return self.target
-        with self.blamed("loaded", own=()):
-            return self.target.load()
-
-    @contextlib.contextmanager
-    def blamed(self, done: str, own: tuple[type[BaseException], ...] = (UsageError,)) -> Iterator[None]:
-        """Turn whatever a plugin's code raises, `SystemExit` too, into a `UsageError` that names its package.
-
-        Errors of ``own`` kinds pass: that of a parameter out of range says itself what to change.
-        """
-        fix = f"repair {self.package}" if self.of_file else f"repair or uninstall {self.package}"
-        with _guarded(f"{self.kind} {self.name!r} of {self._owner} cannot be {done} ({self.value})", fix, own):
-            yield
-
-    @property
-    def _owner(self) -> str:
-        return f"plugin file {self.package}" if self.of_file else f"package {self.package} {self.version}"
-
-    def load_as(self, kind: type) -> Any:
-        """As `load`; raises `UsageError` as well if the object is not of this kind."""
-        found = self.load()
-        if not issubclass(type(found), kind):
-            raise UsageError(
-                f"{self.kind} {self.name!r} of package {self.package} {self.version} ({self.value}) is a "
-                f"{type(found).__name__}, not a {kind.__name__}; repair or uninstall {self.package}"
-            )
-        return found
 
 
 @dataclass(frozen=True)
@@ -128,8 +71,6 @@ class Registry:
     ----------
     plugins : paths of Python files; every concrete `BatchStrategy` defined in one is registered under its ``name``.
     classes : strategies that are registered nowhere, such as those of a notebook (see `with_strategies`)
-        With the environment variable ``IMBENCH_DISABLE_PLUGINS`` set to anything but 0, installed packages other than
-        imbench are left out.
     """
 
     plugins: tuple[str, ...] = ()
@@ -160,9 +101,9 @@ class Registry:
 
     def entries(self, kind: str) -> list[Entry]:
         """Every registered name of this kind, sorted by name; two packages with one name give two entries."""
-        found = [*_own_metrics(), *_others(kind)] if kind == "metric" else list(_installed(kind))
-        if os.environ.get("IMBENCH_DISABLE_PLUGINS", "0") not in ("", "0"):
-            found = [entry for entry in found if entry.package == OWN]
+        found = installed(kind)
+        if kind in _TABLES:
+            found = [*_of_table(kind), *(entry for entry in found if entry.package != OWN)]
         if kind == "strategy":
             found += [*self._from_files, *map(_entry_of_class, self.classes)]
         return sorted(found, key=lambda entry: (entry.name, entry.package))
@@ -172,17 +113,7 @@ class Registry:
 
         Raises `UsageError` with near matches if there is none, with the qualified forms if there are several.
         """
-        entries = self.entries(kind)
-        matches = _named(entries, name)
-        if not matches:
-            known = sorted({e.name for e in entries})
-            raise UsageError(f"unknown {kind} {name!r}; {suggest(name, known)}")
-        if len(matches) > 1:
-            owners = " and ".join(e.package for e in matches)
-            forms = sorted({e.qualified for e in matches})
-            fix = f"write {' or '.join(forms)}" if len(forms) == len(matches) else "rename one of the files"
-            raise UsageError(f"{kind} {name.rpartition('/')[2]!r} is registered by {owners}; {fix}")
-        return matches[0]
+        return find(self.entries(kind), kind, name)
 
     def canonical(self, entry: Entry) -> str:
         """What results and keys call it: its plain name; ``package/name`` where another package has the same one.
@@ -199,7 +130,7 @@ class Registry:
 
     def resolve(self, kind: str, canonical: str) -> Entry:
         """The entry that `canonical` gave this name; raises as `find`."""
-        own = [e for e in _named(self.entries(kind), canonical) if e.package == OWN and canonical == e.name]
+        own = [e for e in named(self.entries(kind), canonical) if e.package == OWN and canonical == e.name]
         return own[0] if own else self.find(kind, canonical)
 
     def strategy(self, spec: str) -> BatchStrategy:
@@ -231,7 +162,7 @@ class Registry:
 
     def entry_of(self, cls: type) -> Entry | None:
         """The entry that gives this class; None if it is registered nowhere."""
-        for entry in _named(self.entries("strategy"), getattr(cls, "name", cls.__name__)):
+        for entry in named(self.entries("strategy"), getattr(cls, "name", cls.__name__)):
             try:
                 if entry.load() is cls:
                     return entry
@@ -267,7 +198,7 @@ class Registry:
 
         ``planned``: the spec is one that `variant` gave, and not a user's.
         """
-        from imbench.data.load import card_of
+        from imbench.data.data_sources import card_of
 
         name, _ = parse_spec(spec)
         if name.endswith(FILE_SUFFIXES):
@@ -290,20 +221,10 @@ class Registry:
             return variant
         return dataclasses.replace(variant, dataset=self.canonical(self._dataset_entry(name, planned)))
 
-    def dataset(
-        self,
-        spec: str,
-        *,
-        mirror: str | None = None,
-        cache: Path | None = None,
-        planned: bool = False,
-        download: bool = True,
-    ) -> Dataset:
-        """The arrays of a dataset's spec; see `imbench.dataset` and, for ``download``, `imbench.data.load.load`."""
-        from imbench.data.load import load
-
+    def dataset(self, spec: str, sources: DataSources, *, planned: bool = False, download: bool = True) -> Dataset:
+        """The arrays of a dataset's spec; see `imbench.dataset` and, for ``download``, `DataSources.load`."""
         card = self.card(spec, planned=planned)
-        return load(card, self.variant(spec, planned=planned), mirror=mirror, cache=cache, download=download)
+        return sources.load(card, self.variant(spec, planned=planned), download=download)
 
     def suite(self, name: str) -> Suite:
         """The suite of this name, or in the ``.toml`` file of this path."""
@@ -339,14 +260,15 @@ class Registry:
         """The metric of this name."""
         from imbench.scoring.metrics import Metric
 
-        entry = self.find("metric", name)
-        metric: Metric = entry.load_as(Metric)
-        if metric.name != entry.name:
-            raise UsageError(
-                f"metric {entry.name!r} of {entry.package} ({entry.value}) calls itself {metric.name!r}; "
-                f"set name = {entry.name!r}"
-            )
+        metric: Metric = self.find("metric", name).load_named(Metric)
         return metric
+
+    def source(self, name: str) -> SourceKind:
+        """The kind of source of this name."""
+        from imbench.data.sources.source_kind import SourceKind
+
+        kind: SourceKind = self.find("source", name).load_named(SourceKind)
+        return kind
 
     def with_metrics(self, results: Results, names: Sequence[str]) -> Results:
         """The results with the columns of these metrics; those that packages bring are computed from predictions."""
@@ -389,12 +311,6 @@ class Registry:
         return [entry for path in reversed(files.values()) for entry in _strategies_in(path)]
 
 
-def _named(entries: Sequence[Entry], name: str) -> list[Entry]:
-    """Those of this name or ``package/name``."""
-    package, _, short = name.rpartition("/")
-    return [e for e in entries if e.name == short and (package in ("", e.package) or name == e.qualified)]
-
-
 def _card_class() -> type:
     from imbench.contract.records import Card
 
@@ -407,31 +323,33 @@ _CHECKS: Mapping[str, Callable[[Registry, Entry], Any]] = {
     "dataset": lambda registry, entry: entry.load_as(_card_class()),
     "suite": lambda registry, entry: registry.suite(entry.qualified),
     "metric": lambda registry, entry: registry.metric(entry.qualified),
+    "source": lambda registry, entry: registry.source(entry.qualified),
 }
 
 
-@contextlib.contextmanager
-def _guarded(what: str, fix: str, own: tuple[type[BaseException], ...]) -> Iterator[None]:
-    """Errors of a stranger's code as a `UsageError`, but those of ``own`` kinds; what it prints goes to stderr."""
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-    except BaseException as error:  # it may fail in any way, sys.exit included; the user needs its name and reason
-        if isinstance(error, (KeyboardInterrupt, *own)):
-            raise
-        raise UsageError(f"{what}: {type(error).__name__}: {error}; {fix}") from error
-
-
-def _own_metrics() -> list[Entry]:
-    """The table of metrics is the list of them, so that a new one is entered once."""
+def _metrics() -> Mapping[str, Any]:
     from imbench.scoring.metrics import METRICS
 
+    return METRICS
+
+
+def _sources() -> Mapping[str, Any]:
+    from imbench.data.sources.kinds import KINDS
+
+    return KINDS
+
+
+# Kinds whose table is the list of imbench's own, so that a new one is entered once, and the table's place.
+_TABLES: Mapping[str, tuple[Callable[[], Mapping[str, Any]], str]] = {
+    "metric": (_metrics, "imbench.scoring.metrics"),
+    "source": (_sources, "imbench.data.sources.kinds"),
+}
+
+
+def _of_table(kind: str) -> list[Entry]:
+    table, place = _TABLES[kind]
     known = version(OWN)
-    return [Entry("metric", name, OWN, known, f"imbench.scoring.metrics:{name}", one) for name, one in METRICS.items()]
-
-
-def _others(kind: str) -> list[Entry]:
-    return [entry for entry in _installed(kind) if entry.package != OWN]
+    return [Entry(kind, name, OWN, known, f"{place}:{name}", one) for name, one in table().items()]
 
 
 def _check_stem(entry: Entry) -> None:
@@ -456,20 +374,6 @@ def _check_spec(canonical: str, spec: str) -> None:
         raise UsageError(f"{spec!a} has a character that cannot be printed; use another value")
 
 
-@lru_cache
-def _installed(kind: str) -> tuple[Entry, ...]:
-    points = entry_points(group=GROUPS[kind])
-    # One distribution can be visible twice (a checkout beside its installed copy); that is no conflict.
-    unique = {(_package(p), p.name): p for p in reversed(tuple(points))}
-    return tuple(
-        Entry(kind, p.name, package, p.dist.version if p.dist else "", p.value, p) for (package, _), p in unique.items()
-    )
-
-
-def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else point.module
-
-
 def _strategies_in(path: str) -> tuple[Entry, ...]:
     file = Path(path)
     if not file.is_file() or file.suffix != ".py":
@@ -489,7 +393,7 @@ def _defined_in(path: str, file: Path, content: str) -> tuple[Entry, ...]:
         raise UsageError(f"plugin {path!r} cannot be read as a Python module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look their module up there
-    with _guarded(f"plugin {path!r} cannot be loaded", f"repair {path}", own=()):
+    with guarded(f"plugin {path!r} cannot be loaded", f"repair {path}", own=()):
         spec.loader.exec_module(module)
         own = [c for c in vars(module).values() if inspect.isclass(c) and c.__module__ == name]
         strategies = [c for c in own if issubclass(c, BatchStrategy) and not inspect.isabstract(c)]
@@ -563,7 +467,9 @@ def dataset(spec: str, *, mirror: str | None = None, cache: Path | None = None) 
     mirror : folder or http(s) URL that is asked first; default the environment's ``IMBENCH_DATA_MIRROR``
     cache : folder of the copies fetched; default ``IMBENCH_CACHE``, else the platform's per-user cache folder
 
-    Raises `UsageError` for a spec that means nothing, `DataError` for data that cannot be had or is not what its card
+    Raises `UsageError` for a spec that means nothing, `DataError` for data that is unavailable or is not what its card
     says.
     """
-    return Registry().dataset(spec, mirror=mirror, cache=cache)
+    from imbench.data.data_sources import DataSources
+
+    return Registry().dataset(spec, DataSources.open(mirror, cache))

@@ -13,6 +13,7 @@ from typing import Any, TypedDict
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
 from imbench.contract.strategy import BatchStrategy
+from imbench.data.data_sources import DataSources
 from imbench.runs.execution import Executor
 from imbench.runs.registry import Registry
 
@@ -104,6 +105,11 @@ class RunRequest:
     def registry(self) -> Registry:
         """Everything installed, with the plugin files and the strategy objects of this request."""
         return Registry(self.plugins).with_strategies([s for s in self.strategies if isinstance(s, BatchStrategy)])
+
+    @cached_property
+    def sources(self) -> DataSources:
+        """Where data comes from; `DataError` for a mirror that does not exist."""
+        return DataSources.open(self.data_mirror)
 
     def replace(self, **changes: Any) -> RunRequest:
         """The request with other values of these fields."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from imbench.contract.errors import UsageError
 from imbench.contract.streams import stream
+from imbench.data.data_sources import DataSources
 from imbench.data.folds import make_folds
 from imbench.report.figures.sample_grid import SampleGrid, SampleRow
 from imbench.runs.protocols import load_protocol
@@ -55,17 +56,40 @@ def take_samples(
     UsageError for a dataset or strategy that is not for images, a protocol that does not exist, and wrong numbers,
     before any data is read; its kind DataError for data that cannot be had.
     """
+    return samples_of(
+        dataset,
+        strategies,
+        Registry(tuple(plugins)),
+        DataSources.open(data_mirror),
+        columns=columns,
+        seed=seed,
+        protocol=protocol,
+        download=download,
+    )
+
+
+def samples_of(
+    dataset: str,
+    strategies: Sequence[str] | None,
+    registry: Registry,
+    sources: DataSources,
+    *,
+    columns: int,
+    seed: int = 0,
+    protocol: str = "standard",
+    download: bool = True,
+) -> SampleGrid:
+    """As `take_samples`, with a registry and data sources that are open already."""
     from imbench.engine.batches import batching
 
     if columns < 1:
         raise UsageError(f"columns must be at least 1, got {columns}; 8 fit a page")
-    registry = Registry(tuple(plugins))
     card = registry.card(dataset)
     if card.modality != "image":
         raise UsageError(f"{dataset} holds {card.modality} data, and samples are of images; choose cifar10")
     chosen, left_out = _chosen(registry, strategies)
     asked = load_protocol(protocol)
-    loaded = registry.dataset(dataset, mirror=data_mirror, download=download)
+    loaded = registry.dataset(dataset, sources, download=download)
     rules = asked.for_dataset(loaded.variant.dataset, loaded.variant.task, card.modality)
     train = make_folds(loaded, dataclasses.replace(rules, repeats=1))[0].train
     rng = stream("samples", *loaded.stream_key, seed)

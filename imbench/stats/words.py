@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from imbench.contract.names import counted as counted
+
 # An absolute path, of either kind of system, that is not part of an address or a word.
 _PATH = re.compile(r"(?<![\w:/.~<])(?:[A-Za-z]:\\|~?/)(?:[^\s/\\:'\"<>|]+[/\\])+([^\s/\\:'\"<>|,;)]*)")
 
@@ -62,11 +64,6 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     if len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 2 else names)
-
-
-def counted(count: int, what: str) -> str:
-    """A count with its noun: ``1 dataset``, ``1,200 datasets``."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def scrub(text: str) -> str:

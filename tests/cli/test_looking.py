@@ -150,7 +150,7 @@ def test_data_fetch_wants_names_or_all(arguments, imbench):
 def test_data_shows_where_every_dataset_stands(imbench, monkeypatch):
     # Hosts are not asked here; that they answer is the survey's own test.
     monkeypatch.setattr("imbench.data.sources.network.probe", lambda url: "not asked")
-    monkeypatch.setattr("imbench.data.survey.package_index", lambda: "/nonexistent")
+    monkeypatch.setattr("imbench.data.sources.downloads.package_index", lambda: "/nonexistent")
     rows = json.loads(imbench("data", "--json").out)
     assert [row["name"] for row in rows] == [entry.name for entry in registry.datasets()]
     assert {row["state"] for row in rows} <= {"cached", "mirror", "reachable", "unreachable"}

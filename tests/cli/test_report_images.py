@@ -68,7 +68,10 @@ def test_data_that_is_not_at_hand_is_not_downloaded_and_the_page_says_how_to_get
     answer = imbench("report", digits, "--to", tmp_path / "out")
     assert answer.code == 0, answer.err
     text = (tmp_path / "out" / "index.html").read_text("utf-8")
-    assert "optdigits_images is not at hand (neither cached nor in a mirror); fetch it with: imbench data fetch" in text
+    assert (
+        "optdigits_images is not on this computer (neither cached nor in a mirror); fetch it with: imbench data fetch"
+        in text
+    )
     assert "imbench samples --dataset optdigits_images:ir=0.05 --strategy baseline" in text
     assert not list((tmp_path / "out").glob("samples*"))
 

@@ -7,7 +7,11 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.records import Card, Dataset, Fold, Source, Task, Variant
+from imbench.data.cache import Copy
 from imbench.data.canonical import Table
+from imbench.data.data_sources import DataSources
+from imbench.data.survey import DatasetStatus
+from imbench.data.survey import survey as survey_of
 from imbench.data.variants import build
 
 
@@ -52,6 +56,26 @@ def mirror(folder: Path, tables: dict[str, pd.DataFrame] | None = None) -> str:
         lines += [f"[dataset.{name}]", f'file = "{path.name}"', f'sha256 = "{digest}"']
     (folder / "MANIFEST.toml").write_text("\n".join(lines))
     return str(folder)
+
+
+def sources(mirror: str | None = None, cache: Path | None = None) -> DataSources:
+    return DataSources.open(mirror, cache)
+
+
+def fetch(of: Card, mirror: str | None = None, cache: Path | None = None) -> Copy:
+    return sources(mirror, cache).fetch(of)
+
+
+def hash_on_disk(of: Card, mirror: str | None = None, cache: Path | None = None) -> str | None:
+    return sources(mirror, cache).data_hash(of)
+
+
+def load(of: Card, variant: Variant, mirror: str | None = None, cache: Path | None = None, **how) -> Dataset:
+    return sources(mirror, cache).load(of, variant, **how)
+
+
+def survey(cards: list[Card], mirror: str | None = None) -> list[DatasetStatus]:
+    return survey_of(cards, sources(mirror))
 
 
 def table(counts: list[int], features: int = 2, seed: int = 0) -> Table:

@@ -8,10 +8,9 @@ from imbench.contract.errors import DataError
 from imbench.contract.records import Source, Variant
 from imbench.data import cache
 from imbench.data.canonical import Table, data_hash, from_frame
-from imbench.data.load import data_hash as hash_at_hand
-from imbench.data.load import fetch, load
 from imbench.data.variants import build, parse_variant
 from tests.data import made
+from tests.data.made import fetch, hash_on_disk, load
 
 
 def only_copy(card):
@@ -58,9 +57,9 @@ def test_images_are_never_held_more_than_twice_and_never_as_floats():
 
 def test_only_a_verified_copy_is_used_again_without_asking(tmp_path):
     place = made.mirror(tmp_path / "mirror")
-    assert hash_at_hand(made.card(), place) is None
+    assert hash_on_disk(made.card(), place) is None
     copy = fetch(made.card(), place)
-    assert hash_at_hand(made.card(), place) == copy.data_hash
+    assert hash_on_disk(made.card(), place) == copy.data_hash
     (tmp_path / "mirror" / "made.parquet").unlink()
     assert fetch(made.card(), place) == copy
     assert fetch(made.card(), None) == copy
@@ -73,7 +72,7 @@ def test_a_corrupt_copy_is_removed_and_fetched_again(tmp_path, harm):
     content = copy.path.read_bytes()
     harmed = {"cut short": content[:-9], "one bit": bytes([content[0] ^ 1]) + content[1:], "emptied": b""}
     copy.path.write_bytes(harmed[harm])
-    assert hash_at_hand(made.card(), place) is None
+    assert hash_on_disk(made.card(), place) is None
     assert not copy.path.exists()
     assert fetch(made.card(), place).data_hash == copy.data_hash
     assert cache.get(only_copy(made.card())) is not None
@@ -82,7 +81,7 @@ def test_a_corrupt_copy_is_removed_and_fetched_again(tmp_path, harm):
 def test_a_corrected_card_asks_for_a_new_copy_and_leaves_the_old_one(tmp_path):
     place = made.mirror(tmp_path / "mirror")
     copy = fetch(made.card(), place)
-    assert hash_at_hand(made.card(missing=0), place) is None
+    assert hash_on_disk(made.card(missing=0), place) is None
     assert copy.path.exists()
 
 
@@ -92,7 +91,7 @@ def test_a_mirror_that_changes_is_asked_again(tmp_path):
     frame["v"] += 1
     after = fetch(made.card(), made.mirror(tmp_path / "mirror", {"made": frame}))
     assert after.data_hash != before.data_hash
-    assert hash_at_hand(made.card(), str(tmp_path / "mirror")) == after.data_hash
+    assert hash_on_disk(made.card(), str(tmp_path / "mirror")) == after.data_hash
 
 
 def test_a_mirrors_copy_does_not_displace_the_one_in_use_without_a_mirror(tmp_path):
@@ -155,7 +154,7 @@ def test_without_download_only_the_cache_and_the_mirror_are_asked(tmp_path):
     made.frame().to_csv(tmp_path / "t.csv", index=False)
     card = made.card(sources=(Source("file", {"path": str(tmp_path / "t.csv"), "header": True}),))
     variant, place = parse_variant("made", card), made.mirror(tmp_path / "mirror")
-    with pytest.raises(DataError, match=r"made is not at hand \(neither cached nor in a mirror\); fetch it"):
+    with pytest.raises(DataError, match=r"made is not on this computer \(neither cached nor in a mirror\); fetch it"):
         load(card, variant, download=False)
     assert len(load(card, variant, mirror=place, download=False).y) == 60
     (tmp_path / "mirror" / "made.parquet").unlink()

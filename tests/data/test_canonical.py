@@ -87,7 +87,7 @@ def test_a_sources_labels_are_renamed_and_the_rest_can_merge():
     ("frame", "message"),
     [
         ({"f": [1.0], "goal": ["a"]}, "no column 'target'"),
-        ({"f": [1.0, 2.0], "target": ["a", None]}, "the target 'target' is missing in 1 rows, first in row 1"),
+        ({"f": [1.0, 2.0], "target": ["a", None]}, r"the target 'target' is missing in 1 row \(first: row 1\)"),
         ({"f": ["x", "y"], "target": ["a", "b"]}, "column 'f' is not numeric"),
         ({"f": [1.0, np.inf], "target": ["a", "b"]}, "column 'f' is infinite or beyond float32 in row 1"),
         ({"f": [1.0, 1e300], "target": ["a", "b"]}, "column 'f' is infinite or beyond float32 in row 1"),

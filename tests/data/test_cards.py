@@ -176,8 +176,8 @@ def test_images_are_large_enough_for_the_papers_net(name):
         ),
         ('format = "npz"\nfiles = [{ md5 = "{md5}" }]', "needs either url or path"),
         ('format = "npz"\nmembers = ["a"]\nfiles = [{ path = "x" }]', "format npz takes no members"),
-        ('format = "cifar-python"\nfiles = [{ path = "x" }]', "format cifar-python needs members"),
-        ('format = "tiff"\nfiles = [{ path = "x" }]', "format must be one of cifar-python, .*, got 'tiff'"),
+        ('format = "cifar-binary"\nfiles = [{ path = "x" }]', "format cifar-binary needs members"),
+        ('format = "tiff"\nfiles = [{ path = "x" }]', "format must be one of cifar-binary, .*, got 'tiff'"),
         ('format = "npz"\nfiles = [{ path = "x" }]\n[source.labels]\n0 = "a"', "unknown field 'labels'"),
     ],
 )
@@ -191,7 +191,7 @@ def test_a_bad_source_of_images_names_the_field(tmp_path, source, message):
 def test_a_mirrors_images_are_read_only_where_their_column_is_named(tmp_path):
     text = CARD.partition("[[source]]")[0] + '[[source]]\nkind = "mirror"\nfirst_of_each = 5\n'
     (tmp_path / "mine.toml").write_text(text)
-    with pytest.raises(DataError, match="first_of_each is said of images; name their column in image"):
+    with pytest.raises(DataError, match="first_of_each is for images only; name their column in image"):
         load_card(str(tmp_path / "mine.toml"))
 
 

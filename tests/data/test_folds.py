@@ -82,7 +82,9 @@ def test_the_hash_tells_of_every_row():
 
 def test_too_few_rows_of_a_class_are_refused():
     dataset = made.dataset([5, 100])
-    with pytest.raises(DataError, match=r"class 'c0' has 5 rows, and 3 folds need at least 6"):
+    with pytest.raises(
+        DataError, match=r"class 'c0' has 5 rows; 6 are needed for 3 folds: merge it .*, or use fewer folds"
+    ):
         make_folds(dataset, Protocol(folds=3))
 
 
@@ -102,3 +104,15 @@ def test_rows_are_exported_to_known_formats_only(tmp_path):
     dataset = made.dataset([30, 100])
     with pytest.raises(DataError, match=r"end the name in \.csv or \.parquet"):
         export_rows(dataset, make_folds(dataset, FEW), tmp_path / "rows.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("counts", "variant", "message"),
+    [
+        ([1, 30], {}, "class 'c0' has 1 row; 4 are needed: merge it into another class or remove it"),
+        ([3, 30], {"task": "multiclass"}, "class 'c0' has 3 rows; 4 are needed: merge it"),
+    ],
+)
+def test_a_class_with_too_few_rows_is_named_with_what_to_do(counts, variant, message):
+    with pytest.raises(DataError, match=message):
+        make_folds(made.dataset(counts, **variant), FEW)

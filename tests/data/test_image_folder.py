@@ -10,9 +10,10 @@ from PIL import Image
 
 from imbench.contract.errors import UsageError
 from imbench.contract.spec import parse_spec
-from imbench.data.load import card_of, data_hash, fetch
+from imbench.data.data_sources import card_of
 from imbench.data.variants import parse_variant
 from imbench.runs import registry
+from tests.data.made import fetch, hash_on_disk
 
 dataset = registry.dataset
 KINDS = {3: "bmp", 4: "jpg", 5: "JPEG"}
@@ -99,9 +100,9 @@ def test_moving_a_folder_changes_neither_hash_nor_rows_and_changing_an_image_doe
     assert (after.data_hash, after.stream_key) == (before.data_hash, before.stream_key)
     assert after.rows.tolist() == before.rows.tolist()
     card = card_of("photos/")
-    assert data_hash(card) == fetch(card).data_hash == before.data_hash
+    assert hash_on_disk(card) == fetch(card).data_hash == before.data_hash
     picture("photos/dog/01.png", np.zeros((12, 14, 3)))
-    assert data_hash(card) != before.data_hash
+    assert hash_on_disk(card) != before.data_hash
 
 
 def test_what_has_not_changed_is_not_read_again(monkeypatch):
@@ -159,21 +160,21 @@ def nothing(folder):
         (empty, "photos/", r"photos/dog/03\.png is empty; remove it"),
         (broken, "photos/", r"photos/dog/02\.png cannot be read as an image \(.*\); repair or remove it"),
         (no_image, "photos/", r"photos/dog/02\.png cannot be read as an image"),
-        (other_size, "photos/", r"dog/02\.png is 9 x 8 pixels, and .*cat/00\.png is 14 x 12; say size=32"),
-        (other_channels, "photos/", r"dog/02\.png has 1 channels, and .*cat/00\.png has 3; say channels=3"),
+        (other_size, "photos/", r"dog/02\.png is 9 x 8 pixels, but .*cat/00\.png is 14 x 12; add size=32"),
+        (other_channels, "photos/", r"dog/02\.png has 1 channel, but .*cat/00\.png has 3; add channels=3"),
         (deep, "photos/", r"dog/02\.png has pixels of mode 'I;16'; convert it to 8 bits"),
         (one_class, "photos/", r"photos/ has one class only, 'cat'; a task needs at least two"),
         (no_class, "photos/", r"photos/ has no folders in it; .*lay images out as photos/CLASS/\*\.png"),
-        (class_without_images, "photos/", r"photos/bird holds no image"),
+        (class_without_images, "photos/", r"photos/bird contains no image"),
         (nothing, "photo/", r"the folder 'photo/' does not exist; did you mean photos/"),
         (nothing, "photos", r"unknown dataset 'photos'.* slash at its end: photos/"),
         (nothing, "photos/:minority=bird", r"minority 'bird' is not a class of its folders"),
-        (nothing, "photos/:minority=cat+dog", r"must leave at least one class out"),
+        (nothing, "photos/:minority=cat+dog", r"must name each class once and leave at least one out"),
         (nothing, "photos/:size=0", r"size must be 1 pixel or more, got 0"),
         (nothing, "photos/:size=large", r"photos/: size must be a whole number, got 'large'"),
         (nothing, "photos/:channels=2", r"channels must be 1 \(gray\) or 3 \(colour\), got 2"),
         (nothing, "photos/:target=x", r"photos/ has no parameter 'target'"),
-        (nothing, "photos/:ir=0.9", r"class 'dog' has 6 rows, and ir=0.9 asks for 10"),
+        (nothing, "photos/:ir=0.9", r"class 'dog' has 6 rows, but ir=0.9 asks for 10"),
     ],
 )
 def test_a_bad_folder_or_spec_names_the_thing_the_value_and_the_fix(photos, harm, spec, message):

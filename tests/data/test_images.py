@@ -4,7 +4,6 @@ import dataclasses
 import gzip
 import hashlib
 import io
-import pickle
 import struct
 import tarfile
 
@@ -16,11 +15,10 @@ from imbench.contract.errors import DataError
 from imbench.contract.records import Card, Source, Task
 from imbench.data import cache
 from imbench.data.canonical import Table, content_hash, data_hash
-from imbench.data.load import fetch, load
-from imbench.data.sources import inert_pickle
-from imbench.data.survey import survey
+from imbench.data.sources.images import from_images
 from imbench.data.variants import parse_variant
 from tests.data import made
+from tests.data.made import fetch, load, survey
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(20, dtype=np.uint8) % 2
@@ -41,23 +39,18 @@ def images(path, form: str, **options) -> Source:
     return Source("images", {"format": form, "files": files, **options})
 
 
+def images_table(card: Card) -> Table:
+    return from_images(card, card.sources[0].options, cache.downloads_folder())
+
+
 def loaded(card: Card):
     return load(card, parse_variant("pets", card))
 
 
-def python_2_pickle(data: np.ndarray, labels, name: bytes = b"labels") -> bytes:
-    """``{"data": array, name: list}`` as cPickle of Python 2 with protocol 2 writes it."""
-
-    def text(value: bytes) -> bytes:
-        return b"T" + struct.pack("<I", len(value)) + value  # BINSTRING
-
-    dtype = b"cnumpy\ndtype\n" + text(b"u1") + b"K\x00K\x01\x87R(K\x03" + text(b"|") + b"NNNJ\xff\xff\xff\xff"
-    dtype += b"J\xff\xff\xff\xffK\x00tb"
-    shape = b"".join(b"J" + struct.pack("<i", n) for n in data.shape)
-    array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + text(b"b") + b"\x87R"
-    array += b"(K\x01(" + shape + b"t" + dtype + b"\x89" + text(data.tobytes()) + b"tb"
-    listed = b"](" + b"".join(b"K" + bytes([n]) for n in labels) + b"e"
-    return b"\x80\x02}(" + text(b"data") + array + text(name) + listed + b"u."
+def records(pixels: np.ndarray, labels: np.ndarray, coarse: bool = False) -> bytes:
+    """CIFAR's binary records: the coarse label if there is one (any number here), the label, the pixels."""
+    labels = np.stack([RNG.integers(0, 20, len(labels)), labels], axis=1) if coarse else labels[:, None]
+    return np.hstack([labels.astype(np.uint8), pixels.reshape(len(pixels), -1)]).tobytes()
 
 
 def tarred(path, members: dict[str, bytes]):
@@ -69,94 +62,56 @@ def tarred(path, members: dict[str, bytes]):
     return path
 
 
-def cifar_archive(path, name: bytes = b"labels"):
-    flat = COLOUR.reshape(20, -1)
+CIFAR = [("cifar-binary", False), ("cifar100-binary", True)]
+
+
+@pytest.mark.parametrize(("form", "coarse"), CIFAR)
+def test_a_cifar_archive_is_read_in_the_order_the_card_asks_for(tmp_path, form, coarse):
     parts = {
-        "batches/two": python_2_pickle(flat[12:], LABELS[12:], name),
+        "batches/two": records(COLOUR[12:], LABELS[12:], coarse),
         "batches/readme": b"not asked for",
-        "batches/one": python_2_pickle(flat[:12], LABELS[:12], name),
+        "batches/one": records(COLOUR[:12], LABELS[:12], coarse),
     }
-    return tarred(path, parts)
-
-
-def test_the_written_pickle_is_what_python_reads_it_as():
-    content = python_2_pickle(COLOUR.reshape(20, -1), LABELS)
-    theirs = pickle.loads(content, encoding="bytes")
-    np.testing.assert_array_equal(theirs[b"data"], COLOUR.reshape(20, -1))
-    assert theirs[b"labels"] == LABELS.tolist()
-
-
-@pytest.mark.parametrize("name", [b"labels", b"fine_labels"])
-def test_a_cifar_archive_is_read_in_the_order_the_card_asks_for(tmp_path, name):
-    path = cifar_archive(tmp_path / "cifar.tar.gz", name)
-    dataset = loaded(card_of(COLOUR, images(path, "cifar-python", members=["batches/one", "batches/two"])))
+    path = tarred(tmp_path / "cifar.tar.gz", parts)
+    dataset = loaded(card_of(COLOUR, images(path, form, members=["batches/one", "batches/two"])))
     np.testing.assert_array_equal(dataset.x, COLOUR)
     np.testing.assert_array_equal(dataset.y, LABELS)
     assert dataset.class_names == ("cat", "dog")
     assert dataset.feature_names == ("red", "green", "blue")
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
-def test_python_3s_own_pickles_are_read_as_pickle_reads_them(protocol):
-    written = {"data": COLOUR[:4].reshape(4, -1), "labels": [0, 1, 0, 1]}
-    found = inert_pickle.loads(pickle.dumps(written, protocol))
-    np.testing.assert_array_equal(found["data"], written["data"])
-    assert found["labels"] == written["labels"]
+def test_the_fine_label_of_cifar_100_is_the_second_byte_of_a_record(tmp_path):
+    pixels = bytes(1024) + bytes([7]) * 1024 + bytes([255]) * 1024
+    path = tarred(tmp_path / "cifar.tar.gz", {"one": bytes([19, 1]) + pixels + bytes([3, 0]) + pixels})
+    table = images_table(card_of(COLOUR[:2], images(path, "cifar100-binary", members=["one"])))
+    assert table.y.tolist() == [1, 0]
+    assert table.x[0, :, 0, 0].tolist() == [0, 7, 255]  # all red values, then green, then blue
 
 
-class Trap:
-    def __init__(self, call, *arguments):
-        self.how = call, arguments
+@pytest.mark.parametrize(("form", "coarse"), CIFAR)
+def test_a_damaged_cifar_archive_is_refused_and_never_cached(tmp_path, form, coarse):
+    whole = records(COLOUR, LABELS, coarse)
+    path, packed = tmp_path / "cifar.tar.gz", tarred(tmp_path / "packed.tar.gz", {"one": whole}).read_bytes()
 
-    def __reduce__(self):
-        return self.how
+    def archive(content: bytes) -> bytes:
+        return tarred(tmp_path / "other.tar.gz", {"one": content}).read_bytes()
 
-
-@pytest.mark.parametrize("protocol", [0, 2, 4])
-def test_nothing_that_an_archive_brings_is_run(tmp_path, protocol):
-    trace = tmp_path / "trace"
-    content = pickle.dumps({"data": Trap(open, str(trace), "w"), "labels": []}, protocol)
-    path = tarred(tmp_path / "cifar.tar.gz", {"one": content})
-    with pytest.raises(DataError, match=r"cifar\.tar\.gz cannot be read as cifar-python: it asks for .*open, which no"):
-        fetch(card_of(COLOUR, images(path, "cifar-python", members=["one"])))
-    assert not trace.exists()
-    pickle.loads(content)
-    assert trace.exists()  # the trap was a real one
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (python_2_pickle(COLOUR.reshape(20, -1), LABELS)[:-40], "cannot be read as cifar-python"),
-        (b"", "cannot be read as cifar-python"),
-        (pickle.dumps([1, 2], 2), "it holds a list, not a dictionary"),
-        (pickle.dumps({"data": np.zeros((2, 3072)), "labels": [0, 1]}, 2), "array of 'f8', not of bytes"),
-        (pickle.dumps({"data": Trap(bytes.fromhex, "00"), "labels": []}, 2), "which no image data needs"),
-        (python_2_pickle(COLOUR.reshape(20, -1), LABELS, b"names"), "cannot be read as cifar-python: 'fine_labels'"),
-        (python_2_pickle(COLOUR.reshape(20, -1), LABELS[:7]), "has 20 images and 7 labels"),
-        (python_2_pickle(COLOUR.reshape(20, -1), LABELS + 1), "has the class number 2; there are 2 classes"),
-    ],
-)
-def test_a_damaged_batch_is_refused_and_never_cached(tmp_path, content, message):
-    path = tarred(tmp_path / "cifar.tar.gz", {"one": content})
-    with pytest.raises(DataError, match=message):
-        fetch(card_of(COLOUR, images(path, "cifar-python", members=["one"])))
-    assert not list(cache.cache_folder().rglob("*.parquet"))
-
-
-def test_cifars_binary_records_are_read_as_their_format_says(tmp_path):
-    records = np.hstack([LABELS[:, None], COLOUR.reshape(20, -1)]).tobytes()
-    whole = tarred(tmp_path / "cifar.tar.gz", {"batch.bin": records})
-    np.testing.assert_array_equal(
-        loaded(card_of(COLOUR, images(whole, "cifar-binary", members=["batch.bin"]))).x, COLOUR
-    )
-    cut = tarred(tmp_path / "cut.tar.gz", {"batch.bin": records[:-1]})
-    for source, message in [
-        (images(cut, "cifar-binary", members=["batch.bin"]), "not whole CIFAR-10 records"),
-        (images(whole, "cifar-binary", members=["batch.bin", "other.bin"]), r"cifar\.tar\.gz has no file other\.bin"),
+    for content, members, message in [
+        (archive(whole[:-1]), ["one"], "not whole CIFAR records of 3,07[34] bytes"),
+        (packed, ["one", "other"], r"cifar\.tar\.gz has no file other"),
+        (packed[:-900], ["one"], f"cifar.tar.gz cannot be read as {form}"),
+        (b"", ["one"], f"cifar.tar.gz cannot be read as {form}"),
+        (archive(b""), ["one"], "this copy has 0 rows"),
+        (
+            archive(records(COLOUR, LABELS + 1, coarse)),
+            ["one"],
+            "class number 2 is out of range; the card has 2 classes",
+        ),
     ]:
+        path.write_bytes(content)
         with pytest.raises(DataError, match=message):
-            fetch(card_of(COLOUR, source, title="again", content="0" * 64))
+            fetch(card_of(COLOUR, images(path, form, members=members)))
+    assert not list(cache.cache_folder().rglob("*.parquet"))
 
 
 def idx(values: np.ndarray) -> bytes:
@@ -177,8 +132,8 @@ def test_a_pair_of_idx_files_is_read(tmp_path, pack):
 @pytest.mark.parametrize(
     ("images_file", "labels_file", "message"),
     [
-        (idx(LABELS), idx(LABELS), "images does not begin as an IDX file of 3 axes"),
-        (idx(GRAY)[:-5], idx(LABELS), r"images holds 2,635 bytes, and its head says 2,640"),
+        (idx(LABELS), idx(LABELS), "images is not an IDX file of bytes with 3 axes"),
+        (idx(GRAY)[:-5], idx(LABELS), r"images contains 2,635 bytes, but its header states 2,640"),
         (idx(GRAY)[:9], idx(LABELS), "images, labels cannot be read as idx"),
         (gzip.compress(idx(GRAY))[:-30], idx(LABELS), "images, labels cannot be read as idx"),
         (idx(GRAY), idx(LABELS[:-1]), "images has 20 images and 19 labels"),
@@ -208,7 +163,7 @@ def test_an_npz_with_pickled_objects_or_floats_is_refused(tmp_path):
     parts = {f"{part}_{what}" for part in ("train", "val", "test") for what in ("images", "labels")}
     for name, value, message in [
         ("objects.npz", np.array([{}], dtype=object), "Object arrays cannot be loaded"),
-        ("floats.npz", np.zeros((2, 3, 3)), "holds float64 of 3 axes, not images of bytes"),
+        ("floats.npz", np.zeros((2, 3, 3)), "contains float64 with 3 axes, not images of bytes"),
     ]:
         np.savez(tmp_path / name, **dict.fromkeys(parts, value))
         with pytest.raises(DataError, match=message):
@@ -252,7 +207,7 @@ def test_where_the_web_is_out_of_reach_the_error_says_where_a_file_of_ones_own_b
     content = pets_npz()
     md5 = hashlib.md5(content).hexdigest()
     source = Source("images", {"format": "npz", "files": [{"url": "http://nowhere.invalid/pets.npz", "md5": md5}]})
-    with pytest.raises(DataError, match="one that you have belongs at ") as caught:
+    with pytest.raises(DataError, match="if you have the file, put it at ") as caught:
         fetch(card_of(GRAY, source))
     place = cache.downloads_folder() / md5[:8] / "pets.npz"
     assert str(place) in str(caught.value)
@@ -315,9 +270,9 @@ def test_a_class_balanced_part_is_the_first_images_of_each_class_from_either_sou
     labels = np.array([0, 0, 0, 1, 0, 1, 1, 0] + [1] * 12, dtype=np.uint8)
     kept = [0, 1, 2, 3, 5, 6]
     part = {"first_of_each": 3}
-    path = tarred(tmp_path / "c.tar.gz", {"one": python_2_pickle(COLOUR.reshape(20, -1), labels)})
+    path = tarred(tmp_path / "c.tar.gz", {"one": records(COLOUR, labels)})
     cards = [
-        card_of(COLOUR[kept], images(path, "cifar-python", members=["one"], **part)),
+        card_of(COLOUR[kept], images(path, "cifar-binary", members=["one"], **part)),
         card_of(COLOUR[kept], from_mirror(**part)),
     ]
     copies = [fetch(cards[0]), fetch(cards[1], mirror_of(tmp_path / "m", COLOUR, labels))]
@@ -329,7 +284,7 @@ def test_a_class_balanced_part_is_the_first_images_of_each_class_from_either_sou
     [
         (b"\x89PNG not at all", "image 5 cannot be decoded"),
         (encoded(COLOUR[0])[:-900], "image 5 cannot be decoded"),
-        (encoded(COLOUR[0, :, :16]), r"image 5 is 16 x 32, the first one \(32, 32\)"),
+        (encoded(COLOUR[0, :, :16]), r"image 5 is 16 x 32 pixels, but the first is 32 x 32"),
     ],
 )
 def test_an_image_of_a_mirror_that_is_none_is_named(tmp_path, bad, message):

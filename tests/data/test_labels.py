@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imbench.data.canonical import from_frame
+from imbench.data.data_sources import card_of
 from imbench.data.labels import known_as, label_codes, natural_order, read_floats
-from imbench.data.load import card_of
 from imbench.data.variants import parse_variant
 from imbench.runs.registry import dataset
 

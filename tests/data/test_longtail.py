@@ -111,7 +111,7 @@ def test_several_folds_cross_validate_the_training_part_and_never_touch_the_offi
 
 
 def test_one_fold_of_a_dataset_without_a_test_part_is_refused():
-    with pytest.raises(DataError, match="folds=1 tests on an official test part, and it has none; use 2 or more"):
+    with pytest.raises(DataError, match="folds=1 needs an official test part, which this dataset lacks; use 2 or more"):
         make_folds(made.dataset([30, 100]), Protocol(folds=1))
 
 

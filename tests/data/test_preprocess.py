@@ -63,7 +63,8 @@ def test_a_column_without_spread_keeps_its_scale_and_a_category_without_spread_r
 @pytest.mark.parametrize("channels", [1, 3])
 def test_images_are_their_pixels_over_255_whatever_the_fold(channels):
     x, fold = np.random.default_rng(0).integers(0, 256, (20, channels, 4, 6), dtype=np.uint8), made.halves(20)
-    dataset = dataclasses.replace(made.numeric_dataset(np.zeros((20, 1))), x=x)
+    card = made.card(modality="image")
+    dataset = dataclasses.replace(made.numeric_dataset(np.zeros((20, 1))), x=x, card=card)
     preprocessing = fit(dataset, fold, 5.0)
     assert preprocessing.center.shape == preprocessing.scale.shape == (channels, 1, 1)
     assert (preprocessing.center == 0).all()

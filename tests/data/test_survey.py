@@ -1,10 +1,10 @@
 import time
 
 from imbench.contract.records import Source
-from imbench.data.load import fetch
 from imbench.data.sources import network
-from imbench.data.survey import package_index, survey
+from imbench.data.sources.downloads import package_index
 from tests.data import made
+from tests.data.made import fetch, survey
 
 
 def test_each_dataset_says_where_it_stands(tmp_path, web):

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from imbench.contract.errors import UsageError
-from imbench.data.load import card_of, data_hash, fetch
+from imbench.data.data_sources import card_of
 from imbench.data.variants import parse_variant
 from imbench.runs.registry import dataset
 from tests.data import made
+from tests.data.made import fetch, hash_on_disk
 
 CHURN = "age,plan,churn\n" + "".join(
     f"{20 + i},{'gold' if i % 3 else 'basic'},{'no' if i % 5 else 'yes'}\n" for i in range(60)
@@ -95,9 +96,9 @@ def test_moving_a_file_changes_neither_hash_nor_rows_and_changing_it_does():
     assert after.rows.tolist() == before.rows.tolist()
     assert after.stream_key == before.stream_key
     card = card_of("churn.csv:target=churn")
-    assert data_hash(card) == fetch(card).data_hash == before.data_hash
+    assert hash_on_disk(card) == fetch(card).data_hash == before.data_hash
     Path("churn.csv").write_text(CHURN + "99,gold,no\n")
-    assert data_hash(card) != before.data_hash
+    assert hash_on_disk(card) != before.data_hash
 
 
 @pytest.mark.parametrize(
@@ -105,21 +106,21 @@ def test_moving_a_file_changes_neither_hash_nor_rows_and_changing_it_does():
     [
         (CHURN, "gone.csv:target=churn", "the file 'gone.csv' does not exist"),
         (CHURN, "churm.csv:target=churn", "did you mean churn.csv"),
-        (CHURN, "t.csv", "which column holds the class.* t.csv:target=COLUMN"),
+        (CHURN, "t.csv", "which column contains the class.* t.csv:target=COLUMN"),
         (CHURN, "t.csv:target=chrn", "no column 'chrn'; did you mean churn"),
         (CHURN, "t.csv:target=churn,minority=maybe", "minority 'maybe' is not a class of 'churn'; did you mean yes"),
-        (CHURN, "t.csv:target=churn,minority=yes+no", "must leave at least one class out"),
+        (CHURN, "t.csv:target=churn,minority=yes+no", "must name each class once and leave at least one out"),
         (CHURN, "t.csv:target=churn,drop=plam", "no column 'plam'; did you mean plan"),
         (CHURN, "t.csv:target=churn,drop=churn", "the target 'churn' cannot be dropped"),
         (CHURN, "t.csv:target=churn,colour=red", "no parameter 'colour'"),
-        (CHURN, "t.csv:target=churn,ir=0.01", "left with 0 rows at ir=0.01"),
-        (CHURN, "t.csv:target=churn,ir=0.5", "has 12 rows, and ir=0.5 asks for 24"),
-        ("a,y\n1,\n2,b\n3,c\n", "t.csv:target=y", "the target 'y' is missing in 1 rows, first in row 0"),
+        (CHURN, "t.csv:target=churn,ir=0.01", "keeps 0 rows at ir=0.01; 4 are needed"),
+        (CHURN, "t.csv:target=churn,ir=0.5", "has 12 rows, but ir=0.5 asks for 24"),
+        ("a,y\n1,\n2,b\n3,c\n", "t.csv:target=y", r"the target 'y' is missing in 1 row \(first: row 0\)"),
         ("a,y\n1,b\n2,b\n", "t.csv:target=y", "one class only, 'b'"),
         ("", "t.csv:target=y", r"t\.csv is empty"),
         ("a,y\n", "t.csv:target=y", r"t\.csv has no rows"),
         ("a,y\n1,b\n1,2,3,4\n", "t.csv:target=y", r"cannot read t\.csv"),
-        ("y\nb\nc\n", "t.csv:target=y", "no column beside the target"),
+        ("y\nb\nc\n", "t.csv:target=y", "no column except the target"),
         ("a,y\ninf,b\n1,c\n", "t.csv:target=y", "column 'a' is infinite"),
         ("a,y\n" + "".join(f"t{i},{i % 2}\n" for i in range(1001)), "t.csv:target=y", "'a' has 1,001 categories"),
         ("a,y\n" + "1,a\n1,b\n1,c\n" * 9, "t.csv:target=y,ir=0.5", "which classes should ir=0.5 downsample"),

@@ -140,9 +140,9 @@ def test_equal_meanings_are_equal_variants(specs):
         ("segment:task=multiclass", "no task 'multiclass'; there are binary"),
         ("segment:irr=0.1", "no parameter 'irr'; did you mean ir"),
         ("segment:target=x", "no parameter 'target'"),
-        ("segment:ir=0.002", "left with 3 rows at ir=0.002.*use an ir of at least 0.00202"),
-        ("segment:ir=0.5", "has 330 rows, and ir=0.5 asks for 990; use an ir of at most 0.1667"),
-        ("cifar10:ir=0.25", "has 5000 rows, and ir=0.25 asks for 11250"),
+        ("segment:ir=0.002", "keeps 3 rows at ir=0.002; 4 are needed: use an ir of at least 0.00202"),
+        ("segment:ir=0.5", "has 330 rows, but ir=0.5 asks for 990; use an ir of at most 0.1667"),
+        ("cifar10:ir=0.25", "has 5,000 rows, but ir=0.25 asks for 11250"),
     ],
 )
 def test_a_bad_spec_is_refused_before_any_data_is_fetched(spec, message):

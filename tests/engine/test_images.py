@@ -192,7 +192,7 @@ def test_on_a_cpu_a_nets_bits_do_not_depend_on_its_neighbours():
 @pytest.mark.parametrize(
     ("features", "protocol", "message"),
     [((1, 8, 8), PROTOCOL, "at least 10 x 10 pixels, got 8 x 8"),
-     ((5,), replace(PROTOCOL, net="resnet32"), "takes images, not tables")],
+     ((5,), replace(PROTOCOL, net="resnet32"), "takes image data, not tabular")],
 )  # fmt: skip
 def test_a_net_that_cannot_take_the_rows_is_refused(features, protocol, message):
     with pytest.raises(UsageError, match=message):

@@ -26,7 +26,7 @@ def dataset_of(x, kept=None):
     rows = np.arange(len(x)) if kept is None else np.asarray(kept)
     return Dataset(
         Variant("made", "binary", 0.5),
-        SimpleNamespace(rows=len(x), test_start=len(x), test_per_class=0, name="made"),
+        SimpleNamespace(rows=len(x), test_start=len(x), test_per_class=0, name="made", modality="tabular"),
         x[rows].astype(np.float32),
         rows % 2,
         rows,

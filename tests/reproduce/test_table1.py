@@ -13,7 +13,7 @@ from imbench.runs.registry import Registry
 def test_without_any_data_the_cards_tell_and_every_absence_is_said(tmp_path, monkeypatch):
     from imbench.contract.errors import DataError
 
-    def unreachable(self, spec, **_):
+    def unreachable(self, spec, sources):
         raise DataError(f"{spec} cannot be reached")
 
     monkeypatch.setattr(Registry, "dataset", unreachable)
@@ -28,7 +28,7 @@ def test_without_any_data_the_cards_tell_and_every_absence_is_said(tmp_path, mon
 def test_what_is_printed_and_differs_is_said_with_a_reason(tmp_path, monkeypatch):
     from imbench.contract.errors import DataError
 
-    def unreachable(self, spec, **_):
+    def unreachable(self, spec, sources):
         raise DataError("unreachable")
 
     monkeypatch.setattr(Registry, "dataset", unreachable)

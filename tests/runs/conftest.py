@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbench.runs import registry
+from imbench.contract import entry_points
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def install(tmp_path, monkeypatch):
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
-    registry._installed.cache_clear()
+    entry_points.forget()
     modules = []
 
     def make(package: str, points: dict[str, dict[str, str]], source: str = "") -> None:
@@ -40,12 +40,12 @@ def install(tmp_path, monkeypatch):
         groups = [f"[{g}]\n" + "\n".join(f"{k} = {v}" for k, v in names.items()) for g, names in points.items()]
         (info / "entry_points.txt").write_text("\n\n".join(groups) + "\n")
         module = package.replace("-", "_")
-        registry._installed.cache_clear()
+        entry_points.forget()
         (folder / f"{module}.py").write_text(dedent(source))
         modules.append(module)
 
     yield make
-    registry._installed.cache_clear()
+    entry_points.forget()
     for module in modules:
         sys.modules.pop(module, None)
 

@@ -100,10 +100,10 @@ def test_a_strategy_that_fails_costs_only_its_jobs_and_says_where(planned, gener
 def test_a_job_whose_data_is_gone_costs_only_itself(planned, general, monkeypatch):
     request = JobRunner.request
 
-    def gone(self, job, mirror):
+    def gone(self, job, sources):
         if job.strategy == "mixup":
             raise imbench.DataError("the data is gone")
-        return request(self, job, mirror)
+        return request(self, job, sources)
 
     monkeypatch.setattr(JobRunner, "request", gone)
     outcomes = [e for e in run(planned()) if isinstance(e, Outcome)]

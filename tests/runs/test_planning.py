@@ -118,7 +118,7 @@ BAD = [
     ({"strategies": ["remxi"]}, "did you mean remix"),
     ({"strategies": ["remix:alpha=0"]}, "must be positive"),
     ({"datasets": ["segmnt:ir=0.05"]}, "unknown dataset 'segmnt'; did you mean segment"),
-    ({"datasets": ["segment:ir=0.001"]}, "is left with 1 rows"),
+    ({"datasets": ["segment:ir=0.001"]}, "keeps 1 row at ir=0.001; 4 are needed"),
     ({"datasets": ["segment:ir=0.9"]}, "has 330"),
     ({"datasets": ["segment:ir=2"]}, "between 0 and 1"),
     ({"datasets": ["segment:ratio=0.1"]}, "no parameter 'ratio'"),
@@ -227,7 +227,7 @@ def test_a_stand_in_is_used_only_where_needed_and_stated(ask, tmp_path, table, u
 @pytest.mark.parametrize("fallback", ["", ', fallback = "{table},seed=1"'])
 def test_strict_refuses_what_is_not_complete(ask, tmp_path, table, unreachable, fallback):
     rows = [f'"{table}"', f'{{spec = "{unreachable}"{fallback.format(table=table)}}}']
-    with pytest.raises(DataError, match="cannot be had"):
+    with pytest.raises(DataError, match="is unavailable"):
         ask(datasets=[], suite=suite_of(tmp_path, *rows), strict=True)
 
 
@@ -237,7 +237,7 @@ def test_a_dataset_asked_for_by_name_must_be_there(ask, table, unreachable):
 
 
 def test_a_suite_of_which_nothing_is_there_is_an_error(ask, tmp_path, unreachable):
-    with pytest.raises(DataError, match="cannot be had"):
+    with pytest.raises(DataError, match="is unavailable"):
         ask(datasets=[], suite=suite_of(tmp_path, f'"{unreachable}"'))
 
 

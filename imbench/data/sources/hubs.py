@@ -15,17 +15,18 @@ import pandas as pd
 from imbench.contract.records import Card
 from imbench.data.canonical import Table
 from imbench.data.sources.network import SourceError, transfer
+from imbench.data.sources.source_kind import LABELS, SourceKind
 from imbench.data.sources.tables import to_table
 
-OPENML = "https://api.openml.org"
-ZENODO = "https://zenodo.org"
+OPENML_HOST = "https://api.openml.org"
+ZENODO_HOST = "https://zenodo.org"
 
 
 def from_openml(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
     """Fetch by OpenML's number, ``id``, with `sklearn.datasets.fetch_openml`."""
     from sklearn.datasets import fetch_openml
 
-    with transfer(OPENML), warnings.catch_warnings():
+    with transfer(OPENML_HOST), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its warnings of retries: the reason is reported by us
         bunch = fetch_openml(data_id=options["id"], as_frame=True, parser="auto", cache=False, n_retries=1, delay=0.01)
     return to_table(bunch.frame, card, {"target": bunch.target.name, **options})
@@ -41,7 +42,7 @@ def from_imblearn(card: Card, options: Mapping[str, Any], downloads: Path) -> Ta
         downloads.mkdir(parents=True, exist_ok=True)
         # Unpacked aside and renamed whole, so that neither a broken download nor a second process leaves a part.
         with tempfile.TemporaryDirectory(dir=downloads) as aside:
-            with transfer(ZENODO):
+            with transfer(ZENODO_HOST):
                 fetch_datasets(data_home=aside, filter_data=(name,))
             try:
                 os.rename(aside, home)
@@ -52,7 +53,7 @@ def from_imblearn(card: Card, options: Mapping[str, Any], downloads: Path) -> Ta
         bunch = fetch_datasets(data_home=str(home), filter_data=(name,), download_if_missing=False)[name]
     except Exception as error:
         shutil.rmtree(home, ignore_errors=True)
-        raise SourceError(f"the downloaded archive cannot be read ({error}); it is removed") from None
+        raise SourceError(f"the downloaded archive cannot be read ({error}) and was removed") from None
     frame = pd.DataFrame(bunch.data, columns=[f"f{j}" for j in range(1, bunch.data.shape[1] + 1)])
     return to_table(frame.assign(target=bunch.target), card, {"target": "target", **options})
 
@@ -66,3 +67,11 @@ def from_sklearn(card: Card, options: Mapping[str, Any], downloads: Path) -> Tab
         raise SourceError(f"scikit-learn bundles no dataset {options['name']!r}")
     bunch = getattr(sklearn.datasets, loaders[options["name"]])(as_frame=True)
     return to_table(bunch.frame, card, {"target": "target", **options})
+
+
+_OPENML_FIELDS = {"id": (int, True), "drop": (list, False), "first_rows": (int, False), **LABELS}
+OPENML = SourceKind("openml", _OPENML_FIELDS, from_openml, lambda options, downloads: OPENML_HOST)
+IMBLEARN = SourceKind(
+    "imblearn", {"name": (str, True), **LABELS}, from_imblearn, lambda options, downloads: ZENODO_HOST
+)
+SKLEARN = SourceKind("sklearn", {"name": (str, True), **LABELS}, from_sklearn, lambda options, downloads: "")

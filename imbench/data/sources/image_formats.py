@@ -7,15 +7,14 @@ import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from imbench.data.sources import inert_pickle
+from imbench.contract.names import counted
 from imbench.data.sources.network import SourceError
 
 Images = tuple[np.ndarray, np.ndarray]
-T = TypeVar("T")
 
 _CIFAR = (3, 32, 32)
 _CIFAR_PIXELS = 3 * 32 * 32
@@ -24,25 +23,26 @@ _IDX_IMAGES, _IDX_LABELS = b"\0\0\x08\x03", b"\0\0\x08\x01"
 _NPZ_PARTS = ("train", "val", "test")
 
 
-def read_cifar_python(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
-    """The python version of the CIFAR archives: ``members`` are pickled batches with ``data`` and (fine) ``labels``."""
-    parts = _members(files[0], options["members"], _cifar_batch)
-    return np.concatenate([pixels for pixels, _ in parts]), np.concatenate([codes for _, codes in parts])
+def _read_cifar(files: Sequence[Path], options: Mapping[str, Any], label_bytes: int) -> Images:
+    """The binary versions of CIFAR: records of label bytes, of which the last is the class, and 3 x 32 x 32 pixels."""
+    records = np.frombuffer(b"".join(_members(files[0], options["members"])), dtype=np.uint8)
+    width = label_bytes + _CIFAR_PIXELS
+    if len(records) % width:
+        raise SourceError(
+            f"{files[0].name} contains {counted(len(records), 'byte')}, not whole CIFAR records of {width:,} bytes"
+        )
+    records = records.reshape(-1, width)
+    return np.ascontiguousarray(records[:, label_bytes:]).reshape(-1, *_CIFAR), records[:, label_bytes - 1]
 
 
-def _cifar_batch(content: bytes) -> Images:
-    batch = inert_pickle.loads(content)
-    codes = batch["labels"] if "labels" in batch else batch["fine_labels"]
-    return batch["data"].reshape(-1, *_CIFAR), np.asarray(codes)
+def read_cifar10(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
+    """The binary version of CIFAR-10: one label byte a record."""
+    return _read_cifar(files, options, label_bytes=1)
 
 
-def read_cifar_binary(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
-    """The binary version of CIFAR-10: records of one label byte and 3 x 32 x 32 pixel bytes."""
-    records = np.frombuffer(b"".join(_members(files[0], options["members"], bytes)), dtype=np.uint8)
-    if len(records) % (1 + _CIFAR_PIXELS):
-        raise SourceError(f"{len(records)} bytes are not whole CIFAR-10 records of {1 + _CIFAR_PIXELS:,} bytes")
-    records = records.reshape(-1, 1 + _CIFAR_PIXELS)
-    return np.ascontiguousarray(records[:, 1:]).reshape(-1, *_CIFAR), records[:, 0]
+def read_cifar100(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
+    """The binary version of CIFAR-100: two label bytes a record, the coarse class and the fine one, which counts."""
+    return _read_cifar(files, options, label_bytes=2)
 
 
 def read_idx(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
@@ -58,21 +58,18 @@ def read_npz(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
         pixels = np.concatenate([arrays[f"{part}_images"] for part in _NPZ_PARTS])
         codes = np.concatenate([arrays[f"{part}_labels"].ravel() for part in _NPZ_PARTS])
     if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4):
-        raise SourceError(f"{files[0].name} holds {pixels.dtype} of {pixels.ndim} axes, not images of bytes")
+        raise SourceError(f"{files[0].name} contains {pixels.dtype} with {pixels.ndim} axes, not images of bytes")
     # (rows, height, width[, channels]) -> (rows, channels, height, width)
     return pixels[:, None] if pixels.ndim == 3 else np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)), codes
 
 
-def _members(path: Path, names: Sequence[str], read: Callable[[bytes], T]) -> list[T]:
-    """These files of an archive, each read as it is found, in the order asked for.
-
-    One pass, since a gzipped archive cannot be searched; and no file is held beside what was read of it.
-    """
-    found: dict[str, T] = {}
+def _members(path: Path, names: Sequence[str]) -> list[bytes]:
+    """These files of an archive, in the order asked for; one pass, since a gzipped archive cannot be searched."""
+    found: dict[str, bytes] = {}
     with tarfile.open(path) as tar:
         for member in tar:
             if member.name in names and (file := tar.extractfile(member)) is not None:
-                found[member.name] = read(file.read())
+                found[member.name] = file.read()
                 if len(found) == len(names):
                     break
     missing = [name for name in names if name not in found]
@@ -86,11 +83,13 @@ def _idx(path: Path, magic: bytes) -> np.ndarray:
     content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     axes = magic[3]
     if content[:4] != magic:
-        raise SourceError(f"{path.name} does not begin as an IDX file of {axes} axes of bytes does")
+        raise SourceError(f"{path.name} is not an IDX file of bytes with {counted(axes, 'axis', 'axes')}")
     shape = np.frombuffer(content, dtype=">u4", count=axes, offset=4).astype(np.int64)
     values = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * axes)
     if len(values) != shape.prod():
-        raise SourceError(f"{path.name} holds {len(values):,} bytes, and its head says {shape.prod():,}")
+        raise SourceError(
+            f"{path.name} contains {counted(len(values), 'byte')}, but its header states {shape.prod():,}"
+        )
     return values.reshape(shape)
 
 
@@ -111,8 +110,8 @@ class Format:
 
 
 FORMATS = {
-    "cifar-python": Format(read_cifar_python, 1, True),
-    "cifar-binary": Format(read_cifar_binary, 1, True),
+    "cifar-binary": Format(read_cifar10, 1, True),
+    "cifar100-binary": Format(read_cifar100, 1, True),
     "idx": Format(read_idx, 2, False),
     "npz": Format(read_npz, 1, False),
 }

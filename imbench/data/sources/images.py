@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import pickle
 import tarfile
 import tempfile
 import zipfile
@@ -15,17 +14,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from imbench.contract.errors import DataError
+from imbench.contract.names import counted
 from imbench.contract.records import Card
 from imbench.data.canonical import Table
 from imbench.data.pixels import coded_table, first_of_each
 from imbench.data.sources.downloads import download
 from imbench.data.sources.image_formats import FORMATS
 from imbench.data.sources.network import SourceError
+from imbench.data.sources.source_kind import Field, SourceKind, beside, check_fields
 
 # What libraries raise for a file that is not what its name says.
 _DAMAGE = (
     KeyError, IndexError, ValueError, OSError, EOFError, zlib.error,
-    gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError, pickle.UnpicklingError,
+    gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError,
 )  # fmt: skip
 
 
@@ -38,7 +40,7 @@ def from_images(card: Card, options: Mapping[str, Any], downloads: Path) -> Tabl
         names = ", ".join(path.name for path in paths)
         raise SourceError(f"{names} cannot be read as {options['format']}: {error}") from None
     if len(pixels) != len(codes):
-        raise SourceError(f"{paths[0].name} has {len(pixels):,} images and {len(codes):,} labels")
+        raise SourceError(f"{paths[0].name} has {counted(len(pixels), 'image')} and {counted(len(codes), 'label')}")
     if "first_of_each" in options:
         kept = first_of_each(codes, options["first_of_each"])
         pixels, codes = pixels[kept], codes[kept]
@@ -76,9 +78,53 @@ def _fetch(file: Mapping[str, str], path: Path) -> None:
         try:
             os.replace(download(file["url"], known, Path(folder)), path)
         except SourceError as error:
-            raise SourceError(f"{error} (one that you have belongs at {path})") from None
+            raise SourceError(f"{error} (if you have the file, put it at {path})") from None
 
 
 def _digest(path: Path, kind: str) -> str:
     with open(path, "rb") as opened:
         return hashlib.file_digest(opened, kind).hexdigest()
+
+
+def _missing_file(options: Mapping[str, Any], downloads: Path) -> str:
+    """The URL or path of the first file that is not on this computer; "" if all are."""
+    missing = [file for file in options["files"] if not kept_path(file, downloads).is_file()]
+    return str(missing[0].get("url") or missing[0]["path"]) if missing else ""
+
+
+def _complete(options: Mapping[str, Any], card: Path, where: str) -> Mapping[str, Any]:
+    files = [_file(f, card, f"{where}, file {i}") for i, f in enumerate(options["files"], 1)]
+    name = options["format"]
+    if name not in FORMATS:
+        raise DataError(f"{where}: format must be one of {', '.join(FORMATS)}, got {name!r}")
+    if len(files) != FORMATS[name].files:
+        raise DataError(f"{where}: format {name} takes {counted(FORMATS[name].files, 'file')}, got {len(files)}")
+    if FORMATS[name].members != ("members" in options):
+        raise DataError(f"{where}: format {name} {'needs' if FORMATS[name].members else 'takes no'} members")
+    return {**options, "files": files}
+
+
+def _file(fields: Any, card: Path, where: str) -> dict[str, str]:
+    """A file of a source that has several: where it is, and its checksum, without which nothing is downloaded."""
+    check_fields(fields, _FILE, where)
+    if ("url" in fields) == ("path" in fields):
+        raise DataError(f"{where} needs either url or path, and not both")
+    for kind, length in CHECKSUMS.items():
+        found = fields.get(kind, "0" * length)
+        if len(found) != length or set(found) - set("0123456789abcdef"):
+            raise DataError(f"{where}: {kind} must be {length} hexadecimal digits, got {found!r}")
+    if "url" in fields and not set(fields) & set(CHECKSUMS):
+        raise DataError(f"{where} lacks a checksum; add md5 or sha256")
+    return {**fields, "path": beside(card, fields["path"])} if "path" in fields else dict(fields)
+
+
+_FILE: Mapping[str, Field] = {"url": (str, False), "path": (str, False), "md5": (str, False), "sha256": (str, False)}
+# How long a checksum is written.
+CHECKSUMS = {"md5": 32, "sha256": 64}
+IMAGES = SourceKind(
+    "images",
+    {"format": (str, True), "files": (list, True), "members": (list, False), "first_of_each": (int, False)},
+    from_images,
+    _missing_file,
+    _complete,
+)

@@ -1,27 +1,31 @@
-"""The kinds of source a card can name: a new kind is a new row."""
+"""The kinds of source that a card can name: imbench's own, and those that packages register."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from imbench.contract.entry_points import find, installed
+from imbench.contract.errors import UsageError
+from imbench.data.sources.downloads import FILE, UCI, URL, WHEEL
+from imbench.data.sources.hubs import IMBLEARN, OPENML, SKLEARN
+from imbench.data.sources.images import IMAGES
+from imbench.data.sources.source_kind import SourceKind
 
-from imbench.contract.records import Card
-from imbench.data.canonical import Table
-from imbench.data.sources.downloads import from_file, from_url, from_wheel
-from imbench.data.sources.hubs import from_imblearn, from_openml, from_sklearn
-from imbench.data.sources.images import from_images
+KINDS = {kind.name: kind for kind in (OPENML, IMBLEARN, UCI, URL, WHEEL, SKLEARN, IMAGES, FILE)}
 
-Read = Callable[[Card, Mapping[str, Any], Path], Table]
 
-# In the order in which they are asked; a mirror is asked before any of them.
-KINDS: dict[str, Read] = {
-    "openml": from_openml,
-    "imblearn": from_imblearn,
-    "uci": from_url,
-    "url": from_url,
-    "wheel": from_wheel,
-    "sklearn": from_sklearn,
-    "images": from_images,
-    "file": from_file,
-}
+def kind_names() -> list[str]:
+    """What a card's ``kind`` can be; nothing is imported."""
+    return [*KINDS, *sorted({entry.name for entry in installed("source")} - set(KINDS))]
+
+
+def source_kind(name: str) -> SourceKind:
+    """The kind of this name, imbench's own before those of packages.
+
+    Raises `UsageError` for a name that does not exist, or whose package cannot be loaded.
+    """
+    if name in KINDS:
+        return KINDS[name]
+    entries = installed("source")
+    if name.rpartition("/")[2] not in {entry.name for entry in entries}:
+        raise UsageError(f"kind must be one of {', '.join(kind_names())}, got {name!r}")
+    kind: SourceKind = find(entries, "source", name).load_named(SourceKind)
+    return kind

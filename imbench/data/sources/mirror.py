@@ -21,6 +21,7 @@ from imbench.contract.records import Card
 from imbench.data.canonical import Table, content_hash, encode_target
 from imbench.data.pixels import first_of_each, image_table
 from imbench.data.sources.network import SourceError, transfer
+from imbench.data.sources.source_kind import LABELS, Field
 from imbench.data.sources.tables import read_parquet, to_table
 
 ENVIRONMENT = "IMBENCH_DATA_MIRROR"
@@ -28,7 +29,7 @@ ENVIRONMENT = "IMBENCH_DATA_MIRROR"
 
 @dataclass(frozen=True)
 class MirrorFile:
-    """One file of a mirror with the SHA-256 its manifest states."""
+    """One file of a mirror, with the SHA-256 that the manifest states."""
 
     name: str
     sha256: str
@@ -52,7 +53,7 @@ class Mirror:
         return files if wanted is None or len(files) == len(wanted) else ()
 
     def origin(self, card: Card) -> str:
-        """What a cached copy made from this mirror's files is known by; "" if the mirror lacks the dataset."""
+        """Identifies cached copies made from this mirror's files; "" if the mirror does not have the dataset."""
         files = self.files(card)
         return "mirror:" + hashlib.sha256("".join(f.sha256 for f in files).encode()).hexdigest() if files else ""
 
@@ -92,7 +93,7 @@ def _url_manifest(place: str) -> Mapping[str, Any]:
 
 
 def _manifest(place: str) -> Mapping[str, Any]:
-    fix = f"give the folder or URL that holds MANIFEST.toml (--data-mirror, {ENVIRONMENT})"
+    fix = f"give the folder or URL that contains MANIFEST.toml (--data-mirror, {ENVIRONMENT})"
     if not _is_url(place) and not Path(place).is_dir():
         raise DataError(f"the data mirror {place!r} does not exist; {fix}")
     try:
@@ -107,8 +108,28 @@ def _manifest(place: str) -> Mapping[str, Any]:
     return entries
 
 
+# Fields of a card's source of kind "mirror": how the mirror's copy is read. Mirrors come before all kinds of source.
+MIRROR_FIELDS: Mapping[str, Field] = {
+    "entry": (str, False),
+    "files": (list, False),
+    "image": (str, False),
+    "content": (str, False),
+    "altered": (list, False),
+    "first_of_each": (int, False),
+    **LABELS,
+}
+_OF_IMAGES = ("content", "altered", "first_of_each")
+
+
+def check_mirror(options: Mapping[str, Any], where: str) -> None:
+    """Raise `DataError` for an option that is for images alone in a card that names no column of images."""
+    idle = [key for key in _OF_IMAGES if key in options and "image" not in options]
+    if idle:
+        raise DataError(f"{where}: {idle[0]} is for images only; name their column in image")
+
+
 def mirror_options(card: Card) -> Mapping[str, Any]:
-    """How the card says a mirror's copy is to be read."""
+    """The options that the card states for reading a mirror's copy."""
     return next((s.options for s in card.sources if s.kind == "mirror"), {})
 
 
@@ -133,7 +154,7 @@ def encoded_images(frame: pd.DataFrame, card: Card, options: Mapping[str, Any]) 
     for row, content in enumerate(encoded):
         pixels = _decoded(content, row)
         if pixels.shape != first.shape:
-            raise SourceError(f"image {row} is {pixels.shape[1]} x {pixels.shape[2]}, the first one {first.shape[1:]}")
+            raise SourceError(f"image {row} is {_size(pixels)} pixels, but the first is {_size(first)}")
         x[row] = pixels
     table = image_table(x, y, labels)
     found = content_hash(table, without=options.get("altered", ())) if "content" in options else ""
@@ -142,12 +163,16 @@ def encoded_images(frame: pd.DataFrame, card: Card, options: Mapping[str, Any]) 
     return table
 
 
+def _size(pixels: np.ndarray) -> str:
+    return f"{pixels.shape[1]} x {pixels.shape[2]}"
+
+
 def _decoded(content: bytes, row: int) -> np.ndarray:
     from PIL import Image
 
     try:
         pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-    except Exception as error:  # decoders fail in ways of their own
+    except Exception as error:  # decoders raise errors of many kinds
         raise SourceError(f"image {row} cannot be decoded: {error}") from None
     return pixels.transpose(2, 0, 1)  # (height, width, channels) -> (channels, height, width)
 

@@ -1,4 +1,4 @@
-"""Asking hosts quickly, and a host that failed only once."""
+"""Requests to hosts, with short time limits; a host that failed is not asked again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _reached: set[str] = set()
 
 
 class SourceError(Exception):
-    """Why one source could not give its copy; the next source is asked."""
+    """Why one source failed; the next source is asked."""
 
 
 def host_of(url: str) -> str:
@@ -51,7 +51,7 @@ def transfer(url: str) -> Iterator[None]:
     """A download from this URL: short time limits, and a host that fails is not asked again."""
     require(url)
     before = socket.getdefaulttimeout()
-    # The libraries that download for us (scikit-learn, imbalanced-learn) offer no time limit of their own.
+    # The libraries that download for us (scikit-learn, imbalanced-learn) offer no time limit.
     socket.setdefaulttimeout(TRANSFER_SECONDS)
     try:
         yield

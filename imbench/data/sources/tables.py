@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from imbench.contract.names import counted
 from imbench.contract.records import Card
 from imbench.data.canonical import Table, from_frame
 from imbench.data.labels import read_floats
@@ -55,7 +56,7 @@ def parse_text(
 
 
 def read_floats_of(frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
-    """A frame read from text, with those of these columns as numbers that hold nothing but floats."""
+    """A frame read from text, with those of these columns as numbers if they are all floats."""
     return frame.assign(**{c: read_floats(frame[c]) for c in columns if c in frame.columns})
 
 
@@ -76,7 +77,7 @@ def read_parquet(source: str | io.BytesIO, whole: Collection[str] = ()) -> pd.Da
 def _names(width: int, columns: list[str] | None, target: str) -> list[str]:
     names = columns or [f"f{j}" for j in range(1, width)] + [target]
     if len(names) != width:
-        raise SourceError(f"the table has {width} columns, and the card names {len(names)}")
+        raise SourceError(f"the table has {counted(width, 'column')}, but the card names {len(names)}")
     return names
 
 

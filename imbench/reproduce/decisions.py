@@ -144,7 +144,7 @@ def decisions(context: ReproductionContext) -> PaperItem:
 
 
 def _paired(context: ReproductionContext, decision: Decision) -> tuple[list[Pairing], list[str]]:
-    """The results of a decision both ways, a pairing for each configuration whose data can be had."""
+    """The results of a decision both ways, a pairing for each configuration whose data are available."""
     found, left_out = [], []
     for spec in decision.configurations[: 1 if context.is_smoke else None]:
         try:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from imbench import corrected_t
 from imbench.scoring.metrics import METRICS
 from imbench.stats.board import merit
-from imbench.stats.equivalence import corrected_t
 from imbench.stats.intervals import within
 from imbench.stats.pairwise import holm
 from imbench.stats.ranks import TRAINED

@@ -24,8 +24,8 @@ from imbench.stats.score_table import all_cells
 from imbench.stats.words import listed, number, span
 
 if TYPE_CHECKING:
+    from imbench import Results
     from imbench.reproduce.context import ReproductionContext
-    from imbench.store.results import Results
 
 _TITLES = {"gmean": "g-mean gain", "bbs": "BBS gain"}
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imbench import dataset as load_dataset
+from imbench import strategy
 from imbench.contract.errors import DataError, UsageError
 from imbench.contract.streams import stream
 from imbench.data.folds import make_folds
@@ -19,8 +21,6 @@ from imbench.reproduce.mini_batches import draw, feed
 from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.spread import HALF, Spread, percent, spreads
 from imbench.runs.protocols import load_protocol
-from imbench.runs.registry import dataset as load_dataset
-from imbench.runs.registry import strategy
 from imbench.stats.words import counted, listed
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _share(what: np.ndarray, among: np.ndarray) -> float:
 
 
 def _counted(context: ReproductionContext, amount: _Amount) -> tuple[pd.DataFrame, pd.DataFrame, list[tuple[str, str]]]:
-    """Rows for every configuration, strategy and alpha; rows for real data; datasets that cannot be had, and why."""
+    """Rows for every configuration, strategy and alpha; rows for real data; unavailable datasets, and why."""
     import pandas as pd
 
     rules = load_protocol(context.protocol, context.settings)
@@ -245,7 +245,7 @@ def summary(counts: pd.DataFrame) -> pd.DataFrame:
     for (name, ir), own in remix.groupby(["dataset", "ir"], sort=False):
         cells = zip(own["alpha"], 100 * own["of_mixed"], 100 * own[f"of_mixed{HALF}"], strict=True)
         row: dict[str, object] = {"dataset": name, "IR": ir}
-        rows.append(row | {f"α = {alpha:g}": Spread(mean, half).said(1) for alpha, mean, half in cells})
+        rows.append(row | {f"α = {alpha:g}": Spread(mean, half).text(1) for alpha, mean, half in cells})
     return pd.DataFrame(rows)
 
 

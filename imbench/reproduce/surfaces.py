@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imbench import score, strategy
 from imbench.contract.streams import stream
 from imbench.data.preprocess import fit
 from imbench.engine.train import train
@@ -16,8 +17,6 @@ from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.ring import MAJORITY, MINORITY, TESTED, Rings, points, posterior, rings
 from imbench.reproduce.spread import Spread, percent, readable, spreads
 from imbench.runs.protocols import load_protocol
-from imbench.runs.registry import strategy
-from imbench.scoring.metrics import METRICS
 from imbench.stats.words import counted, number
 
 if TYPE_CHECKING:
@@ -161,7 +160,7 @@ def measures(surface: Surface, y: np.ndarray) -> dict[str, float]:
     0.1 < p < 0.9, and ``fall``: of p between these shares of its largest value on the ray; ``gradient``: mean norm of
     the gradient of p along the boundary, NaN where there is none.
     """
-    proba = np.column_stack([1 - surface.test, surface.test])
+    scores = score(y, np.column_stack([1 - surface.test, surface.test]))
     step = 2 * REACH / (SIDE - 1)
     axis = np.linspace(-REACH, REACH, SIDE)
     near = axis[:, None] ** 2 + axis[None] ** 2 <= REACH**2
@@ -173,7 +172,7 @@ def measures(surface: Surface, y: np.ndarray) -> dict[str, float]:
     edge &= near
     norm = np.hypot(*np.gradient(surface.grid, step))
     return {
-        **{name: float(METRICS[name](y, proba)) for name in ("gmean", "bbs", "brier")},
+        **{name: scores[name] for name in ("gmean", "bbs", "brier")},
         "area": float((inside & near).sum() * step**2),
         "band": _length(surface.rays),
         "fall": _length(surface.rays / surface.rays.max(axis=1, keepdims=True)),
@@ -214,7 +213,7 @@ def found_of(measured: dict[str, list[dict[str, float]]], frame: pd.DataFrame) -
         return sum(a[key] > b[key] for a, b in zip(measured[name], measured[other], strict=True))
 
     def each(key: str, digits: int = 2) -> str:
-        return ", ".join(f"{Spread.of([one[key] for one in measured[name]]).said(digits)} {name}" for name in NETS)
+        return ", ".join(f"{Spread.of([one[key] for one in measured[name]]).text(digits)} {name}" for name in NETS)
 
     def exact(key: str, prior: str = balanced, digits: int = 2) -> str:
         return number(cell(frame, prior, key), digits)

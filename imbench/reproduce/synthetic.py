@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imbench import strategy
 from imbench.contract.streams import stream
 from imbench.reproduce.drawing import bare, blank, limits_of, saved, soft_colours
 from imbench.reproduce.mini_batches import Fed, draw, feed
 from imbench.reproduce.paper_item import Numbers, PaperItem, RenderedFigure
 from imbench.reproduce.spread import HALF, Spread, percent, readable, spreads
-from imbench.runs.registry import strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -282,9 +282,9 @@ def found_of_hulls(frame: pd.DataFrame) -> tuple[str, ...]:
             if soft[0] < MINORITY_FROM / 2
             else f"Already at {_alpha(REMIX[0])}, the paper's tables, many samples lie between the classes."
         ),
-        f"The spread of batch-SMOTE's minority samples is {_at(frame, SMOTE, 'spread').said()} times that of the "
+        f"The spread of batch-SMOTE's minority samples is {_at(frame, SMOTE, 'spread').text()} times that of the "
         f"training minority ({'a contraction, as' if contracts else 'no contraction, unlike what'} the paper cites), "
-        "of ReMix's " + ", ".join(f"{_at(frame, spec, 'spread').said()} at {_alpha(spec)}" for spec in REMIX) + ".",
+        "of ReMix's " + ", ".join(f"{_at(frame, spec, 'spread').text()} at {_alpha(spec)}" for spec in REMIX) + ".",
     )
 
 
@@ -297,8 +297,8 @@ def found_of_batches(frame: pd.DataFrame) -> tuple[str, ...]:
         f"The minority's mean label is {percent(_at(frame, 'baseline', 'minority').mean)} in the original "
         f"mini-batches, {percent(_at(frame, SMOTE, 'minority').mean)} after batch-SMOTE and "
         f"{percent(_at(frame, SHOWN, 'minority').mean)} after ReMix.",
-        f"The hull of the minority samples has {smote.said()} times the area of the training minority's after "
-        f"batch-SMOTE and {shown.said()} times after ReMix ({_alpha(SHOWN)}): ReMix "
+        f"The hull of the minority samples has {smote.text()} times the area of the training minority's after "
+        f"batch-SMOTE and {shown.text()} times after ReMix ({_alpha(SHOWN)}): ReMix "
         + (
             "expands the minority's space, as the paper says."
             if expands

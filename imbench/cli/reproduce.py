@@ -50,13 +50,14 @@ def reproduce(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """Make tables and figures of the ReMix paper again: table1, table2, figure1 to figure8, or all.
+    """Reproduce tables and figures of the ReMix paper: table1, table2, figure1 to figure8, or all.
 
-    Two more sum up: claims, the verdicts on its abstract, and decisions, what each choice it leaves open comes to.
+    Two more items summarize: claims gives the verdicts on the abstract, and decisions measures the effect of each
+    choice that the paper leaves open.
 
-    What the store has is used, what it lacks is trained and kept there. Each gets a page that shows ours beside the
-    paper's, its figures as SVG, PDF and PNG and its numbers as CSV and JSON. Images are trained as in the paper on a
-    GPU; on the CPU in fewer epochs, and fewer of them under short protocols, which the page says.
+    Results in the store are reused; missing ones are trained and stored. Each item gets a page that shows our result
+    beside the paper's, with figures as SVG, PDF and PNG and numbers as CSV and JSON. On a GPU, images are trained as in
+    the paper. On the CPU they are trained for fewer epochs, and short protocols use fewer images; the page says so.
 
     \b
     imbench reproduce table2
@@ -72,7 +73,7 @@ def reproduce(
 
     chosen = catalogue.chosen(names)
     fields = settings_of(settings)
-    load_protocol(protocol, fields)  # one that does not exist is told before any work
+    load_protocol(protocol, fields)  # one that does not exist fails before any work
     check_device(device)
     check_folder(Path(to))
     session.resumable = True
@@ -80,20 +81,20 @@ def reproduce(
         context = ReproductionContext(Path(store), protocol, fields, data_mirror, jobs, device, progress)
         made, left_out = _make(chosen, context, Path(to), quiet=quiet)
     if as_json:
-        emit_json({"folder": to, "exhibits": [_told(item) for item in made], "left_out": left_out})
+        emit_json({"folder": to, "exhibits": [_summary(item) for item in made], "left_out": left_out})
     else:
         for item in made:
             emit(f"{to}/{item.name}/index.html\n" + "\n".join(paragraph(f"- {line}") for line in item.found))
         emit(f"{to}/index.html")
     for name, reason in left_out.items():
-        say(f"left out: {name} ({reason})")
+        say(f"skipped: {name} ({reason})")
     return 0
 
 
 def _make(
     chosen: list[str], context: ReproductionContext, folder: Path, *, quiet: bool
 ) -> tuple[list[PaperItem], dict[str, str]]:
-    """Make and write each item; of several, those whose data cannot be had are left out, with the reason."""
+    """Make and write each item; of several, those whose data are unavailable are skipped, with the reason."""
     from imbench.reproduce import catalogue
     from imbench.reproduce.folder import write_item
 
@@ -113,7 +114,7 @@ def _make(
     return made, left_out
 
 
-def _told(item: PaperItem) -> dict[str, Any]:
+def _summary(item: PaperItem) -> dict[str, Any]:
     return {
         "name": item.name,
         "title": item.title,

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from imbench.reproduce.context import IMAGE, TABULAR, basis_of
-from imbench.reproduce.judged import HOLDS, UNDECIDED, leads
 from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.printed import TABLE2
 from imbench.reproduce.table2 import REMIX, evaluated
+from imbench.reproduce.verdicts import HOLDS, NO_RESULTS, leads
 from imbench.stats.words import number
 
 if TYPE_CHECKING:
+    from imbench import Results
     from imbench.reproduce.context import ReproductionContext
     from imbench.stats.block_analyses import BlockAnalyses
-    from imbench.store.results import Results
 
-_SAID = {
+_WORDING = {
     "gmean": "generally outperforms the alternatives by g-mean",
     "bbs": "is better calibrated by the balanced Brier score",
 }
@@ -39,7 +39,7 @@ class Claim:
     @property
     def text(self) -> str:
         """The claim in words."""
-        return f"{self.nets}, {self.task}: ReMix {_SAID[self.metric]}"
+        return f"{self.nets}, {self.task}: ReMix {_WORDING[self.metric]}"
 
 
 def _tabular(task: str, metric: str) -> Claim:
@@ -73,7 +73,7 @@ def claims_of(tabular: Results, images: Results) -> PaperItem:
             "calibrated by the balanced Brier score.",
         ),
         found=(
-            f"{held} of {len(frame)} claims hold in rank and by the tests; each is judged against all of baseline, "
+            f"{held} of {len(frame)} claims hold in rank and by the tests; each compares ReMix with all of baseline, "
             "cost-adjusted, batch-SMOTE and MixUp, over configurations as in the paper.",
             *(f"{row['claim']}: {row['verdict']} ({row['statistic']})." for row in frame.to_dict("records")),
         ),
@@ -83,23 +83,23 @@ def claims_of(tabular: Results, images: Results) -> PaperItem:
 
 
 def _verdicts(claimed: Sequence[Claim], results: Results, strategies: Sequence[str]) -> list[dict[str, str]]:
-    """A row for each claim, judged among these strategies."""
+    """A row for each claim, tested among these strategies."""
     among = dataclasses.replace(results, rows=results.rows[results.rows["strategy"].isin(strategies)])
     columns = evaluated(among)
     return [_row(claim, columns.get((claim.task, claim.metric))) for claim in claimed]
 
 
 def _row(claim: Claim, levels: BlockAnalyses | None) -> dict[str, str]:
-    judged = leads(levels.configurations if levels else None, REMIX)
+    verdict = leads(levels.configurations if levels else None, REMIX)
     by_dataset = leads(levels.datasets if levels else None, REMIX)
     return {
         "claim": claim.text,
         "paper": claim.paper,
         "ours": _ours(levels),
-        "verdict": judged.word,
-        "statistic": judged.statistic,
+        "verdict": verdict.word,
+        "statistic": verdict.statistic,
         "by datasets": "too few datasets"
-        if by_dataset.word == UNDECIDED
+        if by_dataset.word == NO_RESULTS
         else by_dataset.word.replace("blocks", "datasets"),
     }
 

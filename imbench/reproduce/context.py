@@ -9,13 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import imbench
 from imbench.contract.protocol import caveat, caveats
 from imbench.data.data_sources import DataSources
-from imbench.runs import bench
 from imbench.runs.protocols import load_protocol
 
 if TYPE_CHECKING:
-    from imbench.store.results import Results
+    from imbench import Results
+    from imbench.runs.bench import Event
 
 # The strategies of the paper's Table 2, in its order, and those it adds for images in Figure 6.
 TABULAR = ("baseline", "cost-adjusted", "batch-smote", "mixup", "remix")
@@ -61,7 +62,7 @@ class ReproductionContext:
     data_mirror: str | None = None
     jobs: int | None = None
     device: str = "cpu"
-    progress: Callable[[bench.Event], None] | None = None
+    progress: Callable[[Event], None] | None = None
 
     @cached_property
     def sources(self) -> DataSources:
@@ -91,9 +92,9 @@ class ReproductionContext:
         Raises
         ------
         UsageError
-            For what cannot be had, before any training.
+            For anything unavailable, before any training.
         """
-        return bench.run(
+        return imbench.run(
             suite=suite,
             datasets=datasets,
             strategies=strategies,
@@ -109,11 +110,11 @@ class ReproductionContext:
 
     @property
     def options(self) -> str:
-        """What must be said on the command line to train as here; the protocol ``paper`` need not be."""
-        said = [] if self.protocol == "paper" else ["--protocol", self.protocol]
+        """The command-line options that train as here; the protocol ``paper`` is the default and needs none."""
+        options = [] if self.protocol == "paper" else ["--protocol", self.protocol]
         for name, value in self.settings.items():
-            said += ["--set", f"{name}={value}"]
-        return shlex.join(said)
+            options += ["--set", f"{name}={value}"]
+        return shlex.join(options)
 
     def _is(self, protocol: str) -> bool:
         """Whether nets are trained under this protocol, whatever its settings."""

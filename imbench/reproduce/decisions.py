@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imbench.contract.errors import DataError
 from imbench.reproduce import imputation, variants
-from imbench.reproduce.differences import Pairing, differences, floors, summary, told
+from imbench.reproduce.differences import RIVALS, Decision, Pairing, described, differences, floors, summary
 from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.runs.registry import Registry
 from imbench.stats.words import listed, number
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from imbench.reproduce.context import ReproductionContext
 
 PLUGIN = str(Path(variants.__file__))
-# The paper's method, what it starts from, and the runner-up of its Table 2.
-RIVALS = ("baseline", "batch-smote", "remix")
 _PAIR = ("baseline", "remix")
 
 _BINARY = ("segment:ir=0.05", "landsat_satellite:ir=0.025", "ozone_onehr:ir=0.025")
@@ -31,35 +27,6 @@ _MULTICLASS = (
     "landsat_satellite:task=multiclass,ir=0.05",
 )
 _BOTH = (*_BINARY, _MULTICLASS[0])
-
-
-@dataclass(frozen=True)
-class Decision:
-    """One choice that the paper leaves open, or that its text and its authors' code make differently.
-
-    Parameters
-    ----------
-    name, title : of the choice
-    paper, code : what each says; ``ours``: what imbench does
-    other : the way that ours is compared with
-    configurations : specs of datasets; at least three
-    settings : protocol fields of the other way
-    swapped : strategies of the other way, by those of ours
-    strategies : what is trained both ways
-    """
-
-    name: str
-    title: str
-    paper: str
-    code: str
-    ours: str
-    other: str
-    configurations: tuple[str, ...]
-    settings: Mapping[str, str] = field(default_factory=dict)
-    swapped: Mapping[str, str] = field(default_factory=dict)
-    strategies: tuple[str, ...] = RIVALS
-
-
 SCHEDULE = "schedule"
 IMPUTATION = "imputation"
 
@@ -156,7 +123,7 @@ def decisions(context: ReproductionContext) -> PaperItem:
         "decisions",
         "What had to be decided, and how much each decision matters",
         printed=tuple(f"{d.title}. In the paper: {d.paper}. In its authors' code: {d.code}." for d in DECISIONS),
-        found=(*(told(decision, table) for decision in names), *_plateau(rates)),
+        found=(*(described(decision, table) for decision in names), *_plateau(rates)),
         tables=(
             Numbers("decisions", "Each decision, the other way against ours", summary(names, table)),
             Numbers("differences", "Each configuration and strategy", table, shown=False),
@@ -177,7 +144,7 @@ def decisions(context: ReproductionContext) -> PaperItem:
 
 
 def _paired(context: ReproductionContext, decision: Decision) -> tuple[list[Pairing], list[str]]:
-    """The results of a decision both ways, a pairing for each configuration whose data can be had."""
+    """The results of a decision both ways, a pairing for each configuration whose data are available."""
     found, left_out = [], []
     for spec in decision.configurations[: 1 if context.is_smoke else None]:
         try:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imbench import strategy
 from imbench.contract.streams import stream
 from imbench.report.figures.spec import COLOURS
 from imbench.reproduce.drawing import blank, saved
 from imbench.reproduce.mini_batches import draw, feed
 from imbench.reproduce.paper_item import Numbers, PaperItem, RenderedFigure
 from imbench.reproduce.spread import Spread, percent
-from imbench.runs.registry import strategy
 from imbench.stats.words import number
 
 if TYPE_CHECKING:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from imbench import corrected_t
 from imbench.scoring.metrics import METRICS
 from imbench.stats.board import merit
 from imbench.stats.intervals import clip_interval
 from imbench.stats.pairwise import holm
 from imbench.stats.ranks import TRAINED
-from imbench.stats.within import corrected_t, tested_share
+from imbench.stats.within import tested_share
 from imbench.stats.words import counted, number, span
-
-if TYPE_CHECKING:
-    from imbench.reproduce.decisions import Decision
 
 SCORES = ("gmean", "bbs")
 LEADER = "remix"
@@ -27,6 +25,35 @@ ALPHA = 0.05
 _FOLD = ["repeat", "fold"]
 _COLUMNS = ["decision", "configuration", "strategy", "metric", "folds", "ours", "other", "difference", "low", "high"]
 _ALL = [*_COLUMNS, "error", "p", "p_holm", "leads", "leads_other"]
+# The paper's method, what it starts from, and the runner-up of its Table 2.
+RIVALS = ("baseline", "batch-smote", "remix")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One choice that the paper leaves open, or that its text and its authors' code make differently.
+
+    Parameters
+    ----------
+    name, title : of the choice
+    paper, code : what each says; ``ours``: what imbench does
+    other : the way that ours is compared with
+    configurations : specs of datasets; at least three
+    settings : protocol fields of the other way
+    swapped : strategies of the other way, by those of ours
+    strategies : what is trained both ways
+    """
+
+    name: str
+    title: str
+    paper: str
+    code: str
+    ours: str
+    other: str
+    configurations: tuple[str, ...]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    swapped: Mapping[str, str] = field(default_factory=dict)
+    strategies: tuple[str, ...] = RIVALS
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +95,7 @@ def summary(decisions: Sequence[Decision], table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([_line(decision, table) for decision in decisions])
 
 
-def told(decision: Decision, table: pd.DataFrame) -> str:
+def described(decision: Decision, table: pd.DataFrame) -> str:
     """The decision's outcome in a sentence."""
     line = _line(decision, table)
     return (

@@ -23,8 +23,8 @@ from imbench.stats.score_table import make_score_tables
 from imbench.stats.words import listed, number, span
 
 if TYPE_CHECKING:
+    from imbench import Results
     from imbench.reproduce.context import ReproductionContext
-    from imbench.store.results import Results
 
 _TITLES = {"gmean": "g-mean gain", "bbs": "BBS gain"}
 

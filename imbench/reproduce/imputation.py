@@ -61,7 +61,7 @@ def compared(context: ReproductionContext, spec: str, strategies: Sequence[str])
 
     Raises
     ------
-    DataError for a dataset that cannot be had, before any training.
+    DataError for an unavailable dataset, before any training.
     """
     registry = Registry()
     name = spec.partition(":")[0]

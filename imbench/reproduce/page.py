@@ -64,8 +64,8 @@ def index_page(entries: Sequence[Mapping[str, Any]], claims: Sequence[Mapping[st
     entries : of each item ``name, title, found`` and ``basis``
     claims : rows of the table of claims; empty where it was not made
     """
-    told = [{**entry, "called": called(str(entry["name"]))} for entry in entries]
-    return _render("index.html.j2", entries=told, claims=claims, title=TITLE, most=_MOST, in_a_row=_in_a_row)
+    named = [{**entry, "called": called(str(entry["name"]))} for entry in entries]
+    return _render("index.html.j2", entries=named, claims=claims, title=TITLE, most=_MOST, in_a_row=_in_a_row)
 
 
 def _render(template: str, **values: Any) -> str:

@@ -16,7 +16,7 @@ class Listed:
     Parameters
     ----------
     name, classes : as printed
-    dataset, task : what they are called here; ``stand_in`` is used where ``dataset`` cannot be had
+    dataset, task : what they are called here; ``stand_in`` is used where ``dataset`` is unavailable
     dimensions, rows, irs : as printed; ``dimensions`` of images as one number of values
     reasons : why a figure differs from the data, by ``dimensions``, ``rows``, ``classes`` or ``irs``
     """
@@ -87,7 +87,7 @@ TABLE1 = (
         3072,
         50000,
         (0.05, 0.1, 0.25),
-        {"irs": "5,000 dogs against 45,000 others are 0.111, so 0.25 cannot be had by downsampling dogs"},
+        {"irs": "5,000 dogs against 45,000 others are 0.111, so downsampling dogs cannot give 0.25"},
     ),
     Listed(
         "Seizure",

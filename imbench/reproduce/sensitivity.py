@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from imbench import Results, Sweep, corrected_t, equivalence
 from imbench.contract.errors import DataError
 from imbench.report.sweep_files import figure, tables
 from imbench.reproduce.drawing import of_spec
 from imbench.reproduce.paper_item import Numbers, PaperItem
-from imbench.reproduce.sentences import Claim, Evidence, judged_sentences
+from imbench.reproduce.verdicts import Claim, Evidence, claim_sentences
 from imbench.runs.sweeping import design
 from imbench.scoring import metrics as scoring_metrics
 from imbench.stats.intervals import clip_interval
-from imbench.stats.sweep import Sweep
-from imbench.stats.within import Equivalence, corrected_t, equivalence, tested_share
+from imbench.stats.within import tested_share
 from imbench.stats.words import number, p_in_text, span
-from imbench.store.results import Results
 
 if TYPE_CHECKING:
     from imbench.reproduce.context import ReproductionContext
+    from imbench.stats.within import Equivalence
 
 ALPHAS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 FEW_ALPHAS = (0.01, 0.1, 0.3, 0.4)
@@ -47,9 +47,9 @@ PRINTED = (
 
 
 def figure7(context: ReproductionContext) -> PaperItem:
-    """Train ReMix at every α on the paper's three datasets, and judge each of its sentences by paired tests.
+    """Train ReMix at every α on the paper's three datasets, and test each of its sentences by paired tests.
 
-    A dataset that cannot be had is left out, which ``basis`` says. What stands for CIFAR-10 on a CPU, and under
+    An unavailable dataset is left out, which ``basis`` says. What stands for CIFAR-10 on a CPU, and under
     which protocol, is `ReproductionContext.images`. Under ``smoke`` there are four α and one ratio a dataset.
     """
     alphas = FEW_ALPHAS if context.is_smoke else ALPHAS
@@ -71,7 +71,7 @@ def figure7(context: ReproductionContext) -> PaperItem:
             basis.append(f"{dataset}{stand_in} under protocol {protocol}.")
     if not frames:
         return PaperItem(
-            "figure7", _TITLE, PRINTED, ("Nothing to judge: no dataset could be had.",), basis=tuple(basis)
+            "figure7", _TITLE, PRINTED, ("No claim was tested: no dataset is available.",), basis=tuple(basis)
         )
     sweep = plan.read(Results(pd.concat(frames, ignore_index=True), context.store))
     found = tables(sweep, METRICS)
@@ -79,7 +79,7 @@ def figure7(context: ReproductionContext) -> PaperItem:
         "figure7",
         _TITLE,
         PRINTED,
-        judged_sentences(judged(sweep, images.cifar10)),
+        claim_sentences(claims_of(sweep, images.cifar10)),
         tables=(
             Numbers("figure7", "Mean over folds with 95 % interval at each α", found["sweep"]),
             Numbers("effects", "Each α against the default, 0.1", found["effects"], shown=False),
@@ -89,14 +89,14 @@ def figure7(context: ReproductionContext) -> PaperItem:
         basis=(
             *basis,
             "Differences are over the same folds, by the t-test corrected for shared training rows (Nadeau and Bengio "
-            "2003); a claim is judged at level 0.05 on each configuration, Holm's correction applied over them.",
+            "2003); a claim is tested at level 0.05 on each configuration, with Holm's correction over them.",
             f"“Stable” and “negligible” are taken as a difference in g-mean of less than {MARGIN:g} (two one-sided "
             "tests, 90 % intervals) between the α of the highest and of the lowest mean.",
         ),
     )
 
 
-def judged(sweep: Sweep, images: str) -> list[Claim]:
+def claims_of(sweep: Sweep, images: str) -> list[Claim]:
     """The paper's sentences on Figure 7, each with what was measured; those on datasets that are not there left out.
 
     Parameters
@@ -175,7 +175,7 @@ class _Scores:
         sign = {"equivalent": 1, "different": -1}.get(test.verdict, 0)
         # Where the difference is beyond the margin, the p-value is of its being inside.
         p = test.pvalue if sign >= 0 else min(1.0, 2 * (1 - max(test.p_lower, test.p_upper)))
-        return Evidence(_called(where), f"{one:g} against {other:g}: {_told(test)}, {test.verdict}", sign, p)
+        return Evidence(_called(where), f"{one:g} against {other:g}: {_difference(test)}, {test.verdict}", sign, p)
 
     def no_worse(self, where: tuple[str, str], one: float, other: float) -> Evidence:
         """Whether GM at the first α is not lower by the margin than at the other: a one-sided test."""
@@ -183,7 +183,7 @@ class _Scores:
         test = equivalence(folds[one], folds[other], MARGIN, test_share=share)
         sign = 1 if test.mean > -MARGIN else -1
         p = test.p_lower if sign > 0 else 1 - test.p_lower
-        return Evidence(_called(where), f"{_told(test)}, {p_in_text(p)} (one-sided)", sign, p)
+        return Evidence(_called(where), f"{_difference(test)}, {p_in_text(p)} (one-sided)", sign, p)
 
     def steeper(self, configurations: Sequence[tuple[str, str]], low: float, high: float) -> list[Evidence]:
         """The change of GM on the first configuration, the most extreme, above that on each other."""
@@ -222,7 +222,7 @@ def _normal(value: float, error: float) -> tuple[float, float]:
     return float(2 * ndtr(-abs(value) / error)), float(ndtri(0.975) * error)
 
 
-def _told(test: Equivalence) -> str:
+def _difference(test: Equivalence) -> str:
     """A difference of g-means."""
     ends = clip_interval((test.low, test.high), _WIDEST)
     return f"{number(test.mean, 3, sign=True)} ({span(*ends, 3, sign=True)})"

@@ -1,4 +1,4 @@
-"""Means over seeds with their spread, and how a sentence says them."""
+"""Means over seeds with their spread, and how a sentence gives them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HALF = "_half"
 class Spread:
     """A mean over seeds and the half width of its 95 % interval (Student's t); NaN half width for one seed.
 
-    >>> Spread.of([1.0, 2.0, 3.0]).said(1)
+    >>> Spread.of([1.0, 2.0, 3.0]).text(1)
     '2.0 ± 2.5'
     """
 
@@ -53,7 +53,7 @@ class Spread:
         """Upper end of the interval."""
         return self.mean + self.half
 
-    def said(self, digits: int = 2) -> str:
+    def text(self, digits: int = 2) -> str:
         """The mean, with the half width where there is one: ``0.83 ± 0.02``."""
         if np.isnan(self.half):
             return number(self.mean, digits)
@@ -77,7 +77,7 @@ def readable(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     for name, called in names.items():
         if f"{name}{HALF}" in frame:
             pairs = zip(frame[name], frame[f"{name}{HALF}"], strict=True)
-            columns[called] = pd.Series([Spread(*pair).said(3) for pair in pairs])
+            columns[called] = pd.Series([Spread(*pair).text(3) for pair in pairs])
         else:
             columns[called] = frame[name]
     return pd.DataFrame(columns)

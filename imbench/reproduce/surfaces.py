@@ -7,24 +7,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imbench import score, strategy
 from imbench.contract.streams import stream
 from imbench.data.preprocess import fit
 from imbench.engine.train import train
+from imbench.report.figures.spec import COLOURS
+from imbench.reproduce.drawing import MINORITY_COLOUR, bare, blank, saved
 from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.ring import MAJORITY, MINORITY, TESTED, Rings, points, posterior, rings
 from imbench.reproduce.spread import Spread, percent, readable, spreads
 from imbench.runs.protocols import load_protocol
-from imbench.runs.registry import strategy
-from imbench.scoring.metrics import METRICS
 from imbench.stats.words import counted, number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
     from imbench.contract.protocol import Protocol
     from imbench.reproduce.context import ReproductionContext
+    from imbench.reproduce.paper_item import RenderedFigure
 
 # Places: a square grid as far out as `REACH`, and rays from the centre.
 REACH, SIDE, RAYS, STEPS = 2.6, 201, 60, 131
@@ -92,8 +94,6 @@ class Surface:
 
 def figure1(context: ReproductionContext) -> PaperItem:
     """Decision surfaces of nets trained as they are, with SMOTE and with ReMix."""
-    from imbench.reproduce.surface_plates import profiles_figure, surfaces_figure
-
     seeds = 2 if context.is_smoke else 30
     protocol = load_protocol(context.protocol, {**context.settings, "width_divisor": str(WIDTH_DIVISOR)})
     protocol = protocol.for_dataset("ring", "binary")
@@ -160,7 +160,7 @@ def measures(surface: Surface, y: np.ndarray) -> dict[str, float]:
     0.1 < p < 0.9, and ``fall``: of p between these shares of its largest value on the ray; ``gradient``: mean norm of
     the gradient of p along the boundary, NaN where there is none.
     """
-    proba = np.column_stack([1 - surface.test, surface.test])
+    scores = score(y, np.column_stack([1 - surface.test, surface.test]))
     step = 2 * REACH / (SIDE - 1)
     axis = np.linspace(-REACH, REACH, SIDE)
     near = axis[:, None] ** 2 + axis[None] ** 2 <= REACH**2
@@ -172,7 +172,7 @@ def measures(surface: Surface, y: np.ndarray) -> dict[str, float]:
     edge &= near
     norm = np.hypot(*np.gradient(surface.grid, step))
     return {
-        **{name: float(METRICS[name](y, proba)) for name in ("gmean", "bbs", "brier")},
+        **{name: scores[name] for name in ("gmean", "bbs", "brier")},
         "area": float((inside & near).sum() * step**2),
         "band": _length(surface.rays),
         "fall": _length(surface.rays / surface.rays.max(axis=1, keepdims=True)),
@@ -213,7 +213,7 @@ def found_of(measured: dict[str, list[dict[str, float]]], frame: pd.DataFrame) -
         return sum(a[key] > b[key] for a, b in zip(measured[name], measured[other], strict=True))
 
     def each(key: str, digits: int = 2) -> str:
-        return ", ".join(f"{Spread.of([one[key] for one in measured[name]]).said(digits)} {name}" for name in NETS)
+        return ", ".join(f"{Spread.of([one[key] for one in measured[name]]).text(digits)} {name}" for name in NETS)
 
     def exact(key: str, prior: str = balanced, digits: int = 2) -> str:
         return number(cell(frame, prior, key), digits)
@@ -259,3 +259,79 @@ def _verdict(holds: Sequence[bool], claim: str) -> str:
     if any(holds):
         return f"that {claim}, as the paper says, is seen in {sum(holds)} of {len(holds)} comparisons only"
     return f"that {claim}, as the paper says, is not seen here"
+
+
+TITLES = {
+    BASELINE: "baseline",
+    SMOTE: "batch-SMOTE",
+    BEFORE: "SMOTE beforehand",
+    REMIX: "ReMix, α = 0.1",
+    SMOOTH: "ReMix, α = 0.3",
+}
+_EXACT = "exact, balanced classes"
+_DASHES = {BASELINE: (4, 2), SMOTE: (1, 0), BEFORE: (1, 1.5), REMIX: (6, 2), SMOOTH: (5, 1.5, 1, 1.5)}
+_COLOURS = {BASELINE: COLOURS[0], SMOTE: COLOURS[1], BEFORE: COLOURS[4], REMIX: COLOURS[2], SMOOTH: COLOURS[3]}
+
+
+def surfaces_figure(
+    surfaces: Mapping[str, Sequence[Surface]], exact: Surface, x: np.ndarray, y: np.ndarray, frame: pd.DataFrame
+) -> RenderedFigure:
+    """The surface of each kind's first net over its training rows ``x, y``, and the exact one."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    named = {**TITLES, next(iter(EXACT)): "exact"}
+    said = "; ".join(
+        f"{title}: area {number(cell(frame, name, 'area'), 2)}, fall {number(cell(frame, name, 'fall'), 2)}"
+        for name, title in named.items()
+    )
+    description = (
+        "Six panels of one data set, a ring of the majority, grey, around a cloud of the minority, orange. Blue is "
+        "darker where the minority is more probable; the dashed line is the decision boundary, p = 0.5. Means over all "
+        "nets, of the area within the boundary and of the length on which p falls from 90 % to 10 % of its peak: "
+        f"{said}."
+    )
+    panels = [(title, surfaces[name][0]) for name, title in TITLES.items()] + [(_EXACT, exact)]
+    axis = np.linspace(-REACH, REACH, len(exact.grid))
+    with blank(7.4, 5.0) as figure:
+        axes = figure.subplots(2, 3)
+        for ax, (title, surface) in zip(axes.flat, panels, strict=True):
+            bare(ax, title, (-REACH, REACH, -REACH, REACH))
+            shading = ax.pcolormesh(axis, axis, surface.grid, cmap="Blues", vmin=0, vmax=1, shading="nearest")
+            shading.set_rasterized(True)  # else 40,000 cells each in SVG and PDF
+            ax.scatter(*x[y == 0].T, s=2.5, color="#7d7d7d", linewidths=0, zorder=2)
+            ax.scatter(*x[y == 1].T, s=9, color=MINORITY_COLOUR, edgecolors="white", linewidths=0.3, zorder=3)
+            if surface.grid.min() < 0.5 < surface.grid.max():
+                ax.contour(axis, axis, surface.grid, [0.5], colors="#111111", linewidths=1.2, linestyles="dashed")
+        bar = figure.colorbar(ScalarMappable(Normalize(0, 1), "Blues"), ax=axes, aspect=30)
+        bar.set_label("probability of the minority", fontsize=9)
+        bar.ax.tick_params(labelsize=8)
+        return saved(figure, "figure1-surfaces", "Decision surfaces on the ring dataset", description)
+
+
+def profiles_figure(surfaces: Mapping[str, Sequence[Surface]], exact: Surface, frame: pd.DataFrame) -> RenderedFigure:
+    """The mean probability by the distance from the centre, with the spread over nets."""
+    named = {**TITLES, next(iter(EXACT)): "exact"}
+    said = ", ".join(f"{title} {number(cell(frame, name, 'gradient'), 2)}" for name, title in named.items())
+    description = (
+        "The probability of the minority falls with the distance from the centre of the ring, a line for each kind of "
+        "net, the mean over directions and nets; the shade holds the middle 80 % of the nets. The exact probability of "
+        f"balanced classes is dotted. Mean gradient at the decision boundary: {said}."
+    )
+    out = np.linspace(0, REACH, STEPS)
+    with blank(6.4, 3.6) as figure:
+        ax = figure.subplots()
+        for name, title in TITLES.items():
+            nets = np.stack([surface.rays.mean(axis=0) for surface in surfaces[name]])  # (nets, steps)
+            low, high = np.quantile(nets, [0.1, 0.9], axis=0)
+            ax.fill_between(out, low, high, color=_COLOURS[name], alpha=0.12, linewidth=0)
+            ax.plot(out, nets.mean(axis=0), color=_COLOURS[name], dashes=_DASHES[name], linewidth=1.6, label=title)
+        ax.plot(out, exact.rays.mean(axis=0), ":", color="#111111", linewidth=1.4, label=_EXACT)
+        ax.axhline(0.5, color="#bbbbbb", linewidth=0.8, zorder=0)
+        ax.set_xlabel("distance from the centre")
+        ax.set_ylabel("probability of the minority")
+        ax.set_xlim(0, REACH)
+        ax.set_ylim(0, 1)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.legend(fontsize=8, frameon=False)
+        return saved(figure, "figure1-profiles", "Probability of the minority from the centre outwards", description)

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imbench import strategy
 from imbench.contract.streams import stream
-from imbench.reproduce.drawing import blank, saved
+from imbench.reproduce.drawing import bare, blank, limits_of, saved, soft_colours
 from imbench.reproduce.mini_batches import Fed, draw, feed
 from imbench.reproduce.paper_item import Numbers, PaperItem, RenderedFigure
-from imbench.reproduce.planes import Hull, Points, bare, limits_of, points, soft_colours
 from imbench.reproduce.spread import HALF, Spread, percent, readable, spreads
-from imbench.runs.registry import strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +34,51 @@ SAME = 0.01
 RARE = 0.1
 PANEL = 2.7  # inches
 TITLES = {"baseline": "original", SMOTE: "batch-SMOTE", SHOWN: "ReMix, α = 0.3"}
+
+
+# Rounding of single precision may leave a point of a hull's face on either side of it.
+TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Labelled points: x ``(rows, 2)`` float32, y ``(rows,)`` class numbers, 1 being the minority."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+    @property
+    def minority(self) -> np.ndarray:
+        """``(rows, 2)`` points of the minority."""
+        return np.asarray(self.x[self.y == 1])
+
+
+def points(majority: np.ndarray, minority: np.ndarray) -> Points:
+    """Labelled points of both classes, the majority first."""
+    x = np.concatenate([majority, minority]).astype(np.float32)
+    return Points(x, np.repeat([0, 1], [len(majority), len(minority)]))
+
+
+class Hull:
+    """The convex hull of ``(points, 2)``, at least three of them and not on one line."""
+
+    def __init__(self, of: np.ndarray) -> None:
+        from scipy.spatial import ConvexHull
+
+        hull = ConvexHull(of.astype(np.float64))
+        self.corners = of[hull.vertices]  # (corners, 2), counter-clockwise
+        self.area = float(hull.volume)  # SciPy's word for the content in any dimension
+        self._normals, self._offsets = hull.equations[:, :2], hull.equations[:, 2]
+
+    def outside(self, x: np.ndarray) -> np.ndarray:
+        """``(points,)`` bool: further than rounding beyond some edge."""
+        beyond = x.astype(np.float64) @ self._normals.T + self._offsets
+        return np.asarray(beyond.max(axis=1) > TOLERANCE, dtype=bool)
+
+    def draw(self, axes: Axes, label: str | None = None) -> None:
+        """Its outline."""
+        ring = np.concatenate([self.corners, self.corners[:1]])
+        axes.plot(ring[:, 0], ring[:, 1], color="#111111", linewidth=1, linestyle=(0, (4, 2)), label=label, zorder=4)
 
 
 @dataclass(frozen=True)
@@ -238,9 +282,9 @@ def found_of_hulls(frame: pd.DataFrame) -> tuple[str, ...]:
             if soft[0] < MINORITY_FROM / 2
             else f"Already at {_alpha(REMIX[0])}, the paper's tables, many samples lie between the classes."
         ),
-        f"The spread of batch-SMOTE's minority samples is {_at(frame, SMOTE, 'spread').said()} times that of the "
+        f"The spread of batch-SMOTE's minority samples is {_at(frame, SMOTE, 'spread').text()} times that of the "
         f"training minority ({'a contraction, as' if contracts else 'no contraction, unlike what'} the paper cites), "
-        "of ReMix's " + ", ".join(f"{_at(frame, spec, 'spread').said()} at {_alpha(spec)}" for spec in REMIX) + ".",
+        "of ReMix's " + ", ".join(f"{_at(frame, spec, 'spread').text()} at {_alpha(spec)}" for spec in REMIX) + ".",
     )
 
 
@@ -253,8 +297,8 @@ def found_of_batches(frame: pd.DataFrame) -> tuple[str, ...]:
         f"The minority's mean label is {percent(_at(frame, 'baseline', 'minority').mean)} in the original "
         f"mini-batches, {percent(_at(frame, SMOTE, 'minority').mean)} after batch-SMOTE and "
         f"{percent(_at(frame, SHOWN, 'minority').mean)} after ReMix.",
-        f"The hull of the minority samples has {smote.said()} times the area of the training minority's after "
-        f"batch-SMOTE and {shown.said()} times after ReMix ({_alpha(SHOWN)}): ReMix "
+        f"The hull of the minority samples has {smote.text()} times the area of the training minority's after "
+        f"batch-SMOTE and {shown.text()} times after ReMix ({_alpha(SHOWN)}): ReMix "
         + (
             "expands the minority's space, as the paper says."
             if expands

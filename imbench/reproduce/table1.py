@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def table1(context: ReproductionContext) -> PaperItem:
-    """Every dataset of Table 1 built at every printed ratio; of data that cannot be had, what its card expects."""
+    """Every dataset of Table 1 built at every printed ratio; for unavailable data, what its card expects."""
     registry = Registry()
     rows: list[dict[str, Any]] = []
     variants: list[dict[str, Any]] = []
@@ -81,13 +81,13 @@ _COLUMNS = ["dataset", "task", "ratio printed", "classes", "smallest class", "la
 def _variant(
     registry: Registry, listed: Listed, ir: float, sources: DataSources
 ) -> tuple[dict[str, Any] | None, list[str]]:
-    """What the variant at this ratio is, of the stand-in if need be, and why another was or could not be had."""
+    """What the variant at this ratio is, of the stand-in if need be, and why a dataset was unavailable."""
     reasons = []
     for name in filter(None, (listed.dataset, listed.stand_in)):
         try:
             dataset = registry.dataset(_spec(name, listed.task, ir), sources)
         except DataError as error:
-            reasons.append(f"{name} is told by its card: {error}")
+            reasons.append(f"{name} is described from its card: {error}")
             continue
         counts = [int((dataset.y == c).sum()) for c in range(dataset.classes)]
         low, high = min(counts), max(counts)

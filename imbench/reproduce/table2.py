@@ -11,9 +11,9 @@ import pandas as pd
 
 from imbench.contract.errors import UsageError
 from imbench.reproduce.context import TABULAR, basis_of
-from imbench.reproduce.judged import leads
 from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.printed import CONFIGURATIONS, TABLE2
+from imbench.reproduce.verdicts import leads
 from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.outcome import Outcome
 from imbench.stats.block_analyses import BlockAnalyses, evaluate_rows
@@ -25,9 +25,8 @@ from imbench.stats.words import listed, number, p_in_text
 from imbench.store.added import with_metrics
 
 if TYPE_CHECKING:
+    from imbench import Evaluation, Results
     from imbench.reproduce.context import ReproductionContext
-    from imbench.stats.evaluation import Evaluation
-    from imbench.store.results import Results
 
 REMIX = "remix"
 Columns = Mapping[tuple[str, str], BlockAnalyses]
@@ -66,7 +65,7 @@ def table2_of(results: Results) -> PaperItem:
         printed=(
             "The sum of ranks of five strategies over 18 binary and 9 multi-class configurations, by g-mean and by "
             "balanced Brier score; 1 is the best rank. ReMix has by far the smallest sum in all four columns.",
-            "No test is printed. Those of the printed sums, without ties, stand beside ours.",
+            "No test is printed. The tests of the printed sums, computed without ties, are shown beside ours.",
         ),
         found=tuple(_sentences(columns, authors)),
         tables=(
@@ -193,7 +192,7 @@ class Claim:
     task: str
     metric: str
 
-    def judged(self, columns: Columns) -> dict[str, str]:
+    def verdicts(self, columns: Columns) -> dict[str, str]:
         """The claim with its verdict on both levels."""
         levels = columns.get((self.task, self.metric))
         by_configuration = leads(levels.configurations if levels else None, REMIX)
@@ -213,7 +212,7 @@ CLAIMS = tuple(
 
 
 def _claims(columns: Columns) -> pd.DataFrame:
-    return pd.DataFrame([claim.judged(columns) for claim in CLAIMS])
+    return pd.DataFrame([claim.verdicts(columns) for claim in CLAIMS])
 
 
 def _authors(columns: Columns, authors: Columns) -> pd.DataFrame:
@@ -242,10 +241,10 @@ def _means(results: Results) -> pd.DataFrame:
 def _sentences(columns: Columns, authors: Columns) -> list[str]:
     said = []
     for claim in CLAIMS:
-        judged = claim.judged(columns)
+        verdicts = claim.verdicts(columns)
         said.append(
-            f"{claim.text}: {judged['by configurations']} by configurations ({judged['numbers']}); "
-            f"{judged['by datasets']} by datasets ({judged['numbers by datasets']})."
+            f"{claim.text}: {verdicts['by configurations']} by configurations ({verdicts['numbers']}); "
+            f"{verdicts['by datasets']} by datasets ({verdicts['numbers by datasets']})."
         )
     for (task, metric), levels in columns.items():
         found = levels.configurations

@@ -82,7 +82,7 @@ class TwoStepReMix(BatchStrategy):
 
 @dataclass(frozen=True)
 class KerasLoss(BatchStrategy):
-    """Any strategy, judged by Keras's binary cross-entropy of its softmax.
+    """Any strategy, trained with Keras's binary cross-entropy of its softmax.
 
     Keras (F. Chollet and others, 2015), ``BinaryCrossentropy`` of probabilities: with p the softmax, clipped to
     [1e-7, 1 − 1e-7], the loss of a row is the mean over the K outputs of

@@ -11,7 +11,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from imbench.reproduce.decisions import DECISIONS
-from imbench.reproduce.differences import Pairing, differences, floors, summary, told
+from imbench.reproduce.differences import Pairing, described, differences, floors, summary
 
 FOLDS = 10
 ALPHA = next(decision for decision in DECISIONS if decision.name == "alpha")
@@ -91,7 +91,7 @@ def test_the_summary_has_the_mean_over_configurations_and_counts_what_is_beyond_
     assert line["configurations"] == 3
     assert "g-mean differs beyond noise on 2 of 3 configurations" in line["verdict"]
     assert "ReMix leads, our way and the other: g-mean 0 and " in line["verdict"]
-    assert told(ALPHA, table).startswith("α of ReMix, 0.3 in place of 0.1: ReMix's g-mean changes by +")
+    assert described(ALPHA, table).startswith("α of ReMix, 0.3 in place of 0.1: ReMix's g-mean changes by +")
 
 
 def test_the_interval_of_the_mean_covers_as_often_as_it_says():

@@ -10,8 +10,17 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from imbench.reproduce import harm
 from imbench.reproduce.context import ReproductionContext
-from imbench.reproduce.harm import Mixed, found_of, harmful, mixtures, nearest_class, shares, summary
-from imbench.reproduce.harm_plates import illustration, shares_figure
+from imbench.reproduce.harm import (
+    Mixed,
+    found_of,
+    harmful,
+    illustration,
+    mixtures,
+    nearest_class,
+    shares,
+    shares_figure,
+    summary,
+)
 from imbench.reproduce.mini_batches import draw
 
 

@@ -1,4 +1,4 @@
-"""Figure 7: each sentence of the paper judged on rows where the truth is known, and what cannot be had is left out."""
+"""Figure 7: verdicts on rows where the truth is known, and unavailable datasets are skipped."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 from imbench.contract.errors import DataError
 from imbench.reproduce.context import Images, ReproductionContext
-from imbench.reproduce.sensitivity import ALPHAS, FEW_ALPHAS, PRINTED, figure7, judged
-from imbench.reproduce.sentences import FAILS, HOLDS, UNDECIDED
+from imbench.reproduce.sensitivity import ALPHAS, FEW_ALPHAS, PRINTED, claims_of, figure7
+from imbench.reproduce.verdicts import FAILS, HOLDS, UNDECIDED
 from imbench.runs.sweeping import design
 from imbench.store.results import Results
 
@@ -38,7 +38,7 @@ def rows_of(dataset, ir, gmean, bbs, noise=0.001, folds=FOLDS, alphas=ALPHAS):
 
 def verdicts(*tables):
     sweep = design("remix", "alpha", ALPHAS).read(Results(pd.concat(tables, ignore_index=True), "store"))
-    return {claim.said.partition(" (")[0].partition(" for α")[0]: claim.verdict for claim in judged(sweep, IMAGES)}
+    return {claim.text.partition(" (")[0].partition(" for α")[0]: claim.verdict for claim in claims_of(sweep, IMAGES)}
 
 
 def as_the_paper_says():
@@ -82,8 +82,8 @@ def test_no_printed_interval_reaches_beyond_the_largest_difference_of_two_scores
 
     tables = [rows_of("epileptic_seizure", ir, wide, wide, noise=2.0, folds=4) for ir in (0.01, 0.05)]
     sweep = design("remix", "alpha", ALPHAS).read(Results(pd.concat(tables, ignore_index=True), "store"))
-    for claim in judged(sweep, IMAGES):
-        most = 2 if "most extreme" in claim.said else 1
+    for claim in claims_of(sweep, IMAGES):
+        most = 2 if "most extreme" in claim.text else 1
         ends = [end for e in claim.evidence for end in re.findall(r"\(([+−-]?[\d.]+) to ([+−-]?[\d.]+)\)", str(e))]
         assert ends
         assert all(abs(float(end.replace("−", "-"))) <= most for pair in ends for end in pair)
@@ -95,7 +95,7 @@ def test_noise_decides_nothing():
     assert set(found.values()) == {UNDECIDED}
 
 
-def test_a_configuration_that_lacks_an_alpha_is_not_judged():
+def test_a_configuration_that_lacks_an_alpha_is_not_claims_of():
     tables = as_the_paper_says()
     tables[0] = tables[0][tables[0]["strategy"] != "remix:alpha=0.5"]
     assert "a larger α lowers GM on Musk 2" not in verdicts(*tables)
@@ -161,7 +161,7 @@ def test_without_any_data_it_says_so(tmp_path):
             raise DataError("no source has it")
 
     item = figure7(Nothing(tmp_path, "paper"))
-    assert item.found == ("Nothing to judge: no dataset could be had.",)
+    assert item.found == ("No claim was tested: no dataset is available.",)
     assert sum(sentence.startswith("Left out: ") for sentence in item.basis) == 3
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from imbench.reproduce.sentences import FAILS, HOLDS, UNDECIDED, Claim, Evidence
+from imbench.reproduce.verdicts import FAILS, HOLDS, UNDECIDED, Claim, Evidence
 
 
 def of(*signs_and_p):

@@ -19,8 +19,8 @@ def test_the_interval_is_student_s(values):
 
 def test_seeds_without_a_number_are_left_out_and_one_seed_has_no_interval():
     assert Spread.of([1.0, np.nan, 3.0]) == Spread.of([1.0, 3.0])
-    assert Spread.of([0.25, np.nan]).said() == "0.25"
-    assert Spread.of([np.nan]).said() == "–"
+    assert Spread.of([0.25, np.nan]).text() == "0.25"
+    assert Spread.of([np.nan]).text() == "–"
     assert percent(float("nan")) == "–"
 
 

@@ -9,7 +9,6 @@ from scipy.spatial import Delaunay
 
 from imbench.reproduce.context import ReproductionContext
 from imbench.reproduce.ring import CENTRE_NOISE, MAJORITY, MINORITY, RADIUS, RING_NOISE, TESTED, posterior, rings
-from imbench.reproduce.surface_plates import profiles_figure, surfaces_figure
 from imbench.reproduce.surfaces import (
     BASELINE,
     BEFORE,
@@ -23,6 +22,8 @@ from imbench.reproduce.surfaces import (
     figure1,
     found_of,
     measures,
+    profiles_figure,
+    surfaces_figure,
     table,
     trained,
 )

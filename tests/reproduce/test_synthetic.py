@@ -6,12 +6,12 @@ from scipy.spatial import Delaunay
 
 from imbench.reproduce.context import ReproductionContext
 from imbench.reproduce.mini_batches import Fed
-from imbench.reproduce.planes import Hull
 from imbench.reproduce.synthetic import (
     REMIX,
     SAME,
     SHOWN,
     SMOTE,
+    Hull,
     clouds,
     facts,
     figure2,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbench.reproduce.judged import FAILS, HOLDS, PARTLY, UNDECIDED, leads
+from imbench.reproduce.verdicts import FAILS, HOLDS, NO_RESULTS, PARTLY, leads
 from imbench.stats.evaluate import evaluate
 
 
@@ -46,4 +46,4 @@ def test_too_few_blocks_decide_nothing_whoever_leads():
 
 
 def test_nothing_is_said_of_what_was_not_evaluated():
-    assert leads(None, "a").word == UNDECIDED
+    assert leads(None, "a").word == NO_RESULTS

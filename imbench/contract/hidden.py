@@ -9,8 +9,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from imbench.contract.batch import Batch, take_rows
+from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
+from imbench.contract.rows import mixed, take_rows
 from imbench.contract.strategy import BatchStrategy, Net
 
 
@@ -46,8 +47,7 @@ class HiddenMix:
         Equal rows give themselves, and a share of 1 the row, to the digit.
         """
         share = self.share if entering is None else torch.where(self.stage == entering, self.share, 1.0)
-        share = share.reshape(*share.shape, *[1] * (values.ndim - share.ndim)).to(values.dtype)
-        return take_rows(values, self.partners).lerp_(values, share)
+        return mixed(values, take_rows(values, self.partners), share)
 
 
 class HiddenMixStrategy(BatchStrategy):

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
+from imbench.contract.old_names import OldName, adopt_old_attributes
 from imbench.contract.spec import params_of, spec_of
 
 
@@ -77,6 +78,11 @@ class BatchStrategy(ABC):
     exemptions: ClassVar[Mapping[str, str]] = {}
     run_by_default: ClassVar[bool] = True
     scheduled: ClassVar[bool] = False
+    unasked = OldName("BatchStrategy.unasked", "run_by_default")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        adopt_old_attributes(cls, {"unasked": "run_by_default"})
 
     @abstractmethod
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:

@@ -81,7 +81,7 @@ def run(
     suite : name of a suite, or path of a suite file
     datasets : dataset specs, in place of a suite or besides it
     strategies : strategy specs, or strategies themselves (``[MyStrategy(), "baseline"]``); default: every installed
-        one that runs unasked. Worker processes cannot import a class of a notebook or script: with one, all jobs are
+        one that runs by default. Worker processes cannot import a class of a notebook or script: with one, all jobs are
         trained in this process, with a warning.
     protocol : name of a protocol, with settings if any (``paper:epochs=30``), or path of a protocol file; default: the
         suite's own if it states one, else ``standard``

@@ -11,7 +11,7 @@ from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.strategies.augmentation import FILL, ROTATION, SHIFT, augment, judge
-from imbench.strategies.shares import mean_over_classes
+from imbench.strategies.shares import balanced_share
 
 
 @dataclass(frozen=True)
@@ -62,4 +62,4 @@ class Augment(BatchStrategy):
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
         """1/C for each of the C classes present, if labels are hard; none where rows have weights."""
-        return mean_over_classes(batch) if batch.weight is None else None
+        return balanced_share(batch)

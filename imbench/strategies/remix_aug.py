@@ -14,7 +14,7 @@ from imbench.strategies.augment import Augment
 from imbench.strategies.augmentation import FILL, ROTATION, SHIFT, judge
 from imbench.strategies.mixup import MixUp
 from imbench.strategies.parameters import positive
-from imbench.strategies.shares import mean_over_classes
+from imbench.strategies.shares import balanced_share
 
 
 @dataclass(frozen=True)
@@ -68,4 +68,4 @@ class ReMixAug(BatchStrategy):
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
         """1/C for each of the C classes present, if labels are hard; none where rows have weights."""
-        return mean_over_classes(batch) if batch.weight is None else None
+        return balanced_share(batch)

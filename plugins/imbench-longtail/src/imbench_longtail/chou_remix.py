@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from imbench import Batch, BatchStrategy, Noise, TrainingInfo
-from imbench.contract.batch import take_rows
+from imbench.contract.rows import take_rows
 from imbench_longtail.parameters import judged
 from imbench_longtail.rows import counts_of, mix, of_rows
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from imbench import Batch, BatchStrategy, Noise, TrainingInfo, UsageError
-from imbench.contract.batch import take_rows
+from imbench.contract.rows import take_rows
 from imbench_longtail.parameters import judged
 from imbench_longtail.rows import mixed
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from imbench import Batch, BatchStrategy, Noise, TrainingInfo
-from imbench.contract.batch import take_rows
+from imbench.contract.rows import take_rows
 from imbench_longtail.parameters import judged
 from imbench_longtail.rows import counts_of, draw_independently, mix, of_rows
 

@@ -23,8 +23,8 @@ class Batch:
     x : Tensor, ``(*stack, batch, *features)``, floating point
     y : Tensor, ``(*stack, batch, classes)``, soft labels: non-negative, summing to one along ``classes``
     weight : Tensor, ``(*stack, batch)``, the factor of each row in the loss; None means 1 for every row
-    fallback : Tensor, ``(*stack,)`` bool, set by a strategy: with which of these batches it could not do what it was
-        asked to, and did something less. The share of such batches is kept with the results. None: it does not say
+    fallback : Tensor, ``(*stack,)`` bool, set by a strategy: True for a batch in which it had too few rows for
+        its method and did something simpler. The share of such batches is stored with the results. None: not recorded
 
     >>> batch = Batch(torch.zeros(20, 8, 3), torch.eye(2)[torch.zeros(20, 8, dtype=torch.long)])
     >>> batch.stack, batch.size, batch.classes

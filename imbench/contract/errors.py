@@ -8,8 +8,8 @@ class UsageError(ValueError):
 
 
 class DataError(UsageError):
-    """A dataset that cannot be had, or is not what its card says."""
+    """A dataset that is unavailable, or that differs from its card."""
 
 
 class StoreError(UsageError):
-    """A result store that cannot be read or written as it is."""
+    """A result store that cannot be read or written."""

@@ -1,4 +1,4 @@
-"""HiddenMixStrategy: rows mixed where they enter one layer of the net, stated so that engines can do it themselves."""
+"""HiddenMixStrategy: rows mixed where they enter one layer of the net, described so that an engine can mix them."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ class HiddenMix:
 
 
 class HiddenMixStrategy(BatchStrategy):
-    """A strategy that mixes rows where they enter one stage of the net, and is otherwise as any other.
+    """A strategy that mixes rows where they enter one stage of the net.
 
-    It says what to mix, and `forward` follows from that; so engines that know nothing of stages can train it, which on
-    a CPU takes a fraction of the time.
+    It returns what to mix, and `forward` follows from that. Engines without stages can therefore train it, which takes
+    a fraction of the time on a CPU.
     """
 
     @abstractmethod

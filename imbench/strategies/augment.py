@@ -10,7 +10,7 @@ from torch import Tensor
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
-from imbench.strategies.augmentation import FILL, ROTATION, SHIFT, augment, judge
+from imbench.strategies.augmentation import FILL, ROTATION, SHIFT, augment, validate
 from imbench.strategies.shares import balanced_share
 
 
@@ -54,7 +54,7 @@ class Augment(BatchStrategy):
     fill: str = FILL
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """B/C rows of each class, each augmented by itself."""

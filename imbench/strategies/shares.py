@@ -1,4 +1,4 @@
-"""The share of each class in batches, for strategies that state what they train towards."""
+"""The share of each class in batches, for strategies that know what they train towards."""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from imbench.contract.rows import between
+from imbench.contract.old_names import OldName
+from imbench.contract.rows import between, mixed, take_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +23,8 @@ class Batch:
     x : Tensor, ``(*stack, batch, *features)``, floating point
     y : Tensor, ``(*stack, batch, classes)``, soft labels: non-negative, summing to one along ``classes``
     weight : Tensor, ``(*stack, batch)``, the factor of each row in the loss; None means 1 for every row
-    fallback : Tensor, ``(*stack,)`` bool, set by a strategy: with which of these batches it could not do what it was
-        asked to, and did something less. The share of such batches is kept with the results. None: it does not say
+    fallback : Tensor, ``(*stack,)`` bool, set by a strategy: True for a batch in which it had too few rows for
+        its method and did something simpler. The share of such batches is stored with the results. None: not recorded
 
     >>> batch = Batch(torch.zeros(20, 8, 3), torch.eye(2)[torch.zeros(20, 8, dtype=torch.long)])
     >>> batch.stack, batch.size, batch.classes
@@ -88,11 +89,9 @@ class Batch:
         ``share`` is ``(*stack,)``, one factor in [0, 1] a batch.
         """
         return Batch(
-            x=_blend(self.x, partner.x, share),
-            y=_blend(self.y, partner.y, share),
-            weight=None
-            if self.weight is None or partner.weight is None
-            else _blend(self.weight, partner.weight, share),
+            x=mixed(self.x, partner.x, share),
+            y=mixed(self.y, partner.y, share),
+            weight=None if self.weight is None or partner.weight is None else mixed(self.weight, partner.weight, share),
             fallback=_either(self.fallback, partner.fallback),
         )
 
@@ -117,20 +116,8 @@ class Batch:
         """The same rows, with ``(*stack,)`` bool `fallback`, beside any that was marked before."""
         return replace(self, fallback=_either(self.fallback, where))
 
-
-def take_rows(values: Tensor, rows: Tensor) -> Tensor:
-    """Rows of ``(*stack, batch, *rest)`` by number ``(*stack, new batch)`` -> ``(*stack, new batch, *rest)``."""
-    stack, size, rest = rows.shape[:-1], values.shape[rows.ndim - 1], values.shape[rows.ndim :]
-    flat = values.reshape(-1, *rest)
-    # Each batch of the stack starts at its own row of the flattened table.
-    first = torch.arange(0, flat.shape[0], size, device=rows.device) if size else rows.new_zeros(stack.numel())
-    numbers = (rows.reshape(-1, rows.shape[-1]) + first[:, None]).reshape(-1)
-    return flat.index_select(0, numbers).reshape(*rows.shape, *rest)
+    fallen_back = OldName("Batch.fallen_back", "mark_fallback")
 
 
 def _either(a: Tensor | None, b: Tensor | None) -> Tensor | None:
     return a if b is None else b if a is None else a | b
-
-
-def _blend(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
-    return torch.lerp(b, a, share.reshape(*share.shape, *[1] * (a.ndim - share.ndim)).to(a.dtype))

@@ -12,4 +12,4 @@ class DataError(UsageError):
 
 
 class StoreError(UsageError):
-    """A result store that cannot be read or written as it is."""
+    """A result store that cannot be read or written."""

@@ -1,4 +1,4 @@
-"""HiddenMixStrategy: rows mixed where they enter one layer of the net, stated so that engines can do it themselves."""
+"""HiddenMixStrategy: rows mixed where they enter one layer of the net, described so that an engine can mix them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from imbench.contract.batch import Batch, take_rows
+from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
+from imbench.contract.rows import mixed, take_rows
 from imbench.contract.strategy import BatchStrategy, Net
 
 
@@ -46,15 +47,14 @@ class HiddenMix:
         Equal rows give themselves, and a share of 1 the row, to the digit.
         """
         share = self.share if entering is None else torch.where(self.stage == entering, self.share, 1.0)
-        share = share.reshape(*share.shape, *[1] * (values.ndim - share.ndim)).to(values.dtype)
-        return take_rows(values, self.partners).lerp_(values, share)
+        return mixed(values, take_rows(values, self.partners), share)
 
 
 class HiddenMixStrategy(BatchStrategy):
-    """A strategy that mixes rows where they enter one stage of the net, and is otherwise as any other.
+    """A strategy that mixes rows where they enter one stage of the net.
 
-    It says what to mix, and `forward` follows from that; so engines that know nothing of stages can train it, which on
-    a CPU takes a fraction of the time.
+    It returns what to mix, and `forward` follows from that. Engines without stages can therefore train it, which takes
+    a fraction of the time on a CPU.
     """
 
     @abstractmethod

@@ -17,6 +17,24 @@ from torch import Tensor
 PIECE = 2**18
 
 
+def take_rows(values: Tensor, rows: Tensor) -> Tensor:
+    """Rows of ``(*stack, batch, *rest)`` by number ``(*stack, new batch)`` -> ``(*stack, new batch, *rest)``."""
+    stack, size, rest = rows.shape[:-1], values.shape[rows.ndim - 1], values.shape[rows.ndim :]
+    flat = values.reshape(-1, *rest)
+    # Each batch of the stack starts at its own row of the flattened table.
+    first = torch.arange(0, flat.shape[0], size, device=rows.device) if size else rows.new_zeros(stack.numel())
+    numbers = (rows.reshape(-1, rows.shape[-1]) + first[:, None]).reshape(-1)
+    return flat.index_select(0, numbers).reshape(*rows.shape, *rest)
+
+
+def mixed(values: Tensor, partners: Tensor, share: Tensor) -> Tensor:
+    """``share * values + (1 - share) * partners``; equal numbers give themselves, and a share of 1 gives ``values``.
+
+    ``values`` and ``partners`` are ``(*axes, *rest)``, ``share`` is ``(*axes)``, in [0, 1]; an axis of 1 broadcasts.
+    """
+    return torch.lerp(partners, values, share.reshape(*share.shape, *[1] * (values.ndim - share.ndim)).to(values.dtype))
+
+
 def between(values: Tensor, first: Tensor, second: Tensor, share: Tensor) -> Tensor:
     """The points at ``share`` of the way from one row to another, ``first + share * (second - first)``.
 
@@ -44,11 +62,11 @@ def between(values: Tensor, first: Tensor, second: Tensor, share: Tensor) -> Ten
     table = values.reshape(batches * size, -1)  # each batch of the stack starts at its own row of it
     start = torch.arange(0, batches * size, size, device=values.device).unsqueeze(-1)
     one, other = ((rows.reshape(batches, -1) + start).flatten() for rows in (first, second))
-    way = share.reshape(-1, 1)
+    way = share.flatten()
     result = table.new_empty(len(one), table.shape[-1])
     step = max(1, PIECE // max(1, table.shape[-1]))
     for piece in (slice(i, i + step) for i in range(0, len(one), step)):
-        result[piece] = torch.lerp(table.index_select(0, one[piece]), table.index_select(0, other[piece]), way[piece])
+        result[piece] = mixed(table.index_select(0, other[piece]), table.index_select(0, one[piece]), way[piece])
     return result.reshape(*first.shape, *features)
 
 

@@ -24,7 +24,7 @@ Options = tuple[tuple[str, Value], ...]
 # Metadata of a dataclass field for parameters that a class cannot list, such as those of another library's objects:
 # ``options: Options = field(default=(), metadata=OPEN_ENDED)``. Every parameter of a spec that is no field goes there,
 # read by `read_value`, as pairs sorted by name, and comes back as a parameter like any other. The class's own
-# ``__post_init__`` judges names and values. A class has at most one such field.
+# ``__post_init__`` validates names and values. A class has at most one such field.
 OPEN_ENDED: Mapping[str, bool] = types.MappingProxyType({"imbench.open_ended": True})
 
 # Metadata of a field that a canonical spec states even at its default, since nobody should have to know that one.
@@ -177,7 +177,7 @@ def build(cls: type[T], params: Mapping[str, str], owner: str, readers: Readers 
 
     `owner` is what the user typed, named in errors; `readers` make values of types that text alone does not make, such
     as a strategy of its spec. Raises `UsageError` for a parameter that `cls` does not
-    have or a value that is not of its type; the dataclass's own ``__post_init__`` judges the range.
+    have or a value that is not of its type; the dataclass's own ``__post_init__`` validates the range.
     """
     hints = typing.get_type_hints(cls)
     fields = [f for f in dataclasses.fields(cls) if f.init]  # type: ignore[arg-type]

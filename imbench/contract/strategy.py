@@ -15,6 +15,7 @@ from torch import Tensor
 from imbench.contract.batch import Batch
 from imbench.contract.modality import modality_of_rows
 from imbench.contract.noise import Noise
+from imbench.contract.old_names import OldName, adopt_old_attributes
 from imbench.contract.spec import params_of, spec_of
 
 
@@ -67,7 +68,7 @@ class BatchStrategy(ABC):
 
     `modalities` are the kinds of data it can serve; a run that pairs it with another is refused before any work.
     `exemptions` names the properties of `imbench.checks` that do not hold for it, each with the reason.
-    `run_by_default` is whether a run that names no strategies trains it; False for a wrapper, which is many of them.
+    `run_by_default` is whether a run that names no strategies trains it; False for a wrapper of other strategies.
     `scheduled` is whether what it does depends on ``info.epoch``; its nets then train all epochs of the protocol, also
     where those of others may end early. A wrapper takes it over from what it wraps.
     """
@@ -78,14 +79,19 @@ class BatchStrategy(ABC):
     exemptions: ClassVar[Mapping[str, str]] = {}
     run_by_default: ClassVar[bool] = True
     scheduled: ClassVar[bool] = False
+    unasked = OldName("BatchStrategy.unasked", "run_by_default")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        adopt_old_attributes(cls, {"unasked": "run_by_default"})
 
     @abstractmethod
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """The batch to train on in place of ``batch``, which is left as it is.
 
         ``batch.x`` is ``(*stack, batch, *features)``, ``batch.y`` ``(*stack, batch, classes)``; the result has the
-        same shapes. ``noise`` has the same stack. A recipe that cannot do with some batches what it is asked to, for
-        want of rows perhaps, marks them in the result's ``fallback``; their share is kept with the results.
+        same shapes. ``noise`` has the same stack. A strategy that falls back to something simpler in some
+        batches, because they have too few rows for example, marks them in the result's ``fallback``.
         """
 
     def loss(self, logits: Tensor, y: Tensor, info: TrainingInfo) -> Tensor:
@@ -97,7 +103,7 @@ class BatchStrategy(ABC):
         return -(y * torch.log_softmax(logits, dim=-1)).sum(dim=-1)
 
     def forward(self, net: Net, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
-        """The logits ``(*stack, batch, classes)`` and the soft labels of the same shape they are judged by.
+        """The logits ``(*stack, batch, classes)`` and the soft labels of the same shape for the loss.
 
         Called at every step with the rebalanced batch; ``noise`` has the batch's stack. Default:
         ``net(batch.x), batch.y``. Methods that mix hidden representations override it.
@@ -105,7 +111,7 @@ class BatchStrategy(ABC):
         return net(batch.x), batch.y
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
-        """``(*stack, classes)``: the share of each class this recipe trains towards, or None if it states none.
+        """``(*stack, classes)``: the class shares that this strategy trains towards, or None if it does not know them.
 
         That is the mean soft label over the rows of the rebalanced batch, weighted by their weights, as expected over
         the strategy's draws for the ``batch`` it is given. Default: None.

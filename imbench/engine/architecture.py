@@ -1,4 +1,4 @@
-"""What kinds of nets there are: the arrays each is made of, and the chain of stages from features to logits."""
+"""What an architecture is: the arrays of a net, and the chain of stages from features to logits."""
 
 from __future__ import annotations
 
@@ -75,6 +75,19 @@ class Architecture(ABC):
     def size(self) -> int:
         """Numbers in the arrays of one net."""
         return sum(math.prod(shape) for shape in self.shapes)
+
+
+class StagedNet:
+    """The `imbench.contract.strategy.Net` of a stack of nets: its stages, one after another."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self.stages = stages
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Logits ``(nets, batch, classes)`` of x ``(nets, batch, *features)``."""
+        for stage in self.stages:
+            x = stage(x)
+        return x
 
 
 def glorot(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

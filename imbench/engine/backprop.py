@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from imbench.engine.architecture import Architecture
-from imbench.engine.cnn import Cnn
+from imbench.engine.architecture import Architecture, StagedNet
 from imbench.engine.mlp import Mlp
-from imbench.engine.staged import StagedNet
-
-if TYPE_CHECKING:
-    from imbench.engine.pooled import Pooled
 
 # Which units a layer's dropout keeps, ``(nets, batch, units)``.
 Kept = Callable[[int], Tensor]
 
 
-class Form(Protocol):
+class Backprop(Protocol):
     """One way to compute logits, and gradients from the losses' gradient on them."""
 
     def forward(self, arrays: Sequence[Tensor], x: Tensor, kept: Kept) -> Tensor:
@@ -47,7 +40,7 @@ class ManualBackprop:
         self._values: list[Tensor] = []  # what enters each layer, then the logits
 
     def forward(self, arrays: Sequence[Tensor], x: Tensor, kept: Kept) -> Tensor:
-        """See `Form.forward`; x ``(nets, batch, features)``."""
+        """See `Backprop.forward`; x ``(nets, batch, features)``."""
         self._arrays, self._values = arrays, [x]
         for layer in range(self._layers):
             # ReLU passes a positive factor on, so dropout's goes into the product.
@@ -62,7 +55,7 @@ class ManualBackprop:
         return self._values[-1]
 
     def backward(self, delta: Tensor, gradients: Sequence[Tensor]) -> None:
-        """See `Form.backward`."""
+        """See `Backprop.backward`."""
         self.backward_to_first(delta, gradients)
 
     def backward_to_first(self, delta: Tensor, gradients: Sequence[Tensor]) -> Tensor:
@@ -78,7 +71,7 @@ class ManualBackprop:
         return delta
 
     def forget(self) -> None:
-        """See `Form.forget`."""
+        """See `Backprop.forget`."""
         self._arrays, self._values = (), []
 
     def _factor(self, layer: int) -> float:
@@ -94,7 +87,7 @@ class Autograd:
         self._logits = torch.empty(0)
 
     def forward(self, arrays: Sequence[Tensor], x: Tensor, kept: Kept) -> Tensor:
-        """See `Form.forward`."""
+        """See `Backprop.forward`."""
         architecture = self._architecture
         with torch.enable_grad():
             self._leaves = leaves_of(architecture, arrays)
@@ -103,12 +96,12 @@ class Autograd:
         return self._logits.detach()
 
     def backward(self, delta: Tensor, gradients: Sequence[Tensor]) -> None:
-        """See `Form.backward`."""
+        """See `Backprop.backward`."""
         write_gradients(self._logits, self._leaves, gradients, delta)
         self.forget()
 
     def forget(self) -> None:
-        """See `Form.forget`."""
+        """See `Backprop.forget`."""
         self._leaves, self._logits = [], torch.empty(0)
 
 
@@ -128,25 +121,6 @@ def write_gradients(of: Tensor, leaves: Sequence[Tensor], into: Sequence[Tensor]
             place.zero_()
 
 
-def form_of(architecture: Architecture, device: torch.device | str = "cpu") -> Form:
-    """The closed form of dense nets; on a CPU the kernel for the paper's net for images; else autograd."""
-    if isinstance(architecture, Mlp):
-        return ManualBackprop(architecture)
-    if isinstance(architecture, Cnn) and torch.device(device).type == "cpu":
-        kind = pooled()
-        if kind is not None and kind.suits(architecture):
-            return kind(architecture)
-    return Autograd(architecture)
-
-
-@functools.cache
-def pooled() -> type[Pooled] | None:
-    """The form with a kernel, which compiles on its first import on a machine; None, with one notice, without Numba."""
-    try:
-        from imbench.engine.pooled import Pooled
-    except ImportError as error:
-        warnings.warn(
-            f"nets for images train several times faster with Numba ({error}): pip install numba", stacklevel=2
-        )
-        return None
-    return Pooled
+def mean_loss(losses: Tensor, weight: Tensor | None) -> Tensor:
+    """``(nets, batch)`` -> ``(nets,)``: the weighted sum over the batch size, as Keras reduces class weights."""
+    return (losses if weight is None else losses * weight).mean(dim=-1)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import time
-import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,7 +13,7 @@ import torch
 from imbench.contract.hidden import HiddenMixStrategy
 from imbench.contract.modality import MODALITIES
 from imbench.contract.strategy import BatchStrategy
-from imbench.engine.backprop import pooled
+from imbench.engine.compiled_engines import fused_nets, pooled_backprop
 from imbench.engine.stacked import StackedNets
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ def engine_for(strategy: BatchStrategy, device: torch.device, modality: str = "t
     """
     own_forward = strategy.overrides("forward") and not isinstance(strategy, HiddenMixStrategy)
     general = device.type != "cpu" or own_forward or MODALITIES[modality].kernel != "dense"
-    return StackedNets if general else _fused() or StackedNets
+    return StackedNets if general else fused_nets() or StackedNets
 
 
 def stands_alone(modality: str, device: torch.device | str) -> bool:
@@ -73,7 +71,7 @@ def compile_once(device: torch.device | str = "cpu", modalities: Collection[str]
 
 def _compile_dense() -> bool:
     """Whether anything was compiled."""
-    if "imbench.kernels.dense" in sys.modules or _fused() is None:
+    if "imbench.kernels.dense" in sys.modules or fused_nets() is None:
         return False
     from imbench.kernels.dense import train_steps
     from imbench.kernels.row_kernels import between
@@ -83,7 +81,7 @@ def _compile_dense() -> bool:
 
 def _compile_convolutional() -> bool:
     """Whether anything was compiled."""
-    if "imbench.kernels.convolutional" in sys.modules or pooled() is None:
+    if "imbench.kernels.convolutional" in sys.modules or pooled_backprop() is None:
         return False
     from imbench.kernels.convolutional import forward
     from imbench.kernels.row_kernels import between
@@ -93,17 +91,3 @@ def _compile_convolutional() -> bool:
 
 # What the table of modalities names as ``kernel`` -> compiles it.
 KERNELS = {"dense": _compile_dense, "convolutional": _compile_convolutional}
-
-
-@functools.cache
-def _fused() -> type[FusedNets] | None:
-    """The fused engine, which compiles on its first import on a machine; None, with one notice, without Numba."""
-    try:
-        from imbench.engine.fused import FusedNets
-    except ImportError as error:
-        warnings.warn(
-            f"the fused engine needs Numba ({error}); nets train several times slower in torch: pip install numba",
-            stacklevel=2,
-        )
-        return None
-    return FusedNets

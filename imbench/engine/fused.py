@@ -14,9 +14,9 @@ from imbench.contract.hidden import HiddenMix, HiddenMixStrategy
 from imbench.contract.noise import Noise
 from imbench.contract.protocol import Protocol
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
+from imbench.engine.backprop import mean_loss
 from imbench.engine.dropout import block_keys, threshold
 from imbench.engine.fused_plan import plan_net, working_space
-from imbench.engine.losses.base import mean_loss
 from imbench.engine.losses.custom import CompiledLoss, OwnLoss
 from imbench.engine.mlp import Mlp
 from imbench.kernels import dense as kernel

@@ -76,21 +76,21 @@ def train_group(
     shares = [share for i, request in todo for share in _shares(i, request, engine, device, most)]
     for group in _groups(shares, most):
         with _training(device):
-            cohorts = {s.cohort(tables[id(s.request.dataset)]): s.job for s in group if not jobs[s.job].over}
-        yield from _results(group[0].trainer(list(cohorts), runner), cohorts, jobs, device)
+            net_groups = {s.net_group(tables[id(s.request.dataset)]): s.job for s in group if not jobs[s.job].over}
+        yield from _results(group[0].trainer(list(net_groups), runner), net_groups, jobs, device)
 
 
 @dataclass
 class _Job:
-    """What is known of a job so far; over once its result has been told."""
+    """What is known of a job so far; over once its result is yielded."""
 
     request: Request
     over: bool = False
     predictions: dict[int, Predictions] = field(default_factory=dict)
 
-    def add(self, cohort: NetGroup, error: Exception | None) -> list[Predictions] | Exception | None:
-        """The job's result, if this cohort's end brings it."""
-        self.predictions |= cohort.predictions
+    def add(self, net_group: NetGroup, error: Exception | None) -> list[Predictions] | Exception | None:
+        """The job's result if this net group was the last one it waited for; None otherwise."""
+        self.predictions |= net_group.predictions
         if self.over or (error is None and len(self.predictions) < len(self.request.folds)):
             return None
         self.over = True
@@ -122,17 +122,17 @@ class _Share:
         own_loss = strategy.overrides("loss")
         return _architecture(self.request), protocol, strategy if own_loss else None
 
-    def cohort(self, table: Table) -> NetGroup:
+    def net_group(self, table: Table) -> NetGroup:
         """Their nets before the first step."""
         ahead = table.x.device.type != "cpu"
         return NetGroup(self.request, self.members, table, self.batching, ahead=ahead)
 
-    def trainer(self, cohorts: Sequence[NetGroup], runner: Runner | None) -> Trainer:
-        """What trains the cohorts of a group of this kind."""
+    def trainer(self, net_groups: Sequence[NetGroup], runner: Runner | None) -> Trainer:
+        """The trainer for net groups of this kind."""
         return (
-            StackedTrainer(cohorts, runner)
+            StackedTrainer(net_groups, runner)
             if issubclass(self.engine, StackedNets)
-            else SequentialTrainer(cohorts, self.engine)
+            else SequentialTrainer(net_groups, self.engine)
         )
 
 
@@ -170,20 +170,20 @@ def _groups(shares: Iterable[_Share], most: int) -> Iterator[list[_Share]]:
 
 
 def _results(
-    trainer: Trainer, cohorts: Mapping[NetGroup, int], jobs: Sequence[_Job], device: torch.device
+    trainer: Trainer, net_groups: Mapping[NetGroup, int], jobs: Sequence[_Job], device: torch.device
 ) -> Iterator[Result]:
-    """Train cohorts, each of the job it is mapped to, and tell of jobs as they end."""
+    """Train net groups, each mapped to its job, and yield the result of each job as it ends."""
     try:
         while True:
             with _training(device):
                 ended = trainer.until_some_end()
             if not ended:
                 return
-            for cohort, error in ended:
-                job = cohorts[cohort]
-                result = jobs[job].add(cohort, error)
+            for net_group, error in ended:
+                job = net_groups[net_group]
+                result = jobs[job].add(net_group, error)
                 if error is not None:  # the job's other folds are of no use any more
-                    for other in (c for c, j in cohorts.items() if j == job):
+                    for other in (c for c, j in net_groups.items() if j == job):
                         trainer.drop(other)
                 if result is not None:
                     yield job, result

@@ -34,7 +34,7 @@ class TrainingError(RuntimeError):
 
 
 class Nets(Interface):
-    """A cohort's nets: fused ones, or a part of a stack."""
+    """The nets of a group: fused nets, or a part of a stack."""
 
     def logits(self, net: int, x: Tensor) -> Tensor:
         """``(rows, classes)`` logits of one net, from ``(rows, features)``."""
@@ -74,7 +74,7 @@ class NetGroup:
 
     Parameters
     ----------
-    request : the job; ``members``: positions of this cohort's folds in it
+    request : the job; ``members``: positions of this net group's folds in it
     table : the job's data on the device
     batching : as `Batches` takes it: steps, batch size, size of a smaller last batch
     ahead : whether a block may be made before the steps of the one before are done. Changes no number, since nets
@@ -165,7 +165,7 @@ class NetGroup:
             self._close_epoch(self._losses.div_(self._rows).cpu().numpy())
 
     def spend(self, seconds: float) -> None:
-        """Training took each net of this cohort so much longer."""
+        """Add seconds of training to each net that is still active."""
         self.seconds[self.active] += seconds
 
     def _begin_epoch(self, epoch: int) -> None:

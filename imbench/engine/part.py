@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,11 +11,29 @@ from torch import Tensor
 
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise, on_device
-from imbench.contract.strategy import TrainingInfo
-from imbench.engine.losses.base import mean_loss
+from imbench.contract.strategy import BatchStrategy, TrainingInfo
+from imbench.engine.backprop import mean_loss
 
-if TYPE_CHECKING:
-    from imbench.engine.stacked import StackedNets
+
+class Stack(Protocol):
+    """What a part uses of the stack that its nets are in: see `imbench.engine.stacked.StackedNets`."""
+
+    strategy: BatchStrategy
+    device: torch.device | str
+    step_losses: Tensor
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """Views of the arrays, each ``(nets, *shape)``."""
+
+    def logits(self, net: int, x: Tensor) -> Tensor:
+        """``(rows, classes)`` logits of one net, without dropout."""
+
+    def put(self, columns: np.ndarray, at: slice | Tensor, batch: Batch, rates: np.ndarray) -> None:
+        """The next block of these nets."""
+
+    def end(self, nets: np.ndarray) -> None:
+        """These nets have ended."""
 
 
 class Part:
@@ -28,8 +46,8 @@ class Part:
     error : what a loss of the strategy's own raised, after which the part learns nothing; None if nothing
     """
 
-    def __init__(self, nets: StackedNets, columns: np.ndarray) -> None:
-        self._nets = nets
+    def __init__(self, stack: Stack, columns: np.ndarray) -> None:
+        self._stack = stack
         self.left = 0
         self.error: Exception | None = None
         self._at: slice | Tensor = slice(0)
@@ -39,7 +57,7 @@ class Part:
         """These are its nets' positions from now on."""
         self.columns = columns
         together = len(columns) and columns[-1] - columns[0] == len(columns) - 1
-        self._at = slice(columns[0], columns[-1] + 1) if together else on_device(columns, self._nets.device)
+        self._at = slice(columns[0], columns[-1] + 1) if together else on_device(columns, self._stack.device)
 
     def load(self, batch: Batch, info: TrainingInfo, noise: Noise, rates: np.ndarray) -> None:
         """The next block, batches of stack ``(nets, steps)``, and the ``(nets,)`` rates to take it at.
@@ -48,28 +66,28 @@ class Part:
         """
         self._batch, self._noise, self._step = batch, noise, 0
         self._info = replace(info, class_counts=info.class_counts[:, 0])  # (nets, classes)
-        self._nets.put(self.columns, self._at, batch, rates)
+        self._stack.put(self.columns, self._at, batch, rates)
         self.left = batch.stack[1]
 
     def losses(self) -> Tensor:
         """``(nets,)`` float64 on the device, the sum of the losses of the steps since this was last asked."""
-        held = self._nets.step_losses
+        held = self._stack.step_losses
         losses = held[self._at].clone()
         held[self._at] = 0.0
         return losses
 
     @property
     def parameters(self) -> list[Tensor]:
-        """As `StackedNets.parameters`, of this part's nets."""
-        return [values[self._at] for values in self._nets.parameters]
+        """As `Stack.parameters`, of this part's nets."""
+        return [values[self._at] for values in self._stack.parameters]
 
     def logits(self, net: int, x: Tensor) -> Tensor:
-        """As `StackedNets.logits`, ``net`` being a position among this part's nets."""
-        return self._nets.logits(int(self.columns[net]), x)
+        """As `Stack.logits`, ``net`` being a position among this part's nets."""
+        return self._stack.logits(int(self.columns[net]), x)
 
     def keep(self, nets: np.ndarray) -> None:
         """Go on with these nets only (their positions among this part's nets)."""
-        self._nets.end(np.setdiff1d(self.columns, self.columns[nets]))
+        self._stack.end(np.setdiff1d(self.columns, self.columns[nets]))
 
     def batch_now(self) -> tuple[Batch, TrainingInfo, Noise]:
         """The current step's batches as the strategy made them, of stack ``(nets,)``, and what comes with them."""
@@ -88,7 +106,7 @@ class Part:
         try:
             with torch.enable_grad():
                 leaf = logits[self._at, : batch.size].detach().requires_grad_()
-                losses = mean_loss(self._nets.strategy.loss(leaf, batch.y, info), batch.weight)
+                losses = mean_loss(self._stack.strategy.loss(leaf, batch.y, info), batch.weight)
                 (gradient,) = torch.autograd.grad(losses.sum(), leaf)
         except Exception as error:  # a plugin's; it must cost no other part of the stack anything
             self.error = error

@@ -17,7 +17,7 @@ from imbench.kernels import convolutional as kernel
 
 
 class Pooled:
-    """A `Form` of `Cnn`: its convolutions by the compiled kernel, its dense layers by `ManualBackprop`.
+    """The `Backprop` of `Cnn` on a CPU: its convolutions by the compiled kernel, its dense layers by `ManualBackprop`.
 
     Equals what autograd makes of `Cnn.stages`, to rounding. Each net's numbers are computed on one thread and by
     themselves, whatever stands beside it.
@@ -48,7 +48,7 @@ class Pooled:
         return len(architecture.channels) == 2 and not any(c % kernel.PANEL for c in architecture.channels)
 
     def forward(self, arrays: Sequence[Tensor], x: Tensor, kept: Kept) -> Tensor:
-        """See `Form.forward`; x ``(nets, batch, channels, height, width)``."""
+        """See `Backprop.forward`; x ``(nets, batch, channels, height, width)``."""
         nets, batch = x.shape[:2]
         if self._room.pooled.shape[:2] != (nets, batch):
             self._room = _Room(self._plan, nets, batch)
@@ -64,7 +64,7 @@ class Pooled:
         return self._dense.forward(arrays[4:], torch.from_numpy(room.pooled).flatten(2), kept)
 
     def backward(self, delta: Tensor, gradients: Sequence[Tensor]) -> None:
-        """See `Form.backward`."""
+        """See `Backprop.backward`."""
         room = self._room
         delta = self._dense.backward_to_first(delta, gradients[4:])
         delta = torch.bmm(delta, self._arrays[4].transpose(1, 2))  # (nets, batch, outputs * places)
@@ -84,7 +84,7 @@ class Pooled:
             into.copy_(known.reshape(*into.shape[:2], WINDOW, WINDOW, inputs).permute(0, 1, 4, 2, 3))
 
     def forget(self) -> None:
-        """See `Form.forget`."""
+        """See `Backprop.forget`."""
         self._dense.forget()
         self._arrays, self._room = (), _Room(self._plan, 0, 0)
 

@@ -13,14 +13,15 @@ from imbench.contract.noise import Noise, on_device
 from imbench.contract.protocol import Protocol
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.engine.adam import StackedAdam
-from imbench.engine.architecture import Architecture
-from imbench.engine.backprop import form_of, leaves_of, write_gradients
+from imbench.engine.architecture import Architecture, StagedNet
+from imbench.engine.backprop import Autograd, Backprop, ManualBackprop, leaves_of, mean_loss, write_gradients
+from imbench.engine.cnn import Cnn
+from imbench.engine.compiled_engines import pooled_backprop
 from imbench.engine.dropout import block_keys
 from imbench.engine.inputs import Inputs
-from imbench.engine.losses.base import mean_loss
+from imbench.engine.mlp import Mlp
 from imbench.engine.part import Part
 from imbench.engine.runner import Runner, runner_for
-from imbench.engine.staged import StagedNet
 
 
 class StackedNets:
@@ -62,7 +63,7 @@ class StackedNets:
         self.step_losses = torch.zeros(len(weights), dtype=torch.float64, device=device)
         self._live = np.ones(len(weights), bool)
         self._rates = np.zeros(len(weights))
-        self._form = form_of(architecture, device)
+        self._backprop = backprop_for(architecture, device)
         self._parts: list[Part] = []
         self._logits = torch.empty(0)  # of the current step
         self._make_room(*room)
@@ -154,7 +155,7 @@ class StackedNets:
     def close(self) -> None:
         """Free what the runner holds for these nets."""
         self.runner.forget()
-        self._form.forget()
+        self._backprop.forget()
 
     def _make_room(self, steps: int, size: int) -> None:
         nets, net = len(self._live), self.architecture
@@ -177,26 +178,26 @@ class StackedNets:
     def _step(self) -> None:
         """A whole step with the default loss, cross-entropy on soft labels, in closed form."""
         x, y, share = self._inputs.now()
-        log_p = torch.log_softmax(self._form.forward(self.parameters, x, self._kept), dim=-1)
+        log_p = torch.log_softmax(self._backprop.forward(self.parameters, x, self._kept), dim=-1)
         losses = (y * log_p).sum(dim=-1).mul_(share).sum(dim=-1)
         self.step_losses.sub_(losses)
         delta = log_p.exp_().mul_(y.sum(dim=-1, keepdim=True)).sub_(y).mul_(share[..., None])
-        self._backward(delta)
+        self._backward_and_step(delta)
 
     def _forward(self) -> None:
         x, _, _ = self._inputs.now()
-        self._logits = self._form.forward(self.parameters, x, self._kept)
+        self._logits = self._backprop.forward(self.parameters, x, self._kept)
 
     def _kept(self, layer: int) -> Tensor:
         return self._inputs.kept(layer, self.protocol.dropout)
 
-    def _backward(self, delta: Tensor) -> None:
+    def _backward_and_step(self, delta: Tensor) -> None:
         """From the losses' gradient on the logits ``(nets, batch, classes)`` to the end of the step."""
-        self._form.backward(delta, self._adam.gradients)
+        self._backprop.backward(delta, self._adam.gradients)
         self._end_step()
 
     def _finish_step(self) -> None:
-        self._backward(self._delta)
+        self._backward_and_step(self._delta)
 
     def _own_losses(self) -> None:
         """The strategy's loss, part after part, and its gradient on the logits.
@@ -232,3 +233,14 @@ class StackedNets:
         for part in self._parts:
             if len(part.columns):
                 part.took(steps)
+
+
+def backprop_for(architecture: Architecture, device: torch.device | str = "cpu") -> Backprop:
+    """By hand for dense nets, compiled for the paper's net for images on a CPU, by autograd for all others."""
+    if isinstance(architecture, Mlp):
+        return ManualBackprop(architecture)
+    if isinstance(architecture, Cnn) and torch.device(device).type == "cpu":
+        kind = pooled_backprop()
+        if kind is not None and kind.suits(architecture):
+            return kind(architecture)
+    return Autograd(architecture)

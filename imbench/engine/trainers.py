@@ -1,4 +1,4 @@
-"""Cohorts on their way to the end: many as one stack in lockstep, or one by itself in the fused engine."""
+"""Trainers of net groups: many as one stack in lockstep, or one after another in the fused engine."""
 
 from __future__ import annotations
 
@@ -19,68 +19,70 @@ from imbench.engine.stacked import StackedNets
 if TYPE_CHECKING:
     from imbench.engine.fused import FusedNets
 
-# A cohort that has ended, and what went wrong with it if anything did.
+# A net group that has ended, and what went wrong with it if anything did.
 Ended = tuple[NetGroup, Exception | None]
 
 
 class Trainer(Protocol):
-    """Trains cohorts, each to its end."""
+    """Trains net groups, each to its end."""
 
     def until_some_end(self) -> list[Ended]:
-        """Train until some cohorts end; none is left if that is none."""
+        """Train until some net groups end, and return them; an empty list means that none is left."""
 
-    def drop(self, cohort: NetGroup) -> None:
-        """This cohort need not go on."""
+    def drop(self, net_group: NetGroup) -> None:
+        """Stop training this net group."""
 
     def close(self) -> None:
         """Training is over."""
 
 
 class SequentialTrainer:
-    """Cohorts one after another, each with nets of its own in the fused engine."""
+    """Net groups one after another, each with nets of its own in the fused engine."""
 
-    def __init__(self, cohorts: Sequence[NetGroup], engine: type[FusedNets]) -> None:
-        self._going = list(cohorts)
+    def __init__(self, net_groups: Sequence[NetGroup], engine: type[FusedNets]) -> None:
+        self._going = list(net_groups)
         self._engine = engine
 
     def until_some_end(self) -> list[Ended]:
         """See `Trainer.until_some_end`."""
         if not self._going:
             return []
-        cohort = self._going.pop(0)
-        return [(cohort, _attempt(partial(self._train, cohort)))]
+        net_group = self._going.pop(0)
+        return [(net_group, _attempt(partial(self._train, net_group)))]
 
-    def drop(self, cohort: NetGroup) -> None:
+    def drop(self, net_group: NetGroup) -> None:
         """See `Trainer.drop`."""
-        self._going = [other for other in self._going if other is not cohort]
+        self._going = [other for other in self._going if other is not net_group]
 
     def close(self) -> None:
         """See `Trainer.close`."""
 
-    def _train(self, cohort: NetGroup) -> None:
-        net = cohort.architecture
+    def _train(self, net_group: NetGroup) -> None:
+        net = net_group.architecture
         assert isinstance(net, Mlp)  # the fused engine is chosen for tables alone
-        nets = self._engine(net, cohort.weights(), cohort.dropout_streams(), cohort.strategy, cohort.protocol)
-        cohort.nets = nets
-        while not cohort.done:
-            block = cohort.next_block()
+        nets = self._engine(
+            net, net_group.weights(), net_group.dropout_streams(), net_group.strategy, net_group.protocol
+        )
+        net_group.nets = nets
+        while not net_group.done:
+            block = net_group.next_block()
             start = time.perf_counter()
             losses = torch.from_numpy(nets.advance(*block))
-            cohort.spend((time.perf_counter() - start) / len(losses))
-            cohort.close_block(losses)
+            net_group.spend((time.perf_counter() - start) / len(losses))
+            net_group.close_block(losses)
 
 
 class StackedTrainer:
-    """Cohorts whose nets are one stack, in lockstep by steps: each begins and ends its epochs at steps of its own.
+    """Net groups whose nets are one stack, in lockstep by steps: each begins and ends its epochs at steps of its own.
 
     Parameters
     ----------
-    cohorts : of the same architecture and protocol; of one strategy, unless all keep the default loss and forward pass
+    net_groups : of one architecture and protocol; of one strategy, unless all keep the default loss and forward pass
     runner : how steps are run; default: what suits the device
     """
 
-    def __init__(self, cohorts: Sequence[NetGroup], runner: Runner | None = None) -> None:
-        self._waiting, self._runner = list(cohorts), runner
+    def __init__(self, net_groups: Sequence[NetGroup], runner: Runner | None = None) -> None:
+        self._waiting, self._runner = list(net_groups), runner
         self._nets: StackedNets | None = None
         self._going: dict[NetGroup, Part] = {}
         self._ended: list[Ended] = []
@@ -88,18 +90,18 @@ class StackedTrainer:
     def until_some_end(self) -> list[Ended]:
         """See `Trainer.until_some_end`."""
         while (self._going or self._waiting) and not self._ended:
-            # What goes wrong with the stack as a whole, for want of memory perhaps, goes wrong with every cohort.
+            # What goes wrong with the stack as a whole, for want of memory perhaps, goes wrong with every net_group.
             error = _attempt(self._take_steps if self._nets else self._stack)
             if error is not None:
-                self._ended += [(cohort, error) for cohort in (*self._going, *self._waiting)]
+                self._ended += [(net_group, error) for net_group in (*self._going, *self._waiting)]
                 self._going, self._waiting = {}, []
         ended, self._ended = self._ended, []
         return ended
 
-    def drop(self, cohort: NetGroup) -> None:
+    def drop(self, net_group: NetGroup) -> None:
         """See `Trainer.drop`."""
-        if cohort in self._going:
-            self._going.pop(cohort).keep(np.zeros(0, int))
+        if net_group in self._going:
+            self._going.pop(net_group).keep(np.zeros(0, int))
 
     def close(self) -> None:
         """See `Trainer.close`."""
@@ -111,8 +113,8 @@ class StackedTrainer:
         first = self._waiting[0]
         self._nets = StackedNets(
             first.architecture,
-            [weights for cohort in self._waiting for weights in cohort.weights()],
-            [rng for cohort in self._waiting for rng in cohort.dropout_streams()],
+            [weights for net_group in self._waiting for weights in net_group.weights()],
+            [rng for net_group in self._waiting for rng in net_group.dropout_streams()],
             first.strategy,
             first.protocol,
             first.table.x.device,
@@ -120,51 +122,51 @@ class StackedTrainer:
             runner=self._runner,
         )
         place = 0
-        for cohort in self._waiting:
-            cohort.nets = self._going[cohort] = self._nets.part(place, len(cohort.folds))
-            place += len(cohort.folds)
+        for net_group in self._waiting:
+            net_group.nets = self._going[net_group] = self._nets.part(place, len(net_group.folds))
+            place += len(net_group.folds)
         self._waiting = []
 
     def _take_steps(self) -> None:
-        """As many steps as every cohort has at hand; then those at the end of their block close it."""
+        """As many steps as every net group has at hand; then those at the end of their block close it."""
         assert self._nets is not None
-        for cohort, part in list(self._going.items()):
+        for net_group, part in list(self._going.items()):
             if not part.left:
-                self._with(cohort, partial(self._load, cohort))
+                self._with(net_group, partial(self._load, net_group))
         if not self._going:
             return
         steps = min(part.left for part in self._going.values())
         seconds = _timed(partial(self._nets.run, steps))
-        for cohort, part in list(self._going.items()):
+        for net_group, part in list(self._going.items()):
             if part.error is not None:
-                self._end(cohort, part.error)
-        due = [cohort for cohort, part in self._going.items() if not part.left]
+                self._end(net_group, part.error)
+        due = [net_group for net_group, part in self._going.items() if not part.left]
         # While a GPU is still at these steps, what can be done before they are over.
-        for cohort in due:
-            cohort.look_ahead()
-        if any(cohort.ends_epoch for cohort in due):
+        for net_group in due:
+            net_group.look_ahead()
+        if any(net_group.ends_epoch for net_group in due):
             seconds += _timed(self._nets.wait)
         each = seconds / max(1, sum(len(part.columns) for part in self._going.values()))
-        for cohort in self._going:
-            cohort.spend(each)
-        for cohort in due:
-            self._with(cohort, partial(self._close_block, cohort))
+        for net_group in self._going:
+            net_group.spend(each)
+        for net_group in due:
+            self._with(net_group, partial(self._close_block, net_group))
 
-    def _load(self, cohort: NetGroup) -> None:
-        self._going[cohort].load(*cohort.next_block())
+    def _load(self, net_group: NetGroup) -> None:
+        self._going[net_group].load(*net_group.next_block())
 
-    def _close_block(self, cohort: NetGroup) -> None:
-        cohort.close_block(self._going[cohort].losses())
+    def _close_block(self, net_group: NetGroup) -> None:
+        net_group.close_block(self._going[net_group].losses())
 
-    def _with(self, cohort: NetGroup, action: Callable[[], None]) -> None:
-        """An action on one cohort, which ends it if it fails or trains its last net to the end."""
+    def _with(self, net_group: NetGroup, action: Callable[[], None]) -> None:
+        """An action on one net group, which ends it if it fails or trains its last net to the end."""
         error = _attempt(action)
-        if error is not None or cohort.done:
-            self._end(cohort, error)
+        if error is not None or net_group.done:
+            self._end(net_group, error)
 
-    def _end(self, cohort: NetGroup, error: Exception | None) -> None:
-        self.drop(cohort)
-        self._ended.append((cohort, error))
+    def _end(self, net_group: NetGroup, error: Exception | None) -> None:
+        self.drop(net_group)
+        self._ended.append((net_group, error))
 
 
 def _timed(action: Callable[[], None]) -> float:

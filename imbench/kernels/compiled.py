@@ -14,12 +14,12 @@ import numba
 def compiled(signature: str, *, fused: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Compile at import, kept on disk for the next process where a place for it can be written.
 
-    ``fused`` lets a product and the sum it goes into be rounded once, where the processor can. No other liberty is to
-    be had: whoever may reorder sums also cancels what was added to round a number, on some processors and not on others
-    (docs/decisions/0001).
+    ``fused`` lets a product and the sum it goes into be rounded once, where the processor can. Nothing else is
+    relaxed: a compiler that may reorder sums also cancels what was added to round a number, on some processors and not
+    on others (docs/decisions/0001).
 
-    Numba's cache notices changes of the file that a compiled function is written in, and of no other: what it calls
-    must be there too.
+    Numba's cache notices changes only in the file of the compiled function: the functions that it calls must be in that
+    file too.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:

@@ -383,7 +383,7 @@ def _differ(stored: str, now: str) -> bool:
 def _strategies(
     registry: Registry, specs: Sequence[str | BatchStrategy]
 ) -> tuple[list[Selected], list[tuple[str, str]]]:
-    """The strategies asked for, or all that run unasked; a broken one stops only a run that asked for it."""
+    """The strategies asked for, or all that run by default; a broken one stops only a run that asked for it."""
     if specs:
         chosen = (registry.select(s) if isinstance(s, str) else registry.select_object(s) for s in specs)
         return list(dict.fromkeys(chosen)), []

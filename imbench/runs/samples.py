@@ -40,7 +40,7 @@ def take_samples(
     Parameters
     ----------
     dataset : spec of a dataset of images
-    strategies : specs; default: every installed one that serves images and runs unasked, the baseline first
+    strategies : specs; default: every installed one that serves images and runs by default, the baseline first
     columns : mini-batches, at least 1
     seed : of the batches and of the strategies' draws
     protocol : states the size of a mini-batch and the folds

@@ -1,1 +1,1 @@
-"""The built-in strategies; they enter by the same entry points as anyone's."""
+"""The built-in strategies, registered by the same entry points as those of plugins."""

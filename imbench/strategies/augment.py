@@ -10,8 +10,8 @@ from torch import Tensor
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
-from imbench.strategies.augmentation import FILL, ROTATION, SHIFT, augment, judge
-from imbench.strategies.shares import mean_over_classes
+from imbench.strategies.augmentation import FILL, ROTATION, SHIFT, augment, validate
+from imbench.strategies.shares import balanced_share
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Augment(BatchStrategy):
     fill: str = FILL
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """B/C rows of each class, each augmented by itself."""
@@ -62,4 +62,4 @@ class Augment(BatchStrategy):
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
         """1/C for each of the C classes present, if labels are hard; none where rows have weights."""
-        return mean_over_classes(batch) if batch.weight is None else None
+        return balanced_share(batch)

@@ -48,7 +48,7 @@ def augment(batch: Batch, noise: Noise, rotation: float = ROTATION, shift: float
     >>> result.x.shape, result.y is batch.y
     (torch.Size([3, 1, 8, 8]), True)
     """
-    rotation, shift, fill = judged("augment: ", rotation, shift, fill)
+    rotation, shift, fill = validated("augment: ", rotation, shift, fill)
     if batch.x.ndim != batch.y.ndim + 2:
         raise UsageError(
             "augmentation needs images, x of (*stack, batch, channels, height, width), got "
@@ -61,7 +61,7 @@ def augment(batch: Batch, noise: Noise, rotation: float = ROTATION, shift: float
     return replace(batch, x=moved(batch.x, *moves, fill))
 
 
-def judged(owner: str, rotation: Any, shift: Any, fill: Any) -> tuple[float, float, str]:
+def validated(owner: str, rotation: Any, shift: Any, fill: Any) -> tuple[float, float, str]:
     """The three parameters if they are in range; `owner` goes before their names in the `UsageError` otherwise."""
     return (
         at_most(0.5, f"{owner}rotation", rotation, "it is a share of a full turn: 20 degrees are 0.0556"),
@@ -70,8 +70,8 @@ def judged(owner: str, rotation: Any, shift: Any, fill: Any) -> tuple[float, flo
     )
 
 
-def judge(strategy: Any) -> None:
+def validate(strategy: Any) -> None:
     """Check the fields ``rotation``, ``shift`` and ``fill`` of a frozen strategy, and make the numbers floats."""
-    values = judged(f"{type(strategy).__name__}.", strategy.rotation, strategy.shift, strategy.fill)
+    values = validated(f"{type(strategy).__name__}.", strategy.rotation, strategy.shift, strategy.fill)
     for name, value in zip(("rotation", "shift", "fill"), values, strict=True):
         object.__setattr__(strategy, name, value)

@@ -11,7 +11,7 @@ from imbench.contract.batch import Batch
 from imbench.contract.errors import UsageError
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import BatchStrategy, Net, TrainingInfo
-from imbench.strategies.augmentation import FILL, ROTATION, SHIFT, augment, judge
+from imbench.strategies.augmentation import FILL, ROTATION, SHIFT, augment, validate
 from imbench.strategies.baseline import Baseline
 
 _BASELINE = Baseline()
@@ -58,8 +58,8 @@ class Augmented(BatchStrategy):
     fill: str = FILL
 
     def __post_init__(self) -> None:
-        _judge_inner(self.inner)
-        judge(self)
+        _validate_inner(self.inner)
+        validate(self)
         # Stored results are those of this inner recipe, as it is now; and what it cannot do, it cannot do wrapped.
         object.__setattr__(self, "version", f"{type(self).version}+{self.inner.name}@{self.inner.version}")
         object.__setattr__(self, "exemptions", {**self.inner.exemptions})
@@ -86,7 +86,7 @@ class Augmented(BatchStrategy):
         return self.inner.overrides(hook)
 
 
-def _judge_inner(inner: Any) -> None:
+def _validate_inner(inner: Any) -> None:
     if not isinstance(inner, BatchStrategy):
         raise UsageError(
             f"Augmented.inner must be a strategy, got {inner!r}; for one by its spec write "

@@ -1,4 +1,4 @@
-"""Judges the parameters of the built-in strategies when they are made."""
+"""Validates the parameters of the built-in strategies at construction."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def positive(name: str, value: Any, advice: str) -> float:
 
 
 def at_most(limit: float, name: str, value: Any, advice: str) -> float:
-    """`value` as a float if it is a number from 0 to `limit`; `UsageError` otherwise, as `positive` has it."""
+    """`value` as a float if it is a number from 0 to `limit`; `UsageError` otherwise."""
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= limit:
         raise UsageError(f"{name} must be a number from 0 to {limit:g}, got {value!r}; {advice}")
     return float(value)
 
 
 def one_of(choices: Collection[str], name: str, value: Any) -> str:
-    """`value` if it is one of these words; `UsageError` that names them otherwise."""
+    """`value` if it is one of `choices`; otherwise a `UsageError` that lists them."""
     if not isinstance(value, str) or value not in choices:
         raise UsageError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
     return value

@@ -11,7 +11,7 @@ from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.strategies.parameters import positive
-from imbench.strategies.shares import mean_over_classes
+from imbench.strategies.shares import balanced_share
 
 
 @dataclass(frozen=True)
@@ -66,4 +66,4 @@ class ReMix(BatchStrategy):
 
         A soft label counts as its largest class when rows are drawn, and as what it is when they are trained on.
         """
-        return mean_over_classes(batch) if batch.weight is None else None
+        return balanced_share(batch)

@@ -11,10 +11,10 @@ from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.strategies.augment import Augment
-from imbench.strategies.augmentation import FILL, ROTATION, SHIFT, judge
+from imbench.strategies.augmentation import FILL, ROTATION, SHIFT, validate
 from imbench.strategies.mixup import MixUp
 from imbench.strategies.parameters import positive
-from imbench.strategies.shares import mean_over_classes
+from imbench.strategies.shares import balanced_share
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class ReMixAug(BatchStrategy):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", positive("ReMixAug.alpha", self.alpha, "the paper uses 0.1 to 0.4"))
-        judge(self)
+        validate(self)
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """What `Augment` makes of the batch, mixed as `MixUp` does it."""
@@ -68,4 +68,4 @@ class ReMixAug(BatchStrategy):
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
         """1/C for each of the C classes present, if labels are hard; none where rows have weights."""
-        return mean_over_classes(batch) if batch.weight is None else None
+        return balanced_share(batch)

@@ -1,4 +1,4 @@
-"""The share of each class in batches, for strategies that state what they train towards."""
+"""The share of each class in batches, for strategies that know what they train towards."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ def mean_label(batch: Batch) -> Tensor:
         return batch.y.mean(dim=-2)
     # (*stack, 1, batch) @ (*stack, batch, classes)
     return (batch.weight.unsqueeze(-2) @ batch.y).squeeze(-2) / batch.weight.sum(dim=-1, keepdim=True)
+
+
+def balanced_share(batch: Batch) -> Tensor | None:
+    """The class shares of a class-balanced draw whose rows may then be mixed or augmented.
+
+    That is 1/C for each of the C classes present if labels are hard. None for rows that have weights, since mixing
+    changes the weights as well.
+    """
+    return mean_over_classes(batch) if batch.weight is None else None
 
 
 def mean_over_classes(batch: Batch) -> Tensor:

@@ -81,36 +81,36 @@ class Epochs:
             block = min(batches[0], 32) * protocol.batch_size * dataset.x[0].nbytes
             together = max(1, min(NETS, CACHE_BYTES // block))
         request = asked(dataset, strategy, protocol, together)
-        self.cohort = NetGroup(request, range(together), Table(dataset, "cpu"), batches)
-        weights, streams = self.cohort.weights(), self.cohort.dropout_streams()
-        self.cohort.nets = self.nets = kind(self.cohort.architecture, weights, streams, strategy, protocol)
+        self.net_group = NetGroup(request, range(together), Table(dataset, "cpu"), batches)
+        weights, streams = self.net_group.weights(), self.net_group.dropout_streams()
+        self.net_group.nets = self.nets = kind(self.net_group.architecture, weights, streams, strategy, protocol)
         self.net_steps = together * batches[0]
         self.shares = {"gather": np.inf, "strategy": np.inf, "nets": np.inf}
 
     def run(self):
         """One epoch, whole."""
         with _training(torch.device("cpu")):
-            for _ in range(self.cohort.batches.blocks):
-                losses = self.nets.advance(*self.cohort.next_block())
-                self.cohort.close_block(torch.from_numpy(losses))
+            for _ in range(self.net_group.batches.blocks):
+                losses = self.nets.advance(*self.net_group.next_block())
+                self.net_group.close_block(torch.from_numpy(losses))
 
     def measure(self):
         """One epoch, part by part; keeps the least time of each part, in microseconds a net and step."""
-        cohort, clock = self.cohort, time.perf_counter
-        counts = torch.as_tensor(cohort.counts, dtype=torch.float32)[:, None]
-        info = TrainingInfo(counts, "tabular", cohort.request.dataset.feature_kinds, 0, 500)
+        net_group, clock = self.net_group, time.perf_counter
+        counts = torch.as_tensor(net_group.counts, dtype=torch.float32)[:, None]
+        info = TrainingInfo(counts, "tabular", net_group.request.dataset.feature_kinds, 0, 500)
         spent = dict.fromkeys(self.shares, 0.0)
         with _training(torch.device("cpu")):
-            source = cohort.batches.epoch()
+            source = net_group.batches.epoch()
             while True:
                 marks = [clock()]
                 raw = next(source, None)
                 marks.append(clock())
                 if raw is None:
                     break
-                batch = cohort.strategy.rebalance(raw, info, Noise(cohort.streams, raw.stack))
+                batch = net_group.strategy.rebalance(raw, info, Noise(net_group.streams, raw.stack))
                 marks.append(clock())
-                self.nets.advance(batch, info, Noise(cohort.streams, raw.stack[:1]), cohort.schedule.rates)
+                self.nets.advance(batch, info, Noise(net_group.streams, raw.stack[:1]), net_group.schedule.rates)
                 marks.append(clock())
                 for part, before, after in zip(spent, marks, marks[1:], strict=False):
                     spent[part] += after - before

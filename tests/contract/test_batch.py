@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imbench.contract.batch import Batch, take_rows
+from imbench.contract.batch import Batch
+from imbench.contract.rows import take_rows
 
 settled = settings(deadline=None, derandomize=True, max_examples=50)
 stacks = st.sampled_from([(), (1,), (3,), (2, 4)])

@@ -17,7 +17,7 @@ from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.protocol import Protocol
 from imbench.contract.strategy import TrainingInfo
-from imbench.engine import choice
+from imbench.engine import choice, compiled_engines
 from imbench.engine import train as training
 from imbench.engine.dropout import block_keys, kept_units
 from imbench.engine.fused import FusedNets
@@ -172,14 +172,14 @@ def test_logits_of_any_size_give_a_finite_loss():
 @pytest.fixture
 def no_numba(monkeypatch):
     """Numba as it is where it is not installed, and nothing imported yet."""
-    for room, name in (("engine", "fused"), ("engine", "fused_plan"), ("engine", "kernel"), ("contract", "moves")):
+    for room, name in (("engine", "fused"), ("engine", "fused_plan"), ("kernels", "dense"), ("kernels", "row_kernels")):
         monkeypatch.delitem(sys.modules, f"imbench.{room}.{name}", raising=False)
         monkeypatch.delattr(f"imbench.{room}.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)
-    for cached in (choice._fused, rows._moves):
+    for cached in (compiled_engines.fused_nets, rows._moves):
         cached.cache_clear()
     yield
-    for cached in (choice._fused, rows._moves):
+    for cached in (compiled_engines.fused_nets, rows._moves):
         cached.cache_clear()
 
 

@@ -235,7 +235,7 @@ def test_a_job_that_fails_ends_no_other(broken, kind, runner):
 
 
 def test_of_a_job_that_fails_nothing_more_is_trained(monkeypatch):
-    of = variant(0, nets=4)  # folds of 140 and 141 rows: two cohorts of one job
+    of = variant(0, nets=4)  # folds of 140 and 141 rows: two net groups of one job
     protocol = Protocol(epochs=30, batch_size=20, drop_last=False)
     steps, run = [], StackedNets.run
     monkeypatch.setattr(StackedNets, "run", lambda self, count: steps.append(count) or run(self, count))
@@ -267,16 +267,16 @@ def test_blocks_made_ahead_change_no_number(strategy):
     if isinstance(strategy, ByStages):
         requests = requests[:1]
     with torch.no_grad():
-        cohorts = [
+        net_groups = [
             NetGroup(r, [0, 1, 2][::2], Table(r.dataset, "cpu"), batching(144, EARLY), ahead=True) for r in requests
         ]
-        trainer, ended = together.StackedTrainer(cohorts), []
+        trainer, ended = together.StackedTrainer(net_groups), []
         while more := trainer.until_some_end():
             ended += more
     assert {error for _, error in ended} == {None}
-    for cohort, asked in zip(cohorts, requests, strict=True):
+    for net_group, asked in zip(net_groups, requests, strict=True):
         expected = results([asked])[0]
-        assert_same([cohort.predictions[i] for i in (0, 2)], [expected[i] for i in (0, 2)])
+        assert_same([net_group.predictions[i] for i in (0, 2)], [expected[i] for i in (0, 2)])
 
 
 def test_a_block_is_made_ahead_of_the_losses(monkeypatch):
@@ -285,8 +285,8 @@ def test_a_block_is_made_ahead_of_the_losses(monkeypatch):
     monkeypatch.setattr(ReMix, "rebalance", lambda self, *a: order.append("block") or rebalance(self, *a))
     monkeypatch.setattr(NetGroup, "_close_epoch", lambda self, losses: order.append("losses") or close(self, losses))
     with torch.no_grad():
-        cohort = NetGroup(asked, [0], Table(asked.dataset, "cpu"), batching(144, asked.protocol), ahead=True)
-        together.StackedTrainer([cohort]).until_some_end()
+        net_group = NetGroup(asked, [0], Table(asked.dataset, "cpu"), batching(144, asked.protocol), ahead=True)
+        together.StackedTrainer([net_group]).until_some_end()
     assert order == ["block", "block", "losses", "losses"]
 
 
@@ -302,8 +302,8 @@ def test_a_block_made_ahead_that_fails_matters_only_if_it_is_needed():
         protocol = replace(SHORT, epochs=9, learning_rate=1e-6, learning_rate_floor=1e-6, **changes)
         asked = request(variant(0, train=144, nets=1), Late(), protocol)
         with torch.no_grad():
-            cohort = NetGroup(asked, [0], Table(asked.dataset, "cpu"), batching(144, protocol), ahead=True)
-            return together.StackedTrainer([cohort]).until_some_end()
+            net_group = NetGroup(asked, [0], Table(asked.dataset, "cpu"), batching(144, protocol), ahead=True)
+            return together.StackedTrainer([net_group]).until_some_end()
 
     # At the floor from the first epoch, of 9 steps, and never better than in it: the net ends after its third.
     ((_, fine),) = ended(patience=18)

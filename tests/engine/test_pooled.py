@@ -17,11 +17,11 @@ from imbench.contract import rows
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import TrainingInfo
-from imbench.engine import backprop as forms
-from imbench.engine.backprop import Autograd, form_of
+from imbench.engine import compiled_engines
+from imbench.engine.backprop import Autograd
 from imbench.engine.cnn import Cnn
 from imbench.engine.pooled import Pooled
-from imbench.engine.stacked import StackedNets
+from imbench.engine.stacked import StackedNets, backprop_for
 from imbench.engine.train import train
 from imbench.kernels import convolutional as image_kernel
 from tests.engine.made import make_folds
@@ -130,26 +130,26 @@ def test_a_pixel_that_is_not_finite_shows_in_the_loss(value, place):
 
 
 def test_the_kernel_takes_what_it_can_and_autograd_the_rest():
-    assert isinstance(form_of(Cnn((3, 12, 12), 2)), Pooled)
+    assert isinstance(backprop_for(Cnn((3, 12, 12), 2)), Pooled)
     for net, device in (
         (Cnn((3, 12, 12), 2, channels=(24, 64)), "cpu"),
         (Cnn((3, 12, 12), 2, channels=(32,)), "cpu"),
         (Cnn((3, 12, 12), 2), "cuda"),
     ):
-        assert isinstance(form_of(net, device), Autograd)
+        assert isinstance(backprop_for(net, device), Autograd)
 
 
 @pytest.fixture
 def no_numba(monkeypatch):
     """Numba as it is where it is not installed, and nothing imported yet."""
-    for room, name in (("engine", "pooled"), ("engine", "image_kernel"), ("contract", "moves")):
+    for room, name in (("engine", "pooled"), ("kernels", "convolutional"), ("kernels", "row_kernels")):
         monkeypatch.delitem(sys.modules, f"imbench.{room}.{name}", raising=False)
         monkeypatch.delattr(f"imbench.{room}.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)
-    for cached in (forms.pooled, rows._moves):
+    for cached in (compiled_engines.pooled_backprop, rows._moves):
         cached.cache_clear()
     yield
-    for cached in (forms.pooled, rows._moves):
+    for cached in (compiled_engines.pooled_backprop, rows._moves):
         cached.cache_clear()
 
 

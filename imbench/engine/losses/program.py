@@ -58,7 +58,7 @@ class Recording:
         """This array is the result of this number, for every row."""
         self.known[id(array)] = array, number
 
-    def judge_change(self, array: Tensor) -> None:
+    def check_in_place(self, array: Tensor) -> None:
         """Only a known array may change in place, and only one that no other known one shares its memory with."""
         place = array.untyped_storage().data_ptr()
         others = [a for a, _ in self.known.values() if a is not array and a.untyped_storage().data_ptr() == place]

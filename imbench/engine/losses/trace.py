@@ -39,7 +39,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if name in LIKE:
                 return result  # of a known array it takes the shape alone
             if name.endswith("_"):
-                self.recording.judge_change(args[0])
+                self.recording.check_in_place(args[0])
                 name = name[:-1]
             if name not in RULES or not isinstance(result, Tensor):
                 raise UntraceableError(f"{name} is not known")

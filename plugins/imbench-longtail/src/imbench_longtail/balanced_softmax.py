@@ -20,7 +20,7 @@ class BalancedSoftmax(BatchStrategy):
 
         L_c = -log( n_c exp(z_c) / sum_j n_j exp(z_j) )
 
-    so that softmax(z) itself fits classes that are all equally frequent. A soft label is judged linearly: ``sum_c y_c
+    so that softmax(z) itself fits classes that are all equally frequent. A soft label counts linearly: ``sum_c y_c
     L_c``. The same loss as `LogitAdjustment` with tau = 1, digit by digit. The paper's meta sampler is no part of it.
 
     NOTE: a class without training rows counts as one row.

@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 
 from imbench import Batch, BatchStrategy, Noise, TrainingInfo
-from imbench.contract.batch import take_rows
-from imbench_longtail.parameters import judged
+from imbench.contract.rows import take_rows
+from imbench_longtail.parameters import validated
 from imbench_longtail.rows import counts_of, mix, of_rows
 
 
@@ -57,9 +57,9 @@ class ChouRemix(BatchStrategy):
     tau: float = 0.5
 
     def __post_init__(self) -> None:
-        judged(self, "alpha", "positive", "1 is usual")
-        judged(self, "kappa", "at least 1", "the paper uses 3")
-        judged(self, "tau", "from 0 to 1", "the paper uses 0.5")
+        validated(self, "alpha", "positive", "1 is usual")
+        validated(self, "kappa", "at least 1", "the paper uses 3")
+        validated(self, "tau", "from 0 to 1", "the paper uses 0.5")
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """The batch mixed with a random permutation of itself."""

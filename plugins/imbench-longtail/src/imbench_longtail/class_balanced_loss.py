@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from imbench import Batch, BatchStrategy, Noise, TrainingInfo
-from imbench_longtail.parameters import judged
+from imbench_longtail.parameters import validated
 from imbench_longtail.rows import expected_share, of_rows
 
 ADVICE = "the paper uses 0.9 to 0.9999"
@@ -52,7 +52,7 @@ class ClassBalancedLoss(BatchStrategy):
     beta: float = 0.9999
 
     def __post_init__(self) -> None:
-        judged(self, "beta", "from 0 to below 1", ADVICE)
+        validated(self, "beta", "from 0 to below 1", ADVICE)
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """The same rows with their weights, times any they had."""

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from imbench import Batch, BatchStrategy, Noise, TrainingInfo, UsageError
-from imbench.contract.batch import take_rows
-from imbench_longtail.parameters import judged
+from imbench.contract.rows import take_rows
+from imbench_longtail.parameters import validated
 from imbench_longtail.rows import mixed
 
 
@@ -55,7 +55,7 @@ class CutMix(BatchStrategy):
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        judged(self, "alpha", "positive", "the paper uses 1")
+        validated(self, "alpha", "positive", "the paper uses 1")
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """Equation (1)."""

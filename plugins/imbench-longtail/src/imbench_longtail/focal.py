@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from imbench import Batch, BatchStrategy, Noise, TrainingInfo
-from imbench_longtail.parameters import judged
+from imbench_longtail.parameters import validated
 
 # The slope of q^gamma at q = 0 is infinite for gamma below 1; this is less than one float32 step from it.
 LEAST = 1e-8
@@ -24,7 +24,7 @@ class Focal(BatchStrategy):
 
         FL = -alpha_c (1 - p_c)^gamma log p_c
 
-    gamma = 0 without alpha is cross-entropy. A soft label is judged linearly: ``sum_c y_c FL_c``.
+    gamma = 0 without alpha is cross-entropy. A soft label counts linearly: ``sum_c y_c FL_c``.
 
     NOTE: the paper has one sigmoid a class; here p is the softmax over the classes, as the nets of all strategies
     predict. NOTE: the paper's alpha is the weight of the one foreground class and ``1 - alpha`` that of the background.
@@ -54,9 +54,9 @@ class Focal(BatchStrategy):
     alpha: float | None = None
 
     def __post_init__(self) -> None:
-        judged(self, "gamma", "at least 0", "the paper uses 0 to 5")
+        validated(self, "gamma", "at least 0", "the paper uses 0 to 5")
         if self.alpha is not None:
-            judged(self, "alpha", "above 0 and below 1", "the paper uses 0.25, or leave it out")
+            validated(self, "alpha", "above 0 and below 1", "the paper uses 0.25, or leave it out")
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """The batch itself."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from imbench import Batch, BatchStrategy, Noise, TrainingInfo, UsageError
-from imbench_longtail.parameters import judged
+from imbench_longtail.parameters import validated
 
 # Of scale * max_margin. float32 knows 1 - p to 6e-8; e^15 times that is as inexact as it may get, 1 % of the steepest
 # slope. It is also what the authors' code has, 30 * 0.5.
@@ -26,7 +26,7 @@ class LDAM(BatchStrategy):
         L_c = -log( exp(s (z_c - d_c)) / (exp(s (z_c - d_c)) + sum_{j != c} exp(s z_j)) )
         d_j = C / n_j^(1/4),  C such that the largest margin is max_margin
 
-    max_margin = 0 is the cross-entropy of s z. A soft label is judged linearly: ``sum_c y_c L_c``. A class without
+    max_margin = 0 is the cross-entropy of s z. A soft label counts linearly: ``sum_c y_c L_c``. A class without
     training rows has no margin.
 
     NOTE: the authors normalise the last layer's features and weights, so that their logits are cosines; a loss sees
@@ -57,7 +57,7 @@ class LDAM(BatchStrategy):
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        judge_margin(self)
+        validate_margin(self)
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """The batch itself."""
@@ -68,10 +68,10 @@ class LDAM(BatchStrategy):
         return margin_loss(logits, y, info.class_counts.to(logits), self.max_margin, self.scale)
 
 
-def judge_margin(strategy: Any) -> None:
+def validate_margin(strategy: Any) -> None:
     """Judge ``max_margin`` and ``scale`` of `LDAM` and of what else has them. Raises `UsageError`."""
-    judged(strategy, "max_margin", "at least 0", "the paper tunes it; its authors' code uses 0.5")
-    judged(strategy, "scale", "positive", "1 suits logits that are not normalised")
+    validated(strategy, "max_margin", "at least 0", "the paper tunes it; its authors' code uses 0.5")
+    validated(strategy, "scale", "positive", "1 suits logits that are not normalised")
     if strategy.scale * strategy.max_margin > MOST:
         raise UsageError(
             f"{type(strategy).__name__}.scale times max_margin must be at most {MOST:g}, got "

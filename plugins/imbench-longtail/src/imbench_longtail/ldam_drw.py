@@ -9,8 +9,8 @@ from torch import Tensor
 
 from imbench import Batch, BatchStrategy, Noise, TrainingInfo
 from imbench_longtail.class_balanced_loss import ADVICE, effective_weights
-from imbench_longtail.ldam import judge_margin, margin_loss
-from imbench_longtail.parameters import judged
+from imbench_longtail.ldam import margin_loss, validate_margin
+from imbench_longtail.parameters import validated
 from imbench_longtail.rows import of_rows
 
 
@@ -59,9 +59,9 @@ class LDAMDRW(BatchStrategy):
     beta: float = 0.9999
 
     def __post_init__(self) -> None:
-        judge_margin(self)
-        judged(self, "deferral", "from 0 to 1", "the paper's is 0.8: 160 of 200 epochs")
-        judged(self, "beta", "from 0 to below 1", ADVICE)
+        validate_margin(self)
+        validated(self, "deferral", "from 0 to 1", "the paper's is 0.8: 160 of 200 epochs")
+        validated(self, "beta", "from 0 to below 1", ADVICE)
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """The batch itself, with weights from epoch ``deferral * epochs`` on."""

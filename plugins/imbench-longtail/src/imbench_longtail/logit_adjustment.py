@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from imbench import Batch, BatchStrategy, Noise, TrainingInfo
-from imbench_longtail.parameters import judged
+from imbench_longtail.parameters import validated
 from imbench_longtail.rows import counts_of
 
 
@@ -21,7 +21,7 @@ class LogitAdjustment(BatchStrategy):
 
         L_c = -log( exp(z_c + tau log pi_c) / sum_j exp(z_j + tau log pi_j) )
 
-    tau = 0 is cross-entropy; tau = 1 is consistent for the balanced error. A soft label is judged linearly: ``sum_c
+    tau = 0 is cross-entropy; tau = 1 is consistent for the balanced error. A soft label counts linearly: ``sum_c
     y_c L_c``. The paper's other adjustment, after training, is not this one; imbench's decision rule
     ``prior-corrected`` does that for any strategy.
 
@@ -48,7 +48,7 @@ class LogitAdjustment(BatchStrategy):
     tau: float = 1.0
 
     def __post_init__(self) -> None:
-        judged(self, "tau", "at least 0", "the paper uses 1")
+        validated(self, "tau", "at least 0", "the paper uses 1")
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """The batch itself."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from imbench import Batch, HiddenMix, HiddenMixStrategy, Noise, TrainingInfo
 from imbench_longtail.manifold import drawn_mix
-from imbench_longtail.parameters import judged
+from imbench_longtail.parameters import validated
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class ManifoldMixUp(HiddenMixStrategy):
     alpha: float = 2.0
 
     def __post_init__(self) -> None:
-        judged(self, "alpha", "positive", "the paper uses 2")
+        validated(self, "alpha", "positive", "the paper uses 2")
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """The batch itself."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from imbench import Batch, HiddenMix, HiddenMixStrategy, Noise, TrainingInfo
 from imbench_longtail.manifold import drawn_mix
-from imbench_longtail.parameters import judged
+from imbench_longtail.parameters import validated
 from imbench_longtail.rows import expected_share, levelling_odds
 
 
@@ -48,7 +48,7 @@ class ManifoldReMix(HiddenMixStrategy):
     alpha: float = 0.1
 
     def __post_init__(self) -> None:
-        judged(self, "alpha", "positive", "ReMix uses 0.1 to 0.4")
+        validated(self, "alpha", "positive", "ReMix uses 0.1 to 0.4")
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """B/C rows of each class present: Algorithm 1, line 3."""

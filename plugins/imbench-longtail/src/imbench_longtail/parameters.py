@@ -21,7 +21,7 @@ _KINDS: dict[str, Callable[[float], bool]] = {
 }
 
 
-def judged(owner: object, field: str, kind: str, advice: str) -> None:
+def validated(owner: object, field: str, kind: str, advice: str) -> None:
     """Replace ``owner.field`` by its value as a float; `kind` is a key of the table above.
 
     Raises `UsageError` for a value that is no finite number of that kind, naming the parameter (``Focal.gamma``), the

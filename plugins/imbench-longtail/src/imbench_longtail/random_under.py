@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from imbench import Batch, BatchStrategy, Noise, TrainingInfo
-from imbench.contract.batch import take_rows
+from imbench.contract.rows import take_rows
 from imbench_longtail.rows import expected_share, levelling_odds
 
 

@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from imbench import Batch, Noise, TrainingInfo
-from imbench.contract.batch import take_rows
+from imbench.contract.rows import mixed as blend
+from imbench.contract.rows import take_rows
 
 
 def counts_of(info: TrainingInfo, like: Tensor) -> Tensor:
@@ -82,8 +83,7 @@ def mixed(values: Tensor, partners: Tensor, share: Tensor) -> Tensor:
     partners : ``(*stack, batch)`` row numbers
     share : ``(*stack,)`` or ``(*stack, batch)``, in [0, 1]
     """
-    share = share.reshape(*share.shape, *[1] * (values.ndim - share.ndim)).to(values.dtype)
-    return take_rows(values, partners).lerp_(values, share)
+    return blend(values, take_rows(values, partners), share)
 
 
 def mix(batch: Batch, partners: Tensor, share: Tensor, label_share: Tensor | None = None) -> Batch:

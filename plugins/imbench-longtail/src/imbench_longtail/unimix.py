@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from imbench import Batch, BatchStrategy, Noise, TrainingInfo
-from imbench.contract.batch import take_rows
-from imbench_longtail.parameters import judged
+from imbench.contract.rows import take_rows
+from imbench_longtail.parameters import validated
 from imbench_longtail.rows import counts_of, draw_independently, mix, of_rows
 
 
@@ -57,8 +57,8 @@ class UniMix(BatchStrategy):
     tau: float = -0.5
 
     def __post_init__(self) -> None:
-        judged(self, "alpha", "positive", "the authors use 0.8")
-        judged(self, "tau", "at most 0", "the authors use -0.5")
+        validated(self, "alpha", "positive", "the authors use 0.8")
+        validated(self, "tau", "at most 0", "the authors use -0.5")
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """Every row mixed with its partner."""

@@ -69,16 +69,18 @@ def reproduce(
     from imbench.reproduce.context import ReproductionContext
     from imbench.reproduce.folder import check_folder
     from imbench.runs.protocols import load_protocol
-    from imbench.runs.request import check_device
+    from imbench.runs.request import RunRequest
 
     chosen = catalogue.chosen(names)
     fields = settings_of(settings)
     load_protocol(protocol, fields)  # one that does not exist fails before any work
-    check_device(device)
+    request = RunRequest(
+        store=Path(store), protocol=protocol, settings=fields, data_mirror=data_mirror, jobs=jobs, device=device
+    )
     check_folder(Path(to))
     session.resumable = True
     with reporter(quiet) as progress:
-        context = ReproductionContext(Path(store), protocol, fields, data_mirror, jobs, device, progress)
+        context = ReproductionContext(request, progress)
         made, left_out = _make(chosen, context, Path(to), quiet=quiet)
     if as_json:
         emit_json({"folder": to, "exhibits": [_summary(item) for item in made], "left_out": left_out})

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import imbench
 from imbench.contract.protocol import caveat, caveats
-from imbench.data.data_sources import DataSources
 from imbench.runs.protocols import load_protocol
 
 if TYPE_CHECKING:
-    from imbench import Results
+    from imbench import Results, RunRequest
     from imbench.runs.bench import Event
 
 # The strategies of the paper's Table 2, in its order, and those it adds for images in Figure 6.
@@ -49,64 +47,59 @@ class ReproductionContext:
 
     Parameters
     ----------
-    store : the folder of results; what it holds is used, what it lacks is trained and kept there
-    protocol : how nets are trained, with settings if any, such as ``paper:repeats=2``
-    settings : protocol fields set by hand, as text
-    data_mirror, jobs, device : as in `imbench.run`
+    request : store, protocol (default ``paper``) with its settings, data mirror, workers and device. What the store has
+        is used, what it lacks is trained and stored there
     progress : called with every event of a run
     """
 
-    store: Path
-    protocol: str = "paper"
-    settings: Mapping[str, str] = field(default_factory=dict)
-    data_mirror: str | None = None
-    jobs: int | None = None
-    device: str = "cpu"
+    request: RunRequest
     progress: Callable[[Event], None] | None = None
 
-    @cached_property
-    def sources(self) -> DataSources:
-        """Where data comes from, for items that read data without training on it."""
-        return DataSources.open(self.data_mirror)
+    @property
+    def store(self) -> Path:
+        """Folder of results."""
+        return self.request.store
+
+    @property
+    def protocol(self) -> str:
+        """Name of the protocol, with settings if any, such as ``paper:repeats=2``."""
+        return self.request.protocol or "paper"
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Changed fields of the protocol, as text."""
+        return self.request.settings
 
     def train(
         self,
         strategies: Sequence[str],
         *,
-        suite: str | None = None,
-        datasets: Sequence[str] = (),
         protocol: str | None = None,
         settings: Mapping[str, str] | None = None,
-        plugins: Sequence[str] = (),
+        **fields: Any,
     ) -> Results:
-        """Results of these strategies on these configurations, trained where the store lacks them.
+        """Results of these strategies, trained where the store lacks them.
 
         Parameters
         ----------
-        strategies, datasets : specs
-        suite : its configurations without data are left out, which the results' notes say
-        protocol : in place of the context's own
-        settings : besides the context's, and before them
-        plugins : paths of Python files that define strategies
+        strategies : specs
+        protocol : instead of the protocol of the context
+        settings : in addition to the settings of the context
+        fields : ``suite``, ``datasets`` or ``plugins`` of an `imbench.RunRequest`
 
         Raises
         ------
         UsageError
-            For anything unavailable, before any training.
+            For anything unavailable, before any training. Unavailable configurations of a suite are skipped, which the
+            notes of the results say.
         """
-        return imbench.run(
-            suite=suite,
-            datasets=datasets,
+        request = self.request.replace(
             strategies=strategies,
             protocol=protocol or self.protocol,
             settings={**self.settings, **(settings or {})},
-            store=self.store,
-            data_mirror=self.data_mirror,
-            plugins=plugins,
-            jobs=self.jobs,
-            device=self.device,
-            progress=self.progress,
+            **fields,
         )
+        return imbench.run(request, progress=self.progress)
 
     @property
     def options(self) -> str:
@@ -132,7 +125,7 @@ class ReproductionContext:
         A GPU trains the paper's under any protocol. A CPU trains them in fewer epochs and one repeat for ``paper``, and
         a part of CIFAR-10 for the shorter protocols.
         """
-        if self.device != "cpu":
+        if self.request.device != "cpu":
             return Images("image", "cifar10", None)
         if self._is("paper"):
             return Images("image", "cifar10", _ON_A_CPU)

@@ -191,7 +191,7 @@ def _counted(context: ReproductionContext, amount: _Amount) -> tuple[pd.DataFram
     for name in amount.datasets:
         try:
             for ir in amount.irs:
-                data = load_dataset(f"{name}:task=multiclass,ir={ir}", mirror=context.data_mirror)
+                data = load_dataset(f"{name}:task=multiclass,ir={ir}", mirror=context.request.data_mirror)
                 modality = data.card.modality
                 protocol = dataclasses.replace(
                     rules.for_dataset(data.variant.dataset, data.variant.task, modality),

@@ -65,7 +65,7 @@ def compared(context: ReproductionContext, spec: str, strategies: Sequence[str])
     """
     registry = Registry()
     name = spec.partition(":")[0]
-    dataset, whole = (registry.dataset(text, context.sources) for text in (spec, name))
+    dataset, whole = (registry.dataset(text, context.request.sources) for text in (spec, name))
     if not np.isnan(dataset.x).any():
         dataset, whole = punctured(dataset), punctured(whole)
     inside = [_trained(context, dataset, strategy) for strategy in strategies]
@@ -93,9 +93,9 @@ def _trained(context: ReproductionContext, dataset: Dataset, spec: str) -> str:
         folds = make_folds(dataset, protocol)
         fitted = [fit(dataset, fold, protocol.clip) for fold in folds]
         with one_thread():
-            predictions = train(dataset, folds, fitted, strategy, protocol, device=context.device)
+            predictions = train(dataset, folds, fitted, strategy, protocol, device=context.request.device)
         # The rows' own hash, which both ways share: that of a run has the values' in it.
-        store.write(job, predictions, {"ir": dataset.ir, **facts_of(context.device)})
+        store.write(job, predictions, {"ir": dataset.ir, **facts_of(context.request.device)})
     return job.key
 
 

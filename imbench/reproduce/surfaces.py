@@ -99,7 +99,7 @@ def figure1(context: ReproductionContext) -> PaperItem:
     protocol = protocol.for_dataset("ring", "binary")
     places = Places.all()
     data = rings(seeds, places.x, places.y)
-    surfaces = {name: trained(name, data, protocol, context.device) for name in NETS}
+    surfaces = {name: trained(name, data, protocol, context.request.device) for name in NETS}
     exact = {name: Surface.of(posterior(places.x, share)) for name, share in EXACT.items()}
     y = places.y[: sum(TESTED)]
     measured = {name: [measures(s, y) for s in many] for name, many in surfaces.items()}

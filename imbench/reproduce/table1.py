@@ -32,7 +32,7 @@ def table1(context: ReproductionContext) -> PaperItem:
         possible = [ir for ir in listed.irs if _is_possible(card, listed, ir)]
         built = []
         for ir in possible:
-            variant, absent = _variant(registry, listed, ir, context.sources)
+            variant, absent = _variant(registry, listed, ir, context.request.sources)
             built += [variant] if variant else []
             basis += absent
         rows.append(

@@ -7,6 +7,7 @@ import json
 import pytest
 
 import imbench as library
+from imbench import RunRequest
 from imbench.contract.errors import DataError
 from imbench.reproduce import catalogue, decisions
 from imbench.reproduce.context import ReproductionContext
@@ -18,7 +19,9 @@ pytestmark = pytest.mark.data
 @pytest.fixture
 def context(tmp_path, mirror, monkeypatch):
     monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "cache"))
-    return ReproductionContext(tmp_path / "store", "smoke", {"epochs": "2"}, data_mirror=mirror, jobs=1)
+    return ReproductionContext(
+        RunRequest(store=tmp_path / "store", protocol="smoke", settings={"epochs": "2"}, data_mirror=mirror, jobs=1)
+    )
 
 
 def only(monkeypatch, *names):

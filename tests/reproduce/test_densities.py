@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import gaussian_kde
 
+from imbench import RunRequest
 from imbench.reproduce.context import ReproductionContext
 from imbench.reproduce.densities import (
     BATCH,
@@ -23,7 +24,7 @@ from imbench.runs.registry import strategy
 
 @pytest.fixture(scope="module")
 def items(tmp_path_factory):
-    context = ReproductionContext(tmp_path_factory.mktemp("store"), "smoke")
+    context = ReproductionContext(RunRequest(store=tmp_path_factory.mktemp("store"), protocol="smoke"))
     return figure4(context), figure4(context)
 
 

@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 
+from imbench import RunRequest
 from imbench.contract.errors import StoreError
 from imbench.reproduce.claims import claims_of
 from imbench.reproduce.context import ReproductionContext
@@ -62,11 +63,11 @@ def test_the_leading_page_parts_notes_that_are_no_sentences(tmp_path):
 
 
 def test_the_page_says_how_it_was_made(tmp_path):
-    context = ReproductionContext(tmp_path, "standard:epochs=5", {"repeats": "2"})
+    context = ReproductionContext(RunRequest(store=tmp_path, protocol="standard:epochs=5", settings={"repeats": "2"}))
     html = write_item(small(), tmp_path / "to", context.options).read_text("utf-8")
     assert "imbench reproduce figure4 --protocol standard:epochs=5 --set repeats=2<" in html
     assert "imbench reproduce figure4<" in write_item(
-        small(), tmp_path / "to", ReproductionContext(tmp_path).options
+        small(), tmp_path / "to", ReproductionContext(RunRequest(store=tmp_path)).options
     ).read_text("utf-8")
 
 

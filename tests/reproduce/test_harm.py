@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
+from imbench import RunRequest
 from imbench.reproduce import harm
 from imbench.reproduce.context import ReproductionContext
 from imbench.reproduce.harm import (
@@ -93,7 +94,7 @@ def test_samples_of_one_class_count_among_all_only():
 def test_a_dataset_that_cannot_be_had_is_left_out_and_named(tmp_path, monkeypatch):
     amount = harm._Amount(("no_such_dataset",), (0.1,), 2, 0, 4)
     monkeypatch.setattr(harm._Amount, "of", classmethod(lambda cls, context: amount))
-    item = harm.figure8(ReproductionContext(tmp_path, "smoke"))
+    item = harm.figure8(ReproductionContext(RunRequest(store=tmp_path, protocol="smoke")))
     assert any("no_such_dataset is left out:" in sentence for sentence in item.basis)
     assert item.tables == ()
     assert "nothing was counted" in item.found[0]
@@ -142,7 +143,7 @@ def test_the_same_again_gives_the_same_bytes():
 @pytest.mark.data
 @pytest.mark.skipif("IMBENCH_DATA_MIRROR" not in os.environ, reason="needs a mirror")
 def test_a_small_run_counts_on_real_data(tmp_path):
-    item = harm.figure8(ReproductionContext(tmp_path, "smoke"))
+    item = harm.figure8(ReproductionContext(RunRequest(store=tmp_path, protocol="smoke")))
     counts = item.tables[1].frame
     assert set(counts["dataset"]) == {"optdigits", "landsat_satellite"}
     assert counts["of_mixed"].between(0, 1).all()

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 
+from imbench import RunRequest
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Dataset, Variant
 from imbench.data.folds import PARTS, make_folds
@@ -103,7 +104,7 @@ def test_the_share_deleted_is_as_said_and_the_same_values_go_in_every_variant():
 @pytest.mark.data
 def test_both_ways_share_rows_and_are_read_again(tmp_path, mirror, monkeypatch):
     monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "cache"))
-    context = ReproductionContext(tmp_path / "store", "smoke", data_mirror=mirror, jobs=1)
+    context = ReproductionContext(RunRequest(store=tmp_path / "store", protocol="smoke", data_mirror=mirror, jobs=1))
     inside, outside = compared(context, "ozone_onehr:ir=0.025", ["baseline"])
     assert inside["rows_hash"].tolist() == outside["rows_hash"].tolist()
     assert (inside["bbs"] != outside["bbs"]).any()
@@ -116,7 +117,7 @@ def test_both_ways_share_rows_and_are_read_again(tmp_path, mirror, monkeypatch):
 @pytest.mark.data
 def test_inside_the_fold_a_store_of_the_benchmark_has_the_same_numbers(tmp_path, mirror, monkeypatch):
     monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "cache"))
-    context = ReproductionContext(tmp_path / "store", "smoke", data_mirror=mirror, jobs=1)
+    context = ReproductionContext(RunRequest(store=tmp_path / "store", protocol="smoke", data_mirror=mirror, jobs=1))
     inside, _ = compared(context, "ozone_onehr:ir=0.025", ["remix"])
     rows = context.train(["remix"], datasets=["ozone_onehr:ir=0.025"]).rows
     assert rows["gmean"].tolist() == inside["gmean"].tolist()

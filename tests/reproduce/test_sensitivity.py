@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from imbench import RunRequest
 from imbench.contract.errors import DataError
 from imbench.reproduce.context import Images, ReproductionContext
 from imbench.reproduce.sensitivity import ALPHAS, FEW_ALPHAS, PRINTED, claims_of, figure7
@@ -171,7 +172,9 @@ def test_it_is_made_from_real_data(tmp_path, mirror, monkeypatch):
     monkeypatch.setattr(ReproductionContext, "images", Images("image-small", "segment", None))
     monkeypatch.setattr("imbench.reproduce.sensitivity._IMAGES", (0.05,))
     monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "cache"))
-    item = figure7(ReproductionContext(tmp_path / "store", "smoke", data_mirror=mirror, jobs=1))
+    item = figure7(
+        ReproductionContext(RunRequest(store=tmp_path / "store", protocol="smoke", data_mirror=mirror, jobs=1))
+    )
     frame = item.tables[0].frame
     assert set(frame["dataset"]) == {"musk2", "epileptic_seizure", "segment"}
     assert frame["mean"].notna().all()

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from scipy.spatial import Delaunay
 
+from imbench import RunRequest
 from imbench.reproduce.context import ReproductionContext
 from imbench.reproduce.ring import CENTRE_NOISE, MAJORITY, MINORITY, RADIUS, RING_NOISE, TESTED, posterior, rings
 from imbench.reproduce.surfaces import (
@@ -94,7 +95,7 @@ def test_the_first_coordinate_runs_along_the_rows_of_the_grid_and_rays_run_outwa
 
 
 def test_the_item_is_of_every_kind_of_net_and_says_what_a_smoke_run_is_worth(tmp_path):
-    item = figure1(ReproductionContext(tmp_path, "smoke"))
+    item = figure1(ReproductionContext(RunRequest(store=tmp_path, protocol="smoke")))
     assert item.tables[1].frame["net"].tolist() == [*NETS, *EXACT]
     assert [figure.name for figure in item.figures] == ["figure1-surfaces", "figure1-profiles"]
     assert any("smoke:width_divisor=0.125" in sentence for sentence in item.basis)

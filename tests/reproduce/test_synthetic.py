@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial import Delaunay
 
+from imbench import RunRequest
 from imbench.reproduce.context import ReproductionContext
 from imbench.reproduce.mini_batches import Fed
 from imbench.reproduce.synthetic import (
@@ -25,7 +26,7 @@ from imbench.reproduce.synthetic import (
 
 @pytest.fixture(scope="module")
 def items(tmp_path_factory):
-    context = ReproductionContext(tmp_path_factory.mktemp("store"), "smoke")
+    context = ReproductionContext(RunRequest(store=tmp_path_factory.mktemp("store"), protocol="smoke"))
     return {figure.__name__: (figure(context), figure(context)) for figure in (figure2, figure3)}
 
 

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from imbench import RunRequest
 from imbench.reproduce.context import ReproductionContext
 from imbench.reproduce.printed import TABLE1
 from imbench.reproduce.table1 import table1
@@ -17,7 +18,7 @@ def test_without_any_data_the_cards_tell_and_every_absence_is_said(tmp_path, mon
         raise DataError(f"{spec} cannot be reached")
 
     monkeypatch.setattr(Registry, "dataset", unreachable)
-    item = table1(ReproductionContext(tmp_path / "store"))
+    item = table1(ReproductionContext(RunRequest(store=tmp_path / "store")))
     datasets, variants = (numbers.frame for numbers in item.tables)
     assert len(datasets) == len(TABLE1) == 12
     assert set(datasets["ratios built here"]) == {"none"}
@@ -32,7 +33,7 @@ def test_what_is_printed_and_differs_is_said_with_a_reason(tmp_path, monkeypatch
         raise DataError("unreachable")
 
     monkeypatch.setattr(Registry, "dataset", unreachable)
-    found = table1(ReproductionContext(tmp_path / "store")).found
+    found = table1(ReproductionContext(RunRequest(store=tmp_path / "store"))).found
     for words in ("168 dimensions, the data have 166", "9,000 rows, the data have 9,822", "at 0.25 cannot be built"):
         assert any(words in said for said in found)
     assert found[0].startswith("Of 12 rows, 6 print")
@@ -50,7 +51,7 @@ def test_every_difference_that_is_explained_is_one():
 @pytest.mark.skipif("IMBENCH_DATA_MIRROR" not in os.environ, reason="needs a mirror")
 def test_tabular_variants_have_the_ratio_that_is_printed(tmp_path, monkeypatch):
     monkeypatch.setattr("imbench.reproduce.table1.TABLE1", [one for one in TABLE1 if one.dataset != "cifar10"])
-    variants = table1(ReproductionContext(tmp_path / "store")).tables[1].frame
+    variants = table1(ReproductionContext(RunRequest(store=tmp_path / "store"))).tables[1].frame
     assert len(variants) == 27
     # The paper's rule: int(majority * IR) rows are kept, so at most one row less than the ratio asks for.
     largest = variants["largest class"]

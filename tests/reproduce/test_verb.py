@@ -71,8 +71,8 @@ def test_a_real_table_2_and_figure_5_of_one_training(tmp_path):
     code, out, err = call("reproduce", "figure5", *tail, "--json")
     assert code == 0
     answer = json.loads(out)
-    assert [item["name"] for item in answer["items"]] == ["figure5"]
-    assert len(answer["items"][0]["figures"]) == 4
+    assert [item["name"] for item in answer["exhibits"]] == ["figure5"]
+    assert len(answer["exhibits"][0]["figures"]) == 4
     assert sorted((tmp_path / "store" / "jobs").iterdir()) == jobs
     leading = (tmp_path / "to" / "index.html").read_text("utf-8")
     assert "table2/index.html" in leading

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from pkgutil import resolve_name
 
 import click
 import pytest
@@ -54,6 +55,23 @@ def test_a_command_on_a_page_is_one_that_imbench_takes(command):
 @pytest.mark.parametrize(("page", "link"), LINKS, ids=[f"{p.name}-{link}" for p, link in LINKS])
 def test_a_link_leads_to_a_file(page, link):
     assert (page.parent / link).exists()
+
+
+def test_a_file_or_module_of_imbench_on_a_page_exists():
+    places = {
+        (page.name, name) for page in pages() for name in re.findall(r"`(imbench/[\w/.*-]+)`", page.read_text("utf-8"))
+    }
+    assert len(places) > 12
+    missing = [place for place in places if not list(ROOT.glob(place[1].replace("NAME", "*")))]
+    assert missing == []
+
+
+def test_a_dotted_path_on_a_page_can_be_imported():
+    text = "".join(page.read_text("utf-8") for page in pages())
+    names = set(re.findall(r"`(imbench(?:\.\w+){2,})", text))
+    assert len(names) > 4
+    for name in names:
+        assert resolve_name(name) is not None
 
 
 def test_the_reference_names_every_verb_and_option():

@@ -256,6 +256,7 @@ def test_an_error_of_the_stack_as_a_whole_is_every_job_s(monkeypatch):
 def test_data_without_a_net_is_an_error_beside_jobs_that_train():
     images = make_dataset()
     object.__setattr__(images, "x", np.zeros((300, 3, 8, 8), np.uint8))
+    object.__setattr__(images.card, "modality", "image")
     found = results([Request(images, [], [], Plain(), SHORT), request(variant(0), Plain(), SHORT)])
     assert isinstance(found[0], UsageError)
     assert len(found[1]) == 3

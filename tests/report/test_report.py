@@ -352,8 +352,8 @@ def test_only_what_is_asked_for_is_ranked(results, tmp_path):
 
 
 @pytest.mark.parametrize(("options", "said"), [
-    ({"metrics": ("gmaen",)}, "no metric 'gmaen'; they have gmean, bbs"),
-    ({"rules": ("tunde",)}, "no decision rule 'tunde'; they have argmax, tuned"),
+    ({"metrics": ("gmaen",)}, "no metric 'gmaen'; did you mean gmean"),
+    ({"rules": ("tunde",)}, "no decision rule 'tunde'; did you mean tuned"),
     ({"alpha": 5.0}, "alpha must lie between 0 and 1, got 5.0"),
 ])  # fmt: skip
 def test_a_mistake_is_named_before_anything_is_written(results, tmp_path, options, said):

@@ -76,7 +76,7 @@ def test_a_strategys_strip_does_not_depend_on_the_others(squares):
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"dataset": "segment:ir=0.05"}, "segment:ir=0.05 holds tabular data"),
+        ({"dataset": "segment:ir=0.05"}, "segment:ir=0.05 is tabular data"),
         ({"dataset": "nothing"}, "unknown dataset 'nothing'"),
         ({"strategies": ["remx"]}, "did you mean remix"),
         ({"columns": 0}, "columns must be at least 1, got 0"),

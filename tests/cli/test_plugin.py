@@ -150,11 +150,11 @@ def test_the_strategy_of_a_new_package_passes_its_check(imbench, tmp_path):
     ("my mix", "use lower-case words"),
     ("my-", "use lower-case words"),
     ("../mix", "use lower-case words"),
-    ("imbench-mix", "without 'imbench-' in front"),
+    ("imbench-mix", "without the prefix 'imbench-'"),
     ("none", "a class None"),
     ("batch", "a class Batch"),
 ])  # fmt: skip
-def test_a_name_that_cannot_be_had_is_refused(imbench, tmp_path, name, said):
+def test_an_invalid_or_taken_name_is_rejected(imbench, tmp_path, name, said):
     answer = imbench("plugin", "new", name)
     assert answer.code == 2
     assert said in answer.err

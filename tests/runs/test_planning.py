@@ -132,7 +132,7 @@ BAD = [
     ({"settings": {"dropout": "1"}}, "dropout must be at least 0 and less than 1"),
     ({"plugins": ["nowhere.py"]}, "is not a Python file"),
     ({"data_mirror": "/no/such/mirror"}, "no/such/mirror"),
-    ({"settings": {"folds": "1"}}, "folds=1 tests on an official test part, and it has none"),
+    ({"settings": {"folds": "1"}}, "folds=1 needs an official test part, which this dataset lacks"),
     ({"settings": {"folds": "0"}}, "folds must be at least 2, or 1 for the official test part, got 0"),
 ]
 

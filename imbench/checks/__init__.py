@@ -1,7 +1,7 @@
-"""The public conformance suite: what every strategy must hold to, one small function a property.
+"""The public conformance checks that every strategy must pass, one small function per property.
 
-``imbench plugin check`` tells the results on the command line; `check_strategy` gives them in Python;
-`strategy_checks` makes tests of them for a plugin's own suite.
+``imbench plugin check`` prints the results; `check_strategy` returns them in Python; `strategy_checks` turns the checks
+into pytest tests of a plugin.
 """
 
 from imbench.checks.cost import Cost, measure_cost

@@ -11,6 +11,7 @@ from imbench.checks.made import NETS, STEPS, Case, infinite, made, parts
 from imbench.checks.result import require
 from imbench.contract.batch import Batch
 from imbench.contract.modality import MODALITIES
+from imbench.contract.names import counted
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 
 STACKS = ((), (NETS,), (NETS, STEPS))
@@ -30,14 +31,14 @@ def shapes_kept(strategy: BatchStrategy) -> str:
         for name, value in parts(result).items():
             require(
                 value.shape == wanted[name],
-                f"{name} must be {tuple(wanted[name])} for a stack of {stack}, got {tuple(value.shape)}; give back as "
-                "many rows as came in, and leave leading axes alone (or derive from PerBatchStrategy)",
+                f"{name} must be {tuple(wanted[name])} for a stack of {stack}, got {tuple(value.shape)}; return as "
+                "many rows as came in, and keep leading axes (or derive from PerBatchStrategy)",
             )
     return "stacks " + ", ".join(map(str, STACKS))
 
 
 def dtypes_kept(strategy: BatchStrategy) -> str:
-    """Numbers keep their type, float32 or float64."""
+    """Tensors keep their dtype, float32 or float64."""
     for dtype in (torch.float32, torch.float64):
         for name, value in parts(made(strategy, dtype=dtype).rebalanced(strategy)).items():
             require(
@@ -47,12 +48,12 @@ def dtypes_kept(strategy: BatchStrategy) -> str:
 
 
 def devices_kept(strategy: BatchStrategy) -> str:
-    """Everything stays on the batch's device; without a GPU, a tensor made on no stated device is found too."""
+    """All tensors stay on the device of the batch; without a GPU, a second device is simulated."""
     case = made(strategy, stack=(NETS,))
     with elsewhere():
         result = case.rebalanced(strategy)
         strays = [name for name, value in parts(result).items() if made_elsewhere(value)]
-    require(not strays, f"{' and '.join(strays)} made on the default device; give device=batch.x.device")
+    require(not strays, f"{' and '.join(strays)} created on the default device; pass device=batch.x.device")
     devices = [torch.device("cpu"), *([torch.device("cuda", 0)] if torch.cuda.is_available() else [])]
     for device in devices:
         batch = Batch(case.batch.x.to(device), case.batch.y.to(device))
@@ -77,14 +78,14 @@ def weights_sound(strategy: BatchStrategy) -> str:
     weight = made(strategy, stack=(NETS,)).rebalanced(strategy).weight
     if weight is None:
         return "no weights"
-    require(torch.isfinite(weight).all(), "a weight is NaN or infinite; divide only by what can't be zero")
+    require(torch.isfinite(weight).all(), "a weight is NaN or infinite; divide only by nonzero numbers")
     require((weight >= 0).all(), f"a weight of {float(weight.min()):.6g}; weights are factors of a loss, from 0 up")
-    require((weight.sum(dim=-1) > 0).all(), "all weights of a batch are 0, so that nothing is learned from it")
+    require((weight.sum(dim=-1) > 0).all(), "all weights of a batch are 0, so nothing is learned from it")
     return f"{float(weight.min()):.4g} to {float(weight.max()):.4g}"
 
 
 def absent_class(strategy: BatchStrategy) -> str:
-    """A class without rows in the batch gets no share of its labels, nor does one without training rows."""
+    """A class without rows in the batch or in the training data gets no share of the labels."""
     for training in (None, (200, 0, 70)):
         case = made(strategy, (20, 0, 7), training=training)
         result = case.rebalanced(strategy)
@@ -95,7 +96,7 @@ def absent_class(strategy: BatchStrategy) -> str:
 
 
 def single_class(strategy: BatchStrategy) -> str:
-    """A batch that holds one class only comes back finite; half of all batches do at a ratio of 1:100."""
+    """A batch with a single class stays finite; at a ratio of 1:100 half of all batches have one."""
     for counts in ((32, 0, 0), (0, 0, 32)):
         result = made(strategy, counts).rebalanced(strategy)
         require(not infinite(result), f"{infinite(result)} not finite for a batch of one class")
@@ -103,15 +104,15 @@ def single_class(strategy: BatchStrategy) -> str:
 
 
 def one_or_two_rows(strategy: BatchStrategy) -> str:
-    """Batches of one or two rows come back finite."""
+    """Batches of one or two rows stay finite."""
     for counts in ((1, 0, 0), (0, 0, 1), (2, 0, 0), (1, 1, 0)):
         result = made(strategy, counts).rebalanced(strategy)
-        require(not infinite(result), f"{infinite(result)} not finite for a batch of {sum(counts)} rows")
+        require(not infinite(result), f"{infinite(result)} not finite for a batch of {counted(sum(counts), 'row')}")
     return "1 row, 2 rows of one class or of two"
 
 
 def two_and_twelve_classes(strategy: BatchStrategy) -> str:
-    """Two classes and twelve are served as three are."""
+    """Two and twelve classes are supported as well as three."""
     for counts in ((26, 6), tuple(range(12, 0, -1))):
         for stack in ((), (NETS,)):
             result = made(strategy, counts, stack).rebalanced(strategy)
@@ -121,7 +122,7 @@ def two_and_twelve_classes(strategy: BatchStrategy) -> str:
 
 
 def constant_features(strategy: BatchStrategy) -> str:
-    """Features that are the same in every row come back finite."""
+    """Constant features stay finite."""
     case = made(strategy)
     for value in (0.0, 1.0, -3.5):
         result = case.with_x(torch.full_like(case.batch.x, value)).rebalanced(strategy)
@@ -132,7 +133,7 @@ def constant_features(strategy: BatchStrategy) -> str:
 
 
 def huge_and_tiny_values(strategy: BatchStrategy) -> str:
-    """Features of about 1e30 or 1e-30 come back finite (not necessarily exact)."""
+    """Features of about 1e30 or 1e-30 stay finite (not necessarily exact)."""
     case = made(strategy)
     for scale in (HUGE, TINY):
         result = case.with_x(case.batch.x * scale).rebalanced(strategy)
@@ -145,7 +146,7 @@ def huge_and_tiny_values(strategy: BatchStrategy) -> str:
 
 
 def modalities_served(strategy: BatchStrategy) -> str:
-    """Every kind of data in `modalities` is served, images as (*stack, batch, channels, height, width)."""
+    """Every modality in `modalities` is supported, images as (*stack, batch, channels, height, width)."""
     known = ", ".join(map(repr, MODALITIES))
     require(strategy.modalities, f"modalities is empty; name at least one of {known}")
     wrong = [m for m in strategy.modalities if m not in MODALITIES]
@@ -157,7 +158,7 @@ def modalities_served(strategy: BatchStrategy) -> str:
                 result = case.rebalanced(strategy)
             except Exception as error:
                 message = f"{modality} batches of shape {tuple(case.batch.x.shape)}: {type(error).__name__}: {error}"
-                require(False, f"{message}; write for any features, or leave {modality!r} out of modalities")
+                require(False, f"{message}; support any feature shape, or remove {modality!r} from modalities")
             require(
                 parts(result).keys() >= {"x", "y"} and not infinite(result),
                 f"{infinite(result)} not finite for {modality} batches",

@@ -1,4 +1,4 @@
-"""What a strategy costs beside the baseline, a gradient step of a net on batches like Musk's."""
+"""Cost of a gradient step with a strategy and with the baseline, on batches like those of Musk."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Cost:
     Parameters
     ----------
     rebalance : the strategy's own work on the batch
-    step : a whole step, the strategy's own loss or forward pass included; None where there is no net for its modality
+    step : a whole step, including the strategy's loss or forward pass; None if there is no net for its modality
     baseline : a whole step of the baseline
     """
 
@@ -45,16 +45,15 @@ class Cost:
     def __str__(self) -> str:
         own = f"rebalance {self.rebalance:.1f} us"
         if self.step is None or self.baseline is None:
-            return f"{own} a batch of images; there is no net for images to compare with"
+            return f"{own} per batch of images (no comparison with the baseline)"
         return f"{own}, whole step {self.step:.0f} us, {self.step / self.baseline:.2f} times the baseline's"
 
 
 def measure_cost(strategy: BatchStrategy) -> Cost:
     """Time a strategy and the baseline in the general engine, which needs no compiling; takes about a second.
 
-    The fused engine's steps are shorter, so that work of the strategy's own weighs more there; it does not take
-    strategies with a forward pass of their own. The numbers are this machine's, which others may use too. Raises
-    whatever the strategy raises.
+    Steps of the fused engine are shorter, so the strategy's work weighs more there; it does not support strategies with
+    their own forward pass. Timings depend on the machine and its load. Raises whatever the strategy raises.
     """
     with one_thread():
         if "tabular" not in strategy.modalities:
@@ -99,7 +98,7 @@ def _repeated(case: Case) -> Case:
 
 
 def _fastest(*blocks: Callable[[], object]) -> list[float]:
-    """Microseconds a step of each; they take turns, so that what else the machine does meets all, and first is free."""
+    """Microseconds per step of each block; blocks alternate to share other load, and the first round is a warm-up."""
     times = []
     for _ in range(REPEATS + 1):
         marks = [time.perf_counter()]

@@ -1,4 +1,4 @@
-"""A second device, played on the CPU: what a strategy makes without saying where is not with the batch."""
+"""A second device, simulated on the CPU: tensors made without ``device`` are not on the device of the batch."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _MAKERS = {
     torch.tensor, torch.as_tensor, torch.zeros, torch.ones, torch.full, torch.empty, torch.arange, torch.linspace,
     torch.eye, torch.rand, torch.randn, torch.randint, torch.randperm, torch.normal,
 }  # fmt: skip
-# What may bring a tensor to another device, and what takes one from another device as it is.
+# Functions that may move a tensor to another device, and functions that accept one from another device.
 _MOVERS = {torch.Tensor.to, torch.Tensor.type_as, torch.Tensor.cuda}
 _TAKERS = {torch.Tensor.__getitem__, torch.Tensor.__setitem__, torch.Tensor.copy_}
 
 
 class _Elsewhere(torch.Tensor):
-    """A tensor on the default device, where the batch is not."""
+    """A tensor on the default device, which is not that of the batch."""
 
 
 class _TwoDevices(TorchFunctionMode):
@@ -49,14 +49,14 @@ class _TwoDevices(TorchFunctionMode):
         at_home = [t for t in tensors if t.ndim and not isinstance(t, _Elsewhere)]
         if at_home and func not in _TAKERS and any(t.ndim for t in strays):
             name = getattr(func, "__name__", str(func))
-            raise RuntimeError(f"{name} of tensors on two devices: one was made without device=batch.x.device")
+            raise RuntimeError(f"{name} of tensors on two devices: one was created without device=batch.x.device")
         home = func in _TAKERS and not isinstance(args[0], _Elsewhere)
         return result if at_home or home else tree_map(_stray, result)
 
 
 @contextmanager
 def elsewhere() -> Iterator[None]:
-    """Meanwhile the default device is another one than every tensor's that exists."""
+    """Inside the context, the default device differs from that of all existing tensors."""
     with _TwoDevices():
         yield
 

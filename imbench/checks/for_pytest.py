@@ -1,4 +1,4 @@
-"""The properties as parametrised tests of a plugin's own."""
+"""The checks as parametrized pytest tests for plugins."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PropertyTest:
     name: str
 
     def __call__(self) -> None:
-        """Pass, skip with the reason of an exemption, or fail with what was found."""
+        """Pass, skip with the reason of an exemption, or fail with the violation."""
         import pytest
 
         result = check_property(as_strategy(self.strategy), self.name)

@@ -1,4 +1,4 @@
-"""The global generators of torch, numpy and random: held, set and put back."""
+"""The global generators of torch, numpy and random: save, seed and restore."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def states() -> dict[str, Any]:
 @contextmanager
 def same_globals(other: str | None = None) -> Iterator[None]:
     """Every global generator as if just seeded with 0 (``other`` with 1); afterwards each is as it was before."""
-    held = torch.get_rng_state(), _numpy_state(), random.getstate()
+    saved = torch.get_rng_state(), _numpy_state(), random.getstate()
     try:
         for name, seed in _SEED.items():
             seed(int(name == other))
         yield
     finally:
-        torch.set_rng_state(held[0])
-        np.random.set_state(held[1])  # noqa: NPY002
-        random.setstate(held[2])
+        torch.set_rng_state(saved[0])
+        np.random.set_state(saved[1])  # noqa: NPY002
+        random.setstate(saved[2])

@@ -1,4 +1,4 @@
-"""Properties of the hooks a strategy may override: its own loss, its own forward pass, its stated class share."""
+"""Properties of the hooks a strategy may override: loss, forward pass and declared class share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imbench.checks.result import require
 from imbench.contract.batch import Batch
 from imbench.contract.strategy import BatchStrategy
 
-# Products of matrices round otherwise in stacks of other sizes.
+# Matrix products round differently in stacks of other sizes.
 ROUNDING = 1e-4
 TOLERANCE = 1e-5
 
@@ -58,7 +58,7 @@ def loss_alone(strategy: BatchStrategy) -> str:
             value = strategy.loss(logits_of(alone), alone.batch.y, alone.info)
             require(
                 not far(together[index : index + 1], value, ROUNDING),
-                f"the loss of net {index} alone is not what it is in a stack of {NETS}; reduce over dim=-1 only",
+                f"the loss of net {index} alone differs from that in a stack of {NETS}; reduce over dim=-1 only",
             )
     return f"{NETS} nets"
 
@@ -84,7 +84,7 @@ def forward_sound(strategy: BatchStrategy) -> str:
 
 
 def forward_stages(strategy: BatchStrategy) -> str:
-    """Its own forward pass takes what it gives as logits through every stage of the net, in order."""
+    """Its own forward pass runs every stage of the net, in order."""
     if not own_forward(strategy):
         return NOT_OVERRIDDEN
     case = made(strategy, stack=(NETS,))
@@ -112,17 +112,17 @@ def forward_alone(strategy: BatchStrategy) -> str:
         ):
             require(
                 not far(one[index : index + 1], other, ROUNDING),
-                f"{name} of net {index} alone are not what they are in a stack of {NETS}; draw one number a net from "
+                f"{name} of net {index} alone differ from those in a stack of {NETS}; draw one number a net from "
                 "noise, and reduce over dim=-1 or -2",
             )
     return f"{NETS} nets"
 
 
 def class_share(strategy: BatchStrategy) -> str:
-    """The class share it declares is what its batches have: over many draws within their standard error."""
+    """The declared class share equals that of its batches, within the standard error over many draws."""
     if type(strategy).class_share is BatchStrategy.class_share:
-        return "none stated"
-    told = []
+        return "not declared"
+    declared = []
     cases = [made(strategy, counts) for counts in (COUNTS, (16, 0, 1), (9, 0, 0), (5, 3, 2))]
     for case in cases:
         share = strategy.class_share(case.batch, case.info)
@@ -144,10 +144,10 @@ def class_share(strategy: BatchStrategy) -> str:
         require(
             bool((off <= allowed).all()),
             f"class_share says {float(share[worst]):.4f} of class {worst} for a batch of {counts}, measured "
-            f"{float(mean[worst]):.4f} ± {float(spread[worst]) / DRAWS**0.5:.4f}; state the weighted labels' mean",
+            f"{float(mean[worst]):.4f} ± {float(spread[worst]) / DRAWS**0.5:.4f}; return the mean weighted label",
         )
-        told.append(" ".join(f"{float(value):.3f}" for value in share))
-    return f"{told[0]} of {COUNTS}" if told else "none stated for these batches"
+        declared.append(" ".join(f"{float(value):.3f}" for value in share))
+    return f"{declared[0]} of {COUNTS}" if declared else "not declared for these batches"
 
 
 def _stacks_alike(strategy: BatchStrategy, case: Case) -> None:
@@ -157,12 +157,12 @@ def _stacks_alike(strategy: BatchStrategy, case: Case) -> None:
         share = strategy.class_share(alone.batch, alone.info)
         require(
             together is not None and share is not None and not far(together[index : index + 1], share, ROUNDING),
-            f"class_share of net {index} alone is not what it is in a stack of {NETS}; leave leading axes alone",
+            f"class_share of net {index} alone differs from that in a stack of {NETS}; keep leading axes",
         )
 
 
 def _repeated(case: Case, draws: int) -> Case:
-    """The same batch over and over: one net, so many steps."""
+    """The same batch repeated: one net, ``draws`` steps."""
     x, y = case.batch.x, case.batch.y
     counts = case.info.class_counts.expand(1, 1, -1)
     return Case(

@@ -1,4 +1,4 @@
-"""The batches that strategies are checked on, and what a strategy makes of them."""
+"""Batches that strategies are checked on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _epoch = ContextVar("epoch", default=0)
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A batch or a stack of them, what is known before training, and the key of each net's stream."""
+    """A batch or a stack of batches, its training info, and the key of each net's random stream."""
 
     batch: Batch
     info: TrainingInfo
@@ -57,7 +57,7 @@ class Case:
         return replace(self, batch=replace(self.batch, x=x))
 
     def rebalanced(self, strategy: BatchStrategy) -> Batch:
-        """What the strategy makes of a copy of the batch, the global generators being the same each time."""
+        """The rebalanced copy of the batch, with equal global generators each time."""
         case = self.copy()
         with same_globals():
             result = strategy.rebalance(case.batch, case.info, case.noise())
@@ -127,5 +127,5 @@ def parts(batch: Batch) -> dict[str, Tensor]:
 
 
 def infinite(batch: Batch) -> str:
-    """The names of those tensors of a batch that hold NaN or infinity; empty if none does."""
+    """The names of the tensors of a batch with NaN or infinity; empty if there are none."""
     return " and ".join(name for name, value in parts(batch).items() if not torch.isfinite(value).all())

@@ -1,4 +1,4 @@
-"""Whether a strategy holds to the checks, remembered for each source, so that a run asks once."""
+"""Check outcomes of strategies, cached by source code, so that each is checked once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from imbench.data.cache import cache_folder
 
 PASSED, FAILED, NOT_CHECKED = "passed", "failed", "not checked"
 
-# Outcomes of this process by their digest, for where the cache folder cannot be written.
+# Outcomes of this process by digest, in case the cache folder is not writable.
 _REMEMBERED: dict[str, str] = {}
 
 
@@ -32,7 +32,7 @@ def checks_version() -> str:
 
 
 def remembered(strategy: BatchStrategy) -> str | None:
-    """The outcome of `checked` where this source was checked before, by whatever process; else None.
+    """The cached outcome of `checked` for this source, from any process; else None.
 
     Outcomes are kept in the folder ``checks`` of the user's cache, by source, parameters and versions.
     """
@@ -45,7 +45,7 @@ def remembered(strategy: BatchStrategy) -> str | None:
 
 
 def checked(strategy: BatchStrategy) -> str:
-    """``passed``, or ``failed: `` and the properties that do not hold; at once where this source was checked before."""
+    """``passed``, or ``failed: `` and the failed checks; from the cache if this source was checked before."""
     outcome = remembered(strategy) or _outcome(strategy)
     keep(strategy, outcome)
     return outcome

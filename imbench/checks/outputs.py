@@ -1,4 +1,4 @@
-"""Everything a strategy computes of one case: its batch, and its own loss and forward pass where it has them."""
+"""Everything a strategy computes for one case: its batch, and its loss and forward pass if it overrides them."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ HIDDEN = (8, 8)
 
 
 def own_loss(strategy: BatchStrategy) -> bool:
-    """Whether it has a loss of its own."""
+    """Whether the strategy overrides the loss."""
     return strategy.overrides("loss")
 
 
 def own_forward(strategy: BatchStrategy) -> bool:
-    """Whether it has a forward pass of its own."""
+    """Whether the strategy overrides the forward pass."""
     return strategy.overrides("forward")
 
 
 class RecordedNet:
-    """A small stack of nets that notes which of its stages are run; images are flattened first."""
+    """A small stack of nets that records which of its stages run; images are flattened first."""
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         self.calls: list[int] = []
         inputs, outputs = parameters[0].shape[1], parameters[-1].shape[-1]
         inner = Mlp((inputs,), outputs, HIDDEN).stages(parameters, (), training=True)
-        self.stages: list[Callable[[Tensor], Tensor]] = [self._noted(i, stage) for i, stage in enumerate(inner)]
+        self.stages: list[Callable[[Tensor], Tensor]] = [self._recorded(i, stage) for i, stage in enumerate(inner)]
 
     def __call__(self, x: Tensor) -> Tensor:
         """Logits, from running every stage."""
@@ -43,7 +43,7 @@ class RecordedNet:
             x = stage(x)
         return x
 
-    def _noted(self, number: int, stage: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    def _recorded(self, number: int, stage: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         def run(x: Tensor) -> Tensor:
             self.calls.append(number)
             return stage(x if number else x.flatten(2))

@@ -1,4 +1,4 @@
-"""Properties of a strategy's use of chance and of its arguments: nothing else decides, and nothing is changed."""
+"""Properties of a strategy's use of random numbers and of its arguments: reproducible and without side effects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imbench.checks.result import NotJudgedError, ViolationError, require
 from imbench.contract.batch import Batch
 from imbench.contract.strategy import BatchStrategy
 
-# How far a net alone may be from the same net in a stack: the rounding of sums in another order.
+# Allowed difference between a net alone and in a stack: sums round differently in another order.
 ROUNDING = 1e-5
 
 # Epochs of a training long enough to have a phase that is short.
@@ -22,23 +22,23 @@ LONG = 1000
 
 
 def input_unmutated(strategy: BatchStrategy) -> str:
-    """The batch given, and what is known before training, are left as they are."""
+    """The given batch and training info are not changed."""
     case = made(strategy, stack=(NETS,))
-    held = case.copy()
+    given = case.copy()
     with same_globals():
-        result = copied(strategy.rebalance(held.batch, held.info, held.noise()))
-    _unchanged("rebalance", case, held)
+        result = copied(strategy.rebalance(given.batch, given.info, given.noise()))
+    _unchanged("rebalance", case, given)
     if own_forward(strategy):
         kept = copied(result)
         with same_globals():
             strategy.forward(RecordedNet(parameters(case)), result, case.noise())
         _same_parts("forward", kept, result)
     if own_loss(strategy):
-        held = case.copy()
+        given = case.copy()
         logits = logits_of(case)
         with same_globals():
-            strategy.loss(logits, held.batch.y, held.info)
-        _unchanged("loss", case, held)
+            strategy.loss(logits, given.batch.y, given.info)
+        _unchanged("loss", case, given)
         require(torch.equal(logits, logits_of(case)), "loss changed the logits in place; make a new tensor")
     return "rebalance" + ", forward" * own_forward(strategy) + ", loss" * own_loss(strategy)
 
@@ -79,7 +79,7 @@ def slice_alone(strategy: BatchStrategy) -> str:
             for name in together:
                 require(
                     name in alone and not far(together[name][index : index + 1], alone[name], ROUNDING),
-                    f"{name} of net {index} alone is not what it is in a stack of {stack}; reduce over dim=-1 or -2, "
+                    f"{name} of net {index} alone differs from that in a stack of {stack}; reduce over dim=-1 or -2, "
                     "never over the stack, and draw from noise in the stack's shape (or derive from PerBatchStrategy)",
                 )
     single, stacked = made(strategy), made(strategy, stack=(1,))
@@ -87,13 +87,13 @@ def slice_alone(strategy: BatchStrategy) -> str:
     for name in one:
         require(
             name in more and not far(one[name], more[name][0], ROUNDING),
-            f"{name} of a single batch is not what it is in a stack of one; leave leading axes alone",
+            f"{name} of a single batch differs from that in a stack of one; keep leading axes",
         )
     return f"stacks (), ({NETS},), ({NETS}, {STEPS})"
 
 
 def schedule_stated(strategy: BatchStrategy) -> str:
-    """What depends on info.epoch is stated by `scheduled = True`, so that its nets train all epochs."""
+    """A strategy that depends on info.epoch declares `scheduled = True`, so that its nets train all epochs."""
     case = made(strategy, stack=(NETS,))
     _repeatable(strategy, case)
     if strategy.scheduled:
@@ -103,8 +103,8 @@ def schedule_stated(strategy: BatchStrategy) -> str:
         names = different(first, _in_epoch(strategy, case, epoch))
         require(
             not names,
-            f"{names} are others in epoch {epoch + 1} of {LONG} than in the first; state scheduled: ClassVar[bool] = "
-            "True, or nets may end before that epoch, and raise version",
+            f"{names} differ between epoch {epoch + 1} of {LONG} and the first; set scheduled: ClassVar[bool] = "
+            "True, or nets may stop before that epoch, and raise version",
         )
     return f"the same in every epoch of {LONG}"
 
@@ -121,16 +121,16 @@ def _computed(strategy: BatchStrategy, case: Case, other: str | None = None) -> 
 
 
 def _repeatable(strategy: BatchStrategy, case: Case) -> dict[str, Tensor]:
-    """What the strategy makes of the case; what is not the same twice can't be compared with anything else."""
+    """The outputs of the strategy; they must be repeatable to be compared."""
     usual = _computed(strategy, case)
     if different(usual, _computed(strategy, case)):
-        raise NotJudgedError("the same noise gives different batches; repair that first")
+        raise NotJudgedError("the same noise gives different batches; fix that first")
     return usual
 
 
-def _unchanged(method: str, case: Case, held: Case) -> None:
-    _same_parts(method, case.batch, held.batch)
-    if not torch.equal(case.info.class_counts, held.info.class_counts):
+def _unchanged(method: str, case: Case, given: Case) -> None:
+    _same_parts(method, case.batch, given.batch)
+    if not torch.equal(case.info.class_counts, given.info.class_counts):
         raise ViolationError(f"{method} changed info.class_counts in place; make a new tensor")
 
 

@@ -1,4 +1,4 @@
-"""What a check says of a strategy."""
+"""The result of one check of a strategy."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from imbench.contract.strategy import BatchStrategy
 
 OUTCOMES = ("passed", "failed", "exempt", "not judged")
 
-# A property: returns what was looked at, and raises `ViolationError` (or anything else) where it does not hold. It is
-# known by its name, and told to people by the first line of its docstring.
+# A check returns a summary of what it tested, and raises `ViolationError` (or anything else) if the property fails.
+# The first line of its docstring describes the property to users.
 Check = Callable[[BatchStrategy], str]
 
 
 class ViolationError(AssertionError):
-    """A property does not hold; the message names what was found and what to change."""
+    """A property fails; the message states what was found and how to fix it."""
 
 
 class NotJudgedError(Exception):
-    """A property can only be judged once another holds, which fails."""
+    """A property cannot be checked because another, required one fails."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class CheckResult:
 
     Parameters
     ----------
-    name : of the property, as in `imbench.BatchStrategy.exemptions`
-    sentence : what it asks for
-    outcome : one of `OUTCOMES`; ``"not judged"`` if another property must hold first, which fails
-    detail : what was looked at; what was found instead and how to repair it; or the reason of an exemption
-    obsolete : whether the strategy is exempt from a property that it has, so that the exemption can be deleted
+    name : name of the property, as in `imbench.BatchStrategy.exemptions`
+    sentence : description of the property
+    outcome : one of `OUTCOMES`; ``"not judged"`` if another, required property fails
+    detail : what was tested, what failed and how to fix it, or the reason of an exemption
+    obsolete : whether the strategy passes a check that it is exempt from, so that the exemption can be deleted
     """
 
     name: str
@@ -47,16 +47,16 @@ class CheckResult:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong: the property holds, the strategy is exempt, or another property comes first."""
+        """Whether the check did not fail: it passed, or the strategy is exempt, or it could not be checked."""
         return self.outcome != "failed"
 
 
-def require(holds: object, message: str) -> None:
-    """Raise `ViolationError` unless it holds."""
-    if not holds:
+def require(condition: object, message: str) -> None:
+    """Raise `ViolationError` unless the condition is true."""
+    if not condition:
         raise ViolationError(message)
 
 
 def sentence(check: Check) -> str:
-    """What a check asks for: the first line of its docstring."""
+    """The description of a check: the first line of its docstring."""
     return (check.__doc__ or check.__name__).strip().splitlines()[0]

@@ -1,4 +1,4 @@
-"""What code a strategy is: a hash of its source, where its package came from, and why a worker cannot import it."""
+"""The source code of a strategy: its hash, the origin of its package, and whether workers can import it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from imbench.contract.strategy import BatchStrategy
 
 UNKNOWN = "unknown"
-# Where a package came from that was installed by its name.
+# Origin of a package that was installed by name from an index.
 INDEX = "index"
 
-# Modules of a package that count as a strategy's own, where not all do. imbench itself is more than its strategies:
-# a change in the command line or the engine is told by its version, and changes no strategy's hash.
+# Modules whose source counts for strategies of a package, if not all do. imbench is more than its strategies: a change
+# of its command line or engine is recorded by its version and does not change the hash of a strategy.
 _OWN_MODULES = {
     "imbench": (
         "imbench.strategies",
@@ -80,7 +80,7 @@ def package_source(package: str) -> str:
 
 
 def is_known(digest: str) -> bool:
-    """Whether this says which source it was."""
+    """Whether this is the hash of known source code."""
     return not digest.startswith(UNKNOWN)
 
 

@@ -1,4 +1,4 @@
-"""The table of properties, and a strategy held against it."""
+"""The table of conformance checks, and functions that run them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def exemptions_reasoned(strategy: BatchStrategy) -> str:
     for name, reason in strategy.exemptions.items():
         require(
             name in CHECKS and name != "exemptions_reasoned",
-            f"exemptions names {name!r}, which is no property to be exempt from; {suggest(name, CHECKS)}",
+            f"exemptions names {name!r}, which is not a check to be exempt from; {suggest(name, CHECKS)}",
         )
         require(isinstance(reason, str) and reason.strip(), f"the exemption from {name} has no reason; say why")
     return ", ".join(strategy.exemptions) or "none declared"
 
 
-# Every property by its name, in the order they are told: what matters most to a first draft comes first.
+# All checks by name, in the order of their reports: those that matter most to a first draft come first.
 CHECKS: dict[str, Check] = {
     check.__name__: check
     for check in (
@@ -60,7 +60,7 @@ CHECKS: dict[str, Check] = {
 
 
 def check_strategy(strategy: BatchStrategy | str) -> list[CheckResult]:
-    """Hold a strategy against every property of `CHECKS`.
+    """Run all checks of `CHECKS` on a strategy.
 
     Parameters
     ----------
@@ -68,11 +68,11 @@ def check_strategy(strategy: BatchStrategy | str) -> list[CheckResult]:
 
     Returns
     -------
-    One result a property, in the order of `CHECKS`. Nothing a strategy does is raised: whatever goes wrong is a result.
+    One result per check, in the order of `CHECKS`. Errors of the strategy are results and are not raised.
 
     Raises
     ------
-    UsageError for a spec that makes no strategy.
+    UsageError for an invalid spec.
 
     >>> [result.name for result in check_strategy("baseline") if not result.ok]
     []
@@ -82,24 +82,24 @@ def check_strategy(strategy: BatchStrategy | str) -> list[CheckResult]:
 
 
 def check_property(strategy: BatchStrategy, name: str) -> CheckResult:
-    """Hold a strategy against one property of `CHECKS`."""
+    """Run one check of `CHECKS` on a strategy."""
     check = CHECKS[name]
     try:
         outcome, detail = "passed", _in_every_phase(check, strategy)
     except NotJudgedError as error:
         outcome, detail = "not judged", str(error)
-    except Exception as error:  # a stranger's code: whatever it raises is what is wrong with it
-        outcome, detail = "failed", _told(error)
+    except Exception as error:  # third-party code: whatever it raises is the failure
+        outcome, detail = "failed", _message(error)
     reason = str(strategy.exemptions.get(name, "")).strip()
     if name == "exemptions_reasoned" or not reason:
         return CheckResult(name, sentence(check), outcome, detail)
     holds = outcome == "passed"
-    advice = "; the property holds: delete the exemption" if holds else ""
+    advice = "; the check passes: delete the exemption" if holds else ""
     return CheckResult(name, sentence(check), "exempt", reason + advice, obsolete=holds)
 
 
 def _in_every_phase(check: Check, strategy: BatchStrategy) -> str:
-    """Hold it in the first epoch; if it states a schedule, in a middle and in the last one too."""
+    """Check the first epoch; for a scheduled strategy also a middle epoch and the last one."""
     detail = check(strategy)
     for epoch in (EPOCHS // 2, EPOCHS - 1) if strategy.scheduled else ():
         with in_epoch(epoch):
@@ -114,11 +114,11 @@ def as_strategy(strategy: BatchStrategy | str) -> BatchStrategy:
     """The strategy itself, or that of a spec."""
     if not isinstance(strategy, str):
         return strategy
-    # The registry is a floor above. A spec is read by the public function, as any user of the package would.
+    # The registry is a floor above, so specs are parsed by the public function.
     made: BatchStrategy = importlib.import_module("imbench").strategy(strategy)
     return made
 
 
-def _told(error: Exception) -> str:
+def _message(error: Exception) -> str:
     kind = "" if isinstance(error, AssertionError) and str(error) else f"{type(error).__name__}: "
     return f"{kind}{' '.join(str(error).split())}"

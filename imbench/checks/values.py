@@ -29,17 +29,17 @@ WRONG_NUMBERS: tuple[Any, ...] = (math.nan, math.inf, -1, "many")
 
 
 def parameters_validated(strategy: BatchStrategy) -> str:
-    """Every number among its parameters refuses NaN, infinity, a negative number and text, by a UsageError."""
-    judged = []
+    """Every numeric parameter rejects NaN, infinity, negative numbers and text with a UsageError."""
+    validated = []
     for name, kind in _fields(strategy).items():
         values = _wrong_values(kind)
         for value in values:
             _refuses(strategy, name, value)
-        judged += [name] if values else []
-        # Text is free to be anything, but if it is judged, then in the same way.
+        validated += [name] if values else []
+        # Text may be anything; if it is validated, errors must be of the same kind.
         if not values and kind is str:
             _refuses(strategy, name, "no such choice", may_accept=True)
-    return ", ".join(judged) or "no numbers"
+    return ", ".join(validated) or "no numbers"
 
 
 def frozen_hashable_equal(strategy: BatchStrategy) -> str:
@@ -47,51 +47,51 @@ def frozen_hashable_equal(strategy: BatchStrategy) -> str:
     cls = type(strategy)
     require(
         dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen,
-        f"{cls.__name__} is no frozen dataclass; decorate it with @dataclass(frozen=True)",
+        f"{cls.__name__} is not a frozen dataclass; decorate it with @dataclass(frozen=True)",
     )
     twin = _twin(strategy)
-    require(strategy == twin, f"{cls.__name__} is not equal to its copy; leave eq=False and an __eq__ of your own out")
+    require(strategy == twin, f"{cls.__name__} is not equal to its copy; remove eq=False and any custom __eq__")
     try:
         equal = hash(strategy) == hash(twin)
     except TypeError as error:
         raise ViolationError(f"{error}; use a tuple for a list, and numbers and text for anything else") from None
-    require(equal, "the hash differs from the copy's; leave a __hash__ of your own out")
+    require(equal, "its hash differs from that of its copy; remove the custom __hash__")
     return strategy.spec
 
 
 def picklable(strategy: BatchStrategy) -> str:
-    """It survives pickling, which brings it to the worker processes."""
+    """It survives pickling, which sends it to worker processes."""
     try:
         twin = pickle.loads(pickle.dumps(strategy))
     except Exception as error:
         raise ViolationError(f"{type(error).__name__}: {error}; define the class at the top of its module") from error
     require(
         type(twin) is type(strategy) and twin.params == strategy.params,
-        f"{strategy.params} became {twin.params}; leave __getstate__ and __reduce__ out",
+        f"{strategy.params} became {twin.params}; remove __getstate__ and __reduce__",
     )
     return "parameters kept"
 
 
 def spec_round_trip(strategy: BatchStrategy) -> str:
-    """Its spec, read by the grammar of the command line, makes the same strategy again."""
+    """Its spec, parsed as on the command line, gives the same strategy."""
     cls = type(strategy)
     require(
         isinstance(getattr(cls, "name", None), str) and re.fullmatch(r"[A-Za-z0-9][\w.-]*", cls.name),
         f"name is {getattr(cls, 'name', None)!r}; use letters, digits, '-' and '_', as in 'my-strategy'",
     )
     without = [f.name for f in dataclasses.fields(cls) if f.init and f.default is dataclasses.MISSING]  # type: ignore[arg-type]
-    require(not without, f"{', '.join(without)} without a default; the name alone must be a strategy")
+    require(not without, f"{', '.join(without)} without a default; the name alone must be a valid spec")
     for text in (strategy.spec, format_spec(strategy.name, strategy.params)):
         try:
             name, given = parse_spec(text)
             twin = build(cls, given, text, {BatchStrategy: _reader(strategy)})
         except UsageError as error:
             raise ViolationError(
-                f"{text!r} can't be read back: {error}; use numbers, true/false and plain words"
+                f"{text!r} cannot be parsed: {error}; use numbers, true/false and plain words"
             ) from error
         require(
             name == strategy.name and twin.params == strategy.params,
-            f"{text!r} reads as {twin.params}, not {strategy.params}; let __post_init__ change nothing the second time",
+            f"{text!r} reads as {twin.params}, not {strategy.params}; make __post_init__ idempotent",
         )
     return strategy.spec
 
@@ -102,7 +102,7 @@ def _reader(strategy: BatchStrategy) -> Callable[[str], BatchStrategy]:
 
     def read(text: str) -> BatchStrategy:
         name, given = parse_spec(text)
-        require(name in kinds, f"{text!r} is no strategy inside it; there are {', '.join(kinds) or 'none'}")
+        require(name in kinds, f"{text!r} is not a strategy inside it; there are {', '.join(kinds) or 'none'}")
         made: BatchStrategy = build(kinds[name], given, text, {BatchStrategy: read})
         return made
 
@@ -110,12 +110,12 @@ def _reader(strategy: BatchStrategy) -> Callable[[str], BatchStrategy]:
 
 
 def docstring_cites_source(strategy: BatchStrategy) -> str:
-    """Its docstring says where the recipe is from: a year, and an author, arXiv number, DOI or address."""
+    """Its docstring cites the source: a year, and an author, arXiv number, DOI or URL."""
     text = inspect.cleandoc(type(strategy).__doc__ or "")
     require(text and not text.startswith(f"{type(strategy).__name__}("), "no docstring; say what it does to a batch")
     year, source = _YEAR.search(text), _SOURCE.search(text)
     require(year, "no year in the docstring; cite the paper (or yourself) with its year")
-    require(source, "no author, arXiv number, DOI or address in the docstring; cite as 'A. Author, \"Title\", 2020'")
+    require(source, "no author, arXiv number, DOI or URL in the docstring; cite as 'A. Author, \"Title\", 2020'")
     return f"{source and source[0]}, {year and year[0]}"
 
 
@@ -133,7 +133,7 @@ def _fields(strategy: BatchStrategy) -> dict[str, Any]:
 
 
 def _wrong_values(kind: Any) -> list[Any]:
-    """What a field of this type must refuse; empty for one that holds no number."""
+    """Values that a field of this type must reject; empty for non-numeric types."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if isinstance(kind, types.UnionType) or origin is typing.Union:
         return next((values for values in map(_wrong_values, inner) if values), [])
@@ -146,7 +146,7 @@ def _refuses(strategy: BatchStrategy, name: str, value: Any, may_accept: bool = 
     try:
         dataclasses.replace(strategy, **{name: value})  # type: ignore[type-var]
     except UsageError as error:
-        require(name in str(error), f"{name}={value!r} is refused without naming {name}: {error}")
+        require(name in str(error), f"the error for {name}={value!r} does not name {name}: {error}")
         return
     except Exception as error:
         raise ViolationError(
@@ -154,5 +154,5 @@ def _refuses(strategy: BatchStrategy, name: str, value: Any, may_accept: bool = 
         ) from error
     require(
         may_accept,
-        f"{name}={value!r} is taken; check it in __post_init__ and raise imbench.UsageError that names {name}",
+        f"{name}={value!r} is accepted; check it in __post_init__ and raise imbench.UsageError that names {name}",
     )

@@ -1,4 +1,4 @@
-"""The command line's entry: verbs, and how each kind of ending is told and coded."""
+"""The entry point of the command line: its commands, exit codes and error messages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DONE, SOME_FAILED, USAGE, UNEXPECTED, INTERRUPTED = 0, 1, 2, 70, 130
 )
 @click.version_option(package_name="imbench")
 def cli() -> None:
-    """Benchmark the recipes that rebalance mini-batches when networks train on imbalanced classes."""
+    """Benchmark strategies that rebalance mini-batches when training neural networks on imbalanced classes."""
 
 
 for _verb in (
@@ -61,11 +61,11 @@ for _verb in (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit code; only an error of imbench's own, with ``--debug``, shows a traceback.
+    """Run one command and return its exit code; ``--debug`` shows the traceback of an internal error.
 
     Parameters
     ----------
-    arguments : without the program's name; default: those the program was started with
+    arguments : arguments after the program name; default: ``sys.argv[1:]``
     """
     session = Session(tuple(sys.argv[1:] if arguments is None else arguments))
     try:
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         return _refused(str(error))
     except Exception as error:
-        # Whatever else comes up here is no fault of the user's: say so, and keep what a report needs.
+        # Anything else is not the user's fault: say so, and keep what a bug report needs.
         return _unexpected(error, session)
     return code if isinstance(code, int) else DONE
 
@@ -94,18 +94,18 @@ def _refused(message: str, hint: str = "") -> int:
 
 def _help_hint(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return f"{context.command_path if context else 'imbench'} --help shows what can be given"
+    return f"{context.command_path if context else 'imbench'} --help lists the arguments and options"
 
 
 def _interrupted(session: Session) -> int:
-    kept = f"; jobs that ended are kept. To resume:\n  {session.command}" if session.resumable else ""
+    kept = f"; finished jobs are kept. To resume:\n  {session.command}" if session.resumable else ""
     click.echo(f"interrupted{kept}", err=True)
     return INTERRUPTED
 
 
 def _unexpected(error: Exception, session: Session) -> int:
     click.echo(f"error: unexpected {type(error).__name__}: {error}", err=True)
-    click.echo("This is a fault in imbench or in a plugin, not in your command. Please report it with", err=True)
+    click.echo("This is a bug in imbench or in a plugin, not in your command. Please report it with", err=True)
     click.echo(f"  the command    {session.command}", err=True)
     text = "".join(traceback.format_exception(error))
     if session.debug:

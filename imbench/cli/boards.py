@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from imbench.stats.leaderboard import Leaderboard
     from imbench.store.results import Results
 
-# Header and how a value of this column is written.
+# Header and number format of each column.
 _COLUMNS = {
     "strategy": ("strategy", "{}"),
     "mean": ("mean", "{:.4f}"),
     "rank_sum": ("rank sum", "{:g}"),
     "average_rank": ("avg rank", "{:.2f}"),
-    "zero_folds": ("zero folds", "{:.0f}"),
+    "zero_folds": ("missed-class folds", "{:.0f}"),
 }
 
 
 def boards_text(results: Results, metrics: Sequence[str] = (), rule: str = "argmax") -> str:
-    """A table for each protocol, task and metric, then what a reader must know of them."""
+    """A table for each protocol, task and metric, then notes on fallbacks and coverage."""
     from imbench.store.source_marks import row_marks
 
     found = _boards(results, metrics, rule)
@@ -36,7 +36,7 @@ def boards_text(results: Results, metrics: Sequence[str] = (), rule: str = "argm
 
 
 def boards_json(results: Results, metrics: Sequence[str] = (), rule: str = "argmax") -> dict[str, Any]:
-    """The same as plain values, with the failures."""
+    """The leaderboards and the failed jobs as plain values."""
     return {
         "store": str(results.store),
         "notes": list(results.notes),
@@ -46,7 +46,7 @@ def boards_json(results: Results, metrics: Sequence[str] = (), rule: str = "argm
 
 
 def _boards(results: Results, metrics: Sequence[str], rule: str) -> list[Leaderboard]:
-    """By these metrics, which may be named as ``package/name``; by the headline ones if there are none."""
+    """The leaderboards of these metrics (``name`` or ``package/name``); default: the headline metrics."""
     names = [name.rpartition("/")[2] for name in metrics]
     return results.leaderboards(names, rule=rule) if names else results.leaderboards(rule=rule)
 
@@ -54,12 +54,12 @@ def _boards(results: Results, metrics: Sequence[str], rule: str) -> list[Leaderb
 def _board_text(board: Leaderboard, marked: Mapping[str, str]) -> str:
     rule = "" if board.rule == "argmax" else f", rule {board.rule}"
     title = f"{board.task}, {board.metric.title} ({board.metric.better} is better), protocol {board.protocol}{rule}"
-    said = [caveat(board.protocol)] if caveat(board.protocol) else []
+    warning = [caveat(board.protocol)] if caveat(board.protocol) else []
     if not board.configurations:
         return "\n".join(
-            map(paragraph, [title, *said, "no strategy has a result on every configuration", *board.remarks])
+            map(paragraph, [title, *warning, "no strategy has a result on every configuration", *board.remarks])
         )
-    # Folds in which a class is never hit say something of decisions only.
+    # Folds that missed a class are meaningful only for metrics of decisions.
     columns = {name: how for name, how in _COLUMNS.items() if name != "zero_folds" or _has_zero_folds(board)}
     headers = [header for header, _ in columns.values()]
     rows = [
@@ -67,9 +67,9 @@ def _board_text(board: Leaderboard, marked: Mapping[str, str]) -> str:
         for row in board.table[list(columns)].itertuples(index=False, name=None)
     ]
     for row in rows:
-        mark = marked.get(row[0]) or marked.get(row[0].rpartition("+")[0])  # a rule follows the plus
+        mark = marked.get(row[0]) or marked.get(row[0].rpartition("+")[0])  # the decision rule follows the plus
         row[0] += f" ({mark})" if mark else ""
-    below = [*said, _basis(board), *_tuned_baseline(board), *board.remarks]
+    below = [*warning, _basis(board), *_tuned_baseline(board), *board.remarks]
     return "\n".join([table(headers, rows, title=title, right=headers[1:]), *map(paragraph, below)])
 
 
@@ -82,20 +82,20 @@ def _tuned_baseline(board: Leaderboard) -> list[str]:
     if tuned is None:
         return []
     return [
-        f"{tuned.name}, the baseline with a threshold tuned on validation rows, would be number "
+        f"{tuned.name}, the baseline with a threshold tuned on validation rows, would rank "
         f"{tuned.place} of {tuned.competitors}: mean {tuned.mean:.4f}, "
         f"average rank {tuned.average_rank:.2f}"
     ]
 
 
 def _fallbacks(boards: Sequence[Leaderboard]) -> list[str]:
-    """Which strategies could not act as asked, and how often; the same for every metric of a task."""
-    told = {
-        f"{board.task}, {board.protocol}: {name} could not do what it is asked to with {share:.1%} of its batches"
+    """The share of batches that each strategy could not rebalance; the same for every metric of a task."""
+    notes = {
+        f"{board.task}, {board.protocol}: {name} could not rebalance {100 * share:.1f} % of its batches"
         for board in boards
         for name, share in board.fallbacks
     }
-    return sorted(told)
+    return sorted(notes)
 
 
 def _written(value: Any, pattern: str) -> str:

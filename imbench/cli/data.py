@@ -1,4 +1,4 @@
-"""``imbench data``: where each dataset stands, and fetching them."""
+"""``imbench data``: show which datasets are available, and fetch them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from imbench.cli.options import json_option, mirror_option
 from imbench.cli.output import emit, emit_json, say, table
 from imbench.cli.session import Verbs
 from imbench.contract.errors import DataError, UsageError
+from imbench.contract.names import counted
 
 
 @click.group(cls=Verbs, invoke_without_command=True)
@@ -17,10 +18,10 @@ from imbench.contract.errors import DataError, UsageError
 @json_option
 @click.pass_context
 def data(context: click.Context, data_mirror: str | None, as_json: bool) -> None:
-    """Show where each dataset stands.
+    """Show dataset availability.
 
-    It is cached, in the mirror, reachable from a source, or out of reach, and why.
-    `imbench data fetch` brings them into the cache.
+    A dataset is cached, in the mirror, reachable from a source, or unreachable (with the reason).
+    `imbench data fetch` downloads datasets into the cache.
     """
     if context.invoked_subcommand is not None:
         return
@@ -38,16 +39,16 @@ def data(context: click.Context, data_mirror: str | None, as_json: bool) -> None
 
 @data.command
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--all", "everything", is_flag=True, help="Every installed dataset.")
+@click.option("--all", "everything", is_flag=True, help="Fetch all installed datasets.")
 @mirror_option
 @json_option
 def fetch(names: tuple[str, ...], everything: bool, data_mirror: str | None, as_json: bool) -> int:
-    """Bring datasets into the cache, each checked against its card; 1 is the exit code if any cannot be had."""
+    """Download datasets into the cache and verify each against its card; exits 1 if any is unavailable."""
     from imbench.data.data_sources import DataSources
     from imbench.runs.registry import Registry
 
     if bool(names) == everything:
-        raise UsageError("which datasets? Give names (imbench data fetch segment musk2), or --all for every one")
+        raise UsageError("name the datasets to fetch (imbench data fetch segment musk2), or give --all")
     cards = _all_cards() if everything else [Registry().card(name) for name in names]
     sources, rows = DataSources.open(data_mirror), list[dict[str, Any]]()
     for card in cards:
@@ -66,12 +67,12 @@ def fetch(names: tuple[str, ...], everything: bool, data_mirror: str | None, as_
     if as_json:
         emit_json(rows)
     else:
-        emit(f"{len(rows) - len(missing)} of {len(rows)} datasets at hand")
+        emit(f"{len(rows) - len(missing)} of {counted(len(rows), 'dataset')} fetched")
     return 1 if missing else 0
 
 
 def _all_cards() -> list[Any]:
-    """The card of every registered dataset; one whose package is broken is told and left out."""
+    """The card of every registered dataset; datasets of broken packages are skipped with a warning."""
     from imbench.runs.registry import Registry
 
     registry, cards = Registry(), []

@@ -1,4 +1,4 @@
-"""What a store does not say of its results but the registry knows: modalities, and suites in commands."""
+"""Facts about stored results that the registry knows and the store does not: modalities and suites."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def modalities(rows: pd.DataFrame) -> dict[str, str]:
-    """The modality of every dataset in these rows that is still registered; of the user's own data by its path."""
+    """The modality of every registered dataset in these rows; that of user data follows from its path."""
     from imbench.data.user_data import is_user_data, user_data_modality
     from imbench.runs.registry import Registry
 
@@ -24,30 +24,30 @@ def modalities(rows: pd.DataFrame) -> dict[str, str]:
             continue
         try:
             found[name] = registry.card(name, planned=True).modality
-        except UsageError:  # a plugin or card that is no longer there: the report says "not stated"
+        except UsageError:  # a plugin or card that is no longer installed: the report says "not stated"
             continue
     return found
 
 
 def commands(rows: pd.DataFrame) -> list[str]:
-    """What makes these rows again: by a suite's name where they are a whole suite, with the exact protocol fields."""
-    from imbench.report.provenance import commands as spelt_out
+    """The commands that reproduce these rows, with the exact protocol fields; a whole suite is named as one."""
+    from imbench.report.provenance import commands as reproducing_commands
 
     kinds = modalities(rows)
 
-    def protocol_words(protocol: str, fields: str, dataset: str, task: str) -> tuple[str, ...]:
-        return _protocol_words(protocol, fields, dataset, task, kinds.get(dataset, "tabular"))
+    def protocol_options(protocol: str, fields: str, dataset: str, task: str) -> tuple[str, ...]:
+        return _protocol_options(protocol, fields, dataset, task, kinds.get(dataset, "tabular"))
 
-    return spelt_out(rows, protocol_words, _suite_of)
+    return reproducing_commands(rows, protocol_options, _suite_of)
 
 
-def _protocol_words(protocol: str, fields: str, dataset: str, task: str, modality: str) -> tuple[str, ...]:
-    """The shipped protocol nearest to these fields, and a setting for each that differs from it on this dataset."""
+def _protocol_options(protocol: str, fields: str, dataset: str, task: str, modality: str) -> tuple[str, ...]:
+    """``--protocol`` with the shipped protocol, and ``--set`` for each field that differs from it on this dataset."""
     from imbench.runs.protocols import DEFAULT_PROTOCOL, load_protocol
 
     try:
         known = load_protocol(protocol)
-    except UsageError:  # a file of the author's own, or a protocol of another version
+    except UsageError:  # a user's protocol file, or a protocol of another version
         known, protocol = load_protocol(DEFAULT_PROTOCOL), DEFAULT_PROTOCOL
     stored = json.loads(fields or "{}")
     given = known.for_dataset(dataset, task, modality).identity()
@@ -57,7 +57,7 @@ def _protocol_words(protocol: str, fields: str, dataset: str, task: str, modalit
 
 
 def _suite_of(specs: frozenset[str]) -> str | None:
-    """The shipped suite whose configurations are exactly these; what stood in for one is none of them."""
+    """The shipped suite with exactly these configurations; fallbacks do not count."""
     from imbench.data.suites import load_suite, suite_names
 
     for name in suite_names():

@@ -1,17 +1,18 @@
-"""The plan of a run as a table: what would be trained, what is stored, and where the data is."""
+"""The plan of a run as a table: jobs to train, jobs already stored, and where the data is."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from imbench.cli.output import emit, emit_json, table
+from imbench.contract.names import counted
 
 if TYPE_CHECKING:
     from imbench.runs.bench import Plan
 
 
 def show_plan(plan: Plan, as_json: bool) -> None:
-    """Print a plan that was made without fetching anything."""
+    """Print a plan that was made without fetching data."""
     places = _places(plan)
     if as_json:
         emit_json({**plan.to_json(), "data": places})
@@ -20,7 +21,8 @@ def show_plan(plan: Plan, as_json: bool) -> None:
     headers = ["dataset", "to do", "stored", "nets", "steps", "data"]
     emit(table(headers, rows, right=headers[1:5]))
     emit("")
-    emit(f"{len(plan.pending)} of {len(plan.jobs)} jobs to do, {plan.nets:,} nets, at most {plan.steps:,} steps")
+    todo = f"{len(plan.pending):,} of {counted(len(plan.jobs), 'job')} to do"
+    emit(f"{todo}, {counted(plan.nets, 'net')}, at most {counted(plan.steps, 'step')}")
     emit(f"protocol {plan.protocol.name}, store {plan.store}")
     for note in (*plan.notes, *_warnings(places)):
         emit(note)
@@ -28,7 +30,7 @@ def show_plan(plan: Plan, as_json: bool) -> None:
 
 def _warnings(places: dict[str, str]) -> list[str]:
     missing = [name for name, place in places.items() if place.startswith("unreachable")]
-    return [f"cannot be reached now, so a run would leave out or stand in for: {', '.join(missing)}"] if missing else []
+    return [f"unreachable now; a run would skip or replace: {', '.join(missing)}"] if missing else []
 
 
 def _row(plan: Plan, spec: str, places: dict[str, str]) -> list[object]:
@@ -39,10 +41,10 @@ def _row(plan: Plan, spec: str, places: dict[str, str]) -> list[object]:
 
 
 def _places(plan: Plan) -> dict[str, str]:
-    """Where the data of each dataset of the plan would come from; hosts are asked, nothing is downloaded."""
+    """Where the data of each dataset in the plan would come from; hosts are probed, nothing is downloaded."""
     from imbench.data.survey import survey
 
-    places = {job.variant.dataset: "at hand" for job in plan.jobs}
+    places = {job.variant.dataset: "available" for job in plan.jobs}
     missing = [plan.registry.card(name, planned=True) for name in plan.unfetched]
     for found in survey(missing, plan.request.sources):
         places[found.name] = f"{found.state}: {found.detail}"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imbench.stats.block_analyses import BlockAnalyses
     from imbench.stats.evaluation import Evaluation
 
-# Options that mean something for one kind of source only.
+# Options that apply to one kind of source only.
 _OF_CSV = {"higher": "--higher or --lower", "blocks": "--blocks", "labels": "--label"}
 _OF_STORE = {
     "metric": "--metric",
@@ -43,35 +43,41 @@ _OF_STORE = {
 @click.argument("source", metavar="SCORES.csv|STORE|RESULTS.parquet")
 @click.option("--higher/--lower", "higher", default=None, help="Whether higher or lower scores are better (CSV).")
 @click.option("--alpha", type=float, default=0.05, show_default=True, metavar="A", help="Level of tests and intervals.")
-@click.option("--blocks", metavar="COLUMN", help="Average rows of one label, such as the variants of a dataset (CSV).")
-@click.option("--label", "labels", multiple=True, metavar="COLUMN", help="A column of labels (CSV). Repeatable.")
 @click.option(
-    "--reference", metavar="STRATEGY", help="Gains are over this one; default: baseline, or the first column."
+    "--blocks", metavar="COLUMN", help="Average rows with the same label, such as the variants of a dataset (CSV)."
 )
-@click.option("--metric", metavar="NAME", help="The metric to compare by, such as gmean (store).")
-@click.option("--task", metavar="TASK", help="Only this task: binary or multiclass (store).")
-@click.option("--protocol", metavar="P", help="Only results under this protocol (store).")
+@click.option(
+    "--label", "labels", multiple=True, metavar="COLUMN", help="Column that holds labels, not scores (CSV). Repeatable."
+)
+@click.option(
+    "--reference",
+    metavar="STRATEGY",
+    help="Strategy that gains are measured against; default: baseline, or the first column.",
+)
+@click.option("--metric", metavar="NAME", help="Metric to compare by, such as gmean (store).")
+@click.option("--task", metavar="TASK", help="Use only this task: binary or multiclass (store).")
+@click.option("--protocol", metavar="P", help="Use only results under this protocol (store).")
 @click.option(
     "--within",
     is_flag=True,
-    help="Also compare over the folds of each configuration; the way for a single one (store).",
+    help="Also compare over the folds of each configuration; needed if there is only one (store).",
 )
 @click.option(
     "--rule",
     default="argmax",
     show_default=True,
     metavar="NAME",
-    help="How decisions are made (store); imbench list rules names them, each lets all compete.",
+    help="Decision rule: a name from `imbench list rules`, or each to compare all of them (store).",
 )
 @selection_options
 @json_option
 def evaluate(source: str, alpha: float, reference: str | None, as_json: bool, **options: Any) -> None:
     """Compare strategies over many datasets: ranks, tests, effect sizes, intervals.
 
-    SCORES.csv has a row for each configuration and a column of numbers for each strategy; its first columns, if they
-    are no numbers, are labels. Rows of folds have columns `repeat` and `fold`: folds share rows and are no independent
-    blocks, so that those of one dataset are compared by the corrected resampled t-test. STORE is a folder of results,
-    RESULTS.parquet its rows as `imbench publish` writes them.
+    SCORES.csv has one row per configuration and one column of scores per strategy. Leading columns of text are labels.
+    If rows are folds, add the columns `repeat` and `fold`: folds share training rows and are not independent, so the
+    folds of one dataset are compared by the corrected resampled t-test. STORE is a folder of results; RESULTS.parquet
+    is the file that `imbench publish` writes.
 
     \b
     imbench evaluate scores.csv --higher
@@ -94,7 +100,7 @@ def _refuse_unused(unused: dict[str, str], what: str) -> None:
     context = click.get_current_context()
     for name, flag in unused.items():
         if context.get_parameter_source(name) != click.core.ParameterSource.DEFAULT:
-            raise UsageError(f"{flag} is for {what}; leave it out here")
+            raise UsageError(f"{flag} is for {what}; omit it here")
 
 
 def _evaluate_file(
@@ -110,7 +116,7 @@ def _evaluate_file(
     from imbench.store.evaluation_files import read_scores, refuse_repeated_rows
 
     if higher is None:
-        raise UsageError("say which scores are better: --higher or --lower")
+        raise UsageError("state which scores are better: give --higher or --lower")
     scores = read_scores(path, (*labels, blocks) if blocks else labels)
     if blocks is None or scores.index.nlevels > 1:
         refuse_repeated_rows(path, scores)
@@ -142,7 +148,7 @@ def _evaluate_store(
     if metric is None:
         raise UsageError(f"name the metric to compare by, --metric NAME; there are {', '.join(METRICS)}")
     if rule not in (*RULES, EACH):
-        raise UsageError(f"--rule {rule!r} is no decision rule; {suggest(rule, (*RULES, EACH))}")
+        raise UsageError(f"--rule {rule!r} is not a decision rule; {suggest(rule, (*RULES, EACH))}")
     registry = Registry()
     rows, known_metrics = _rows_of(registry, path, metric, within, rule)
     rows = Choice(**chosen).of(rows)
@@ -168,7 +174,7 @@ def _evaluate_store(
 def _rows_of(
     registry: Registry, path: str, metric: str, within: bool, rule: str
 ) -> tuple[pd.DataFrame, Mapping[str, Metric]]:
-    """The rows of a store, or of the Parquet file of a published page, and the metrics that they have by name."""
+    """The rows of a store or of a published Parquet file, and their metrics by name."""
     from imbench.scoring.metrics import METRICS
     from imbench.stats.block_analyses import analysis_columns
     from imbench.stats.score_table import SAME
@@ -176,10 +182,10 @@ def _rows_of(
     from imbench.store.results import load
     from imbench.store.store import Store
 
-    if metric not in METRICS:  # a plugin's, computed from the predictions that only a store has
+    if metric not in METRICS:  # a plugin metric, computed from predictions, which only a store contains
         registry.metric(metric)
         if not Path(path).is_dir():
-            raise UsageError(f"metric {metric} is computed from predictions, and {path} is no store; give the store")
+            raise UsageError(f"metric {metric} is computed from predictions, which {path} lacks; give the store")
         results = registry.with_metrics(load(path), [metric])
         return results.rows, results.metrics
     columns = analysis_columns(metric, within, rule)
@@ -191,14 +197,14 @@ def _rows_of(
 def _levels_text(levels: BlockAnalyses, within: bool) -> str:
     rule = "" if levels.rule == "argmax" else f", rule {levels.rule}"
     title = f"{levels.task}, {levels.metric.title}, protocol {levels.protocol}{rule}, {levels.over}"
-    said = caveats([levels.protocol])
+    warnings = caveats([levels.protocol])
     parts = [
-        f"{_heading(f'{title}: {name} as blocks', said)}\n\n{_text(found)}"
+        f"{_heading(f'{title}: {name} as blocks', warnings)}\n\n{_text(found)}"
         for name, found in (("configurations", levels.configurations), ("datasets", levels.datasets))
         if found is not None
     ]
     if within and len(levels.within):
-        parts.append(f"{_heading(f'{title}: within each configuration', said)}\n\n{_within_text(levels)}")
+        parts.append(f"{_heading(f'{title}: within each configuration', warnings)}\n\n{_within_text(levels)}")
     return "\n\n".join([*parts, *map(paragraph, levels.notes)])
 
 
@@ -213,17 +219,17 @@ def _within_text(levels: BlockAnalyses) -> str:
         )
         for row in levels.within.to_dict("records")
     ]
-    told = (
-        "Mean gains over folds. p and intervals are of the corrected resampled t-test, since folds share rows; Holm's "
-        "correction within each configuration."
+    note = (
+        "Mean gains over folds. p-values and intervals come from the corrected resampled t-test, because folds share "
+        "rows; Holm's correction within each configuration."
     )
     headers = ("configuration", "strategy", "gain", "interval", "p Holm")
-    return f"{table(headers, rows, right=('gain', 'p Holm'))}\n{paragraph(told)}"
+    return f"{table(headers, rows, right=('gain', 'p Holm'))}\n{paragraph(note)}"
 
 
-def _heading(text: str, said: Sequence[str]) -> str:
+def _heading(text: str, warnings: Sequence[str]) -> str:
     line = paragraph(text)
-    return "\n".join([line, "=" * max(map(len, line.splitlines())), *map(paragraph, said)])
+    return "\n".join([line, "=" * max(map(len, line.splitlines())), *map(paragraph, warnings)])
 
 
 def _levels_json(levels: BlockAnalyses, within: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The text of ``--help``: it keeps to the terminal's width, and so do the commands in it, which stay runnable."""
+"""``--help`` text that fits the terminal; long example commands are folded and stay runnable."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 import click
 from click.formatting import wrap_text
 
-# Lines longer than this are hard to read; narrower ones than this have no place for words.
+# Longer lines are hard to read; narrower ones have no room for words.
 _WIDEST, _NARROWEST = 100, 20
-# Below this many columns what an option means stands under it, not beside it.
+# On terminals narrower than this, the description of an option goes below it.
 _SIDE_BY_SIDE = 60
-# A paragraph of the help text that begins with this holds commands, a line each.
+# A paragraph of help that starts with this contains commands, one per line.
 _COMMANDS = "\b\n"
 
 
@@ -26,7 +26,7 @@ class HelpFormatter(click.HelpFormatter):
         self.width = max(min(shutil.get_terminal_size().columns, _WIDEST), _NARROWEST)
 
     def write_text(self, text: str) -> None:
-        """Text; a command that is too long goes on in the next line, as a shell reads it."""
+        """Write text; a command that is too long continues on the next line after a backslash."""
         room = self.width - self.current_indent
         super().write_text(
             "\n\n".join(
@@ -38,7 +38,7 @@ class HelpFormatter(click.HelpFormatter):
         )
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
-        """Terms and what they mean."""
+        """Write terms with their descriptions."""
         if self.width >= _SIDE_BY_SIDE:
             super().write_dl(rows, col_max, col_spacing)
             return
@@ -55,9 +55,9 @@ class Context(click.Context):
 
 
 def folded(command: str, room: int) -> str:
-    r"""A command in lines of at most this many characters, each but the last with a backslash at its end.
+    r"""A command folded into lines of at most ``room`` characters, with a backslash at each line break.
 
-    A line breaks before an option, or where that is too long between words.
+    Lines break before an option, or between words if the option itself is too long.
 
     >>> print(folded("imbench run --suite tabular --jobs 2", 30))
     imbench run --suite tabular \

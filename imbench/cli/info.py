@@ -1,4 +1,4 @@
-"""``imbench info NAME``: everything known of one strategy, dataset, suite, metric, kind of source, protocol or rule."""
+"""``imbench info NAME``: describe a strategy, dataset, suite, metric, data source, protocol or decision rule."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 
-_LISTS = "imbench list strategies, datasets, suites, metrics, protocols and rules show all names"
+_LISTS = "imbench list strategies, datasets, suites, metrics, sources, protocols and rules show all names"
 
 
 @click.command(cls=Verb)
@@ -27,9 +27,9 @@ _LISTS = "imbench list strategies, datasets, suites, metrics, protocols and rule
 @plugin_option
 @json_option
 def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
-    """Tell everything known of one name.
+    """Describe a strategy, dataset, suite, metric or protocol.
 
-    NAME is a strategy, dataset, suite, metric, kind of source, protocol or decision rule, or a spec of one.
+    NAME can also be a data source or a decision rule, and a spec with parameters.
 
     \b
     imbench info remix:alpha=0.3
@@ -53,7 +53,7 @@ def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
 
 
 def _kinds_of(registry: Registry, name: str) -> list[str]:
-    """The kinds of things that have this name; `UsageError` with near matches if nothing has."""
+    """The kinds that have an entry of this name; `UsageError` with near matches if none has."""
     from imbench.contract.spec import FILE_SUFFIXES, parse_spec
     from imbench.runs.protocols import protocol_names
     from imbench.runs.registry import GROUPS
@@ -66,11 +66,11 @@ def _kinds_of(registry: Registry, name: str) -> list[str]:
     names |= {"protocol": set(protocol_names()), "rule": set(RULES)}
     kinds = [kind for kind, known in names.items() if base.rpartition("/")[2] in known]
     if not kinds:
-        # Last, since the table of sources imports pandas.
+        # Last, because the table of sources imports pandas.
         names["source"] = {e.name for e in registry.entries("source")}
         kinds = ["source"] if base.rpartition("/")[2] in names["source"] else []
     if not kinds:
-        raise UsageError(f"nothing is called {base!r}; {suggest(base, sorted(set().union(*names.values())), _LISTS)}")
+        raise UsageError(f"unknown name {base!r}; {suggest(base, sorted(set().union(*names.values())), _LISTS)}")
     return kinds
 
 
@@ -99,8 +99,8 @@ def _dataset(registry: Registry, spec: str) -> Facts:
     card = registry.card(spec)
     variant = registry.variant(spec)
     names = class_names(tuple(card.class_counts), variant.task, task_of(card, variant.task).minority)
-    # Merged classes may together have the name of the class that is kept.
-    called = names if len(set(names)) == len(names) else [f"{name} (class {j})" for j, name in enumerate(names)]
+    # Merged classes may share the name of the class that is kept.
+    labels = names if len(set(names)) == len(names) else [f"{name} (class {j})" for j, name in enumerate(names)]
     return {
         "name": card.name,
         "title": card.title,
@@ -117,7 +117,7 @@ def _dataset(registry: Registry, spec: str) -> Facts:
             for t in card.tasks
         },
         "variant": variant.spec,
-        "variant_counts": dict(zip(called, expected_counts(card, variant), strict=True)),
+        "variant_counts": dict(zip(labels, expected_counts(card, variant), strict=True)),
         "sources": [s.kind for s in card.sources],
         "content": card.content,
         "licence": card.licence,
@@ -135,7 +135,7 @@ def _suite(registry: Registry, name: str) -> Facts:
         "title": suite.title,
         "protocol": suite.protocol or DEFAULT_PROTOCOL,
         "configurations": [
-            f"{e.spec} (or {e.fallback} where that cannot be had)" if e.fallback else e.spec for e in suite.entries
+            f"{e.spec} (or {e.fallback} if unavailable)" if e.fallback else e.spec for e in suite.entries
         ],
     }
 

@@ -1,4 +1,4 @@
-"""``imbench list``: what is installed, by name."""
+"""``imbench list``: names of installed strategies, datasets and more."""
 
 from __future__ import annotations
 
@@ -63,15 +63,15 @@ _KINDS: dict[str, Callable[[Sequence[str], bool], list[Row]]] = {
 
 @click.command("list", cls=Verb)
 @click.argument("kind", metavar="KIND")
-@click.option("--check", is_flag=True, help="Load each one, and say which are broken and why.")
+@click.option("--check", is_flag=True, help="Load each entry and report broken ones; exits 1 if any is broken.")
 @plugin_option
 @json_option
 def list_(kind: str, check: bool, plugins: tuple[str, ...], as_json: bool) -> int:
     """List what is installed: strategies, datasets, suites, …
 
-    KIND is one of strategies, datasets, suites, metrics, sources, protocols and (decision) rules.
-    Names come from the packages' metadata; nothing is imported unless --check is given, which ends with 1 if something
-    is broken. Where two packages have one name, the list says what to write. `imbench info NAME` tells more of one.
+    KIND is strategies, datasets, suites, metrics, sources, protocols or rules (decision rules).
+    Names come from package metadata; nothing is imported unless --check is given. If two packages share a name, the
+    column `write` shows how to refer to each. `imbench info NAME` describes one entry.
     """
     if kind not in _KINDS:
         raise UsageError(f"there is no list of {kind!r}; {suggest(kind, _KINDS)}")
@@ -80,12 +80,12 @@ def list_(kind: str, check: bool, plugins: tuple[str, ...], as_json: bool) -> in
     if as_json:
         emit_json(rows)
         return 1 if broken else 0
-    # Reasons are sentences: they stand below the table.
+    # Reasons are sentences, so they go below the table.
     reasons = [paragraph(f"broken: {row.pop('broken')}") for row in broken]
     for row in rows:
         row.pop("broken", None)
     headers = list(rows[0]) if rows else ["name"]
     emit(table(headers, [list(row.values()) for row in rows], right=["epochs", "repeats", "folds"]))
     if check:
-        emit("\n" + ("\n".join(reasons) if reasons else "all of them load"))
+        emit("\n" + ("\n".join(reasons) if reasons else "all entries load"))
     return 1 if broken else 0

@@ -1,4 +1,4 @@
-"""Write the package of a new strategy from the templates that come with imbench."""
+"""Create a package for a new strategy from templates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from string import Template
 
 from imbench.contract.errors import UsageError
 
-# The files of the package by the template each is made from; names are filled in as the content is.
+# Template -> file of the package; placeholders are filled in both names and contents.
 FILES = {
     "pyproject.toml.txt": "pyproject.toml",
     "README.md.txt": "README.md",
@@ -25,17 +25,17 @@ _PREFIX = "imbench-"
 
 
 def write_plugin(name: str, parent: Path) -> Path:
-    """Write the package ``imbench-NAME`` into a new folder of that name in ``parent``, and give the folder.
+    """Write the package ``imbench-NAME`` into a new folder of that name in ``parent``, and return the folder.
 
-    Raises `UsageError` for a name that is no name of a strategy, package and class at once, or is taken, and for a
-    folder that exists.
+    Raises `UsageError` for a name that is taken or cannot name a strategy, a package and a class, and for a folder that
+    exists.
     """
     names = _names(name)
     folder = parent / names["package"]
     if folder.exists():
         raise UsageError(f"{folder} exists; choose another name, or another folder with --to DIR")
     if not parent.is_dir():
-        raise UsageError(f"{parent} is no folder; make it first, or choose another with --to DIR")
+        raise UsageError(f"{parent} is not a folder; create it first, or choose another with --to DIR")
     templates = files("imbench.cli") / "templates" / "plugin"
     for source, target in FILES.items():
         path = folder / Template(target).substitute(names)
@@ -45,27 +45,27 @@ def write_plugin(name: str, parent: Path) -> Path:
 
 
 def _names(name: str) -> dict[str, str]:
-    """What the templates call things: of the strategy ``my-mix``, package ``imbench-my-mix``, class ``MyMix``, …"""
+    """Values of the placeholders: for ``my-mix``, package ``imbench-my-mix``, class ``MyMix``, …"""
     from imbench.runs.registry import strategies
 
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or name.startswith(_PREFIX):
         raise UsageError(
-            f"{name!r} can't name a strategy and its package; use lower-case words joined by '-', without "
-            f"{_PREFIX!r} in front, such as my-strategy"
+            f"{name!r} cannot name a strategy and its package; use lower-case words joined by '-', without the "
+            f"prefix {_PREFIX!r}, such as my-strategy"
         )
     cls = "".join(part.capitalize() for part in name.split("-"))
     if keyword.iskeyword(cls) or cls in ("Batch", "BatchStrategy", "Noise", "TrainingInfo", "UsageError"):
-        raise UsageError(f"{name!r} would make a class {cls}, which means something else here; choose another name")
+        raise UsageError(f"{name!r} would create a class {cls}, which is a reserved name; choose another name")
     taken = [entry for entry in strategies() if entry.name == name]
     if taken:
-        raise UsageError(f"{name!r} is a strategy of {taken[0].package} already; choose another name")
+        raise UsageError(f"{name!r} is already a strategy of {taken[0].package}; choose another name")
     package = f"{_PREFIX}{name}"
     try:
         distribution(package)
     except PackageNotFoundError:
         pass
     else:
-        raise UsageError(f"a package {package} is installed already; choose another name")
+        raise UsageError(f"package {package} is already installed; choose another name")
     return {
         "name": name,
         "package": package,

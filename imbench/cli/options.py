@@ -1,4 +1,4 @@
-"""Options that several verbs share."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -14,34 +14,38 @@ F = TypeVar("F", bound=Callable[..., Any])
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 
 store_option = click.option(
-    "--store", default="imbench-store", show_default=True, metavar="DIR", help="Folder of results."
+    "--store", default="imbench-store", show_default=True, metavar="DIR", help="Results folder."
 )
 
 
 def store_of(context: click.Context, folder: str | None, store: str) -> str:
-    """The store that a verb reads, given by itself or as ``--store``; `UsageError` for two different ones."""
-    stated = context.get_parameter_source("store") is click.core.ParameterSource.COMMANDLINE
-    if folder and stated and folder != store:
+    """The store to read, from the argument or ``--store``; `UsageError` if both are given and differ."""
+    given = context.get_parameter_source("store") is click.core.ParameterSource.COMMANDLINE
+    if folder and given and folder != store:
         raise UsageError(f"the store is given twice, as {folder} and as --store {store}; keep one")
     return folder or store
 
 
 suite_option = click.option(
-    "--suite", metavar="NAME", help="Suite of datasets; for run the default is tabular, unless --dataset is given."
+    "--suite", metavar="NAME", help="Suite of datasets; default: tabular for `imbench run` without --dataset."
 )
 
 dataset_option = click.option(
-    "--dataset", "datasets", multiple=True, metavar="SPEC", help="Such as segment:ir=0.05, or a table. Repeatable."
+    "--dataset",
+    "datasets",
+    multiple=True,
+    metavar="SPEC",
+    help="Dataset, such as segment:ir=0.05, or a data file. Repeatable.",
 )
 
 protocol_option = click.option(
-    "--protocol", metavar="NAME", help="How nets are trained; default: the protocol of the suite, else standard."
+    "--protocol", metavar="NAME", help="Training protocol; default: that of the suite, else standard."
 )
 
 mirror_option = click.option(
     "--data-mirror",
     metavar="DIR_OR_URL",
-    help="Ask this place first for data; default: the environment variable IMBENCH_DATA_MIRROR.",
+    help="Folder or URL to search first for data; default: the environment variable IMBENCH_DATA_MIRROR.",
 )
 
 plugin_option = click.option(
@@ -55,7 +59,7 @@ settings_option = click.option(
 
 def _at_least_one(_: click.Context, option: click.Parameter, count: int | None) -> int | None:
     if count is not None and count < 1:
-        raise UsageError(f"{option.opts[0]} must be at least 1, got {count}; leave it out for one per core")
+        raise UsageError(f"{option.opts[0]} must be at least 1, got {count}; omit it to use one per core")
     return count
 
 
@@ -72,22 +76,22 @@ device_option = click.option(
 )
 
 retrain_option = click.option(
-    "--retrain", is_flag=True, help="Train stored jobs again if their strategy changed its source at the same version."
+    "--retrain", is_flag=True, help="Retrain stored jobs whose strategy has new source code but the same version."
 )
 
 no_checks_option = click.option(
     "--no-checks",
     is_flag=True,
-    help="Skip the conformance checks of strategies; publish then refuses their results.",
+    help="Skip the conformance checks; `imbench publish` then refuses the results.",
 )
 
 strict_option = click.option(
     "--strict", is_flag=True, help="Stop before training if any data is unavailable, instead of skipping it."
 )
 
-dry_run_option = click.option("--dry-run", is_flag=True, help="Show the plan; train and download nothing.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Show the plan without training or downloading.")
 
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress; errors and the result only.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Hide progress; print only errors and results.")
 
 
 def request_options(command: F) -> F:

@@ -1,4 +1,4 @@
-"""Results go to stdout, everything else to stderr; a reader of stdout who leaves early ends the output, not the run."""
+"""Results go to stdout, everything else to stderr; a closed stdout ends the output, not the run."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-# Where nothing says how wide lines may be (a file, a pipe), rows are not folded.
+# Rows are not folded if the output has no width (a file, a pipe).
 _UNLIMITED = 1000
-# Parts of a JSON text that are put together before they are written.
+# JSON tokens that are joined before each write.
 _TOKENS = 100_000
 
 
 def emit(text: str | Iterable[str]) -> None:
-    """Print a part of the result on stdout; pieces of one are written as they come, and never held together."""
+    """Print results on stdout; an iterable is written piece by piece, without joining it in memory."""
     try:
         sys.stdout.writelines([text] if isinstance(text, str) else text)
         sys.stdout.write("\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        # `| head` has seen enough. What follows, and Python's own flush at exit, goes nowhere instead of failing.
+        # The reader, such as `| head`, has closed the pipe. Discard the rest, and Python's own flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def emit_json(value: Any) -> None:
-    """Print a result as JSON; what is undefined (NaN) is null."""
+    """Print a result as JSON; undefined numbers (NaN) become null."""
     tokens = json.JSONEncoder(indent=2, allow_nan=False).iterencode(_plain(value))
     emit(iter(lambda: "".join(itertools.islice(tokens, _TOKENS)), ""))
 
 
 def say(text: str) -> None:
-    """Tell the user something on stderr."""
+    """Print a message on stderr."""
     click.echo(text, err=True)
 
 
 def last_line(text: str) -> str:
-    """The last line of a message or a traceback, which says what went wrong."""
+    """The last line of a message or traceback, which states the error."""
     return next(reversed(text.strip().splitlines()), "no reason given")
 
 
@@ -58,8 +58,9 @@ def table(
 
     Parameters
     ----------
-    headers : name of each column; those also in ``right`` are aligned to the right
-    rows : one value for each column; None is shown as an empty cell
+    headers : column names
+    rows : one value per column; None is shown as an empty cell
+    right : names of the columns that are aligned to the right
     """
     from rich.table import Table
     from rich.text import Text
@@ -73,12 +74,12 @@ def table(
 
 
 def paragraph(text: str) -> str:
-    """A sentence of a result, broken between words where the terminal ends."""
+    """Text wrapped to the width of the terminal."""
     return textwrap.fill(text, width(), break_long_words=False, break_on_hyphens=False)
 
 
 def render(*parts: Any) -> str:
-    """What rich shows for these parts, one under another, as text for stdout; colours only on a terminal."""
+    """These rich objects, one below another, as text for stdout; colours only on a terminal."""
     from rich.console import Console
 
     console = Console(file=io.StringIO(), width=width(), force_terminal=sys.stdout.isatty(), highlight=False)
@@ -88,7 +89,7 @@ def render(*parts: Any) -> str:
 
 
 def width() -> int:
-    """Characters a line of stdout may have: what COLUMNS or the terminal says."""
+    """Characters per line of stdout, from COLUMNS or the terminal."""
     if sys.stdout.isatty() or os.environ.get("COLUMNS"):
         return max(shutil.get_terminal_size().columns, 20)
     return _UNLIMITED
@@ -110,7 +111,7 @@ def _plain(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    # numpy's scalars; what else a record may hold is shown as its text.
+    # NumPy scalars become Python numbers; anything else becomes text.
     try:
         return _plain(value.item())
     except AttributeError:

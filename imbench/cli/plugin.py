@@ -1,4 +1,4 @@
-"""``imbench plugin``: check a strategy, and start a package for a new one."""
+"""``imbench plugin``: check a strategy, or create a package for a new one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from imbench.cli.options import json_option, plugin_option
 from imbench.cli.output import emit, emit_json, paragraph, width
 from imbench.cli.session import Verbs
+from imbench.contract.names import counted
 
 if TYPE_CHECKING:
     from imbench.checks import CheckResult, Cost
@@ -22,7 +23,7 @@ _MARKS = {"passed": "ok", "failed": "FAILED", "exempt": "exempt", "not judged": 
 
 @click.group(cls=Verbs)
 def plugin() -> None:
-    """Check a strategy, or start a package for one."""
+    """Check a strategy, or create a package for a new one."""
 
 
 @plugin.command
@@ -30,9 +31,9 @@ def plugin() -> None:
 @plugin_option
 @json_option
 def check(target: str, plugins: tuple[str, ...], as_json: bool) -> int:
-    """Hold a strategy against every property of the conformance suite; 1 is the exit code if one fails.
+    """Run the conformance checks; exits 1 on failure.
 
-    NAME or SPEC is an installed strategy; of a Python FILE, every strategy is checked.
+    NAME or SPEC is an installed strategy. In a Python FILE, all strategies are checked.
 
     \b
     imbench plugin check remix:alpha=0.3
@@ -51,11 +52,11 @@ def check(target: str, plugins: tuple[str, ...], as_json: bool) -> int:
 
 @plugin.command
 @click.argument("name")
-@click.option("--to", default=".", metavar="DIR", help="Folder to make the package's folder in; default: this one.")
+@click.option("--to", default=".", metavar="DIR", help="Parent folder of the new package; default: the current folder.")
 def new(name: str, to: str) -> None:
-    """Write a package with a strategy that installs, registers and passes its checks.
+    """Create a package with a working strategy that passes the conformance checks.
 
-    NAME is that of the strategy, such as my-strategy; the package is called imbench-my-strategy.
+    NAME is the name of the strategy, such as my-strategy; the package is then called imbench-my-strategy.
 
     \b
     imbench plugin new my-strategy
@@ -64,19 +65,19 @@ def new(name: str, to: str) -> None:
     from imbench.cli.new_plugin import write_plugin
 
     folder = write_plugin(name, Path(to))
-    recipe = f"src/{folder.name.replace('-', '_')}/strategy.py"
+    file = f"src/{folder.name.replace('-', '_')}/strategy.py"
     emit(
         f"""{folder}
 
 Next, in that folder:
   pip install -e ".[test]"
-      installs it, so that imbench list strategies names it
+      installs the package; `imbench list strategies` then shows the strategy
   python -m pytest
-      holds it against every property
-  {recipe}
-      is the recipe: change what is marked CHANGE, the docstring first
+      runs the conformance checks
+  {file}
+      contains the strategy: edit the parts marked CHANGE, starting with the docstring
   imbench run --suite tabular --protocol smoke --strategy {name} --strategy baseline
-      shows that it trains everywhere"""
+      trains it on a whole suite as a quick test"""
     )
 
 
@@ -94,19 +95,19 @@ def _cost(strategy: BatchStrategy) -> Cost | str:
 
     try:
         return measure_cost(strategy)
-    except Exception as error:  # a stranger's code; the properties above say what is wrong with it
+    except Exception as error:  # third-party code; the checks report what is wrong with it
         return f"not measured: {type(error).__name__}: {error}"
 
 
 def _as_text(strategy: BatchStrategy, results: Sequence[CheckResult], cost: Cost | str) -> str:
     failed, exempt = (sum(r.outcome == outcome for r in results) for outcome in ("failed", "exempt"))
-    held = sum(r.outcome == "passed" for r in results)
-    counts = f"{held} of {len(results)} properties hold, {failed} failed, {exempt} exempt"
+    passed = sum(r.outcome == "passed" for r in results)
+    counts = f"{passed} of {counted(len(results), 'check')} passed, {failed} failed, {exempt} exempt"
     return "\n".join([strategy.spec, *map(_line, results), paragraph(f"cost: {cost}"), paragraph(counts)])
 
 
 def _line(result: CheckResult) -> str:
-    """Mark, property and detail; what passed is cut to the terminal's width, what did not is told in full."""
+    """Outcome, check and detail; only the details of passed checks are cut to the width of the terminal."""
     longest = max(map(len, _MARKS.values()))
     head = f"{_MARKS[result.outcome]:<{longest}} {result.name:<27} "
     text, room = f"{head}{result.detail}", width()

@@ -1,4 +1,4 @@
-"""How a run's progress is shown on stderr: a live bar on a terminal, a line now and then elsewhere."""
+"""Progress of a run on stderr: a live bar on a terminal, a line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from imbench.cli.output import last_line, say
+from imbench.contract.names import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from imbench.runs.bench import Event
 
-# Between two lines that only say how far the run is; failures are told at once.
+# Interval between progress lines; failures are printed at once.
 SECONDS_BETWEEN_LINES = 10.0
-# The first jobs wait for workers that import libraries: what they took says little of the rest.
-_TELLING = 0.05
+# The first jobs wait for workers to import libraries, so no time left is estimated before this share of the work.
+_LEAST_SHARE = 0.05
 
 
 @contextmanager
 def reporter(quiet: bool) -> Iterator[Callable[[Event], None]]:
-    """What to call with each event of a run; failures are told even when quiet."""
+    """The callback for events of a run; failures are printed even when quiet."""
     if quiet:
-        yield _tell_failure
+        yield _print_failure
     elif sys.stderr.isatty():
         with _bar() as progress:
             yield LiveBar(progress)
@@ -34,29 +35,29 @@ def reporter(quiet: bool) -> Iterator[Callable[[Event], None]]:
 
 
 class PlainLines:
-    """Lines for a log: the first and the last job, failures, and in between one every few seconds."""
+    """Lines for a log: the first and the last job, every failure, and otherwise one line every few seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._started = self._told = clock()
+        self._started = self._printed = clock()
 
     def __call__(self, event: Event) -> None:
-        """Print a line if this event deserves one."""
+        """Print a line if one is due."""
         now = self._clock()
         if event.kind == "planned":
-            # One command may make several runs; each has a speed of its own.
+            # One command may start several runs; each has its own speed.
             self._started = now
-        _tell_failure(event)
-        _tell_compilation(event)
+        _print_failure(event)
+        _print_compilation(event)
         if event.kind not in ("finished", "failed") or event.job is None:
             return
-        if event.done in (1, event.total) or now - self._told >= SECONDS_BETWEEN_LINES:
-            self._told = now
+        if event.done in (1, event.total) or now - self._printed >= SECONDS_BETWEEN_LINES:
+            self._printed = now
             say(_line(event, now - self._started))
 
 
 class LiveBar:
-    """A bar of gradient steps, with jobs, speed and time left; failures stay above it."""
+    """A bar of work done, with jobs, speed and time left; failures stay visible above it."""
 
     def __init__(self, progress: Progress, clock: Callable[[], float] = time.monotonic) -> None:
         self._progress = progress
@@ -65,16 +66,16 @@ class LiveBar:
         self._task = progress.add_task("training", total=None, facts="")
 
     def __call__(self, event: Event) -> None:
-        """Move the bar."""
+        """Update the bar."""
         if event.kind == "planned":
             self._started = self._clock()
             self._progress.reset(self._task, total=None)
         if event.kind == "failed":
             self._progress.console.print(_failure(event), style="red", markup=False, highlight=False)
-        _tell_compilation(event)
+        _print_compilation(event)
         speed = _speed(event, self._clock() - self._started)
-        facts = f"{event.done}/{event.total} jobs{f', {speed}' if speed else ''}"
-        # A bar of no length is rich's sign for "unknown".
+        facts = f"{event.done}/{counted(event.total, 'job')}{f', {speed}' if speed else ''}"
+        # rich reads a total of 0 as "unknown".
         self._progress.update(self._task, total=event.work_total or 1, completed=event.work_done, facts=facts)
 
 
@@ -82,7 +83,7 @@ def _bar() -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    # At 60 columns the bar gives way first.
+    # On narrow terminals the bar shrinks first.
     return Progress(
         BarColumn(bar_width=None),
         TextColumn("{task.percentage:>3.0f}% {task.fields[facts]}"),
@@ -96,8 +97,8 @@ def _bar() -> Progress:
 
 
 def _line(event: Event, elapsed: float) -> str:
-    parts = [f"{event.done}/{event.total} jobs", _speed(event, elapsed)]
-    if event.work_done > _TELLING * event.work_total and event.done < event.total:
+    parts = [f"{event.done}/{counted(event.total, 'job')}", _speed(event, elapsed)]
+    if event.work_done > _LEAST_SHARE * event.work_total and event.done < event.total:
         left = elapsed / event.work_done * (event.work_total - event.work_done)
         parts.append(f"about {duration(left)} left")
     return ", ".join(filter(None, parts))
@@ -110,12 +111,12 @@ def _speed(event: Event, elapsed: float) -> str:
     return f"{rate:.1f} nets/s" if rate >= 1 else f"{rate * 60:.1f} nets/min"
 
 
-def _tell_compilation(event: Event) -> None:
+def _print_compilation(event: Event) -> None:
     if event.kind == "compiled":
-        say(f"compiled the training kernel in {duration(event.seconds)}, once for this machine")
+        say(f"compiled the training kernel in {duration(event.seconds)} (needed once per machine)")
 
 
-def _tell_failure(event: Event) -> None:
+def _print_failure(event: Event) -> None:
     if event.kind == "failed":
         say(_failure(event))
 
@@ -126,7 +127,7 @@ def _failure(event: Event) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them.
+    """Seconds as readable text.
 
     >>> duration(59.6), duration(3_600 * 2 + 61)
     ('1 min', '2 h 1 min')

@@ -1,4 +1,4 @@
-"""``imbench publish``: a store as a folder for any static host."""
+"""``imbench publish``: publish a store as web pages for any static host."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 
 @click.command(cls=Verb)
 @click.argument("store")
-@click.option("--to", required=True, metavar="DIR", help="Folder to publish to; other stores' pages in it stay.")
-@click.option("--name", metavar="NAME", help="Of the page; default: the store's folder name.")
-@click.option("--title", metavar="TEXT", help="Of the page, its report and citation; default: what the store holds.")
+@click.option("--to", required=True, metavar="DIR", help="Folder to publish to; pages of other stores in it are kept.")
+@click.option("--name", metavar="NAME", help="Name of the page; default: the folder name of the store.")
 @click.option(
-    "--author", "authors", multiple=True, metavar="NAME", help="To cite: 'Family, Given' or a group. Repeatable."
+    "--title", metavar="TEXT", help="Title of the page, report and citation; default: the contents of the store."
+)
+@click.option(
+    "--author", "authors", multiple=True, metavar="NAME", help="Author to cite: 'Family, Given' or a group. Repeatable."
 )
 @click.option("--mixed", is_flag=True, help="Allow several protocols or schema versions on one page.")
-@click.option("--replace", is_flag=True, help="Let a page of this name lose jobs that it shows now.")
-@click.option("--unchecked", is_flag=True, help="Allow strategies that failed imbench's checks, or skipped them.")
+@click.option("--replace", is_flag=True, help="Replace a page of the same name even if it loses jobs.")
+@click.option("--unchecked", is_flag=True, help="Allow strategies whose conformance checks failed or were skipped.")
 @selection_options
 @protocols_option
 @samples_option
@@ -48,9 +50,9 @@ def publish(
     as_json: bool,
     **chosen: tuple[str, ...],
 ) -> None:
-    """Check a store, take host names, user names and paths out, and write it as a page of a folder.
+    """Check a store, remove host names, user names and paths, and publish it as a page of a folder.
 
-    The folder can be served by any static host, or opened from disk. Publishing another store adds a page.
+    The folder can be served by any static host or opened from disk. Publishing another store adds a page.
     """
     from imbench.cli.described import commands, modalities
     from imbench.report import Options

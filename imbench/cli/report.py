@@ -1,4 +1,4 @@
-"""``imbench report``: what a store says, as a page, data files, tables and figures."""
+"""``imbench report``: report a store as an HTML page, data files, tables and figures."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ from imbench.cli.session import Verb
     "metrics",
     multiple=True,
     metavar="NAME",
-    help="Rank by this metric only. Repeatable; default: all, led by gmean and bbs.",
+    help="Rank by this metric only. Repeatable; default: all, with gmean and bbs first.",
 )
 @click.option(
     "--rule",
     "rules",
     multiple=True,
     metavar="NAME",
-    help="Decide by this rule only, such as argmax or tuned. Repeatable; default: each.",
+    help="Use this decision rule only, such as argmax or tuned. Repeatable; default: all.",
 )
-@click.option("--alpha", type=float, default=0.05, show_default=True, metavar="A", help="Level of the tests.")
-@click.option("--title", default="", metavar="TEXT", help="Of the page; default: a general one.")
+@click.option(
+    "--alpha", type=float, default=0.05, show_default=True, metavar="A", help="Significance level of the tests."
+)
+@click.option("--title", default="", metavar="TEXT", help="Title of the report; default: a general one.")
 @selection_options
 @protocols_option
 @samples_option
@@ -54,9 +56,9 @@ def report(
     as_json: bool,
     **chosen: tuple[str, ...],
 ) -> None:
-    """Write a report of a store: one HTML page, the same as Markdown, CSV, JSON, Parquet and LaTeX, and figures.
+    """Write a report of a store: an HTML page, its contents as Markdown, CSV, JSON, Parquet and LaTeX, and figures.
 
-    Nothing is opened; the paths written are printed, the page first.
+    Prints the paths of the files, starting with the HTML page.
     """
     from imbench.cli.described import commands, modalities
     from imbench.report import Options, write_report

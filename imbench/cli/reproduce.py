@@ -1,4 +1,4 @@
-"""``imbench reproduce``: the paper's tables and figures, made again beside what was printed."""
+"""``imbench reproduce``: reproduce the tables and figures of the paper beside the printed ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Verb)
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
-@click.option("--protocol", default="paper", show_default=True, metavar="NAME", help="How nets are trained.")
+@click.option("--protocol", default="paper", show_default=True, metavar="NAME", help="Training protocol.")
 @settings_option
 @store_option
 @click.option("--to", default="imbench-reproduction", show_default=True, metavar="DIR", help="Folder to write into.")
@@ -96,7 +96,7 @@ def reproduce(
 def _make(
     chosen: list[str], context: ReproductionContext, folder: Path, *, quiet: bool
 ) -> tuple[list[PaperItem], dict[str, str]]:
-    """Make and write each item; of several, those whose data are unavailable are skipped, with the reason."""
+    """Make and write each item; if there are several, those with unavailable data are skipped with the reason."""
     from imbench.reproduce import catalogue
     from imbench.reproduce.folder import write_item
 

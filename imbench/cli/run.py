@@ -1,4 +1,4 @@
-"""``imbench run``: plan, train what is missing, show the leaderboards."""
+"""``imbench run``: train missing jobs and show the leaderboards."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _DEFAULT_SUITE = "tabular"
     "strategies",
     multiple=True,
     metavar="SPEC",
-    help="Such as remix:alpha=0.3. Repeatable; default: all installed strategies except wrappers.",
+    help="Strategy, such as remix:alpha=0.3. Repeatable; default: all installed strategies except wrappers.",
 )
 @request_options
-@click.option("--net", metavar="NAME", help="paper, or resnet32 for images; as --set net=NAME.")
+@click.option("--net", metavar="NAME", help="Architecture: paper, or resnet32 for images. Short for --set net=NAME.")
 @click.option(
     "--metric",
     "metrics",
@@ -57,7 +57,7 @@ def run(
 ) -> int:
     """Train, score and rank strategies on datasets.
 
-    Results are stored as they come, so running the same command again resumes.
+    Results are stored as jobs finish, so running the same command again resumes.
 
     \b
     imbench run --suite tabular
@@ -74,7 +74,7 @@ def run(
     for name in metrics:  # an unknown metric is reported before any work
         request.registry.metric(name)
     if rule not in (*RULES, EACH):
-        raise UsageError(f"--rule {rule!r} is no decision rule; {suggest(rule, (*RULES, EACH))}")
+        raise UsageError(f"--rule {rule!r} is not a decision rule; {suggest(rule, (*RULES, EACH))}")
 
     def show(plan: Any, results: Any) -> int:
         scored = plan.registry.with_metrics(results, metrics)

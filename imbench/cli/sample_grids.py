@@ -49,29 +49,29 @@ def sample_grids(rows: pd.DataFrame, modality: Mapping[str, str], mirror: str | 
 def _grid(wanted: Wanted, registry: Registry, sources: DataSources) -> SampleGrid | str:
     from imbench.report.images import COLUMNS
 
-    left_out: list[tuple[str, str]] = []
+    skipped: list[tuple[str, str]] = []
     try:
         from imbench.runs.samples import samples_of
 
-        chosen = [name for name in wanted.strategies if _serves(registry, name, left_out)]
+        chosen = [name for name in wanted.strategies if _serves(registry, name, skipped)]
         if not chosen:
-            return f"none of its strategies is installed ({left_out[0][0]}: {left_out[0][1]})"
+            return f"none of its strategies is installed ({skipped[0][0]}: {skipped[0][1]})"
         grid = samples_of(
             wanted.spec, chosen, registry, sources, columns=COLUMNS, protocol=wanted.protocol, download=False
         )
     except UsageError as error:
         return str(error)
     except Exception as error:
-        # A strategy of a package may fail in any way; the report is complete without its samples.
+        # Third-party strategies may fail in any way; the report is complete without their samples.
         return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-    return dataclasses.replace(grid, left_out=(*grid.left_out, *left_out))
+    return dataclasses.replace(grid, left_out=(*grid.left_out, *skipped))
 
 
-def _serves(registry: Registry, name: str, left_out: list[tuple[str, str]]) -> bool:
-    """Whether this strategy is installed; if not, the reason is added to ``left_out``."""
+def _serves(registry: Registry, name: str, skipped: list[tuple[str, str]]) -> bool:
+    """Whether this strategy is installed; if not, the reason is added to ``skipped``."""
     try:
         registry.strategy(name)
     except UsageError as error:
-        left_out.append((name, str(error)))
+        skipped.append((name, str(error)))
         return False
     return True

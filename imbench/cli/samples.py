@@ -1,4 +1,4 @@
-"""``imbench samples``: a grid of sample images as each strategy feeds them to the nets."""
+"""``imbench samples``: draw sample images as each strategy feeds them to the nets."""
 
 from __future__ import annotations
 
@@ -13,14 +13,24 @@ from imbench.contract.errors import UsageError
 
 
 @click.command(cls=Verb)
-@click.option("--dataset", required=True, metavar="SPEC", help="A dataset of images.")
+@click.option("--dataset", required=True, metavar="SPEC", help="Image dataset.")
 @click.option(
-    "--strategy", "strategies", multiple=True, metavar="SPEC", help="Repeatable; default: all that serve images."
+    "--strategy",
+    "strategies",
+    multiple=True,
+    metavar="SPEC",
+    help="Strategy. Repeatable; default: all strategies for images except wrappers.",
 )
-@click.option("--to", required=True, metavar="FILE", help="The .png or .svg file to write.")
-@click.option("--columns", default=8, show_default=True, help="Mini-batches to take an image from.")
-@click.option("--seed", default=0, show_default=True, help="Of the batches and of the strategies' draws.")
-@click.option("--protocol", default="standard", show_default=True, metavar="NAME", help="States the batch size.")
+@click.option("--to", required=True, metavar="FILE", help="Output file, .png or .svg.")
+@click.option("--columns", default=8, show_default=True, help="Number of mini-batches; one image of each is shown.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the batches and of the strategies.")
+@click.option(
+    "--protocol",
+    default="standard",
+    show_default=True,
+    metavar="NAME",
+    help="Protocol that sets the batch size and the folds.",
+)
 @mirror_option
 @plugin_option
 @json_option
@@ -37,7 +47,7 @@ def samples(
 ) -> None:
     """Draw sample images as each strategy feeds them to the nets: real, mixed or augmented, from the same mini-batches.
 
-    The labels are printed below the images and on the screen.
+    The labels are printed below the images and on stdout.
 
     \b
     imbench samples --dataset cifar10:task=multiclass,ir=0.1 --to samples.png
@@ -51,7 +61,7 @@ def samples(
     if kind not in FORMATS:
         raise UsageError(f"--to {to!r} must end in {' or '.join('.' + f for f in FORMATS)}")
     if not path.parent.is_dir():
-        raise UsageError(f"--to {to!r}: there is no folder {str(path.parent)!r}; make it first")
+        raise UsageError(f"--to {to!r}: folder {str(path.parent)!r} does not exist; create it first")
     grid = take_samples(
         dataset,
         strategies,
@@ -62,7 +72,7 @@ def samples(
         plugins=plugins,
     )
     for name, reason in grid.left_out:
-        say(f"strategy left out: {name} ({reason})")
+        say(f"skipped: {name} ({reason})")
     path.write_bytes(draw(grid, kind))
     if as_json:
         labels = {row.name: grid.label_texts(row) for row in grid.rows}

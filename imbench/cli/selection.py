@@ -1,4 +1,4 @@
-"""Options that choose what of a store a verb reads: strategies, datasets, suites and protocols."""
+"""Options that select stored results by strategy, dataset, suite and protocol."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _OPTIONS = (
         "strategies",
         multiple=True,
         metavar="SPEC",
-        help="Only this strategy: remix is every ReMix, remix: the one at its defaults, remix:alpha=0.3 that one. "
-        "Repeatable.",
+        help="Only this strategy: remix selects all ReMix variants, `remix:` the one with default parameters, "
+        "remix:alpha=0.3 exactly that one. Repeatable.",
     ),
     click.option(
         "--dataset",
         "datasets",
         multiple=True,
         metavar="SPEC",
-        help="Only this dataset: segment is all its variants, segment:ir=0.05 that one. Repeatable.",
+        help="Only this dataset: segment selects all its variants, segment:ir=0.05 exactly that one. Repeatable.",
     ),
     click.option(
         "--suite", "suites", multiple=True, metavar="NAME", help="Only the datasets of this suite. Repeatable."
@@ -46,7 +46,7 @@ protocols_option = click.option(
 
 
 def selection_options(verb: F) -> F:
-    """``--strategy``, ``--dataset`` and ``--suite``, for a verb that reads a store."""
+    """Add ``--strategy``, ``--dataset`` and ``--suite`` to a command that reads a store."""
     for option in reversed(_OPTIONS):
         verb = option(verb)
     return verb
@@ -54,7 +54,7 @@ def selection_options(verb: F) -> F:
 
 @dataclass(frozen=True)
 class Choice:
-    """What of a store was asked for, as typed; nothing chosen means all of it."""
+    """The selection as typed; an empty one selects everything."""
 
     strategies: Sequence[str] = ()
     datasets: Sequence[str] = ()
@@ -63,13 +63,13 @@ class Choice:
 
     @property
     def is_all(self) -> bool:
-        """Whether everything is read."""
+        """Whether everything is selected."""
         return not (self.strategies or self.datasets or self.suites or self.protocols)
 
     def of(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The rows that were asked for; suites are looked up in the registry.
+        """The selected rows; suites are looked up in the registry.
 
-        Raises `UsageError` for a name that is in none of them.
+        Raises `UsageError` for a name that no row has.
         """
         from imbench.runs.registry import Registry
         from imbench.store.selection import select
@@ -88,24 +88,24 @@ class Choice:
 
 
 def refuse_empty(store: str, rows: pd.DataFrame) -> None:
-    """Raise `UsageError` for a store that there is nothing to read in."""
+    """Raise `UsageError` for an empty store."""
     if rows.empty:
-        raise UsageError(f"store {store} is empty; imbench run --store {shlex.quote(store)} puts results into it")
+        raise UsageError(f"store {store} is empty; imbench run --store {shlex.quote(store)} adds results")
 
 
 def _specs(registry: Registry, suite: str) -> list[str]:
-    """The configurations of a suite, and what may stand in for them, as results call them."""
+    """The configurations of a suite and their fallbacks, by the specs that results have."""
     entries = registry.suite(suite).entries
     return [registry.stored_spec(spec) for entry in entries for spec in (entry.spec, entry.fallback) if spec]
 
 
 def _defaults(registry: Registry, specs: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The default parameters of strategies that are named with parameters, as far as they are installed."""
+    """The default parameters of the installed strategies that are selected with parameters."""
     found = {}
     for name, params in map(parse_spec, specs):
         try:
-            own = registry.strategy(name).params if params else {}
+            defaults = registry.strategy(name).params if params else {}
         except UsageError:
             continue
-        found[name] = {key: value if isinstance(value, str) else format_value(value) for key, value in own.items()}
+        found[name] = {key: value if isinstance(value, str) else format_value(value) for key, value in defaults.items()}
     return found

@@ -1,4 +1,4 @@
-"""What one call of the command line knows of itself, and the command class that every verb shares."""
+"""State of one command line call, and the base classes of all commands."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Session:
 
     Parameters
     ----------
-    arguments : as typed, without the program's name
+    arguments : arguments as typed, without the program name
     debug : whether an unexpected error shows its traceback
-    resumable : whether typing the same command again goes on where this one stopped
+    resumable : whether running the same command again resumes this one
     """
 
     arguments: Sequence[str] = field(default_factory=tuple)
@@ -29,12 +29,12 @@ class Session:
 
     @property
     def command(self) -> str:
-        """The command as a shell takes it."""
+        """The command, quoted for a shell."""
         return shlex.join(["imbench", *self.arguments])
 
 
 class Verb(click.Command):
-    """A command that takes ``--debug`` behind the verb, where people type it."""
+    """A command with the option ``--debug``."""
 
     context_class = Context
 
@@ -44,7 +44,7 @@ class Verb(click.Command):
 
 
 class Verbs(click.Group):
-    """A group of such commands."""
+    """A group of commands with the option ``--debug``."""
 
     context_class = Context
     command_class = Verb
@@ -55,9 +55,9 @@ class Verbs(click.Group):
 
 
 def debug_option() -> click.Option:
-    """``--debug``: noted in the session, not passed to the verb."""
+    """``--debug``: stored in the session, not passed to the command."""
 
-    def note(context: click.Context, _: click.Parameter, given: bool) -> None:
+    def store(context: click.Context, _: click.Parameter, given: bool) -> None:
         session = context.find_object(Session)
         if session is not None and given:
             session.debug = True
@@ -67,6 +67,6 @@ def debug_option() -> click.Option:
         is_flag=True,
         expose_value=False,
         is_eager=True,
-        callback=note,
+        callback=store,
         help="Show the traceback of an unexpected error.",
     )

@@ -1,4 +1,4 @@
-"""``imbench status``: what a store holds."""
+"""``imbench status``: summarize a store."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from imbench.cli.options import json_option, store_of, store_option
 from imbench.cli.output import emit, emit_json, last_line, paragraph, table
 from imbench.cli.selection import Choice, protocols_option, selection_options
 from imbench.cli.session import Verb
+from imbench.contract.names import counted
 
 if TYPE_CHECKING:
     from imbench.store.results import Results
@@ -25,17 +26,17 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def status(context: click.Context, /, folder: str | None, store: str, as_json: bool, **chosen: tuple[str, ...]) -> None:
-    """Show how many jobs a store holds, what they cover, which failed and why."""
+    """Show the number of stored jobs, the suites they cover, and failed jobs with the reason."""
     from imbench.report.completeness import completeness
     from imbench.runs.registry import Registry
     from imbench.store.results import load
     from imbench.store.store import Store
 
     path = store_of(context, folder, store)
-    choice, whole, held = Choice(**chosen), load(path), Store.open(path).status()
+    choice, whole, status = Choice(**chosen), load(path), Store.open(path).status()
     results = dataclasses.replace(whole, rows=choice.of(whole.rows))
     done = results.rows.loc[results.rows["error"] == "", "key"].nunique()
-    counts = held if choice.is_all else dataclasses.replace(held, done=done, failed=len(results.failures()))
+    counts = status if choice.is_all else dataclasses.replace(status, done=done, failed=len(results.failures()))
     notes = completeness(results.rows, Registry().known_suites()) if len(results.rows) else ()
     if as_json:
         failures = results.failures().to_dict("records")
@@ -43,7 +44,7 @@ def status(context: click.Context, /, folder: str | None, store: str, as_json: b
         return
     emit(_counts(path, counts, chosen=not choice.is_all))
     if counts.quarantined:
-        emit(f"{counts.quarantined} jobs were found damaged and set aside; the same run again does them anew")
+        emit(f"{counted(counts.quarantined, 'damaged job')} set aside; run the same command again to retrain")
     for note in notes:
         emit(paragraph(note))
     _emit_failures(results)
@@ -53,8 +54,8 @@ def _counts(path: str, counts: Status, *, chosen: bool) -> str:
     if not (counts.done or counts.failed or counts.quarantined):
         return f"store {path} is empty"
     size = "" if chosen else f", {counts.bytes / 1e6:.1f} MB"
-    of = "; of what was asked for" if chosen else ":"
-    return f"store {path}{of} {counts.done} job{'' if counts.done == 1 else 's'} done, {counts.failed} failed{size}"
+    of = ", selected results:" if chosen else ":"
+    return f"store {path}{of} {counted(counts.done, 'job')} done, {counts.failed} failed{size}"
 
 
 def _emit_failures(results: Results) -> None:

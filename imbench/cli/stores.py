@@ -1,4 +1,4 @@
-"""``imbench merge`` and ``imbench compare``: what can be done with several stores."""
+"""``imbench merge`` and ``imbench compare``: join or compare stores."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from imbench.cli.options import json_option
 from imbench.cli.output import emit, emit_json, paragraph, table
 from imbench.cli.selection import Choice, protocols_option, refuse_empty, selection_options
 from imbench.cli.session import Verb
+from imbench.contract.names import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,16 +23,20 @@ if TYPE_CHECKING:
 
 @click.command(cls=Verb)
 @click.argument("stores", nargs=-1, required=True, metavar="STORE...")
-@click.option("--into", required=True, metavar="DIR", help="The joined store; made if need be, may be one of STORE.")
 @click.option(
-    "--prefer", multiple=True, metavar="STORE", help="Wins where numbers differ. Repeatable, the first one first."
+    "--into", required=True, metavar="DIR", help="Store to merge into; created if missing, may be one of STORE."
+)
+@click.option(
+    "--prefer",
+    multiple=True,
+    metavar="STORE",
+    help="Store to use if numbers differ. Repeatable; the first given has priority.",
 )
 @json_option
 def merge(stores: tuple[str, ...], into: str, prefer: tuple[str, ...], as_json: bool) -> None:
     """Join the stores of several people into one.
 
-    Each job that any STORE holds is held once. Where two hold other numbers of one job, nothing is merged unless
-    --prefer says which wins.
+    Each job is kept once. If stores disagree on a job, merging stops unless --prefer picks one.
     """
     from imbench.store.merge import merge as merge_stores
 
@@ -45,22 +50,28 @@ def merge(stores: tuple[str, ...], into: str, prefer: tuple[str, ...], as_json: 
         emit_json({"into": str(merged.into), **counts, "conflicts": conflicts})
         return
     emit(
-        f"store {merged.into}: {merged.jobs} jobs done, {merged.added} of them new and {merged.replaced} replaced; "
+        f"store {merged.into}: {counted(merged.jobs, 'job')} done ({merged.added} new, {merged.replaced} replaced), "
         f"{merged.failed} failed"
     )
     for conflict in merged.conflicts:
-        emit(paragraph(f"decided by --prefer: {conflict}"))
+        emit(paragraph(f"resolved by --prefer: {conflict}"))
 
 
 @click.command(cls=Verb)
 @click.argument("a")
 @click.argument("b")
-@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Repeatable; default: gmean and bbs.")
-@click.option("--rule", default="argmax", show_default=True, metavar="NAME", help="How decisions are made.")
-@click.option("--alpha", default=0.05, show_default=True, metavar="A", help="Of the test, after Holm's correction.")
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME", help="Metric to compare. Repeatable; default: gmean and bbs."
+)
+@click.option(
+    "--rule", default="argmax", show_default=True, metavar="NAME", help="Decision rule, as in `imbench list rules`."
+)
+@click.option(
+    "--alpha", default=0.05, show_default=True, metavar="A", help="Significance level, after Holm's correction."
+)
 @selection_options
 @protocols_option
-@click.option("--all", "everything", is_flag=True, help="Name every job without a partner, not only their number.")
+@click.option("--all", "everything", is_flag=True, help="List all jobs without a counterpart, not only their number.")
 @json_option
 def compare(
     a: str,
@@ -72,10 +83,10 @@ def compare(
     as_json: bool,
     **chosen: tuple[str, ...],
 ) -> None:
-    """Show what differs between the stores A and B beyond the noise of folds.
+    """Show which results differ between the stores A and B beyond the noise of folds.
 
-    Jobs about the same data, variant and strategy are paired, and their folds of the same rows; the test is Nadeau and
-    Bengio's corrected resampled t-test with Holm's correction.
+    Jobs with the same data, variant and strategy are paired, fold by fold. The test is Nadeau and Bengio's corrected
+    resampled t-test with Holm's correction.
     """
     from imbench.runs.registry import Registry
     from imbench.scoring.rules import RULES
@@ -108,20 +119,18 @@ def compare(
     pairs = len(found.table[["dataset", "variant", "strategy", "protocol"]].drop_duplicates())
     emit(
         paragraph(
-            f"{len(beyond)} of {len(found.table)} comparisons ({pairs} pairs of jobs) differ beyond noise at "
-            f"alpha = {alpha:g}"
+            f"{len(beyond)} of {counted(len(found.table), 'comparison')} ({counted(pairs, 'pair')} of jobs) "
+            f"{'differs' if len(beyond) == 1 else 'differ'} beyond noise at alpha = {alpha:g}"
         )
     )
-    if needs and (found.table["folds"] == 0).any():
-        emit(
-            paragraph(f"{int((found.table['folds'] == 0).sum())} comparisons lack what the rule {rule} needs: {needs}")
-        )
+    if needs and (lacking := int((found.table["folds"] == 0).sum())):
+        emit(paragraph(f"missing data for decision rule {rule} in {counted(lacking, 'comparison')}: it needs {needs}"))
     for line in _not_paired(found.unpaired, everything):
         emit(paragraph(line))
 
 
 def _chosen(stores: Sequence[str], rows: Sequence[pd.DataFrame], choice: Choice) -> list[pd.DataFrame]:
-    """The rows of each store that were asked for: a name has to be in one of them."""
+    """The selected rows of each store; a name must be in at least one of them."""
     import pandas as pd
 
     for store, frame in zip(stores, rows, strict=True):
@@ -133,15 +142,14 @@ def _chosen(stores: Sequence[str], rows: Sequence[pd.DataFrame], choice: Choice)
 
 
 def _not_paired(unpaired: Sequence[Unpaired], everything: bool) -> Iterator[str]:
-    """How many jobs have no partner; each with its reason if all are asked for."""
+    """The number of jobs without a counterpart; with ``everything`` each job and the reason."""
     if everything:
         for job in unpaired:
             yield f"not paired: {job.store} {job.dataset} {job.variant}, {job.strategy}, {job.protocol}: {job.reason}"
     elif unpaired:
         counts = Counter(job.store for job in unpaired)
         of = " and ".join(f"{counts[store]} of {store}" for store in sorted(counts))
-        jobs = "1 job is" if len(unpaired) == 1 else f"{len(unpaired):,} jobs are"
-        yield f"{jobs} not paired ({of}); --all names them, --json as well"
+        yield f"{counted(len(unpaired), 'job')} not paired ({of}); --all or --json lists them"
 
 
 def _written(row: dict[Any, Any]) -> list[str]:

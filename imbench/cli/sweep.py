@@ -1,4 +1,4 @@
-"""``imbench sweep``: one parameter of one strategy at several values, and whether the value matters."""
+"""``imbench sweep``: compare several values of one parameter of a strategy."""
 
 from __future__ import annotations
 
@@ -23,19 +23,29 @@ _METRICS = ("gmean", "bbs")
 
 @click.command(cls=Verb)
 @click.option(
-    "--strategy", "strategies", multiple=True, metavar="SPEC", help="Such as remix; what it states stays fixed."
+    "--strategy",
+    "strategies",
+    multiple=True,
+    metavar="SPEC",
+    help="Strategy, such as remix; parameters in the spec stay fixed.",
 )
 @click.option(
     "--param",
     "parameters",
     multiple=True,
     metavar="NAME=A,B,C",
-    help="The parameter and its values, such as alpha=0.1,0.3; the default is added if it is not among them.",
+    help="Parameter and values, such as alpha=0.1,0.3; the default value is added if missing.",
 )
 @request_options
-@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Repeatable; default: gmean and bbs.")
-@click.option("--to", metavar="DIR", help="Folder to write figures and numbers into.")
-@click.option("--no-baseline", is_flag=True, help="Leave out the baseline, which is shown for reference.")
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="Metric to compare by. Repeatable; default: gmean and bbs.",
+)
+@click.option("--to", metavar="DIR", help="Folder for figures and numbers.")
+@click.option("--no-baseline", is_flag=True, help="Omit the baseline, which is shown for reference.")
 @dry_run_option
 @quiet_option
 @json_option
@@ -55,7 +65,7 @@ def sweep(
 ) -> int:
     """Train a strategy at several values of one parameter, and show whether the value matters.
 
-    Results are stored as they come, so running the same command again resumes.
+    Results are stored as jobs finish, so running the same command again resumes.
 
     \b
     imbench sweep --strategy remix --param alpha=0.05,0.1,0.3 --dataset segment:ir=0.05
@@ -96,7 +106,7 @@ def _show(found: Sweep, metrics: Sequence[str], to: str | None, quiet: bool, as_
 
 
 def _text(found: Sweep, metric: str) -> str:
-    """A metric's table, values by configurations, and a sentence on each configuration."""
+    """The table of a metric, values by configurations, and a sentence on each configuration."""
     from imbench.stats.words import level
 
     rule, scores = found.results.metrics[metric], found.scores(metric)
@@ -112,9 +122,9 @@ def _text(found: Sweep, metric: str) -> str:
     lines[found.default.strategy] += " (default)"
     if found.baseline:
         lines[found.baseline] = found.baseline
-    headers = [found.parameter, *(_called(*one) for one in configurations)]
+    headers = [found.parameter, *(_label(*one) for one in configurations)]
     rows = [[name, *(cells.get((*one, spec)) for one in configurations)] for spec, name in lines.items()]
-    basis = "* the best value"
+    basis = "* best value"
     if scores["low"].notna().any():
         basis += f"; intervals ({level(found.alpha)}) of the mean over folds, corrected for shared rows"
     below = [*caveats(found.results.rows["protocol"]), basis, *_verdicts(found, metric)]
@@ -132,7 +142,7 @@ def _verdicts(found: Sweep, metric: str) -> Iterator[str]:
     from imbench.stats.words import number, p_in_text, span
 
     for row in found.verdicts(metric).to_dict("records"):
-        where = _called(row["dataset"], row["variant"])
+        where = _label(row["dataset"], row["variant"])
         if row["best"] == row["default"]:
             yield f"{where}: the default {row['default']} is the best; {row['verdict']}"
             continue
@@ -144,7 +154,7 @@ def _verdicts(found: Sweep, metric: str) -> Iterator[str]:
         )
 
 
-def _called(dataset: str, variant: str) -> str:
+def _label(dataset: str, variant: str) -> str:
     from imbench.stats.names import file_name
 
     return file_name(dataset) if variant == "natural" else f"{file_name(dataset)}:{variant}"
@@ -154,7 +164,7 @@ def _one(option: str, given: Sequence[str], example: str) -> str:
     if not given:
         raise UsageError(f"{option} is missing; write for example {option} {example}")
     if len(given) > 1:
-        raise UsageError(f"{option} is given {len(given)} times, {' and '.join(given)}; one sweep has one, keep one")
+        raise UsageError(f"{option} is given {len(given)} times, {' and '.join(given)}; keep one")
     return given[0]
 
 

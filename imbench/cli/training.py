@@ -1,4 +1,4 @@
-"""What the verbs that train share: the request from the options, its plan, and the run with its progress."""
+"""Shared by the commands that train: the request from the options, its plan, and the run with progress."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from imbench.cli.output import say
 from imbench.cli.session import Session
 from imbench.contract.errors import UsageError
+from imbench.contract.names import counted
 
 if TYPE_CHECKING:
     from imbench.runs.bench import Plan
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def request_of(options: dict[str, Any], **changes: Any) -> RunRequest:
-    """The request of the options that `imbench.cli.options.request_options` adds, with these fields besides."""
+    """The request from the options of `imbench.cli.options.request_options`, with these fields changed."""
     from imbench.runs.request import RunRequest
 
     fields = {**options, **changes}
@@ -35,7 +36,7 @@ def plan_or_train(
     as_json: bool,
     show: Callable[[Plan, Results], int],
 ) -> int:
-    """Show the plan, or train and show the results; the exit code."""
+    """Show the plan, or train and show the results; returns the exit code."""
     from imbench.runs import bench
 
     if dry_run:
@@ -44,7 +45,7 @@ def plan_or_train(
         show_plan(bench.plan(request, fetch=False), as_json)
         return 0
     session.resumable = True
-    # Planning without fetching finds every mistake in the request at once, and what is missing.
+    # Planning without fetching finds mistakes in the request before any download.
     plan = bench.plan(request, fetch=False)
     if plan.unfetched:
         if not quiet:
@@ -54,12 +55,12 @@ def plan_or_train(
     code = show(plan, results)
     failed = len(results.failures())
     if failed:
-        say(f"{failed} of {len(plan.jobs)} jobs failed; imbench status --store {plan.store} shows why")
+        say(f"{failed} of {counted(len(plan.jobs), 'job')} failed; imbench status --store {plan.store} shows why")
     return code or (1 if failed else 0)
 
 
 def train(plan: Plan, quiet: bool) -> Results:
-    """Train what is pending, with progress unless quiet."""
+    """Train the pending jobs, with progress unless quiet."""
     from imbench.cli.progress import duration, reporter
     from imbench.runs import bench
 
@@ -71,19 +72,21 @@ def train(plan: Plan, quiet: bool) -> Results:
         results = bench.run_plan(plan, progress)
     if not quiet:
         failed = len(results.failures())
-        say(f"{len(plan.pending) - failed} jobs done, {failed} failed, in {duration(time.monotonic() - started)}\n")
+        done, took = counted(len(plan.pending) - failed, "job"), duration(time.monotonic() - started)
+        say(f"{done} done, {failed} failed, in {took}\n")
     return results
 
 
 def outlook(plan: Plan) -> str:
-    """What a run is about to do, in a line."""
+    """The work of a run in one line."""
     pending, done = len(plan.pending), len(plan.jobs) - len(plan.pending)
-    before = f"; {done} done before" if done else ""
-    return f"{pending} jobs to do ({plan.nets:,} nets, at most {plan.steps:,} steps){before}; store {plan.store}"
+    stored = f"; {done:,} already stored" if done else ""
+    work = f"{counted(plan.nets, 'net')}, at most {counted(plan.steps, 'step')}"
+    return f"{counted(pending, 'job')} to do ({work}){stored}; store {plan.store}"
 
 
 def settings_of(texts: Sequence[str]) -> dict[str, str]:
-    """The fields of ``--set FIELD=VALUE``, each given once."""
+    """Protocol fields from ``--set FIELD=VALUE``; each may be given once."""
     settings: dict[str, str] = {}
     for text in texts:
         key, equals, value = (part.strip() for part in text.partition("="))

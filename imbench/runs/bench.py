@@ -32,17 +32,19 @@ __all__ = ["Event", "Plan", "RunRequest", "load", "plan", "run", "run_plan"]
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened in a run, for whoever shows progress.
+    """An event of a run, for progress displays.
 
     Parameters
     ----------
     kind : ``planned``, ``compiled`` (the training kernel, the first time on a machine), ``started``, ``finished``,
         ``failed`` or ``done``
-    plan : what is being run; ``job``: the job it is about, None where it is about none
-    done, total : jobs of this run ended so far, whatever their end, and in all
-    work_done, work_total : roughly the seconds that the jobs ended so far, and all, take one core
+    plan : the plan of the run
+    job : the job that the event is about, if any
+    done, total : finished or failed jobs so far, and all jobs of this run
+    work_done, work_total : rough seconds on one core of the ended jobs, and of all jobs
     nets : nets trained so far
-    seconds : how long the job, or compiling, took; ``error``: why it failed
+    seconds : duration of the job or of compiling
+    error : why the job failed, if it did
     """
 
     kind: str
@@ -90,9 +92,9 @@ def run_plan(plan: Plan, progress: Callable[[Event], None] | None = None) -> Res
         if progress is not None:
             progress(event)
     rows = store.frame([job.key for job in plan.jobs])
-    # The job of a file may have been trained under another path: here it has the name that was asked for.
-    asked = {job.key: job.variant.dataset for job in plan.jobs}
-    rows = rows.assign(dataset=rows["key"].map(asked).astype("str"))
+    # A data file may have been trained on under another path: rows get the requested name.
+    names = {job.key: job.variant.dataset for job in plan.jobs}
+    rows = rows.assign(dataset=rows["key"].map(names).astype("str"))
     scope = Scope(f"suite {plan.suite}" if plan.suite else "", whole=True)
     return Results(rows, store.path, (*plan.notes, *source_notes(rows)), scope)
 
@@ -110,7 +112,7 @@ def load(store: str | Path, metrics: Sequence[str] = (), plugins: Sequence[str] 
 
 
 def _origins(plan: Plan, workers: int) -> dict[str, dict[str, str]]:
-    """The code of each strategy still to train, as columns of its rows."""
+    """The source code of each strategy still to train, as columns of its rows."""
     specs = list(dict.fromkeys(job.strategy for job in plan.pending))
     checks = plan.request.checks
     outcomes = _outcomes(plan, specs, workers) if checks else dict.fromkeys(specs, NOT_CHECKED)
@@ -119,14 +121,14 @@ def _origins(plan: Plan, workers: int) -> dict[str, dict[str, str]]:
 
 
 def _outcomes(plan: Plan, specs: Sequence[str], workers: int) -> dict[str, str]:
-    """Whether each strategy holds to the checks; where jobs go to worker processes, so do those not checked before."""
+    """The check outcome of each strategy; new strategies are checked where jobs run."""
     strategies = {spec: plan.registry.planned_strategy(spec) for spec in specs}
     found = {spec: known for spec in specs if (known := remembered(strategies[spec])) is not None}
     new = [spec for spec in specs if spec not in found]
     executor = _executor(plan, workers)
     tasks = [Task(i, 1.0, partial(_check, plan.registry, spec)) for i, spec in enumerate(new)]
-    with closing(executor.run(tasks)) as told:
-        for outcome in told:
+    with closing(executor.run(tasks)) as outcomes:
+        for outcome in outcomes:
             if isinstance(outcome, Outcome):
                 spec = new[outcome.index]
                 found[spec] = outcome.value or f"{FAILED}: {outcome.error}"
@@ -141,10 +143,10 @@ def _check(registry: Registry, spec: str) -> str:
 
 def _execute(plan: Plan, store: Store, workers: int) -> Iterator[Event]:
     device = plan.request.device
-    tally = _RunProgress(plan)
-    yield tally.event("planned")
+    progress = _RunProgress(plan)
+    yield progress.event("planned")
     if plan.pending and (compiling := compile_once(device, _modalities(plan))):
-        yield tally.event("compiled", seconds=compiling)
+        yield progress.event("compiled", seconds=compiling)
     with shared_arrays() as arrays:
         place = JobRunner(plan.store, arrays, plan.registry, device, _origins(plan, workers))
         parts = parts_of(plan, workers, device)
@@ -153,19 +155,19 @@ def _execute(plan: Plan, store: Store, workers: int) -> Iterator[Event]:
             for outcome in outcomes:
                 part = parts[outcome.index]
                 if not isinstance(outcome, Outcome):
-                    if tally.begins(part.job):
-                        yield tally.event("started", part.job)
-                elif tally.ends(part, outcome, place):
-                    state = tally.states[part.job.key]
+                    if progress.begins(part.job):
+                        yield progress.event("started", part.job)
+                elif progress.ends(part, outcome, place):
+                    state = progress.states[part.job.key]
                     if state.error is not None:
                         ir = part.job.variant.ir or plan.size(part.job).ir
                         store.fail(part.job, state.error, {"ir": ir, **place.facts(part.job)})
-                    yield tally.event("failed" if state.error else "finished", part.job, state.seconds, state.error)
-    yield tally.event("done")
+                    yield progress.event("failed" if state.error else "finished", part.job, state.seconds, state.error)
+    yield progress.event("done")
 
 
 def _modalities(plan: Plan) -> set[str]:
-    """What kinds of data the pending jobs train on."""
+    """Modalities of the data of the pending jobs."""
     return {plan.registry.card(spec, planned=True).modality for spec in {job.variant.spec for job in plan.pending}}
 
 
@@ -189,7 +191,7 @@ def _grouped(plan: Plan, place: JobRunner) -> Generator[Started | Outcome, None,
 
 @dataclass
 class _JobProgress:
-    """One job under way: folds still to come, predictions of a job in parts, seconds so far, and why it failed."""
+    """State of one job: folds left, predictions of a split job, seconds so far, and the error if it failed."""
 
     left: int
     predictions: list[Predictions] = field(default_factory=list)
@@ -199,7 +201,7 @@ class _JobProgress:
 
 
 class _RunProgress:
-    """What has become of the jobs of a plan so far."""
+    """State of all jobs of a plan."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -208,18 +210,18 @@ class _RunProgress:
         self.ended, self.work, self.nets = 0, 0.0, 0
 
     def event(self, kind: str, job: Job | None = None, seconds: float = 0.0, error: str | None = None) -> Event:
-        """What to tell now."""
+        """The event with the current counts."""
         jobs = len(self.states)
         return Event(kind, self.plan, job, self.ended, jobs, self.work, self.total, self.nets, seconds, error)
 
     def begins(self, job: Job) -> bool:
-        """Whether this is the first that is heard of the job."""
+        """Whether the job starts now; True once per job."""
         state = self.states[job.key]
         first, state.begun = not state.begun, True
         return first
 
     def ends(self, part: Part, outcome: Outcome, place: JobRunner) -> bool:
-        """Take note of a part that ended; whether its job has now ended. A part that failed ends its job."""
+        """Record a part that ended; True if its job has now ended. A failed part ends its job."""
         state, folds = self.states[part.job.key], part.end - part.first
         self.work, self.nets = self.work + part.cost, self.nets + folds
         if state.error is not None:
@@ -237,14 +239,14 @@ class _RunProgress:
 
 
 def _executor(plan: Plan, workers: int) -> Executor:
-    """What runs independent tasks: that of the request, or else worker processes or this one."""
+    """The executor of the request; default: worker processes, or this process for one worker."""
     if plan.request.executor is not None:
         return plan.request.executor
     return LocalPool(workers, threads=1) if workers > 1 else InProcess()
 
 
 def _workers(plan: Plan) -> int:
-    """How many worker processes train, one thread each; 1 is this process, which also feeds a GPU."""
+    """Number of worker processes with one thread each; 1 means this process, which also feeds a GPU."""
     workers = 1 if plan.request.device != "cpu" else plan.request.jobs or available_cores()
     reasons = plan.registry.bound_to_process
     if workers > 1 and plan.pending and reasons:

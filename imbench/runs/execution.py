@@ -1,4 +1,4 @@
-"""Runs independent tasks, here or in worker processes, and tells what became of each."""
+"""Run independent tasks in this process or in worker processes, and report each outcome."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Task:
 
     Parameters
     ----------
-    index : names the task in what is told of it
-    cost : expected work in any unit, the same for all tasks; costly ones go first
+    index : identifies the task in its events
+    cost : expected work in any unit, the same for all tasks; expensive tasks start first
     call : what to do, without arguments; for worker processes it and what it returns must survive pickling, its
         function being defined in a module that can be imported
     prepare : called in this process just before the task is handed out, for what its call needs to find; what it raises
@@ -70,11 +70,11 @@ class Outcome:
 
 
 class WorkerError(RuntimeError):
-    """Worker processes that cannot even be started."""
+    """Worker processes could not be started."""
 
 
 class Executor(Protocol):
-    """One way to get tasks done."""
+    """A way to run tasks."""
 
     def run(self, tasks: Sequence[Task]) -> Generator[Started | Outcome, None, None]:
         """Do every task, costly ones first: one `Started` and one `Outcome` each, as they happen.
@@ -122,12 +122,12 @@ class LocalPool:
 
     def run(self, tasks: Sequence[Task]) -> Generator[Started | Outcome, None, None]:
         """See `Executor.run`."""
-        crew = _Pool(self, tasks)
+        running = _Pool(self, tasks)
         try:
-            yield from crew.work()
-            crew.dismiss()
+            yield from running.work()
+            running.dismiss()
         finally:
-            crew.kill()
+            running.kill()
 
 
 def available_cores() -> int:
@@ -144,7 +144,7 @@ def _costly_first(tasks: Iterable[Task]) -> list[Task]:
 
 @dataclass
 class _WorkerSlot:
-    """One worker, and what it is at."""
+    """One worker and its current task."""
 
     worker: Worker
     ready: bool = False
@@ -159,37 +159,37 @@ class _Pool:
     def __init__(self, pool: LocalPool, tasks: Sequence[Task]) -> None:
         self.pool = pool
         self.waiting = deque(_costly_first(tasks))
-        self.posts: dict[Worker, _WorkerSlot] = {}
+        self.slots: dict[Worker, _WorkerSlot] = {}
         self.inbox: queue.SimpleQueue[tuple[Worker, Any]] = queue.SimpleQueue()
         self.failed_starts = 0
 
     def work(self) -> Generator[Started | Outcome, None, None]:
         """Do all tasks, keeping as many workers as there is work for."""
-        while wanted := len(self.waiting) + sum(post.task is not None for post in self.posts.values()):
-            while len(self.posts) < min(self.pool.workers, wanted):
+        while wanted := len(self.waiting) + sum(slot.task is not None for slot in self.slots.values()):
+            while len(self.slots) < min(self.pool.workers, wanted):
                 worker = Worker(self.pool.threads, self.inbox)
-                self.posts[worker] = _WorkerSlot(worker)
+                self.slots[worker] = _WorkerSlot(worker)
             worker, message = self._receive()
-            if worker in self.posts:
-                post = self.posts[worker]
-                yield from self._ended(post) if message is None else self._answered(post, message)
+            if worker in self.slots:
+                slot = self.slots[worker]
+                yield from self._ended(slot) if message is None else self._answered(slot, message)
 
     def dismiss(self) -> None:
         """Let idle workers end by themselves, and give them a moment for it."""
-        for worker in self.posts:
+        for worker in self.slots:
             worker.send(None)
         deadline = time.monotonic() + PATIENCE
-        for worker in self.posts:
+        for worker in self.slots:
             worker.close(deadline - time.monotonic())
-        self.posts.clear()
+        self.slots.clear()
 
     def kill(self) -> None:
         """End whatever still runs."""
-        for worker in self.posts:
+        for worker in self.slots:
             worker.process.kill()
-        for worker in self.posts:
+        for worker in self.slots:
             worker.close()
-        self.posts.clear()
+        self.slots.clear()
 
     def _receive(self) -> tuple[Worker, Any]:
         """The next worker with news: its message, or None if it ended."""
@@ -199,17 +199,17 @@ class _Pool:
             except queue.Empty:
                 # A process that a dead worker leaves behind may hold its pipe open, so that its end is not heard.
                 # The first time, a last message may still be on its way.
-                for post in self.posts.values():
-                    post.times_found_dead += post.worker.ended
-                    if post.times_found_dead > 1:
-                        return post.worker, None
+                for slot in self.slots.values():
+                    slot.times_found_dead += slot.worker.ended
+                    if slot.times_found_dead > 1:
+                        return slot.worker, None
 
-    def _answered(self, post: _WorkerSlot, message: Any) -> list[Started | Outcome]:
-        """Give a worker that is ready or done its next task, then tell."""
+    def _answered(self, slot: _WorkerSlot, message: Any) -> list[Started | Outcome]:
+        """Give an idle worker its next task; returns the events."""
         self.failed_starts = 0
-        events: list[Started | Outcome] = [] if post.task is None else [_unpacked(post.task, message)]
-        post.ready, post.task = True, None
-        while self.waiting and post.task is None:
+        events: list[Started | Outcome] = [] if slot.task is None else [_unpacked(slot.task, message)]
+        slot.ready, slot.task = True, None
+        while self.waiting and slot.task is None:
             task = self.waiting.popleft()
             events.append(Started(task.index))
             if (failed := attempt(task.prepare)).error is not None:
@@ -220,20 +220,20 @@ class _Pool:
             except Exception as error:  # pickling runs the code of whatever is pickled
                 events.append(Outcome(task.index, None, f"cannot be sent to a worker process: {named(error)}", 0.0))
                 continue
-            post.task, post.since = task, time.perf_counter()
-            post.worker.send(call)
+            slot.task, slot.since = task, time.perf_counter()
+            slot.worker.send(call)
         return events
 
-    def _ended(self, post: _WorkerSlot) -> list[Started | Outcome]:
-        del self.posts[post.worker]
-        post.worker.close()
-        if post.task is not None:
-            seconds = time.perf_counter() - post.since
-            return [Outcome(post.task.index, None, f"its worker process {post.worker.end}", seconds)]
-        if not post.ready:
+    def _ended(self, slot: _WorkerSlot) -> list[Started | Outcome]:
+        del self.slots[slot.worker]
+        slot.worker.close()
+        if slot.task is not None:
+            seconds = time.perf_counter() - slot.since
+            return [Outcome(slot.task.index, None, f"its worker process {slot.worker.end}", seconds)]
+        if not slot.ready:
             self.failed_starts += 1
             if self.failed_starts >= MOST_FAILED_STARTS:
-                raise WorkerError(f"a worker process {post.worker.end} while starting; its messages on stderr say why")
+                raise WorkerError(f"a worker process {slot.worker.end} while starting; its messages on stderr say why")
         return []
 
 

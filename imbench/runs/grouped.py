@@ -62,17 +62,17 @@ def _train(
     keep: Callable[[Job, list[Predictions], Facts], None],
     device: str,
 ) -> Generator[Outcome, None, None]:
-    start, told = time.perf_counter(), set()
+    start, reported = time.perf_counter(), set()
     try:
         for place, result in train_group([request for _, request, _ in ready], device=device):
             i, _, facts = ready[place]
-            told.add(i)
+            reported.add(i)
             if isinstance(result, Exception):
                 report = Report(None, named(result), 0.0, "".join(traceback.format_exception(result)))
             else:
                 report = attempt(partial(keep, jobs[i], result, facts))
             yield Outcome(i, *report._replace(seconds=time.perf_counter() - start))
-    except Exception as error:  # of the device, for want of memory perhaps: no job of the group can go on
+    except Exception as error:  # of the device, perhaps out of memory: no job of the group can continue
         seconds = time.perf_counter() - start
-        for i in (i for i, _, _ in ready if i not in told):
+        for i in (i for i, _, _ in ready if i not in reported):
             yield Outcome(i, None, named(error), seconds, traceback.format_exc())

@@ -1,4 +1,4 @@
-"""What was asked for -> the jobs to do: names resolved, data at hand, everything checked before any training."""
+"""From a request to jobs: names resolved, data located, and everything checked before any training."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Unpack
 
 from imbench.checks.source import is_known, package_source, source_hash
 from imbench.contract.errors import DataError, UsageError
+from imbench.contract.names import counted
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Card, Job, Variant
 from imbench.contract.strategy import BatchStrategy
@@ -29,7 +30,7 @@ from imbench.store.store import Store
 # (docs/decisions/0001). Their ratio matters, not the seconds.
 SECONDS_PER_STEP, RATE = 2.5e-5, 6e10
 
-# Stands for the hash of data that a dry run does not fetch.
+# Placeholder for the hash of data that a dry run does not fetch.
 NOT_FETCHED = "not fetched"
 
 SHOWN_COLUMNS = 8
@@ -37,13 +38,13 @@ SHOWN_COLUMNS = 8
 
 @dataclass(frozen=True)
 class Size:
-    """How much a job is.
+    """Amount of work of a job.
 
     Parameters
     ----------
     class_counts : rows of each class
     nets, steps : nets to train, and gradient steps of all of them
-    cost : seconds that it takes one core, roughly; good for putting long jobs first and for telling the time left
+    cost : rough seconds on one core; orders long jobs first and estimates the time left
     """
 
     class_counts: tuple[int, ...]
@@ -59,7 +60,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Origin:
-    """What code a strategy is.
+    """Source code of a strategy.
 
     Parameters
     ----------
@@ -77,24 +78,24 @@ class Origin:
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs of a run, and what stands between them and what was asked for.
+    """The jobs of a run, and how they differ from the request.
 
     Parameters
     ----------
     jobs : every job, pending or done
     done : keys of the jobs that the store already has
-    wanted : number of dataset configurations asked for
-    unavailable : ``(spec, reason)`` of configurations left out
-    substituted : ``(wanted spec, spec used instead)``
-    skipped : ``(strategy, reason)`` of installed strategies that could not be loaded, or that some of the datasets are
-        not for, and that were not asked for by name
-    protocol : as asked for, exceptions for single datasets not yet applied
-    request : what was asked for
-    constant : ``(dataset, columns)`` of data of the user's own with columns that hold one value only
-    same : ``(file, other file)`` of equal data under two names, which is trained on once
-    suite : name of the suite that the jobs are of; "" where single datasets were asked for, too
-    origins : what code each strategy is, by spec
-    changed : jobs that the store has, of the same spec and version but made by other source
+    wanted : number of requested configurations
+    unavailable : ``(spec, reason)`` of skipped configurations
+    substituted : ``(wanted spec, spec used instead)`` of fallbacks
+    skipped : ``(strategy, reason)`` of installed strategies, not requested by name, that could not be loaded or do not
+        support some of the datasets
+    protocol : the requested protocol, before its exceptions for single datasets
+    request : the request that was planned
+    constant : ``(dataset, columns)`` of user data with constant columns
+    same : ``(file, other file)`` with equal data, which is trained on once
+    suite : name of the suite; "" if single datasets were requested, too
+    origins : source code of each strategy, by spec
+    changed : stored jobs of the same spec and version whose strategy had different source code
     """
 
     jobs: tuple[Job, ...]
@@ -124,7 +125,7 @@ class Plan:
 
     @property
     def pending(self) -> tuple[Job, ...]:
-        """The jobs still to do."""
+        """The jobs that are not stored yet."""
         return tuple(job for job in self.jobs if job.key not in self.done)
 
     @cached_property
@@ -157,8 +158,6 @@ class Plan:
 
         Planned without fetching: ``27 configurations of 9 datasets; the data of 15 is not fetched yet``.
         """
-        from imbench.stats.words import counted
-
         found, datasets = len(self.configurations), len({variant.dataset for variant in self.configurations})
         missing = len({job.variant for job in self.jobs if job.data_hash == NOT_FETCHED})
         count = counted(datasets, "dataset")
@@ -172,31 +171,29 @@ class Plan:
 
     @property
     def notes(self) -> list[str]:
-        """What the user of this run must know: coverage, substitutions, what is missing and why, and changed source."""
+        """Messages about this run: coverage, fallbacks, skipped data and strategies, and changed source code."""
         notes = [self.coverage]
-        notes += [f"{used} stands in for {wanted}" for wanted, used in self.substituted]
+        notes += [f"{wanted} is unavailable; {used} is used instead" for wanted, used in self.substituted]
         reasons = dict.fromkeys(reason for _, reason in self.unavailable)
         for reason in reasons:
             specs = [spec for spec, given in self.unavailable if given == reason]
-            notes.append(f"left out: {', '.join(specs)}: {reason}")
-        notes += [f"strategy left out: {name} ({reason})" for name, reason in self.skipped]
-        notes += [f"{name} holds the same data as {known}: trained on once" for name, known in self.same]
+            notes.append(f"skipped: {', '.join(specs)} ({reason})")
+        notes += [f"skipped: {name} ({reason})" for name, reason in self.skipped]
+        notes += [f"{name} has the same data as {known}: trained once" for name, known in self.same]
         notes += [_constant_note(name, columns) for name, columns in self.constant]
         return [*notes, *self._of_changed_source()]
 
     def _of_changed_source(self) -> list[str]:
-        """For each strategy whose source is not that of its stored jobs: which jobs, and what to do."""
+        """For each strategy whose source code changed since jobs were stored: which jobs, and what to do."""
         found: dict[str, list[Job]] = {}
         for job in self.changed:
             found.setdefault(job.strategy, []).append(job)
         advice = (
-            "they are trained anew"
-            if self.request.retrain
-            else "give --retrain to train them anew, or raise its version"
+            "they are retrained" if self.request.retrain else "give --retrain to retrain them, or raise its version"
         )
         return [
-            f"the source of {spec} (version {jobs[0].strategy_version}) changed since {len(jobs)} "
-            f"{'job was' if len(jobs) == 1 else 'jobs were'} stored: {', '.join(job.variant.spec for job in jobs)}; "
+            f"the source of {spec} (version {jobs[0].strategy_version}) changed since "
+            f"{counted(len(jobs), 'job was', 'jobs were')} stored: {', '.join(job.variant.spec for job in jobs)}; "
             f"{advice}"
             for spec, jobs in found.items()
         ]
@@ -251,14 +248,14 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
     data = _Data(registry, request.sources, fetch)
     modality = {entry.spec: data.card(entry.spec).modality for entry in entries}
     skipped += _unserved(chosen, modality, bool(request.strategies))
-    held = Store.open(request.store, create=fetch) if fetch or request.store.exists() else None
-    # By what they are: a table of the user's own that two paths lead to is one configuration.
+    store = Store.open(request.store, create=fetch) if fetch or request.store.exists() else None
+    # Keyed by content: user data under two paths is one configuration.
     found: dict[Variant, tuple[Variant, str]] = {}
     wanted: set[Variant] = set()
     unavailable, substituted = [], []
     same: dict[str, str] = {}
     for entry in entries:
-        used, reason = data.first_at_hand(entry)
+        used, reason = data.first_available(entry)
         wanted.add(data.identity(used) if used == entry.spec else data.variant(entry.spec))
         if used is None:
             unavailable.append((entry.spec, reason))
@@ -282,7 +279,7 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
             jobs.append(job)
             sizes[job.key] = size
     origins = {one.spec: _origin(registry, one.strategy) for one in chosen}
-    stored = {job.key: source for job in jobs if held is not None and (source := held.source(job.key)) is not None}
+    stored = {job.key: source for job in jobs if store is not None and (source := store.source(job.key)) is not None}
     changed = [job for job in jobs if _differ(stored.get(job.key, ""), origins[job.strategy].source_hash)]
     return Plan(
         tuple(jobs),
@@ -304,8 +301,8 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
 
 def _constant_note(dataset: str, columns: Sequence[str]) -> str:
     shown = ", ".join(columns[:SHOWN_COLUMNS]) + (", …" if len(columns) > SHOWN_COLUMNS else "")
-    said = "1 column is constant and carries" if len(columns) == 1 else f"{len(columns)} columns are constant and carry"
-    return f"{file_name(dataset)}: {said} no information: {shown}"
+    found = counted(len(columns), "constant column carries", "constant columns carry")
+    return f"{file_name(dataset)}: {found} no information: {shown}"
 
 
 @dataclass
@@ -332,12 +329,12 @@ class _Data:
         return self.registry.variant(spec)
 
     def identity(self, spec: str) -> Variant:
-        """The variant of a spec whose data is at hand; of a file its data hash stands for its path."""
+        """The variant of a spec with available data; for a file, its data hash replaces its path."""
         variant, content = self.variant(spec), self.hash_of(spec)
         return replace(variant, dataset=content) if variant.is_file and content != NOT_FETCHED else variant
 
     def hash_of(self, spec: str) -> str:
-        """The hash of the data behind a spec, fetched if it has to be; `DataError` if it cannot be had."""
+        """The hash of the data behind a spec, fetched if needed; `DataError` if it is unavailable."""
         card = self.card(spec)
         if card not in self._hashes:
             self._hashes[card] = self._look_up(card)
@@ -346,8 +343,8 @@ class _Data:
             raise found
         return found
 
-    def first_at_hand(self, entry: SuiteEntry) -> tuple[str | None, str]:
-        """The entry's own spec or its fallback, whichever can be had; else None and the reason of the first."""
+    def first_available(self, entry: SuiteEntry) -> tuple[str | None, str]:
+        """The spec of the entry if its data is available, else its fallback; None and a reason if neither is."""
         reasons = []
         for spec in filter(None, (entry.spec, entry.fallback)):
             expected_counts(self.card(spec), self.variant(spec))  # a bad spec is the user's error, not missing data
@@ -376,14 +373,14 @@ def _origin(registry: Registry, strategy: BatchStrategy) -> Origin:
 
 
 def _differ(stored: str, now: str) -> bool:
-    """Whether two hashes are those of different sources, as far as both are known."""
+    """Whether two hashes are known and differ."""
     return bool(stored) and is_known(stored) and is_known(now) and stored != now
 
 
 def _strategies(
     registry: Registry, specs: Sequence[str | BatchStrategy]
 ) -> tuple[list[Selected], list[tuple[str, str]]]:
-    """The strategies asked for, or all that run by default; a broken one stops only a run that asked for it."""
+    """The requested strategies, or all that run by default; then broken ones are skipped with a reason."""
     if specs:
         chosen = (registry.select(s) if isinstance(s, str) else registry.select_object(s) for s in specs)
         return list(dict.fromkeys(chosen)), []
@@ -392,11 +389,11 @@ def _strategies(
 
 
 def _unserved(chosen: Sequence[Selected], modality: Mapping[str, str], asked: bool) -> list[tuple[str, str]]:
-    """``(strategy, reason)`` of strategies that some dataset is not for; an error if they were asked for by name.
+    """``(strategy, reason)`` of strategies that do not support some dataset; an error if they were requested by name.
 
     ``modality`` is that of each dataset's spec.
     """
-    left_out = []
+    skipped = []
     for selected in chosen:
         strategy = selected.strategy
         unserved = [spec for spec, kind in modality.items() if kind not in strategy.modalities]
@@ -405,12 +402,12 @@ def _unserved(chosen: Sequence[Selected], modality: Mapping[str, str], asked: bo
         serves = " and ".join(strategy.modalities)
         if asked:
             raise UsageError(
-                f"{selected.spec} serves {serves} data, and {unserved[0]} is {modality[unserved[0]]}; leave one of "
-                "them out, or run them apart"
+                f"{selected.spec} supports {serves} data, and {unserved[0]} is {modality[unserved[0]]}; remove one of "
+                "them, or run them separately"
             )
         where = "every dataset" if len(unserved) == len(modality) else ", ".join(unserved)
-        left_out.append((selected.spec, f"it serves {serves} data: not run on {where}"))
-    return left_out
+        skipped.append((selected.spec, f"supports {serves} data only: not run on {where}"))
+    return skipped
 
 
 def _entries(suite: Suite | None, datasets: Sequence[str]) -> list[SuiteEntry]:
@@ -427,15 +424,13 @@ def _refuse(
     strict: bool,
     complete: bool,
 ) -> None:
-    """Raise for missing data that this run cannot do without."""
+    """Raise for unavailable data that this run requires."""
     for spec, reason in unavailable:
         if spec in plan_for or strict or not complete:
             raise DataError(f"{spec}: {reason}")
     if strict and substituted:
         wanted, used = substituted[0]
-        raise DataError(
-            f"{wanted} is unavailable, and {used} would stand in for it; run without --strict to accept that"
-        )
+        raise DataError(f"{wanted} is unavailable; run without --strict to use {used} instead")
 
 
 def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:

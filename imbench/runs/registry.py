@@ -1,4 +1,4 @@
-"""What can be named in a run: strategies, datasets, suites, metrics, kinds of source, of packages and plugin files."""
+"""The registry of strategies, datasets, suites, metrics and data sources, from packages and plugin files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Selected:
-    """A strategy as a run knows it.
+    """A strategy and its name in results.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Selected:
 
 @dataclass(frozen=True)
 class Registry:
-    """What can be named in a run: the installed packages' entry points, then those of single plugin files.
+    """The entry points of installed packages, then the strategies of plugin files.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Registry:
 
     @property
     def bound_to_process(self) -> tuple[str, ...]:
-        """Why worker processes cannot import some of `classes`, a reason each."""
+        """Reasons why worker processes cannot import some of `classes`."""
         from imbench.checks.source import bound_to_process
 
         return tuple(reason for cls in self.classes if (reason := bound_to_process(cls)))
@@ -146,7 +146,7 @@ class Registry:
         """A strategy given as an object, and what results call it; of one that `with_strategies` knows."""
         entry = self.entry_of(type(strategy))
         if entry is None:
-            raise UsageError(f"{type(strategy).__name__} is registered nowhere; give it to Registry.with_strategies")
+            raise UsageError(f"{type(strategy).__name__} is not registered; add it with Registry.with_strategies")
         _check_strategy_class(type(strategy), entry)
         selected = Selected(strategy, self.canonical(entry))
         try:
@@ -194,7 +194,7 @@ class Registry:
         return found, broken
 
     def card(self, spec: str, *, planned: bool = False) -> Card:
-        """The card of a dataset's spec; for a table, folder or card file of the user's own, read from there.
+        """The card of a dataset spec; for user data it is read from the file or folder.
 
         ``planned``: the spec is one that `variant` gave, and not a user's.
         """
@@ -278,7 +278,7 @@ class Registry:
         return with_metrics(results, [self.metric(name) for name in names if name not in METRICS])
 
     def state(self, entry: Entry) -> str:
-        """What is wrong with an entry, found by loading it; "" if nothing is."""
+        """The error of loading an entry; "" if it loads."""
         try:
             _CHECKS[entry.kind](self, entry)
         except UsageError as error:
@@ -317,7 +317,7 @@ def _card_class() -> type:
     return Card
 
 
-# How an entry of each kind is found to be what it says.
+# How an entry of each kind is validated.
 _CHECKS: Mapping[str, Callable[[Registry, Entry], Any]] = {
     "strategy": lambda registry, entry: registry._made(entry, {}, entry.qualified),
     "dataset": lambda registry, entry: entry.load_as(_card_class()),
@@ -359,7 +359,7 @@ def _check_stem(entry: Entry) -> None:
     except UsageError:
         raise UsageError(
             f"strategy {entry.name!r} of plugin file {entry.package!r} shares its name, so results call it "
-            f"{entry.qualified!r}, which is no name: rename the file; {NAME_RULE}"
+            f"{entry.qualified!r}, which is not a valid name: rename the file; {NAME_RULE}"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""What a run is asked for: one frozen value that goes from the command line or from Python to the workers."""
+"""The request of a run: one frozen value, passed from the command line or Python to the workers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, TypedDict
 
 from imbench.contract.errors import UsageError
-from imbench.contract.names import suggest
+from imbench.contract.names import counted, suggest
 from imbench.contract.strategy import BatchStrategy
 from imbench.data.data_sources import DataSources
 from imbench.runs.execution import Executor
@@ -49,7 +49,7 @@ class RunRequest:
         strategies except wrappers. Worker processes cannot import a class of a notebook or script: with one, all jobs
         are trained in this process, with a warning.
     protocol : name of a protocol, with settings if any (``paper:epochs=30``), or path of a protocol file; default: the
-        protocol of the suite if it states one, else ``standard``
+        protocol of the suite if it sets one, else ``standard``
     settings : protocol fields to change, as text
     store : folder of results; made if it does not exist. Running again resumes.
     data_mirror : folder or URL asked first for data; default: the environment variable IMBENCH_DATA_MIRROR
@@ -93,7 +93,7 @@ class RunRequest:
         object.__setattr__(self, "settings", MappingProxyType(dict(self.settings or {})))
         object.__setattr__(self, "store", Path(self.store))
         if self.jobs is not None and self.jobs < 1:
-            raise UsageError(f"jobs must be at least 1, got {self.jobs}; leave it out for one per core")
+            raise UsageError(f"jobs must be at least 1, got {self.jobs}; omit it to use one per core")
         check_device(self.device)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -143,4 +143,4 @@ def check_device(device: str) -> None:
 
     found = torch.cuda.device_count()
     if int(number or 0) >= found:
-        raise UsageError(f"device {device!r} does not exist, torch finds {found} CUDA devices; choose cpu")
+        raise UsageError(f"device {device!r} does not exist, torch finds {counted(found, 'CUDA device')}; choose cpu")

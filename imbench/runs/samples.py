@@ -1,4 +1,4 @@
-"""What each strategy feeds the nets: mini-batches of images of one dataset variant, as every strategy has them."""
+"""Sample images as each strategy feeds them to the nets, from the same mini-batches of a dataset."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def take_samples(
     Parameters
     ----------
     dataset : spec of a dataset of images
-    strategies : specs; default: every installed one that serves images and runs by default, the baseline first
+    strategies : specs; default: all installed strategies for images except wrappers, the baseline first
     columns : mini-batches, at least 1
-    seed : of the batches and of the strategies' draws
-    protocol : states the size of a mini-batch and the folds
+    seed : seed of the batches and of the strategies
+    protocol : sets the batch size and the folds
     data_mirror, plugins : as in `imbench.run`
-    download : whether data that neither the mirror nor the cache has may be downloaded
+    download : whether data may be downloaded if neither the mirror nor the cache has it
 
     Returns
     -------
@@ -54,7 +54,7 @@ def take_samples(
     Raises
     ------
     UsageError for a dataset or strategy that is not for images, a protocol that does not exist, and wrong numbers,
-    before any data is read; its kind DataError for data that cannot be had.
+    before any data is read; its subclass DataError for unavailable data.
     """
     return samples_of(
         dataset,
@@ -83,22 +83,22 @@ def samples_of(
     from imbench.engine.batches import batching
 
     if columns < 1:
-        raise UsageError(f"columns must be at least 1, got {columns}; 8 fit a page")
+        raise UsageError(f"columns must be at least 1, got {columns}; 8 fit on a page")
     card = registry.card(dataset)
     if card.modality != "image":
-        raise UsageError(f"{dataset} holds {card.modality} data, and samples are of images; choose cifar10")
-    chosen, left_out = _chosen(registry, strategies)
-    asked = load_protocol(protocol)
+        raise UsageError(f"{dataset} is {card.modality} data, and samples need images; choose for example cifar10")
+    chosen, skipped = _chosen(registry, strategies)
+    requested = load_protocol(protocol)
     loaded = registry.dataset(dataset, sources, download=download)
-    rules = asked.for_dataset(loaded.variant.dataset, loaded.variant.task, card.modality)
-    train = make_folds(loaded, dataclasses.replace(rules, repeats=1))[0].train
+    resolved = requested.for_dataset(loaded.variant.dataset, loaded.variant.task, card.modality)
+    train = make_folds(loaded, dataclasses.replace(resolved, repeats=1))[0].train
     rng = stream("samples", *loaded.stream_key, seed)
-    _, size, _ = batching(len(train), rules)  # as in training
+    _, size, _ = batching(len(train), resolved)  # as in training
     rows = np.stack([rng.permutation(train)[:size] for _ in range(columns)])
     sample_rows = tuple(_sample_row(strategy, loaded, train, rows, seed) for strategy in chosen)
     rare = ", ".join(loaded.class_names[c] for c in loaded.minority)
     title = f"{loaded.variant.spec}, {columns} mini-batches of {size}" + (f"; rare: {rare}" if rare else "")
-    return SampleGrid(title, loaded.class_names, loaded.minority, sample_rows, left_out)
+    return SampleGrid(title, loaded.class_names, loaded.minority, sample_rows, skipped)
 
 
 def _chosen(registry: Registry, specs: Sequence[str] | None) -> tuple[list[BatchStrategy], tuple[tuple[str, str], ...]]:
@@ -106,16 +106,16 @@ def _chosen(registry: Registry, specs: Sequence[str] | None) -> tuple[list[Batch
         chosen = list(dict.fromkeys(registry.strategy(spec) for spec in specs))
         for strategy in chosen:
             if "image" not in strategy.modalities:
-                raise UsageError(f"{strategy.spec} serves {' and '.join(strategy.modalities)} data, not images")
+                raise UsageError(f"{strategy.spec} supports {' and '.join(strategy.modalities)} data, not images")
         return chosen, ()
-    found, left_out = [], []
+    found, skipped = [], []
     for entry in registry.entries("strategy"):
         try:
             found.append(registry.strategy(entry.name))
         except UsageError as error:  # a plugin that is broken, or one of two with one name
-            left_out.append((f"{entry.package}/{entry.name}", str(error)))
+            skipped.append((f"{entry.package}/{entry.name}", str(error)))
     served = [strategy for strategy in found if strategy.run_by_default and "image" in strategy.modalities]
-    return sorted(served, key=lambda strategy: strategy.name != "baseline"), tuple(left_out)
+    return sorted(served, key=lambda strategy: strategy.name != "baseline"), tuple(skipped)
 
 
 def _sample_row(strategy: BatchStrategy, dataset: Dataset, train: np.ndarray, rows: np.ndarray, seed: int) -> SampleRow:

@@ -1,4 +1,4 @@
-"""A sweep: one parameter of one strategy at several values, planned, trained where the store lacks it, and read."""
+"""A sweep: train one strategy at several values of one parameter, and compare the results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from imbench.store.results import Results
 
 @dataclass(frozen=True)
 class Design:
-    """What a sweep compares, before any results.
+    """The settings that a sweep compares.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Design:
         return tuple(dict.fromkeys([*(s.strategy for s in self.settings), *([self.baseline] if self.baseline else [])]))
 
     def read(self, results: Results, alpha: float = 0.05) -> Sweep:
-        """The sweep of results that have these strategies."""
+        """The sweep with the results of these strategies."""
         return Sweep(self.strategy, self.parameter, self.settings, self.default, self.baseline, results, alpha)
 
 
@@ -50,7 +50,7 @@ def design(
 
     Parameters
     ----------
-    strategy : spec; the parameters it states stay fixed
+    strategy : spec; the parameters in the spec stay fixed
     parameter : the one that changes
     values : at least two different values; text is read as in a spec. The default is added if it is missing
     registry : where strategies are looked up; default: everything installed
@@ -66,7 +66,7 @@ def design(
     base = registry.select(strategy)
     known = list(base.strategy.params)
     if parameter in fixed:
-        raise UsageError(f"{strategy} states {parameter}, which is to be swept; leave it out of the strategy")
+        raise UsageError(f"{strategy} sets {parameter}, which the sweep varies; remove it from the strategy")
     texts = [value if isinstance(value, str) else format_value(value) for value in values]
     found: dict[str, Setting] = {}
     typed: dict[str, str] = {}
@@ -102,7 +102,7 @@ def sweep(
 
     Parameters
     ----------
-    strategy : spec, or the strategy itself; the parameters it states stay fixed
+    strategy : spec, or the strategy itself; the parameters in the spec stay fixed
     parameter : the one that changes
     values : at least two; the default is added if it is missing
     request : what to run; its strategies are those of the sweep
@@ -112,7 +112,7 @@ def sweep(
 
     Raises
     ------
-    UsageError (and its kinds DataError, StoreError) before any training.
+    UsageError (and its subclasses DataError, StoreError) before any training.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""One worker process: the parent's hold on it, and what goes on inside."""
+"""One worker process: its handle in the parent, and the loop inside it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def named(error: BaseException) -> str:
 
 
 class Worker:
-    """The parent's hold on one worker process.
+    """Handle of one worker process in the parent.
 
     Puts every message of the process into ``inbox`` beside itself, and at last None once it has ended.
     """
@@ -96,7 +96,7 @@ class Worker:
 
     @property
     def ended(self) -> bool:
-        """Whether the process is no more."""
+        """Whether the process has ended."""
         return self.process.poll() is not None
 
     @property
@@ -106,7 +106,7 @@ class Worker:
         if code >= 0:
             return f"ended with exit code {code}"
         name = _SIGNALS.get(-code, f"signal {-code}")
-        return f"was ended by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
+        return f"was ended by {name}" + (", perhaps out of memory" if name == "SIGKILL" else "")
 
     def close(self, patience: float = 0.0) -> None:
         """End the process, by force if it has not ended after ``patience`` seconds, and clean up after it."""
@@ -139,17 +139,17 @@ def _messages(stream: IO[bytes]) -> Generator[Any, None, None]:
 
 
 def worker_loop() -> None:
-    """Be a worker: take tasks from stdin and answer on stdout, both as pickles, until told to end.
+    """Run tasks from stdin and write results to stdout, both as pickles, until the parent sends None.
 
     Started by `LocalPool`. What tasks print goes to stderr.
     """
-    answers, orders = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(0), "rb")
+    answers, tasks = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(0), "rb")
     os.dup2(2, 1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threading.Thread(target=_read_tasks, args=(orders, waiting), daemon=True).start()
+    threading.Thread(target=_read_tasks, args=(tasks, waiting), daemon=True).start()
     answer: Any = READY
     while True:
         pickle.dump(answer, answers)
@@ -161,10 +161,10 @@ def worker_loop() -> None:
 
 
 def _read_tasks(stream: IO[bytes], waiting: queue.SimpleQueue[Any]) -> None:
-    """Pass orders on; when the parent is gone, so is this process, whatever it is doing."""
-    for order in _messages(stream):
-        waiting.put(order)
-        if order is None:
+    """Queue the tasks from the parent; end this process at once when the parent is gone."""
+    for task in _messages(stream):
+        waiting.put(task)
+        if task is None:
             return
     os._exit(1)
 

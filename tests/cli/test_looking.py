@@ -138,7 +138,7 @@ def test_data_fetch_of_wrong_data_says_why_and_gives_exit_code_1(card, imbench, 
     (tmp_path / "tiny.toml").write_text(text.replace("rows = 20", "rows = 21").replace("no = 12", "no = 13"))
     answer = imbench("data", "fetch", card)
     assert answer.code == 1
-    assert "0 of 1 datasets at hand" in answer.out
+    assert "0 of 1 dataset fetched" in answer.out
     assert "error: " in answer.err
 
 

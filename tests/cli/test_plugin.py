@@ -45,14 +45,14 @@ def test_a_strategy_that_holds_has_a_line_a_property_and_its_cost(imbench):
     assert title == "remix:alpha=0.3"
     assert [line.split()[:2] for line in lines[: len(CHECKS)]] == [["ok", name] for name in CHECKS]
     assert "times the baseline's" in lines[-2]
-    assert lines[-1] == f"{len(CHECKS)} of {len(CHECKS)} properties hold, 0 failed, 0 exempt"
+    assert lines[-1] == f"{len(CHECKS)} of {len(CHECKS)} checks passed, 0 failed, 0 exempt"
 
 
 def test_every_strategy_of_a_file_is_checked_and_one_failure_is_exit_code_1(imbench, two):
     answer = imbench("plugin", "check", two)
     assert answer.code == 1
     assert "FAILED labels_are_shares" in answer.out
-    assert f"{len(CHECKS) - 1} of {len(CHECKS)} properties hold, 1 failed, 0 exempt" in answer.out
+    assert f"{len(CHECKS) - 1} of {len(CHECKS)} checks passed, 1 failed, 0 exempt" in answer.out
     assert [line for line in answer.out.splitlines() if line in ("good", "bad")] == ["bad", "good"]
 
 
@@ -143,18 +143,18 @@ def test_the_strategy_of_a_new_package_passes_its_check(imbench, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "said"), [
-    ("remix", "is a strategy of imbench already"),
+    ("remix", "is already a strategy of imbench"),
     ("My-Mix", "use lower-case words"),
     ("my_mix", "use lower-case words"),
     ("2mix", "use lower-case words"),
     ("my mix", "use lower-case words"),
     ("my-", "use lower-case words"),
     ("../mix", "use lower-case words"),
-    ("imbench-mix", "without 'imbench-' in front"),
+    ("imbench-mix", "without the prefix 'imbench-'"),
     ("none", "a class None"),
     ("batch", "a class Batch"),
 ])  # fmt: skip
-def test_a_name_that_cannot_be_had_is_refused(imbench, tmp_path, name, said):
+def test_an_invalid_or_taken_name_is_rejected(imbench, tmp_path, name, said):
     answer = imbench("plugin", "new", name)
     assert answer.code == 2
     assert said in answer.err
@@ -172,7 +172,7 @@ def test_an_existing_folder_is_left_alone(imbench, tmp_path):
 def test_a_parent_that_is_no_folder_is_refused(imbench):
     answer = imbench("plugin", "new", "my-mix", "--to", "nowhere")
     assert answer.code == 2
-    assert "nowhere is no folder" in answer.err
+    assert "nowhere is not a folder" in answer.err
 
 
 def test_help_of_plugin_needs_no_training_library():

@@ -38,7 +38,7 @@ def test_running_again_trains_nothing_and_gives_the_same_tables(finished, imbenc
     _, command, first = finished
     again = imbench(*command)
     assert "0 jobs to do (0 nets" in again.err
-    assert "6 done before" in again.err
+    assert "6 already stored" in again.err
     assert again.out == first.out
 
 
@@ -79,7 +79,7 @@ def test_an_added_strategy_trains_that_strategy_only(finished, imbench):
 def test_a_dry_run_says_what_would_be_trained_and_trains_nothing(table, imbench, tmp_path):
     answer = imbench("run", "--dry-run", "--dataset", table, "--protocol", "smoke", "--strategy", "remix")
     assert answer.code == 0
-    assert "1 of 1 jobs to do, 2 nets" in answer.out
+    assert "1 of 1 job to do, 2 nets" in answer.out
     assert not (tmp_path / "imbench-store").exists()
 
 
@@ -152,7 +152,7 @@ WRONG = {
     "mirror": (["--data-mirror", "nowhere"], "'nowhere' does not exist"),
     "plugin": (["--plugin", "nowhere.py"], "nowhere.py"),
     "jobs": (["--jobs", "0"], "--jobs must be at least 1, got 0"),
-    "rule": (["--rule", "tunde"], "'tunde' is no decision rule; did you mean tuned"),
+    "rule": (["--rule", "tunde"], "'tunde' is not a decision rule; did you mean tuned"),
     "option": (["--jbos", "2"], "--jobs"),
 }
 

@@ -38,7 +38,7 @@ def test_two_halves_of_a_run_are_merged_into_the_whole(store, imbench, tmp_path)
     assert (answer.code, told["jobs"], told["added"], told["conflicts"]) == (0, 6, 6, [])
     pd.testing.assert_frame_equal(library.load(tmp_path / "both").frame(), library.load(store).frame())
     again = imbench("merge", *halves, "--into", tmp_path / "both")
-    assert "6 jobs done, 0 of them new" in again.out
+    assert "6 jobs done (0 new" in again.out
 
 
 def other_numbers(store, tmp_path):
@@ -60,7 +60,7 @@ def test_a_conflict_is_told_and_decided_by_prefer(store, imbench, tmp_path):
     assert not (tmp_path / "both").exists()
     told = imbench("merge", store, liar, "--into", tmp_path / "both", "--prefer", store)
     assert told.code == 0
-    assert "decided by --prefer" in told.out
+    assert "resolved by --prefer" in told.out
 
 
 def test_a_store_compared_with_itself_differs_in_nothing(store, imbench):
@@ -105,7 +105,7 @@ def test_jobs_without_a_partner_are_counted_in_a_line_and_named_on_demand(store,
     half = parted(store, tmp_path / "half", "remix")
     lines = imbench("compare", store, half).out.splitlines()
     assert [line for line in lines if "not paired" in line] == [
-        "3 jobs are not paired (3 of A); --all names them, --json as well"
+        "3 jobs not paired (3 of A); --all or --json lists them"
     ]
     named = [line for line in imbench("compare", store, half, "--all").out.splitlines() if "not paired" in line]
     assert len(named) == 3
@@ -123,7 +123,7 @@ def test_a_comparison_is_of_what_was_asked_for(store, imbench, tmp_path):
 
 def test_terminal_tables_say_how_a_tuned_baseline_would_rank(finished):
     _, _, answer = finished
-    lines = re.findall(r"^baseline\+tuned, .*would be number \d of 3: mean \d\.\d{4}", answer.out, flags=re.MULTILINE)
+    lines = re.findall(r"^baseline\+tuned, .*would rank \d of 3: mean \d\.\d{4}", answer.out, flags=re.MULTILINE)
     assert len(lines) == 2, "once for each task, under the g-mean"
 
 

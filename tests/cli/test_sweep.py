@@ -187,7 +187,7 @@ RIGHT = {"--strategy": "remix", "--param": "alpha=0.1,0.3", "--dataset": "segmen
 WRONG = {
     "strategy": ({"--strategy": "remx"}, "did you mean remix"),
     "strategy missing": ({"--strategy": None}, "--strategy is missing; write for example --strategy remix"),
-    "strategy states it": ({"--strategy": "remix:alpha=0.2"}, "remix:alpha=0.2 states alpha, which is to be swept"),
+    "strategy states it": ({"--strategy": "remix:alpha=0.2"}, "remix:alpha=0.2 sets alpha, which the sweep varies"),
     "parameter": ({"--param": "alhpa=0.1,0.3"}, "no parameter 'alhpa'; did you mean alpha"),
     "parameter missing": ({"--param": None}, "--param is missing; write for example --param alpha=0.05,0.1,0.3"),
     "parameter form": ({"--param": "alpha"}, "--param 'alpha' is not NAME=A,B,C"),

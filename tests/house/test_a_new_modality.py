@@ -137,7 +137,7 @@ def test_its_nets_are_trained_in_a_run_and_learn(card, tmp_path):
 
 
 def test_strategies_that_do_not_serve_it_are_refused_and_those_that_do_are_checked(card, tmp_path):
-    with pytest.raises(UsageError, match=r"remix serves tabular and image data, and .*sentences\.toml is text"):
+    with pytest.raises(UsageError, match=r"remix supports tabular and image data, and .*sentences\.toml is text"):
         run(datasets=[card], strategies=["remix"], store=tmp_path / "store", jobs=1)
     served = check_property(Words(), "modalities_served")
     assert "text" in served.detail

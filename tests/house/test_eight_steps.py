@@ -48,7 +48,7 @@ def test_what_the_page_says_is_what_happens(tmp_path):
     # The suite of the end trained rose and nothing else, and ranks it beside the built-in strategies.
     assert "81 jobs done, 0 failed" in first.stderr
     assert re.search(r"^Data ready: 27 configurations of \d datasets$", last.stderr, flags=re.MULTILINE)
-    assert re.search(r"^27 jobs to do .*; 81 done before", last.stderr, flags=re.MULTILINE)
+    assert re.search(r"^27 jobs to do .*; 81 already stored", last.stderr, flags=re.MULTILINE)
     assert "27 jobs done, 0 failed" in last.stderr
     ranked = re.findall(r"^(rose|baseline|batch-smote|remix) +\d", last.stdout, flags=re.MULTILINE)
     assert len(ranked) == 4 * 4  # two tasks, two metrics

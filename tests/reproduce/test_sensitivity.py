@@ -120,7 +120,7 @@ asked: list[tuple[tuple[str, ...], str | None]] = []
 
 def test_a_dataset_that_cannot_be_had_is_left_out_and_said_so(tmp_path):
     asked.clear()
-    item = figure7(Rehearsal(tmp_path, "paper"))
+    item = figure7(Rehearsal(RunRequest(store=tmp_path, protocol="paper")))
     assert "Left out: epileptic_seizure: no source has it." in item.basis
     assert asked == [
         (("musk2:ir=0.01", "musk2:ir=0.025", "musk2:ir=0.05"), None),
@@ -138,21 +138,21 @@ def test_a_dataset_that_cannot_be_had_is_left_out_and_said_so(tmp_path):
 
 def test_a_part_of_cifar10_stands_in_under_shorter_protocols(tmp_path):
     asked.clear()
-    item = figure7(Rehearsal(tmp_path, "standard:epochs=50"))
+    item = figure7(Rehearsal(RunRequest(store=tmp_path, protocol="standard:epochs=50")))
     assert asked[1:] == [(("cifar10_10k:ir=0.05", "cifar10_10k:ir=0.1"), "standard:epochs=30,repeats=1")]
     assert "cifar10_10k stands for CIFAR-10, under protocol standard:epochs=30,repeats=1." in item.basis
 
 
 def test_smoke_has_few_alphas_and_one_ratio_a_dataset(tmp_path):
     asked.clear()
-    item = figure7(Rehearsal(tmp_path, "smoke"))
+    item = figure7(Rehearsal(RunRequest(store=tmp_path, protocol="smoke")))
     assert asked == [(("musk2:ir=0.05",), None), (("cifar10_10k:ir=0.1",), None)]
     assert len(item.tables[0].frame) == 2 * 2 * (len(FEW_ALPHAS) + 1)
 
 
 def test_a_gpu_trains_the_images_of_the_paper(tmp_path):
     asked.clear()
-    figure7(Rehearsal(tmp_path, "paper", device="cuda"))
+    figure7(Rehearsal(RunRequest(store=tmp_path, protocol="paper", device="cuda")))
     assert asked[-1] == (("cifar10:ir=0.05", "cifar10:ir=0.1"), None)
 
 

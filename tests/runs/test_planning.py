@@ -54,9 +54,7 @@ def test_one_table_by_several_paths_is_one_job(ask, table, tmp_path, monkeypatch
     made = ask(strategies=["remix"], datasets=[f"{name}:{options}" for name in names])
     assert len(made.jobs) == 1
     assert made.coverage == "Data ready: 1 dataset"
-    assert made.notes[1:3] == [
-        f"{name}.csv holds the same data as table.csv: trained on once" for name in ("link", "copy")
-    ]
+    assert made.notes[1:3] == [f"{name}.csv has the same data as table.csv: trained once" for name in ("link", "copy")]
 
 
 def test_other_tables_of_one_file_name_are_other_jobs(ask, table, tmp_path):
@@ -76,7 +74,7 @@ def test_columns_that_say_nothing_are_noted(ask, table, tmp_path):
     path, _, options = table.partition(":")
     pd.read_csv(path).assign(site=7, unit="cm").to_csv(tmp_path / "my.csv", index=False)
     made = ask(datasets=[f"{tmp_path}/my.csv:{options}"])
-    assert "my.csv: 2 columns are constant and carry no information: site, unit" in made.notes
+    assert "my.csv: 2 constant columns carry no information: site, unit" in made.notes
     assert not any("constant" in note for note in ask().notes)
 
 
@@ -94,7 +92,9 @@ IMAGES_ONLY = STRATEGY.replace("    strength", '    modalities: ClassVar = ("ima
 
 def test_a_strategy_asked_for_on_data_of_another_kind_is_refused_before_any_work(ask, table, plugin, tmp_path):
     plugin.write_text(IMAGES_ONLY)
-    with pytest.raises(UsageError, match=r"mine:strength=2\.0 serves image data, and .*churn.* is tabular; leave one"):
+    with pytest.raises(
+        UsageError, match=r"mine:strength=2\.0 supports image data, and .*churn.* is tabular; remove one"
+    ):
         ask(plugins=[str(plugin)], strategies=["baseline", "mine:strength=2"])
     assert not (tmp_path / "store").exists()
 
@@ -103,7 +103,7 @@ def test_a_strategy_nobody_asked_for_is_left_out_where_it_does_not_serve_the_dat
     install("imbench-mine", {"imbench.strategies": {"mine": "imbench_mine:Mine"}}, IMAGES_ONLY)
     made = ask()
     assert "mine" not in {job.strategy for job in made.jobs}
-    assert "strategy left out: mine (it serves image data: not run on every dataset)" in made.notes
+    assert "skipped: mine (supports image data only: not run on every dataset)" in made.notes
 
 
 def test_a_strategy_is_run_on_those_datasets_that_it_serves(ask, install, table, tmp_path, unreachable):
@@ -221,7 +221,7 @@ def test_a_stand_in_is_used_only_where_needed_and_stated(ask, tmp_path, table, u
     row = f'{{spec = "{unreachable}", fallback = "{table}"}}'
     made = ask(datasets=[], suite=suite_of(tmp_path, row))
     assert made.substituted == ((unreachable, table),)
-    assert f"{table} stands in for {unreachable}" in made.notes
+    assert f"{unreachable} is unavailable; {table} is used instead" in made.notes
 
 
 @pytest.mark.parametrize("fallback", ["", ', fallback = "{table},seed=1"'])

@@ -169,7 +169,7 @@ def test_a_broken_package_is_told_by_the_list_that_checks(install, capsys):
 def test_all_that_imbench_brings_passes_the_check(kind, capsys, monkeypatch):
     monkeypatch.setenv("IMBENCH_DISABLE_PLUGINS", "1")
     assert main(["list", kind, "--check"]) == 0
-    assert "all of them load" in capsys.readouterr().out
+    assert "all entries load" in capsys.readouterr().out
 
 
 def test_a_broken_strategy_is_left_out_of_a_run_of_all_and_said(install, table, tmp_path):

@@ -76,7 +76,7 @@ def test_a_strategys_strip_does_not_depend_on_the_others(squares):
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"dataset": "segment:ir=0.05"}, "segment:ir=0.05 holds tabular data"),
+        ({"dataset": "segment:ir=0.05"}, "segment:ir=0.05 is tabular data"),
         ({"dataset": "nothing"}, "unknown dataset 'nothing'"),
         ({"strategies": ["remx"]}, "did you mean remix"),
         ({"columns": 0}, "columns must be at least 1, got 0"),
@@ -141,7 +141,8 @@ def test_the_verb_writes_the_sheet_and_prints_the_labels(squares, tmp_path, caps
 
 
 @pytest.mark.parametrize(
-    ("to", "told"), [("grid.pdf", ".png or .svg"), ("grid", ".png or .svg"), ("none/grid.png", "no folder 'none'")]
+    ("to", "told"),
+    [("grid.pdf", ".png or .svg"), ("grid", ".png or .svg"), ("none/grid.png", "folder 'none' does not exist")],
 )
 def test_a_file_that_cannot_be_written_is_refused_before_any_work(to, told, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -162,7 +162,7 @@ def test_without_any_data_it_says_so(tmp_path):
         def train(self, strategies, **options):
             raise DataError("no source has it")
 
-    item = figure7(Nothing(tmp_path, "paper"))
+    item = figure7(Nothing(RunRequest(store=tmp_path, protocol="paper")))
     assert item.found == ("No claim was tested: no dataset is available.",)
     assert sum(sentence.startswith("Left out: ") for sentence in item.basis) == 3
 

@@ -1,1 +1,1 @@
-"""The ReMix paper's tables and figures, made again and set beside what was printed."""
+"""The ReMix paper's tables and figures, made again and compared with the printed ones."""

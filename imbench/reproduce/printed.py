@@ -15,9 +15,9 @@ class Listed:
 
     Parameters
     ----------
-    name, classes : as printed
+    name, classes : text of the paper's table
     dataset, task : what they are called here; ``stand_in`` is used where ``dataset`` is unavailable
-    dimensions, rows, irs : as printed; ``dimensions`` of images as one number of values
+    dimensions, rows, irs : numbers of the paper's table; ``dimensions`` of images is the number of values
     reasons : why a figure differs from the data, by ``dimensions``, ``rows``, ``classes`` or ``irs``
     """
 

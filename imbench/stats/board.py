@@ -42,7 +42,7 @@ class Partial:
 
 @dataclass(frozen=True)
 class Competitor:
-    """A row of a board: a strategy, or a strategy under a decision rule where rules compete.
+    """A row of a board: a strategy, or one under a decision rule on boards that rank each rule.
 
     Parameters
     ----------

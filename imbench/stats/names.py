@@ -32,7 +32,7 @@ _FEWEST_DIGITS = 6  # of a hash, where a label needs one
 
 
 def competitor(strategy: str, rule: str) -> str:
-    """The name of a strategy under a decision rule where rules compete: ``baseline+tuned``, plain under ``argmax``."""
+    """The name of a strategy under a decision rule: ``baseline+tuned``, plain under ``argmax``."""
     return strategy if rule == ARGMAX else f"{strategy}+{rule}"
 
 

@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 
 import imbench
+from imbench.contract.errors import UsageError
 from imbench.runs.bench import run_plan
 from imbench.runs.execution import InProcess
+from imbench.strategies.remix import ReMix
 
 # What a clock or the machine decides.
 MACHINE = ["seconds"]
@@ -33,6 +35,20 @@ def run(tmp_path, table):
         return imbench.run(**{**given, "store": tmp_path / "store", **changes})
 
     return make
+
+
+def test_a_sweep_takes_a_strategy_itself_and_any_option_of_a_run(table, tmp_path):
+    options = {"datasets": [table], "protocol": "smoke", "store": tmp_path / "store", "jobs": 1, "checks": False}
+    sweep = imbench.sweep(ReMix(), "alpha", [0.1, 0.3], **options)
+    assert [setting.strategy for setting in sweep.settings] == ["remix", "remix:alpha=0.3"]
+    assert set(sweep.results.frame()["strategy"]) == {"baseline", "remix", "remix:alpha=0.3"}
+    assert (
+        imbench.sweep("remix", "alpha", [0.1, 0.3], strict=True, **options)
+        .results.frame()
+        .equals(sweep.results.frame())
+    )
+    with pytest.raises(UsageError, match="no option 'strickt'; did you mean strict"):
+        imbench.sweep("remix", "alpha", [0.1, 0.3], strickt=True, **options)
 
 
 def test_an_executor_of_the_callers_own_runs_every_job(run, tmp_path):

@@ -92,7 +92,7 @@ def _of(x: Lanes, value: float) -> Lanes:
 
 
 def _compared(how: str) -> Callable[[Lanes, Lanes], Lanes]:
-    """A comparison, false of NaN but for "!="; its result is a mask."""
+    """A comparison; its result is a mask, false for NaN except under "!="."""
 
     def compare(a: Lanes, b: Lanes) -> Lanes:
         function = a.builder.fcmp_unordered if how == "!=" else a.builder.fcmp_ordered
@@ -175,7 +175,7 @@ def _tanh(x: Lanes) -> Lanes:
 
 
 def _power(x: Lanes, exponent: Lanes) -> Lanes:
-    """By logarithms: NaN of a negative number, but for an infinite one, as C's pow has it for broken exponents."""
+    """By logarithms: NaN for negative numbers except minus infinity, as C's pow for fractional exponents."""
     one, infinite = _of(x, 1.0), _of(x, math.inf)
     x = infinite.where(_equal(x, _of(x, -math.inf)).value, x)
     return one.where(_equal(exponent, _of(x, 0.0)).value, _exp(exponent * _log(x)))

@@ -1,7 +1,7 @@
 """A loss and its gradient, recorded while PyTorch computes them, as operations on the numbers of one row.
 
-What a strategy writes as a loss is, but for its arrays, arithmetic on a row's logits and labels. Recorded once, it can
-be compiled, and a step then needs no PyTorch. What cannot be followed is left to PyTorch, in
+The loss that a strategy writes is arithmetic on a row's logits, labels and constant arrays. Recorded once, it can be
+compiled, and a step then needs no PyTorch. What cannot be followed is left to PyTorch, in
 `imbench.engine.losses.custom`.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import shutil
 import tempfile
@@ -199,3 +200,24 @@ def test_equal_numbers_make_equal_predictions_whatever_the_grouping(shelf, tmp_p
     for number, one in enumerate(JOBS):
         for found, given_fold in zip(store.predictions(one.key), predictions(one, seed=number), strict=True):
             np.testing.assert_array_equal(found.test.proba, given_fold.test.proba)
+
+
+def made_by(folder, sources):
+    """A store of ReMix on datasets by their names, each with the hash of the source that trained it."""
+    store = Store.open(folder, create=True)
+    for dataset, source in sources.items():
+        one = job(dataset, "remix")
+        store.write(one, predictions(one), FACTS | {"source_hash": source * 64})
+    return store.path
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
+def test_two_sources_of_a_strategy_are_a_conflict_whatever_the_order_of_the_stores(tmp_path, order):
+    stores = [
+        made_by(tmp_path / "one", {"a": "1"}),
+        made_by(tmp_path / "two", {"b": "2"}),
+        made_by(tmp_path / "both", {"a": "1", "b": "2"}),
+    ]
+    with pytest.raises(ConflictError, match="1 strategy"):
+        merge([stores[i] for i in order], tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()

@@ -59,6 +59,8 @@ def leads(results):
 @pytest.mark.data
 @pytest.mark.parametrize(("nets", "arguments"), {"dense": DENSE, "convolutional": DIGITS}.items())
 def test_every_claim_has_the_same_sign_on_three_processors(nets, arguments, tmp_path, benchmark):
+    if benchmark.disabled:
+        pytest.skip("trains for an hour: with --benchmark-enable only")
     stores = os.environ.get("IMBENCH_PROCESSOR_STORES", str(tmp_path))  # kept, to resume a run of hours
 
     def all_three():

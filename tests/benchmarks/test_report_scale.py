@@ -74,6 +74,6 @@ def test_two_hundred_strategies_on_five_hundred_configurations(benchmark):
 
 def test_a_page_of_many_strategies_says_what_it_left_to_the_data_files():
     text = render(big_results(strategies=60, configurations=20, folds=2))
-    for statement in ("The best 20 of 60; pairs.csv has all.", "scores.csv has all", "gains.csv has all"):
+    for statement in ("Shown: the best 20 of 60; pairs.csv has all.", "scores.csv has all", "gains.csv has all"):
         assert statement in text
     assert len(text) < 3e6

@@ -16,14 +16,13 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
 from imbench.engine.losses.program import Program
-from imbench.kernels.dense import LOSS_FUNCTION, PANEL, Lanes, exponential, exponential_parts, logarithm
-
-_ADDRESS = ir.IntType(64)
+from imbench.kernels.dense_tiles import LOSS_FUNCTION, PANEL
+from imbench.kernels.simd import INDEX, Lanes, exponential, exponential_parts, logarithm
 
 
 @functools.cache
 def compile_loss(program: Program) -> int:
-    """The address of a function of the kind `imbench.kernels.dense.LOSS_FUNCTION`; it stays valid."""
+    """The address of a function of the kind `imbench.kernels.dense_tiles.LOSS_FUNCTION`; it stays valid."""
     name = f"own_loss_{next(_numbers)}"
     with global_compiler_lock:
         library = cpu_target.target_context.codegen().create_library(name)
@@ -45,10 +44,10 @@ def _write(function: Any, program: Program) -> None:
     logits, labels, delta, constants, rows, scale = function.args
 
     def line(base: Any, c: int) -> Any:
-        return builder.gep(base, [_ADDRESS(c * PANEL)])
+        return builder.gep(base, [INDEX(c * PANEL)])
 
     def constant(column: int) -> Lanes:
-        return Lanes.splat(builder, builder.load(builder.gep(constants, [_ADDRESS(column)])))
+        return Lanes.splat(builder, builder.load(builder.gep(constants, [INDEX(column)])))
 
     classes = range(program.classes)
     values: list[list[Any]] = []

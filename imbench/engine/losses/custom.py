@@ -14,7 +14,7 @@ from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.engine.losses.code import compile_loss
 from imbench.engine.losses.program import Program
 from imbench.engine.losses.trace import trace
-from imbench.kernels.dense import PANEL
+from imbench.kernels.dense_tiles import PANEL
 
 # How far a compiled gradient may be off, as a share of the largest one: twice what float32 leaves of the steepest
 # losses. It is there to find code that is wrong, not code that rounds.

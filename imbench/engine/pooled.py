@@ -107,7 +107,7 @@ class _Workspace:
 
 
 def _padded(count: int) -> int:
-    return -(-count // LANES) * kernel.LANES
+    return -(-count // LANES) * LANES
 
 
 def _zeros(*shape: int) -> np.ndarray:

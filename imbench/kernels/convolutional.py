@@ -1,9 +1,9 @@
-"""The compiled kernel of the paper's net for images: convolution with max-pooling and ReLU in one, and its gradients.
+"""The compiled kernel of the paper's image net: convolution, max-pooling and ReLU fused, and their gradients.
 
-Channels lie last. Forward, a lane is an output channel: the four values that a pool chooses from are sums in registers
-side by side, so that what is stored is the chosen value and which of the four it was. Backward, three of four values,
-and those that ReLU cut off, have no gradient at all: what a chosen value passes back to its window, and what its window
-adds to the gradient of the weights, are a few vectors in place of a product with a matrix that is mostly zeros.
+Images have their channels last. Forward, each lane is an output channel. The four convolution sums of a pool are in
+registers at the same time, so only their maximum and its position are stored. Backward, three of four sums, and those
+below zero, have no gradient. The gradient of a maximum on its window, and that of the weights, are therefore a few
+vector operations instead of a product with a matrix that is mostly zeros.
 
     forward    pooled[place, out] = relu(max over 4 of (sum_k window[k] * W[k, out] + b[out]))
     gradient   dW[out, k] += delta[place, out] * window[k]        for the chosen window alone
@@ -29,15 +29,15 @@ from numba.extending import intrinsic
 from imbench.kernels.compiled import compiled
 from imbench.kernels.simd import INDEX, LANES, Lanes, address, counted, variables
 
-# Height and width of a convolution's window, and of a pool's.
+# Side of a convolution's window, and of a pool.
 WINDOW, POOL = 3, 2
-# 32 registers of 16 floats hold 24 sums; 16 of 8 floats, 8. Asked of Numba, which may be told to compile for another
-# processor than this one, and keeps on disk the code for each apart.
+# 32 registers of 16 floats have room for 24 sums; 16 registers of 8 floats, for 8. Numba's target decides, not this
+# processor: Numba can compile for another one, and caches the code of each.
 _WIDE = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2].split(",")
-# Output channels of a tile are so many vectors, and its pooled places so many at most.
+# Vectors of output channels in a tile, and its largest number of pooled places.
 VECTORS, PLACES = (2, 3) if _WIDE else (1, 1)
 PANEL = VECTORS * LANES
-# Channels whose gradients of the first weights are summed at the same time.
+# Channels for which the gradients of the first weights are summed at the same time.
 TOGETHER = 8 if _WIDE else 2
 
 # A convolution and its pool: channels, height and width of the input, channels and pooled height and width of the
@@ -51,13 +51,14 @@ _F, _CODES = types.float32, types.uint8
 
 @intrinsic
 def _tile(typingctx, x, x_at, side, row, pixel, w, w_at, b, b_at, places, h, h_at, codes, channels):  # type: ignore[no-untyped-def]
-    """Convolve, pool and cut off ``places`` neighbours along a pooled row, for `PANEL` channels.
+    """Convolution, pool and ReLU of ``places`` neighbours along a pooled row, for `PANEL` channels.
 
-    ``x[x_at]`` is the first pixel of the first window, a row of pixels being ``row`` floats and a pixel ``pixel``;
-    ``w`` holds ``(3 * 3 * inputs, PANEL)`` from ``w_at``. Of each place `PANEL` values go to ``h`` and, which of the
-    four was the largest (the first of equals), to ``codes``, both from ``h_at``, places ``channels`` apart.
+    ``x[x_at]`` is the first pixel of the first window; a row of pixels is ``row`` floats, a pixel ``pixel`` floats.
+    The weights, ``(3 * 3 * inputs, PANEL)``, begin at ``w[w_at]``. For each place the `PANEL` largest values are
+    written to ``h``, and which of the four sums each was (the first of equals) to ``codes``. Both begin at ``h_at``;
+    places are ``channels`` apart.
 
-    A window's ``side`` is a number of the caller's: the compiler would unroll a loop of three known steps, and then
+    The ``side`` of a window is an argument because the compiler would unroll a loop of three known steps, and then
     move the sums between registers and memory.
     """
     n = types.intp
@@ -110,9 +111,10 @@ def _tile(typingctx, x, x_at, side, row, pixel, w, w_at, b, b_at, places, h, h_a
 
 @intrinsic
 def _pass_back(typingctx, x, x_at, dx, dx_at, w, w_at, g, g_at, deltas, windows, count):  # type: ignore[no-untyped-def]
-    """One row of the windows that one channel chose: ``dx += delta * w``, ``g += delta * x``, `WINDOW` * `PANEL` wide.
+    """Gradients from one row of ``count`` windows: ``dx += delta * w``, ``g += delta * x``, `WINDOW` * `PANEL` wide.
 
-    ``windows`` holds where in the image each begins, ``deltas`` the gradient of each; there are ``count``.
+    The windows are those that one channel took its maxima from: ``windows`` has the position of each in the image,
+    ``deltas`` the gradient on each maximum.
     """
     n = types.intp
     sig = types.void(x, n, dx, n, w, n, g, n, deltas, windows, n)
@@ -146,10 +148,11 @@ def _pass_back(typingctx, x, x_at, dx, dx_at, w, w_at, g, g_at, deltas, windows,
 
 @intrinsic
 def _add_windows(typingctx, x, x_at, row, g, g_at, g_row, deltas, windows, first, places, channels):  # type: ignore[no-untyped-def]
-    """Of `TOGETHER` channels ``g += delta * x`` over all places, in each of a window's rows `LANES` wide.
+    """Gradients of the weights of `TOGETHER` channels, ``g += delta * x`` over all places, `LANES` wide.
 
-    ``deltas`` and ``windows`` (where in the image the chosen one begins) hold ``places`` times ``channels``, of which
-    ``first`` is the first channel; a row of ``g`` is ``g_row`` floats, a channel three.
+    ``deltas`` and ``windows`` are ``(places, channels)``: the gradient on each maximum, and the position in the image of
+    the window it was taken from. ``first`` is the first of the channels. A channel has three rows in ``g``, each
+    ``g_row`` floats.
     """
     n = types.intp
     sig = types.void(x, n, n, g, n, n, deltas, windows, n, n, n)
@@ -212,11 +215,12 @@ def forward(images, x, w1, b1, w2, b2, hidden, hidden_codes, pooled, codes, plan
     Parameters
     ----------
     images : ``(batch, channels, pixels)``
-    x : ``(batch, pixels * channels + LANES or more)`` is given the images with their channels last
-    w1, w2 : weights as `panels` lays them out; ``b1``, ``b2``: ``(outputs,)``
-    hidden, hidden_codes : ``(batch, places * outputs)`` are given what the first convolution makes, and which of the
-        four windows of a place that is
-    pooled, codes : ``(batch, outputs, places)`` are given the same of the second
+    x : ``(batch, pixels * channels + LANES or more)``, written: the images with their channels last
+    w1, w2 : weights in panels, ``(panels * 3 * 3 * inputs * PANEL,)``
+    b1, b2 : ``(outputs,)``
+    hidden, hidden_codes : ``(batch, places * outputs)``, written: the output of the first convolution, and which of
+        its four windows each maximum was taken from
+    pooled, codes : ``(batch, outputs, places)``, written: the same for the second convolution
     plan : ``(2,)`` of `CONVOLUTION`
     """
     channels, pixels = images.shape[1:]
@@ -252,9 +256,10 @@ def backward(delta, pooled, codes, hidden, hidden_codes, x, w2, dw1, db1, dw2, d
     delta : ``(batch, outputs, places)``, the gradient on ``pooled``
     pooled, codes, hidden, hidden_codes, x : as `forward` left them
     w2 : ``(outputs, 3, 3 * inputs)``, the second convolution's weights, channels last
-    dw1, db1, dw2, db2 : are given the gradients; ``dw`` ``(outputs, 3, 3 * inputs or more)``, of which what is more
-        means nothing
-    back : room for an image of ``hidden``
+    dw1, db1, dw2, db2 : written: the gradients, ``dw`` ``(outputs, 3, 3 * inputs or more)``; columns beyond
+        ``3 * inputs`` have no meaning
+    back : working space, one image of ``hidden``
+    plan : ``(2,)`` of `CONVOLUTION`
     """
     dw1[:], db1[:], dw2[:], db2[:] = 0.0, 0.0, 0.0, 0.0
     outputs, places = delta.shape[1:]

@@ -150,9 +150,8 @@ def _pass_back(typingctx, x, x_at, dx, dx_at, w, w_at, g, g_at, deltas, windows,
 def _add_windows(typingctx, x, x_at, row, g, g_at, g_row, deltas, windows, first, places, channels):  # type: ignore[no-untyped-def]
     """Gradients of the weights of `TOGETHER` channels, ``g += delta * x`` over all places, `LANES` wide.
 
-    ``deltas`` and ``windows`` are ``(places, channels)``: the gradient on each maximum, and the position in the image of
-    the window it was taken from. ``first`` is the first of the channels. A channel has three rows in ``g``, each
-    ``g_row`` floats.
+    ``deltas`` and ``windows`` are ``(places, channels)``: the gradient on each maximum, and where in the image its
+    window begins. ``first`` is the first of the channels. A channel has three rows in ``g``, each ``g_row`` floats.
     """
     n = types.intp
     sig = types.void(x, n, n, g, n, n, deltas, windows, n, n, n)

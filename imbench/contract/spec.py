@@ -8,8 +8,9 @@ import math
 import re
 import types
 import typing
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
@@ -156,7 +157,7 @@ def format_value(value: Any) -> str:
 def params_of(value: Any) -> dict[str, Any]:
     """Every parameter of a dataclass with its value, in the order of declaration, open-ended ones in their place.
 
-    What has a spec of its own, such as a strategy inside another one, is that spec.
+    A `Specified` value, such as a strategy inside another one, is given as its spec.
     """
     params: dict[str, Any] = {}
     for field in dataclasses.fields(value):
@@ -196,14 +197,17 @@ def build(cls: type[T], params: Mapping[str, str], owner: str, readers: Readers 
     return cls(**values | ({rest: tuple(sorted(others.items()))} if rest is not None and others else {}))
 
 
-@runtime_checkable
-class _Specified(Protocol):
+class Specified(ABC):
+    """A value that is written as a spec, also as a parameter of another value."""
+
     @property
-    def spec(self) -> str: ...
+    @abstractmethod
+    def spec(self) -> str:
+        """The canonical text that builds an equal value."""
 
 
 def _plain(value: Any) -> Any:
-    return value.spec if isinstance(value, _Specified) else value
+    return value.spec if isinstance(value, Specified) else value
 
 
 def _has(field: dataclasses.Field[Any], mark: Mapping[str, bool]) -> bool:

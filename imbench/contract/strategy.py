@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, final
@@ -16,7 +16,7 @@ from imbench.contract.batch import Batch
 from imbench.contract.modality import modality_of_rows
 from imbench.contract.noise import Noise
 from imbench.contract.old_names import OldName, adopt_old_attributes
-from imbench.contract.spec import params_of, spec_of
+from imbench.contract.spec import Specified, params_of, spec_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class Net(Protocol):
         """Logits ``(*stack, batch, classes)`` of ``x`` ``(*stack, batch, *features)``."""
 
 
-class BatchStrategy(ABC):
+class BatchStrategy(Specified):
     """One recipe for the mini-batches a network trains on: a frozen dataclass of its parameters, with pure methods.
 
     A subclass sets `name` to its entry point's name (`imbench.contract.spec.check_name` says what it may be) and raises

@@ -1,4 +1,4 @@
-"""Properties of `BatchStrategy.rebalance`, from batch to batch."""
+"""Properties of `BatchStrategy.rebalance`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HUGE, TINY = 1e30, 1e-30
 
 
 def shapes_kept(strategy: BatchStrategy) -> str:
-    """x and y keep their shapes, and a weight is one number a row, whatever the stack."""
+    """x and y keep their shapes and weights have one number per row, for single batches and stacks of batches."""
     for stack in STACKS:
         case = made(strategy, stack=stack)
         result = case.rebalanced(strategy)
@@ -42,7 +42,7 @@ def dtypes_kept(strategy: BatchStrategy) -> str:
     for dtype in (torch.float32, torch.float64):
         for name, value in parts(made(strategy, dtype=dtype).rebalanced(strategy)).items():
             require(
-                value.dtype == dtype, f"{name} came as {dtype} and left as {value.dtype}; convert with .to(batch.x)"
+                value.dtype == dtype, f"{name} must keep dtype {dtype}, got {value.dtype}; convert with .to(batch.x)"
             )
     return "float32, float64"
 
@@ -53,13 +53,15 @@ def devices_kept(strategy: BatchStrategy) -> str:
     with elsewhere():
         result = case.rebalanced(strategy)
         strays = [name for name, value in parts(result).items() if made_elsewhere(value)]
-    require(not strays, f"{' and '.join(strays)} created on the default device; pass device=batch.x.device")
+    require(
+        not strays, f"{' and '.join(strays)} must be on the batch's device; pass device=batch.x.device to new tensors"
+    )
     devices = [torch.device("cpu"), *([torch.device("cuda", 0)] if torch.cuda.is_available() else [])]
     for device in devices:
         batch = Batch(case.batch.x.to(device), case.batch.y.to(device))
         there = Case(batch, _info_on(case, device), case.keys)
         for name, value in parts(there.rebalanced(strategy)).items():
-            require(value.device == device, f"{name} came on {device} and left on {value.device}")
+            require(value.device == device, f"{name} must stay on {device}, got {value.device}")
     return ", ".join(map(str, devices))
 
 
@@ -68,8 +70,8 @@ def labels_are_shares(strategy: BatchStrategy) -> str:
     for case in (made(strategy, stack=(NETS,)), _softened(made(strategy, stack=(NETS,)))):
         y = case.rebalanced(strategy).y
         least, off = float(y.min()), float((y.sum(dim=-1) - 1).abs().max())
-        require(least >= 0, f"a label of {least:.6g}; labels are shares of one, from 0 to 1")
-        require(off <= TOLERANCE, f"a row's labels sum to one ± {off:.6g}; divide them by their sum")
+        require(least >= 0, f"labels must be from 0 to 1, got {least:.6g}")
+        require(off <= TOLERANCE, f"the labels of a row must sum to 1, the sum is off by {off:.6g}; divide by the sum")
     return "hard and soft labels"
 
 
@@ -79,8 +81,8 @@ def weights_sound(strategy: BatchStrategy) -> str:
     if weight is None:
         return "no weights"
     require(torch.isfinite(weight).all(), "a weight is NaN or infinite; divide only by nonzero numbers")
-    require((weight >= 0).all(), f"a weight of {float(weight.min()):.6g}; weights are factors of a loss, from 0 up")
-    require((weight.sum(dim=-1) > 0).all(), "all weights of a batch are 0, so nothing is learned from it")
+    require((weight >= 0).all(), f"weights must not be negative, got {float(weight.min()):.6g}")
+    require((weight.sum(dim=-1) > 0).all(), "all weights of a batch are 0, so it trains nothing; keep some positive")
     return f"{float(weight.min()):.4g} to {float(weight.max()):.4g}"
 
 
@@ -89,17 +91,23 @@ def absent_class(strategy: BatchStrategy) -> str:
     for training in (None, (200, 0, 70)):
         case = made(strategy, (20, 0, 7), training=training)
         result = case.rebalanced(strategy)
-        require(not infinite(result), f"{infinite(result)} not finite with class counts {training}; expect zero counts")
+        require(
+            not infinite(result),
+            f"{infinite(result)} must be finite with class counts {training}; handle classes without rows",
+        )
         share = float(result.y[:, 1].sum())
-        require(share <= TOLERANCE, f"an absent class got labels of {share:.6g} rows; share labels among those present")
+        require(
+            share <= TOLERANCE,
+            f"the labels of a class without rows must be 0, their sum is {share:.6g}; use only classes with rows",
+        )
     return "one of three classes absent"
 
 
 def single_class(strategy: BatchStrategy) -> str:
-    """A batch with a single class stays finite; at a ratio of 1:100 half of all batches have one."""
+    """A batch with a single class stays finite; at an imbalance ratio of 0.01 half of all batches have one class."""
     for counts in ((32, 0, 0), (0, 0, 32)):
         result = made(strategy, counts).rebalanced(strategy)
-        require(not infinite(result), f"{infinite(result)} not finite for a batch of one class")
+        require(not infinite(result), f"{infinite(result)} must be finite for a batch of one class")
     return "32 rows of one class"
 
 
@@ -107,17 +115,17 @@ def one_or_two_rows(strategy: BatchStrategy) -> str:
     """Batches of one or two rows stay finite."""
     for counts in ((1, 0, 0), (0, 0, 1), (2, 0, 0), (1, 1, 0)):
         result = made(strategy, counts).rebalanced(strategy)
-        require(not infinite(result), f"{infinite(result)} not finite for a batch of {counted(sum(counts), 'row')}")
-    return "1 row, 2 rows of one class or of two"
+        require(not infinite(result), f"{infinite(result)} must be finite for a batch of {counted(sum(counts), 'row')}")
+    return "1 row, and 2 rows of one or two classes"
 
 
 def two_and_twelve_classes(strategy: BatchStrategy) -> str:
-    """Two and twelve classes are supported as well as three."""
+    """Two and twelve classes are supported."""
     for counts in ((26, 6), tuple(range(12, 0, -1))):
         for stack in ((), (NETS,)):
             result = made(strategy, counts, stack).rebalanced(strategy)
-            require(result.classes == len(counts), f"{len(counts)} classes became {result.classes}")
-            require(not infinite(result), f"{infinite(result)} not finite for {len(counts)} classes")
+            require(result.classes == len(counts), f"labels must keep {len(counts)} classes, got {result.classes}")
+            require(not infinite(result), f"{infinite(result)} must be finite for {len(counts)} classes")
     return "2 and 12 classes"
 
 
@@ -127,7 +135,7 @@ def constant_features(strategy: BatchStrategy) -> str:
     for value in (0.0, 1.0, -3.5):
         result = case.with_x(torch.full_like(case.batch.x, value)).rebalanced(strategy)
         require(
-            not infinite(result), f"{infinite(result)} not finite where every feature is {value}; don't divide by 0"
+            not infinite(result), f"{infinite(result)} must be finite if all features are {value}; don't divide by 0"
         )
     return "all features 0, 1 or -3.5"
 
@@ -139,8 +147,8 @@ def huge_and_tiny_values(strategy: BatchStrategy) -> str:
         result = case.with_x(case.batch.x * scale).rebalanced(strategy)
         require(
             not infinite(result),
-            f"{infinite(result)} not finite for features of about {scale:g}; squares and quotients leave the range "
-            "of float32: scale differences before squaring them",
+            f"{infinite(result)} must be finite for features of about {scale:g}; squares and quotients overflow "
+            "float32, so scale differences before squaring them",
         )
     return "1e30 and 1e-30, float32"
 
@@ -148,24 +156,24 @@ def huge_and_tiny_values(strategy: BatchStrategy) -> str:
 def modalities_served(strategy: BatchStrategy) -> str:
     """Every modality in `modalities` is supported, images as (*stack, batch, channels, height, width)."""
     known = ", ".join(map(repr, MODALITIES))
-    require(strategy.modalities, f"modalities is empty; name at least one of {known}")
+    require(strategy.modalities, f"modalities is empty; add at least one of {known}")
     wrong = [m for m in strategy.modalities if m not in MODALITIES]
-    require(not wrong, f"modalities names {wrong}; there are {known}")
+    require(not wrong, f"modalities contains {', '.join(map(repr, wrong))}; use {known}")
     for modality in strategy.modalities:
         for stack in STACKS:
             case = made(strategy, stack=stack, modality=modality)
             try:
                 result = case.rebalanced(strategy)
             except Exception as error:
-                message = f"{modality} batches of shape {tuple(case.batch.x.shape)}: {type(error).__name__}: {error}"
+                message = f"{type(error).__name__} for {modality} batches of shape {tuple(case.batch.x.shape)}: {error}"
                 require(False, f"{message}; support any feature shape, or remove {modality!r} from modalities")
             require(
                 parts(result).keys() >= {"x", "y"} and not infinite(result),
-                f"{infinite(result)} not finite for {modality} batches",
+                f"{infinite(result)} must be finite for {modality} batches",
             )
             require(
                 result.x.shape[len(stack) + 1 :] == case.batch.x.shape[len(stack) + 1 :],
-                f"a row of {modality} data {tuple(case.batch.x.shape[len(stack) + 1 :])} became "
+                f"a row of {modality} data must keep its shape {tuple(case.batch.x.shape[len(stack) + 1 :])}, got "
                 f"{tuple(result.x.shape[len(stack) + 1 :])}",
             )
     return ", ".join(strategy.modalities)

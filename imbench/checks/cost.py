@@ -19,7 +19,7 @@ from imbench.engine.choice import one_thread
 from imbench.engine.stacked import StackedNets
 from imbench.strategies.baseline import Baseline
 
-FEATURES, COUNTS, STEPS = 166, (61, 3), 32  # Musk's at a ratio of 1:20, and a block of steps as the engines take them
+FEATURES, COUNTS, STEPS = 166, (61, 3), 32  # Musk at an imbalance ratio of 0.05, and a block of steps in the engines
 REPEATS = 5
 
 
@@ -52,8 +52,8 @@ class Cost:
 def measure_cost(strategy: BatchStrategy) -> Cost:
     """Time a strategy and the baseline in the general engine, which needs no compiling; takes about a second.
 
-    Steps of the fused engine are shorter, so the strategy's work weighs more there; it does not support strategies with
-    their own forward pass. Timings depend on the machine and its load. Raises whatever the strategy raises.
+    Steps of the fused engine are shorter, so the strategy takes a larger share of them; that engine does not support
+    custom forward passes. Timings depend on the machine and its load. Errors of the strategy are not caught.
     """
     with one_thread():
         if "tabular" not in strategy.modalities:
@@ -98,7 +98,7 @@ def _repeated(case: Case) -> Case:
 
 
 def _fastest(*blocks: Callable[[], object]) -> list[float]:
-    """Microseconds per step of each block; blocks alternate to share other load, and the first round is a warm-up."""
+    """Microseconds per step of each block; blocks alternate so that load affects all, and round one is a warm-up."""
     times = []
     for _ in range(REPEATS + 1):
         marks = [time.perf_counter()]

@@ -1,4 +1,4 @@
-"""A second device, simulated on the CPU: tensors made without ``device`` are not on the device of the batch."""
+"""A second device, simulated on the CPU: a tensor created without ``device`` is not on the batch's device."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _TAKERS = {torch.Tensor.__getitem__, torch.Tensor.__setitem__, torch.Tensor.copy
 
 
 class _Elsewhere(torch.Tensor):
-    """A tensor on the default device, which is not that of the batch."""
+    """A tensor on the default device, which is not the batch's device."""
 
 
 class _TwoDevices(TorchFunctionMode):
-    """Every tensor made without ``device`` is `_Elsewhere`, and meets those of the batch's device as on a GPU.
+    """Every tensor created without ``device`` is `_Elsewhere`; mixing it with the batch's tensors fails as on a GPU.
 
-    As there, numbers (tensors without axes) go along with any device, rows may be picked by indices from elsewhere,
-    and ``.to`` moves.
+    As on a GPU, scalars (tensors without axes) mix with any device, indices may be on another device, and ``.to`` moves
+    a tensor.
     """
 
     def __torch_function__(
@@ -49,7 +49,7 @@ class _TwoDevices(TorchFunctionMode):
         at_home = [t for t in tensors if t.ndim and not isinstance(t, _Elsewhere)]
         if at_home and func not in _TAKERS and any(t.ndim for t in strays):
             name = getattr(func, "__name__", str(func))
-            raise RuntimeError(f"{name} of tensors on two devices: one was created without device=batch.x.device")
+            raise RuntimeError(f"{name} mixes tensors of two devices; create tensors with device=batch.x.device")
         home = func in _TAKERS and not isinstance(args[0], _Elsewhere)
         return result if at_home or home else tree_map(_stray, result)
 
@@ -62,7 +62,7 @@ def elsewhere() -> Iterator[None]:
 
 
 def made_elsewhere(value: torch.Tensor) -> bool:
-    """Whether this tensor would not be on the batch's device."""
+    """Whether this tensor is on the simulated default device instead of the batch's."""
     return isinstance(value, _Elsewhere)
 
 

@@ -15,7 +15,7 @@ from imbench.contract.strategy import BatchStrategy
 
 @dataclass(frozen=True)
 class PropertyTest:
-    """One property of one strategy, to be called in a test."""
+    """A callable test of one property of one strategy."""
 
     strategy: BatchStrategy | str
     name: str
@@ -46,7 +46,7 @@ def strategy_checks(*strategies: BatchStrategy | str) -> Callable[[Callable[...,
 
     Raises
     ------
-    UsageError where no strategy is given.
+    UsageError if no strategy is given.
 
     Example, the whole test file of a plugin::
 
@@ -59,7 +59,7 @@ def strategy_checks(*strategies: BatchStrategy | str) -> Callable[[Callable[...,
     import pytest
 
     if not strategies:
-        raise UsageError('strategy_checks has no strategy to check; write @strategy_checks("my-strategy")')
+        raise UsageError('strategy_checks needs at least one strategy, as in @strategy_checks("my-strategy")')
     tests = [
         pytest.param(
             PropertyTest(strategy, name), id=f"{strategy if isinstance(strategy, str) else strategy.spec}-{name}"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-# Each generator's name, how its state is read, how it is set, and a state made from a seed.
+# By name of the generator: functions that read its state and that seed it.
 _READ: dict[str, Callable[[], Any]] = {
     "torch": lambda: torch.get_rng_state().numpy().tobytes(),
     "numpy": lambda: repr([part.tobytes() if isinstance(part, np.ndarray) else part for part in _numpy_state()]),
@@ -29,13 +29,13 @@ def _numpy_state() -> Any:
 
 
 def states() -> dict[str, Any]:
-    """The state of each global generator, to be compared."""
+    """The state of each global generator, for comparison."""
     return {name: read() for name, read in _READ.items()}
 
 
 @contextmanager
 def same_globals(other: str | None = None) -> Iterator[None]:
-    """Every global generator as if just seeded with 0 (``other`` with 1); afterwards each is as it was before."""
+    """Seed every global generator with 0 (``other`` with 1), and restore all states afterwards."""
     saved = torch.get_rng_state(), _numpy_state(), random.getstate()
     try:
         for name, seed in _SEED.items():

@@ -17,20 +17,20 @@ from imbench.contract.strategy import BatchStrategy
 ROUNDING = 1e-4
 TOLERANCE = 1e-5
 
-# Draws that the class share is measured over, and how many standard errors of their mean it may be off: at 4.5, by
-# chance once in 150,000 numbers compared, and the draws are the same in each call.
+# Number of draws for the measured class share, and the allowed error in standard errors of the mean. At 4.5 a correct
+# share fails by chance once in 150,000 comparisons; the draws are the same in each call.
 DRAWS, ERRORS = 1000, 4.5
 
 NOT_OVERRIDDEN = "not overridden"
 
 
 def loss_sound(strategy: BatchStrategy) -> str:
-    """Its own loss is one finite number a row with a finite gradient, also at certainty or with an absent class."""
+    """A custom loss is one finite number per row with a finite gradient, also for extreme logits and absent classes."""
     if not own_loss(strategy):
         return NOT_OVERRIDDEN
     absent = made(strategy, (20, 0, 7), training=(200, 0, 70))
     cases = [("", made(strategy, stack=stack), 3.0) for stack in ((), (NETS,))]
-    cases += [("at certainty ", made(strategy), 200.0), ("without training rows of a class ", absent, 3.0)]
+    cases += [("for extreme logits ", made(strategy), 200.0), ("with an absent class ", absent, 3.0)]
     for where, case, scale in cases:
         logits = logits_of(case, scale).requires_grad_()
         with same_globals():
@@ -40,14 +40,20 @@ def loss_sound(strategy: BatchStrategy) -> str:
             tuple(losses.shape) == shape,
             f"loss must be (*stack, batch) = {shape}, got {tuple(losses.shape)}; don't average over the batch",
         )
-        require(torch.isfinite(losses).all(), f"a loss {where}is not finite; use log_softmax, and expect zero counts")
+        require(
+            torch.isfinite(losses).all(),
+            f"the loss {where}must be finite; use log_softmax, and allow class counts of 0",
+        )
         (gradient,) = torch.autograd.grad(losses.sum(), logits)
-        require(torch.isfinite(gradient).all(), f"a gradient of the loss {where}is not finite; clamp before powers")
+        require(
+            torch.isfinite(gradient).all(),
+            f"the gradient of the loss {where}must be finite; clamp values before raising them to a power",
+        )
     return "shape, values and gradient"
 
 
 def loss_alone(strategy: BatchStrategy) -> str:
-    """A net's loss does not depend on the other nets of the stack."""
+    """The loss of a net does not depend on the other nets in its stack."""
     if not own_loss(strategy):
         return NOT_OVERRIDDEN
     case = made(strategy, stack=(NETS,))
@@ -64,7 +70,7 @@ def loss_alone(strategy: BatchStrategy) -> str:
 
 
 def forward_sound(strategy: BatchStrategy) -> str:
-    """Its own forward pass gives finite logits and labels that sum to one, and finite gradients."""
+    """A custom forward pass returns finite logits, labels that sum to one, and finite gradients."""
     if not own_forward(strategy):
         return NOT_OVERRIDDEN
     case = made(strategy, stack=(NETS,))
@@ -73,18 +79,21 @@ def forward_sound(strategy: BatchStrategy) -> str:
     shape = tuple(case.batch.y.shape)
     for name, value in (("logits", logits), ("labels", y)):
         require(tuple(value.shape) == shape, f"{name} must be {shape}, got {tuple(value.shape)}")
-        require(torch.isfinite(value).all(), f"{name} are not finite")
-    require((y >= 0).all(), f"a label of {float(y.min()):.6g}; labels are shares of one, from 0 to 1")
+        require(torch.isfinite(value).all(), f"{name} must be finite")
+    require((y >= 0).all(), f"labels must be from 0 to 1, got {float(y.min()):.6g}")
     off = float((y.sum(dim=-1) - 1).abs().max())
-    require(off <= TOLERANCE, f"a row's labels sum to one ± {off:.6g}; mix them with the shares of the rows")
+    require(
+        off <= TOLERANCE,
+        f"the labels of a row must sum to 1, the sum is off by {off:.6g}; mix labels in the same shares as features",
+    )
     require(logits.requires_grad, "the logits have no gradient; run the net's stages outside torch.no_grad()")
     gradients = torch.autograd.grad(-(y * logits.log_softmax(dim=-1)).sum(), weights, allow_unused=True)
-    require(all(g is None or torch.isfinite(g).all() for g in gradients), "a gradient of the net is not finite")
+    require(all(g is None or torch.isfinite(g).all() for g in gradients), "the gradients of the net must be finite")
     return "shapes, labels, gradients"
 
 
 def forward_stages(strategy: BatchStrategy) -> str:
-    """Its own forward pass runs every stage of the net, in order."""
+    """A custom forward pass runs every stage of the net in order."""
     if not own_forward(strategy):
         return NOT_OVERRIDDEN
     case = made(strategy, stack=(NETS,))
@@ -94,13 +103,14 @@ def forward_stages(strategy: BatchStrategy) -> str:
     passes = [net.calls[i : i + len(stages)] for i in range(0, len(net.calls), len(stages))]
     require(
         passes and all(run == stages for run in passes),
-        f"stages {net.calls} were run, of {stages}; run net.stages one after another, each once a pass, or net(x)",
+        f"the forward pass ran stages {net.calls} instead of {stages}; run each of net.stages once and in order, or "
+        "call net(x)",
     )
     return f"{len(stages)} stages"
 
 
 def forward_alone(strategy: BatchStrategy) -> str:
-    """A net's forward pass does not depend on the other nets of the stack."""
+    """The forward pass of a net does not depend on the other nets in its stack."""
     if not own_forward(strategy):
         return NOT_OVERRIDDEN
     case = made(strategy, stack=(NETS,))
@@ -112,14 +122,14 @@ def forward_alone(strategy: BatchStrategy) -> str:
         ):
             require(
                 not far(one[index : index + 1], other, ROUNDING),
-                f"{name} of net {index} alone differ from those in a stack of {NETS}; draw one number a net from "
+                f"{name} of net {index} alone differ from those in a stack of {NETS}; draw one number per net from "
                 "noise, and reduce over dim=-1 or -2",
             )
     return f"{NETS} nets"
 
 
 def class_share(strategy: BatchStrategy) -> str:
-    """The declared class share equals that of its batches, within the standard error over many draws."""
+    """The declared class share equals the measured one, within the standard error over many draws."""
     if type(strategy).class_share is BatchStrategy.class_share:
         return "not declared"
     declared = []
@@ -143,11 +153,12 @@ def class_share(strategy: BatchStrategy) -> str:
         worst = int((off - allowed).argmax())
         require(
             bool((off <= allowed).all()),
-            f"class_share says {float(share[worst]):.4f} of class {worst} for a batch of {counts}, measured "
-            f"{float(mean[worst]):.4f} ± {float(spread[worst]) / DRAWS**0.5:.4f}; return the mean weighted label",
+            f"class_share is {float(share[worst]):.4f} for class {worst} in a batch of {counts}, but the measured "
+            f"share is {float(mean[worst]):.4f} ± {float(spread[worst]) / DRAWS**0.5:.4f}; return the mean weighted "
+            "label",
         )
         declared.append(" ".join(f"{float(value):.3f}" for value in share))
-    return f"{declared[0]} of {COUNTS}" if declared else "not declared for these batches"
+    return f"{declared[0]} for a batch of {COUNTS}" if declared else "not declared for these batches"
 
 
 def _stacks_alike(strategy: BatchStrategy, case: Case) -> None:

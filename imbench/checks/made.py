@@ -26,7 +26,7 @@ _epoch = ContextVar("epoch", default=0)
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A batch or a stack of batches, its training info, and the key of each net's random stream."""
+    """A batch or stack of batches with its training info and the key of each net's random stream."""
 
     batch: Batch
     info: TrainingInfo
@@ -38,7 +38,7 @@ class Case:
         return Noise(streams, self.batch.stack, self.batch.x.device)
 
     def copy(self) -> Case:
-        """The same numbers elsewhere in memory."""
+        """A copy with its own memory."""
         return replace(
             self,
             batch=copied(self.batch),
@@ -53,7 +53,7 @@ class Case:
         return Case(alone, replace(self.info, class_counts=self.info.class_counts[only]), (self.keys[index],))
 
     def with_x(self, x: Tensor) -> Case:
-        """Other features, the same labels."""
+        """The case with other features and the same labels."""
         return replace(self, batch=replace(self.batch, x=x))
 
     def rebalanced(self, strategy: BatchStrategy) -> Batch:
@@ -78,14 +78,14 @@ def made(
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
 ) -> Case:
-    """Batches with so many rows of each class in random order, features near each class's own centre.
+    """Batches with this many rows of each class in random order, and features near the centre of the class.
 
-    Each net of a stack has its classes in other numbers than its neighbours: ``counts``, turned round by its position.
+    The nets of a stack have different class counts: ``counts`` rotated by the position of the net.
 
     Parameters
     ----------
-    modality : default, the first that the strategy serves
-    training : training rows of each class; default ten times ``counts``, and at least 10
+    modality : default: the first one in ``strategy.modalities``
+    training : training rows of each class; default: ten times ``counts``, and at least 10
     """
     modality = modality or next((m for m in strategy.modalities if m in MODALITIES), TABULAR.name)
     features = MODALITIES[modality].example
@@ -97,7 +97,7 @@ def made(
         labels[index] = rng.permutation(np.repeat(np.arange(len(counts)), turned))
     x = rng.normal(size=(*labels.shape, *features)) + labels.reshape(*labels.shape, *[1] * len(features))
     class_counts = np.stack([np.roll(known, i) for i in range(stack[0])]) if stack else known
-    # A run gives (nets, 1, classes) for batches of stack (nets, steps).
+    # In a run, class counts are (nets, 1, classes) for a stack (nets, steps).
     class_counts = class_counts.reshape(*class_counts.shape[:-1], *[1] * (len(stack) - 1), len(counts))
     y = torch.nn.functional.one_hot(torch.as_tensor(labels), len(counts))
     kinds = ("numeric",) * features[0] if MODALITIES[modality].storage == "columns" else ()
@@ -107,7 +107,7 @@ def made(
 
 @contextmanager
 def in_epoch(epoch: int) -> Iterator[None]:
-    """Meanwhile `made` makes batches of this epoch of `EPOCHS`; otherwise of the first, 0."""
+    """Inside the context, `made` makes batches of this epoch out of `EPOCHS`; by default of epoch 0."""
     token = _epoch.set(epoch)
     try:
         yield
@@ -116,7 +116,7 @@ def in_epoch(epoch: int) -> Iterator[None]:
 
 
 def copied(batch: Batch) -> Batch:
-    """The same numbers elsewhere in memory."""
+    """A copy with its own memory."""
     return Batch(batch.x.clone(), batch.y.clone(), None if batch.weight is None else batch.weight.clone())
 
 

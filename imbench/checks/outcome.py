@@ -1,4 +1,4 @@
-"""Check outcomes of strategies, cached by source code, so that each is checked once."""
+"""Check outcomes of strategies, cached by source code so that each strategy is checked once."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _REMEMBERED: dict[str, str] = {}
 
 @lru_cache
 def checks_version() -> str:
-    """A hash of the checks' own source: the first 12 hexadecimal digits."""
+    """The first 12 hexadecimal digits of the hash of this package's source."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     content = b"".join(hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).digest() for file in files)
     return hashlib.sha256(content).hexdigest()[:12]
 
 
 def remembered(strategy: BatchStrategy) -> str | None:
-    """The cached outcome of `checked` for this source, from any process; else None.
+    """The cached outcome of `checked` for this source, from any process; None if there is none.
 
     Outcomes are kept in the folder ``checks`` of the user's cache, by source, parameters and versions.
     """
@@ -45,7 +45,7 @@ def remembered(strategy: BatchStrategy) -> str | None:
 
 
 def checked(strategy: BatchStrategy) -> str:
-    """``passed``, or ``failed: `` and the failed checks; from the cache if this source was checked before."""
+    """``passed``, or ``failed: `` and the failed checks; cached by source."""
     outcome = remembered(strategy) or _outcome(strategy)
     keep(strategy, outcome)
     return outcome
@@ -69,7 +69,7 @@ def _outcome(strategy: BatchStrategy) -> str:
 
 
 def _digest(strategy: BatchStrategy) -> str | None:
-    """What an outcome depends on; None where the source is not known."""
+    """A hash of everything that an outcome depends on; None if the source is unknown."""
     source = source_hash(strategy)
     if not is_known(source):
         return None
@@ -86,7 +86,7 @@ def _read(file: Path) -> str | None:
 
 
 def _write(file: Path, outcome: str) -> None:
-    """Under a temporary name first, so that another process reads all of it or nothing."""
+    """Write under a temporary name and rename, so that other processes never read a part."""
     with contextlib.suppress(OSError):
         if file.exists():
             return

@@ -1,4 +1,4 @@
-"""Everything a strategy computes for one case: its batch, and its loss and forward pass if it overrides them."""
+"""All outputs of a strategy for one case: its batch, and its loss and forward pass if it overrides them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def parameters(case: Case) -> list[Tensor]:
 
 
 def logits_of(case: Case, scale: float = 3.0) -> Tensor:
-    """Some logits of the shape of the case's labels, each net's own."""
+    """Logits in the shape of the case's labels, different for each net."""
     shape = case.batch.y.shape[-2:]
     nets = [scale * np.random.default_rng([7, key]).normal(size=shape) for key in case.keys]
     logits = torch.as_tensor(np.stack(nets), dtype=torch.float32)
@@ -82,7 +82,7 @@ def forwarded(strategy: BatchStrategy, case: Case, net: RecordedNet) -> tuple[Te
 
 
 def computed(strategy: BatchStrategy, case: Case) -> dict[str, Tensor]:
-    """Every number the strategy makes of this case, by what made it; the case's stack is ``(nets,)``."""
+    """All outputs of the strategy for this case by name; the case's stack is ``(nets,)``."""
     case = case.copy()
     result = strategy.rebalance(case.batch, case.info, case.noise())
     found = {f"rebalance {name}": value for name, value in parts(result).items()}
@@ -101,7 +101,7 @@ def different(one: dict[str, Tensor], other: dict[str, Tensor]) -> str:
 
 
 def far(one: Tensor, other: Tensor, tolerance: float) -> bool:
-    """Whether two tensors differ by more than this share of the largest number of the second."""
+    """Whether two tensors differ by more than ``tolerance`` times the largest absolute value of the second."""
     if one.shape != other.shape:
         return True
     largest = float(other.detach().abs().max()) if other.numel() else 0.0

@@ -17,7 +17,7 @@ from imbench.contract.strategy import BatchStrategy
 # Allowed difference between a net alone and in a stack: sums round differently in another order.
 ROUNDING = 1e-5
 
-# Epochs of a training long enough to have a phase that is short.
+# Enough epochs to contain a short phase of a schedule.
 LONG = 1000
 
 
@@ -69,7 +69,7 @@ def global_generators_untouched(strategy: BatchStrategy) -> str:
 
 
 def slice_alone(strategy: BatchStrategy) -> str:
-    """A net's batches do not depend on the other nets of the stack, and one batch is a stack of one."""
+    """The batches of a net do not depend on the other nets in its stack, and a single batch equals a stack of one."""
     _repeatable(strategy, made(strategy, stack=(NETS,)))
     for stack in ((NETS,), (NETS, STEPS)):
         case = made(strategy, stack=stack)
@@ -124,7 +124,7 @@ def _repeatable(strategy: BatchStrategy, case: Case) -> dict[str, Tensor]:
     """The outputs of the strategy; they must be repeatable to be compared."""
     usual = _computed(strategy, case)
     if different(usual, _computed(strategy, case)):
-        raise NotJudgedError("the same noise gives different batches; fix that first")
+        raise NotJudgedError("the same noise gives different batches; make the strategy reproducible first")
     return usual
 
 

@@ -15,11 +15,11 @@ Check = Callable[[BatchStrategy], str]
 
 
 class ViolationError(AssertionError):
-    """A property fails; the message states what was found and how to fix it."""
+    """Raised if a property fails; the message says what is wrong and how to fix it."""
 
 
 class NotJudgedError(Exception):
-    """A property cannot be checked because another, required one fails."""
+    """Raised if a property cannot be checked because another, required property fails."""
 
 
 @dataclass(frozen=True)

@@ -36,12 +36,12 @@ _OWN_MODULES = {
 
 
 def source_hash(strategy: BatchStrategy) -> str:
-    """SHA-256 of the source that makes a strategy's batches, 64 hexadecimal digits.
+    """SHA-256 of the source code of a strategy, 64 hexadecimal digits.
 
-    That is the module of its class and the modules of the same top-level package which it imports, directly or not;
-    also those of its base classes and of strategies inside it. Of a single file it is the hash of the file, as
-    ``sha256sum`` prints it (with line ends as on Linux). Of a class defined in a notebook or a script it is that of
-    the class's own text. ``unknown (reason)`` where there is no source to be read.
+    The source is the module of its class and the modules of the same top-level package that it imports, directly or
+    indirectly; those of its base classes and inner strategies are included. For a strategy in a single file, this is
+    the hash of the file as printed by ``sha256sum`` (with Linux line ends). For a class in a notebook or script, it is
+    the hash of the class definition. ``unknown (reason)`` if the source cannot be read.
     """
     parts: dict[str, str] = {}
     try:
@@ -55,10 +55,10 @@ def source_hash(strategy: BatchStrategy) -> str:
 
 
 def package_source(package: str) -> str:
-    """Where an installed package came from: ``index``, or what pip is given to install the same again.
+    """Where an installed package came from: ``index``, or an argument of pip that installs the same package again.
 
-    That is a URL without credentials, of a repository with its commit; or, of what is on this computer alone, ``./``
-    and the package's name (a folder) or the file's. Installers keep it in ``direct_url.json`` (PEP 610).
+    The argument is a URL without credentials, with the commit for a repository. For a local folder or file it is ``./``
+    and the name of the package or file. Installers record it in ``direct_url.json`` (PEP 610).
     """
     try:
         text = distribution(package).read_text("direct_url.json")
@@ -85,7 +85,7 @@ def is_known(digest: str) -> bool:
 
 
 def classes_of(strategy: BatchStrategy) -> list[type[BatchStrategy]]:
-    """The class of a strategy, its bases outside imbench's contract, and the same of strategies inside it."""
+    """The class of a strategy and its bases outside imbench's contract, also for inner strategies."""
     own = [c for c in type(strategy).__mro__ if issubclass(c, BatchStrategy) and not _of_contract(c)]
     inner = [c for one in inside(strategy) for c in classes_of(one)]
     return list(dict.fromkeys([*own, *inner]))
@@ -98,7 +98,7 @@ def inside(strategy: BatchStrategy) -> list[BatchStrategy]:
 
 
 def bound_to_process(cls: type) -> str:
-    """Why a worker process cannot import this class; "" where it can."""
+    """Why a worker process cannot import this class; "" if it can."""
     if cls.__module__ == "__main__":
         return f"{cls.__qualname__} is defined in a notebook or script, which worker processes cannot import"
     if "<locals>" in cls.__qualname__:
@@ -107,7 +107,7 @@ def bound_to_process(cls: type) -> str:
         found = importlib.util.find_spec(cls.__module__)
     except (ImportError, ValueError):
         found = None
-    return "" if found else f"{cls.__qualname__} is of module {cls.__module__}, which worker processes cannot import"
+    return "" if found else f"{cls.__qualname__} is in module {cls.__module__}, which worker processes cannot import"
 
 
 def _without_credentials(url: SplitResult) -> str:

@@ -16,13 +16,13 @@ def exemptions_reasoned(strategy: BatchStrategy) -> str:
     for name, reason in strategy.exemptions.items():
         require(
             name in CHECKS and name != "exemptions_reasoned",
-            f"exemptions names {name!r}, which is not a check to be exempt from; {suggest(name, CHECKS)}",
+            f"exemptions contains {name!r}, which is not a check; {suggest(name, CHECKS)}",
         )
-        require(isinstance(reason, str) and reason.strip(), f"the exemption from {name} has no reason; say why")
+        require(isinstance(reason, str) and reason.strip(), f"the exemption from {name} has no reason; add one")
     return ", ".join(strategy.exemptions) or "none declared"
 
 
-# All checks by name, in the order of their reports: those that matter most to a first draft come first.
+# All checks by name in the order of reports: checks that matter most for a first draft come first.
 CHECKS: dict[str, Check] = {
     check.__name__: check
     for check in (
@@ -111,7 +111,7 @@ def _in_every_phase(check: Check, strategy: BatchStrategy) -> str:
 
 
 def as_strategy(strategy: BatchStrategy | str) -> BatchStrategy:
-    """The strategy itself, or that of a spec."""
+    """The strategy itself, or the strategy of a spec."""
     if not isinstance(strategy, str):
         return strategy
     # The registry is a floor above, so specs are parsed by the public function.

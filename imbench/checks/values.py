@@ -29,21 +29,21 @@ WRONG_NUMBERS: tuple[Any, ...] = (math.nan, math.inf, -1, "many")
 
 
 def parameters_validated(strategy: BatchStrategy) -> str:
-    """Every numeric parameter rejects NaN, infinity, negative numbers and text with a UsageError."""
+    """Every numeric parameter rejects NaN, infinity, negative numbers and text by a UsageError."""
     validated = []
     for name, kind in _fields(strategy).items():
         values = _wrong_values(kind)
         for value in values:
             _refuses(strategy, name, value)
         validated += [name] if values else []
-        # Text may be anything; if it is validated, errors must be of the same kind.
+        # Any text may be valid, but an error must be a UsageError.
         if not values and kind is str:
             _refuses(strategy, name, "no such choice", may_accept=True)
-    return ", ".join(validated) or "no numbers"
+    return ", ".join(validated) or "no numeric parameters"
 
 
 def frozen_hashable_equal(strategy: BatchStrategy) -> str:
-    """It is a frozen value: equal to its copy, with an equal hash, and impossible to change."""
+    """The strategy is a frozen value: immutable, equal to its copy, and with an equal hash."""
     cls = type(strategy)
     require(
         dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen,
@@ -55,12 +55,12 @@ def frozen_hashable_equal(strategy: BatchStrategy) -> str:
         equal = hash(strategy) == hash(twin)
     except TypeError as error:
         raise ViolationError(f"{error}; use a tuple for a list, and numbers and text for anything else") from None
-    require(equal, "its hash differs from that of its copy; remove the custom __hash__")
+    require(equal, f"the hash of {cls.__name__} differs from that of its copy; remove the custom __hash__")
     return strategy.spec
 
 
 def picklable(strategy: BatchStrategy) -> str:
-    """It survives pickling, which sends it to worker processes."""
+    """The strategy survives pickling, which sends it to worker processes."""
     try:
         twin = pickle.loads(pickle.dumps(strategy))
     except Exception as error:
@@ -73,14 +73,14 @@ def picklable(strategy: BatchStrategy) -> str:
 
 
 def spec_round_trip(strategy: BatchStrategy) -> str:
-    """Its spec, parsed as on the command line, gives the same strategy."""
+    """The spec, parsed as on the command line, gives the same strategy."""
     cls = type(strategy)
     require(
         isinstance(getattr(cls, "name", None), str) and re.fullmatch(r"[A-Za-z0-9][\w.-]*", cls.name),
         f"name is {getattr(cls, 'name', None)!r}; use letters, digits, '-' and '_', as in 'my-strategy'",
     )
     without = [f.name for f in dataclasses.fields(cls) if f.init and f.default is dataclasses.MISSING]  # type: ignore[arg-type]
-    require(not without, f"{', '.join(without)} without a default; the name alone must be a valid spec")
+    require(not without, f"{', '.join(without)} must have a default, so that the name alone is a valid spec")
     for text in (strategy.spec, format_spec(strategy.name, strategy.params)):
         try:
             name, given = parse_spec(text)
@@ -91,18 +91,18 @@ def spec_round_trip(strategy: BatchStrategy) -> str:
             ) from error
         require(
             name == strategy.name and twin.params == strategy.params,
-            f"{text!r} reads as {twin.params}, not {strategy.params}; make __post_init__ idempotent",
+            f"{text!r} gives {twin.params} instead of {strategy.params}; make __post_init__ idempotent",
         )
     return strategy.spec
 
 
 def _reader(strategy: BatchStrategy) -> Callable[[str], BatchStrategy]:
-    """What reads the specs of the strategies inside this one."""
+    """A function that reads the specs of inner strategies."""
     kinds = {cls.name: cls for one in inside(strategy) for cls in classes_of(one)}
 
     def read(text: str) -> BatchStrategy:
         name, given = parse_spec(text)
-        require(name in kinds, f"{text!r} is not a strategy inside it; there are {', '.join(kinds) or 'none'}")
+        require(name in kinds, f"{text!r} is not an inner strategy; expected {', '.join(kinds) or 'none'}")
         made: BatchStrategy = build(kinds[name], given, text, {BatchStrategy: read})
         return made
 
@@ -110,9 +110,12 @@ def _reader(strategy: BatchStrategy) -> Callable[[str], BatchStrategy]:
 
 
 def docstring_cites_source(strategy: BatchStrategy) -> str:
-    """Its docstring cites the source: a year, and an author, arXiv number, DOI or URL."""
+    """The docstring cites the source: a year, and an author, arXiv number, DOI or URL."""
     text = inspect.cleandoc(type(strategy).__doc__ or "")
-    require(text and not text.startswith(f"{type(strategy).__name__}("), "no docstring; say what it does to a batch")
+    require(
+        text and not text.startswith(f"{type(strategy).__name__}("),
+        "no docstring; describe what the strategy does to a batch",
+    )
     year, source = _YEAR.search(text), _SOURCE.search(text)
     require(year, "no year in the docstring; cite the paper (or yourself) with its year")
     require(source, "no author, arXiv number, DOI or URL in the docstring; cite as 'A. Author, \"Title\", 2020'")
@@ -120,7 +123,7 @@ def docstring_cites_source(strategy: BatchStrategy) -> str:
 
 
 def _twin(strategy: BatchStrategy) -> BatchStrategy:
-    """Another object of the same class and parameters, made by none of the strategy's own methods."""
+    """Another object of the same class and parameters, made without calling the strategy's methods."""
     twin = object.__new__(type(strategy))
     for field in dataclasses.fields(strategy):  # type: ignore[arg-type]
         object.__setattr__(twin, field.name, getattr(strategy, field.name))

@@ -20,7 +20,7 @@ from imbench.contract.names import counted
 def data(context: click.Context, data_mirror: str | None, as_json: bool) -> None:
     """Show dataset availability.
 
-    A dataset is cached, in the mirror, reachable from a source, or unreachable (with the reason).
+    Each dataset is listed as cached, in the mirror, reachable from a source, or unreachable with the reason.
     `imbench data fetch` downloads datasets into the cache.
     """
     if context.invoked_subcommand is not None:
@@ -43,12 +43,15 @@ def data(context: click.Context, data_mirror: str | None, as_json: bool) -> None
 @mirror_option
 @json_option
 def fetch(names: tuple[str, ...], everything: bool, data_mirror: str | None, as_json: bool) -> int:
-    """Download datasets into the cache and verify each against its card; exits 1 if any is unavailable."""
+    """Download datasets into the cache and verify their contents.
+
+    Exits 1 if any dataset is unavailable.
+    """
     from imbench.data.data_sources import DataSources
     from imbench.runs.registry import Registry
 
     if bool(names) == everything:
-        raise UsageError("name the datasets to fetch (imbench data fetch segment musk2), or give --all")
+        raise UsageError("give either names of datasets, as in imbench data fetch segment musk2, or --all")
     cards = _all_cards() if everything else [Registry().card(name) for name in names]
     sources, rows = DataSources.open(data_mirror), list[dict[str, Any]]()
     for card in cards:

@@ -1,4 +1,4 @@
-"""Facts about stored results that the registry knows and the store does not: modalities and suites."""
+"""Facts about stored results that come from the registry, not from the store: modalities and suites."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def modalities(rows: pd.DataFrame) -> dict[str, str]:
-    """The modality of every registered dataset in these rows; that of user data follows from its path."""
+    """The modality of every registered dataset in these rows; for user data it follows from the path."""
     from imbench.data.user_data import is_user_data, user_data_modality
     from imbench.runs.registry import Registry
 
@@ -30,7 +30,7 @@ def modalities(rows: pd.DataFrame) -> dict[str, str]:
 
 
 def commands(rows: pd.DataFrame) -> list[str]:
-    """The commands that reproduce these rows, with the exact protocol fields; a whole suite is named as one."""
+    """The commands that reproduce these rows with the exact protocol fields; a complete suite becomes ``--suite``."""
     from imbench.report.provenance import commands as reproducing_commands
 
     kinds = modalities(rows)

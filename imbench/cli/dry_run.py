@@ -30,7 +30,7 @@ def show_plan(plan: Plan, as_json: bool) -> None:
 
 def _warnings(places: dict[str, str]) -> list[str]:
     missing = [name for name, place in places.items() if place.startswith("unreachable")]
-    return [f"unreachable now; a run would skip or replace: {', '.join(missing)}"] if missing else []
+    return [f"unreachable at present, so a run would skip or replace them: {', '.join(missing)}"] if missing else []
 
 
 def _row(plan: Plan, spec: str, places: dict[str, str]) -> list[object]:
@@ -41,7 +41,7 @@ def _row(plan: Plan, spec: str, places: dict[str, str]) -> list[object]:
 
 
 def _places(plan: Plan) -> dict[str, str]:
-    """Where the data of each dataset in the plan would come from; hosts are probed, nothing is downloaded."""
+    """The place from which each dataset in the plan would be read; hosts are probed, nothing is downloaded."""
     from imbench.data.survey import survey
 
     places = {job.variant.dataset: "available" for job in plan.jobs}

@@ -1,4 +1,4 @@
-"""``imbench evaluate``: which strategies differ, from a table of scores or from a store."""
+"""``imbench evaluate``: compare strategies from a table of scores or from a store."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _OF_STORE = {
 @click.command(cls=Verb)
 @click.argument("source", metavar="SCORES.csv|STORE|RESULTS.parquet")
 @click.option("--higher/--lower", "higher", default=None, help="Whether higher or lower scores are better (CSV).")
-@click.option("--alpha", type=float, default=0.05, show_default=True, metavar="A", help="Level of tests and intervals.")
+@click.option("--alpha", type=float, default=0.05, show_default=True, metavar="A", help="Significance level.")
 @click.option(
     "--blocks", metavar="COLUMN", help="Average rows with the same label, such as the variants of a dataset (CSV)."
 )
 @click.option(
-    "--label", "labels", multiple=True, metavar="COLUMN", help="Column that holds labels, not scores (CSV). Repeatable."
+    "--label", "labels", multiple=True, metavar="COLUMN", help="Column of labels instead of scores (CSV). Repeatable."
 )
 @click.option(
     "--reference",
@@ -60,7 +60,7 @@ _OF_STORE = {
 @click.option(
     "--within",
     is_flag=True,
-    help="Also compare over the folds of each configuration; needed if there is only one (store).",
+    help="Also compare over the folds of each configuration; required for a single configuration (store).",
 )
 @click.option(
     "--rule",
@@ -72,7 +72,7 @@ _OF_STORE = {
 @selection_options
 @json_option
 def evaluate(source: str, alpha: float, reference: str | None, as_json: bool, **options: Any) -> None:
-    """Compare strategies over many datasets: ranks, tests, effect sizes, intervals.
+    """Compare strategies by ranks, tests, effect sizes and intervals.
 
     SCORES.csv has one row per configuration and one column of scores per strategy. Leading columns of text are labels.
     If rows are folds, add the columns `repeat` and `fold`: folds share training rows and are not independent, so the
@@ -86,7 +86,7 @@ def evaluate(source: str, alpha: float, reference: str | None, as_json: bool, **
     imbench evaluate results.parquet --metric bbs
     """
     if not Path(source).exists():
-        fix = "give the folder of an earlier imbench run (its --store), or a .csv or .parquet file"
+        fix = "give the --store folder of an imbench run, or a .csv or .parquet file"
         raise UsageError(f"no such file or store: {source}; {fix}")
     from_store = Path(source).is_dir() or source.endswith(".parquet")
     _refuse_unused(_OF_CSV if from_store else _OF_STORE, "a table of scores" if from_store else "a store")
@@ -100,7 +100,7 @@ def _refuse_unused(unused: dict[str, str], what: str) -> None:
     context = click.get_current_context()
     for name, flag in unused.items():
         if context.get_parameter_source(name) != click.core.ParameterSource.DEFAULT:
-            raise UsageError(f"{flag} is for {what}; omit it here")
+            raise UsageError(f"{flag} applies only to {what}; remove it")
 
 
 def _evaluate_file(
@@ -116,7 +116,7 @@ def _evaluate_file(
     from imbench.store.evaluation_files import read_scores, refuse_repeated_rows
 
     if higher is None:
-        raise UsageError("state which scores are better: give --higher or --lower")
+        raise UsageError("give --higher or --lower to say whether higher or lower scores are better")
     scores = read_scores(path, (*labels, blocks) if blocks else labels)
     if blocks is None or scores.index.nlevels > 1:
         refuse_repeated_rows(path, scores)
@@ -146,7 +146,7 @@ def _evaluate_store(
     from imbench.stats.scope import Scope
 
     if metric is None:
-        raise UsageError(f"name the metric to compare by, --metric NAME; there are {', '.join(METRICS)}")
+        raise UsageError(f"--metric NAME is required to evaluate a store; use one of {', '.join(METRICS)}")
     if rule not in (*RULES, EACH):
         raise UsageError(f"--rule {rule!r} is not a decision rule; {suggest(rule, (*RULES, EACH))}")
     registry = Registry()
@@ -185,7 +185,7 @@ def _rows_of(
     if metric not in METRICS:  # a plugin metric, computed from predictions, which only a store contains
         registry.metric(metric)
         if not Path(path).is_dir():
-            raise UsageError(f"metric {metric} is computed from predictions, which {path} lacks; give the store")
+            raise UsageError(f"metric {metric} needs predictions, and {path} has none; give the store instead")
         results = registry.with_metrics(load(path), [metric])
         return results.rows, results.metrics
     columns = analysis_columns(metric, within, rule)
@@ -220,8 +220,8 @@ def _within_text(levels: BlockAnalyses) -> str:
         for row in levels.within.to_dict("records")
     ]
     note = (
-        "Mean gains over folds. p-values and intervals come from the corrected resampled t-test, because folds share "
-        "rows; Holm's correction within each configuration."
+        "Gains are means over folds. p-values and intervals come from the corrected resampled t-test, because folds "
+        "share rows; Holm's correction covers the strategies of a configuration."
     )
     headers = ("configuration", "strategy", "gain", "interval", "p Holm")
     return f"{table(headers, rows, right=('gain', 'p Holm'))}\n{paragraph(note)}"

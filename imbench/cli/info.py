@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 
-_LISTS = "imbench list strategies, datasets, suites, metrics, sources, protocols and rules show all names"
+_LISTS = "imbench list KIND shows all names of strategies, datasets, suites, metrics, sources, protocols or rules"
 
 
 @click.command(cls=Verb)
@@ -53,7 +53,7 @@ def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
 
 
 def _kinds_of(registry: Registry, name: str) -> list[str]:
-    """The kinds that have an entry of this name; `UsageError` with near matches if none has."""
+    """The kinds that have an entry of this name; `UsageError` with similar names if none has."""
     from imbench.contract.spec import FILE_SUFFIXES, parse_spec
     from imbench.runs.protocols import protocol_names
     from imbench.runs.registry import GROUPS

@@ -67,14 +67,14 @@ _KINDS: dict[str, Callable[[Sequence[str], bool], list[Row]]] = {
 @plugin_option
 @json_option
 def list_(kind: str, check: bool, plugins: tuple[str, ...], as_json: bool) -> int:
-    """List what is installed: strategies, datasets, suites, …
+    """List installed strategies, datasets, suites and more.
 
     KIND is strategies, datasets, suites, metrics, sources, protocols or rules (decision rules).
     Names come from package metadata; nothing is imported unless --check is given. If two packages share a name, the
     column `write` shows how to refer to each. `imbench info NAME` describes one entry.
     """
     if kind not in _KINDS:
-        raise UsageError(f"there is no list of {kind!r}; {suggest(kind, _KINDS)}")
+        raise UsageError(f"unknown kind {kind!r}; {suggest(kind, _KINDS)}")
     rows = _KINDS[kind](plugins, check)
     broken = [row for row in rows if row.get("broken")]
     if as_json:

@@ -39,7 +39,7 @@ dataset_option = click.option(
 )
 
 protocol_option = click.option(
-    "--protocol", metavar="NAME", help="Training protocol; default: that of the suite, else standard."
+    "--protocol", metavar="NAME", help="Training protocol; default: the protocol of the suite, or standard."
 )
 
 mirror_option = click.option(
@@ -72,7 +72,7 @@ jobs_option = click.option(
 )
 
 device_option = click.option(
-    "--device", default="cpu", show_default=True, metavar="NAME", help="Where to train: cpu, cuda or cuda:N."
+    "--device", default="cpu", show_default=True, metavar="NAME", help="Device to train on: cpu, cuda or cuda:N."
 )
 
 retrain_option = click.option(

@@ -1,4 +1,4 @@
-"""Results go to stdout, everything else to stderr; a closed stdout ends the output, not the run."""
+"""Output: results go to stdout, everything else to stderr; a closed stdout does not stop a run."""
 
 from __future__ import annotations
 

@@ -54,9 +54,10 @@ def check(target: str, plugins: tuple[str, ...], as_json: bool) -> int:
 @click.argument("name")
 @click.option("--to", default=".", metavar="DIR", help="Parent folder of the new package; default: the current folder.")
 def new(name: str, to: str) -> None:
-    """Create a package with a working strategy that passes the conformance checks.
+    """Create a package for a new strategy.
 
-    NAME is the name of the strategy, such as my-strategy; the package is then called imbench-my-strategy.
+    The package contains a working example that passes the conformance checks. NAME is the name of the strategy, such as
+    my-strategy; the package is then called imbench-my-strategy.
 
     \b
     imbench plugin new my-strategy

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "--author", "authors", multiple=True, metavar="NAME", help="Author to cite: 'Family, Given' or a group. Repeatable."
 )
 @click.option("--mixed", is_flag=True, help="Allow several protocols or schema versions on one page.")
-@click.option("--replace", is_flag=True, help="Replace a page of the same name even if it loses jobs.")
+@click.option("--replace", is_flag=True, help="Replace a page of the same name even if the new one lacks jobs.")
 @click.option("--unchecked", is_flag=True, help="Allow strategies whose conformance checks failed or were skipped.")
 @selection_options
 @protocols_option
@@ -50,9 +50,10 @@ def publish(
     as_json: bool,
     **chosen: tuple[str, ...],
 ) -> None:
-    """Check a store, remove host names, user names and paths, and publish it as a page of a folder.
+    """Publish a store as a web page.
 
-    The folder can be served by any static host or opened from disk. Publishing another store adds a page.
+    The store is checked first, and host names, user names and paths are removed. The folder can be served by any static
+    host or opened from disk. Publishing another store to the same folder adds a page.
     """
     from imbench.cli.described import commands, modalities
     from imbench.report import Options

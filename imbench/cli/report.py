@@ -1,4 +1,4 @@
-"""``imbench report``: report a store as an HTML page, data files, tables and figures."""
+"""``imbench report``: write a report of a store as an HTML page, data files, tables and figures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from imbench.cli.session import Verb
 @click.option(
     "--alpha", type=float, default=0.05, show_default=True, metavar="A", help="Significance level of the tests."
 )
-@click.option("--title", default="", metavar="TEXT", help="Title of the report; default: a general one.")
+@click.option("--title", default="", metavar="TEXT", help="Title of the report; default: a generic title.")
 @selection_options
 @protocols_option
 @samples_option
@@ -56,9 +56,10 @@ def report(
     as_json: bool,
     **chosen: tuple[str, ...],
 ) -> None:
-    """Write a report of a store: an HTML page, its contents as Markdown, CSV, JSON, Parquet and LaTeX, and figures.
+    """Write a report of a store as a web page, data files and figures.
 
-    Prints the paths of the files, starting with the HTML page.
+    The contents of the page are also written as Markdown, CSV, JSON, Parquet and LaTeX. Prints the paths of the files,
+    starting with the page.
     """
     from imbench.cli.described import commands, modalities
     from imbench.report import Options, write_report

@@ -1,4 +1,4 @@
-"""``imbench reproduce``: reproduce the tables and figures of the paper beside the printed ones."""
+"""``imbench reproduce``: reproduce the tables and figures of the paper and compare them with the printed ones."""
 
 from __future__ import annotations
 
@@ -50,14 +50,15 @@ def reproduce(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """Reproduce tables and figures of the ReMix paper: table1, table2, figure1 to figure8, or all.
+    """Reproduce tables and figures of the ReMix paper.
 
-    Two more items summarize: claims gives the verdicts on the abstract, and decisions measures the effect of each
-    choice that the paper leaves open.
+    NAME is table1, table2, figure1 to figure8, or all. Two more items are summaries: claims tests the claims of the
+    abstract, and decisions measures the effect of each choice that the paper leaves open.
 
-    Results in the store are reused; missing ones are trained and stored. Each item gets a page that shows our result
-    beside the paper's, with figures as SVG, PDF and PNG and numbers as CSV and JSON. On a GPU, images are trained as in
-    the paper. On the CPU they are trained for fewer epochs, and short protocols use fewer images; the page says so.
+    Results in the store are reused; missing ones are trained and stored. Each item gets a page that compares our result
+    with the paper's, with figures as SVG, PDF and PNG and numbers as CSV and JSON. On a GPU, nets for images are
+    trained as in the paper. On a CPU they are trained for fewer epochs, and short protocols use fewer images; the page
+    says so.
 
     \b
     imbench reproduce table2
@@ -73,7 +74,7 @@ def reproduce(
 
     chosen = catalogue.chosen(names)
     fields = settings_of(settings)
-    load_protocol(protocol, fields)  # one that does not exist fails before any work
+    load_protocol(protocol, fields)  # an unknown protocol fails before any work
     request = RunRequest(
         store=Path(store), protocol=protocol, settings=fields, data_mirror=data_mirror, jobs=jobs, device=device
     )

@@ -23,12 +23,12 @@ samples_option = click.option(
     "--samples/--no-samples",
     default=True,
     show_default=True,
-    help="Show sample images as each strategy feeds them to the nets, where the data is cached or mirrored.",
+    help="Show sample images as each strategy feeds them to the nets; only cached or mirrored data is used.",
 )
 
 
 def sample_grids(rows: pd.DataFrame, modality: Mapping[str, str], mirror: str | None) -> dict[str, SampleGrid | str]:
-    """The sample grid of each image dataset in these rows, or the reason why there is none; only mirrors are read.
+    """The sample grid of each image dataset in these rows, or the reason why there is none; nothing is downloaded.
 
     Raises `DataError` for a mirror that does not exist.
     """

@@ -45,9 +45,9 @@ def samples(
     plugins: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Draw sample images as each strategy feeds them to the nets: real, mixed or augmented, from the same mini-batches.
+    """Draw sample images as each strategy feeds them to the nets.
 
-    The labels are printed below the images and on stdout.
+    All strategies get the same mini-batches. The labels are printed below the images and on stdout.
 
     \b
     imbench samples --dataset cifar10:task=multiclass,ir=0.1 --to samples.png

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def status(context: click.Context, /, folder: str | None, store: str, as_json: bool, **chosen: tuple[str, ...]) -> None:
-    """Show the number of stored jobs, the suites they cover, and failed jobs with the reason."""
+    """Show the jobs in a store, the suites they cover, and failures.
+
+    Failed jobs are listed with the reason.
+    """
     from imbench.report.completeness import completeness
     from imbench.runs.registry import Registry
     from imbench.store.results import load
@@ -44,7 +47,7 @@ def status(context: click.Context, /, folder: str | None, store: str, as_json: b
         return
     emit(_counts(path, counts, chosen=not choice.is_all))
     if counts.quarantined:
-        emit(f"{counted(counts.quarantined, 'damaged job')} set aside; run the same command again to retrain")
+        emit(f"{counted(counts.quarantined, 'damaged job')} set aside; repeat the training command to retrain")
     for note in notes:
         emit(paragraph(note))
     _emit_failures(results)

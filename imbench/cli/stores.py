@@ -24,17 +24,20 @@ if TYPE_CHECKING:
 @click.command(cls=Verb)
 @click.argument("stores", nargs=-1, required=True, metavar="STORE...")
 @click.option(
-    "--into", required=True, metavar="DIR", help="Store to merge into; created if missing, may be one of STORE."
+    "--into",
+    required=True,
+    metavar="DIR",
+    help="Store to merge into, created if missing; may be one of the stores to merge.",
 )
 @click.option(
     "--prefer",
     multiple=True,
     metavar="STORE",
-    help="Store to use if numbers differ. Repeatable; the first given has priority.",
+    help="Store to use if stores disagree. Repeatable; the first one has priority.",
 )
 @json_option
 def merge(stores: tuple[str, ...], into: str, prefer: tuple[str, ...], as_json: bool) -> None:
-    """Join the stores of several people into one.
+    """Merge several stores into one.
 
     Each job is kept once. If stores disagree on a job, merging stops unless --prefer picks one.
     """
@@ -71,7 +74,7 @@ def merge(stores: tuple[str, ...], into: str, prefer: tuple[str, ...], as_json: 
 )
 @selection_options
 @protocols_option
-@click.option("--all", "everything", is_flag=True, help="List all jobs without a counterpart, not only their number.")
+@click.option("--all", "everything", is_flag=True, help="List all jobs without a counterpart instead of their number.")
 @json_option
 def compare(
     a: str,
@@ -83,10 +86,11 @@ def compare(
     as_json: bool,
     **chosen: tuple[str, ...],
 ) -> None:
-    """Show which results differ between the stores A and B beyond the noise of folds.
+    """Compare the results of two stores, job by job.
 
-    Jobs with the same data, variant and strategy are paired, fold by fold. The test is Nadeau and Bengio's corrected
-    resampled t-test with Holm's correction.
+    Shows the scores that differ between the stores A and B by more than the noise of folds. Jobs with the same data,
+    variant and strategy are paired, fold by fold. The test is Nadeau and Bengio's corrected resampled t-test with
+    Holm's correction.
     """
     from imbench.runs.registry import Registry
     from imbench.scoring.rules import RULES
@@ -124,13 +128,13 @@ def compare(
         )
     )
     if needs and (lacking := int((found.table["folds"] == 0).sum())):
-        emit(paragraph(f"missing data for decision rule {rule} in {counted(lacking, 'comparison')}: it needs {needs}"))
+        emit(paragraph(f"no data for decision rule {rule} in {counted(lacking, 'comparison')}: it needs {needs}"))
     for line in _not_paired(found.unpaired, everything):
         emit(paragraph(line))
 
 
 def _chosen(stores: Sequence[str], rows: Sequence[pd.DataFrame], choice: Choice) -> list[pd.DataFrame]:
-    """The selected rows of each store; a name must be in at least one of them."""
+    """The selected rows of each store; a selected name must be in at least one store."""
     import pandas as pd
 
     for store, frame in zip(stores, rows, strict=True):

@@ -63,9 +63,9 @@ def sweep(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Train a strategy at several values of one parameter, and show whether the value matters.
+    """Train a strategy at several values of one parameter.
 
-    Results are stored as jobs finish, so running the same command again resumes.
+    Tests whether the value matters. Results are stored as jobs finish, so running the same command again resumes.
 
     \b
     imbench sweep --strategy remix --param alpha=0.05,0.1,0.3 --dataset segment:ir=0.05

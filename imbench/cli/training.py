@@ -1,4 +1,4 @@
-"""Shared by the commands that train: the request from the options, its plan, and the run with progress."""
+"""Helpers of commands that train: the request from the options, its plan, and the run with progress."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def outlook(plan: Plan) -> str:
 
 
 def settings_of(texts: Sequence[str]) -> dict[str, str]:
-    """Protocol fields from ``--set FIELD=VALUE``; each may be given once."""
+    """Protocol fields from ``--set FIELD=VALUE``; each field may be set once."""
     settings: dict[str, str] = {}
     for text in texts:
         key, equals, value = (part.strip() for part in text.partition("="))

@@ -1,1 +1,1 @@
-"""The ReMix paper's tables and figures, made again and compared with the printed ones."""
+"""The ReMix paper's tables and figures, reproduced and compared with the printed ones."""

@@ -1,4 +1,4 @@
-"""Which tables and figures of the paper can be made again, and where."""
+"""The tables and figures of the paper that can be reproduced, and the functions that make them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 ALL = "all"
 
-# Each a function from a context to an item; imported when asked for. The last ones are no tables or figures of the
-# paper but sum up what became of it.
+# Each entry is a function from a context to an item, imported on demand. The last two are not tables or figures of the
+# paper: they summarise the reproduction.
 ITEMS = {
     "table1": "imbench.reproduce.table1:table1",
     "table2": "imbench.reproduce.table2:table2",
@@ -34,15 +34,15 @@ ITEMS = {
 
 
 def chosen(names: Sequence[str]) -> list[str]:
-    """The items asked for, in the paper's order, each once. Raises UsageError for one that does not exist."""
+    """The named items in the paper's order, without duplicates. Raises UsageError for an unknown name."""
     for name in names:
         if name != ALL and name not in ITEMS:
-            raise UsageError(f"there is no {name!r} to reproduce; {suggest(name, [*ITEMS, ALL])}")
+            raise UsageError(f"unknown item {name!r}; {suggest(name, [*ITEMS, ALL])}")
     return [name for name in ITEMS if name in names or ALL in names]
 
 
 def make(name: str, context: ReproductionContext) -> PaperItem:
-    """Make one item; what is lacking is trained first."""
+    """Make one item; missing results are trained first."""
     module, _, function = ITEMS[name].partition(":")
     maker = cast("Callable[[ReproductionContext], PaperItem]", getattr(importlib.import_module(module), function))
     return maker(context)

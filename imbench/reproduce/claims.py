@@ -1,4 +1,4 @@
-"""The claims of the paper's abstract, each with what it printed, what came out here, and the statistic."""
+"""The claims of the paper's abstract, each with the paper's numbers, ours, and the statistic."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WORDING = {
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim: which nets, which task and metric, and what the paper shows for it."""
+    """One claim: nets, task, metric, and the numbers that the paper shows for it."""
 
     nets: str
     task: str
@@ -48,7 +48,7 @@ def _tabular(task: str, metric: str) -> Claim:
     return Claim("Dense nets", task, metric, f"rank sum {sums[REMIX]}, next {others}")
 
 
-# The abstract says it of dense nets and of CNNs, of the g-mean and of the balanced Brier score.
+# The abstract makes the claim for dense nets and CNNs, and for g-mean and balanced Brier score.
 DENSE = tuple(_tabular(task, metric) for task, metric in TABLE2)
 CNN = tuple(
     Claim("CNNs", task, metric, "Figure 6: ahead of MixUp, cost adjustment and SMOTE; behind ReMix-Aug and Augment")
@@ -62,7 +62,7 @@ def claims(context: ReproductionContext) -> PaperItem:
 
 
 def claims_of(tabular: Results, images: Results) -> PaperItem:
-    """The item that these results make."""
+    """The item for these results."""
     frame = pd.DataFrame([*_verdicts(DENSE, tabular, TABULAR), *_verdicts(CNN, images, TABULAR)])
     held = int((frame["verdict"] == HOLDS).sum())
     return PaperItem(
@@ -73,11 +73,11 @@ def claims_of(tabular: Results, images: Results) -> PaperItem:
             "calibrated by the balanced Brier score.",
         ),
         found=(
-            f"{held} of {len(frame)} claims hold in rank and by the tests; each compares ReMix with all of baseline, "
-            "cost-adjusted, batch-SMOTE and MixUp, over configurations as in the paper.",
+            f"{held} of {len(frame)} claims hold, both by average rank and by the tests. Each compares ReMix with "
+            "baseline, cost-adjusted, batch-SMOTE and MixUp over configurations, as in the paper.",
             *(f"{row['claim']}: {row['verdict']} ({row['statistic']})." for row in frame.to_dict("records")),
         ),
-        tables=(Numbers("claims", "Claim, paper, ours, statistic", frame),),
+        tables=(Numbers("claims", "Each claim: the paper's numbers, ours, and the statistic", frame),),
         basis=(*basis_of(tabular), *basis_of(images)),
     )
 

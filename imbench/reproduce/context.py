@@ -1,4 +1,4 @@
-"""The context: the store that items are made from, and how what it lacks is trained."""
+"""The context of a reproduction: its store of results, and the training of missing ones."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import imbench
 from imbench.contract.protocol import caveat, caveats
 from imbench.runs.protocols import load_protocol
+from imbench.stats.words import counted
 
 if TYPE_CHECKING:
     from imbench import Results, RunRequest
@@ -21,7 +22,7 @@ TABULAR = ("baseline", "cost-adjusted", "batch-smote", "mixup", "remix")
 IMAGE = (*TABULAR, "augment", "remix-aug")
 
 
-# What suites/image-small.toml states: as many epochs and repeats as a CPU trains in minutes.
+# The protocol of suites/image-small.toml: as many epochs and repeats as a CPU trains in minutes.
 _ON_A_CPU = "standard:epochs=30,repeats=1"
 
 
@@ -31,9 +32,9 @@ class Images:
 
     Parameters
     ----------
-    suite : for results of every strategy
-    cifar10 : the dataset of it that is CIFAR-10, or stands for it
-    protocol : in place of the context's own; None for its own
+    suite : suite of images for the results of all strategies
+    cifar10 : the suite's dataset that is CIFAR-10 or replaces it
+    protocol : protocol for images; None for the context's protocol
     """
 
     suite: str
@@ -43,12 +44,12 @@ class Images:
 
 @dataclass(frozen=True)
 class ReproductionContext:
-    """What every item is made from.
+    """The settings that all items are made with.
 
     Parameters
     ----------
-    request : store, protocol (default ``paper``) with its settings, data mirror, workers and device. What the store has
-        is used, what it lacks is trained and stored there
+    request : store, protocol (default ``paper``) with its settings, data mirror, workers and device. Results in the
+        store are used; missing ones are trained and stored there
     progress : called with every event of a run
     """
 
@@ -62,12 +63,12 @@ class ReproductionContext:
 
     @property
     def protocol(self) -> str:
-        """Name of the protocol, with settings if any, such as ``paper:repeats=2``."""
+        """Protocol spec, such as ``paper`` or ``paper:repeats=2``."""
         return self.request.protocol or "paper"
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """Changed fields of the protocol, as text."""
+        """Changed protocol fields, as text."""
         return self.request.settings
 
     def train(
@@ -78,20 +79,20 @@ class ReproductionContext:
         settings: Mapping[str, str] | None = None,
         **fields: Any,
     ) -> Results:
-        """Results of these strategies, trained where the store lacks them.
+        """Results of these strategies; those missing from the store are trained.
 
         Parameters
         ----------
-        strategies : specs
-        protocol : instead of the protocol of the context
-        settings : in addition to the settings of the context
+        strategies : specs of strategies
+        protocol : replaces the context's protocol
+        settings : added to the context's settings
         fields : ``suite``, ``datasets`` or ``plugins`` of an `imbench.RunRequest`
 
         Raises
         ------
         UsageError
-            For anything unavailable, before any training. Unavailable configurations of a suite are skipped, which the
-            notes of the results say.
+            For an unavailable dataset or unknown name, before any training. Unavailable configurations of a suite are
+            skipped and reported in ``notes`` of the results.
         """
         request = self.request.replace(
             strategies=strategies,
@@ -103,27 +104,27 @@ class ReproductionContext:
 
     @property
     def options(self) -> str:
-        """The command-line options that train as here; the protocol ``paper`` is the default and needs none."""
+        """The command-line options for this protocol and its settings; empty for ``paper``, the default."""
         options = [] if self.protocol == "paper" else ["--protocol", self.protocol]
         for name, value in self.settings.items():
             options += ["--set", f"{name}={value}"]
         return shlex.join(options)
 
     def _is(self, protocol: str) -> bool:
-        """Whether nets are trained under this protocol, whatever its settings."""
+        """Whether nets are trained under this protocol, with any settings."""
         return self.protocol.partition(":")[0] == protocol
 
     @property
     def is_smoke(self) -> bool:
-        """Whether this only shows that everything runs: items keep their own work to seconds then."""
+        """Whether this is a smoke run, for which items reduce their work to seconds."""
         return bool(caveat(load_protocol(self.protocol).name))
 
     @property
     def images(self) -> Images:
-        """The images within reach of the device.
+        """The images that the device can train on in reasonable time.
 
-        A GPU trains the paper's under any protocol. A CPU trains them in fewer epochs and one repeat for ``paper``, and
-        a part of CIFAR-10 for the shorter protocols.
+        A GPU trains on the paper's images under any protocol. A CPU trains on them with fewer epochs and one repeat for
+        ``paper``, and on a subset of CIFAR-10 for the shorter protocols.
         """
         if self.request.device != "cpu":
             return Images("image", "cifar10", None)
@@ -132,17 +133,17 @@ class ReproductionContext:
         return Images("image-small", "cifar10_10k", None if self.is_smoke else _ON_A_CPU)
 
     def train_images(self, strategies: Sequence[str]) -> Results:
-        """Results on the suite of images within reach."""
+        """Results on the suite of `images`."""
         return self.train(strategies, suite=self.images.suite, protocol=self.images.protocol)
 
 
 def basis_of(results: Results) -> tuple[str, ...]:
-    """What a reader must know of these results: protocol, coverage, what was left out, jobs that failed."""
+    """Notes on these results for readers: protocol, coverage, skipped configurations and failed jobs."""
     protocols = ", ".join(sorted(set(results.rows["protocol"])))
     failed = len(results.failures())
     return (
-        f"Protocol {protocols}; {results.rows['key'].nunique() - failed} jobs"
-        + (f", and {failed} that failed" if failed else ""),
+        f"Protocol {protocols}; {counted(results.rows['key'].nunique() - failed, 'job')}"
+        + (f" and {counted(failed, 'failed job')}" if failed else ""),
         *caveats(results.rows["protocol"]),
         *results.notes,
     )

@@ -1,4 +1,4 @@
-"""What had to be decided to reproduce the paper, and how much each decision matters: a measured difference for each."""
+"""The decisions behind the reproduction, each with the measured effect of the alternative."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from imbench.contract.errors import DataError
 from imbench.reproduce import imputation, variants
 from imbench.reproduce.differences import RIVALS, Decision, Pairing, described, differences, floors, summary
 from imbench.reproduce.paper_item import Numbers, PaperItem
+from imbench.reproduce.spread import percent
 from imbench.runs.registry import Registry
 from imbench.stats.words import listed, number
 
@@ -33,19 +34,19 @@ IMPUTATION = "imputation"
 DECISIONS = (
     Decision(
         "width",
-        "Width of the hidden layers, more than two classes",
-        "three layers, no width",
+        "Width of the hidden layers with more than two classes",
+        "three layers, width not stated",
         "2(d + K)/0.75",
         "2(d + K)/3, as for two classes",
-        "2(d + K)/0.75, four times as wide",
+        "2(d + K)/0.75 (four times as wide)",
         _MULTICLASS,
         settings={"multiclass_width_divisor": "0.75"},
     ),
     Decision(
         "alpha",
         "α of ReMix",
-        "0.1 in the tables; 0.3 “likely a good setting”",
-        "0.1 for tables",
+        "0.1 in the tables; 0.3 is “likely a good setting”",
+        "0.1 for the tables",
         "0.1",
         "0.3",
         _BOTH,
@@ -53,22 +54,22 @@ DECISIONS = (
     ),
     Decision(
         "last-batch",
-        "The incomplete last batch of an epoch",
-        "not said",
+        "Incomplete last batch of an epoch",
+        "not stated",
         "dropped",
         "dropped",
         "kept",
-        # A training part of landsat_satellite at 0.1 is 23 batches to the row: it has no incomplete one.
+        # The training rows of landsat_satellite at 0.1 make exactly 23 batches, so none is incomplete.
         (*_BINARY, _MULTICLASS[2]),
         settings={"drop_last": "false"},
     ),
     Decision(
         IMPUTATION,
         "Missing values",
-        "not said",
-        "filled from the whole file, before it is split",
-        "filled inside the fold",
-        "filled from the whole file",
+        "not stated",
+        "imputed from the whole file before it is split",
+        "imputation inside the fold",
+        "imputation from the whole file",
         ("ozone_onehr:ir=0.01", "ozone_onehr:ir=0.025", "aps_failure_head9000:ir=0.01", "segment:ir=0.05"),
         strategies=_PAIR,
     ),
@@ -76,15 +77,15 @@ DECISIONS = (
         "draw",
         "How ReMix balances a batch",
         "B/C rows of each class (Algorithm 1)",
-        "each class oversampled to the largest, then B rows drawn from all",
+        "every class oversampled to the size of the largest, then B rows drawn from all classes",
         "Algorithm 1",
-        "the two steps of the code",
+        "the two steps of the authors' code",
         _BOTH,
         swapped={"remix": "remix-two-step"},
     ),
     Decision(
         "loss",
-        "The loss of binary tasks",
+        "Loss of binary tasks",
         "cross-entropy",
         "Keras's binary cross-entropy of the two-way softmax",
         "categorical cross-entropy",
@@ -95,11 +96,11 @@ DECISIONS = (
     ),
     Decision(
         SCHEDULE,
-        "The learning rate's schedule",
-        "not said",
+        "Learning-rate schedule",
+        "not stated",
         "reduced when the training loss stalls",
-        "reduced when the training loss stalls",
-        "cosine over all epochs, whatever the loss does",
+        "reduction when the training loss stalls",
+        "cosine decay over all epochs",
         _BOTH,
         settings={"schedule": "cosine"},
     ),
@@ -107,60 +108,60 @@ DECISIONS = (
 
 
 def decisions(context: ReproductionContext) -> PaperItem:
-    """Every decision of `DECISIONS` both ways, on the same folds, with the differences in g-mean and BBS.
+    """Compare our choice with the alternative for each of `DECISIONS`, on the same folds, by g-mean and BBS.
 
     Under ``smoke`` each decision has one configuration.
     """
-    pairings, left_out = [], []
+    pairings, skipped = [], []
     for decision in DECISIONS:
         found, missing = _paired(context, decision)
         pairings += found
-        left_out += missing
+        skipped += missing
     table = differences(pairings)
     names = [decision for decision in DECISIONS if any(p.decision == decision.name for p in pairings)]
     rates = floors([p.ours for p in pairings if p.decision == SCHEDULE])
     return PaperItem(
         "decisions",
-        "What had to be decided, and how much each decision matters",
-        printed=tuple(f"{d.title}. In the paper: {d.paper}. In its authors' code: {d.code}." for d in DECISIONS),
+        "Decisions of the reproduction, and how much each matters",
+        printed=tuple(f"{d.title}. Paper: {d.paper}. Authors' code: {d.code}." for d in DECISIONS),
         found=(*(described(decision, table) for decision in names), *_plateau(rates)),
         tables=(
-            Numbers("decisions", "Each decision, the other way against ours", summary(names, table)),
-            Numbers("differences", "Each configuration and strategy", table, shown=False),
-            Numbers("floor", "The epoch at which the learning rate reaches its floor", rates),
+            Numbers("decisions", "Each decision: the alternative compared with our choice", summary(names, table)),
+            Numbers("differences", "Differences by configuration and strategy", table, shown=False),
+            Numbers("floor", "Epoch at which the learning rate reaches its minimum", rates),
         ),
         basis=(
             f"Protocol {context.protocol}.",
-            "A difference is the other way's mean over folds minus ours, over the same folds, initial weights and "
-            "batch order; intervals are 95 % by the t-test corrected for shared training rows (Nadeau and Bengio "
-            "2003), p-values corrected by Holm over a decision's configurations and strategies.",
-            f"segment has no missing values: {imputation.DELETED:.0%} of them were deleted at random.",
-            "A strategy of the other way has random draws of its own: ReMix under Keras's loss mixes other rows, while "
-            "the baseline, which draws nothing, trains on the very same batches.",
-            f"The order is of {listed(RIVALS)}, or of {listed(_PAIR)} where only these were trained.",
-            *left_out,
+            "A difference is the alternative's mean over folds minus ours, with the same folds, initial weights and "
+            "batch order. Intervals are 95 % intervals of the t-test corrected for shared training rows (Nadeau and "
+            "Bengio 2003). Holm's correction covers the configurations and strategies of a decision.",
+            f"segment has no missing values, so {percent(imputation.DELETED, 0)} of its values were deleted at random.",
+            "A replaced strategy draws its own random numbers: ReMix with Keras's loss mixes other rows than ReMix. "
+            "The baseline draws nothing, so it trains on the same batches with either loss.",
+            f"The best mean is that among {listed(RIVALS)}, or between {listed(_PAIR)} where only these were trained.",
+            *skipped,
         ),
     )
 
 
 def _paired(context: ReproductionContext, decision: Decision) -> tuple[list[Pairing], list[str]]:
-    """The results of a decision both ways, a pairing for each configuration whose data are available."""
-    found, left_out = [], []
+    """The results of our choice and of the alternative, a pairing for each configuration with available data."""
+    found, skipped = [], []
     for spec in decision.configurations[: 1 if context.is_smoke else None]:
         try:
             ours, other = _both_ways(context, decision, spec)
         except DataError as error:
-            left_out.append(f"Left out: {spec} of {decision.title!r}: {error}")
+            skipped.append(f"Skipped {spec} for {decision.title!r}: {error}")
             continue
         found.append(Pairing(decision.name, spec, ours, other))
-    return found, left_out
+    return found, skipped
 
 
 def _both_ways(context: ReproductionContext, decision: Decision, spec: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     if decision.name == IMPUTATION:
         return imputation.compared(context, spec, decision.strategies)
     ours = context.train(decision.strategies, datasets=[spec])
-    # What is the same both ways is trained once.
+    # A strategy that is the same in both is trained once.
     changed = decision.strategies if decision.settings else tuple(decision.swapped)
     specs = {_canonical(decision.swapped.get(name, name)): name for name in changed}
     other = context.train(tuple(specs), datasets=[spec], settings=decision.settings, plugins=[PLUGIN]).rows
@@ -172,14 +173,14 @@ def _canonical(spec: str) -> str:
 
 
 def _plateau(rates: pd.DataFrame) -> tuple[str, ...]:
-    """Whether a mixed loss trips the plateau early, by the epochs measured."""
+    """Whether ReMix's learning rate reaches its minimum earlier than the baseline's."""
     sentences = []
     for where, rows in rates.groupby("configuration", sort=False):
         epochs = rows.set_index("strategy")["median_epoch"].dropna()
         if {"baseline", "remix"} <= set(epochs.index):
-            sooner = "sooner" if epochs["remix"] < epochs["baseline"] else "no sooner"
+            earlier = "earlier" if epochs["remix"] < epochs["baseline"] else "no earlier"
             sentences.append(
-                f"{where}: ReMix reaches the floor of the learning rate {sooner} than the baseline, at epoch "
-                f"{number(epochs['remix'], 0)} against {number(epochs['baseline'], 0)} (medians over nets)."
+                f"{where}: the learning rate reaches its minimum {earlier} with ReMix than with the baseline, at epoch "
+                f"{number(epochs['remix'], 0)} and {number(epochs['baseline'], 0)} respectively (medians over nets)."
             )
     return tuple(sentences)

@@ -1,4 +1,4 @@
-"""Figure 4: densities of the features and the soft labels that ReMix makes, by its parameter."""
+"""Figure 4: densities of ReMix's features and soft labels, by α."""
 
 from __future__ import annotations
 
@@ -58,20 +58,20 @@ def figure4(context: ReproductionContext) -> PaperItem:
         (Numbers("labels", "Soft labels and features between the classes, by α", frame),),
         (_figure(x[:, 0], y, features, labels, frame),),
         (
-            f"{MAJORITY} points of N(0, 1) and {MINORITY} of N(4, 0.7²), in {batches:,} mini-batches of {BATCH} rows; "
-            "the paper does not state its data.",
-            f"Densities are sums of normal kernels of standard deviation {FEATURE_KERNEL:g} (features) and "
-            f"{LABEL_KERNEL:g} (labels), which reach a little beyond 0 and 1.",
-            "The expected share of soft labels is P(both classes in the mini-batch) · ½ · "
-            "[F(0.9) − F(0.1)], F being the distribution function of Beta(α, α): with as many rows of each class, "
-            "a row's partner is of the other class half of the time. Intervals are of the mean over mini-batches, "
-            "which have one λ each.",
+            f"{MAJORITY} majority points from N(0, 1) and {MINORITY} minority points from N(4, 0.7²), in {batches:,} "
+            f"mini-batches of {BATCH} rows. The paper does not state its data.",
+            f"The curves are kernel density estimates with normal kernels of standard deviation {FEATURE_KERNEL:g} for "
+            f"features and {LABEL_KERNEL:g} for labels, so the label curves extend slightly beyond 0 and 1.",
+            "The expected share of soft labels is P(both classes in the mini-batch) · ½ · [F(0.9) − F(0.1)], where F "
+            "is the distribution function of Beta(α, α). The factor ½ is the probability that a row is mixed with a "
+            "row of the other class, since ReMix draws equally many rows of each class. Intervals are for the mean "
+            "over mini-batches; each mini-batch has one λ.",
         ),
     )
 
 
 def expected_soft(alpha: float, both: float, low: float = SOFT[0], high: float = SOFT[1]) -> float:
-    """Share of ReMix's labels in ``(low, high)`` of two classes, which an even batch holds equally often.
+    """Expected share of ReMix's labels in ``(low, high)``, for two classes with equally many rows in a batch.
 
     ``both`` is the probability that a mini-batch has rows of both classes before ReMix. A random permutation sends a
     row to one of the B/2 rows of the other class with probability (B/2)/B, itself being among the candidates; its
@@ -83,7 +83,7 @@ def expected_soft(alpha: float, both: float, low: float = SOFT[0], high: float =
 
 
 def both_present(y: np.ndarray, size: int) -> float:
-    """Probability that ``size`` of the rows, drawn without replacement, are of both classes (hypergeometric)."""
+    """Probability that ``size`` rows, drawn without replacement, contain both classes (hypergeometric)."""
     from scipy.stats import hypergeom
 
     law = hypergeom(len(y), int(y.sum()), size)
@@ -93,9 +93,9 @@ def both_present(y: np.ndarray, size: int) -> float:
 def measured(
     features: dict[float, np.ndarray], labels: dict[float, np.ndarray], original: np.ndarray, both: float
 ) -> pd.DataFrame:
-    """One row an alpha, from ``(batches, batch)`` features and labels, and one for the ``(rows,)`` original features.
+    """The measured and expected shares of soft labels, and the share of features in the gap between the classes.
 
-    The shares of soft labels, measured and expected, and of features in the gap between the classes.
+    One row for the ``(rows,)`` original features, then one for each alpha's ``(batches, batch)`` features and labels.
     """
     import pandas as pd
 
@@ -126,7 +126,7 @@ def _within(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
 
 
 def found_of(frame: pd.DataFrame) -> tuple[str, ...]:
-    """What the numbers say, and whether they agree with the paper."""
+    """The findings, and whether they agree with the paper."""
     remix = frame[frame["data"] == "ReMix"]
     soft, gap = remix["soft"].to_numpy(), remix["gap"].to_numpy()
     at = [f"α = {alpha:g}" for alpha in remix["alpha"]]
@@ -135,27 +135,31 @@ def found_of(frame: pd.DataFrame) -> tuple[str, ...]:
     rises = bool((np.diff(soft) > 0).all())
     fills = bool((np.diff(gap) > 0).all()) and gap[0] > original
     return (
-        f"Labels between {SOFT[0]:g} and {SOFT[1]:g}: "
+        f"Share of labels between {SOFT[0]:g} and {SOFT[1]:g}: "
         + ", ".join(f"{percent(share)} at {name}" for share, name in zip(soft, at, strict=True))
-        + f"; they {'rise' if rises else 'do not rise throughout'} with α, "
-        + ("as the paper says." if rises else "unlike what the paper says."),
-        f"Expected in closed form: {', '.join(percent(e) for e in remix['expected'])}; the largest difference is "
-        f"{number(off, 1)} times the half width of the 95 % interval.",
-        f"Features between {GAP[0]:g} and {GAP[1]:g}, in the gap between the classes: {percent(original)} of the "
-        "original rows, "
+        + (
+            ". It rises with α, as the paper says."
+            if rises
+            else ". It does not rise with every step of α, which contradicts the paper."
+        ),
+        f"The expected shares in closed form are {', '.join(percent(e) for e in remix['expected'])}. The largest "
+        f"difference between a measured and an expected share is {number(off, 1)} times the half-width of the 95 % "
+        "interval.",
+        f"Share of features between {GAP[0]:g} and {GAP[1]:g}, in the gap between the classes: {percent(original)} of "
+        "the original rows, "
         + ", ".join(f"{percent(share)} at {name}" for share, name in zip(gap, at, strict=True))
         + (
-            ": the higher α, the more structure between the classes, as the paper says."
+            ". A higher α puts more structure between the classes, as the paper says."
             if fills
-            else ": not more structure between the classes at every higher α, unlike what the paper says."
+            else ". Not every step of α adds structure between the classes, which contradicts the paper."
         ),
     )
 
 
 def density(values: np.ndarray, kernel: float, at: np.ndarray) -> np.ndarray:
-    """``(points,)`` mean of normal kernels of this standard deviation around the ``(values,)``.
+    """``(points,)`` kernel density estimate of the ``(values,)`` with normal kernels of this standard deviation.
 
-    Values are first counted in bins of a fiftieth of the kernel's standard deviation, whatever their number.
+    Values are first counted in bins of a fiftieth of the kernel's standard deviation.
     """
     step = kernel / 50
     bins = np.round(values / step).astype(np.int64)
@@ -184,11 +188,11 @@ def _figure(
 ) -> RenderedFigure:
     soft = frame.loc[frame["data"] == "ReMix", "soft"].to_numpy()
     description = (
-        "Two panels, the original data in grey and ReMix in greens, darker with α from 0.1 to 0.5. Left, features: "
-        "two peaks, which ReMix makes equally heavy, with more between them the higher α is. Right, labels of the "
-        "minority: peaks at 0 and 1 and a plain between them, which holds "
-        f"{percent(float(soft[0]))} of the labels at α = 0.1 and {percent(float(soft[-1]))} at α = 0.5. Strokes at "
-        "the bottom are samples, the majority's blue, the minority's orange."
+        "Two panels: the original data in grey, ReMix in green, darker for larger α from 0.1 to 0.5. Left, features: "
+        "two peaks, which ReMix makes equally large; a larger α puts more density between them. Right, minority "
+        f"labels: peaks at 0 and 1 and a plateau between them with {percent(float(soft[0]))} of the labels at α = 0.1 "
+        f"and {percent(float(soft[-1]))} at α = 0.5. Ticks at the bottom mark samples: blue for the majority, orange "
+        "for the minority."
     )
     with blank(8.2, 3.3) as figure:
         left, right = figure.subplots(1, 2)
@@ -201,12 +205,12 @@ def _figure(
         right.set_ylim(0.008, 40)
         rows = stream("figure4", "rug").permutation(len(y))[:220]
         for ax, values in ((left, x), (right, y)):
-            for c, ink in enumerate((COLOURS[1], COLOURS[2])):
+            for c, color in enumerate((COLOURS[1], COLOURS[2])):
                 own = values[rows][y[rows] == c]
                 height = np.full(len(own), 0.07 - 0.04 * c)  # in parts of the panel
-                ax.plot(own, height, "|", color=ink, markersize=6, alpha=0.7, transform=ax.get_xaxis_transform())
+                ax.plot(own, height, "|", color=color, markersize=6, alpha=0.7, transform=ax.get_xaxis_transform())
         left.set_xlabel("feature")
-        right.set_xlabel("label of the minority")
+        right.set_xlabel("minority label")
         left.set_ylabel("density")
         right.set_ylabel("density (logarithmic)")
         right.legend(fontsize=8, loc="upper center", frameon=False)

@@ -1,4 +1,4 @@
-"""Results of one decision both ways: differences over the same folds, and whether the order of strategies stays."""
+"""Our choice against the alternative of one decision: paired differences, and which strategy has the best mean."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ ALPHA = 0.05
 _FOLD = ["repeat", "fold"]
 _COLUMNS = ["decision", "configuration", "strategy", "metric", "folds", "ours", "other", "difference", "low", "high"]
 _ALL = [*_COLUMNS, "error", "p", "p_holm", "leads", "leads_other"]
-# The paper's method, what it starts from, and the runner-up of its Table 2.
+# The baseline, the runner-up of the paper's Table 2, and the paper's method.
 RIVALS = ("baseline", "batch-smote", "remix")
 
 
 @dataclass(frozen=True)
 class Decision:
-    """One choice that the paper leaves open, or that its text and its authors' code make differently.
+    """A decision that the paper leaves open, or on which its text and its authors' code differ.
 
     Parameters
     ----------
-    name, title : of the choice
-    paper, code : what each says; ``ours``: what imbench does
-    other : the way that ours is compared with
+    name, title : name in files and title on the page
+    paper, code, ours : the choice of the paper, of its authors' code, and of imbench
+    other : the alternative that our choice is compared with
     configurations : specs of datasets; at least three
-    settings : protocol fields of the other way
-    swapped : strategies of the other way, by those of ours
-    strategies : what is trained both ways
+    settings : protocol fields of the alternative
+    swapped : strategies of the alternative, by the strategy that each replaces
+    strategies : strategies to compare
     """
 
     name: str
@@ -58,12 +58,12 @@ class Decision:
 
 @dataclass(frozen=True, eq=False)
 class Pairing:
-    """One configuration both ways.
+    """Results on one configuration under our choice and under the alternative.
 
     Parameters
     ----------
-    decision, configuration : what is compared, and on which dataset
-    ours, other : per-fold rows; a strategy that the other way has no rows of is the same in both
+    decision, configuration : names of the decision and the configuration
+    ours, other : per-fold rows; a strategy without rows in ``other`` is the same in both
     """
 
     decision: str
@@ -73,14 +73,14 @@ class Pairing:
 
 
 def differences(pairings: Sequence[Pairing]) -> pd.DataFrame:
-    """The other way against ours, over the folds that both have.
+    """Compare the alternatives with our choices, over the folds that both have.
 
     Returns
     -------
-    A row for each pairing, strategy that differs, and metric: ``ours`` and ``other``, the means over folds, their
-    ``difference`` other − ours with its interval ``low`` to ``high``, standard ``error`` and ``p`` by `corrected_t`,
-    ``p_holm`` over the configurations and strategies of a decision and metric, and whether ReMix ``leads``, has the
-    best mean of all strategies measured, in our way and in the other (``leads_other``).
+    A row for each pairing, strategy that differs, and metric: ``ours`` and ``other``, the means over folds; their
+    ``difference`` other − ours with its interval ``low`` to ``high``, standard ``error`` and ``p`` by `corrected_t`;
+    ``p_holm`` over the configurations and strategies of a decision and metric; and whether ReMix has the best mean of
+    all strategies under our choice (``leads``) and under the alternative (``leads_other``).
     """
     found = [row for pairing in pairings for metric in SCORES for row in _of(pairing, metric)]
     table = pd.DataFrame(found, columns=_ALL)
@@ -91,7 +91,7 @@ def differences(pairings: Sequence[Pairing]) -> pd.DataFrame:
 
 
 def summary(decisions: Sequence[Decision], table: pd.DataFrame) -> pd.DataFrame:
-    """A row for each decision: what is said and done, and ReMix's mean differences over its configurations."""
+    """A row for each decision: the choices, and ReMix's mean differences over configurations."""
     return pd.DataFrame([_line(decision, table) for decision in decisions])
 
 
@@ -99,18 +99,18 @@ def described(decision: Decision, table: pd.DataFrame) -> str:
     """The decision's outcome in a sentence."""
     line = _line(decision, table)
     return (
-        f"{decision.title}, {decision.other} in place of {decision.ours}: ReMix's g-mean changes by {line['g-mean']}, "
-        f"its BBS by {line['BBS']}. {line['verdict']}"
+        f"{decision.title}, {decision.other} instead of {decision.ours}: ReMix's mean g-mean changes by "
+        f"{line['g-mean']}, its mean BBS by {line['BBS']}. {line['verdict']}"
     )
 
 
 def floors(rows: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """When nets reach the floor of their learning rate, from per-fold rows.
+    """Epochs at which nets reach the minimum learning rate, from per-fold rows.
 
     Returns
     -------
-    A row for each configuration and strategy: ``nets``, the share that ``reached`` it, the ``median_epoch`` at which
-    those did, the quartiles ``from_epoch`` and ``to_epoch``, and ``epochs``, the mean number trained.
+    A row for each configuration and strategy: the number of ``nets``, the share that ``reached`` the minimum, their
+    ``median_epoch`` with quartiles ``from_epoch`` and ``to_epoch``, and ``epochs``, the mean number of trained epochs.
     """
     found: list[dict[str, Any]] = []
     for frame in rows:
@@ -150,13 +150,13 @@ def _of(pairing: Pairing, metric: str) -> list[dict[str, Any]]:
 
 
 def _by_strategy(rows: pd.DataFrame, metric: str) -> dict[str, pd.Series[float]]:
-    """The scores of each strategy's folds, those that failed left out."""
+    """The scores of each strategy by fold, without failed folds."""
     kept = rows[rows["error"] == ""]
     return {str(name): group.set_index(_FOLD)[metric].sort_index() for name, group in kept.groupby("strategy")}
 
 
 def _leads(scores: Mapping[str, pd.Series[float]], metric: str) -> bool:
-    """Whether ReMix has the best mean; it shares the lead with what is equal."""
+    """Whether ReMix has the best mean, alone or tied."""
     if LEADER not in scores:
         return False
     means = {name: float(merit(METRICS[metric], np.array(values.mean()))) for name, values in scores.items()}
@@ -182,11 +182,11 @@ def _line(decision: Decision, table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _mean_difference(rows: pd.DataFrame) -> str:
-    """The mean over configurations with its interval; these configurations are all that it speaks of."""
+    """The mean over configurations with its interval, which is valid for these configurations only."""
     from scipy.special import stdtrit
 
     mean = float(rows["difference"].mean()) if len(rows) else math.nan
-    # Folds of different configurations share nothing; the degrees of freedom are those of one of them.
+    # Folds of different configurations share no rows; the degrees of freedom are those of one configuration.
     error = float(np.sqrt((rows["error"] ** 2).sum(skipna=False))) / max(len(rows), 1)
     half = -float(stdtrit(rows["folds"].min() - 1, ALPHA / 2)) * error if len(rows) else math.nan
     bounds = METRICS[rows["metric"].iloc[0]].difference_bounds if len(rows) else (-math.inf, math.inf)
@@ -195,17 +195,20 @@ def _mean_difference(rows: pd.DataFrame) -> str:
 
 
 def _verdict(remix: pd.DataFrame, everyone: pd.DataFrame) -> str:
-    parts = []
+    sentences = []
     for metric, title in zip(SCORES, ("g-mean", "BBS"), strict=True):
         rows = remix[remix["metric"] == metric]
         changed = int((rows["p_holm"] <= ALPHA).sum())
         largest = number(float(rows["difference"].abs().max()), 3) if len(rows) else "–"
-        parts.append(
-            f"{title} differs beyond noise on {changed} of {counted(len(rows), 'configuration')} (at most {largest})"
+        sentences.append(
+            f"A difference in {title} is shown on {changed} of {counted(len(rows), 'configuration')} "
+            f"(largest difference: {largest})."
         )
     of = everyone[everyone["strategy"] == LEADER]
-    lead = "; ".join(
-        f"{title} {int(rows['leads'].sum())} and {int(rows['leads_other'].sum())} of {len(rows)}"
-        for title, rows in (("g-mean", of[of["metric"] == "gmean"]), ("BBS", of[of["metric"] == "bbs"]))
-    )
-    return f"{'; '.join(parts)}. ReMix leads, our way and the other: {lead}."
+    for metric, title in zip(SCORES, ("g-mean", "BBS"), strict=True):
+        rows = of[of["metric"] == metric]
+        sentences.append(
+            f"ReMix has the best mean {title} on {int(rows['leads'].sum())} of {len(rows)} with our choice and on "
+            f"{int(rows['leads_other'].sum())} with the alternative."
+        )
+    return " ".join(sentences)

@@ -24,13 +24,13 @@ MAJORITY_COLOUR, MINORITY_COLOUR = COLOURS[1], COLOURS[2]
 
 
 def of_spec(spec: FigureSpec) -> RenderedFigure:
-    """A figure of a report, rendered."""
+    """Render a report figure."""
     return RenderedFigure(spec.name, spec.title, spec.description, rendering.render(spec, (*rendering.FORMATS, "png")))
 
 
 @contextmanager
 def blank(width: float, height: float) -> Iterator[Figure]:
-    """An empty figure of this size in inches, under settings that no user's own can change; draw and save inside."""
+    """An empty figure of this size in inches; draw and save it inside. Matplotlib settings of the user are ignored."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -42,7 +42,7 @@ def blank(width: float, height: float) -> Iterator[Figure]:
 
 
 def saved(figure: Figure, name: str, title: str, description: str) -> RenderedFigure:
-    """A figure of a figure that `blank` gave, inside its ``with``."""
+    """Render a figure from `blank`, inside its ``with`` block."""
     files = {}
     for kind, metadata in rendering.METADATA.items():
         sink = io.BytesIO()
@@ -52,7 +52,7 @@ def saved(figure: Figure, name: str, title: str, description: str) -> RenderedFi
 
 
 def soft_colours() -> LinearSegmentedColormap:
-    """From the majority's colour by light grey to the minority's, for soft labels; told apart by the colour-blind."""
+    """Colour map for soft labels: majority colour, light grey, minority colour; safe for colour-blind readers."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("soft", [MAJORITY_COLOUR, "#d4d4d4", MINORITY_COLOUR])

@@ -1,4 +1,4 @@
-"""The folder of a reproduction: a folder for each item, with its page, figures and numbers, and a leading page."""
+"""The folder of a reproduction: an index page, and a folder for each item with its page, figures and numbers."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _CLAIMS = "claims"
 
 
 def check_folder(folder: Path) -> None:
-    """Raise StoreError if the folder's leading page would replace a file that imbench did not write."""
+    """Raise StoreError if the folder's index page would replace a file that imbench did not write."""
     check_own(folder, {_INDEX: b""})
 
 
 def write_item(item: PaperItem, folder: Path, options: str = "") -> Path:
-    """Write an item's files and renew the leading page; equal items give equal bytes.
+    """Write an item's files and renew the index page; equal items give equal bytes.
 
     Parameters
     ----------
-    options : of the command that makes it again, which the page says
+    options : options of the command that reproduces the item, for its page
 
     Returns
     -------
@@ -41,7 +41,7 @@ def write_item(item: PaperItem, folder: Path, options: str = "") -> Path:
     Raises
     ------
     StoreError
-        If the folder cannot be written, or has files of somebody else in the way.
+        If the folder cannot be written, or contains files that imbench did not write.
     """
     files = {_INDEX: item_page(item, options).encode(), _SUMMARY: _json(_summary(item))}
     for figure in item.figures:
@@ -55,7 +55,7 @@ def write_item(item: PaperItem, folder: Path, options: str = "") -> Path:
 
 
 def _renew_index(folder: Path) -> None:
-    """The leading page, of the items that the folder has by now."""
+    """Write the index page of the items in the folder."""
     entries = [json.loads((folder / name / _SUMMARY).read_bytes()) for name in ITEMS if _has(folder, name)]
     claims = json.loads((folder / _CLAIMS / "claims.json").read_bytes()) if _has(folder, _CLAIMS) else []
     renew(folder, {_INDEX: index_page(entries, claims).encode()}, {"items": [entry["name"] for entry in entries]})
@@ -78,13 +78,13 @@ def _summary(item: PaperItem) -> dict[str, Any]:
 
 
 def _records(frame: pd.DataFrame) -> list[Mapping[str, Any]]:
-    """Rows as plain values, None for what is undefined."""
+    """Rows as plain values, None for undefined ones."""
     plain = frame.astype(object).where(frame.notna(), None)
     return [{str(name): _plain(value) for name, value in row.items()} for row in plain.to_dict("records")]
 
 
 def _plain(value: Any) -> Any:
-    """A numpy scalar as Python's own; JSON has no infinity."""
+    """A NumPy scalar as a Python value; infinity as text, since JSON has none."""
     value = value.item() if hasattr(value, "item") else value
     return str(value) if isinstance(value, float) and value in (float("inf"), float("-inf")) else value
 

@@ -1,4 +1,4 @@
-"""Figures 5 and 6: mean gains over the baseline by imbalance ratio, on tables and on images."""
+"""Figures 5 and 6: mean gains over the baseline by imbalance ratio, on tabular data and on images."""
 
 from __future__ import annotations
 
@@ -35,17 +35,18 @@ def figure5(context: ReproductionContext) -> PaperItem:
 
 
 def figure5_of(results: Results) -> PaperItem:
-    """The item that these results make."""
+    """The item for these results."""
     boards = boards_of(results)
     gains = {board.slug: all_gains(board) for board in boards}
     return PaperItem(
         name="figure5",
         title="Mean gains over the baseline on tabular data, by imbalance ratio",
         printed=(
-            "Four panels, binary and multi-class, g-mean and BBS gain, at each imbalance ratio and over all.",
-            "ReMix has the greatest mean gain; the greatest g-mean gains are ReMix's on binary data.",
-            "ReMix and SMOTE, the second best in g-mean, see their g-mean gain decline with more extreme imbalance.",
-            "ReMix's BBS gain is much larger than that of the alternatives, binary and multi-class.",
+            "Four panels show the gains in g-mean and BBS on binary and multi-class data, at each imbalance ratio and "
+            "over all ratios.",
+            "ReMix has the largest mean gain. The largest g-mean gains are those of ReMix on binary data.",
+            "The g-mean gains of ReMix and of SMOTE, the second best, decline with more extreme imbalance.",
+            "ReMix's BBS gain is much larger than that of the alternatives, on binary and on multi-class data.",
         ),
         found=tuple(
             sentence
@@ -59,12 +60,12 @@ def figure5_of(results: Results) -> PaperItem:
 
 
 def figure6(context: ReproductionContext) -> PaperItem:
-    """Gains on images: CIFAR-10, and the digits that need no download."""
+    """Gains on images: CIFAR-10, and digits that need no download."""
     return figure6_of(context.train_images(IMAGE))
 
 
 def figure6_of(results: Results) -> PaperItem:
-    """The item that these results make."""
+    """The item for these results."""
     boards = boards_of(results)
     gains = {board.slug: all_gains(board) for board in boards}
     each = [board for name in _datasets(results) for board in boards_of(_only(results, name))]
@@ -73,10 +74,12 @@ def figure6_of(results: Results) -> PaperItem:
         name="figure6",
         title="Mean gains over the baseline on images, by imbalance ratio",
         printed=(
-            "CIFAR-10, binary on the left and multi-class on the right, g-mean and BBS gain at each imbalance ratio.",
-            "ReMix without augmentation beats MixUp, cost adjustment and SMOTE in both gains; gains are smaller on "
+            "The gains in g-mean and BBS on CIFAR-10 at each imbalance ratio, binary on the left and multi-class on "
+            "the right.",
+            "ReMix without augmentation beats MixUp, cost adjustment and SMOTE in both gains. Gains are smaller on "
             "multi-class data.",
-            "Binary: ReMix with augmentation is best and Augment second; multi-class: the other way round.",
+            "On binary data ReMix with augmentation is best and Augment second; on multi-class data Augment is best "
+            "and ReMix with augmentation second.",
         ),
         found=(
             *(sentence for board in own for sentence in (_order(board), _basic(board))),
@@ -86,7 +89,7 @@ def figure6_of(results: Results) -> PaperItem:
             Numbers("gains", "Gains with 95 % bootstrap intervals over datasets", _frame(boards, gains)),
             Numbers(
                 "by-dataset",
-                "Mean gain over all ratios, each dataset by itself",
+                "Mean gain over all ratios, by dataset",
                 pd.concat([_overall(board) for board in own], ignore_index=True) if own else pd.DataFrame(),
             ),
         ),
@@ -111,11 +114,11 @@ def _figures(boards: Sequence[Board], gains: dict[str, list[Gain]], strategies: 
     series = {name: i for i, name in enumerate(strategies)}
     specs = [gain_by_ratio(board, gains[board.slug], series) for board in boards]
     return [
-        of_spec(dataclasses.replace(spec, name=_plate_name(b))) for b, spec in zip(boards, specs, strict=True) if spec
+        of_spec(dataclasses.replace(spec, name=_figure_name(b))) for b, spec in zip(boards, specs, strict=True) if spec
     ]
 
 
-def _plate_name(board: Board) -> str:
+def _figure_name(board: Board) -> str:
     return f"gain-{board.task}-{board.metric.name}"
 
 
@@ -141,32 +144,32 @@ def _overall(board: Board) -> pd.DataFrame:
 
 
 def _lead(board: Board, gains: Sequence[Gain]) -> list[str]:
-    """Which strategy gains most over all configurations, and where ReMix stands."""
+    """The strategy with the largest mean gain over all configurations, and ReMix's rank."""
     overall = sorted((gain for gain in gains if gain.ir == ALL), key=lambda gain: -gain.gain)
     if not overall:
         return []
     best, mine = overall[0], next((gain for gain in overall if gain.name == "remix"), None)
-    said = f"{_called(board)}: the greatest mean gain is {best.name}'s, {_value(best)}"
+    sentence = f"{_called(board)}: {best.name} has the largest mean gain, {_value(best)}"
     if mine is None or mine is best:
-        return [f"{said}."]
-    return [f"{said}; ReMix has {_value(mine)}, place {overall.index(mine) + 1} of {len(overall)}."]
+        return [f"{sentence}."]
+    return [f"{sentence}; ReMix has {_value(mine)}, rank {overall.index(mine) + 1} of {len(overall)}."]
 
 
 def _trend(board: Board, gains: Sequence[Gain]) -> list[str]:
-    """How ReMix's and SMOTE's g-mean gains go with the ratio."""
+    """Whether ReMix's and SMOTE's g-mean gains decline with more extreme imbalance."""
     if board.metric.name != "gmean":
         return []
-    said = []
+    sentences = []
     for name in ("remix", "batch-smote"):
         mine = [gain for gain in gains if gain.name == name and gain.ir != ALL]
         if len(mine) > 1:
             steps = ", ".join(f"{number(gain.gain, 3, sign=True)} at {gain.ir}" for gain in reversed(mine))
-            declines = mine[0].gain < mine[-1].gain  # the hardest ratio stands first
-            said.append(
+            declines = mine[0].gain < mine[-1].gain  # the hardest ratio is first
+            sentences.append(
                 f"{_called(board)} of {name} {'declines' if declines else 'does not decline'} "
                 f"towards more extreme imbalance: {steps}."
             )
-    return said
+    return sentences
 
 
 def _order(board: Board) -> str:
@@ -175,7 +178,7 @@ def _order(board: Board) -> str:
     ahead = {name for name, _ in order[:2]} == {"augment", "remix-aug"}
     places = listed([f"{name} {number(gain, 3, sign=True)}" for name, gain in order])
     return (
-        f"{board.configurations[0].dataset}, {_called(board)}: {places}; "
+        f"{board.configurations[0].dataset}, {_called(board)}: {places}. "
         f"Augment and ReMix with augmentation {'are' if ahead else 'are not'} the best two."
     )
 
@@ -190,17 +193,17 @@ def _basic(board: Board) -> str:
 
 def _smaller_on_multiclass(boards: Sequence[Board]) -> list[str]:
     """Whether ReMix gains less on multi-class data, by metric."""
-    said = []
+    sentences = []
     for metric in HEADLINE:
         gain = {b.task: dict(_by_gain(b))["remix"] for b in boards if b.metric.name == metric and "remix" in b.names}
         if len(gain) == len(TASKS):
             binary, multiclass = (gain[task] for task in TASKS)
             less = "smaller" if multiclass < binary else "not smaller"
-            said.append(
-                f"ReMix's mean {_TITLES[metric]} is {less} on multi-class data: {number(multiclass, 3, sign=True)} "
-                f"against {number(binary, 3, sign=True)}."
+            sentences.append(
+                f"ReMix's mean {_TITLES[metric]} is {less} on multi-class data: {number(multiclass, 3, sign=True)}, "
+                f"and {number(binary, 3, sign=True)} on binary data."
             )
-    return said
+    return sentences
 
 
 def _by_gain(board: Board) -> list[tuple[str, float]]:

@@ -1,4 +1,4 @@
-"""Figure 8: mixtures of two classes that lie nearest to a third, drawn in the plane and counted on real data."""
+"""Figure 8: mixtures of two classes that lie nearest to a third class, illustrated in the plane and counted on data."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ IRS = (0.25, 0.1, 0.05)
 # α of 1 draws λ uniformly.
 ALPHAS = (0.1, 0.3, 0.5, 1.0)
 STRATEGIES = ("remix", "mixup")
-# λ between these is well in the middle.
+# With λ between these, a label is uncertain.
 MIDDLE = (0.25, 0.75)
-# Of the samples of a mini-batch of images, whose distances take time, so many are looked at on average.
+# Distances between images are slow: only this many samples of a mini-batch are examined, on average.
 IMAGES_KEPT = 16
 
 
 @dataclass(frozen=True)
 class _Amount:
-    """Datasets, ratios, repeats of the splits (on images ``image_repeats``), and mini-batches of each."""
+    """Datasets, imbalance ratios, repeats (``image_repeats`` on images), and mini-batches per repeat."""
 
     datasets: tuple[str, ...]
     irs: tuple[float, ...]
@@ -68,7 +68,7 @@ class Mixed:
     ----------
     x : ``(rows, features)``
     y : ``(rows, classes)`` soft labels
-    parents : ``(rows, classes)`` bool, the classes of the two rows mixed, one class where both are of it
+    parents : ``(rows, classes)`` bool, True for the one or two classes of the rows that were mixed
     """
 
     x: np.ndarray
@@ -77,81 +77,82 @@ class Mixed:
 
     @property
     def is_mixed(self) -> np.ndarray:
-        """``(rows,)`` bool: of two different classes, however little of one of them."""
+        """``(rows,)`` bool: whether a sample mixes two different classes, in any proportion."""
         return np.asarray(self.parents.sum(axis=1) == 2)
 
     def take(self, rows: np.ndarray) -> Mixed:
-        """These samples of them."""
+        """The samples with these row numbers."""
         return Mixed(self.x[rows], self.y[rows], self.parents[rows])
 
 
 def figure8(context: ReproductionContext) -> PaperItem:
-    """Harmful interpolation: the three-class illustration, and how often it happens on the real datasets."""
+    """Harmful interpolation: the three-class illustration, and how often it happens on real datasets."""
     amount = _Amount.of(context)
-    counts, controls, lacking = _counted(context, amount)
+    counts, controls, unavailable = _counted(context, amount)
     tables: tuple[Numbers, ...] = ()
     figures: tuple[RenderedFigure, ...] = (illustration(),)
     if len(counts):
         tables = (
-            Numbers("summary", "ReMix's samples of two classes nearest to a third, in percent", summary(counts)),
-            Numbers("third-class", "Mixed samples nearest to a third class", counts, shown=False),
-            Numbers("real-rows", "Real rows held out whose nearest training row is of another class", controls),
+            Numbers("summary", "ReMix's harmful samples, in percent of its samples of two classes", summary(counts)),
+            Numbers("third-class", "Harmful samples of ReMix and MixUp", counts, shown=False),
+            Numbers("real-rows", "Held-out real rows whose nearest training row has another class", controls),
         )
         figures = (*figures, shares_figure(counts))
-    left_out = [f"{name} is left out: {reason}" for name, reason in lacking]
+    skipped = [f"{name} was skipped: {reason}" for name, reason in unavailable]
     if context.is_smoke:
-        left_out.append("A smoke run counts on a few configurations only.")
+        skipped.append("A smoke run covers a few configurations only.")
     return PaperItem(
         "figure8",
         "Harmful interpolation between dispersed samples of opposing classes",
         (
-            "In a three-class problem a mixture of two classes can lie among samples of the third, where its soft "
-            "label contradicts the data.",
+            "In a three-class problem, a mixture of two classes can lie among samples of the third class, where its "
+            "soft label contradicts the data.",
             "Such samples may be why ReMix's advantage is smaller on multi-class data.",
-            "A small α keeps mixtures next to the rows they are made of, at some cost in calibration.",
+            "A small α keeps a mixture close to one of its two rows, at some cost in calibration.",
         ),
-        found_of(counts, controls) if len(counts) else ("No dataset could be reached, so nothing was counted.",),
+        found_of(counts, controls) if len(counts) else ("No dataset is available, so nothing was counted.",),
         tables,
         figures,
         (
-            "Training rows are those of the first fold of each repeat of the protocol's cross-validation, "
-            "standardised as the net sees them (images: pixels / 255); mini-batches have the protocol's size. A sample "
-            "is harmful if its nearest training row (Euclidean) is of neither class it is mixed of.",
-            f"{counted(amount.repeats, 'repeat')} of each configuration, {amount.batches} mini-batches in each. 95 % "
-            "intervals are over the repeats, whose training rows overlap.",
+            "A sample is harmful if it mixes two classes and its nearest training row, by Euclidean distance, belongs "
+            "to neither.",
+            "Training rows come from the first fold of each repeat of the protocol's cross-validation, standardised as "
+            "for training (images: pixels / 255). Mini-batches have the protocol's size.",
+            f"{counted(amount.repeats, 'repeat')} of each configuration with {amount.batches} mini-batches each. 95 % "
+            "intervals are over repeats; the training rows of different repeats overlap.",
             *([_SUBSET.format(amount.image_repeats)] if IMAGES in set(counts.get("dataset", ())) else []),
-            "The paper shows an illustration only and counts nothing.",
-            *left_out,
+            "The paper shows an illustration only and gives no counts.",
+            *skipped,
         ),
     )
 
 
 _SUBSET = (
-    "CIFAR-10 is a subset, the first 1,000 training images of each class (cifar10_10k), with {} repeats, and "
-    f"{IMAGES_KEPT} samples of a mini-batch on average."
+    "CIFAR-10 is a subset, the first 1,000 training images of each class (cifar10_10k), with {} repeats and "
+    f"{IMAGES_KEPT} samples per mini-batch on average."
 )
 _EVERYWHERE = "happens on every dataset, as the paper suspects"
-_NOT_EVERYWHERE = "does not happen on every dataset, unlike what the paper suspects"
+_NOT_EVERYWHERE = "does not happen on every dataset, which contradicts the paper"
 
 
 def mixtures(spec: str, x: np.ndarray, y: np.ndarray, classes: int, numbers: np.ndarray, *key: str | int) -> Mixed:
-    """What a mixing strategy makes of these mini-batches of training rows, and which classes it mixes."""
+    """The samples that a mixing strategy makes from these mini-batches of training rows."""
     recipe = strategy(spec)
     features, labels = feed(recipe, x, y, numbers, classes, *key).rows()
-    # What is mixed with what depends on no feature, so one will do.
+    # The choice of rows depends on no feature, so one feature is enough.
     _, halves = feed(recipe, x[:, :1], y, numbers, classes, *key, halves=True).rows()
     return Mixed(features, labels, halves > MIDDLE[0])
 
 
 def nearest_class(x: np.ndarray, training: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """``(rows,)`` class of the nearest training row, by Euclidean distance; the first of equally near ones."""
+    """``(rows,)`` class of the nearest training row by Euclidean distance, the first of equally near rows."""
     from sklearn.metrics import pairwise_distances_argmin
 
     return np.asarray(y[pairwise_distances_argmin(x, training)])
 
 
 def harmful(mixed: Mixed, training: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """``(rows,)`` bool: of two classes, and nearest to a training row of neither."""
+    """``(rows,)`` bool: whether a sample mixes two classes and its nearest training row belongs to neither."""
     chosen = np.flatnonzero(mixed.is_mixed)
     bad = np.zeros(len(mixed.y), dtype=bool)
     if len(chosen):
@@ -160,10 +161,10 @@ def harmful(mixed: Mixed, training: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def shares(mixed: Mixed, training: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """What is counted of some samples; NaN for the share of none.
+    """Shares of harmful samples; NaN for a share of no samples.
 
-    ``mixed``: share of samples that are of two classes; ``of_mixed``, ``of_all``: share of those, and of all, that are
-    harmful; ``of_middle``: share of those with λ in `MIDDLE`.
+    ``mixed``: samples of two classes among all; ``of_mixed``: harmful ones among the samples of two classes;
+    ``of_all``: harmful ones among all; ``of_middle``: harmful ones among the samples of two classes with λ in `MIDDLE`.
     """
     bad = harmful(mixed, training, y)
     largest = mixed.y.max(axis=1)
@@ -181,13 +182,13 @@ def _share(what: np.ndarray, among: np.ndarray) -> float:
 
 
 def _counted(context: ReproductionContext, amount: _Amount) -> tuple[pd.DataFrame, pd.DataFrame, list[tuple[str, str]]]:
-    """Rows for every configuration, strategy and alpha; rows for real data; unavailable datasets, and why."""
+    """Rows for every configuration, strategy and alpha; rows for real data; unavailable datasets with the reason."""
     import pandas as pd
 
     rules = load_protocol(context.protocol, context.settings)
     rows: list[dict[str, Any]] = []
     controls: list[dict[str, Any]] = []
-    lacking = []
+    unavailable = []
     for name in amount.datasets:
         try:
             for ir in amount.irs:
@@ -201,8 +202,8 @@ def _counted(context: ReproductionContext, amount: _Amount) -> tuple[pd.DataFram
                 rows += own
                 controls.append(control)
         except (DataError, UsageError) as error:
-            lacking.append((name, str(error).splitlines()[0]))
-    return pd.DataFrame(rows), pd.DataFrame(controls), lacking
+            unavailable.append((name, str(error).splitlines()[0]))
+    return pd.DataFrame(rows), pd.DataFrame(controls), unavailable
 
 
 def _of_variant(
@@ -212,7 +213,7 @@ def _of_variant(
     real = []
     for fold in make_folds(data, protocol):
         if fold.fold:
-            continue  # one of each repeat: the other fold's training rows are this one's test rows
+            continue  # the first of each repeat only: the second fold trains on the first one's test rows
         seen = partial(_seen, data, fit(data, fold, protocol.clip))
         training, y = seen(fold.train), data.y[fold.train]
         real.append(float((nearest_class(seen(fold.validation), training, y) != data.y[fold.validation]).mean()))
@@ -232,12 +233,12 @@ def _of_variant(
 
 
 def _seen(data: Dataset, preprocessing: Preprocessing, rows: np.ndarray) -> np.ndarray:
-    """``(rows, features)``, images flattened, as a net sees them."""
+    """``(rows, features)`` preprocessed as for training, images flattened."""
     return apply(data.x[rows], preprocessing).reshape(len(rows), -1)
 
 
 def summary(counts: pd.DataFrame) -> pd.DataFrame:
-    """ReMix's harmful share of the samples of two classes, in percent: a row a configuration, a column an alpha."""
+    """ReMix's harmful share of samples of two classes, in percent: a row for each configuration, a column by alpha."""
     import pandas as pd
 
     remix = counts[counts["strategy"] == "remix"]
@@ -250,7 +251,7 @@ def summary(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def found_of(counts: pd.DataFrame, controls: pd.DataFrame) -> tuple[str, ...]:
-    """What the numbers say, and whether they agree with the paper."""
+    """The findings, and whether they agree with the paper."""
     remix = counts[counts["strategy"] == "remix"]
     small, large = min(ALPHAS), max(ALPHAS)
     names = list(dict.fromkeys(counts["dataset"]))
@@ -267,31 +268,36 @@ def found_of(counts: pd.DataFrame, controls: pd.DataFrame) -> tuple[str, ...]:
     wide = counts.pivot_table("of_mixed", ["dataset", "ir", "alpha"], "strategy")
     more = int((wide["remix"] > wide["mixup"]).sum())
     return (
-        f"Harmful interpolation {_EVERYWHERE if happens else _NOT_EVERYWHERE}: "
-        f"of ReMix's samples of two classes, {of('of_mixed', small)} lie nearest to a third class at α = {small:g} "
-        f"(means over the ratios); with λ uniform, {of('of_mixed', large)}.",
-        f"Of all of ReMix's samples they are {of('of_all', small)} at α = {small:g}.",
-        f"With λ between {MIDDLE[0]:g} and {MIDDLE[1]:g}, where the label is least certain, they are "
-        f"{of('of_middle', large)} of the samples of two classes (λ uniform).",
-        f"The share at α = {small:g} is below that with λ uniform in {rising} of "
-        f"{counted(len(ends), 'configuration')}: that a small α lessens the harm "
-        f"{'agrees with' if rises else 'does not hold everywhere, unlike in'} the paper.",
-        "For comparison, real rows held out lie nearest to a training row of another class in "
-        + listed([f"{percent(control[name])} on {name}" for name in names])
-        + " of the cases. Where that share is large, classes overlap as they are, and the class of the nearest row "
-        "says little of a mixed one.",
-        f"ReMix's share is larger than MixUp's in {more} of {counted(len(wide), 'comparison')} (dataset, ratio and α).",
+        f"Harmful interpolation {_EVERYWHERE if happens else _NOT_EVERYWHERE}. The harmful share of ReMix's samples of "
+        f"two classes is {of('of_mixed', small)} at α = {small:g}, and {of('of_mixed', large)} with uniform λ (means "
+        "over the imbalance ratios).",
+        f"The harmful share of all of ReMix's samples is {of('of_all', small)} at α = {small:g}.",
+        f"The harmful share of samples of two classes with λ between {MIDDLE[0]:g} and {MIDDLE[1]:g}, whose labels are "
+        f"the least certain, is {of('of_middle', large)} (λ drawn uniformly).",
+        f"The harmful share of samples of two classes is smaller at α = {small:g} than with uniform λ in {rising} of "
+        f"{counted(len(ends), 'configuration')}. "
+        + (
+            "This agrees with the paper: a small α reduces the harm."
+            if rises
+            else "A small α does not reduce the harm everywhere, which contradicts the paper."
+        ),
+        "For comparison, the nearest training row has another class for "
+        + listed([f"{percent(control[name])} of the held-out real rows on {name}" for name in names])
+        + ". Where this share is large, the classes overlap, and the class of the nearest row says little about a "
+        "mixed sample.",
+        f"ReMix's harmful share is larger than MixUp's in {more} of {counted(len(wide), 'comparison')} (one for each "
+        "dataset, imbalance ratio and α).",
     )
 
 
 _SPEC, _PER_CLASS, _BATCH, _BATCHES = "remix:alpha=0.3", 30, 30, 20
-# Class by class: left, right, and the one between them.
+# By class: left, right, and between them.
 _COLOURS, _SHAPES = (COLOURS[2], COLOURS[1], COLOURS[3]), ("o", "s", "^")
 _NAMES = ("class A", "class B", "class C")
 
 
 def three_classes() -> tuple[np.ndarray, np.ndarray]:
-    """x ``(rows, 2)``, y ``(rows,)``: classes 0 and 1 at left and right, dispersed, and class 2 in a clump between."""
+    """x ``(rows, 2)``, y ``(rows,)``: dispersed classes 0 and 1 at the left and right, a compact class 2 between."""
     rng = stream("figure8", "illustration")
     clouds = [
         np.array([side, 0.0]) + rng.normal(size=(_PER_CLASS, 2)) * spread
@@ -301,7 +307,7 @@ def three_classes() -> tuple[np.ndarray, np.ndarray]:
 
 
 def illustration() -> RenderedFigure:
-    """Three classes in the plane, ReMix's samples of the outer two, and one of the harmful ones with its parents."""
+    """Three classes in the plane, ReMix's samples of the outer two, and one harmful sample with its parents."""
     x, y = three_classes()
     numbers = draw(len(y), _BATCH, _BATCHES, stream("figure8", "illustration", "order"))
     key = ("figure8", "illustration")
@@ -309,15 +315,15 @@ def illustration() -> RenderedFigure:
     bad = harmful(mixed, x, y)
     outer = mixed.parents[:, 0] & mixed.parents[:, 1]
     parents = _parents(x, y, numbers, *key)
-    # Of the harmful ones the nearest to the middle, in place and label.
+    # The harmful sample nearest to the middle.
     chosen = np.flatnonzero(outer & bad)
     shown = int(chosen[np.argmin(np.abs(mixed.x[chosen]).sum(axis=1))])
     share = float(mixed.y[shown, 0])
     description = (
         "Three classes in the plane: circles at the left, squares at the right, triangles between them. Crosses are "
-        f"ReMix's samples of circles and squares ({_SPEC}): {percent(float(bad[outer].mean()))} of them lie nearest to "
-        "a triangle, shown black, the others grey. Lines lead from one of those among the triangles to the circle and "
-        f"the square it is made of; its label says {share:.2f} circle, {1 - share:.2f} square and no triangle."
+        f"ReMix's mixtures of circles and squares ({_SPEC}). For {percent(float(bad[outer].mean()))} of them, shown "
+        "in black, the nearest row is a triangle; the others are grey. Lines connect one black cross with the circle "
+        f"and the square that it mixes; its label is {share:.2f} circle, {1 - share:.2f} square and no triangle."
     )
     with blank(6.2, 3.6) as figure:
         ax = figure.subplots()
@@ -338,8 +344,8 @@ def illustration() -> RenderedFigure:
                 zorder=3,
             )
         for which, color, label in (
-            (outer & ~bad, "#9a9a9a", "mixed of A and B"),
-            (outer & bad, "#111111", "of those, nearest to C"),
+            (outer & ~bad, "#9a9a9a", "mixture of A and B"),
+            (outer & bad, "#111111", "mixture of A and B, nearest to C"),
         ):
             ax.scatter(
                 mixed.x[which, 0], mixed.x[which, 1], s=20, marker="x", color=color, linewidths=1, label=label, zorder=4
@@ -354,18 +360,19 @@ def illustration() -> RenderedFigure:
             zorder=5,
         )
         ax.legend(fontsize=8, loc="lower center", ncols=5, frameon=False, columnspacing=1.0, handletextpad=0.3)
-        return saved(figure, "figure8-illustration", "A mixture of two classes among samples of a third", description)
+        title = "A mixture of two classes among samples of a third class"
+        return saved(figure, "figure8-illustration", title, description)
 
 
 def _parents(x: np.ndarray, y: np.ndarray, numbers: np.ndarray, *key: str | int) -> list[np.ndarray]:
-    """The row numbers of the two rows, or the one, that each sample is made of."""
+    """The numbers of the one or two rows that each sample is made from."""
     tagged = np.concatenate([x, np.eye(len(x), dtype=np.float32)], axis=1)
     made, _ = feed(strategy(_SPEC), tagged, y, numbers, 3, *key, halves=True).rows()
     return [np.flatnonzero(row > 0) for row in made[:, x.shape[1] :]]
 
 
 def shares_figure(counts: pd.DataFrame) -> RenderedFigure:
-    """The harmful share by alpha: a panel a dataset, a line for each ratio of each strategy."""
+    """The harmful share by alpha: a panel for each dataset, a line for each ratio and strategy."""
     names = list(dict.fromkeys(counts["dataset"]))
     irs = sorted(set(counts["ir"]))
     few, many = min(ALPHAS), max(ALPHAS)
@@ -375,9 +382,9 @@ def shares_figure(counts: pd.DataFrame) -> RenderedFigure:
         for name in names
     ]
     description = (
-        "A panel for each dataset: the share of mixed samples of two classes that lie nearest to a third, against α, "
-        "a line for each imbalance ratio, ReMix's solid and MixUp's dashed, with 95 % intervals. ReMix, mean over the "
-        f"ratios: {'; '.join(ends)}."
+        "One panel per dataset shows the harmful share of samples of two classes against α, with 95 % intervals. Each "
+        "line is one imbalance ratio, solid for ReMix and dashed for MixUp. ReMix's share, mean over the ratios: "
+        f"{'; '.join(ends)}."
     )
     with blank(0.8 + 2.1 * len(names), 3.0) as figure:
         axes = figure.subplots(1, len(names), squeeze=False)[0]
@@ -404,7 +411,8 @@ def shares_figure(counts: pd.DataFrame) -> RenderedFigure:
             ax.tick_params(labelsize=8)
             ax.set_ylim(0, None)
             ax.spines[["top", "right"]].set_visible(False)
-        axes[0].set_ylabel("nearest to a third class, %", fontsize=9)
+        axes[0].set_ylabel("harmful share, %", fontsize=9)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, fontsize=8, loc="outside lower center", ncols=len(irs) * 2, frameon=False)
-        return saved(figure, "figure8-shares", "How often a mixture lies nearest to a third class", description)
+        title = "How often a mixture of two classes lies nearest to a third class"
+        return saved(figure, "figure8-shares", title, description)

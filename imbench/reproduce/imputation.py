@@ -1,4 +1,4 @@
-"""Missing values filled from the whole file before it is split, which looks at test rows, beside the fold's own way."""
+"""Imputation from the whole file before it is split, which uses test rows, compared with imputation inside the fold."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
     from imbench.reproduce.context import ReproductionContext
 
-# A store of its own inside the context's: these are no results of the datasets as they are.
+# A separate store inside the context's store, since the datasets are altered.
 FOLDER = "imputation"
-# Of the values of a table that has none missing.
+# Share of values to delete from a dataset without missing ones.
 DELETED = 0.1
 
 
 def filled(dataset: Dataset, whole: Dataset) -> Dataset:
-    """The dataset with every missing value at its column's mean over the whole file, test rows and all.
+    """The dataset with missing values replaced by column means over the whole file, including test rows.
 
     Parameters
     ----------
     dataset : a variant
-    whole : every row of the same file
+    whole : all rows of the same file
     """
     means = np.nanmean(whole.x.astype(np.float64), axis=0, where=~np.isnan(whole.x))
     x = np.where(np.isnan(dataset.x), means.astype(np.float32), dataset.x)
@@ -45,9 +45,9 @@ def filled(dataset: Dataset, whole: Dataset) -> Dataset:
 
 
 def punctured(dataset: Dataset, share: float = DELETED) -> Dataset:
-    """The dataset with this share of its values deleted at random, the same ones in every variant of a file.
+    """The dataset with this share of its values deleted at random, the same values in every variant of a file.
 
-    Each value is deleted or not by itself, whatever it and the others are: missing completely at random.
+    Values are missing completely at random: each is deleted independently of its value and of the others.
     """
     draws = stream(dataset.data_hash, "deleted").random((int(dataset.card.rows), dataset.x.shape[1]), dtype=np.float32)
     x = np.where(draws[dataset.rows] < share, np.float32(np.nan), dataset.x)
@@ -55,9 +55,9 @@ def punctured(dataset: Dataset, share: float = DELETED) -> Dataset:
 
 
 def compared(context: ReproductionContext, spec: str, strategies: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows with imputation inside the fold and with that of the whole file, of the same folds, nets and batches.
+    """Results with imputation inside the fold and from the whole file, with the same folds, nets and batches.
 
-    A dataset without missing values has `DELETED` of them deleted first. What was trained before is read.
+    From a dataset without missing values, the share `DELETED` is deleted first. Stored results are reused.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def compared(context: ReproductionContext, spec: str, strategies: Sequence[str])
 
 
 def _trained(context: ReproductionContext, dataset: Dataset, spec: str) -> str:
-    """The key of the job, done now if it was not before."""
+    """The key of the job, which is trained if the store lacks it."""
     store, selected = _store(context), Registry().select(spec)
     rules = load_protocol(context.protocol, context.settings)
     protocol = rules.for_dataset(dataset.variant.dataset, dataset.variant.task, dataset.card.modality)
@@ -94,17 +94,17 @@ def _trained(context: ReproductionContext, dataset: Dataset, spec: str) -> str:
         fitted = [fit(dataset, fold, protocol.clip) for fold in folds]
         with one_thread():
             predictions = train(dataset, folds, fitted, strategy, protocol, device=context.request.device)
-        # The rows' own hash, which both ways share: that of a run has the values' in it.
+        # Without a hash of the rows' values, so that both kinds of imputation share it.
         store.write(job, predictions, {"ir": dataset.ir, **facts_of(context.request.device)})
     return job.key
 
 
 def _store(context: ReproductionContext) -> Store:
-    # The outer one first: a folder that holds another store cannot become one.
+    # The outer store first: a folder that contains a store cannot become one.
     return Store.open(Store.open(context.store, create=True).path / FOLDER, create=True)
 
 
 def _renamed(dataset: Dataset, x: np.ndarray) -> Dataset:
-    """The same variant with other values, and a hash that says so; its folds and random streams stay."""
+    """The same variant with other values and another data hash; its folds and random streams stay."""
     digest = hashlib.sha256(dataset.data_hash.encode() + np.ascontiguousarray(x).tobytes()).hexdigest()
     return dataclasses.replace(dataset, x=x, data_hash=digest)

@@ -1,4 +1,4 @@
-"""Mini-batches as training draws them, and what a strategy makes of them, without any training."""
+"""Mini-batches as in training, and a strategy's output for them, without training a net."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Fed:
-    """Mini-batches that a strategy made.
+    """A strategy's output for some mini-batches.
 
     Parameters
     ----------
     x : ``(batches, batch, *features)`` float32
     y : ``(batches, batch, classes)`` float32 soft labels
-    fallback : share of the batches with which the strategy could not do what it was asked to; NaN if it does not say
+    fallback : share of the batches that the strategy could not rebalance; NaN if it reports none
     """
 
     x: np.ndarray
@@ -39,9 +39,9 @@ class Fed:
 
 
 def draw(rows: int, size: int, batches: int, rng: np.random.Generator) -> np.ndarray:
-    """``(batches, batch)`` row numbers: each epoch in a random order, an incomplete last batch dropped.
+    """``(batches, batch)`` row numbers: each epoch in random order, without an incomplete last batch.
 
-    ``size`` is that of a batch; fewer ``rows`` than that are one batch.
+    A batch has ``size`` rows; fewer ``rows`` make one batch.
     """
     size = min(size, rows)
     epochs = -(-batches // (rows // size))
@@ -58,18 +58,18 @@ def feed(
     *key: str | int,
     halves: bool = False,
 ) -> Fed:
-    """What a strategy makes of these mini-batches.
+    """A strategy's output for these mini-batches.
 
     Parameters
     ----------
-    x, y : ``(rows, *features)`` as a net sees them and ``(rows,)`` class numbers, of the training rows
+    x, y : preprocessed training rows ``(rows, *features)`` and their class numbers ``(rows,)``
     numbers : ``(batches, batch)`` row numbers
-    key : of the strategy's random stream, to which its name is added; a strategy's parameters are no part of it, so
-        that one key gives the same draws at each of their values, as far as these do not change what is drawn
-    halves : whether every mixture is half and half, whatever was drawn from a Beta distribution, with all draws as they
-        are without this: it shows which rows are mixed, where a share next to 1 hides one of them
+    key : key of the strategy's random stream, to which its name is added; its parameters are not part of the key, so
+        they change the draws only where they change the distribution
+    halves : replace every Beta draw by ½, with all other draws unchanged; this shows which rows are mixed, even where
+        one of them has a share near 0
     """
-    # One net, and its batches as its steps: (1, batches, batch, *features).
+    # One net whose steps are the batches: (1, batches, batch, *features).
     batch = Batch(
         torch.as_tensor(x[numbers][None].astype(np.float32)), soft_labels(torch.as_tensor(y[numbers][None]), classes)
     )
@@ -82,7 +82,7 @@ def feed(
 
 
 class _Halves(Noise):
-    """Noise that draws as any other, and then says 1/2 for what it drew from a Beta distribution."""
+    """Noise with every Beta draw replaced by ½; the random stream advances as usual."""
 
     def beta(self, a: float, b: float, *shape: int) -> Tensor:
         """See `Noise.beta`."""

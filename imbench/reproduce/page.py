@@ -1,4 +1,4 @@
-"""The pages of a reproduction: one for each item, ours beside the paper's, and one that leads to them all."""
+"""The pages of a reproduction: one for each item, our result beside the paper's, and an index."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from imbench.reproduce.paper_item import PaperItem, RenderedFigure
 
 TITLE = "ReMix, reproduced"
-# Sentences of an item that the leading page shows.
+# Sentences of an item on the index page.
 _MOST = 4
-# A vector file of more bytes than this is slower to show than pixels.
+# A larger SVG file, in bytes, renders more slowly than a PNG.
 _LARGE_SVG = 400_000
-# A figure that is wider than this, as a multiple of its height, has the page's width to itself.
+# A figure wider than this multiple of its height takes the full width of the page.
 _WIDE = 2.5
 _OWN_STYLE = """
 figure img{display:block;max-width:100%;height:auto;background:#fff;border-radius:3px}
@@ -32,17 +32,17 @@ td,th{white-space:normal;max-width:34rem}tbody th{min-width:9rem}
 
 
 def called(name: str) -> str:
-    """An item's name as the paper has it: ``Table 2``, ``Figure 7``."""
+    """An item's name as in the paper: ``Table 2``, ``Figure 7``."""
     kind = name.rstrip("0123456789")
     return f"{kind.capitalize()} {name[len(kind) :]}".rstrip()
 
 
 def item_page(item: PaperItem, options: str = "") -> str:
-    """The HTML of one item; its files lie beside it.
+    """The HTML page of one item, with links to its files in the same folder.
 
     Parameters
     ----------
-    options : of the command that makes it again
+    options : options of the command that reproduces the item
     """
     return _render(
         "item.html.j2",
@@ -57,12 +57,12 @@ def item_page(item: PaperItem, options: str = "") -> str:
 
 
 def index_page(entries: Sequence[Mapping[str, Any]], claims: Sequence[Mapping[str, Any]]) -> str:
-    """The HTML that leads to the items.
+    """The HTML index of the items.
 
     Parameters
     ----------
-    entries : of each item ``name, title, found`` and ``basis``
-    claims : rows of the table of claims; empty where it was not made
+    entries : ``name, title, found`` and ``basis`` of each item
+    claims : rows of the table of claims; empty if it was not made
     """
     named = [{**entry, "called": called(str(entry["name"]))} for entry in entries]
     return _render("index.html.j2", entries=named, claims=claims, title=TITLE, most=_MOST, in_a_row=_in_a_row)
@@ -98,12 +98,12 @@ def _is_wide(figure: RenderedFigure) -> bool:
 
 
 def _in_a_row(notes: Sequence[str]) -> str:
-    """Notes one after another: those that are no sentences are parted by semicolons."""
+    """Notes joined into one line; notes without a full stop are separated by semicolons."""
     return "".join(n + (" " if n.endswith(".") else "; ") for n in notes).rstrip("; ")
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[list[tuple[str, Any]]]:
-    """Cells as text, with the attribute that aligns them."""
+    """Cells as text, each with its HTML attribute for alignment."""
     align = [_aligned(frame[column]) for column in frame]
     names = list(map(str, frame.columns))
     for row in frame.itertuples(index=False, name=None):
@@ -117,7 +117,7 @@ def _aligned(column: pd.Series[Any]) -> Any:
 
 
 def _cell(value: Any, column: str) -> str:
-    """A value for readers: four figures, p-values as such, an en dash for what is undefined."""
+    """A value as text: four significant digits, p-values in their format, an en dash for undefined values."""
     if not isinstance(value, float):
         return str(value)
     if math.isnan(value):

@@ -1,4 +1,4 @@
-"""Items: what a table or figure of the paper has become, with its numbers, as plain values."""
+"""Items: reproduced tables and figures of the paper as plain values."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class RenderedFigure:
-    """A figure, drawn.
+    """A rendered figure.
 
     Parameters
     ----------
-    name : of its files, without an ending; unique in its item
-    title : a line above it
-    description : what a reader who cannot see it must know, with the numbers
+    name : name of its files, without extension; unique in its item
+    title : caption
+    description : alternative text for readers who cannot see the figure, with its numbers
     files : content by format: ``svg``, ``pdf`` and ``png``
     """
 
@@ -34,10 +34,10 @@ class Numbers:
 
     Parameters
     ----------
-    name : of its files, without an ending; unique in its item
-    title : a line above it
-    frame : what is written as CSV and JSON; the index is left out
-    shown : whether the page shows the table; one too long for it is only linked
+    name : name of its files, without extension; unique in its item
+    title : caption
+    frame : rows to write as CSV and JSON, without the index
+    shown : whether the page shows the table; a long table is only linked
     """
 
     name: str
@@ -48,16 +48,16 @@ class Numbers:
 
 @dataclass(frozen=True, eq=False)
 class PaperItem:
-    """One table or figure of the paper, made again.
+    """One reproduced table or figure of the paper.
 
     Parameters
     ----------
-    name : as on the command line: ``table1`` … ``figure8``
-    title : what it shows
-    printed : what the paper shows and says there, a sentence each
-    found : what came out here and whether it agrees, a sentence each
+    name : name on the command line: ``table1`` … ``figure8``
+    title : title of the page
+    printed : sentences on the paper's result
+    found : sentences on our result and whether it agrees
     tables, figures : the numbers and the figures
-    basis : what it was made from: protocol, coverage, what was left out and why, a sentence each
+    basis : sentences on data and settings: protocol, coverage, skipped datasets with the reason
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What the paper prints: the numbers of its Tables 1 and 2, as they stand there.
+"""The numbers printed in the paper's Tables 1 and 2.
 
 C. Bellinger, R. Corizzo and N. Japkowicz, "ReMix Training for Calibrated Imbalanced Deep Learning".
 """
@@ -15,10 +15,10 @@ class Listed:
 
     Parameters
     ----------
-    name, classes : text of the paper's table
-    dataset, task : what they are called here; ``stand_in`` is used where ``dataset`` is unavailable
-    dimensions, rows, irs : numbers of the paper's table; ``dimensions`` of images is the number of values
-    reasons : why a figure differs from the data, by ``dimensions``, ``rows``, ``classes`` or ``irs``
+    name, classes : text in the paper's table
+    dataset, task : names in imbench; ``stand_in`` replaces an unavailable ``dataset``
+    dimensions, rows, irs : numbers in the paper's table; ``dimensions`` of images is the number of values
+    reasons : reasons for differences from the data, by ``dimensions``, ``rows``, ``classes`` or ``irs``
     """
 
     name: str
@@ -33,7 +33,7 @@ class Listed:
 
 
 _HARD, _MILD = (0.01, 0.025, 0.05), (0.05, 0.1, 0.25)
-_CLASS_COLUMN = "one more than there are features: the class column is counted"
+_CLASS_COLUMN = "the class column is counted"
 
 TABLE1 = (
     Listed(
@@ -45,9 +45,9 @@ TABLE1 = (
         6597,
         _HARD,
         {
-            "dimensions": "two more than there are features: the names of molecule and conformation are counted",
-            "rows": "one short: the authors' reader takes the first row for a header",
-            "classes": "class 1 (musk) is the smaller one and is downsampled; the order printed suggests the other",
+            "dimensions": "the two columns with names of molecule and conformation are counted",
+            "rows": "the authors' code reads the first row as a header",
+            "classes": "class 1 (musk) is the smaller class and is downsampled; the printed order suggests class 0",
         },
     ),
     Listed("Segment", "1 vs 2…7", "segment", "binary", 19, 2310, _HARD),
@@ -63,8 +63,8 @@ TABLE1 = (
         _HARD,
         {
             "dimensions": _CLASS_COLUMN,
-            "rows": "no reason known; the two parts of the file have 5,822 and 4,000",
-            "classes": "the smaller class is downsampled, whatever its label",
+            "rows": "reason unknown; the two files have 5,822 and 4,000 rows",
+            "classes": "the smaller class is downsampled, regardless of its label",
         },
     ),
     Listed("Ozone", "0 vs 1", "ozone_onehr", "binary", 73, 2536, (0.01, 0.025), {"dimensions": _CLASS_COLUMN}),
@@ -87,7 +87,7 @@ TABLE1 = (
         3072,
         50000,
         (0.05, 0.1, 0.25),
-        {"irs": "5,000 dogs against 45,000 others are 0.111, so downsampling dogs cannot give 0.25"},
+        {"irs": "5,000 dogs to 45,000 others is a ratio of 0.111, so downsampling dogs cannot give 0.25"},
     ),
     Listed(
         "Seizure",
@@ -104,7 +104,7 @@ TABLE1 = (
     Listed("CIFAR 10", "automobile, bird, cat vs Other", "cifar10", "multiclass", 3072, 50000, _MILD),
 )
 
-# Sums of ranks by (task, metric), 1 being the best rank, and the number of configurations that Table 1 gives each task.
+# Rank sums by (task, metric), 1 being the best rank, and the number of configurations of each task in Table 1.
 TABLE2 = {
     ("binary", "gmean"): {"baseline": 65, "cost-adjusted": 70, "batch-smote": 36, "mixup": 77, "remix": 22},
     ("binary", "bbs"): {"baseline": 63, "cost-adjusted": 66, "batch-smote": 54, "mixup": 63, "remix": 22},

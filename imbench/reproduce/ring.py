@@ -1,4 +1,4 @@
-"""The ring dataset of Figure 1: its points, its exact probabilities, and its arrays as the engine takes them."""
+"""The ring dataset of Figure 1: its points, its exact probabilities, and its folds for the engine."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from imbench.contract.records import Card, Dataset, Fold, Task, Variant
 from imbench.contract.streams import stream
 
-# The majority lies around a circle of this radius, the minority around its centre; both with normal noise.
+# The majority lies around a circle of this radius, the minority around its centre, both with normal noise.
 RADIUS, RING_NOISE, CENTRE_NOISE = 1.5, 0.3, 0.45
 MAJORITY, MINORITY = 600, 30
-# Rows for validation, a share of 0.3 as in the paper's protocol, and for the metrics, drawn once for all nets.
+# Validation rows, a share of 0.3 as in the paper's protocol, and test rows for the metrics, drawn once for all nets.
 HELD_OUT = (257, 13)
 TESTED = (4000, 200)
 
 
 def points(majority: int, minority: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """So many points of each class: x ``(rows, 2)`` float32 and y ``(rows,)``, 1 being the minority."""
+    """Points with this many rows of each class: x ``(rows, 2)`` float32 and y ``(rows,)``, 1 being the minority."""
     angle = rng.uniform(0, 2 * np.pi, majority)
     ring = RADIUS * np.column_stack([np.cos(angle), np.sin(angle)])
     ring += rng.normal(scale=RING_NOISE, size=(majority, 2))
@@ -27,10 +27,10 @@ def points(majority: int, minority: int, rng: np.random.Generator) -> tuple[np.n
 
 
 def posterior(x: np.ndarray, share: float = 0.5) -> np.ndarray:
-    """``(points,)`` exact probability of the minority, which is ``share`` of all rows.
+    """``(points,)`` exact probability of the minority class, whose prior probability is ``share``.
 
-    The minority's density is normal; the majority's is a circle's convolved with a normal, in polar coordinates
-    ``exp(-(r² + R²) / 2s²) I0(rR / s²) / 2πs²``, as of Rice's distribution.
+    The minority's density is normal. The majority's is a circle convolved with a normal density: in polar coordinates
+    ``exp(-(r² + R²) / 2s²) I0(rR / s²) / 2πs²``, as in the Rice distribution.
     """
     from scipy.special import i0e
 
@@ -44,13 +44,13 @@ def posterior(x: np.ndarray, share: float = 0.5) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Rings:
-    """Ring data for several nets, all tested at the same places.
+    """Ring data for several nets that share their test points.
 
     Parameters
     ----------
-    dataset : all rows: the places, then for each seed its rows for training and validation, and SMOTE's
-    folds : one for each seed, its repeat
-    smoted : the same with training rows that SMOTE levelled before
+    dataset : all rows: the test points, then for each seed its training rows, validation rows and SMOTE's rows
+    folds : one fold for each seed, which is its ``repeat``
+    smoted : the same folds with training rows balanced by SMOTE
     """
 
     dataset: Dataset
@@ -59,7 +59,7 @@ class Rings:
 
 
 def rings(seeds: int, places: np.ndarray, y: np.ndarray) -> Rings:
-    """Draw the data of so many seeds, to be tested at these ``(places, 2)`` with ``(places,)`` class numbers."""
+    """Draw the data of this many seeds, with test points ``(places, 2)`` and their ``(places,)`` class numbers."""
     from imblearn.over_sampling import SMOTE
 
     parts, labels = [places.astype(np.float32)], [y]

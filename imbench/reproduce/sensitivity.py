@@ -30,27 +30,27 @@ ALPHAS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 FEW_ALPHAS = (0.01, 0.1, 0.3, 0.4)
 STABLE = (0.01, 0.4)  # the paper's range of α in which g-mean changes little
 GOOD = 0.3
-# A difference in g-mean smaller than this is called none; the paper has no number for "stable" and "negligible".
+# A smaller difference in g-mean counts as none; the paper gives no number for "stable" and "negligible".
 MARGIN = 0.02
 METRICS = ("gmean", "bbs")
 SEIZURE, MUSK = "epileptic_seizure", "musk2"
 _FOLD = ["repeat", "fold"]
 
 PRINTED = (
-    "Figure 7 plots GM and BBS as a function of α on Musk 2, Epileptic Seizure and CIFAR-10.",
-    "Increasing values of α show lower BBS.",
-    "GM appears to be stable for α between 0.01 and 0.4; on CIFAR-10 the impact there is negligible.",
-    "Larger α produce relatively large improvements on Epileptic Seizure, above all at the most extreme IR.",
-    "Larger α cause a subtle decrease of GM on Musk 2.",
+    "Figure 7 plots g-mean (GM) and BBS as functions of α on Musk 2, Epileptic Seizure and CIFAR-10.",
+    "A larger α lowers BBS.",
+    "GM appears to be stable for α between 0.01 and 0.4; on CIFAR-10 the effect of α is negligible there.",
+    "A larger α gives relatively large improvements on Epileptic Seizure, above all at the most extreme imbalance.",
+    "A larger α slightly decreases GM on Musk 2.",
     "α = 0.3 is likely a good setting.",
 )
 
 
 def figure7(context: ReproductionContext) -> PaperItem:
-    """Train ReMix at every α on the paper's three datasets, and test each of its sentences by paired tests.
+    """Train ReMix at every α on the paper's three datasets, and test each of the paper's claims by paired tests.
 
-    An unavailable dataset is left out, which ``basis`` says. What stands for CIFAR-10 on a CPU, and under
-    which protocol, is `ReproductionContext.images`. Under ``smoke`` there are four α and one ratio a dataset.
+    Unavailable datasets are skipped and reported in ``basis``. `ReproductionContext.images` names the dataset that
+    replaces CIFAR-10 on a CPU, and its protocol. Under ``smoke`` there are four α and one ratio per dataset.
     """
     alphas = FEW_ALPHAS if context.is_smoke else ALPHAS
     plan, basis = design("remix", "alpha", alphas), [f"Protocol {context.protocol}; ReMix at α = {_listed(alphas)}."]
@@ -64,11 +64,11 @@ def figure7(context: ReproductionContext) -> PaperItem:
         try:
             frames.append(context.train(plan.strategies, datasets=specs, protocol=protocol).rows)
         except DataError as error:
-            basis.append(f"Left out: {dataset}: {error}.")
+            basis.append(f"Skipped {dataset}: {error}.")
             continue
         if protocol:
-            stand_in = "" if dataset == "cifar10" else " stands for CIFAR-10,"
-            basis.append(f"{dataset}{stand_in} under protocol {protocol}.")
+            replaces = "" if dataset == "cifar10" else "replaces CIFAR-10 and "
+            basis.append(f"{dataset} {replaces}was trained under protocol {protocol}.")
     if not frames:
         return PaperItem(
             "figure7", _TITLE, PRINTED, ("No claim was tested: no dataset is available.",), basis=tuple(basis)
@@ -82,26 +82,27 @@ def figure7(context: ReproductionContext) -> PaperItem:
         claim_sentences(claims_of(sweep, images.cifar10)),
         tables=(
             Numbers("figure7", "Mean over folds with 95 % interval at each α", found["sweep"]),
-            Numbers("effects", "Each α against the default, 0.1", found["effects"], shown=False),
-            Numbers("verdicts", "The best α against the default", found["verdicts"]),
+            Numbers("effects", "Each α compared with the default, 0.1", found["effects"], shown=False),
+            Numbers("verdicts", "The best α compared with the default", found["verdicts"]),
         ),
         figures=tuple(of_spec(figure(sweep, metric)) for metric in METRICS),
         basis=(
             *basis,
-            "Differences are over the same folds, by the t-test corrected for shared training rows (Nadeau and Bengio "
-            "2003); a claim is tested at level 0.05 on each configuration, with Holm's correction over them.",
-            f"“Stable” and “negligible” are taken as a difference in g-mean of less than {MARGIN:g} (two one-sided "
-            "tests, 90 % intervals) between the α of the highest and of the lowest mean.",
+            "Differences are paired over the same folds and tested with the t-test corrected for shared training rows "
+            "(Nadeau and Bengio 2003). Each claim is tested at level 0.05 on each configuration, with Holm's "
+            "correction over configurations.",
+            f"“Stable” and “negligible” mean that g-mean differs by less than {MARGIN:g} between the α with the "
+            "highest mean and the α with the lowest mean (two one-sided tests, 90 % intervals).",
         ),
     )
 
 
 def claims_of(sweep: Sweep, images: str) -> list[Claim]:
-    """The paper's sentences on Figure 7, each with what was measured; those on datasets that are not there left out.
+    """The paper's claims on Figure 7 with the evidence for each, without claims on datasets that have no results.
 
     Parameters
     ----------
-    images : the name of the dataset that stands for CIFAR-10
+    images : name of the dataset that is CIFAR-10 or replaces it
     """
     of = _Scores(sweep)
     least, most = of.alphas[0], of.alphas[-1]
@@ -110,7 +111,7 @@ def claims_of(sweep: Sweep, images: str) -> list[Claim]:
     claims = [
         Claim(
             f"BBS falls with α (from {least:g} to {most:g})",
-            tuple(of.change("bbs", c, most, least, "falls by") for c in of.configurations),
+            tuple(of.change("bbs", c, most, least, "decrease") for c in of.configurations),
         ),
         Claim(
             f"GM is stable for α from {least:g} to {reach:g}",
@@ -118,23 +119,26 @@ def claims_of(sweep: Sweep, images: str) -> list[Claim]:
         ),
         Claim(
             f"a larger α raises GM on Epileptic Seizure (from {least:g} to {most:g})",
-            tuple(of.change("gmean", c, least, most, "rises by") for c in seizure),
+            tuple(of.change("gmean", c, least, most, "increase") for c in seizure),
         ),
-        Claim("that gain is largest at the most extreme IR", tuple(of.steeper(seizure, least, most))),
+        Claim(
+            "the GM increase on Epileptic Seizure is largest at the most extreme imbalance",
+            tuple(of.steeper(seizure, least, most)),
+        ),
         Claim(
             f"a larger α lowers GM on Musk 2 (from {least:g} to {most:g})",
-            tuple(of.change("gmean", c, most, least, "falls by") for c in of.configurations if c[0] == MUSK),
+            tuple(of.change("gmean", c, most, least, "decrease") for c in of.configurations if c[0] == MUSK),
         ),
         Claim(
-            f"GM on CIFAR-10 is not affected for α from {least:g} to {reach:g}",
+            f"the effect on CIFAR-10's GM is negligible for α from {least:g} to {reach:g}",
             tuple(of.stable(c, least, reach) for c in of.configurations if c[0] == images),
         ),
         Claim(
             f"α = {GOOD:g} has a lower BBS than 0.1",
-            tuple(of.change("bbs", c, GOOD, 0.1, "falls by") for c in of.configurations),
+            tuple(of.change("bbs", c, GOOD, 0.1, "decrease") for c in of.configurations),
         ),
         Claim(
-            f"α = {GOOD:g} costs no GM against 0.1 (less than {MARGIN:g})",
+            f"α = {GOOD:g} loses less than {MARGIN:g} of GM compared with 0.1",
             tuple(of.no_worse(c, GOOD, 0.1) for c in of.configurations),
         ),
     ]
@@ -153,40 +157,41 @@ class _Scores:
 
     @property
     def configurations(self) -> list[tuple[str, str]]:
-        """Those that have a result at every α, the most extreme ratio of a dataset first."""
+        """The configurations with a result at every α, the most extreme ratio of a dataset first."""
         scores = self.sweep.scores("gmean").sort_values(["dataset", "ir"], kind="stable")
         swept = scores[scores["strategy"] != self.sweep.baseline]
         counts = Counter(zip(swept["dataset"], swept["variant"], strict=True))
         return [where for where, count in counts.items() if count == len(self.sweep.settings)]
 
     def change(self, metric: str, where: tuple[str, str], low: float, high: float, what: str) -> Evidence:
-        """What the score at ``high`` is above that at ``low``, which the claim says is more than 0."""
+        """Evidence for a claim that the score at ``high`` is above that at ``low``."""
         folds, share = self._folds(metric, where)
         test = corrected_t((folds[high] - folds[low]).dropna().to_numpy(), share)
         ends = clip_interval((test.low, test.high), scoring_metrics.METRICS[metric].difference_bounds)
         return Evidence.of_difference(_called(where), what, test.mean, *ends, test.pvalue)
 
     def stable(self, where: tuple[str, str], low: float, high: float) -> Evidence:
-        """Whether GM differs by less than the margin between the α of the highest and the lowest mean in a range."""
+        """Whether GM differs by less than the margin between the α with the highest and the lowest mean in a range."""
         folds, share = self._folds("gmean", where)
         means = {a: float(folds[a].mean()) for a in self.alphas if low <= a <= high}
         one, other = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
         test = equivalence(folds[one], folds[other], MARGIN, test_share=share)
         sign = {"equivalent": 1, "different": -1}.get(test.verdict, 0)
-        # Where the difference is beyond the margin, the p-value is of its being inside.
+        # For a difference beyond the margin, the p-value tests the hypothesis that it lies inside.
         p = test.pvalue if sign >= 0 else min(1.0, 2 * (1 - max(test.p_lower, test.p_upper)))
-        return Evidence(_called(where), f"{one:g} against {other:g}: {_difference(test)}, {test.verdict}", sign, p)
+        difference = f"α = {one:g} minus α = {other:g}: {_difference(test)}"
+        return Evidence(_called(where), f"{difference}, {test.verdict}", sign, p)
 
     def no_worse(self, where: tuple[str, str], one: float, other: float) -> Evidence:
-        """Whether GM at the first α is not lower by the margin than at the other: a one-sided test."""
+        """Whether GM at the first α is less than the margin below GM at the other: a one-sided test."""
         folds, share = self._folds("gmean", where)
         test = equivalence(folds[one], folds[other], MARGIN, test_share=share)
         sign = 1 if test.mean > -MARGIN else -1
         p = test.p_lower if sign > 0 else 1 - test.p_lower
-        return Evidence(_called(where), f"{_difference(test)}, {p_in_text(p)} (one-sided)", sign, p)
+        return Evidence(_called(where), f"difference {_difference(test)}, {p_in_text(p)} (one-sided)", sign, p)
 
     def steeper(self, configurations: Sequence[tuple[str, str]], low: float, high: float) -> list[Evidence]:
-        """The change of GM on the first configuration, the most extreme, above that on each other."""
+        """The change of GM on the first configuration, the most extreme, compared with that on each other."""
         if len(configurations) < 2:
             return []
         tests = [
@@ -194,13 +199,13 @@ class _Scores:
         ]
         found = []
         for where, other in zip(configurations[1:], tests[1:], strict=True):
-            # Variants have rows, and so luck, in common; taken as independent, the error is if anything too large.
+            # Variants share rows, so their errors correlate; treating them as independent overstates the error.
             gap, error = tests[0].mean - other.mean, math.hypot(tests[0].error, other.error)
             p, half = _normal(gap, error)
-            name = f"{_called(configurations[0])} against {where[1]}"
-            # A difference of two gains is at most twice as wide as one of them.
+            name = f"{_called(configurations[0])} compared with {where[1]}"
+            # The difference of two gains has at most twice the range of one.
             ends = clip_interval((gap - half, gap + half), (2 * _WIDEST[0], 2 * _WIDEST[1]))
-            found.append(Evidence.of_difference(name, "gains more by", gap, *ends, p))
+            found.append(Evidence.of_difference(name, "difference in increase", gap, *ends, p))
         return found
 
     def _folds(self, metric: str, where: tuple[str, str]) -> tuple[pd.DataFrame, float]:
@@ -214,7 +219,7 @@ class _Scores:
 
 
 def _normal(value: float, error: float) -> tuple[float, float]:
-    """Two-sided p of a normal value, and half its 95 % interval."""
+    """Two-sided p-value of a normal estimate, and the half-width of its 95 % interval."""
     from scipy.special import ndtr, ndtri
 
     if error == 0:
@@ -223,7 +228,7 @@ def _normal(value: float, error: float) -> tuple[float, float]:
 
 
 def _difference(test: Equivalence) -> str:
-    """A difference of g-means."""
+    """A difference of g-means with its interval, as text."""
     ends = clip_interval((test.low, test.high), _WIDEST)
     return f"{number(test.mean, 3, sign=True)} ({span(*ends, 3, sign=True)})"
 
@@ -238,6 +243,6 @@ def _listed(alphas: Sequence[float]) -> str:
 
 _WIDEST = scoring_metrics.METRICS["gmean"].difference_bounds
 _TABLES = (0.01, 0.025, 0.05)
-# The paper's 0.25 cannot be built: a class has a tenth of the images, a ninth of all others.
+# The paper's 0.25 cannot be built: a class has one image to nine of the other classes.
 _IMAGES = (0.05, 0.1)
 _TITLE = "Sensitivity of ReMix to α"

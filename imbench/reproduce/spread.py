@@ -1,4 +1,4 @@
-"""Means over seeds with their spread, and how a sentence gives them."""
+"""Means over seeds with their intervals, and their text in sentences."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-# What a column of half widths is called after its means' column.
+# Suffix of the column of half-widths.
 HALF = "_half"
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A mean over seeds and the half width of its 95 % interval (Student's t); NaN half width for one seed.
+    """A mean over seeds and the half-width of its 95 % interval (Student's t), which is NaN for one seed.
 
     >>> Spread.of([1.0, 2.0, 3.0]).text(1)
     '2.0 ± 2.5'
@@ -32,7 +32,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: ArrayLike) -> Spread:
-        """Of ``(seeds,)`` numbers; those that are NaN, where a seed has none to give, are left out."""
+        """The spread of ``(seeds,)`` numbers, without NaN."""
         from scipy.special import stdtrit
 
         numbers = np.asarray(values, dtype=np.float64)
@@ -54,14 +54,14 @@ class Spread:
         return self.mean + self.half
 
     def text(self, digits: int = 2) -> str:
-        """The mean, with the half width where there is one: ``0.83 ± 0.02``."""
+        """The mean with the half-width, if defined: ``0.83 ± 0.02``."""
         if np.isnan(self.half):
             return number(self.mean, digits)
         return f"{number(self.mean, digits)} ± {number(self.half, digits)}"
 
 
 def spreads(many: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each of the numbers measured on several seeds, and the half width under its name with `HALF`."""
+    """The mean over seeds of each number, and its half-width under the name with suffix `HALF`."""
     row: dict[str, float] = {}
     for name in many[0]:
         spread = Spread.of([one[name] for one in many])
@@ -70,7 +70,7 @@ def spreads(many: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def readable(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    """The columns of these names under those they are given, means with their half widths as text."""
+    """Select and rename columns; means become text with their half-widths."""
     import pandas as pd
 
     columns = {}

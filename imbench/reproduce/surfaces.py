@@ -1,4 +1,4 @@
-"""Figure 1: decision surfaces of nets on the ring dataset, and what is measured of them."""
+"""Figure 1: decision surfaces of nets on the ring dataset, and their measures."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from imbench.reproduce.context import ReproductionContext
     from imbench.reproduce.paper_item import RenderedFigure
 
-# Places: a square grid as far out as `REACH`, and rays from the centre.
+# Places: a square grid of half-width `REACH`, and rays from the centre.
 REACH, SIDE, RAYS, STEPS = 2.6, 201, 60, 131
-# By the paper's rule two features and two classes give 2 hidden units a layer, with which no ring can be drawn.
+# The paper's width rule gives two features and two classes 2 hidden units per layer, too few to enclose a ring.
 WIDTH_DIVISOR = 0.125
 BASELINE, SMOTE, BEFORE, REMIX, SMOOTH = "baseline", "batch-smote", "smote-before", "remix", "remix:alpha=0.3"
 NETS = (BASELINE, SMOTE, BEFORE, REMIX, SMOOTH)
@@ -50,12 +50,12 @@ _READABLE = {
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Where nets are asked for probabilities.
+    """The points at which nets predict probabilities.
 
     Parameters
     ----------
     x : ``(places, 2)``: rows of both classes for the metrics, then the grid row by row, then the rays one by one
-    y : ``(places,)`` class numbers, of the first rows only; 0 elsewhere
+    y : ``(places,)`` class numbers of the rows for the metrics; 0 elsewhere
     """
 
     x: np.ndarray
@@ -63,7 +63,7 @@ class Places:
 
     @classmethod
     def all(cls) -> Places:
-        """Those of this figure."""
+        """The places of this figure."""
         x, y = points(*TESTED, stream("figure1", "test"))
         axis = np.linspace(-REACH, REACH, SIDE)
         grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)  # rows of equal second coordinate
@@ -93,7 +93,7 @@ class Surface:
 
 
 def figure1(context: ReproductionContext) -> PaperItem:
-    """Decision surfaces of nets trained as they are, with SMOTE and with ReMix."""
+    """Decision surfaces of nets trained without rebalancing, with SMOTE and with ReMix."""
     seeds = 2 if context.is_smoke else 30
     protocol = load_protocol(context.protocol, {**context.settings, "width_divisor": str(WIDTH_DIVISOR)})
     protocol = protocol.for_dataset("ring", "binary")
@@ -110,55 +110,57 @@ def figure1(context: ReproductionContext) -> PaperItem:
         "figure1",
         "Decision surfaces on the ring dataset",
         (
-            "The baseline is biased towards the majority; with SMOTE and with ReMix the decision boundary is pushed "
-            "out from the minority, with ReMix slightly further.",
-            "With ReMix the minority's probability falls smoothly and linearly between the classes; with the baseline "
-            "and with SMOTE it falls sharply at the boundary, which goes with poor calibration.",
+            "The baseline is biased towards the majority. SMOTE and ReMix push the decision boundary away from the "
+            "minority, ReMix slightly further.",
+            "With ReMix, the minority's probability falls smoothly and linearly between the classes. With the baseline "
+            "and SMOTE it falls sharply at the boundary, a sign of poor calibration.",
         ),
         found_of(measured, frame),
         (
-            Numbers("summary", "Decision surfaces, with 95 % intervals over the nets", readable(frame, _READABLE)),
-            Numbers("surfaces", "Decision surfaces, measured", frame, shown=False),
+            Numbers("summary", "Measures of the surfaces, with 95 % intervals over nets", readable(frame, _READABLE)),
+            Numbers("surfaces", "Measures of the surfaces", frame, shown=False),
         ),
         (
             surfaces_figure(surfaces, balanced, data.dataset.x[first], data.dataset.y[first], frame),
             profiles_figure(surfaces, balanced, frame),
         ),
         (
-            f"A ring of {MAJORITY} points (radius 1.5, normal noise 0.3) around a normal cloud of {MINORITY} (0.45), "
-            "whose exact probabilities are known, for balanced classes and for the natural ones. The paper does not "
-            "state its ring.",
-            f"{counted(seeds, 'net')} of each kind, each with data of its own, under the protocol {protocol.name}: the "
-            f"paper's nets, but 64 units wide. By the paper's rule they would have 2, too few to draw a ring.",
-            "batch-smote is SMOTE inside the mini-batch, as in the paper's experiments; smote-before is SMOTE "
-            "(imbalanced-learn) on the whole training set, as the figure's caption may be read, and takes about twice "
-            "as many gradient steps. The paper does not state the figure's α: remix has that of its tables, 0.1.",
-            f"The area is of p > 0.5 no further than {REACH:g} from the centre. On rays from the centre, the band is "
-            f"the mean length of {BAND[0]:g} < p < {BAND[1]:g}, and the fall that of p between {percent(BAND[0], 0)} "
-            f"and {percent(BAND[1], 0)} of its largest value on the ray, which is low for a net that is nowhere sure "
-            "of the minority. The gradient is the mean of its norm along the boundary. Whether the fall is linear is "
-            f"not measured. Metrics are on {sum(TESTED):,} further points, {TESTED[1]} of them of the minority. 95 % "
-            "intervals over the nets.",
-            *(["A smoke run trains for few epochs: its surfaces say nothing."] if context.is_smoke else []),
+            f"A ring of {MAJORITY} majority points (radius 1.5, normal noise 0.3) around a cloud of {MINORITY} "
+            "minority points (normal noise 0.45). The paper does not state its ring data.",
+            "The exact class probabilities are known, both for balanced classes and for the natural class shares.",
+            f"{counted(seeds, 'net')} of each kind under protocol {protocol.name}, each trained on its own random "
+            "data. The nets have 64 units per layer; the paper's rule gives 2, too few to enclose a ring.",
+            "batch-smote applies SMOTE inside each mini-batch, as in the paper's experiments. smote-before applies "
+            "SMOTE (imbalanced-learn) to the whole training set, another possible reading of the figure's caption; it "
+            "trains for about twice as many steps. The paper does not state α for this figure; remix uses 0.1, the "
+            "value of the paper's tables.",
+            f"Area: where p > 0.5, up to {REACH:g} from the centre. Band: mean length with {BAND[0]:g} < p < "
+            f"{BAND[1]:g} on rays from the centre. Fall: mean length on these rays with p between "
+            f"{percent(BAND[0], 0)} and {percent(BAND[1], 0)} of its maximum on the ray, which is low for a net that "
+            "is unsure everywhere. Gradient: mean norm of the gradient of p along the boundary. Whether the fall is "
+            "linear was not measured.",
+            f"Metrics use {sum(TESTED):,} further points, {TESTED[1]} of them minority. Intervals are 95 % intervals "
+            "over nets.",
+            *(["A smoke run trains for too few epochs to judge the surfaces."] if context.is_smoke else []),
         ),
     )
 
 
 def trained(name: str, data: Rings, protocol: Protocol, device: str = "cpu") -> list[Surface]:
-    """The surfaces of one net a seed; ``smote-before`` is the baseline on rows that SMOTE levelled before."""
+    """The surface of one net for each seed; ``smote-before`` is the baseline on rows that SMOTE balanced beforehand."""
     before = name == BEFORE
-    fitted = [fit(data.dataset, fold, protocol.clip) for fold in data.folds]  # of real rows alone
+    fitted = [fit(data.dataset, fold, protocol.clip) for fold in data.folds]  # on real rows only
     recipe = strategy(BASELINE if before else name)
     nets = train(data.dataset, data.smoted if before else data.folds, fitted, recipe, protocol, device=device)
     return [Surface.of(net.test.proba[:, 1].astype(np.float64)) for net in nets]
 
 
 def measures(surface: Surface, y: np.ndarray) -> dict[str, float]:
-    """What is measured of a surface, ``y`` being the ``(rows,)`` classes of its test rows.
+    """Measures of a surface; ``y`` are the ``(rows,)`` classes of its test rows.
 
-    ``gmean``, ``bbs``, ``brier``: the metrics; ``area``: where p > 0.5; on rays, ``band``: mean length of
-    0.1 < p < 0.9, and ``fall``: of p between these shares of its largest value on the ray; ``gradient``: mean norm of
-    the gradient of p along the boundary, NaN where there is none.
+    ``gmean``, ``bbs``, ``brier``: the metrics; ``area``: area with p > 0.5; ``band``: mean length with 0.1 < p < 0.9 on
+    the rays; ``fall``: the same with p between these shares of its maximum on the ray; ``gradient``: mean norm of the
+    gradient of p along the boundary, NaN without a boundary.
     """
     scores = score(y, np.column_stack([1 - surface.test, surface.test]))
     step = 2 * REACH / (SIDE - 1)
@@ -181,12 +183,12 @@ def measures(surface: Surface, y: np.ndarray) -> dict[str, float]:
 
 
 def _length(rays: np.ndarray) -> float:
-    """Mean length on the rays of the values within `BAND`."""
+    """Mean length of the rays with values within `BAND`."""
     return float(((rays > BAND[0]) & (rays < BAND[1])).mean() * REACH)
 
 
 def table(measured: dict[str, list[dict[str, float]]], exact: dict[str, dict[str, float]]) -> pd.DataFrame:
-    """One row a kind of net with means over seeds and half widths, then the exact probabilities."""
+    """One row for each kind of net with means over seeds and half-widths, then rows for the exact probabilities."""
     import pandas as pd
 
     rows: list[dict[str, object]] = [{"net": name, **spreads(many)} for name, many in measured.items()]
@@ -200,12 +202,12 @@ def cell(frame: pd.DataFrame, net: str, key: str) -> float:
 
 
 def found_of(measured: dict[str, list[dict[str, float]]], frame: pd.DataFrame) -> tuple[str, ...]:
-    """What the numbers say, and whether they agree with the paper; differences are paired, seed by seed."""
+    """The findings, and whether they agree with the paper; differences are paired by seed."""
     balanced, natural = EXACT
     seeds = counted(len(measured[BASELINE]), "net")
 
     def is_above(name: str, other: str, key: str) -> bool:
-        """Whether the difference is above zero by more than its interval."""
+        """Whether the 95 % interval of the mean difference is above zero."""
         pairs = zip(measured[name], measured[other], strict=True)
         return Spread.of([a[key] - b[key] for a, b in pairs]).low > 0
 
@@ -213,7 +215,7 @@ def found_of(measured: dict[str, list[dict[str, float]]], frame: pd.DataFrame) -
         return sum(a[key] > b[key] for a, b in zip(measured[name], measured[other], strict=True))
 
     def each(key: str, digits: int = 2) -> str:
-        return ", ".join(f"{Spread.of([one[key] for one in measured[name]]).text(digits)} {name}" for name in NETS)
+        return ", ".join(f"{name} {Spread.of([one[key] for one in measured[name]]).text(digits)}" for name in NETS)
 
     def exact(key: str, prior: str = balanced, digits: int = 2) -> str:
         return number(cell(frame, prior, key), digits)
@@ -226,39 +228,36 @@ def found_of(measured: dict[str, list[dict[str, float]]], frame: pd.DataFrame) -
     best = min(NETS, key=lambda net: cell(frame, net, "brier"))
     closest = min(NETS, key=lambda net: abs(cell(frame, net, "fall") - cell(frame, balanced, "fall")))
     return (
-        f"Area of p > 0.5: {each('area')}. batch-smote is above the baseline in {times(SMOTE, BASELINE, 'area')} "
-        f"and remix in {times(REMIX, BASELINE, 'area')} of {seeds}; {_verdict(pushed, 'both push the boundary out')}. "
-        f"The exact boundary of balanced classes has {exact('area')}, of the natural ones {exact('area', natural)}.",
-        f"remix has a larger area than batch-smote in {times(REMIX, SMOTE, 'area')} of {seeds}; "
-        f"{_verdict([is_above(REMIX, SMOTE, 'area')], 'ReMix pushes slightly further')}.",
-        f"Length of the fall: {each('fall')}; exact, of balanced classes, {exact('fall')}, to which {closest} comes "
-        f"closest. Gradient at the boundary: {each('gradient')}; exact {exact('gradient')}. "
+        f"Area of p > 0.5: {each('area')}; exact {exact('area')} for balanced classes and {exact('area', natural)} for "
+        f"natural class shares. The area is larger than the baseline's with batch-smote in "
+        f"{times(SMOTE, BASELINE, 'area')} of {seeds} and with remix in {times(REMIX, BASELINE, 'area')}. "
+        + _verdict(pushed, "both push the boundary out"),
+        f"The area is larger with remix than with batch-smote in {times(REMIX, SMOTE, 'area')} of {seeds}. "
+        + _verdict([is_above(REMIX, SMOTE, "area")], "ReMix pushes the boundary slightly further than SMOTE"),
+        f"Length of the fall: {each('fall')}; exact {exact('fall')} for balanced classes. {closest} is the closest to "
+        f"the exact length. Gradient at the boundary: {each('gradient')}; exact {exact('gradient')}. "
         + " ".join(
-            f"{_sentence(_verdict(holds, f'ReMix falls more smoothly than {_CALLED[other]}'))}"
-            for other, holds in smooth.items()
+            _verdict(agrees, f"the probability falls more smoothly with ReMix than with {_CALLED[other]}")
+            for other, agrees in smooth.items()
         ),
-        f"Balanced Brier score: {each('bbs', 3)}; exact {exact('bbs', digits=3)}; "
-        f"{_verdict(calibrated, 'ReMix is better calibrated than the baseline and batch-smote')}, in that score. Plain "
-        f"Brier score, under the natural prior: {each('brier', 3)}; exact {exact('brier', natural, 3)}: there {best} "
-        "is best.",
-        f"G-mean: {each('gmean')}; exact, of balanced classes, {exact('gmean')}.",
+        f"Balanced Brier score: {each('bbs', 3)}; exact {exact('bbs', digits=3)}. "
+        + _verdict(calibrated, "ReMix is better calibrated than the baseline and batch-smote")
+        + f" By the plain Brier score, under the natural class shares, {best} is best: {each('brier', 3)}; exact "
+        f"{exact('brier', natural, 3)}.",
+        f"G-mean: {each('gmean')}; exact {exact('gmean')} for balanced classes.",
     )
 
 
 _CALLED = {BASELINE: "the baseline", SMOTE: "batch-smote"}
 
 
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def _verdict(holds: Sequence[bool], claim: str) -> str:
-    """Whether a claim agrees, which it does where each of its comparisons holds beyond its interval."""
-    if all(holds):
-        return f"that {claim} agrees with the paper"
-    if any(holds):
-        return f"that {claim}, as the paper says, is seen in {sum(holds)} of {len(holds)} comparisons only"
-    return f"that {claim}, as the paper says, is not seen here"
+def _verdict(agrees: Sequence[bool], claim: str) -> str:
+    """A sentence on the paper's claim, from whether the interval of each comparison agrees with it."""
+    if all(agrees):
+        return f"This agrees with the paper's claim that {claim}."
+    if any(agrees):
+        return f"Only {sum(agrees)} of {len(agrees)} comparisons agree with the paper's claim that {claim}."
+    return f"This does not confirm the paper's claim that {claim}."
 
 
 TITLES = {
@@ -276,20 +275,20 @@ _COLOURS = {BASELINE: COLOURS[0], SMOTE: COLOURS[1], BEFORE: COLOURS[4], REMIX: 
 def surfaces_figure(
     surfaces: Mapping[str, Sequence[Surface]], exact: Surface, x: np.ndarray, y: np.ndarray, frame: pd.DataFrame
 ) -> RenderedFigure:
-    """The surface of each kind's first net over its training rows ``x, y``, and the exact one."""
+    """The surfaces of the first net of each kind with its training rows ``x, y``, and the exact surface."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
     named = {**TITLES, next(iter(EXACT)): "exact"}
-    said = "; ".join(
+    numbers = "; ".join(
         f"{title}: area {number(cell(frame, name, 'area'), 2)}, fall {number(cell(frame, name, 'fall'), 2)}"
         for name, title in named.items()
     )
     description = (
-        "Six panels of one data set, a ring of the majority, grey, around a cloud of the minority, orange. Blue is "
-        "darker where the minority is more probable; the dashed line is the decision boundary, p = 0.5. Means over all "
-        "nets, of the area within the boundary and of the length on which p falls from 90 % to 10 % of its peak: "
-        f"{said}."
+        "Six panels of one dataset: a grey ring of the majority around an orange cloud of the minority. Darker blue "
+        "means a higher probability of the minority; the dashed line is the decision boundary, p = 0.5. Area within "
+        "the boundary and length over which p falls from 90 % to 10 % of its maximum, means over all nets: "
+        f"{numbers}."
     )
     panels = [(title, surfaces[name][0]) for name, title in TITLES.items()] + [(_EXACT, exact)]
     axis = np.linspace(-REACH, REACH, len(exact.grid))
@@ -298,7 +297,7 @@ def surfaces_figure(
         for ax, (title, surface) in zip(axes.flat, panels, strict=True):
             bare(ax, title, (-REACH, REACH, -REACH, REACH))
             shading = ax.pcolormesh(axis, axis, surface.grid, cmap="Blues", vmin=0, vmax=1, shading="nearest")
-            shading.set_rasterized(True)  # else 40,000 cells each in SVG and PDF
+            shading.set_rasterized(True)  # as vectors, 40,000 cells in each panel
             ax.scatter(*x[y == 0].T, s=2.5, color="#7d7d7d", linewidths=0, zorder=2)
             ax.scatter(*x[y == 1].T, s=9, color=MINORITY_COLOUR, edgecolors="white", linewidths=0.3, zorder=3)
             if surface.grid.min() < 0.5 < surface.grid.max():
@@ -310,13 +309,13 @@ def surfaces_figure(
 
 
 def profiles_figure(surfaces: Mapping[str, Sequence[Surface]], exact: Surface, frame: pd.DataFrame) -> RenderedFigure:
-    """The mean probability by the distance from the centre, with the spread over nets."""
+    """The mean probability by distance from the centre, with the spread over nets."""
     named = {**TITLES, next(iter(EXACT)): "exact"}
-    said = ", ".join(f"{title} {number(cell(frame, name, 'gradient'), 2)}" for name, title in named.items())
+    numbers = ", ".join(f"{title} {number(cell(frame, name, 'gradient'), 2)}" for name, title in named.items())
     description = (
-        "The probability of the minority falls with the distance from the centre of the ring, a line for each kind of "
-        "net, the mean over directions and nets; the shade holds the middle 80 % of the nets. The exact probability of "
-        f"balanced classes is dotted. Mean gradient at the decision boundary: {said}."
+        "Probability of the minority against the distance from the centre of the ring. Each line is the mean over "
+        "directions and nets of one kind; the shaded area covers the middle 80 % of the nets. The dotted line is the "
+        f"exact probability for balanced classes. Mean gradient at the decision boundary: {numbers}."
     )
     out = np.linspace(0, REACH, STEPS)
     with blank(6.4, 3.6) as figure:

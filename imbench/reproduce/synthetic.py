@@ -1,4 +1,4 @@
-"""Figures 2 and 3: the samples that batch-SMOTE and ReMix make in the plane."""
+"""Figures 2 and 3: samples of batch-SMOTE and ReMix in the plane."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 MAJORITY, MINORITY, BATCH = 400, 40, 64
 SMOTE, SHOWN = "batch-smote", "remix:alpha=0.3"
 REMIX = ("remix", SHOWN, "remix:alpha=0.5")
-# A sample belongs to the class of its larger label; between these two it is called soft.
+# A sample belongs to the class with the larger label; a label between `SOFT` is soft.
 MINORITY_FROM, SOFT = 0.5, (0.1, 0.9)
-# Two points of a batch nearer than this are taken for the same; the classes have a spread of about 1.
+# Two points of a batch nearer than this count as the same; the classes have a spread of about 1.
 SAME = 0.01
-# Repeats of a smaller share than this are rare.
+# A smaller share of repeats is rare.
 RARE = 0.1
 PANEL = 2.7  # inches
 TITLES = {"baseline": "original", SMOTE: "batch-SMOTE", SHOWN: "ReMix, α = 0.3"}
 
 
-# Rounding of single precision may leave a point of a hull's face on either side of it.
+# With single-precision rounding, a point on an edge of the hull may lie on either side of it.
 TOLERANCE = 1e-5
 
 
@@ -67,23 +67,23 @@ class Hull:
 
         hull = ConvexHull(of.astype(np.float64))
         self.corners = of[hull.vertices]  # (corners, 2), counter-clockwise
-        self.area = float(hull.volume)  # SciPy's word for the content in any dimension
+        self.area = float(hull.volume)  # SciPy calls the area in two dimensions the volume
         self._normals, self._offsets = hull.equations[:, :2], hull.equations[:, 2]
 
     def outside(self, x: np.ndarray) -> np.ndarray:
-        """``(points,)`` bool: further than rounding beyond some edge."""
+        """``(points,)`` bool: outside the hull by more than rounding."""
         beyond = x.astype(np.float64) @ self._normals.T + self._offsets
         return np.asarray(beyond.max(axis=1) > TOLERANCE, dtype=bool)
 
     def draw(self, axes: Axes, label: str | None = None) -> None:
-        """Its outline."""
+        """Draw the outline."""
         ring = np.concatenate([self.corners, self.corners[:1]])
         axes.plot(ring[:, 0], ring[:, 1], color="#111111", linewidth=1, linestyle=(0, (4, 2)), label=label, zorder=4)
 
 
 @dataclass(frozen=True)
 class _Amount:
-    """How many data sets are drawn, and mini-batches of each; ``drawn`` of the first are in the picture."""
+    """Numbers of random datasets and of mini-batches from each; the figure shows ``drawn`` of the first dataset."""
 
     seeds: int
     batches: int
@@ -95,13 +95,13 @@ class _Amount:
 
 
 def clouds(seed: int) -> Points:
-    """Two normal clouds that touch: 400 points around (0, 0), spread 1, and 40 around (2.2, 1.6), spread 0.6."""
+    """Two touching normal clouds: 400 majority points (mean (0, 0), SD 1) and 40 minority points ((2.2, 1.6), 0.6)."""
     rng = stream("figure2", "points", seed)
     return points(rng.normal(size=(MAJORITY, 2)), np.array([2.2, 1.6]) + rng.normal(scale=0.6, size=(MINORITY, 2)))
 
 
 def moons(seed: int) -> Points:
-    """Two half circles of radius 1.5 that reach into each other, with normal noise of 0.2: 400 points and 40."""
+    """Two interleaved half circles of radius 1.5, normal noise 0.2: 400 majority points and 40 minority points."""
     rng = stream("figure3", "points", seed)
     turns = rng.uniform(0, np.pi, MAJORITY), rng.uniform(0, np.pi, MINORITY)
     upper, lower = (1.5 * np.column_stack([np.cos(t), np.sin(t)]) for t in turns)
@@ -112,7 +112,7 @@ def moons(seed: int) -> Points:
 
 
 def figure2(context: ReproductionContext) -> PaperItem:
-    """Samples of batch-SMOTE and ReMix against the convex hull of the minority."""
+    """Samples of batch-SMOTE and ReMix, compared with the convex hull of the minority."""
     amount = _Amount.of(context)
     specs = (SMOTE, *REMIX)
     frame = _measured("figure2", clouds, specs, amount)
@@ -125,7 +125,7 @@ def figure2(context: ReproductionContext) -> PaperItem:
         ),
         found_of_hulls(frame),
         _tables(frame),
-        (_plate_of_hulls(amount, frame),),
+        (_figure_of_hulls(amount, frame),),
         (
             f"{clouds.__doc__} {_basis(amount)}",
             _UNSTATED,
@@ -135,20 +135,20 @@ def figure2(context: ReproductionContext) -> PaperItem:
 
 
 def figure3(context: ReproductionContext) -> PaperItem:
-    """Mini-batches of batch-SMOTE and ReMix beside the original ones."""
+    """Mini-batches of batch-SMOTE and ReMix, compared with the original ones."""
     amount = _Amount.of(context)
     frame = _measured("figure3", moons, ("baseline", SMOTE, *REMIX), amount)
     return PaperItem(
         "figure3",
         "Mini-batches of batch-SMOTE and of ReMix beside the original data",
         (
-            "ReMix expands the space of the minority, which helps to reduce the bias of the net.",
+            "ReMix expands the minority's region, which helps to reduce the bias of the net.",
             "Mixing with soft labels adds structure between the classes.",
-            "Elsewhere: sampling the same features several times is unlikely, so ReMix overfits less.",
+            "In another section: the same features are unlikely to be drawn several times, so ReMix overfits less.",
         ),
         found_of_batches(frame),
         _tables(frame),
-        (_plate_of_batches(amount, frame),),
+        (_figure_of_batches(amount, frame),),
         (
             f"{moons.__doc__} {_basis(amount)}",
             _UNSTATED,
@@ -169,38 +169,38 @@ _READABLE = {
 
 
 def _tables(frame: pd.DataFrame) -> tuple[Numbers, ...]:
-    title = "What the strategies make of the mini-batches"
+    title = "Measures of the mini-batches, by strategy"
     return (
-        Numbers("summary", f"{title}, with 95 % intervals over the data sets", readable(frame, _READABLE)),
+        Numbers("summary", f"{title}, with 95 % intervals over datasets", readable(frame, _READABLE)),
         Numbers("samples", title, frame, shown=False),
     )
 
 
 _UNSTATED = (
-    "The paper does not state its data or its α. SMOTE works inside the mini-batch, as in the paper's experiments."
+    "The paper states neither its data nor its α. SMOTE works inside each mini-batch, as in the paper's experiments."
 )
 _DEFINED = (
-    f"A sample counts as one of the minority from a label of {MINORITY_FROM:g} on, and as soft between {SOFT[0]:g} and "
-    f"{SOFT[1]:g}. Its spread is the root mean square distance from the mean; areas are those of convex hulls; "
-    f"a repeat lies within {SAME:g} of another minority sample of its mini-batch."
+    f"A minority sample has a minority label of at least {MINORITY_FROM:g}; a soft label lies between {SOFT[0]:g} and "
+    f"{SOFT[1]:g}. The spread of samples is their root mean square distance from the mean, their area that of the "
+    f"convex hull. A repeat lies within {SAME:g} of another minority sample in its mini-batch."
 )
 
 
 def _basis(amount: _Amount) -> str:
     return (
-        f"{amount.seeds} such data sets, {amount.batches} mini-batches of {BATCH} rows of each; means over the data "
-        "sets, with 95 % intervals."
+        f"{amount.seeds} such datasets are drawn, with {amount.batches} mini-batches of {BATCH} rows from each. Values "
+        "are means over datasets, with 95 % intervals."
     )
 
 
 def made(figure: str, data: Points, spec: str, batches: int, seed: int) -> Fed:
-    """Mini-batches of the data as a strategy makes them; all strategies are given the same ones."""
+    """A strategy's output for mini-batches of the data; all strategies get the same mini-batches."""
     numbers = draw(len(data.y), BATCH, batches, stream(figure, "order", seed))
     return feed(strategy(spec), data.x, data.y, numbers, 2, figure, seed)
 
 
 def _measured(figure: str, data_of: Callable[[int], Points], specs: Sequence[str], amount: _Amount) -> pd.DataFrame:
-    """One row a strategy: the mean over seeds of each of `facts`, and half the width of its interval."""
+    """One row for each strategy: the mean over seeds of each of `facts`, with the half-width of its interval."""
     import pandas as pd
 
     rows = []
@@ -214,12 +214,12 @@ def _measured(figure: str, data_of: Callable[[int], Points], specs: Sequence[str
 
 
 def facts(fed: Fed, data: Points) -> dict[str, float]:
-    """What is measured of mini-batches made from these points.
+    """Measures of mini-batches made from these points.
 
-    ``minority``: mean label; ``hard_majority``, ``soft``, ``hard_minority``: shares of samples by their label; then of
-    the samples labelled as minority: ``outside`` the convex hull of the training minority (share), ``spread`` and
-    ``area`` over those of the training minority, and ``repeats`` (share); ``fallback``: share of the mini-batches in
-    which SMOTE had too few rows to interpolate.
+    ``minority``: mean minority label; ``hard_majority``, ``soft``, ``hard_minority``: shares of samples by label;
+    ``fallback``: share of mini-batches with too few rows for SMOTE to interpolate. For minority samples: ``outside``,
+    the share outside the convex hull of the training minority; ``spread`` and ``area``, relative to the training
+    minority; ``repeats``, the share of repeats.
     """
     x, y = fed.rows()
     label = y[:, 1].astype(np.float64)
@@ -242,7 +242,7 @@ def _spread(x: np.ndarray) -> float:
 
 
 def _repeats(fed: Fed) -> float:
-    """Share of the samples labelled as minority that lie within `SAME` of another one of their mini-batch."""
+    """Share of minority samples that lie within `SAME` of another one in their mini-batch."""
     chosen = fed.y[..., 1] >= MINORITY_FROM  # (batches, batch)
     repeated = 0
     for x, own in zip(fed.x, chosen, strict=True):
@@ -265,59 +265,61 @@ def _alpha(spec: str) -> str:
 
 
 def found_of_hulls(frame: pd.DataFrame) -> tuple[str, ...]:
-    """What the numbers of Figure 2 say, and whether they agree with the paper."""
+    """The findings of Figure 2, and whether they agree with the paper."""
     smote = _at(frame, SMOTE, "outside").mean
     beyond = [_at(frame, spec, "outside").mean for spec in REMIX]
     agrees = smote == 0 and min(beyond) > 0
     soft = [_at(frame, spec, "soft").mean for spec in REMIX]
     contracts = _at(frame, SMOTE, "spread").mean < 1
     return (
-        f"Outside the hull lie {percent(smote)} of batch-SMOTE's minority samples, and of ReMix's "
-        f"{_by_alpha(frame, 'outside')}: this {'agrees with' if agrees else 'contradicts'} the paper.",
-        f"Soft are {percent(_at(frame, SMOTE, 'soft').mean)} of batch-SMOTE's samples, and of ReMix's "
+        f"Minority samples outside the hull: {percent(smote)} with batch-SMOTE; with ReMix "
+        f"{_by_alpha(frame, 'outside')}. This {'agrees with' if agrees else 'contradicts'} the paper.",
+        f"Samples with soft labels: {percent(_at(frame, SMOTE, 'soft').mean)} with batch-SMOTE; with ReMix "
         f"{_by_alpha(frame, 'soft')}. "
         + (
-            f"At {_alpha(REMIX[0])}, the paper's tables, most samples are next to a real row: little of the smooth "
-            "spread shows there."
+            f"At {_alpha(REMIX[0])}, the value of the paper's tables, most samples are close to a real row, so the "
+            "smooth spread between the classes is weak."
             if soft[0] < MINORITY_FROM / 2
-            else f"Already at {_alpha(REMIX[0])}, the paper's tables, many samples lie between the classes."
+            else f"Even at {_alpha(REMIX[0])}, the value of the paper's tables, many samples lie between the classes."
         ),
-        f"The spread of batch-SMOTE's minority samples is {_at(frame, SMOTE, 'spread').text()} times that of the "
-        f"training minority ({'a contraction, as' if contracts else 'no contraction, unlike what'} the paper cites), "
-        "of ReMix's " + ", ".join(f"{_at(frame, spec, 'spread').text()} at {_alpha(spec)}" for spec in REMIX) + ".",
+        f"Spread of the minority samples relative to the training minority: {_at(frame, SMOTE, 'spread').text()} with "
+        "batch-SMOTE; with ReMix "
+        + ", ".join(f"{_at(frame, spec, 'spread').text()} at {_alpha(spec)}" for spec in REMIX)
+        + f". batch-SMOTE {'contracts' if contracts else 'does not contract'} the minority, "
+        + ("as the paper cites." if contracts else "unlike in the work that the paper cites."),
     )
 
 
 def found_of_batches(frame: pd.DataFrame) -> tuple[str, ...]:
-    """What the numbers of Figure 3 say, and whether they agree with the paper."""
+    """The findings of Figure 3, and whether they agree with the paper."""
     smote, shown = _at(frame, SMOTE, "area"), _at(frame, SHOWN, "area")
     expands = shown.mean > max(smote.mean, 1.0)
     rare = max(_at(frame, spec, "repeats").mean for spec in (REMIX[0], SHOWN)) < RARE
     return (
-        f"The minority's mean label is {percent(_at(frame, 'baseline', 'minority').mean)} in the original "
-        f"mini-batches, {percent(_at(frame, SMOTE, 'minority').mean)} after batch-SMOTE and "
-        f"{percent(_at(frame, SHOWN, 'minority').mean)} after ReMix.",
-        f"The hull of the minority samples has {smote.text()} times the area of the training minority's after "
-        f"batch-SMOTE and {shown.text()} times after ReMix ({_alpha(SHOWN)}): ReMix "
+        f"The mean minority label is {percent(_at(frame, 'baseline', 'minority').mean)} in the original mini-batches, "
+        f"{percent(_at(frame, SMOTE, 'minority').mean)} after batch-SMOTE and "
+        f"{percent(_at(frame, SHOWN, 'minority').mean)} after ReMix ({_alpha(SHOWN)}).",
+        f"Area of the minority samples relative to the training minority: {smote.text()} after batch-SMOTE and "
+        f"{shown.text()} after ReMix ({_alpha(SHOWN)}). ReMix "
         + (
-            "expands the minority's space, as the paper says."
+            "expands the minority's region, as the paper says."
             if expands
-            else "does not expand the minority's space, unlike what the paper says."
+            else "does not expand the minority's region, which contradicts the paper."
         ),
-        f"Between the classes, with a soft label, lie {percent(_at(frame, SMOTE, 'soft').mean)} of batch-SMOTE's "
-        f"samples, and of ReMix's {_by_alpha(frame, 'soft')}.",
-        f"Of the minority samples in a mini-batch {percent(_at(frame, SMOTE, 'repeats').mean)} repeat another one "
-        f"after batch-SMOTE, and after ReMix {_by_alpha(frame, 'repeats')}: "
+        f"Samples with soft labels, between the classes: {percent(_at(frame, SMOTE, 'soft').mean)} after batch-SMOTE; "
+        f"after ReMix {_by_alpha(frame, 'soft')}.",
+        f"Minority samples that repeat another one in their mini-batch: "
+        f"{percent(_at(frame, SMOTE, 'repeats').mean)} after batch-SMOTE; after ReMix {_by_alpha(frame, 'repeats')}. "
         + (
-            "repeats are rare, as the paper says."
+            "Repeats are rare, as the paper says."
             if rare
-            else "repeats are common, unlike what the paper says. A small α leaves many rows, drawn with replacement "
-            "from the few there are, nearly as they were."
+            else "Repeats are common, which contradicts the paper: the few minority rows are drawn with replacement, "
+            "and a small α leaves many of them nearly unchanged."
         ),
     )
 
 
-def _plate_of_hulls(amount: _Amount, frame: pd.DataFrame) -> RenderedFigure:
+def _figure_of_hulls(amount: _Amount, frame: pd.DataFrame) -> RenderedFigure:
     data = clouds(0)
     hull = Hull(data.minority)
     beyond = {spec: percent(_at(frame, spec, "outside").mean) for spec in (SMOTE, SHOWN)}
@@ -325,27 +327,27 @@ def _plate_of_hulls(amount: _Amount, frame: pd.DataFrame) -> RenderedFigure:
         "figure2",
         "samples",
         "Samples of batch-SMOTE and of ReMix",
-        "Two panels of one data set: a cloud of the majority, and the convex hull of the minority, dashed, at its "
-        f"upper right. Left, batch-SMOTE's minority samples fill the hull and stay inside ({beyond[SMOTE]} outside); "
-        f"their labels are hard. Right, ReMix's samples lie in both clouds and between them; {beyond[SHOWN]} of those "
-        "labelled as minority lie outside the hull, and labels change gradually from one class to the other.",
+        "Two panels of one dataset: a cloud of the majority, and the dashed convex hull of the minority at its upper "
+        f"right. Left, batch-SMOTE's minority samples fill the hull ({beyond[SMOTE]} lie outside); their labels are "
+        f"hard. Right, ReMix's samples lie in both clouds and between them; {beyond[SHOWN]} of its minority samples "
+        "lie outside the hull, and labels change gradually from one class to the other.",
         data,
         [(spec, made("figure2", data, spec, amount.drawn, 0)) for spec in (SMOTE, SHOWN)],
         hull,
     )
 
 
-def _plate_of_batches(amount: _Amount, frame: pd.DataFrame) -> RenderedFigure:
+def _figure_of_batches(amount: _Amount, frame: pd.DataFrame) -> RenderedFigure:
     data = moons(0)
     minority = {s: percent(_at(frame, s, "minority").mean, 0) for s in ("baseline", SMOTE, SHOWN)}
     return _panels(
         "figure3",
         "batches",
         "Mini-batches: original, batch-SMOTE and ReMix",
-        "Three panels of the same mini-batches of two interleaved half moons: the original rows, "
-        f"{minority['baseline']} of them of the minority; after batch-SMOTE, {minority[SMOTE]}, the new ones on lines "
-        f"between minority rows; after ReMix, a mean label of {minority[SHOWN]}, with samples of soft labels in the "
-        "gap between the moons.",
+        "Three panels of the same mini-batches of two interleaved half moons. First, the original rows, "
+        f"{minority['baseline']} of them minority. Second, after batch-SMOTE: {minority[SMOTE]} are minority, and new "
+        f"rows lie on lines between minority rows. Third, after ReMix: the mean minority label is {minority[SHOWN]}, "
+        "and samples with soft labels lie in the gap between the moons.",
         data,
         [(spec, made("figure3", data, spec, amount.drawn, 0)) for spec in ("baseline", SMOTE, SHOWN)],
         None,
@@ -374,7 +376,7 @@ def _panels(
             if hull is not None:
                 hull.draw(ax)
         bar = figure.colorbar(ScalarMappable(Normalize(0, 1), colours), ax=list(axes), aspect=20)
-        bar.set_label("label of the minority", fontsize=9)
+        bar.set_label("minority label", fontsize=9)
         bar.ax.tick_params(labelsize=8)
         return saved(figure, f"{figure_name}-{name}", title, description)
 

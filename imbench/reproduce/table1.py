@@ -1,4 +1,4 @@
-"""Table 1: the datasets, their sizes and imbalance ratios, as built, beside the printed ones."""
+"""Table 1: printed sizes and imbalance ratios of the datasets, compared with the data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def table1(context: ReproductionContext) -> PaperItem:
-    """Every dataset of Table 1 built at every printed ratio; for unavailable data, what its card expects."""
+    """Build every dataset of Table 1 at every printed ratio; unavailable datasets are described from their cards."""
     registry = Registry()
     rows: list[dict[str, Any]] = []
     variants: list[dict[str, Any]] = []
@@ -59,17 +59,18 @@ def table1(context: ReproductionContext) -> PaperItem:
         name="table1",
         title="Datasets",
         printed=(
-            "Twelve rows: seven tabular datasets and CIFAR-10 for the binary task, three and CIFAR-10 for the "
-            "multi-class one, each with its number of dimensions, of instances, and the imbalance ratios made of it.",
+            "Twelve rows: seven tabular datasets and CIFAR-10 for the binary task, three tabular datasets and CIFAR-10 "
+            "for the multi-class task. Each row gives the numbers of dimensions and instances, and the imbalance "
+            "ratios.",
         ),
         found=(
-            f"Of {len(rows)} rows, {matching} print the dimensions and the rows that the data have; the others differ "
-            "as follows.",
+            f"In {matching} of {len(rows)} rows of the table, the printed dimensions and instances match the data. The "
+            "others differ as follows.",
             *dict.fromkeys(found),
         ),
         tables=(
-            Numbers("datasets", "Printed, and as the data are", pd.DataFrame(rows)),
-            Numbers("variants", "The variants built", pd.DataFrame(variants, columns=_COLUMNS)),
+            Numbers("datasets", "Printed values and those of the data", pd.DataFrame(rows)),
+            Numbers("variants", "Variants built here", pd.DataFrame(variants, columns=_COLUMNS)),
         ),
         basis=tuple(dict.fromkeys(basis)),
     )
@@ -81,13 +82,13 @@ _COLUMNS = ["dataset", "task", "ratio printed", "classes", "smallest class", "la
 def _variant(
     registry: Registry, listed: Listed, ir: float, sources: DataSources
 ) -> tuple[dict[str, Any] | None, list[str]]:
-    """What the variant at this ratio is, of the stand-in if need be, and why a dataset was unavailable."""
+    """The variant at this ratio, of the stand-in if the dataset is unavailable, and why a dataset was unavailable."""
     reasons = []
     for name in filter(None, (listed.dataset, listed.stand_in)):
         try:
             dataset = registry.dataset(_spec(name, listed.task, ir), sources)
         except DataError as error:
-            reasons.append(f"{name} is described from its card: {error}")
+            reasons.append(f"{name} is unavailable and described from its card: {error}")
             continue
         counts = [int((dataset.y == c).sum()) for c in range(dataset.classes)]
         low, high = min(counts), max(counts)
@@ -100,17 +101,17 @@ def _differences(card: Card, listed: Listed) -> Iterator[str]:
     called = f"{listed.name} ({listed.task})"
     for what, printed, real in (("dimensions", listed.dimensions, card.features), ("rows", listed.rows, card.rows)):
         if printed != real:
-            reason = listed.reasons.get(what, "no reason known")
-            yield f"{called} prints {printed:,} {what}, the data have {real:,}: {reason}."
+            reason = listed.reasons.get(what, "reason unknown")
+            yield f"{called}: {printed:,} {what} printed, {real:,} in the data ({reason})."
     for ir in listed.irs:
         if not _is_possible(card, listed, ir):
-            yield f"{called} at {ir:g} cannot be built: {listed.reasons.get('irs', 'too few rows')}."
+            yield f"{called}: imbalance ratio {ir:g} is impossible ({listed.reasons.get('irs', 'too few rows')})."
     if "classes" in listed.reasons:
-        yield f"{called} prints the classes {listed.classes!r}: {listed.reasons['classes']}."
+        yield f"{called}: classes printed as {listed.classes!r} ({listed.reasons['classes']})."
 
 
 def _is_possible(card: Card, listed: Listed, ir: float) -> bool:
-    """Whether the card's classes have rows enough for this ratio."""
+    """Whether the classes have enough rows for this ratio, according to the card."""
     try:
         expected_counts(card, Variant(card.name, listed.task, ir))
     except DataError:

@@ -1,4 +1,4 @@
-"""Table 2: sums of ranks on the tabular configurations, their tests, and what the paper concludes from them."""
+"""Table 2: rank sums on the tabular configurations, their tests, and the paper's conclusions from them."""
 
 from __future__ import annotations
 
@@ -44,37 +44,40 @@ AUTHORS_BBS = Metric(
     _authors_bbs,
     higher_is_better=False,
     definition="Mean over both classes of the mean over the class's rows of (1 - p of the positive class)²: the code "
-    "scores the rows of both classes against the positive column with target 1, so that a perfect classifier gets 0.5 "
-    "and one that always says positive gets 0. Defined for two classes.",
+    "scores the rows of both classes against the positive column with target 1, so a perfect classifier gets 0.5 and "
+    "one that always predicts the positive class gets 0. Defined for two classes.",
 )
 
 
 def table2(context: ReproductionContext) -> PaperItem:
-    """The five strategies on the 27 tabular configurations, ranked as in the paper, and tested as is usual now."""
+    """The five strategies on the 27 tabular configurations, ranked as in the paper and tested."""
     return table2_of(context.train(TABULAR, suite="tabular"))
 
 
 def table2_of(results: Results) -> PaperItem:
-    """The item that these results make."""
+    """The item for these results."""
     columns = evaluated(results)
     scored = with_metrics(results, [AUTHORS_BBS])
     authors = evaluated(scored, [("binary", AUTHORS_BBS.name)])
     return PaperItem(
         name="table2",
-        title="Sums of ranks on tabular data",
+        title="Rank sums on tabular data",
         printed=(
-            "The sum of ranks of five strategies over 18 binary and 9 multi-class configurations, by g-mean and by "
-            "balanced Brier score; 1 is the best rank. ReMix has by far the smallest sum in all four columns.",
-            "No test is printed. The tests of the printed sums, computed without ties, are shown beside ours.",
+            "Rank sums of five strategies over 18 binary and 9 multi-class configurations, by g-mean and by balanced "
+            "Brier score; 1 is the best rank. ReMix has by far the smallest sum in all four columns.",
+            "The paper prints no tests. Tests of the printed sums, computed without correction for ties, are shown "
+            "beside ours.",
         ),
         found=tuple(_sentences(columns, authors)),
         tables=(
-            Numbers("rank-sums", "Sums of ranks, printed and found", _rank_sums(columns)),
+            Numbers("rank-sums", "Rank sums, printed and ours", _rank_sums(columns)),
             Numbers("tests", "Friedman, Iman and Davenport, and Nemenyi's critical difference at .05", _tests(columns)),
-            Numbers("claims", "The paper's claims, by configurations and by datasets", _claims(columns)),
-            Numbers("pairs", "ReMix against each, printed and found", _pairs(columns)),
+            Numbers("claims", "The paper's claims over configurations and over datasets", _claims(columns)),
+            Numbers("pairs", "ReMix against each other strategy, printed and ours", _pairs(columns)),
             Numbers(
-                "authors-score", "Binary BBS under the formula and under the authors' line", _authors(columns, authors)
+                "authors-score",
+                "Rank sums of binary BBS by the paper's formula and by the authors' code",
+                _authors(columns, authors),
             ),
             Numbers("means", "Means over folds", _means(scored), shown=False),
         ),
@@ -83,7 +86,7 @@ def table2_of(results: Results) -> PaperItem:
 
 
 def evaluated(results: Results, wanted: list[tuple[str, str]] | None = None) -> dict[tuple[str, str], BlockAnalyses]:
-    """The levels of each (task, metric), those of Table 2 by default; what cannot be evaluated is not there."""
+    """Analyses of each (task, metric), by default those of Table 2, without those that have too few results."""
     found = {}
     for task, metric in wanted or list(TABLE2):
         try:
@@ -144,7 +147,7 @@ def _tests(columns: Columns) -> pd.DataFrame:
 
 
 def _both(levels: BlockAnalyses | None) -> list[tuple[str, Evaluation]]:
-    """The two levels that there are, with their names."""
+    """The available analyses, over configurations and over datasets, with their names."""
     if levels is None:
         return []
     both = (("configurations", levels.configurations), ("datasets", levels.datasets))
@@ -152,7 +155,7 @@ def _both(levels: BlockAnalyses | None) -> list[tuple[str, Evaluation]]:
 
 
 def _pairs(columns: Columns) -> pd.DataFrame:
-    """ReMix against each other strategy: Nemenyi's p of the printed ranks, and what was found."""
+    """ReMix against each other strategy: Nemenyi's p of the printed ranks, and our tests."""
     rows = []
     for (task, metric), printed in TABLE2.items():
         names, blocks = list(printed), CONFIGURATIONS[task]
@@ -173,7 +176,7 @@ def _pairs(columns: Columns) -> pd.DataFrame:
 
 
 def _wilcoxon(found: Evaluation, other: str, suffix: str) -> dict[str, Any]:
-    """Wins, losses, effect and p of ReMix against another, from the table of all pairs."""
+    """Wins, losses, effect and p of ReMix against another strategy."""
     (pair,) = [row for row in found.wilcoxon.to_dict("records") if {row["first"], row["second"]} == {REMIX, other}]
     mine = pair["first"] == REMIX
     return {
@@ -186,14 +189,14 @@ def _wilcoxon(found: Evaluation, other: str, suffix: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Claim:
-    """Something the paper concludes from Table 2, of one of its columns."""
+    """A conclusion of the paper from one column of Table 2."""
 
     text: str
     task: str
     metric: str
 
     def verdicts(self, columns: Columns) -> dict[str, str]:
-        """The claim with its verdict on both levels."""
+        """The claim with its verdicts over configurations and over datasets."""
         levels = columns.get((self.task, self.metric))
         by_configuration = leads(levels.configurations if levels else None, REMIX)
         by_dataset = leads(levels.datasets if levels else None, REMIX)
@@ -216,7 +219,7 @@ def _claims(columns: Columns) -> pd.DataFrame:
 
 
 def _authors(columns: Columns, authors: Columns) -> pd.DataFrame:
-    """Rank sums of binary BBS three ways."""
+    """Rank sums of binary BBS: printed, by the paper's formula, and by the authors' code."""
     table: dict[str, list[Any]] = {"strategy": list(TABULAR)}
     table["printed"] = [TABLE2["binary", "bbs"][name] for name in TABULAR]
     formula, code = columns.get(("binary", "bbs")), authors.get(("binary", AUTHORS_BBS.name))
@@ -239,12 +242,12 @@ def _means(results: Results) -> pd.DataFrame:
 
 
 def _sentences(columns: Columns, authors: Columns) -> list[str]:
-    said = []
+    sentences = []
     for claim in CLAIMS:
         verdicts = claim.verdicts(columns)
-        said.append(
-            f"{claim.text}: {verdicts['by configurations']} by configurations ({verdicts['numbers']}); "
-            f"{verdicts['by datasets']} by datasets ({verdicts['numbers by datasets']})."
+        sentences.append(
+            f"{claim.text}. Over configurations: {verdicts['by configurations']} ({verdicts['numbers']}). Over "
+            f"datasets: {verdicts['by datasets']} ({verdicts['numbers by datasets']})."
         )
     for (task, metric), levels in columns.items():
         found = levels.configurations
@@ -252,21 +255,21 @@ def _sentences(columns: Columns, authors: Columns) -> list[str]:
             continue
         printed = TABLE2[task, metric]
         agree = _agreement(found, printed)
-        said.append(
-            f"{task}, {METRICS[metric].title}: of the ten pairs of strategies {agree} are in the printed order; "
+        sentences.append(
+            f"{METRICS[metric].title} on {task} data: {agree} of the ten pairs of strategies are in the printed order; "
             f"Friedman {p_in_text(found.friedman.pvalue)}."
         )
-    said.append(_printed_binary_bbs())
+    sentences.append(_printed_binary_bbs())
     code = authors.get(("binary", AUTHORS_BBS.name))
     if code is not None and code.configurations is not None:
         ranks = code.configurations.average_ranks.sort_values(kind="stable")
         order = listed([f"{name} {number(float(rank), 2)}" for name, rank in ranks.items()])
-        said.append(f"Under the authors' scoring line the average ranks of binary BBS would be {order}.")
-    return said
+        sentences.append(f"With BBS as the authors' code computes it, the average ranks on binary data are {order}.")
+    return sentences
 
 
 def _agreement(found: Evaluation, printed: Mapping[str, int]) -> int:
-    """Of all pairs of strategies, those whose printed rank sums and ours differ in the same direction."""
+    """Number of pairs of strategies whose printed rank sums and ours differ in the same direction."""
     names, count = list(printed), 0
     for i, one in enumerate(names):
         for other in names[i + 1 :]:
@@ -278,4 +281,4 @@ def _agreement(found: Evaluation, printed: Mapping[str, int]) -> int:
 def _printed_binary_bbs() -> str:
     total = sum(TABLE2["binary", "bbs"].values())
     ranks = len(TABULAR) * (len(TABULAR) + 1) // 2 * CONFIGURATIONS["binary"]
-    return f"The printed binary BBS column sums to {total}; the ranks of 18 configurations sum to {ranks}."
+    return f"The printed binary BBS column sums to {total}; ranks over 18 configurations must sum to {ranks}."

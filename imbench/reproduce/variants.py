@@ -1,7 +1,7 @@
-"""What the authors' code does where imbench follows the paper: strategies of a plugin file, not built in.
+"""Strategies as in the authors' code, for the two places where it differs from the paper; a plugin, not built in.
 
-The paper's protocol was read from the paper and, where it is silent, as facts from its authors' published code; these
-two are where both speak and differ. `imbench reproduce decisions` measures what that comes to.
+imbench follows the paper and, where the paper says nothing, its authors' published code. `imbench reproduce decisions`
+measures the effect of the two differences.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _BASELINE = Baseline()
 class TwoStepReMix(BatchStrategy):
     """Oversample every class present to the size of the largest, draw the batch from those rows, then mix as ReMix.
 
-    In place of line 3 of Algorithm 1 (C. Bellinger, R. Corizzo and N. Japkowicz, 2020, arXiv:2012.02312), with n the
-    rows of the largest class:
+    Replaces line 3 of Algorithm 1 (C. Bellinger, R. Corizzo and N. Japkowicz, 2020, arXiv:2012.02312). With n the
+    number of rows of the largest class:
 
-        a:  each class present, its rows and as many more drawn from them with replacement as make n
-        b:  B of these C n rows, drawn with replacement
+        a:  fill up each class present to n rows with rows drawn from it with replacement
+        b:  draw B of these C n rows with replacement
 
-    A class has B/C rows on average, as in Algorithm 1, but not in each batch: their number is binomial, and a row that
-    was drawn in step a more often than its neighbours keeps that luck in step b.
+    A class has B/C rows on average, as in Algorithm 1, but their number varies: it is binomial. A row that step a drew
+    several times is also more likely in step b.
 
     Shapes: ``x (*stack, batch, *features)`` and ``y (*stack, batch, classes)`` in and out.
 
@@ -64,13 +64,13 @@ class TwoStepReMix(BatchStrategy):
         return batch.take_mixed(rows, partners, noise.beta(self.alpha, self.alpha))
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
-        """1/C for each of the C classes present, if labels are hard; none where rows have weights, which are mixed."""
+        """1/C for each of the C classes present, if labels are hard; None if rows have weights, which are mixed."""
         return mean_over_classes(batch) if batch.weight is None else None
 
     def _draw(self, batch: Batch, noise: Noise) -> Tensor:
         """``(*stack, batch)`` row numbers."""
         size, classes = batch.size, batch.classes
-        luck = noise.uniform(classes * size).reshape(-1, classes * size)  # step a, for as many rows as there can be
+        luck = noise.uniform(classes * size).reshape(-1, classes * size)  # step a, for the most rows possible
         drawn = noise.uniform(2, size).reshape(-1, 2, size)  # step b: the class, and the place among its n rows
         groups = ByClass(batch.labels.reshape(-1, size), classes)
         rank = _below(drawn[:, 0], groups.present)
@@ -82,25 +82,25 @@ class TwoStepReMix(BatchStrategy):
 
 @dataclass(frozen=True)
 class KerasLoss(BatchStrategy):
-    """Any strategy, trained with Keras's binary cross-entropy of its softmax.
+    """Wrap a strategy to train with Keras's binary cross-entropy of the softmax.
 
     Keras (F. Chollet and others, 2015), ``BinaryCrossentropy`` of probabilities: with p the softmax, clipped to
     [1e-7, 1 − 1e-7], the loss of a row is the mean over the K outputs of
 
         −(y_c log p_c + (1 − y_c) log(1 − p_c))
 
-    For two classes p_1 = 1 − p_0 and y_1 = 1 − y_0, so both outputs have the same term, and it is categorical
-    cross-entropy: only the clipping is another.
+    For two classes p_1 = 1 − p_0 and y_1 = 1 − y_0, so both outputs have the same term, and the loss equals categorical
+    cross-entropy except for the clipping.
 
     Shapes: as the inner strategy's; logits and y ``(*stack, batch, classes)`` -> loss ``(*stack, batch)``.
 
     Parameters
     ----------
-    inner : the strategy that is wrapped, by its spec: ``keras-loss:inner=remix``
+    inner : strategy to wrap, given by its spec: ``keras-loss:inner=remix``
 
     Raises
     ------
-    UsageError for an inner strategy that is none.
+    UsageError if ``inner`` is not a strategy.
     """
 
     name: ClassVar[str] = "keras-loss"
@@ -111,14 +111,14 @@ class KerasLoss(BatchStrategy):
     def __post_init__(self) -> None:
         if not isinstance(self.inner, BatchStrategy):
             raise UsageError(f"KerasLoss.inner must be a strategy, got {self.inner!r}; write keras-loss:inner=remix")
-        # Stored results are those of this inner recipe, as it is now.
+        # A new version of the inner strategy invalidates stored results.
         object.__setattr__(self, "version", f"{type(self).version}+{self.inner.name}@{self.inner.version}")
         object.__setattr__(self, "modalities", self.inner.modalities)
         object.__setattr__(self, "exemptions", {**self.inner.exemptions})
         object.__setattr__(self, "scheduled", self.inner.scheduled)
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
-        """The inner strategy's."""
+        """Call the inner strategy."""
         return self.inner.rebalance(batch, info, noise)
 
     def loss(self, logits: Tensor, y: Tensor, info: TrainingInfo) -> Tensor:
@@ -127,18 +127,18 @@ class KerasLoss(BatchStrategy):
         return -(y * p.log() + (1 - y) * torch.log1p(-p)).mean(dim=-1)
 
     def forward(self, net: Net, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
-        """The inner strategy's."""
+        """Call the inner strategy."""
         return self.inner.forward(net, batch, noise)
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
-        """The inner strategy's."""
+        """Call the inner strategy."""
         return self.inner.class_share(batch, info)
 
     def overrides(self, hook: str) -> bool:
-        """The loss is its own; for the rest the inner strategy answers."""
+        """True for the loss; otherwise the inner strategy's answer."""
         return hook == "loss" or self.inner.overrides(hook)
 
 
 def _below(luck: Tensor, limit: Tensor) -> Tensor:
-    """Whole numbers from 0 to limit − 1 from numbers in [0, 1)."""
+    """Integers from 0 to limit − 1, from numbers in [0, 1)."""
     return (luck * limit).long().minimum(limit - 1)

@@ -1,4 +1,4 @@
-"""Verdicts on the claims of the paper: that a strategy leads, and that a difference has the sign the paper gives it."""
+"""Verdicts on the paper's claims: whether a strategy is best, and whether a difference has the claimed sign."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from imbench import Evaluation
 
 HOLDS, PARTLY, FAILS, UNDECIDED = "holds", "holds in rank only", "does not hold", "undecided"
-# Where results are missing.
-NO_RESULTS = "cannot be said"
+# With missing results.
+NO_RESULTS = "not tested"
 ALPHA = 0.05
 
-# Average ranks are halves over the number of blocks, so this close together they are equal.
+# Average ranks are multiples of ½ divided by the number of blocks, so ranks this close are equal.
 _EQUAL = 1e-9
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a strategy leads, in a word, and the numbers in a sentence."""
+    """A verdict in a few words, and its numbers as text."""
 
     word: str
     statistic: str
@@ -32,10 +32,10 @@ class Verdict:
 def leads(evaluation: Evaluation | None, name: str) -> Verdict:
     """Test the claim that this strategy is better than every other.
 
-    It *holds* if its average rank is the best and Wilcoxon's signed-rank test with Holm's correction over all pairs
-    finds a difference from each other strategy, holds *in rank only* if the rank is the best but not every difference
-    is shown, and else *does not hold*; the sentence then says what leads and whether the two differ. With so few
-    blocks that no result could reach the level it *cannot be decided with N blocks*.
+    The claim *holds* if the strategy has the best average rank and Wilcoxon's signed-rank test, with Holm's correction
+    over all pairs, shows a difference from each other strategy. It *holds in rank only* if the rank is the best but
+    not every difference is shown. Otherwise it *does not hold*, and the text names the best strategy and whether the
+    two differ. If there are too few blocks for any result to reach the level, it *cannot be decided with N blocks*.
     """
     if evaluation is None or name not in evaluation.average_ranks:
         return Verdict(NO_RESULTS, "too few results")
@@ -49,24 +49,24 @@ def leads(evaluation: Evaluation | None, name: str) -> Verdict:
         leader = "" if float(ranks[name]) - first <= _EQUAL else f", {best} {number(first, 2)}"
         least = p_in_text(evaluation.smallest_p.pairs)
         return Verdict(
-            f"cannot be decided with {blocks}", f"average rank of {mine}{leader}; the smallest possible {least}"
+            f"cannot be decided with {blocks}", f"average ranks: {mine}{leader}; the smallest possible {least}"
         )
     if float(ranks[name]) - first > _EQUAL:
-        differ = "they differ" if p[best] < evaluation.alpha else "no difference shown"
-        text = f"average rank of {best} {number(first, 2)}, {mine}; {differ} ({p_in_text(p[best])}), {blocks}"
+        shown = "difference shown" if p[best] < evaluation.alpha else "no difference shown"
+        text = f"average ranks: {best} {number(first, 2)}, {mine}; {shown} ({p_in_text(p[best])}), {blocks}"
         return Verdict(FAILS, text)
-    near = [other for other in others if p[other] >= evaluation.alpha]
+    not_shown = [other for other in others if p[other] >= evaluation.alpha]
     second = others[0]
-    beside = "next" if float(ranks[second]) - float(ranks[name]) > _EQUAL else "shared with"
+    relation = "next" if float(ranks[second]) - float(ranks[name]) > _EQUAL else "tied with"
     rank = number(float(ranks[second]), 2)
-    text = f"average rank of {mine}, {beside} {second} {rank} ({p_in_text(p[second])}), {blocks}"
-    if near:
-        return Verdict(PARTLY, f"{text}; no difference shown from {listed(near)}")
+    text = f"average ranks: {mine}, {relation} {second} {rank} ({p_in_text(p[second])}), {blocks}"
+    if not_shown:
+        return Verdict(PARTLY, f"{text}; no difference shown from {listed(not_shown)}")
     return Verdict(HOLDS, text)
 
 
 def _p(evaluation: Evaluation, first: str, second: str) -> float:
-    """Wilcoxon's p after Holm of these two."""
+    """Wilcoxon's p of this pair after Holm's correction."""
     pairs = evaluation.wilcoxon
     either = ((pairs["first"] == first) & (pairs["second"] == second)) | (
         (pairs["first"] == second) & (pairs["second"] == first)
@@ -81,9 +81,9 @@ class Evidence:
     Parameters
     ----------
     where : the configuration
-    measured : the difference, in words
-    sign : 1 where it points the way of the claim, −1 where it points the other way, 0 where it points nowhere
-    p : of the hypothesis that there is nothing in it
+    measured : the difference, as text
+    sign : 1 if it supports the claim, −1 if it contradicts it, 0 if neither
+    p : p-value of the null hypothesis
     """
 
     where: str
@@ -93,7 +93,7 @@ class Evidence:
 
     @classmethod
     def of_difference(cls, where: str, what: str, mean: float, low: float, high: float, p: float) -> Evidence:
-        """A difference of which the claim is that it is above 0."""
+        """Evidence for a claim that a difference is above 0."""
         between = span(low, high, 3, sign=True)
         text = f"{what} {number(mean, 3, sign=True)}{f' ({between})' if between else ''}, {p_in_text(p)}"
         return cls(where, text, (mean > 0) - (mean < 0), p)
@@ -101,12 +101,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper and what was measured for it.
+    """A claim of the paper with its evidence.
 
     Parameters
     ----------
     text : the claim, a clause
-    evidence : each with its own configuration
+    evidence : one difference for each configuration
     """
 
     text: str
@@ -114,24 +114,24 @@ class Claim:
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        """Configurations where it is as said, the opposite, and neither, at level 0.05 with Holm's correction."""
+        """Configurations that support, contradict and do not decide the claim, at level 0.05 with Holm's correction."""
         corrected = holm([one.p for one in self.evidence])
         found = [one.sign if p <= ALPHA else 0 for one, p in zip(self.evidence, corrected, strict=True)]
         return found.count(1), found.count(-1), found.count(0)
 
     @property
     def verdict(self) -> str:
-        """`HOLDS` where every configuration is as said, `FAILS` where one is the opposite, else `UNDECIDED`."""
-        as_said, opposite, neither = self.counts
-        if opposite:
+        """`HOLDS` if every configuration supports the claim, `FAILS` if one contradicts it, `UNDECIDED` otherwise."""
+        support, contradict, undecided = self.counts
+        if contradict:
             return FAILS
-        return HOLDS if as_said and not neither else UNDECIDED
+        return HOLDS if support and not undecided else UNDECIDED
 
     def __str__(self) -> str:
-        as_said, opposite, neither = self.counts
-        counted = f"{as_said} as said, {opposite} the opposite, {neither} undecided"
-        measured = "; ".join(f"{one.where}: {one.measured}" for one in self.evidence) or "nothing was measured"
-        return f"{self.text}: {self.verdict} ({counted}). {measured}."
+        support, contradict, undecided = self.counts
+        counts = f"configurations: {support} support it, {contradict} contradict it, {undecided} undecided"
+        measured = "; ".join(f"{one.where}: {one.measured}" for one in self.evidence) or "no results"
+        return f"{self.text}: {self.verdict} ({counts}). {measured}."
 
 
 def claim_sentences(claims: Sequence[Claim]) -> tuple[str, ...]:

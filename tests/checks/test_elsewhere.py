@@ -46,5 +46,5 @@ def test_what_is_made_on_no_stated_device_is_elsewhere(made):
 
 @pytest.mark.parametrize("made", CLASHES.values(), ids=CLASHES)
 def test_what_is_elsewhere_does_not_meet_the_batch(made):
-    with elsewhere(), pytest.raises(RuntimeError, match="on two devices"):
+    with elsewhere(), pytest.raises(RuntimeError, match="mixes tensors of two devices"):
         made()

@@ -70,7 +70,7 @@ def test_a_typo_is_one_error_that_says_what_was_meant(verb, option, typo, meant,
 def test_a_path_that_does_not_exist_is_named_with_what_to_give(metric, imbench):
     answer = imbench("evaluate", "nowhere", "--metric", metric)
     assert (answer.code, answer.out) == (2, "")
-    assert "no such file or store: nowhere; give the folder of an earlier imbench run" in answer.err
+    assert "no such file or store: nowhere; give the --store folder of an imbench run" in answer.err
 
 
 @pytest.mark.parametrize("verb", ["run", "sweep", "reproduce"])

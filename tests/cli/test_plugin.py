@@ -64,7 +64,7 @@ def test_json_has_every_property_and_the_cost(imbench, two):
     assert [one["property"] for one in told["bad"]["properties"]] == list(CHECKS)
     failed = [one for one in told["bad"]["properties"] if one["outcome"] == "failed"]
     assert [one["property"] for one in failed] == ["labels_are_shares"]
-    assert "sum to one ± 0.5" in failed[0]["detail"]
+    assert "must sum to 1, the sum is off by 0.5" in failed[0]["detail"]
     assert told["good"]["cost_us"]["baseline"] > told["good"]["cost_us"]["rebalance"] > 0
 
 

@@ -84,5 +84,5 @@ def test_a_dataset_that_cannot_be_had_is_left_out_and_said_so(context, monkeypat
     monkeypatch.setattr(decisions, "DECISIONS", (lacking,))
     monkeypatch.setattr(ReproductionContext, "train", refuse)
     item = decisions.decisions(context)
-    assert "Left out: musk2:ir=0.05 of 'The last batch': no source has it" in item.basis
+    assert "Skipped musk2:ir=0.05 for 'The last batch': no source has it" in item.basis
     assert item.found == ()

@@ -95,11 +95,11 @@ def test_the_sentences_turn_with_the_numbers(items):
     frame = items[0].tables[0].frame.copy()
     frame["soft"] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
     frame["gap"] = [0.02, 0.1, 0.2, 0.3, 0.4, 0.5]
-    assert "they rise with α, as the paper says" in found_of(frame)[0]
-    assert "the more structure between the classes, as the paper says" in found_of(frame)[2].replace("higher α, ", "")
+    assert "It rises with α, as the paper says" in found_of(frame)[0]
+    assert "A higher α puts more structure between the classes, as the paper says" in found_of(frame)[2]
     frame["soft"] = frame["soft"].to_numpy()[::-1]
     frame["gap"] = frame["gap"].to_numpy()[::-1]
-    assert "do not rise throughout with α, unlike" in found_of(frame)[0]
-    assert "unlike what the paper says" in found_of(frame)[2]
+    assert "does not rise with every step of α, which contradicts the paper" in found_of(frame)[0]
+    assert "Not every step of α adds structure between the classes, which contradicts" in found_of(frame)[2]
     frame["expected"], frame["soft_half"] = frame["soft"] - 0.04, 0.01
-    assert "4.0 times the half width" in found_of(frame)[1]
+    assert "4.0 times the half-width" in found_of(frame)[1]

@@ -95,7 +95,7 @@ def test_a_dataset_that_cannot_be_had_is_left_out_and_named(tmp_path, monkeypatc
     amount = harm._Amount(("no_such_dataset",), (0.1,), 2, 0, 4)
     monkeypatch.setattr(harm._Amount, "of", classmethod(lambda cls, context: amount))
     item = harm.figure8(ReproductionContext(RunRequest(store=tmp_path, protocol="smoke")))
-    assert any("no_such_dataset is left out:" in sentence for sentence in item.basis)
+    assert any("no_such_dataset was skipped:" in sentence for sentence in item.basis)
     assert item.tables == ()
     assert "nothing was counted" in item.found[0]
 
@@ -119,11 +119,11 @@ def test_the_sentences_turn_with_the_numbers():
     found = found_of(counted(0.01, 0.2, 0.0), CONTROLS)
     assert "happens on every dataset" in found[0]
     assert "1.0 % on a and 1.0 % on b" in found[0]
-    assert "agrees with the paper" in found[3]
+    assert "This agrees with the paper: a small α reduces the harm" in found[3]
     assert "8 of 8 comparisons" in found[5]
     turned = found_of(counted(0.2, 0.0, 0.3), CONTROLS)
     assert "does not happen on every dataset" in turned[0]
-    assert "does not hold everywhere, unlike in the paper" in turned[3]
+    assert "A small α does not reduce the harm everywhere, which contradicts the paper" in turned[3]
     assert "in 0 of 2 configurations" in turned[3]
     assert "0 of 8 comparisons" in turned[5]
 

@@ -15,7 +15,7 @@ def judged(**scores):
 
 @pytest.mark.parametrize(
     ("gap", "word", "said"),
-    [(0.1, HOLDS, "next b 2.00"), (-0.1, FAILS, "average rank of b 1.00, a 2.00; they differ")],
+    [(0.1, HOLDS, "next b 2.00"), (-0.1, FAILS, "average ranks: b 1.00, a 2.00; difference shown")],
 )
 def test_the_best_of_many_blocks_leads_and_the_other_does_not(gap, word, said):
     base = np.linspace(0.5, 0.8, 12)
@@ -33,7 +33,7 @@ def test_the_best_rank_alone_is_not_enough():
 def test_a_lead_that_is_shared_is_said_to_be():
     found = judged(a=[0.6, 0.5] * 4, b=[0.5, 0.6] * 4)
     assert found.word == PARTLY
-    assert "shared with b 1.50" in found.statistic
+    assert "tied with b 1.50" in found.statistic
 
 
 def test_too_few_blocks_decide_nothing_whoever_leads():

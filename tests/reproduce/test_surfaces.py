@@ -149,19 +149,20 @@ def found_for(**changed):
 
 def test_the_sentences_turn_with_the_numbers():
     found = found_for()
-    assert "that both push the boundary out agrees with the paper" in found[0]
-    assert "remix in 3 of 3 nets" in found[0]
-    assert "that ReMix pushes slightly further agrees with the paper" in found[1]
-    assert "to which remix comes closest" in found[2]
+    assert "This agrees with the paper's claim that both push the boundary out" in found[0]
+    assert "batch-smote in 3 of 3 nets and with remix in 3" in found[0]
+    assert "This agrees with the paper's claim that ReMix pushes the boundary slightly further" in found[1]
+    assert "remix is the closest to the exact length" in found[2]
     for other in ("the baseline", SMOTE):
-        assert f"That ReMix falls more smoothly than {other} agrees with the paper" in found[2]
-    assert "better calibrated than the baseline and batch-smote agrees" in found[3]
-    assert found[3].endswith("there baseline is best.")
+        claim = f"that the probability falls more smoothly with ReMix than with {other}."
+        assert f"This agrees with the paper's claim {claim}" in found[2]
+    assert "This agrees with the paper's claim that ReMix is better calibrated than the baseline" in found[3]
+    assert "under the natural class shares, baseline is best" in found[3]
     turned = found_for(remix=rounded(0.5, 0.2, 9.0, 0.1))
-    assert "that both push the boundary out, as the paper says, is seen in 1 of 2 comparisons only" in turned[0]
-    assert "pushes slightly further, as the paper says, is not seen here" in turned[1]
-    assert f"more smoothly than {SMOTE}, as the paper says, is not seen here" in turned[2]
-    assert "is seen in 1 of 2 comparisons only" in turned[3]
+    assert "Only 1 of 2 comparisons agree with the paper's claim that both push the boundary out" in turned[0]
+    assert "This does not confirm the paper's claim that ReMix pushes the boundary slightly further" in turned[1]
+    assert f"This does not confirm the paper's claim {claim}" in turned[2]
+    assert "Only 1 of 2 comparisons agree" in turned[3]
 
 
 def test_the_same_again_gives_the_same_bytes(places):

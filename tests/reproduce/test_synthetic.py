@@ -101,18 +101,18 @@ def test_the_sentences_on_hulls_turn_with_the_numbers(items):
     frame.loc[frame["strategy"] == SMOTE, "outside"] = 0.2
     assert "contradicts the paper" in found_of_hulls(frame)[0]
     assert "20.0 %" in found_of_hulls(frame)[0]
-    assert "a contraction, as" in found_of_hulls(frame)[2]
+    assert "batch-SMOTE contracts the minority, as the paper cites" in found_of_hulls(frame)[2]
     frame.loc[frame["strategy"] == SMOTE, "spread"] = 1.1
-    assert "no contraction, unlike what" in found_of_hulls(frame)[2]
+    assert "batch-SMOTE does not contract the minority, unlike" in found_of_hulls(frame)[2]
     frame["soft"] = 0.5
-    assert "Already at α = 0.1" in found_of_hulls(frame)[1]
+    assert "Even at α = 0.1" in found_of_hulls(frame)[1]
 
 
 def test_the_sentences_on_batches_turn_with_the_numbers(items):
     frame = numbers_of(items["figure3"][0])
-    assert "expands the minority's space, as the paper says" in found_of_batches(frame)[1]
-    assert "repeats are common, unlike" in found_of_batches(frame)[3]
+    assert "expands the minority's region, as the paper says" in found_of_batches(frame)[1]
+    assert "Repeats are common, which contradicts the paper" in found_of_batches(frame)[3]
     frame.loc[frame["strategy"] == SHOWN, "area"] = 0.9
     frame["repeats"] = 0.01
     assert "does not expand" in found_of_batches(frame)[1]
-    assert "repeats are rare, as the paper says" in found_of_batches(frame)[3]
+    assert "Repeats are rare, as the paper says" in found_of_batches(frame)[3]

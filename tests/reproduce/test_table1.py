@@ -34,9 +34,13 @@ def test_what_is_printed_and_differs_is_said_with_a_reason(tmp_path, monkeypatch
 
     monkeypatch.setattr(Registry, "dataset", unreachable)
     found = table1(ReproductionContext(RunRequest(store=tmp_path / "store"))).found
-    for words in ("168 dimensions, the data have 166", "9,000 rows, the data have 9,822", "at 0.25 cannot be built"):
+    for words in (
+        "168 dimensions printed, 166 in the data",
+        "9,000 rows printed, 9,822 in the data",
+        "ratio 0.25 is impossible",
+    ):
         assert any(words in said for said in found)
-    assert found[0].startswith("Of 12 rows, 6 print")
+    assert found[0].startswith("In 6 of 12 rows of the table")
     assert not any("Segment" in said for said in found)
 
 

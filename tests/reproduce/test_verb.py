@@ -35,7 +35,7 @@ def test_every_item_has_a_function():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["table3"], "there is no 'table3' to reproduce; did you mean table2 or table1"),
+        (["table3"], "unknown item 'table3'; did you mean table2 or table1"),
         (["table2", "--protocol", "papr"], "papr"),
         (["table2", "--set", "epoch=1"], "no field 'epoch'"),
         (["table2", "--set", "epochs"], "is not FIELD=VALUE"),

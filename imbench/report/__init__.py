@@ -37,7 +37,7 @@ def write_report(results: Results, to: str | os.PathLike[str], options: Options 
     UsageError
         For a metric or rule that the results do not have; nothing is written.
     StoreError
-        If the folder is full or cannot be written.
+        If the disk is full or the folder cannot be written.
     """
     folder, digests = Path(to), {}
     for name, content in _files(results, options or Options()):

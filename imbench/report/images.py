@@ -1,4 +1,4 @@
-"""The image section: gains and boards over image datasets alone, and sample images as each strategy feeds them."""
+"""The image section: gains and boards over image datasets only, and sample images as each strategy feeds them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Images:
 
     Parameters
     ----------
-    boards : one for each headline metric, protocol and task, over image configurations alone
+    boards : one for each headline metric, protocol and task, over image configurations only
     gains : at each ratio and over all ratios, by the slug of the board
     pooled : each ``(protocol, task)`` whose other boards rank images together with other data
     samples : one entry for each dataset

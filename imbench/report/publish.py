@@ -117,7 +117,7 @@ def publish(
     if not replace_page:
         _check_keeps(folder / page, page, results.rows)
     title = title or _title(clean)
-    # Commands are made from what describes the rows: where packages are had is told there as in the rows themselves.
+    # The commands must name packages by the same scrubbed sources as the published rows.
     known = results.rows.assign(**{name: clean.rows[name] for name in ADDRESSES if name in clean.rows})
     described = describe(known) if describe else Options()
     options = replace(_scrubbed(described, scrubber), title=scrubber.text(title))
@@ -186,8 +186,8 @@ def check_checked(rows: pd.DataFrame) -> None:
     found = [f"{strategy} ({outcome})" for strategy, outcome in without_checks(rows).items()]
     if found:
         raise StoreError(
-            f"strategies that did not pass imbench's checks: {', '.join(found)}; repair them (imbench plugin check "
-            "lists the failures) and run them under a new version, or publish them anyway with --unchecked"
+            f"strategies failed or skipped the conformance checks: {', '.join(found)}; fix them (imbench plugin check "
+            "lists the failures) and run them under a new version, or publish them with --unchecked"
         )
 
 
@@ -220,7 +220,7 @@ def _page_name(name: str | None, store: Path, scrubber: Scrubber) -> str:
 
 
 def _check_keeps(folder: Path, page: str, rows: pd.DataFrame) -> None:
-    """A page may gain jobs; if it would lose some, it belongs to another store."""
+    """A page may gain jobs; a store that lacks some of its jobs is another store."""
     if not manifest(folder):
         return
     try:
@@ -315,7 +315,7 @@ def _best(board: Leaderboard) -> dict[str, Any]:
 
 
 def rows_as_parquet(rows: pd.DataFrame) -> bytes:
-    """Rows of this imbench's metrics and rules as a Parquet file that says so, the same bytes for the same rows."""
+    """Rows as a Parquet file with the versions of metrics and decision rules; equal rows give equal bytes."""
     table = with_versions(pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None))
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")

@@ -51,7 +51,7 @@ def metric_columns(metrics: Iterable[Metric]) -> list[str]:
 
 
 def rule_columns(rule: str, classes: int) -> list[str]:
-    """The columns that a rule decides the numbers of, and of what it fits on validation rows."""
+    """The columns of a decision rule: metrics under it, and the values that it fits on validation rows."""
     beside = (name for of_classes, _, of in _BESIDE if of == rule for name in of_classes(classes))
     return [*_under(rule, METRICS.values(), classes), *beside]
 

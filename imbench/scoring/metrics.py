@@ -26,7 +26,7 @@ class Metric:
     Parameters
     ----------
     name : as in result columns and specs
-    title : for people
+    title : title for readers
     function : from an `Outcome` to a float, NaN if undefined
     higher_is_better : the direction of ranks
     definition : a description with the edge cases
@@ -75,7 +75,7 @@ class Metric:
         return "higher" if self.higher_is_better else "lower"
 
     def ranked(self, values: Floats) -> Floats:
-        """The values to rank: as they are, or their distance from the target."""
+        """The values to rank: the values themselves, or their distance from the target."""
         return values if self.target is None else np.abs(values - self.target)
 
     def __call__(self, y_true: ArrayLike, proba: ArrayLike) -> float:
@@ -109,7 +109,7 @@ def _metric(
 
 @_metric("G-mean", higher_is_better=True, of_decisions=True, bounds=_UNIT)
 def gmean(outcome: Outcome) -> float:
-    """Geometric mean of the recalls of the classes present in y_true; 0 when one of them is never hit.
+    """Geometric mean of the recalls of the classes present in y_true; 0 if all rows of one class are misclassified.
 
     The decision is the class of largest probability, the first if tied. For two classes √(TPR·TNR).
     """

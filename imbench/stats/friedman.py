@@ -143,7 +143,7 @@ def friedman_small_sample(ranks: ArrayLike, seed: int = 0) -> SmallSample:
 
 
 def _extremeness(sums: Integers) -> Integers:
-    # χ² rises with Σ R_j², all else in it stays the same when ranks are permuted within blocks.
+    # χ² increases with Σ R_j²; permuting ranks within blocks changes no other term.
     squares: Integers = (sums**2).sum(axis=-1)
     return squares
 

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from imbench.scoring.outcome import Floats
 
 RESAMPLES = 10_000
-# Weights held at a time, a row for each resample.
+# Weights in memory at a time, a row for each resample.
 _CHUNK = 4_000_000
 
 

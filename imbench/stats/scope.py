@@ -19,7 +19,7 @@ class KnownSuite:
     Parameters
     ----------
     name : of the suite
-    entries : the canonical spec of each configuration, and of its stand-in ("" without)
+    entries : the canonical spec of each configuration, and of its stand-in ("" if it has none)
     """
 
     name: str
@@ -32,7 +32,7 @@ class Scope:
 
     Parameters
     ----------
-    name : of what was run, such as ``suite tabular``; "" without
+    name : name of the scope, such as ``suite tabular``; "" if it has none
     whole : whether boards are over every configuration of the rows, as for the rows of one run
     suites : suites that may be recognised in a store
     """

@@ -87,7 +87,7 @@ class ScoreTable:
         return np.asarray((self.folds[self.inside] > 0).all(axis=0) & self.inside.any())
 
     def only(self, kept: NDArray[np.bool_]) -> ScoreTable:
-        """The score table of these ``(configurations,)`` alone."""
+        """The score table of only these ``(configurations,)``."""
         return replace(
             self,
             configurations=tuple(c for c, there in zip(self.configurations, kept, strict=True) if there),

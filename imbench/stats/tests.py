@@ -138,7 +138,7 @@ def _control(table: pd.DataFrame) -> dict[str, Pair]:
 
 
 def _untested(names: Sequence[str], ranks: Floats, datasets: int, reason: str) -> TestResults:
-    """Ranks only, where there are too few blocks or competitors for any test."""
+    """Ranks without tests, for too few blocks or competitors."""
     blocks, k = ranks.shape
     nan, none = float("nan"), np.full((k, 2), np.nan)
     return TestResults(

@@ -216,7 +216,7 @@ def equivalence(
 ) -> Equivalence:
     """Whether a and b differ by less than a margin: equivalence shown by a test, not a difference that was not shown.
 
-    Two one-sided paired t-tests (Schuirmann 1987). The interval in place of the tests is the region of practical
+    Two one-sided paired t-tests (Schuirmann 1987). The interval equivalent to the tests is the region of practical
     equivalence (ROPE): under a flat prior Student's interval is the posterior's, with `test_share` that of the
     correlated Bayesian t-test (Corani and Benavoli 2015).
 
@@ -279,7 +279,7 @@ def _checked(differences: ArrayLike) -> Floats:
         raise UsageError(f"a paired test needs at least 2 differences in one dimension, got shape {values.shape}")
     if not np.isfinite(values).all():
         place = int((~np.isfinite(values)).argmax())
-        raise UsageError(f"difference {place} is {values[place]}; leave out pairs with a missing score")
+        raise UsageError(f"difference {place} is {values[place]}; remove pairs with a missing score")
     return values
 
 
@@ -288,7 +288,7 @@ def _standard_error(values: Floats, test_share: float | None) -> float:
         check_test_share(test_share)
     extra = 0.0 if test_share is None else test_share / (1 - test_share)
     spread = float(values.std(ddof=1))
-    # Equal differences have a deviation of rounding alone.
+    # The deviation of equal differences is rounding only.
     spread = 0.0 if spread <= 1e-15 * np.abs(values).max() else spread
     return spread * float(np.sqrt(1 / len(values) + extra))
 

@@ -14,7 +14,7 @@ _PATH = re.compile(r"(?<![\w:/.~<])(?:[A-Za-z]:\\|~?/)(?:[^\s/\\:'\"<>|]+[/\\])+
 
 
 def number(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
-    """A number with fixed decimals, a true minus and an en dash for what is undefined."""
+    """A number with fixed decimals, a true minus sign, and an en dash for undefined values."""
     if value is None or math.isnan(value):
         return "–"
     if math.isinf(value):

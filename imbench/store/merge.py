@@ -32,7 +32,7 @@ class Conflict:
     Parameters
     ----------
     key : of the job, "" for a strategy
-    job : the job, or the strategy with its version, for people
+    job : the job, or the strategy with its version, as text for readers
     stores : the two folders, in the order given
     difference : what differs, and by how much at most
     """
@@ -76,7 +76,7 @@ class Merged:
     into : folder of the merged store
     jobs : number of its finished jobs
     added : number of them that it did not have before
-    replaced : number of jobs taken from a preferred store, or one of a newer schema, in place of its copy
+    replaced : number of jobs replaced by the copy of a preferred store or of a newer schema
     failed : number of its failures
     conflicts : conflicts decided by a preferred store
     """
@@ -242,7 +242,7 @@ def _among(stores: Sequence[Store], path: str | os.PathLike[str]) -> Store:
         if store.path.resolve() == Path(path).resolve():
             return store
     raise UsageError(
-        f"--prefer {path} is not among the stores to merge; there are {', '.join(str(s.path) for s in stores)}"
+        f"--prefer {path} is not among the stores to merge; choose one of {', '.join(str(s.path) for s in stores)}"
     )
 
 
@@ -281,7 +281,7 @@ def _fold_difference(a: Predictions, b: Predictions) -> str:
         if getattr(a, name) != getattr(b, name):
             return f"{name} {getattr(a, name)} and {getattr(b, name)}"
     if not np.array_equal(a.train_counts, b.train_counts):
-        return "training rows of each class"
+        return "the training rows of each class"
     for part in ("validation", "test"):
         one, other = getattr(a, part), getattr(b, part)
         if not (np.array_equal(one.rows, other.rows) and np.array_equal(one.y, other.y)):

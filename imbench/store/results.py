@@ -114,7 +114,7 @@ class Results:
             listed = sorted(_called(*job) for job in (among if keys else done)[_NAMING].itertuples(index=False))
             raise UsageError(
                 f"{len(keys) or 'no'} jobs match dataset {dataset!r} and strategy {strategy!r}; "
-                f"there are: {'; '.join(listed[:12]) or 'none'}{' …' if len(listed) > 12 else ''}"
+                f"the store has: {'; '.join(listed[:12]) or 'none'}{' …' if len(listed) > 12 else ''}"
             )
         return Store(self.store).predictions(keys[0])
 
@@ -154,7 +154,7 @@ def load(path: str | os.PathLike[str], keys: Collection[str] | None = None) -> R
     Parameters
     ----------
     path : the folder
-    keys : of the jobs to read; None reads all
+    keys : keys of the jobs to read; None reads all jobs
 
     Raises
     ------
@@ -169,7 +169,7 @@ def load(path: str | os.PathLike[str], keys: Collection[str] | None = None) -> R
     lost = store.incomplete() if keys is None else [key for key in store.incomplete() if key in frozenset(keys)]
     if lost:
         known += (
-            f"{len(lost)} {'jobs are' if len(lost) > 1 else 'job is'} left out because "
-            f"{'their' if len(lost) > 1 else 'its'} files in {store.path} are damaged or missing: run these jobs again",
+            f"{len(lost)} {'jobs are' if len(lost) > 1 else 'job is'} omitted because "
+            f"{'their' if len(lost) > 1 else 'its'} files in {store.path} are damaged or missing; run these jobs again",
         )
     return Results(rows, store.path, known)

@@ -17,7 +17,7 @@ DECADE = 10.0
 
 @dataclass(frozen=True)
 class Point:
-    """The mean at one value of the parameter, with its interval, NaN where there is none."""
+    """The mean at one value of the parameter, with its interval, NaN if undefined."""
 
     value: object
     mean: float

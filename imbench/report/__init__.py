@@ -26,7 +26,7 @@ def write_report(results: Results, to: str | os.PathLike[str], options: Options 
     results : the results to report
     to : the folder, created if missing. Files of the same names are replaced. Files that only an earlier report in the
         folder wrote are deleted if they are unchanged since; all other files stay
-    options : which metrics and decision rules to show, and facts that a store does not contain; default: everything
+    options : the metrics and decision rules to show, and facts that a store does not contain; default: everything
 
     Returns
     -------

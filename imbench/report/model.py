@@ -49,7 +49,7 @@ class Options:
     commands : shell commands that reproduce the results; empty to list every configuration
     title : title of the page; "" for the default
     suites : installed suites; the report says which of them the results cover
-    sample_grids : for each image dataset (see `imbench.report.images.wanted_samples`) its grid, or why there is none
+    sample_grids : grid of each image dataset, or why there is none (see `imbench.report.images.wanted_samples`)
     """
 
     metrics: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class Model:
 
     Parameters
     ----------
-    notes : what the results cover and lack (`imbench.report.completeness`), and caveats of their protocols
+    notes : covered and missing configurations (`imbench.report.completeness`), and caveats of the protocols
     jobs, configurations : their numbers in the store
     columns : metrics under decision rules, those of ``headline`` first
     boards : the leading ones first; ``left_out``: metrics without boards because there are too many strategies

@@ -79,7 +79,7 @@ def page(model: Model, figures: Figures) -> str:
 
 
 class View:
-    """What the template needs besides the model: selections that fit on the page, figures, data for filters."""
+    """Input of the template besides the model: selections that fit on the page, figures, data for filters."""
 
     def __init__(self, model: Model, figures: Figures) -> None:
         self.model, self.figures = model, figures

@@ -82,10 +82,10 @@ def publish(
     name : name of the page; default: the store's folder name
     title : title of the page; default: a count of the store's contents
     authors : authors to cite, ``Family, Given`` or the name of a group
-    mixed : whether one page may contain several protocols or schema versions
-    replace_page : whether a page of this name may lose jobs that it shows now
+    mixed : allow several protocols or schema versions on one page
+    replace_page : replace a page of this name even if the new page lacks jobs of it
     select : chooses the rows to publish; default: all
-    unchecked : whether to publish strategies that failed or skipped `imbench.checks`
+    unchecked : publish strategies even if they failed or skipped `imbench.checks`
     describe : gives facts that the rows do not contain, such as modalities, as options of the report
 
     Raises
@@ -128,7 +128,7 @@ def publish(
 
 
 def check_whole(store: Store, rows: pd.DataFrame) -> None:
-    """Check that a store has finished jobs, none of them damaged, and rows that agree with its predictions.
+    """Check that a store has finished jobs, no damaged ones, and rows that agree with its predictions.
 
     Raises
     ------

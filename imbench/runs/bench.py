@@ -44,7 +44,7 @@ class Event:
     work_done, work_total : rough seconds on one core of the ended jobs, and of all jobs
     nets : nets trained so far
     seconds : duration of the job or of compiling
-    error : why the job failed, if it did
+    error : error message of a failed job
     """
 
     kind: str

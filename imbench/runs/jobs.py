@@ -43,7 +43,7 @@ class Part:
     Parameters
     ----------
     job : the job
-    first, end : its folds by number, as `imbench.data.folds.make_folds` lists them, ``end`` not included
+    first, end : range of fold numbers in the order of `imbench.data.folds.make_folds`, ``end`` excluded
     of : folds of the whole job
     cost : expected seconds on one core
     """

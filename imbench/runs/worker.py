@@ -129,7 +129,7 @@ class Worker:
 
 
 def _messages(stream: IO[bytes]) -> Generator[Any, None, None]:
-    """Pickled messages until the stream ends, be it in the middle of one."""
+    """Pickled messages until the stream ends, possibly in the middle of a message."""
     while True:
         try:
             message = pickle.load(stream)
@@ -161,7 +161,7 @@ def worker_loop() -> None:
 
 
 def _read_tasks(stream: IO[bytes], waiting: queue.SimpleQueue[Any]) -> None:
-    """Queue the tasks from the parent; end this process at once when the parent is gone."""
+    """Queue the tasks from the parent; end this process at once when the parent ends."""
     for task in _messages(stream):
         waiting.put(task)
         if task is None:
@@ -170,7 +170,7 @@ def _read_tasks(stream: IO[bytes], waiting: queue.SimpleQueue[Any]) -> None:
 
 
 def _execute(packed: bytes) -> Report:
-    """Unpack and make the call; a value comes back packed."""
+    """Unpickle and make the call; its return value is pickled."""
     try:
         call = pickle.loads(packed)
     except Exception as error:  # unpickling runs the code of whatever is unpickled

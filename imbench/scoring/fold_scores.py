@@ -128,7 +128,7 @@ def _absences(p: Predictions) -> dict[str, Any]:
     return {"absent": _absent(p.test.y, classes), "absent_validation": _absent(p.validation.y, classes)}
 
 
-# Columns beside metrics that follow from predictions: their names by the number of classes, their values, and the rule
+# Further columns that follow from predictions: their names by the number of classes, their values, and the rule
 # that decides them.
 _BESIDE: Sequence[tuple[Callable[[int], Sequence[str]], Callable[[Predictions], dict[str, Any]], str]] = (
     (lambda classes: [f"tuned_weight[{j}]" for j in range(classes)], _tuned_weights, "tuned"),

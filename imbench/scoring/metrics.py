@@ -1,4 +1,4 @@
-"""Metrics of predicted probabilities: a table of them, and `score` for all at once."""
+"""The table of metrics of predicted probabilities, and `score`, which computes all of them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ class Metric:
 
     Parameters
     ----------
-    name : as in result columns and specs
+    name : name in result columns and specs
     title : title for readers
-    function : from an `Outcome` to a float, NaN if undefined
+    function : function from an `Outcome` to a float, NaN if undefined
     higher_is_better : the direction of ranks
     definition : a description with the edge cases
-    of_decisions : whether it depends on the decided classes only, so that rules that keep the probabilities change it
-        too
-    target : the best value if it is neither the largest nor the smallest; ranks go by the distance from it
+    of_decisions : whether it depends only on the chosen classes, so that all decision rules change it
+    target : the best value if it is neither the largest nor the smallest; values are ranked by the distance from it
     bounds : the smallest and the largest possible value, infinite without one; intervals stay within
     version : raised with every change in the meaning of the numbers: stored numbers of another version are computed
         again from the stored predictions

@@ -16,7 +16,7 @@ from imbench.scoring.recalibration import recalibration
 from imbench.scoring.tuning import tuned_weights, weighted_decisions
 
 ARGMAX = "argmax"
-# Not a rule: every strategy under every rule competes, `baseline+tuned` beside `baseline`.
+# Not a decision rule: ranks every strategy under every rule, such as `baseline+tuned` and `baseline`.
 EACH = "each"
 
 
@@ -28,8 +28,8 @@ class Rule:
     ----------
     name : name in columns (``gmean@tuned``) and for ``--rule``
     title, definition : text for readers
-    apply : from predictions to the outcome on the test rows; None if they lack a measurement that the rule needs
-    of_decisions_only : whether it keeps the probabilities, so that only metrics of decisions change
+    apply : function from predictions to the outcome on the test rows; None if they lack a required measurement
+    of_decisions_only : whether the rule keeps the probabilities, so that it changes only metrics of decisions
     needs : the measurement that some results lack, and the alternative; "" if no result lacks any
     version : raised with every change of its decisions or probabilities: stored numbers of another version are
         computed again from the stored predictions

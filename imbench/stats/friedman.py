@@ -128,7 +128,7 @@ def friedman_small_sample(ranks: ArrayLike, seed: int = 0) -> SmallSample:
     Parameters
     ----------
     ranks : array-like, ``(blocks, strategies)`` of `imbench.stats.ranks.rank`
-    seed : of the permutations; equal seeds give equal p-values
+    seed : seed of the permutations; equal seeds give equal p-values
     """
     table = np.asarray(ranks, dtype=np.float64)
     blocks, k = table.shape

@@ -80,10 +80,10 @@ class Sweep:
     ----------
     strategy : name and fixed parameters
     parameter : the parameter that varies
-    settings : its values, numbers in ascending order, the default included
+    settings : values of the parameter, numbers in ascending order, including the default
     default : the setting that the others are compared with
     baseline : the spec of the reference, which has no such parameter; "" without
-    results : of all settings and the baseline
+    results : results of all settings and the baseline
     alpha : intervals have level 1 − alpha; a value differs from the default if its p after Holm's correction is at most
         alpha
     """

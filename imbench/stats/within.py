@@ -50,9 +50,9 @@ class Equivalence:
     margin : the largest difference that does not matter
     mean : mean of a − b
     low, high : interval of the mean of level 1 − 2 alpha, 90 % for alpha 0.05
-    p_lower : of the hypothesis that the mean is at most −margin
-    p_upper : of the hypothesis that the mean is at least +margin
-    pairs : how many were compared
+    p_lower : p-value of the hypothesis that the mean is at most −margin
+    p_upper : p-value of the hypothesis that the mean is at least +margin
+    pairs : number of compared pairs
     verdict : ``equivalent`` if the interval lies within (−margin, margin), that is if both p-values are below alpha;
         ``different`` if it lies outside; else ``undecided``
     """
@@ -159,7 +159,7 @@ def compare_within(rows: pd.DataFrame, metric: Metric, reference: str, alpha: fl
     Parameters
     ----------
     rows : per-fold rows of one protocol and task (see `Store.frame`)
-    metric : what to compare by
+    metric : metric to compare by
     reference : the strategy that gains are measured against
     alpha : intervals have level 1 − alpha
 

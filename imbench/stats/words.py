@@ -1,4 +1,4 @@
-"""Numbers and lists as text, the same wherever they are shown."""
+"""Numbers and lists as text, in one format for all output."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def read_scores(path: str | Path, labels: Sequence[str] = ()) -> pd.DataFrame:
 
     Parameters
     ----------
-    path : of the file, UTF-8 with one header line
+    path : path of the file, UTF-8 with one header line
     labels : names of further label columns, such as an imbalance ratio
 
     Raises

@@ -31,10 +31,10 @@ class Conflict:
 
     Parameters
     ----------
-    key : of the job, "" for a strategy
+    key : key of the job, "" for a strategy
     job : the job, or the strategy with its version, as text for readers
     stores : the two folders, in the order given
-    difference : what differs, and by how much at most
+    difference : the numbers that differ, and the largest difference
     """
 
     key: str
@@ -94,7 +94,7 @@ def merge(
     into: str | os.PathLike[str],
     prefer: Sequence[str | os.PathLike[str]] = (),
 ) -> Merged:
-    """Merge stores: every job of any of them, each once.
+    """Merge stores: each job that is in any store is kept once.
 
     If several stores have a job with the same numbers, the copy of the newest schema is taken, the first if tied.
     Numbers are predictions, metrics and measurements of training; times, versions and hardware are not. Two sources of

@@ -66,7 +66,7 @@ def from_parquet(content: bytes, key: str) -> pa.Table:
     for found, known in ((numbers_version(table), NUMBERS_VERSION), (rows_schema(table), ROWS_SCHEMA)):
         if found > known:
             raise newer(f"job {key}", found, known)
-    # Without the seal, which belongs to these bytes: derived tables get their own.
+    # Without the seal of these bytes: derived tables get a new one.
     return table.replace_schema_metadata(metadata)
 
 

@@ -30,12 +30,12 @@ class Results:
 
     Parameters
     ----------
-    rows : of `Store.frame`
+    rows : rows of `Store.frame`
     store : the store's folder
-    notes : of the run, one sentence each, such as ``Data ready: 12 of 27 configurations``; of a store that was read
-        only what its rows do not show, since reports derive the rest (`imbench.report.completeness`)
+    notes : sentences on the run, such as ``Data ready: 12 of 27 configurations``; for a loaded store only facts that
+        are not in its rows, since reports derive the others (`imbench.report.completeness`)
     scope : the configurations that boards are over
-    added : metrics of plugins that the rows have columns of (`imbench.store.added.with_metrics`)
+    added : metrics of plugins with columns in the rows (`imbench.store.added.with_metrics`)
     """
 
     rows: pd.DataFrame

@@ -36,7 +36,7 @@ def select(
 
     Parameters
     ----------
-    rows : of `Store.frame`
+    rows : rows of `Store.frame`
     strategies : specs; a label with a version (``mine@2``) selects that version
     datasets : specs; a file or folder by its path or the end of it, such as its base name
     protocols : names, with settings as in the rows; a name without settings selects all its settings
@@ -83,7 +83,7 @@ def matching(
     Parameters
     ----------
     defaults : values of omitted parameters
-    one : whether a single job is wanted: then a name without parameters prefers the spec equal to it
+    one : whether to select a single job; a name without parameters then prefers the spec equal to it
 
     >>> matching("remix", ["remix", "remix:alpha=0.3"]), matching("remix:", ["remix", "remix:alpha=0.3"])
     (['remix', 'remix:alpha=0.3'], ['remix'])

@@ -20,10 +20,10 @@ class Origin:
     ----------
     strategy, version : spec and declared version
     package, package_version : distribution and version, or the name of a plugin file and ""
-    package_source : where it was installed from (`imbench.checks.source.package_source`)
+    package_source : source of the package (`imbench.checks.source.package_source`)
     source_hash : see `imbench.checks.source.source_hash`
     checks : ``passed``, ``failed: `` with properties, ``not checked`` or ``unknown``
-    checks_version : of the checks
+    checks_version : version of the checks
     jobs : number of jobs
     """
 

@@ -57,7 +57,7 @@ class FigureSpec:
     name : used for files and anchors
     title : one line on the content
     description : text alternative for readers who cannot see the figure, with the numbers
-    width, height : in pixels
+    width, height : size in pixels
     """
 
     name: str

@@ -32,7 +32,7 @@ class Trace:
     Parameters
     ----------
     panel, name : title of the panel, and label of the line in it
-    points : in the order of the values
+    points : points in the order of the values
     level : mean of the reference, drawn as a dashed line; NaN without
     """
 

@@ -72,7 +72,9 @@ _OF_STORE = {
 @selection_options
 @json_option
 def evaluate(source: str, alpha: float, reference: str | None, as_json: bool, **options: Any) -> None:
-    """Compare strategies by ranks, tests, effect sizes and intervals.
+    """Compare strategies by statistical tests.
+
+    Prints ranks, tests, effect sizes and intervals.
 
     SCORES.csv has one row per configuration and one column of scores per strategy. Leading columns of text are labels.
     If rows are folds, add the columns `repeat` and `fold`: folds share training rows and are not independent, so the

@@ -67,7 +67,7 @@ _KINDS: dict[str, Callable[[Sequence[str], bool], list[Row]]] = {
 @plugin_option
 @json_option
 def list_(kind: str, check: bool, plugins: tuple[str, ...], as_json: bool) -> int:
-    """List installed strategies, datasets, suites and more.
+    """List installed strategies, datasets and more.
 
     KIND is strategies, datasets, suites, metrics, sources, protocols or rules (decision rules).
     Names come from package metadata; nothing is imported unless --check is given. If two packages share a name, the

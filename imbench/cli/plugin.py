@@ -23,7 +23,7 @@ _MARKS = {"passed": "ok", "failed": "FAILED", "exempt": "exempt", "not judged": 
 
 @click.group(cls=Verbs)
 def plugin() -> None:
-    """Check a strategy, or create a package for a new one."""
+    """Check a strategy or create a new one."""
 
 
 @plugin.command

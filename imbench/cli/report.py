@@ -56,10 +56,10 @@ def report(
     as_json: bool,
     **chosen: tuple[str, ...],
 ) -> None:
-    """Write a report of a store as a web page, data files and figures.
+    """Write a report of a store.
 
-    The contents of the page are also written as Markdown, CSV, JSON, Parquet and LaTeX. Prints the paths of the files,
-    starting with the page.
+    The report is a web page with figures; its contents are also written as Markdown, CSV, JSON, Parquet and LaTeX.
+    Prints the paths of the files, starting with the page.
     """
     from imbench.cli.described import commands, modalities
     from imbench.report import Options, write_report

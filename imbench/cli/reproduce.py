@@ -50,10 +50,11 @@ def reproduce(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """Reproduce tables and figures of the ReMix paper.
+    """Reproduce tables and figures of the paper.
 
-    NAME is table1, table2, figure1 to figure8, or all. Two more items are summaries: claims tests the claims of the
-    abstract, and decisions measures the effect of each choice that the paper leaves open.
+    The paper is "ReMix Training for Calibrated Imbalanced Deep Learning". NAME is table1, table2, figure1 to figure8,
+    or all. Two more items are summaries: claims tests the claims of the abstract, and decisions measures the effect of
+    each choice that the paper leaves open.
 
     Results in the store are reused; missing ones are trained and stored. Each item gets a page that compares our result
     with the paper's, with figures as SVG, PDF and PNG and numbers as CSV and JSON. On a GPU, nets for images are

@@ -45,7 +45,7 @@ def samples(
     plugins: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Draw sample images as each strategy feeds them to the nets.
+    """Draw images as strategies feed them to nets.
 
     All strategies get the same mini-batches. The labels are printed below the images and on stdout.
 

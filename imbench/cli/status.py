@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def status(context: click.Context, /, folder: str | None, store: str, as_json: bool, **chosen: tuple[str, ...]) -> None:
-    """Show the jobs in a store, the suites they cover, and failures.
+    """Summarize a store.
 
-    Failed jobs are listed with the reason.
+    Shows the number of jobs, the suites they cover, and failed jobs with the reason.
     """
     from imbench.report.completeness import completeness
     from imbench.runs.registry import Registry

@@ -86,7 +86,7 @@ def compare(
     as_json: bool,
     **chosen: tuple[str, ...],
 ) -> None:
-    """Compare the results of two stores, job by job.
+    """Compare two stores, job by job.
 
     Shows the scores that differ between the stores A and B by more than the noise of folds. Jobs with the same data,
     variant and strategy are paired, fold by fold. The test is Nadeau and Bengio's corrected resampled t-test with

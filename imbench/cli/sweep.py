@@ -63,7 +63,7 @@ def sweep(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Train a strategy at several values of one parameter.
+    """Train with several values of one parameter.
 
     Tests whether the value matters. Results are stored as jobs finish, so running the same command again resumes.
 

@@ -26,7 +26,7 @@ def write_report(results: Results, to: str | os.PathLike[str], options: Options 
     results : the results to report
     to : the folder, created if missing. Files of the same names are replaced. Files that only an earlier report in the
         folder wrote are deleted if they are unchanged since; all other files stay
-    options : which metrics and decision rules to show, and facts that a store does not contain; default: everything
+    options : the metrics and decision rules to show, and facts that a store does not contain; default: everything
 
     Returns
     -------
@@ -37,7 +37,7 @@ def write_report(results: Results, to: str | os.PathLike[str], options: Options 
     UsageError
         For a metric or rule that the results do not have; nothing is written.
     StoreError
-        If the folder is full or cannot be written.
+        If the disk is full or the folder cannot be written.
     """
     folder, digests = Path(to), {}
     for name, content in _files(results, options or Options()):

@@ -32,7 +32,7 @@ class Column:
 
 
 def columns_of(names: Iterable[str], known_metrics: Mapping[str, Metric] = METRICS) -> list[Column]:
-    """The columns among these names that hold a metric, in the order of metrics, ``argmax`` first."""
+    """The columns among these names that contain a metric, in the order of metrics, ``argmax`` first."""
     found = []
     for name in names:
         metric, at, rule = name.partition("@")

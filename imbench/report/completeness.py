@@ -1,4 +1,4 @@
-"""Completeness: which configurations stored results cover and lack, derived from the rows alone."""
+"""Completeness: the configurations that stored results cover and lack, derived from the rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_NAMED = 6
 def completeness(rows: pd.DataFrame, suites: Sequence[KnownSuite] = ()) -> tuple[str, ...]:
     """Sentences on the suites that these rows cover, on stand-ins, and on strategies that lack results.
 
-    They depend on the rows alone, not on which runs filled the store or in which order.
+    They depend only on the rows, not on the runs that filled the store.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def _of_protocol(rows: pd.DataFrame, suites: Sequence[KnownSuite]) -> Iterator[s
 
 
 def _mentioned(suites: Sequence[KnownSuite], covered: AbstractSet[str]) -> list[KnownSuite]:
-    """The suites that describe what is covered: the most complete first, each adding configurations."""
+    """The suites that describe the covered configurations: the most complete first, each adding configurations."""
     shares = {suite: sum(_is_covered(entry, covered) for entry in suite.entries) for suite in suites}
     ordered = sorted(suites, key=lambda suite: (-shares[suite] / len(suite.entries), -shares[suite], suite.name))
     left, found = set(covered), []
@@ -77,7 +77,7 @@ def _of_suite(suite: KnownSuite, covered: AbstractSet[str]) -> Iterator[str]:
         yield f"suite {suite.name}: results on all {count}"
     for spec, stand_in in suite.entries:
         if stand_in in covered and spec not in covered:
-            yield f"{stand_in} stands in for {spec}"
+            yield f"{stand_in} replaces {spec}"
 
 
 def _is_covered(entry: tuple[str, str], covered: AbstractSet[str]) -> bool:

@@ -27,7 +27,7 @@ PROCESS: Mapping[str, tuple[str, str]] = {
     ),
     "fallback_share": (
         "fallback",
-        "Share of mini-batches that the strategy could not rebalance, for example for lack of minority rows",
+        "Share of mini-batches that the strategy could not rebalance, for example because of too few minority rows",
     ),
     "epochs": ("epochs", "Epochs trained, mean over nets"),
     "floor_epoch": (

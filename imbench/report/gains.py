@@ -24,8 +24,8 @@ ALL = "all"
 class Gain:
     """Mean gain of one competitor over the control at one imbalance ratio, with its bootstrap interval over datasets.
 
-    Positive is better whatever the metric's direction: strategy − baseline where higher is better, baseline −
-    strategy where lower is. The interval is NaN for a single dataset.
+    Positive is better for every metric: the gain is strategy − baseline if higher is better, and baseline − strategy if
+    lower is better. The interval is NaN for a single dataset.
     """
 
     ir: str

@@ -1,4 +1,4 @@
-"""The image section: gains and boards over image datasets alone, and sample images as each strategy feeds them."""
+"""The image section: gains and boards over image datasets only, and sample images as each strategy feeds them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Wanted:
 
     Parameters
     ----------
-    dataset : its name in the rows
+    dataset : name of the dataset in the rows
     spec : the variant with the smallest imbalance ratio; if tasks share that ratio, the one with more classes
     protocol : a protocol that trained on the variant
     strategies : the strategies trained on it, the baseline first; at most the `MOST_STRATEGIES` best in g-mean
@@ -61,7 +61,7 @@ class Samples:
 
     Parameters
     ----------
-    dataset : its name on the page
+    dataset : name of the dataset on the page
     file : name of the grid's files, without extension
     command : draws the grid
     grid : None if there is none; ``reason`` says why
@@ -82,7 +82,7 @@ class Images:
 
     Parameters
     ----------
-    boards : one for each headline metric, protocol and task, over image configurations alone
+    boards : one for each headline metric, protocol and task, over image configurations only
     gains : at each ratio and over all ratios, by the slug of the board
     pooled : each ``(protocol, task)`` whose other boards rank images together with other data
     samples : one entry for each dataset
@@ -106,7 +106,7 @@ def images_of(
     Parameters
     ----------
     boards : the headline boards, which may pool images with other data
-    rows : of the results; ``modality``: of their datasets
+    rows : rows of the results; ``modality``: modality of each dataset
     grids : sample grid of each dataset, or the reason why there is none
     """
     found, pooled = [], set()

@@ -62,7 +62,7 @@ def latex(model: Model) -> str:
 
 
 def escape(text: str) -> str:
-    """Text with every character escaped that LaTeX would not print as it is."""
+    """Text with the special characters of LaTeX escaped."""
     return text.translate(_SPECIAL)
 
 

@@ -118,7 +118,7 @@ def _gain_table(board: Board, gains: Sequence[Gain]) -> str:
 
 
 def _images(model: Model) -> str:
-    """Gains on images alone, and the labels of the samples; the pictures are files of their own."""
+    """Gains on images only, and the labels of the samples; the pictures are separate files."""
     images = model.images
     if images is None:
         return ""

@@ -49,7 +49,7 @@ class Options:
     commands : shell commands that reproduce the results; empty to list every configuration
     title : title of the page; "" for the default
     suites : installed suites; the report says which of them the results cover
-    sample_grids : for each image dataset (see `imbench.report.images.wanted_samples`) its grid, or why there is none
+    sample_grids : grid of each image dataset, or why there is none (see `imbench.report.images.wanted_samples`)
     """
 
     metrics: tuple[str, ...] = ()
@@ -72,12 +72,12 @@ class Model:
 
     Parameters
     ----------
-    notes : what the results cover and lack (`imbench.report.completeness`), and caveats of their protocols
+    notes : covered and missing configurations (`imbench.report.completeness`), and caveats of the protocols
     jobs, configurations : their numbers in the store
     columns : metrics under decision rules, those of ``headline`` first
-    boards : the leading ones first; ``left_out``: metrics without boards, where there are too many strategies
+    boards : the leading ones first; ``left_out``: metrics without boards because there are too many strategies
     fingerprint : see `imbench.report.provenance.fingerprint`
-    lacking : a sentence for each decision rule that some results have no value under, with the reason
+    lacking : a sentence for each decision rule that is missing from some results, with the reason
     origins : the source code behind the jobs of each strategy
     title : title of the page; "" for the default
     images : the image section; None without images
@@ -212,7 +212,7 @@ def _known(rows: pd.DataFrame) -> list[str]:
 def _boards(
     score_tables: Sequence[ScoreTable], columns: Sequence[Column], lead: Sequence[str], options: Options
 ) -> tuple[list[Board], list[str]]:
-    """The leading boards, then others up to `MOST_PAIRS` pairs; and the metrics of the boards left out."""
+    """The leading boards, then others up to `MOST_PAIRS` pairs; and the metrics of omitted boards."""
     planned = [(scores, *board) for scores in score_tables for board in _plan(columns, options.rules)]
     planned.sort(key=lambda plan: not _leads(plan[1].name, plan[3], lead, columns))
     made, left_out, pairs = [], [], 0

@@ -29,7 +29,7 @@ from imbench.stats.ranks import TRAINED
 from imbench.stats.score_table import Configuration, Floats, ScoreTable
 from imbench.stats.words import counted, level, listed, number, p_in_text, p_value, span
 
-# Limits of what the page shows; it says where it leaves rows out, and the data files have all.
+# Limits of the page; it reports omitted rows, and the data files contain all rows.
 MOST_MATRIX = 20
 MOST_CELLS = 20_000
 MOST_FAILURES = 200
@@ -79,7 +79,7 @@ def page(model: Model, figures: Figures) -> str:
 
 
 class View:
-    """What the template needs besides the model: selections that fit on the page, figures, data for filters."""
+    """Input of the template besides the model: selections that fit on the page, figures, data for filters."""
 
     def __init__(self, model: Model, figures: Figures) -> None:
         self.model, self.figures = model, figures

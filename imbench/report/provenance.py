@@ -17,10 +17,10 @@ from imbench.store.rows import fact_values
 # A fact with many values, such as a time, would hide the others.
 SHOWN_VALUES = 8
 
-# Between the packages of a strategy and of those inside it; the package of what no package or file has.
+# Separator between the packages of a strategy and its inner strategies; the package of a notebook or script.
 JOINT, NOTEBOOK = ", ", "__main__"
 
-# The package of imbench, and how the source of a package begins that was only on the author's computer.
+# The package of imbench, and the prefix of the source of a package that exists only on the author's computer.
 OWN, LOCAL = "imbench", "./"
 
 # Names of machines, users and folders are private and of no use to a reader.
@@ -60,7 +60,7 @@ def commands(
     """Shell commands that reproduce exactly these jobs on another machine, starting with the installation.
 
     Strategies with the same configurations share a command. Plugin files, and packages installed from a folder
-    or a file, are named without their folder; they must lie in the folder where the commands run.
+    or a file, are named without their folder; they must be in the folder where the commands run.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def commands(
     jobs = jobs.where(jobs.notna(), "")
     here = jobs[jobs["package"].map(lambda text: NOTEBOOK in text.split(JOINT))]
     found = [*_installed(rows, jobs), *_files(jobs)]
-    found += [f"# {name} was defined in a notebook or script; no command can train it" for name in _names(here)]
+    found += [f"# {name} was defined in a notebook or script, so no command can train it" for name in _names(here)]
     runs: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, set[str]]] = {}
     for job in jobs.drop(here.index).to_dict("records"):
         arguments = protocol_arguments(*(str(job[name]) for name in ("protocol", "protocol_fields", "dataset", "task")))
@@ -92,12 +92,12 @@ def commands(
 
 
 def _installed(rows: pd.DataFrame, jobs: pd.DataFrame) -> list[str]:
-    """The line that installs imbench and the packages of the strategies, and comments on what no index has of them."""
+    """The line that installs imbench and the packages of the strategies, and comments on packages outside an index."""
     found = _packages(rows, jobs) or {(OWN, ""): UNKNOWN}
     newest = dict(sorted(found))  # of several versions the last
     wanted = [_requirement(package, version, found[package, version]) for package, version in newest.items()]
     others = sorted(f"{package} {version}" for package, version in found if newest[package] != version)
-    line = shlex.join(["pip", "install", *wanted]) + (f"  # some jobs are of {', '.join(others)}" if others else "")
+    line = shlex.join(["pip", "install", *wanted]) + (f"  # some jobs ran with {', '.join(others)}" if others else "")
     local = [(p, v, found[p, v]) for p, v in newest.items() if found[p, v].startswith(LOCAL)]
     return [line, *(_from_author(jobs, *one) for one in local)]
 
@@ -109,7 +109,7 @@ def _packages(rows: pd.DataFrame, jobs: pd.DataFrame) -> dict[tuple[str, str], s
     for columns in jobs[list(ORIGIN[:3])].drop_duplicates().itertuples(index=False, name=None):
         for package, version, source in zip_longest(*(text.split(JOINT) for text in columns), fillvalue=UNKNOWN):
             if package not in ("", UNKNOWN, NOTEBOOK) and not package.endswith(".py"):
-                # A URL that named a person or a host when it was published leads nowhere any more.
+                # A URL that named a person or a host was scrubbed on publication and is no longer valid.
                 source = f"{LOCAL}{package}" if "[" in source else source
                 sources.setdefault((package, version), set()).add(source)
     best = partial(min, key=lambda source: (source == UNKNOWN, source.startswith(LOCAL), source))
@@ -117,8 +117,8 @@ def _packages(rows: pd.DataFrame, jobs: pd.DataFrame) -> dict[tuple[str, str], s
 
 
 def _requirement(package: str, version: str, source: str) -> str:
-    """What pip is given for a package."""
-    # imbench is released under its version, be it that these jobs ran in a checkout.
+    """The argument of pip for a package."""
+    # imbench is installed by version, even if these jobs ran in a checkout.
     if "/" not in source or (package == OWN and source.startswith(LOCAL)):
         return f"{package}=={version}" if version else package
     return source
@@ -160,6 +160,6 @@ def _spec(dataset: str, variant: str) -> str:
 
 
 def specs(rows: pd.DataFrame) -> list[str]:
-    """Dataset specs of these rows, sorted; a file by its name alone."""
+    """Dataset specs of these rows, sorted; files without their folder."""
     pairs = rows[["dataset", "variant"]].drop_duplicates().itertuples(index=False, name=None)
     return sorted(_spec(dataset, variant) for dataset, variant in pairs)

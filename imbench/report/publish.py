@@ -82,10 +82,10 @@ def publish(
     name : name of the page; default: the store's folder name
     title : title of the page; default: a count of the store's contents
     authors : authors to cite, ``Family, Given`` or the name of a group
-    mixed : whether one page may contain several protocols or schema versions
-    replace_page : whether a page of this name may lose jobs that it shows now
+    mixed : allow several protocols or schema versions on one page
+    replace_page : replace a page of this name even if the new page lacks jobs of it
     select : chooses the rows to publish; default: all
-    unchecked : whether to publish strategies that failed or skipped `imbench.checks`
+    unchecked : publish strategies even if they failed or skipped `imbench.checks`
     describe : gives facts that the rows do not contain, such as modalities, as options of the report
 
     Raises
@@ -117,7 +117,7 @@ def publish(
     if not replace_page:
         _check_keeps(folder / page, page, results.rows)
     title = title or _title(clean)
-    # Commands are made from what describes the rows: where packages are had is told there as in the rows themselves.
+    # The commands must name packages by the same scrubbed sources as the published rows.
     known = results.rows.assign(**{name: clean.rows[name] for name in ADDRESSES if name in clean.rows})
     described = describe(known) if describe else Options()
     options = replace(_scrubbed(described, scrubber), title=scrubber.text(title))
@@ -128,7 +128,7 @@ def publish(
 
 
 def check_whole(store: Store, rows: pd.DataFrame) -> None:
-    """Check that a store has finished jobs, none of them damaged, and rows that agree with its predictions.
+    """Check that a store has finished jobs, no damaged ones, and rows that agree with its predictions.
 
     Raises
     ------
@@ -186,8 +186,8 @@ def check_checked(rows: pd.DataFrame) -> None:
     found = [f"{strategy} ({outcome})" for strategy, outcome in without_checks(rows).items()]
     if found:
         raise StoreError(
-            f"strategies that did not pass imbench's checks: {', '.join(found)}; repair them (imbench plugin check "
-            "lists the failures) and run them under a new version, or publish them anyway with --unchecked"
+            f"strategies failed or skipped the conformance checks: {', '.join(found)}; fix them (imbench plugin check "
+            "lists the failures) and run them under a new version, or publish them with --unchecked"
         )
 
 
@@ -220,7 +220,7 @@ def _page_name(name: str | None, store: Path, scrubber: Scrubber) -> str:
 
 
 def _check_keeps(folder: Path, page: str, rows: pd.DataFrame) -> None:
-    """A page may gain jobs; if it would lose some, it belongs to another store."""
+    """A page may gain jobs; a store that lacks some of its jobs is another store."""
     if not manifest(folder):
         return
     try:
@@ -315,7 +315,7 @@ def _best(board: Leaderboard) -> dict[str, Any]:
 
 
 def rows_as_parquet(rows: pd.DataFrame) -> bytes:
-    """Rows of this imbench's metrics and rules as a Parquet file that says so, the same bytes for the same rows."""
+    """Rows as a Parquet file with the versions of metrics and decision rules; equal rows give equal bytes."""
     table = with_versions(pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None))
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")

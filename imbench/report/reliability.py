@@ -28,7 +28,7 @@ FEWEST_ROWS = 50
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """One strategy's curve for one protocol and task; all configurations have the same weight, whatever their size.
+    """One strategy's curve for one protocol and task; all configurations have the same weight.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Remove host names, user names and paths from what is published."""
+"""Remove host names, user names and paths before publication."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ _QUOTED = re.compile(r"(['\"])((?:~?/|[A-Za-z]:[\\/]|\\\\)[^'\"\n]+)\1")
 _ADDRESS = re.compile(r"[\w.+-]+@([A-Za-z][\w.-]*)")
 _OWNER = re.compile(r"(?:/home|/Users|[A-Za-z]:[\\/]Users)[\\/]([^\s\\/'\"<>|:,;]+)")
 
-# Columns that name what was run. Paths are removed from them; a name in them may be a strategy's, so names stay.
+# Columns with names of datasets, strategies and protocols: paths are removed, names stay (a strategy may have one).
 _NAMING = ("dataset", "variant", "strategy", "protocol", "task", "strategy_version", "absent", "absent_validation")
-# A host or user in a URL goes, and with it what the URL is good for; the rest of it is how others get a package.
+# A URL tells others how to install a package, so only names of hosts and users are removed from it.
 ADDRESSES = ("package_source",)
 _HASHES = ("key", "data_hash", "rows_hash", "protocol_fields")
 
 
 @dataclass(frozen=True)
 class Scrubber:
-    """Replaces whatever identifies a computer or a person.
+    """Replaces everything that identifies a computer or a person.
 
     A path becomes ``[path]/`` and its last component, a URL ``[url]``, ``user@host`` ``[address]``, and a known name
     ``[name]``.
 
     Parameters
     ----------
-    names : names of users and hosts, replaced where they are whole words
+    names : names of users and hosts, replaced as whole words
     folders : absolute folders, which `rendered` also replaces
     """
 
@@ -57,7 +57,7 @@ class Scrubber:
             found |= set(_OWNER.findall(text))
         names = frozenset(name for name in found if len(name) > 1 and name.lower() not in _GENERIC)
         known = {str(f) for folder in folders for f in (folder.absolute(), folder.resolve())}
-        # The longest first, so that a folder goes before the one it is in.
+        # The longest first, so that a folder is replaced before its parent.
         return cls(names, tuple(sorted(known, key=lambda f: (-len(f), f))))
 
     def text(self, text: str) -> str:

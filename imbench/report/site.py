@@ -61,7 +61,7 @@ def _results(folder: Path, pages: Sequence[str]) -> bytes:
     tables = []
     for page in pages:
         table = pq.read_table(folder / page / "results.parquet")
-        # Pages of an older imbench stay as they are; numbers of two meanings do not go into one column.
+        # Pages of an older imbench are not changed; one column must not mix numbers of two definitions.
         table = table.drop_columns([n for n in outdated(table.schema) if n in table.column_names])
         table = table.replace_schema_metadata(None)
         tables.append(table.add_column(0, "page", pa.array([page] * table.num_rows, pa.string())))

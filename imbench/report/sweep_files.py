@@ -77,7 +77,7 @@ def files(sweep: Sweep, metrics: Sequence[str]) -> dict[str, bytes]:
         for kind, content in render(spec, (*FORMATS, "png")).items():
             written[f"{spec.name}.{kind}"] = content
     for name, table in tables(sweep, metrics).items():
-        # A column of CSV is all numbers or all text; JSON keeps each value as it is.
+        # A CSV column is all numbers or all text; JSON keeps the type of each value.
         for column in {"value", "default", "best"} & set(table.columns):
             if any(isinstance(value, str) for value in table[column]):
                 table[column] = [None if value is None else format_value(value) for value in table[column]]

@@ -70,7 +70,7 @@ def gains_of(boards: Sequence[Board], gains: Mapping[str, Sequence[Gain]]) -> pd
 
 
 def image_gains(model: Model) -> pd.DataFrame:
-    """A row for each board over images alone, imbalance ratio (``all`` for all of them) and competitor."""
+    """A row for each board over images only, imbalance ratio (``all`` for all ratios) and competitor."""
     return gains_of(model.images.boards, model.images.gains) if model.images else _frame([], _BOARD)
 
 

@@ -76,7 +76,8 @@ def _of(board: Board, lead: str, support: Sequence[str]) -> Verdict:
 
 
 def _pairwise(board: Board, best: str, beaten: Sequence[str], alone: bool) -> list[str]:
-    """Friedman's test, and whom the best beats; the lead of one ``alone`` already says if it beats nobody."""
+    """Friedman's test and the competitors that the best one beats; omitted if the verdict of a single leader says "
+    "it."""
     test = f"Friedman's test finds differences ({_friedman(board.tests)})."
     if beaten:
         level_ = f"{board.alpha:g}"
@@ -87,7 +88,7 @@ def _pairwise(board: Board, best: str, beaten: Sequence[str], alone: bool) -> li
 
 
 def _control(board: Board, best: str, alone: bool) -> list[str]:
-    """The others against the control; where not even they can be decided, the lead of one ``alone`` says so."""
+    """The others against the control; omitted if undecidable and the verdict of a single leader says so."""
     tests = board.tests
     if not board.control or board.control == best:
         return []

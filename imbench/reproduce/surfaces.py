@@ -165,17 +165,17 @@ def measures(surface: Surface, y: np.ndarray) -> dict[str, float]:
     scores = score(y, np.column_stack([1 - surface.test, surface.test]))
     step = 2 * REACH / (SIDE - 1)
     axis = np.linspace(-REACH, REACH, SIDE)
-    near = axis[:, None] ** 2 + axis[None] ** 2 <= REACH**2
+    within_reach = axis[:, None] ** 2 + axis[None] ** 2 <= REACH**2
     inside = surface.grid > 0.5
     # Places whose right or upper neighbour is on the other side.
     edge = np.zeros_like(inside)
     edge[:, :-1] |= inside[:, :-1] != inside[:, 1:]
     edge[:-1] |= inside[:-1] != inside[1:]
-    edge &= near
+    edge &= within_reach
     norm = np.hypot(*np.gradient(surface.grid, step))
     return {
         **{name: scores[name] for name in ("gmean", "bbs", "brier")},
-        "area": float((inside & near).sum() * step**2),
+        "area": float((inside & within_reach).sum() * step**2),
         "band": _length(surface.rays),
         "fall": _length(surface.rays / surface.rays.max(axis=1, keepdims=True)),
         "gradient": float(norm[edge].mean()) if edge.any() else float("nan"),

@@ -44,7 +44,7 @@ class Event:
     work_done, work_total : rough seconds on one core of the ended jobs, and of all jobs
     nets : nets trained so far
     seconds : duration of the job or of compiling
-    error : why the job failed, if it did
+    error : error message of a failed job
     """
 
     kind: str
@@ -65,18 +65,18 @@ def run(
     progress: Callable[[Event], None] | None = None,
     **fields: Unpack[RunFields],
 ) -> Results:
-    """Train every strategy on every configuration that the store lacks, and read the results.
+    """Train every strategy on every configuration that is not stored yet, and read the results.
 
     Parameters
     ----------
     request : what to run
     progress : called with every `Event`
-    fields : of a `RunRequest`, as keyword arguments, instead of a request or to change it: ``suite, datasets,
+    fields : fields of a `RunRequest` as keyword arguments, instead of a request or to change it: ``suite, datasets,
         strategies, protocol, settings, store, data_mirror, plugins, strict, retrain, checks, jobs, device``
 
     Raises
     ------
-    UsageError (and its kinds DataError, StoreError) before any training.
+    UsageError (and its subclasses DataError, StoreError) before any training.
 
     Examples
     --------
@@ -100,11 +100,17 @@ def run_plan(plan: Plan, progress: Callable[[Event], None] | None = None) -> Res
 
 
 def load(store: str | Path, metrics: Sequence[str] = (), plugins: Sequence[str] = ()) -> Results:
-    """All results of a store, with the columns of these metrics of installed packages besides imbench's own.
+    """All results of a store.
 
-    ``plugins`` are paths of Python files, as in `run`.
+    Parameters
+    ----------
+    store : folder of results
+    metrics : metrics of installed packages to compute in addition to imbench's metrics
+    plugins : paths of Python files, as in `run`
 
-    Raises StoreError if the folder is not a store, UsageError for a metric that does not exist.
+    Raises
+    ------
+    StoreError if the folder is not a store, UsageError for an unknown metric.
     """
     registry = Registry(tuple(plugins))
     found = replace(load_results(Path(store)), scope=Scope(suites=registry.known_suites()))
@@ -185,7 +191,7 @@ def _on_cores(
 
 
 def _grouped(plan: Plan, place: JobRunner) -> Generator[Started | Outcome, None, None]:
-    """The pending jobs, each a whole one, on a GPU, as few large stacks."""
+    """Whole pending jobs on a GPU, in a few large stacks."""
     return run_grouped(plan.pending, partial(place.request, sources=plan.request.sources), place.keep, place.device)
 
 
@@ -251,7 +257,7 @@ def _workers(plan: Plan) -> int:
     reasons = plan.registry.bound_to_process
     if workers > 1 and plan.pending and reasons:
         warnings.warn(
-            f"{reasons[0]}: all jobs are trained in this process, on one core; write it to a .py file and give "
+            f"{reasons[0]}, so all jobs are trained in this process, on one core; move it to a .py file and give "
             f"plugins=[that file] to use {workers} worker processes",
             stacklevel=3,
         )

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 
 from imbench.runs.worker import Report, Worker, attempt, named
 
-# Workers that end before their first task, one after another, until the pool gives up.
+# Consecutive workers that end before their first task until the pool gives up.
 MOST_FAILED_STARTS = 3
-# Seconds that idle workers have to end by themselves when all is done.
+# Seconds for idle workers to end by themselves after the last task.
 PATIENCE = 5.0
 
 
@@ -30,10 +30,10 @@ class Task:
     ----------
     index : identifies the task in its events
     cost : expected work in any unit, the same for all tasks; expensive tasks start first
-    call : what to do, without arguments; for worker processes it and what it returns must survive pickling, its
-        function being defined in a module that can be imported
-    prepare : called in this process just before the task is handed out, for what its call needs to find; what it raises
-        is the task's failure
+    call : function without arguments; for worker processes, it and its return value must survive pickling, so the
+        function must be defined in an importable module
+    prepare : called in this process just before the task starts, to prepare data for ``call``; an error in it fails the
+        task
     """
 
     index: int
@@ -51,15 +51,15 @@ class Started:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one task ended.
+    """The outcome of one task.
 
     Parameters
     ----------
-    index : the task's
-    value : what its call returned; None if it failed
-    error : why it failed, in one or a few words and without a traceback; None if it did not
-    seconds : wall-clock time it took
-    traceback : where it failed; empty if it did not, or if its process died
+    index : index of the task
+    value : return value of its call; None if it failed
+    error : error message without a traceback; None if it succeeded
+    seconds : wall-clock time
+    traceback : traceback of the error; empty if the task succeeded or its process died
     """
 
     index: int
@@ -77,10 +77,10 @@ class Executor(Protocol):
     """A way to run tasks."""
 
     def run(self, tasks: Sequence[Task]) -> Generator[Started | Outcome, None, None]:
-        """Do every task, costly ones first: one `Started` and one `Outcome` each, as they happen.
+        """Run every task, costly ones first, and yield one `Started` and one `Outcome` for each as they happen.
 
-        A task that fails is an `Outcome` with an error and stops no other task. Closing the generator ends the
-        running tasks and leaves nothing behind.
+        A failed task gives an `Outcome` with an error; the other tasks continue. Closing the generator ends all running
+        tasks and worker processes.
         """
 
 
@@ -98,14 +98,13 @@ class InProcess:
 class LocalPool:
     """Tasks in worker processes of this machine, one at a time each.
 
-    A worker keeps what it has imported from task to task. One that dies, however, costs only its task, and another
-    takes its place. Workers ignore SIGINT, write what tasks print to stderr, and end at once when this process does,
-    even by SIGKILL.
+    A worker keeps its imports from task to task. If a worker dies, only its task fails, and a new worker replaces it.
+    Workers ignore SIGINT, send the output of tasks to stderr, and end at once when this process ends, even by SIGKILL.
 
     Parameters
     ----------
-    workers : how many, at least 1; never more than there are tasks
-    threads : threads that numerical libraries may use in each, at least 1
+    workers : number of workers, at least 1; never more than there are tasks
+    threads : threads of numerical libraries in each worker, at least 1
 
     Raises
     ------
@@ -164,7 +163,7 @@ class _Pool:
         self.failed_starts = 0
 
     def work(self) -> Generator[Started | Outcome, None, None]:
-        """Do all tasks, keeping as many workers as there is work for."""
+        """Run all tasks, with no more workers than remaining tasks."""
         while wanted := len(self.waiting) + sum(slot.task is not None for slot in self.slots.values()):
             while len(self.slots) < min(self.pool.workers, wanted):
                 worker = Worker(self.pool.threads, self.inbox)
@@ -175,7 +174,7 @@ class _Pool:
                 yield from self._ended(slot) if message is None else self._answered(slot, message)
 
     def dismiss(self) -> None:
-        """Let idle workers end by themselves, and give them a moment for it."""
+        """Let idle workers end by themselves within `PATIENCE`."""
         for worker in self.slots:
             worker.send(None)
         deadline = time.monotonic() + PATIENCE
@@ -184,7 +183,7 @@ class _Pool:
         self.slots.clear()
 
     def kill(self) -> None:
-        """End whatever still runs."""
+        """End all workers."""
         for worker in self.slots:
             worker.process.kill()
         for worker in self.slots:
@@ -197,7 +196,7 @@ class _Pool:
             try:
                 return self.inbox.get(timeout=1.0)
             except queue.Empty:
-                # A process that a dead worker leaves behind may hold its pipe open, so that its end is not heard.
+                # A child process of a dead worker may keep its pipe open, which hides the worker's end.
                 # The first time, a last message may still be on its way.
                 for slot in self.slots.values():
                     slot.times_found_dead += slot.worker.ended
@@ -217,7 +216,7 @@ class _Pool:
                 continue
             try:
                 call = pickle.dumps(task.call)
-            except Exception as error:  # pickling runs the code of whatever is pickled
+            except Exception as error:  # pickling may run any code
                 events.append(Outcome(task.index, None, f"cannot be sent to a worker process: {named(error)}", 0.0))
                 continue
             slot.task, slot.since = task, time.perf_counter()
@@ -233,7 +232,7 @@ class _Pool:
         if not slot.ready:
             self.failed_starts += 1
             if self.failed_starts >= MOST_FAILED_STARTS:
-                raise WorkerError(f"a worker process {slot.worker.end} while starting; its messages on stderr say why")
+                raise WorkerError(f"a worker process {slot.worker.end} while starting; see its messages on stderr")
         return []
 
 
@@ -246,6 +245,6 @@ def _unpacked(task: Task, report: Report) -> Outcome:
     if report.error is None:
         try:
             report = report._replace(value=pickle.loads(report.value))
-        except Exception as error:  # unpickling runs the code of whatever is unpickled
+        except Exception as error:  # unpickling may run any code
             report = Report(None, f"its result cannot be read: {named(error)}", report.seconds)
     return Outcome(task.index, *report)

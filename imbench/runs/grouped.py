@@ -1,4 +1,4 @@
-"""Jobs on a device that trains many at once: those of one dataset and protocol together, each kept as it ends."""
+"""Jobs on a GPU: the jobs of one dataset and protocol are trained together, and each is stored when it ends."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def run_grouped(
     keep: Callable[[Job, list[Predictions], Facts], None],
     device: str,
 ) -> Generator[Started | Outcome, None, None]:
-    """Do every job: one `Started` and one `Outcome` each, as `imbench.runs.execution.Executor.run` tells of tasks.
+    """Run every job and yield one `Started` and one `Outcome` for each, as in `imbench.runs.execution.Executor.run`.
 
-    The variants of one dataset have nets of the same widths, so their jobs are prepared together and trained as few
-    stacks (`imbench.engine.group.train_group`), however many there are: what does not fit the device follows.
+    The variants of one dataset have nets of the same widths, so their jobs are prepared together and trained in a few
+    stacks (`imbench.engine.group.train_group`). Jobs that do not fit on the device wait for the next stack.
 
     Parameters
     ----------
-    prepare : brings a job's arrays, the same objects for one variant, and what else ``keep`` wants to know of them
-    keep : stores the predictions of a job that has ended
-    device : where to train; its memory bounds a stack
+    prepare : returns a job's arrays, the same objects for all jobs of a variant, and facts to pass to ``keep``
+    keep : stores the predictions of a finished job
+    device : device to train on; its memory limits the size of a stack
     """
     for indices in _by_dataset(jobs):
         ready: list[tuple[int, Request, Facts]] = []
@@ -48,7 +48,7 @@ def run_grouped(
 
 
 def _by_dataset(jobs: Sequence[Job]) -> list[list[int]]:
-    """Positions of the jobs of each dataset, task and protocol, the jobs of a variant side by side."""
+    """Positions of the jobs of each dataset, task and protocol; jobs of the same variant are adjacent."""
     groups: dict[Hashable, dict[Hashable, list[int]]] = defaultdict(lambda: defaultdict(list))
     for i, job in enumerate(jobs):
         variant = job.variant

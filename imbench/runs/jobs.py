@@ -1,4 +1,4 @@
-"""One job, or a part of it, from arrays to predictions and the stored file: what a worker is asked to do."""
+"""The work of a worker: one job, or a part of it, from arrays to predictions and the stored file."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from imbench.store.store import Store
 
 _RECORDED = ("imbench", "torch", "numpy", "scikit-learn")
 
-# A job is cut where it would take longer than this share of what each worker has to do in all, so that none of them
-# is at a long job while the others have nothing left; but not into parts that hardly pay for their start. Of one job
-# each worker gets an equal part: nets side by side share what an epoch costs beside its steps, a third of small nets'.
+# A job is split if it takes longer than this share of each worker's total work, so that no worker is left with a long
+# job while the others are idle; but parts must be long enough to justify their start. A single job is split equally
+# among the workers: nets trained together share the fixed cost of an epoch, a third of the time of small nets.
 _LARGEST_SHARE, _LEAST_SECONDS = 0.5, 2.0
 
 
@@ -43,7 +43,7 @@ class Part:
     Parameters
     ----------
     job : the job
-    first, end : its folds by number, as `imbench.data.folds.make_folds` lists them, ``end`` not included
+    first, end : range of fold numbers in the order of `imbench.data.folds.make_folds`, ``end`` excluded
     of : folds of the whole job
     cost : expected seconds on one core
     """
@@ -62,12 +62,12 @@ class Part:
 
 @dataclass(frozen=True)
 class JobRunner:
-    """Where parts are done.
+    """Runs parts of jobs.
 
     Parameters
     ----------
-    store, arrays, registry, device : the folder of results, the datasets, the strategies, and where torch trains
-    origins : what code each strategy is, by spec, as the columns `imbench.scoring.columns.ORIGIN` of its rows
+    store, arrays, registry, device : the folder of results, the datasets, the strategies, and the device to train on
+    origins : source code of each strategy by spec, as the columns `imbench.scoring.columns.ORIGIN` of its rows
     """
 
     store: Path
@@ -77,11 +77,11 @@ class JobRunner:
     origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def prepare(self, job: Job, sources: DataSources) -> None:
-        """Have the job's arrays at hand; for the process that hands jobs out. Raises `DataError`."""
+        """Load the job's arrays into shared memory; called by the process that starts jobs. Raises `DataError`."""
         self.arrays.put(job.variant.spec, lambda: self._planned(job, sources))
 
     def do(self, part: Part) -> list[Predictions] | None:
-        """Train the nets of this part; a whole job is stored and gives None."""
+        """Train the nets of this part and return their predictions; a whole job is stored, and None is returned."""
         splits = self._splits(part.job)
         request = self._request(part.job, splits, range(part.first, part.end))
         predictions = train(
@@ -98,13 +98,13 @@ class JobRunner:
         return None
 
     def request(self, job: Job, sources: DataSources) -> tuple[Request, PreparedFolds]:
-        """A whole job's arrays, the same objects for jobs of one variant that are asked for in a row."""
+        """A whole job's arrays; consecutive jobs of one variant share the same objects."""
         self.prepare(job, sources)
         splits = self._splits(job)
         return self._request(job, splits, range(len(splits.folds))), splits
 
     def keep(self, job: Job, predictions: Sequence[Predictions], splits: PreparedFolds | None = None) -> None:
-        """Store a job whose folds are all done."""
+        """Store a job with predictions of all its folds."""
         of = splits or self._splits(job)
         facts = {"rows_hash": of.hash, "ir": job.variant.ir or of.dataset.ir, **self.facts(job)}
         Store.open(self.store, create=False).write(job, predictions, facts)
@@ -132,7 +132,7 @@ class JobRunner:
 
 
 def parts_of(plan: Plan, workers: int, device: str) -> list[Part]:
-    """The pending jobs of a plan, cut for this many workers where no number depends on it."""
+    """The pending jobs of a plan, split for this many workers where this changes no number."""
     largest = 1.0 if len(plan.pending) == 1 else _LARGEST_SHARE
     share = largest * sum(plan.size(job).cost for job in plan.pending) / workers
     return [part for job in plan.pending for part in _cut(job, plan, max(share, _LEAST_SECONDS), workers, device)]
@@ -155,7 +155,7 @@ def _cut(job: Job, plan: Plan, most: float, workers: int, device: str) -> list[P
 
 @dataclass(frozen=True, eq=False)
 class PreparedFolds:
-    """A variant's arrays, its folds under a protocol, and what was fitted inside them so far."""
+    """A variant's arrays, its folds under a protocol, and the preprocessing fitted so far."""
 
     dataset: Dataset
     folds: list[Fold]
@@ -163,7 +163,7 @@ class PreparedFolds:
 
     @cached_property
     def hash(self) -> str:
-        """Of the rows of every part of every fold."""
+        """Hash of the training, validation and test rows of all folds."""
         return fold_hash(self.dataset, self.folds)
 
     @cached_property
@@ -171,13 +171,13 @@ class PreparedFolds:
         return {}
 
     def fit(self, number: int) -> Preprocessing:
-        """What the fold of this number fits on its training half."""
+        """The preprocessing fitted on the training rows of the fold with this number."""
         if number not in self._fitted:
             self._fitted[number] = fit(self.dataset, self.folds[number], self.clip)
         return self._fitted[number]
 
 
-# A worker often does the strategies of one configuration one after another.
+# A worker often trains several strategies on one configuration in a row.
 @lru_cache(maxsize=1)
 def _splits_of(arrays: SharedArrays, spec: str, protocol: Protocol) -> PreparedFolds:
     dataset = arrays.get(spec)
@@ -185,7 +185,7 @@ def _splits_of(arrays: SharedArrays, spec: str, protocol: Protocol) -> PreparedF
 
 
 def facts_of(device: str) -> dict[str, Any]:
-    """Versions and hardware, for the record; no number may depend on them, and none names a host."""
+    """Versions and hardware for the record; no result depends on them, and no fact identifies a host."""
     return {
         **{name: version(name) for name in _RECORDED},
         "python": platform.python_version(),

@@ -26,8 +26,8 @@ from imbench.runs.request import RunFields, RunRequest
 from imbench.stats.names import file_name
 from imbench.store.store import Store
 
-# What a step of a small net takes beside its products, and the rate of those: the fused engine on one core of 2021
-# (docs/decisions/0001). Their ratio matters, not the seconds.
+# Fixed seconds per step of a small net, and rate of matrix products, for the fused engine on one core of 2021
+# (docs/decisions/0001). Only their ratio matters.
 SECONDS_PER_STEP, RATE = 2.5e-5, 6e10
 
 # Placeholder for the hash of data that a dry run does not fetch.
@@ -64,9 +64,9 @@ class Origin:
 
     Parameters
     ----------
-    package, package_version : the distributions that it and strategies inside it are of, joined with ``, ``; of a
-        plugin file the file's name and ""
-    package_source : see `imbench.checks.source.package_source`, joined likewise; of a plugin file ""
+    package, package_version : distributions of the strategy and its inner strategies, joined with ``, ``; for a plugin
+        file its name and ""
+    package_source : see `imbench.checks.source.package_source`, joined likewise; "" for a plugin file
     source_hash : see `imbench.checks.source.source_hash`
     """
 
@@ -92,8 +92,8 @@ class Plan:
     protocol : the requested protocol, before its exceptions for single datasets
     request : the request that was planned
     constant : ``(dataset, columns)`` of user data with constant columns
-    same : ``(file, other file)`` with equal data, which is trained on once
-    suite : name of the suite; "" if single datasets were requested, too
+    same : ``(file, other file)`` with equal data, which are trained on once
+    suite : name of the suite; "" if single datasets were also requested
     origins : source code of each strategy, by spec
     changed : stored jobs of the same spec and version whose strategy had different source code
     """
@@ -145,7 +145,7 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        """Most gradient steps still to take, over all nets; a protocol with early ends takes fewer."""
+        """Maximum number of gradient steps still to take, over all nets; protocols with early stopping take fewer."""
         return sum(self.size(job).steps for job in self.pending)
 
     def size(self, job: Job) -> Size:
@@ -173,13 +173,13 @@ class Plan:
     def notes(self) -> list[str]:
         """Messages about this run: coverage, fallbacks, skipped data and strategies, and changed source code."""
         notes = [self.coverage]
-        notes += [f"{wanted} is unavailable; {used} is used instead" for wanted, used in self.substituted]
+        notes += [f"{used} replaces {wanted}, which is unavailable" for wanted, used in self.substituted]
         reasons = dict.fromkeys(reason for _, reason in self.unavailable)
         for reason in reasons:
             specs = [spec for spec, given in self.unavailable if given == reason]
             notes.append(f"skipped: {', '.join(specs)} ({reason})")
         notes += [f"skipped: {name} ({reason})" for name, reason in self.skipped]
-        notes += [f"{name} has the same data as {known}: trained once" for name, known in self.same]
+        notes += [f"{name} has the same data as {known}, which is trained on once" for name, known in self.same]
         notes += [_constant_note(name, columns) for name, columns in self.constant]
         return [*notes, *self._of_changed_source()]
 
@@ -189,7 +189,7 @@ class Plan:
         for job in self.changed:
             found.setdefault(job.strategy, []).append(job)
         advice = (
-            "they are retrained" if self.request.retrain else "give --retrain to retrain them, or raise its version"
+            "they are retrained" if self.request.retrain else "give --retrain to retrain them, or raise the version"
         )
         return [
             f"the source of {spec} (version {jobs[0].strategy_version}) changed since "
@@ -225,13 +225,13 @@ class Plan:
 
 
 def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unpack[RunFields]) -> Plan:
-    """Work out the jobs of a run; nothing is trained.
+    """Plan the jobs of a run; nothing is trained.
 
     Parameters
     ----------
     request : what to run
-    fetch : download missing data; without it the plan states what a run would fetch
-    fields : of a `RunRequest`, as keyword arguments, instead of a request or to change it
+    fetch : download missing data; otherwise the plan lists the data that a run would fetch
+    fields : fields of a `RunRequest` as keyword arguments, instead of a request or to change it
 
     Raises
     ------
@@ -388,7 +388,7 @@ def _strategies(
     return [selected for selected in found if selected.strategy.run_by_default], broken
 
 
-def _unserved(chosen: Sequence[Selected], modality: Mapping[str, str], asked: bool) -> list[tuple[str, str]]:
+def _unserved(chosen: Sequence[Selected], modality: Mapping[str, str], by_name: bool) -> list[tuple[str, str]]:
     """``(strategy, reason)`` of strategies that do not support some dataset; an error if they were requested by name.
 
     ``modality`` is that of each dataset's spec.
@@ -400,13 +400,13 @@ def _unserved(chosen: Sequence[Selected], modality: Mapping[str, str], asked: bo
         if not unserved:
             continue
         serves = " and ".join(strategy.modalities)
-        if asked:
+        if by_name:
             raise UsageError(
                 f"{selected.spec} supports {serves} data, and {unserved[0]} is {modality[unserved[0]]}; remove one of "
                 "them, or run them separately"
             )
         where = "every dataset" if len(unserved) == len(modality) else ", ".join(unserved)
-        skipped.append((selected.spec, f"supports {serves} data only: not run on {where}"))
+        skipped.append((selected.spec, f"supports only {serves} data, so not run on {where}"))
     return skipped
 
 

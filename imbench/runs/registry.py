@@ -50,8 +50,8 @@ class Selected:
     Parameters
     ----------
     strategy : the strategy
-    name : its name in specs, results and keys: its own, or ``package/name`` where another package has the same one.
-        imbench's own strategies keep their plain names even then, so that their results stay theirs.
+    name : name in specs, results and keys: the plain name, or ``package/name`` if another package has the same name.
+        Built-in strategies always keep their plain names, so that their results stay valid.
     """
 
     strategy: BatchStrategy
@@ -70,14 +70,14 @@ class Registry:
     Parameters
     ----------
     plugins : paths of Python files; every concrete `BatchStrategy` defined in one is registered under its ``name``.
-    classes : strategies that are registered nowhere, such as those of a notebook (see `with_strategies`)
+    classes : unregistered strategies, such as those of a notebook (see `with_strategies`)
     """
 
     plugins: tuple[str, ...] = ()
     classes: tuple[type[BatchStrategy], ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Modules of plugin files exist in this process alone; whoever unpickles loads the files.
+        # Modules of plugin files exist only in this process; unpickling loads the files again.
         return Registry, (self.plugins, self.classes)
 
     def with_strategies(self, given: Sequence[BatchStrategy]) -> Registry:
@@ -111,16 +111,16 @@ class Registry:
     def find(self, kind: str, name: str) -> Entry:
         """The entry of this name or ``package/name``.
 
-        Raises `UsageError` with near matches if there is none, with the qualified forms if there are several.
+        Raises `UsageError` for an unknown name, with similar names, and for an ambiguous one, with the qualified names.
         """
         return find(self.entries(kind), kind, name)
 
     def canonical(self, entry: Entry) -> str:
-        """What results and keys call it: its plain name; ``package/name`` where another package has the same one.
+        """The name of an entry in results and keys: plain, or ``package/name`` if another package has the same name.
 
-        What imbench itself registers keeps its plain name even then, so that its results stay its own.
+        Built-in entries always keep their plain names, so that their results stay valid.
         """
-        # Names that differ by case alone would be one on a page or in a file's name.
+        # Names that differ only in case could be confused on a page and collide as file names.
         alone = sum(other.name.lower() == entry.name.lower() for other in self.entries(entry.kind)) == 1
         if alone or entry.package == OWN:
             return entry.name
@@ -138,12 +138,12 @@ class Registry:
         return self.select(spec).strategy
 
     def select(self, spec: str) -> Selected:
-        """The strategy of a spec, and what results call it."""
+        """The strategy of a spec and its name in results."""
         name, params = parse_spec(spec)
         return self._made(self.find("strategy", name), params, spec)
 
     def select_object(self, strategy: BatchStrategy) -> Selected:
-        """A strategy given as an object, and what results call it; of one that `with_strategies` knows."""
+        """A strategy object and its name in results; its class must be registered or added by `with_strategies`."""
         entry = self.entry_of(type(strategy))
         if entry is None:
             raise UsageError(f"{type(strategy).__name__} is not registered; add it with Registry.with_strategies")
@@ -184,7 +184,7 @@ class Registry:
         return self._made(self.resolve("strategy", name), params, spec, self.planned_strategy).strategy
 
     def every_strategy(self) -> tuple[list[Selected], list[tuple[str, str]]]:
-        """All that can be loaded, at their defaults, and ``(package/name, reason)`` of the others."""
+        """All loadable strategies with default parameters, and ``(package/name, reason)`` of the others."""
         found, broken = [], []
         for entry in self.entries("strategy"):
             try:
@@ -196,7 +196,7 @@ class Registry:
     def card(self, spec: str, *, planned: bool = False) -> Card:
         """The card of a dataset spec; for user data it is read from the file or folder.
 
-        ``planned``: the spec is one that `variant` gave, and not a user's.
+        ``planned``: whether the spec comes from `variant` instead of a user.
         """
         from imbench.data.data_sources import card_of
 
@@ -212,7 +212,7 @@ class Registry:
         return card
 
     def variant(self, spec: str, *, planned: bool = False) -> Variant:
-        """The variant that a dataset's spec means, under the name that results give its dataset."""
+        """The variant of a dataset spec, with the dataset's name in results."""
         from imbench.data.variants import parse_variant
 
         name, _ = parse_spec(spec)
@@ -236,7 +236,7 @@ class Registry:
         return suite
 
     def known_suites(self) -> tuple[KnownSuite, ...]:
-        """Every suite that can be loaded, by the specs that results have, so that a store shows which it covers."""
+        """Every loadable suite with its specs as in results, to find the suites that a store covers."""
         from imbench.stats.scope import KnownSuite
 
         found = []
@@ -250,7 +250,7 @@ class Registry:
         return tuple(found)
 
     def stored_spec(self, spec: str) -> str:
-        """A dataset's spec as results have it; as it is where its card is not installed."""
+        """A dataset spec as in results; unchanged if its card is not installed."""
         try:
             return self.variant(spec).spec if spec else ""
         except UsageError:
@@ -271,7 +271,7 @@ class Registry:
         return kind
 
     def with_metrics(self, results: Results, names: Sequence[str]) -> Results:
-        """The results with the columns of these metrics; those that packages bring are computed from predictions."""
+        """The results with the columns of these metrics; metrics of packages are computed from predictions."""
         from imbench.scoring.metrics import METRICS
         from imbench.store.added import with_metrics
 
@@ -339,7 +339,7 @@ def _sources() -> Mapping[str, Any]:
     return KINDS
 
 
-# Kinds whose table is the list of imbench's own, so that a new one is entered once, and the table's place.
+# Kinds whose built-in entries are listed in a table, and the module of that table.
 _TABLES: Mapping[str, tuple[Callable[[], Mapping[str, Any]], str]] = {
     "metric": (_metrics, "imbench.scoring.metrics"),
     "source": (_sources, "imbench.data.sources.kinds"),
@@ -353,7 +353,7 @@ def _of_table(kind: str) -> list[Entry]:
 
 
 def _check_stem(entry: Entry) -> None:
-    """See that ``file/name`` can be written, where that is what results call a plugin file's strategy."""
+    """Raise UsageError if ``file/name``, the name of a plugin file's strategy in results, is not a valid name."""
     try:
         check_name(Path(entry.package).stem, "it")
     except UsageError:
@@ -364,12 +364,12 @@ def _check_stem(entry: Entry) -> None:
 
 
 def _check_spec(canonical: str, spec: str) -> None:
-    """See that a strategy's spec can stand in tables and be told from a competitor under a rule."""
+    """Raise UsageError for a spec that cannot be printed, or that looks like a competitor under a decision rule."""
     from imbench.scoring.rules import EACH, RULES
 
     last = canonical.rpartition("+")[2]
     if "+" in canonical and last in (*RULES, EACH):
-        raise UsageError(f"{spec!r} ends with +{last}, which is how a decision rule is written; use another value")
+        raise UsageError(f"{spec!r} ends with +{last}, which denotes a decision rule; use another value")
     if not canonical.isprintable():
         raise UsageError(f"{spec!a} has a character that cannot be printed; use another value")
 
@@ -453,7 +453,7 @@ def metrics() -> list[Entry]:
 def strategy(spec: str) -> BatchStrategy:
     """The strategy of a spec, for a training loop of your own: ``imbench.strategy("remix:alpha=0.3")``.
 
-    Raises `UsageError` for an unknown name (with near matches), parameter or value.
+    Raises `UsageError` for an unknown name (with similar names), parameter or value.
     """
     return Registry().strategy(spec)
 
@@ -464,11 +464,10 @@ def dataset(spec: str, *, mirror: str | None = None, cache: Path | None = None) 
     Parameters
     ----------
     spec : ``segment:ir=0.05``, ``optdigits:task=multiclass,ir=0.1,seed=3``, ``my/table.csv:target=churn``, …
-    mirror : folder or http(s) URL that is asked first; default the environment's ``IMBENCH_DATA_MIRROR``
-    cache : folder of the copies fetched; default ``IMBENCH_CACHE``, else the platform's per-user cache folder
+    mirror : folder or HTTP(S) URL to search first; default: the environment variable ``IMBENCH_DATA_MIRROR``
+    cache : folder of downloaded copies; default: ``IMBENCH_CACHE``, or the platform's per-user cache folder
 
-    Raises `UsageError` for a spec that means nothing, `DataError` for data that is unavailable or is not what its card
-    says.
+    Raises `UsageError` for an invalid spec, and `DataError` for data that is unavailable or differs from its card.
     """
     from imbench.data.data_sources import DataSources
 

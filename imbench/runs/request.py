@@ -51,17 +51,16 @@ class RunRequest:
     protocol : name of a protocol, with settings if any (``paper:epochs=30``), or path of a protocol file; default: the
         protocol of the suite if it sets one, else ``standard``
     settings : protocol fields to change, as text
-    store : folder of results; made if it does not exist. Running again resumes.
-    data_mirror : folder or URL asked first for data; default: the environment variable IMBENCH_DATA_MIRROR
+    store : folder of results, created if missing. Running again resumes.
+    data_mirror : folder or URL to search first for data; default: the environment variable IMBENCH_DATA_MIRROR
     plugins : paths of Python files that define strategies
     strict : raise before any training if data is unavailable, instead of skipping and reporting it
-    retrain : train stored jobs again whose strategy has changed source at the same version
-    checks : run `imbench.checks` on strategies first; the outcome is kept with the results, and in the user's cache for
-        the next run
+    retrain : retrain stored jobs whose strategy has new source code but the same version
+    checks : run `imbench.checks` on strategies first; the outcome is stored with the results and cached for later runs
     jobs : worker processes with one thread each; default: one per core; 1 trains in this process
-    device : where torch trains: ``cpu``, ``cuda`` or ``cuda:N``
-    executor : what runs the jobs on a CPU; default: a `imbench.runs.execution.LocalPool` of ``jobs`` workers, or this
-        process if there is one
+    device : device to train on: ``cpu``, ``cuda`` or ``cuda:N``
+    executor : runs the jobs on a CPU; default: an `imbench.runs.execution.LocalPool` of ``jobs`` workers, or this
+        process for one worker
 
     Raises
     ------
@@ -108,7 +107,7 @@ class RunRequest:
 
     @cached_property
     def sources(self) -> DataSources:
-        """Where data comes from; `DataError` for a mirror that does not exist."""
+        """The data sources; raises `DataError` for a mirror that does not exist."""
         return DataSources.open(self.data_mirror)
 
     def replace(self, **changes: Any) -> RunRequest:

@@ -32,10 +32,10 @@ def take_samples(
     plugins: Sequence[str] = (),
     download: bool = True,
 ) -> SampleGrid:
-    """One image of each of some mini-batches, as every strategy feeds it to the nets, with its label.
+    """One image from each of several mini-batches, as every strategy feeds it to the nets, with its label.
 
-    All strategies are given the same batches, drawn from the training rows of the first fold; a column is the first
-    image of one batch. Whatever the strategy, it is what a net would see: ``baseline`` shows the images as they are.
+    All strategies get the same batches, drawn from the training rows of the first fold. A column shows the first image
+    of one batch, as a net would receive it: ``baseline`` shows unchanged images.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def take_samples(
 
     Raises
     ------
-    UsageError for a dataset or strategy that is not for images, a protocol that does not exist, and wrong numbers,
+    UsageError for a dataset or strategy that does not support images, an unknown protocol and numbers out of range,
     before any data is read; its subclass DataError for unavailable data.
     """
     return samples_of(
@@ -79,7 +79,7 @@ def samples_of(
     protocol: str = "standard",
     download: bool = True,
 ) -> SampleGrid:
-    """As `take_samples`, with a registry and data sources that are open already."""
+    """Like `take_samples`, with an existing registry and data sources."""
     from imbench.engine.batches import batching
 
     if columns < 1:

@@ -24,7 +24,7 @@ class Design:
     Parameters
     ----------
     strategy, parameter, settings, default : as in `Sweep`
-    baseline : the spec of the reference, or "" without
+    baseline : spec of the reference; "" if there is none
     """
 
     strategy: str
@@ -46,20 +46,20 @@ class Design:
 def design(
     strategy: str, parameter: str, values: Sequence[Any], registry: Registry | None = None, *, baseline: bool = True
 ) -> Design:
-    """Work out what a sweep compares.
+    """Resolve the settings that a sweep compares.
 
     Parameters
     ----------
     strategy : spec; the parameters in the spec stay fixed
-    parameter : the one that changes
+    parameter : name of the parameter that varies
     values : at least two different values; text is read as in a spec. The default is added if it is missing
-    registry : where strategies are looked up; default: everything installed
+    registry : registry of strategies; default: everything installed
     baseline : include the strategy ``baseline`` for reference
 
     Raises
     ------
     UsageError
-        For a strategy or parameter that does not exist, fewer than two values, a value twice or out of its range.
+        For an unknown strategy or parameter, fewer than two values, a repeated value, or a value out of range.
     """
     registry = registry or Registry()
     _, fixed = parse_spec(strategy)
@@ -74,13 +74,13 @@ def design(
         spec = _with(strategy, parameter, text)
         selected = registry.select(spec)
         if selected.spec in typed:
-            raise UsageError(f"{parameter} has the value {typed[selected.spec]} twice ({text}); keep one")
+            raise UsageError(f"{parameter} has the same value twice, {typed[selected.spec]} and {text}; keep one")
         typed[selected.spec] = text
         found[selected.spec] = Setting(selected.strategy.params[parameter], selected.spec)
     if len(found) < 2:
-        given = f", got {texts[0]} alone" if texts else ""
+        given = f", got only {texts[0]}" if texts else ""
         raise UsageError(f"a sweep needs at least two values of {parameter}{given}; write {parameter}=A,B,C")
-    if parameter not in known:  # of an open-ended strategy, which has no default of what it does not list
+    if parameter not in known:  # a strategy that accepts any parameter has no default for it
         return Design(
             base.spec, parameter, in_order(tuple(found.values())), next(iter(found.values())), _baseline(baseline)
         )
@@ -98,17 +98,17 @@ def sweep(
     progress: Callable[[bench.Event], None] | None = None,
     **fields: Unpack[RunFields],
 ) -> Sweep:
-    """Train a strategy at several values of one parameter where the store lacks them, and compare the values.
+    """Train a strategy at several values of one parameter and compare the values; stored jobs are reused.
 
     Parameters
     ----------
     strategy : spec, or the strategy itself; the parameters in the spec stay fixed
-    parameter : the one that changes
+    parameter : name of the parameter that varies
     values : at least two; the default is added if it is missing
-    request : what to run; its strategies are those of the sweep
+    request : what to run; its strategies are replaced by those of the sweep
     baseline : train the baseline as well, for reference
     progress : called with every event, as in `imbench.run`
-    fields : of a `RunRequest`, as keyword arguments, instead of a request or to change it
+    fields : fields of a `RunRequest` as keyword arguments, instead of a request or to change it
 
     Raises
     ------

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Generator
 from typing import IO, Any, NamedTuple
 
-# Every library that starts threads of its own reads one of these when it is first imported.
+# Libraries with their own threads read one of these variables on import.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -26,9 +26,9 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
-# Blocks of batches come and go by the megabyte. glibc gives such memory back at once, and the next block pays for fresh
-# pages; kept, a step of musk's nets took 205 and 208 us in place of 212 and 221 (two runs each, both cores busy), which
-# is little more than noise. Other C libraries know no such variables.
+# Blocks of batches allocate and free megabytes. By default glibc returns such memory to the system at once, and then
+# the next block needs fresh pages. With these limits, a step of musk's nets took 205 and 208 us instead of 212 and 221
+# (two runs each, both cores busy), little more than noise. Other C libraries ignore these variables.
 MEMORY_VARIABLES = {"MALLOC_TRIM_THRESHOLD_": str(2**30), "MALLOC_MMAP_THRESHOLD_": str(2**25)}  # the most it takes
 # What a worker runs. It never imports the parent's main module, so a script needs no `if __name__ == "__main__"`.
 _BOOT = """
@@ -41,13 +41,13 @@ worker_loop()
 """
 
 
-# What a worker says once it can take its first call.
+# Message of a worker that is ready for its first call.
 READY = "ready"
 _SIGNALS = {int(number): number.name for number in signal.Signals}
 
 
 class Report(NamedTuple):
-    """What became of one call: the fields of an `imbench.runs.execution.Outcome` after its index."""
+    """The outcome of one call: the fields of an `imbench.runs.execution.Outcome` after its index."""
 
     value: Any
     error: str | None
@@ -56,7 +56,7 @@ class Report(NamedTuple):
 
 
 def attempt(call: Callable[[], Any]) -> Report:
-    """Make the call; whatever it raises, short of KeyboardInterrupt, is reported."""
+    """Make the call and report its result or error; KeyboardInterrupt is not caught."""
     start = time.perf_counter()
     try:
         value = call()
@@ -66,14 +66,14 @@ def attempt(call: Callable[[], Any]) -> Report:
 
 
 def named(error: BaseException) -> str:
-    """``ValueError: what is wrong``."""
+    """An error as text, such as ``ValueError: negative value``."""
     return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 class Worker:
     """Handle of one worker process in the parent.
 
-    Puts every message of the process into ``inbox`` beside itself, and at last None once it has ended.
+    Puts every message of the process into ``inbox`` as ``(worker, message)``, and None after the process has ended.
     """
 
     def __init__(self, threads: int, inbox: queue.SimpleQueue[tuple[Worker, Any]]) -> None:
@@ -88,9 +88,9 @@ class Worker:
         self._listener.start()
 
     def send(self, call: bytes | None) -> None:
-        """Have the pickled call made; None lets the process end by itself."""
+        """Send a pickled call; None lets the process end by itself."""
         assert self.process.stdin is not None
-        with contextlib.suppress(OSError):  # it died; the listener reports that
+        with contextlib.suppress(OSError):  # the process died, which the listener reports
             pickle.dump(call, self.process.stdin)
             self.process.stdin.flush()
 
@@ -129,7 +129,7 @@ class Worker:
 
 
 def _messages(stream: IO[bytes]) -> Generator[Any, None, None]:
-    """Pickled messages until the stream ends, be it in the middle of one."""
+    """Pickled messages until the stream ends, possibly in the middle of a message."""
     while True:
         try:
             message = pickle.load(stream)
@@ -161,7 +161,7 @@ def worker_loop() -> None:
 
 
 def _read_tasks(stream: IO[bytes], waiting: queue.SimpleQueue[Any]) -> None:
-    """Queue the tasks from the parent; end this process at once when the parent is gone."""
+    """Queue the tasks from the parent; end this process at once when the parent ends."""
     for task in _messages(stream):
         waiting.put(task)
         if task is None:
@@ -170,7 +170,7 @@ def _read_tasks(stream: IO[bytes], waiting: queue.SimpleQueue[Any]) -> None:
 
 
 def _execute(packed: bytes) -> Report:
-    """Unpack and make the call; a value comes back packed."""
+    """Unpickle and make the call; its return value is pickled."""
     try:
         call = pickle.loads(packed)
     except Exception as error:  # unpickling runs the code of whatever is unpickled

@@ -23,7 +23,7 @@ _WHAT = {
     "n_test": pa.int64(),
     "seconds": pa.float64(),
 }
-# The code that made a job; not part of its identity. Older rows without it say `UNKNOWN`.
+# The code that made a job; not part of its identity. It is `UNKNOWN` in older rows.
 ORIGIN = ("package", "package_version", "package_source", "source_hash", "checks", "checks_version")
 UNKNOWN = "unknown"
 _HOW = {

@@ -51,7 +51,7 @@ def metric_columns(metrics: Iterable[Metric]) -> list[str]:
 
 
 def rule_columns(rule: str, classes: int) -> list[str]:
-    """The columns that a rule decides the numbers of, and of what it fits on validation rows."""
+    """The columns of a decision rule: metrics under it, and the values that it fits on validation rows."""
     beside = (name for of_classes, _, of in _BESIDE if of == rule for name in of_classes(classes))
     return [*_under(rule, METRICS.values(), classes), *beside]
 
@@ -128,7 +128,7 @@ def _absences(p: Predictions) -> dict[str, Any]:
     return {"absent": _absent(p.test.y, classes), "absent_validation": _absent(p.validation.y, classes)}
 
 
-# Columns beside metrics that follow from predictions: their names by the number of classes, their values, and the rule
+# Further columns that follow from predictions: their names by the number of classes, their values, and the rule
 # that decides them.
 _BESIDE: Sequence[tuple[Callable[[int], Sequence[str]], Callable[[Predictions], dict[str, Any]], str]] = (
     (lambda classes: [f"tuned_weight[{j}]" for j in range(classes)], _tuned_weights, "tuned"),

@@ -101,7 +101,7 @@ def fit_scaling(log_proba: Floats, targets: Floats) -> tuple[float, Floats]:
     fit = _newton(start, loss, derivatives, _SCALING_TOLERANCE)
     slope = float(fit[0] / scale)
     if slope * scale < _SCALING_TOLERANCE:
-        # The loss is convex: with a held at 0 or above, it is smallest at 0, where b alone is the log of the shares.
+        # The loss is convex: with a constrained to 0 or above, it is smallest at 0, where b is the log of the shares.
         return 0.0, np.log(shares / shares[0])
     bias: Floats = np.concatenate([[0.0], fit[1:]]) - slope * (centre - centre[0])
     return slope, bias

@@ -1,4 +1,4 @@
-"""Metrics of predicted probabilities: a table of them, and `score` for all at once."""
+"""The table of metrics of predicted probabilities, and `score`, which computes all of them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ class Metric:
 
     Parameters
     ----------
-    name : as in result columns and specs
-    title : for people
-    function : from an `Outcome` to a float, NaN if undefined
+    name : name in result columns and specs
+    title : title for readers
+    function : function from an `Outcome` to a float, NaN if undefined
     higher_is_better : the direction of ranks
     definition : a description with the edge cases
-    of_decisions : whether it depends on the decided classes only, so that rules that keep the probabilities change it
-        too
-    target : the best value if it is neither the largest nor the smallest; ranks go by the distance from it
+    of_decisions : whether it depends only on the chosen classes, so that all decision rules change it
+    target : the best value if it is neither the largest nor the smallest; values are ranked by the distance from it
     bounds : the smallest and the largest possible value, infinite without one; intervals stay within
     version : raised with every change in the meaning of the numbers: stored numbers of another version are computed
         again from the stored predictions
@@ -75,7 +74,7 @@ class Metric:
         return "higher" if self.higher_is_better else "lower"
 
     def ranked(self, values: Floats) -> Floats:
-        """The values to rank: as they are, or their distance from the target."""
+        """The values to rank: the values themselves, or their distance from the target."""
         return values if self.target is None else np.abs(values - self.target)
 
     def __call__(self, y_true: ArrayLike, proba: ArrayLike) -> float:
@@ -109,7 +108,7 @@ def _metric(
 
 @_metric("G-mean", higher_is_better=True, of_decisions=True, bounds=_UNIT)
 def gmean(outcome: Outcome) -> float:
-    """Geometric mean of the recalls of the classes present in y_true; 0 when one of them is never hit.
+    """Geometric mean of the recalls of the classes present in y_true; 0 if all rows of one class are misclassified.
 
     The decision is the class of largest probability, the first if tied. For two classes √(TPR·TNR).
     """

@@ -56,7 +56,7 @@ def recalibration(y_true: ArrayLike, proba: ArrayLike) -> Recalibration:
 
     Parameters
     ----------
-    y_true, proba : as `imbench.scoring.metrics.score` takes them
+    y_true, proba : as in `imbench.scoring.metrics.score`
     """
     outcome = Outcome(y_true, proba)  # type: ignore[arg-type]
     present = np.flatnonzero(outcome.present)

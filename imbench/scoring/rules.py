@@ -1,4 +1,4 @@
-"""Decision rules: from a net's probabilities to decisions, or to corrected probabilities, without training again."""
+"""Decision rules: from a net's probabilities to decisions, or to corrected probabilities, without retraining."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imbench.scoring.recalibration import recalibration
 from imbench.scoring.tuning import tuned_weights, weighted_decisions
 
 ARGMAX = "argmax"
-# Not a rule: every strategy under every rule competes, `baseline+tuned` beside `baseline`.
+# Not a decision rule: ranks every strategy under every rule, such as `baseline+tuned` and `baseline`.
 EACH = "each"
 
 
@@ -26,10 +26,10 @@ class Rule:
 
     Parameters
     ----------
-    name : as in columns (``gmean@tuned``) and ``--rule``
-    title, definition : for people
-    apply : from predictions to the outcome on the test rows; None if they lack a measurement that the rule needs
-    of_decisions_only : whether it keeps the probabilities, so that only metrics of decisions change
+    name : name in columns (``gmean@tuned``) and for ``--rule``
+    title, definition : text for readers
+    apply : function from predictions to the outcome on the test rows; None if they lack a required measurement
+    of_decisions_only : whether the rule keeps the probabilities, so that it changes only metrics of decisions
     needs : the measurement that some results lack, and the alternative; "" if no result lacks any
     version : raised with every change of its decisions or probabilities: stored numbers of another version are
         computed again from the stored predictions
@@ -131,20 +131,20 @@ RULES: Mapping[str, Rule] = {
             "prior-corrected",
             "corrected for the trained prior",
             "Probabilities times natural over trained class prior (Saerens 2002), then the largest. The trained prior "
-            "is measured on the batches. For soft labels, synthetic rows or a loss of the strategy the formula is an "
-            "approximation, as the column prior_inexact says: prefer `recalibrated` there.",
+            "is measured on the batches. For soft labels, synthetic rows or a custom loss the formula is an "
+            "approximation (see the column prior_inexact): prefer `recalibrated` for them.",
             by_corrected_prior,
             of_decisions_only=False,
-            needs="the trained class prior, which results of schema 1 lack; use `recalibrated`, or train again",
+            needs="the trained class prior, which results of schema 1 lack; use `recalibrated`, or retrain",
         ),
         Rule(
             "recalibrated",
             "recalibrated on validation rows",
             "Probabilities fitted to the fold's validation rows, then the largest: Platt scaling of the "
             "log-odds for two classes (Platt 1999); for more, one slope and a bias for each class (bias-corrected "
-            "temperature scaling, Alexandari 2020); with Platt's targets, so that separable rows have a fit. It "
-            "needs no trained prior, so it suits soft labels and synthetic rows too. A class "
-            "without a validation row keeps its probability (column absent_validation).",
+            "temperature scaling, Alexandari 2020). Platt's targets give separable rows a finite fit. The rule needs "
+            "no trained prior, so it also suits soft labels and synthetic rows. A class without a validation row keeps "
+            "its probability (column absent_validation).",
             by_recalibration,
             of_decisions_only=False,
         ),

@@ -32,7 +32,7 @@ def tuned_weights(y_true: ArrayLike, proba: ArrayLike) -> Floats:
 
     Parameters
     ----------
-    y_true, proba : as `imbench.scoring.metrics.score` takes them
+    y_true, proba : as in `imbench.scoring.metrics.score`
 
     Returns
     -------
@@ -101,6 +101,6 @@ def _best_shift(scores: Floats, outcome: Outcome, j: int, present: float) -> flo
     edges = np.concatenate([[turns.min() - 1.0], np.sort(turns), [turns.max() + 1.0]])
     middles = (edges[:-1] + edges[1:]) / 2  # with i rows turned
     apart = np.diff(edges) > 0
-    # Of tied candidates the nearest to the present value comes first, then the smaller.
+    # Among tied candidates, the nearest to the current value wins, then the smaller one.
     candidates = np.lexsort((middles[apart], np.abs(middles[apart] - present), -goals[apart]))
     return float(middles[apart][candidates[0]])

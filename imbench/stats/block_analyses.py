@@ -26,13 +26,13 @@ class BlockAnalyses:
 
     Parameters
     ----------
-    protocol, task, metric, rule : of the results
+    protocol, task, metric, rule : the results analysed
     over : the configurations in words, such as ``suite tabular, 18 configurations``
     configurations : each variant of a dataset is a block, intervals resample datasets; None if impossible
     datasets : the mean over a dataset's variants is a block; None if impossible
     within : each strategy against the reference over the folds of each configuration (see `compare_within`); empty
         unless requested
-    notes : why an evaluation is impossible, and which strategies are not ranked
+    notes : reasons why an evaluation is impossible or strategies are not ranked
     """
 
     protocol: str
@@ -65,9 +65,9 @@ def evaluate_rows(
     ----------
     rows : with the columns of `analysis_columns`
     rule : a decision rule for all strategies; with ``each`` every strategy competes under every rule
-    within : whether to compare within each configuration as well. For a single configuration this is the only possible
+    within : also compare within each configuration. For a single configuration this is the only possible
         comparison, since folds are not blocks
-    scope : which configurations are compared; None derives them from the rows
+    scope : the configurations to compare; None derives them from the rows
     known_metrics : metrics by name; `Results.metrics` has those of plugins as well
 
     Raises

@@ -1,4 +1,4 @@
-"""A checked table of scores: blocks × strategies, with the rows left out and the dataset of each block."""
+"""A checked table of scores: blocks × strategies, with the omitted rows and the dataset of each block."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class BlockScores:
     table : rows × strategies, float64, at least 2 of each, no NaN
     datasets : ``(rows,)`` number of each block's dataset
     rows : complete rows that went into the blocks
-    dropped : label of each row left out, and the strategies without a score there
-    averaged : number of folds averaged to each block; 0 where rows are blocks already
-    test_share : n_test / (n_test + n_train) where rows are the folds of one dataset; None where they are blocks
+    dropped : label of each omitted row, with the strategies that have no score there
+    averaged : number of folds averaged to each block; 0 if the rows are blocks already
+    test_share : n_test / (n_test + n_train) if the rows are the folds of one dataset; None if they are blocks
     """
 
     table: pd.DataFrame
@@ -51,7 +51,7 @@ def block_scores(
     folds: Labels = None,
     test_share: float | None = None,
 ) -> BlockScores:
-    """Check scores, leave out rows with a missing score, and average the rows of each block.
+    """Check scores, omit rows with a missing score, and average the rows of each block.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def block_scores(
     Raises
     ------
     UsageError
-        For scores that cannot be evaluated; the message names the fix.
+        For invalid scores; the message names the fix.
     """
     numbers = _with_folds(_numbers(scores), folds)
     if blocks is not None and clusters is not None:
@@ -213,7 +213,7 @@ def _require_two_rows(whole: pd.DataFrame, numbers: pd.DataFrame, missing: pd.Da
     worst = ", ".join(f"{name} ({count})" for name, count in gaps[gaps > 0].head(_SHOWN).items())
     raise UsageError(
         f"an evaluation needs at least 2 complete rows, got {len(whole)} of {len(numbers)}"
-        + (f"; missing scores: {worst}; leave out these strategies" if worst else "")
+        + (f"; missing scores: {worst}; remove these strategies" if worst else "")
     )
 
 

@@ -34,7 +34,7 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Partial:
-    """An entrant that is not ranked, and the configurations of the board without a result of it."""
+    """An entrant that is not ranked, and the configurations of the board on which it has no result."""
 
     name: str
     lacks: tuple[Configuration, ...]

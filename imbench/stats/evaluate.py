@@ -77,11 +77,11 @@ def evaluate(
         dataset) are averaged to one block. None: each row is a block
     clusters : the dataset of each row, given like `blocks`: rows stay blocks, and intervals resample datasets
     reference : the strategy that gains are measured against; default ``baseline`` if present, else the first column
-    tolerance : two scores of a block within it are tied; default 1e-12 of the larger one. A number is absolute: 1e-6
-        suits scores of nets, which are float32
-    folds : the fold of each row, or the name of an index level with it; a repeated label belongs to another repeat
-    test_share : for the folds of one dataset, n_test / (n_test + n_train); default 1/K for K folds, which is right if
-        no rows are held out for validation
+    tolerance : largest difference of two tied scores of a block; default: 1e-12 of the larger one. A number is an
+        absolute tolerance: 1e-6 suits scores of nets, which are float32
+    folds : the fold of each row, or the name of its index level; a repeated label belongs to another repeat
+    test_share : n_test / (n_test + n_train) for the folds of one dataset; default: 1/K for K folds, which is correct
+        without validation rows
 
     Raises
     ------

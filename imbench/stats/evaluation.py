@@ -52,7 +52,7 @@ class Evaluation:
     groups_wilcoxon : the longest runs of strategies, consecutive by average rank, in which no pair differs at alpha
         after Holm's correction
     smallest_p : the smallest p-value that each family can reach with this many blocks; where it is not below alpha,
-        nothing can be decided, and `undecidable` says so in a sentence
+        no difference can be shown, and `undecidable` gives the reason
     n_folds : number of folds where rows are the folds of one dataset; 0 for blocks. With folds, ranks are those of the
         means, tests of ranks are NaN, and ``wilcoxon``, ``against_reference``, ``control`` and the intervals of gains
         come from the corrected resampled t-test, as ``method`` says
@@ -243,7 +243,8 @@ def _pairs(evaluation: Evaluation) -> Section:
         ("p Holm", "p", "effect"),
         (
             *found,
-            "Effect: matched-pairs rank-biserial correlation, 0 to 1. W/T/L: wins, ties, losses of the first.",
+            "Effect: matched-pairs rank-biserial correlation, 0 to 1. W/T/L: wins, ties and losses of the first "
+            "strategy.",
         ),
     )
 
@@ -289,11 +290,11 @@ def _control(evaluation: Evaluation) -> Section:
 
 def _notes(evaluation: Evaluation) -> list[Section]:
     dropped = tuple(
-        f"Row {_label(label)} is left out: it has no score of {', '.join(map(str, missing))}."
+        f"Row {_label(label)} is omitted because it has no score of {', '.join(map(str, missing))}."
         for label, missing in islice(evaluation.dropped.items(), SHOWN_DROPPED)
     )
     if len(evaluation.dropped) > SHOWN_DROPPED:
-        dropped += (f"In all, {len(evaluation.dropped)} rows are left out.",)
+        dropped += (f"In total, {len(evaluation.dropped)} rows are omitted.",)
     notes = tuple(f"{note[0].upper()}{note[1:]}." for note in evaluation.notes)
     return [Section("Notes", notes=(*notes, *dropped))] if notes or dropped else []
 

@@ -128,7 +128,7 @@ def friedman_small_sample(ranks: ArrayLike, seed: int = 0) -> SmallSample:
     Parameters
     ----------
     ranks : array-like, ``(blocks, strategies)`` of `imbench.stats.ranks.rank`
-    seed : of the permutations; equal seeds give equal p-values
+    seed : seed of the permutations; equal seeds give equal p-values
     """
     table = np.asarray(ranks, dtype=np.float64)
     blocks, k = table.shape
@@ -143,7 +143,7 @@ def friedman_small_sample(ranks: ArrayLike, seed: int = 0) -> SmallSample:
 
 
 def _extremeness(sums: Integers) -> Integers:
-    # χ² rises with Σ R_j², all else in it stays the same when ranks are permuted within blocks.
+    # χ² increases with Σ R_j²; permuting ranks within blocks changes no other term.
     squares: Integers = (sums**2).sum(axis=-1)
     return squares
 

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from imbench.scoring.outcome import Floats
 
 RESAMPLES = 10_000
-# Weights held at a time, a row for each resample.
+# Weights in memory at a time, a row for each resample.
 _CHUNK = 4_000_000
 
 
@@ -34,8 +34,8 @@ def bootstrap_means(values: ArrayLike, datasets: ArrayLike, alpha: float = 0.05,
     ----------
     values : array-like, ``(blocks, columns)``
     datasets : array-like, ``(blocks,)`` number of each block's dataset, 0 to n − 1
-    alpha : in (0, 1)
-    seed : of the 10,000 resamples; equal seeds give equal intervals
+    alpha : 1 − the level of the intervals, in (0, 1)
+    seed : seed of the 10,000 resamples; equal seeds give equal intervals
 
     Returns
     -------

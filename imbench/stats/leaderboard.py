@@ -59,7 +59,7 @@ class Leaderboard:
 
     Parameters
     ----------
-    protocol, task, metric : of the results
+    protocol, task, metric : the results ranked
     table : a row for each strategy, best first: ``strategy``, ``mean`` over configurations of the mean over folds,
         ``rank_sum`` and ``average_rank`` (1 is best), number of ``configurations``, ``zero_folds`` (folds that missed a
         class entirely; NaN if unknown), and the ``friedman`` statistic of the board with its asymptotic ``p``
@@ -70,7 +70,7 @@ class Leaderboard:
     same : groups of strategies with the same predictions, ranked once under the first name
     remarks : all of these in sentences
     over : the configurations in words, such as ``suite tabular, 18 configurations``
-    undefined : why Friedman's test is undefined; "" where it is defined
+    undefined : why Friedman's test is undefined; "" if it is defined
     rule : the decision rule, a key of `imbench.scoring.rules.RULES`, or ``each``
     tuned_baseline : under ``argmax`` and for a metric of decisions, where the baseline with a tuned threshold would
         rank
@@ -108,7 +108,7 @@ def leaderboards(
     """The leaderboards of these rows (see `Store.frame`), in the order of protocols, tasks and metrics.
 
     Two versions of a strategy count as two. Results whose numbers come from an older version (column ``numbers``) have
-    boards of their own.
+    separate boards.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def leaderboards(
     known_metrics : metrics by name; `Results.metrics` has those of plugins as well
     rule : one decision rule for all strategies, or ``each``: every strategy competes under every rule that changes
         the metric, as ``baseline+tuned`` where the rule is not ``argmax``
-    scope : which configurations the boards are over; None derives them from the rows
+    scope : the configurations of the boards; None derives them from the rows
 
     Raises
     ------

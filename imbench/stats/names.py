@@ -1,4 +1,4 @@
-"""What competitors, protocols and datasets are called wherever results are shown."""
+"""Names of competitors, protocols and datasets in all output."""
 
 from __future__ import annotations
 
@@ -100,10 +100,10 @@ class DatasetLabel:
 
     Parameters
     ----------
-    identity : equal for the same data only: the data hash of a user's file or folder, whatever its path; name and data
+    identity : equal only for the same data: the data hash of a user's file or folder under any path; name and data
         hash of a registered dataset
-    label : for readers, unique: the name, or the last part of a file's path; with the first digits of the data hash if
-        other data in these rows has the same name
+    label : unique name for readers: the name, or the last part of a file's path; with the first digits of the data
+        hash if other data in these rows has the same name
     """
 
     identity: str
@@ -111,10 +111,10 @@ class DatasetLabel:
 
 
 def dataset_labels(rows: pd.DataFrame) -> dict[tuple[str, str], DatasetLabel]:
-    """The identity and the label of each pair of ``dataset`` and ``data_hash`` in these rows, whatever their order.
+    """The identity and the label of each pair of ``dataset`` and ``data_hash``, independent of the order of the rows.
 
-    A registered dataset keeps its plain name beside a file of that name. Files of several names with equal data have
-    the alphabetically first of these names.
+    A registered dataset keeps its plain name if a file has the same name. Files with equal data get the alphabetically
+    first of their names.
 
     >>> rows = pd.DataFrame({"dataset": ["a/my.csv", "b/my.csv", "c/my.csv"], "data_hash": ["12345678", "f00", "f00"]})
     >>> [found.label for found in dataset_labels(rows).values()]

@@ -25,7 +25,7 @@ def critical_difference(strategies: int, blocks: int, alpha: float = 0.05) -> fl
     Parameters
     ----------
     strategies, blocks : k and N, each at least 2
-    alpha : in (0, 1)
+    alpha : significance level, in (0, 1)
 
     Raises
     ------

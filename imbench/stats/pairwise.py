@@ -14,7 +14,7 @@ from imbench.stats.ranks import GIVEN, Tolerance, typical_sizes
 # Up to this many differences the null distribution is counted; above, it is close to normal. Counts up to 2^50 are
 # whole in float64.
 EXACT = 50
-# Differences held at a time, so that the few arrays of a step stay in cache; and shares of null distributions.
+# Differences in memory at a time, so that the arrays of a step stay in cache; and shares of null distributions.
 _CHUNK, _SHARES = 100_000, 100_000
 
 

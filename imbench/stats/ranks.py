@@ -20,7 +20,7 @@ _NOISE = 8 * float(np.finfo(np.float64).eps)
 
 
 class Tolerance(NamedTuple):
-    """The largest difference of two tied scores: ``absolute`` + ``relative`` · the larger one's size.
+    """The largest difference of two tied scores: ``absolute`` + ``relative`` · size of the larger score.
 
     Relative to the two scores only, not to the largest of all: one diverged loss of 1e12 must not tie the others.
     """
@@ -115,7 +115,7 @@ def rank(values: ArrayLike, *, higher_is_better: bool, tolerance: Tolerance = GI
         raise UsageError(f"values to rank must be (blocks, strategies), got shape {table.shape}")
     if np.isnan(table).any():
         block = int(np.isnan(table).any(axis=1).argmax())
-        raise UsageError(f"values to rank have a NaN in block {block}; leave out blocks with a missing score")
+        raise UsageError(f"values to rank have a NaN in block {block}; remove blocks with a missing score")
     costs = -table if higher_is_better else table
     blocks, strategies = costs.shape
     order = np.argsort(costs, axis=1, kind="stable")
@@ -135,7 +135,7 @@ def rank(values: ArrayLike, *, higher_is_better: bool, tolerance: Tolerance = GI
 
 
 def _neighbours(sizes: Floats) -> Floats:
-    """Of each and the one before it, along the last axis, the larger; the first as it is."""
+    """The larger of each value and the one before it, along the last axis; the first value is kept."""
     larger = sizes.copy()
     np.maximum(sizes[:, 1:], sizes[:, :-1], out=larger[:, 1:])
     return larger

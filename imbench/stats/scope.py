@@ -18,8 +18,8 @@ class KnownSuite:
 
     Parameters
     ----------
-    name : of the suite
-    entries : the canonical spec of each configuration, and of its stand-in ("" without)
+    name : name of the suite
+    entries : the canonical spec of each configuration, and of its stand-in ("" if it has none)
     """
 
     name: str
@@ -32,8 +32,8 @@ class Scope:
 
     Parameters
     ----------
-    name : of what was run, such as ``suite tabular``; "" without
-    whole : whether boards are over every configuration of the rows, as for the rows of one run
+    name : name of the scope, such as ``suite tabular``; "" if it has none
+    whole : whether boards cover every configuration of the rows, as for the rows of one run
     suites : suites that may be recognised in a store
     """
 
@@ -55,7 +55,7 @@ class Scope:
 
         Parameters
         ----------
-        specs : of the configurations, such as ``segment:ir=0.05``
+        specs : specs of the configurations, such as ``segment:ir=0.05``
         strategies : specs of the strategies
         done : ``(configurations, strategies)`` whether there is a result
 

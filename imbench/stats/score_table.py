@@ -1,6 +1,6 @@
 """Score tables: means and deviations over folds, for each configuration and strategy of one protocol and task.
 
-Every board, table and figure takes its means over folds from here.
+All boards, tables and figures use these means over folds.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class ScoreTable:
 
     Parameters
     ----------
-    protocol, task : of the scores
+    protocol, task : protocol and task of the scores
     configurations, strategies : the axes; a strategy called ``baseline`` comes first
     mean, sd : by column, ``(configurations, strategies)``; over the folds where the metric is defined; deviations with
         n − 1, NaN below two folds. Folds share rows, so a deviation is not a standard error.
@@ -87,7 +87,7 @@ class ScoreTable:
         return np.asarray((self.folds[self.inside] > 0).all(axis=0) & self.inside.any())
 
     def only(self, kept: NDArray[np.bool_]) -> ScoreTable:
-        """The score table of these ``(configurations,)`` alone."""
+        """The score table of only these ``(configurations,)``."""
         return replace(
             self,
             configurations=tuple(c for c, there in zip(self.configurations, kept, strict=True) if there),
@@ -108,10 +108,10 @@ def make_score_tables(
 
     Parameters
     ----------
-    rows : from `labelled`; without a column ``error`` every row is a trained fold
-    columns : to average
-    modality : of each dataset by its name in the rows; ``"not stated"`` if missing
-    scope : which configurations boards are over; None derives them from the rows
+    rows : rows from `labelled`; without a column ``error`` every row is a trained fold
+    columns : columns to average
+    modality : modality of each dataset by its name in the rows; ``"not stated"`` if missing
+    scope : the configurations of boards; None derives them from the rows
     """
     if rows.empty:
         return []
@@ -210,7 +210,7 @@ def _combinations(codes: Sequence[tuple[NDArray[np.int32], int]]) -> tuple[list[
 
     Parameters
     ----------
-    codes : of each column, with the number of distinct ones
+    codes : codes of each column, with the number of distinct codes
     """
     row: NDArray[np.int32] = np.zeros(len(codes[0][0]), dtype=np.int32)
     found: list[NDArray[np.int64]] = []

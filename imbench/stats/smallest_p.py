@@ -14,7 +14,7 @@ _MANY = 150
 
 
 class SmallestP(NamedTuple):
-    """The smallest p-value that a family of tests can reach after Holm's correction, whatever the scores.
+    """The smallest p-value that a family of tests can reach after Holm's correction, for any scores.
 
     Parameters
     ----------

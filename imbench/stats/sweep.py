@@ -68,7 +68,7 @@ class Setting:
 
     @property
     def plain(self) -> Any:
-        """The value for a table: numbers, true and false as they are, anything else as text."""
+        """The value for a table: numbers and booleans unchanged, anything else as text."""
         return self.value if isinstance(self.value, bool | int | float) else self.text
 
 
@@ -80,10 +80,10 @@ class Sweep:
     ----------
     strategy : name and fixed parameters
     parameter : the parameter that varies
-    settings : its values, numbers in ascending order, the default included
+    settings : values of the parameter, numbers in ascending order, including the default
     default : the setting that the others are compared with
     baseline : the spec of the reference, which has no such parameter; "" without
-    results : of all settings and the baseline
+    results : results of all settings and the baseline
     alpha : intervals have level 1 − alpha; a value differs from the default if its p after Holm's correction is at most
         alpha
     """
@@ -104,7 +104,7 @@ class Sweep:
         A row for each configuration and value, the baseline's last: ``dataset``, ``variant``, ``task``, ``ir``
         (minority / majority), ``value`` (None for the baseline), ``strategy``, whether it is the ``default`` and the
         ``best`` of the values, ``folds``, ``mean``, and its interval ``low`` to ``high`` by `corrected_t`,
-        within the metric's bounds and NaN for fewer than four folds. Settings without results are left out.
+        within the metric's bounds and NaN for fewer than four folds. Settings without results are omitted.
         """
         rule = self.results.metrics[metric]
         places = {one.strategy: place for place, one in enumerate(self._shown)}
@@ -175,7 +175,7 @@ class Sweep:
         Returns
         -------
         A row for each: ``dataset``, ``variant``, ``ir``, the ``best`` value by the mean, the ``default``, the best
-        one's ``gain`` over it with ``low``, ``high``, ``p`` and ``p_holm`` (0 and NaN where the default is the best),
+        value's ``gain`` over it with ``low``, ``high``, ``p`` and ``p_holm`` (0 and NaN if the default is the best),
         and the ``verdict``: `BETTER` if that p is at most alpha, else `WORSE` if another value's is, else `UNDECIDED`.
         """
         scores, effects = self.scores(metric), self.effects(metric)

@@ -39,7 +39,7 @@ class TestResults:
 
     Parameters
     ----------
-    names : of the competitors, in the order of the columns
+    names : names of the competitors, in the order of the columns
     average_ranks, rank_sums : ``(competitors,)``; 1 is best
     rank_intervals, gain_intervals : ``(competitors, 2)`` bootstrap over datasets; NaN for a single dataset
     blocks, datasets : numbers of them
@@ -47,7 +47,7 @@ class TestResults:
     small_sample : Friedman's p-value for few blocks, and its kind: ``exact``, ``permutation`` or ``asymptotic``
     cd : Nemenyi's critical difference of average ranks
     groups : maximal sets of competitors whose average ranks differ by less than ``cd``
-    pairs : by (first, second), in the order of names; corrected over all pairs
+    pairs : tests by (first, second), in the order of names; corrected over all pairs
     against_control : each other competitor against the control; corrected over these pairs only
     undecidable : by family of tests (`imbench.stats.smallest_p.FAMILIES`), why tests cannot decide with this
         many blocks; "" where they can
@@ -97,7 +97,7 @@ def as_test_results(found: Evaluation | str, names: Sequence[str], ranks: Floats
     Parameters
     ----------
     found : the evaluation, or why it is impossible
-    names : of the competitors
+    names : names of the competitors
     ranks : ``(blocks, competitors)``, used if there is no evaluation
     datasets : their number
     """
@@ -138,7 +138,7 @@ def _control(table: pd.DataFrame) -> dict[str, Pair]:
 
 
 def _untested(names: Sequence[str], ranks: Floats, datasets: int, reason: str) -> TestResults:
-    """Ranks only, where there are too few blocks or competitors for any test."""
+    """Ranks without tests, for too few blocks or competitors."""
     blocks, k = ranks.shape
     nan, none = float("nan"), np.full((k, 2), np.nan)
     return TestResults(

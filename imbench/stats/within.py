@@ -50,9 +50,9 @@ class Equivalence:
     margin : the largest difference that does not matter
     mean : mean of a − b
     low, high : interval of the mean of level 1 − 2 alpha, 90 % for alpha 0.05
-    p_lower : of the hypothesis that the mean is at most −margin
-    p_upper : of the hypothesis that the mean is at least +margin
-    pairs : how many were compared
+    p_lower : p-value of the hypothesis that the mean is at most −margin
+    p_upper : p-value of the hypothesis that the mean is at least +margin
+    pairs : number of compared pairs
     verdict : ``equivalent`` if the interval lies within (−margin, margin), that is if both p-values are below alpha;
         ``different`` if it lies outside; else ``undecided``
     """
@@ -159,7 +159,7 @@ def compare_within(rows: pd.DataFrame, metric: Metric, reference: str, alpha: fl
     Parameters
     ----------
     rows : per-fold rows of one protocol and task (see `Store.frame`)
-    metric : what to compare by
+    metric : metric to compare by
     reference : the strategy that gains are measured against
     alpha : intervals have level 1 − alpha
 
@@ -216,7 +216,7 @@ def equivalence(
 ) -> Equivalence:
     """Whether a and b differ by less than a margin: equivalence shown by a test, not a difference that was not shown.
 
-    Two one-sided paired t-tests (Schuirmann 1987). The interval in place of the tests is the region of practical
+    Two one-sided paired t-tests (Schuirmann 1987). The interval equivalent to the tests is the region of practical
     equivalence (ROPE): under a flat prior Student's interval is the posterior's, with `test_share` that of the
     correlated Bayesian t-test (Corani and Benavoli 2015).
 
@@ -279,7 +279,7 @@ def _checked(differences: ArrayLike) -> Floats:
         raise UsageError(f"a paired test needs at least 2 differences in one dimension, got shape {values.shape}")
     if not np.isfinite(values).all():
         place = int((~np.isfinite(values)).argmax())
-        raise UsageError(f"difference {place} is {values[place]}; leave out pairs with a missing score")
+        raise UsageError(f"difference {place} is {values[place]}; remove pairs with a missing score")
     return values
 
 
@@ -288,7 +288,7 @@ def _standard_error(values: Floats, test_share: float | None) -> float:
         check_test_share(test_share)
     extra = 0.0 if test_share is None else test_share / (1 - test_share)
     spread = float(values.std(ddof=1))
-    # Equal differences have a deviation of rounding alone.
+    # The deviation of equal differences is rounding only.
     spread = 0.0 if spread <= 1e-15 * np.abs(values).max() else spread
     return spread * float(np.sqrt(1 / len(values) + extra))
 

@@ -1,4 +1,4 @@
-"""Numbers and lists as text, the same wherever they are shown."""
+"""Numbers and lists as text, in one format for all output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PATH = re.compile(r"(?<![\w:/.~<])(?:[A-Za-z]:\\|~?/)(?:[^\s/\\:'\"<>|]+[/\\])+
 
 
 def number(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
-    """A number with fixed decimals, a true minus and an en dash for what is undefined."""
+    """A number with fixed decimals, a true minus sign, and an en dash for undefined values."""
     if value is None or math.isnan(value):
         return "–"
     if math.isinf(value):

@@ -31,7 +31,7 @@ def with_metrics(results: Results, metrics: Sequence[Metric]) -> Results:
     known = dict(results.metrics)
     for metric in metrics:
         if known.setdefault(metric.name, metric) != metric:
-            raise UsageError(f"there are two metrics called {metric.name!r}; the one of the plugin needs another name")
+            raise UsageError(f"two metrics are called {metric.name!r}; rename the metric of the plugin")
     new = [metric for name, metric in known.items() if name not in results.metrics]
     if not new:
         return results
@@ -62,7 +62,7 @@ def _guarded(metric: Metric, p: Predictions) -> Callable[[Outcome], float]:
         except BaseException as error:  # a plugin's, which may fail in any way
             raise UsageError(
                 f"metric {metric.name} failed on repeat {p.repeat}, fold {p.fold} of a job: "
-                f"{type(error).__name__}: {error}; leave it out"
+                f"{type(error).__name__}: {error}; fix the metric or omit it"
             ) from error
 
     return function

@@ -17,14 +17,14 @@ from imbench.stats.names import HEADLINE, by_label
 from imbench.stats.pairwise import holm
 from imbench.stats.within import corrected_t, tested_share
 
-# What identifies a pair of jobs; their protocols or versions of the strategy may be what is compared.
+# Columns that identify a pair of jobs; protocols and versions of the strategy may differ.
 _ABOUT = ["task", "data_hash", "variant", "strategy"]
 _FOLD = ["repeat", "fold", "rows_hash"]
 
 
 @dataclass(frozen=True)
 class Unpaired:
-    """A job of one store without a partner in the other: ``store`` is ``A`` or ``B``; ``reason`` says why."""
+    """A job of one store without a counterpart in the other: ``store`` is ``A`` or ``B``; ``reason`` says why."""
 
     store: str
     dataset: str
@@ -102,7 +102,7 @@ def compare(
         one, other = folds["A"][key_a], folds["B"][key_b]
         both = one.merge(other, on=_FOLD, suffixes=("_a", "_b"))
         if both.empty:
-            reason = "its partner has no fold with the same rows"
+            reason = "its counterpart has no fold with the same rows"
             unpaired += [_unpaired("A", one.iloc[0], reason), _unpaired("B", other.iloc[0], reason)]
         found += [_compared(both, name, column) for name, column in columns.items() if len(both)]
     return Comparison(_table(found, alpha), tuple(unpaired), rule, alpha)

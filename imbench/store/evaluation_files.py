@@ -16,7 +16,7 @@ from imbench.stats.block_scores import FOLD, REPEAT, is_blank
 
 MISSING = ("", "na", "nan", "n/a", "null", "none", "-")
 _DELIMITERS = ",;\t"
-# Columns that rows may lack, with the value that they then have.
+# Optional columns with their default values.
 _OPTIONAL: Mapping[str, int | str] = {"numbers": 1, "strategy_version": "", "protocol_fields": "{}"}
 
 
@@ -29,13 +29,13 @@ def read_scores(path: str | Path, labels: Sequence[str] = ()) -> pd.DataFrame:
 
     Parameters
     ----------
-    path : of the file, UTF-8 with one header line
+    path : path of the file, UTF-8 with one header line
     labels : names of further label columns, such as an imbalance ratio
 
     Raises
     ------
     UsageError
-        For a file that cannot be read; the message names the row, the column and the fix.
+        For an invalid file; the message names the row, the column and the fix.
     """
     header, lines, places = _lines(Path(path))
     unknown = [name for name in labels if name not in header]

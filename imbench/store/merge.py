@@ -31,10 +31,10 @@ class Conflict:
 
     Parameters
     ----------
-    key : of the job, "" for a strategy
-    job : the job, or the strategy with its version, for people
+    key : key of the job, "" for a strategy
+    job : the job, or the strategy with its version, as text for readers
     stores : the two folders, in the order given
-    difference : what differs, and by how much at most
+    difference : the numbers that differ, and the largest difference
     """
 
     key: str
@@ -76,7 +76,7 @@ class Merged:
     into : folder of the merged store
     jobs : number of its finished jobs
     added : number of them that it did not have before
-    replaced : number of jobs taken from a preferred store, or one of a newer schema, in place of its copy
+    replaced : number of jobs replaced by the copy of a preferred store or of a newer schema
     failed : number of its failures
     conflicts : conflicts decided by a preferred store
     """
@@ -94,7 +94,7 @@ def merge(
     into: str | os.PathLike[str],
     prefer: Sequence[str | os.PathLike[str]] = (),
 ) -> Merged:
-    """Merge stores: every job of any of them, each once.
+    """Merge stores: each job that is in any store is kept once.
 
     If several stores have a job with the same numbers, the copy of the newest schema is taken, the first if tied.
     Numbers are predictions, metrics and measurements of training; times, versions and hardware are not. Two sources of
@@ -242,7 +242,7 @@ def _among(stores: Sequence[Store], path: str | os.PathLike[str]) -> Store:
         if store.path.resolve() == Path(path).resolve():
             return store
     raise UsageError(
-        f"--prefer {path} is not among the stores to merge; there are {', '.join(str(s.path) for s in stores)}"
+        f"--prefer {path} is not among the stores to merge; choose one of {', '.join(str(s.path) for s in stores)}"
     )
 
 
@@ -281,7 +281,7 @@ def _fold_difference(a: Predictions, b: Predictions) -> str:
         if getattr(a, name) != getattr(b, name):
             return f"{name} {getattr(a, name)} and {getattr(b, name)}"
     if not np.array_equal(a.train_counts, b.train_counts):
-        return "training rows of each class"
+        return "the training rows of each class"
     for part in ("validation", "test"):
         one, other = getattr(a, part), getattr(b, part)
         if not (np.array_equal(one.rows, other.rows) and np.array_equal(one.y, other.y)):

@@ -60,13 +60,13 @@ def from_parquet(content: bytes, key: str) -> pa.Table:
     metadata = dict(table.schema.metadata or {})
     identity, seal = metadata.get(_IDENTITY, b""), metadata.pop(_SEAL, b"")
     if seal != _seal(table, metadata):
-        raise DamagedError(f"the shape or metadata of job {key} differ from what was written")
+        raise DamagedError(f"the shape or metadata of job {key} have changed since it was written")
     if sha256(identity).hexdigest() != key:
         raise DamagedError(f"the file of job {key} contains another job")
     for found, known in ((numbers_version(table), NUMBERS_VERSION), (rows_schema(table), ROWS_SCHEMA)):
         if found > known:
             raise newer(f"job {key}", found, known)
-    # Without the seal, which belongs to these bytes: derived tables get their own.
+    # Without the seal of these bytes: derived tables get a new one.
     return table.replace_schema_metadata(metadata)
 
 

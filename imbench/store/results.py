@@ -30,12 +30,12 @@ class Results:
 
     Parameters
     ----------
-    rows : of `Store.frame`
+    rows : rows of `Store.frame`
     store : the store's folder
-    notes : of the run, one sentence each, such as ``Data ready: 12 of 27 configurations``; of a store that was read
-        only what its rows do not show, since reports derive the rest (`imbench.report.completeness`)
+    notes : sentences on the run, such as ``Data ready: 12 of 27 configurations``; for a loaded store only facts that
+        are not in its rows, since reports derive the others (`imbench.report.completeness`)
     scope : the configurations that boards are over
-    added : metrics of plugins that the rows have columns of (`imbench.store.added.with_metrics`)
+    added : metrics of plugins with columns in the rows (`imbench.store.added.with_metrics`)
     """
 
     rows: pd.DataFrame
@@ -114,7 +114,7 @@ class Results:
             listed = sorted(_called(*job) for job in (among if keys else done)[_NAMING].itertuples(index=False))
             raise UsageError(
                 f"{len(keys) or 'no'} jobs match dataset {dataset!r} and strategy {strategy!r}; "
-                f"there are: {'; '.join(listed[:12]) or 'none'}{' …' if len(listed) > 12 else ''}"
+                f"the store has: {'; '.join(listed[:12]) or 'none'}{' …' if len(listed) > 12 else ''}"
             )
         return Store(self.store).predictions(keys[0])
 
@@ -154,7 +154,7 @@ def load(path: str | os.PathLike[str], keys: Collection[str] | None = None) -> R
     Parameters
     ----------
     path : the folder
-    keys : of the jobs to read; None reads all
+    keys : keys of the jobs to read; None reads all jobs
 
     Raises
     ------
@@ -169,7 +169,7 @@ def load(path: str | os.PathLike[str], keys: Collection[str] | None = None) -> R
     lost = store.incomplete() if keys is None else [key for key in store.incomplete() if key in frozenset(keys)]
     if lost:
         known += (
-            f"{len(lost)} {'jobs are' if len(lost) > 1 else 'job is'} left out because "
-            f"{'their' if len(lost) > 1 else 'its'} files in {store.path} are damaged or missing: run these jobs again",
+            f"{len(lost)} {'jobs are' if len(lost) > 1 else 'job is'} omitted because "
+            f"{'their' if len(lost) > 1 else 'its'} files in {store.path} are damaged or missing; run these jobs again",
         )
     return Results(rows, store.path, known)

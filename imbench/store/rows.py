@@ -123,7 +123,7 @@ def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     known = frozenset(schema().names)
     taken = [name for name in facts if name not in _GIVEN and (name in known or class_of(name) is not None)]
     if taken:
-        raise ValueError(f"facts name {taken[0]!r}, a column of every row; call the fact something else")
+        raise ValueError(f"fact {taken[0]!r} has the name of a column; rename the fact")
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in facts.items()}
     for name, value in plain.items():
         if not isinstance(value, str | int | float | None):

@@ -36,7 +36,7 @@ def select(
 
     Parameters
     ----------
-    rows : of `Store.frame`
+    rows : rows of `Store.frame`
     strategies : specs; a label with a version (``mine@2``) selects that version
     datasets : specs; a file or folder by its path or the end of it, such as its base name
     protocols : names, with settings as in the rows; a name without settings selects all its settings
@@ -48,7 +48,7 @@ def select(
     Raises
     ------
     UsageError
-        For a name that matches no row, with suggestions; if no row matches all that is asked for.
+        For a name that matches no row, with suggestions; if no row matches all names.
     """
     chosen = rows
     if strategies:
@@ -68,7 +68,7 @@ def select(
     if chosen is rows:
         return rows
     if chosen.empty:
-        raise UsageError("each of these names has results, but no result matches all of them; name fewer")
+        raise UsageError("each of these names has results, but no result matches all of them; give fewer names")
     selected: pd.DataFrame = chosen.reset_index(drop=True)
     for name in selected.columns[selected.dtypes == "category"]:
         selected[name] = selected[name].cat.remove_unused_categories()
@@ -83,7 +83,7 @@ def matching(
     Parameters
     ----------
     defaults : values of omitted parameters
-    one : whether a single job is wanted: then a name without parameters prefers the spec equal to it
+    one : whether to select a single job; a name without parameters then prefers the spec equal to it
 
     >>> matching("remix", ["remix", "remix:alpha=0.3"]), matching("remix:", ["remix", "remix:alpha=0.3"])
     (['remix', 'remix:alpha=0.3'], ['remix'])
@@ -91,12 +91,12 @@ def matching(
     name, params = parse_spec(wanted)
     parsed = {spec: parse_spec(spec) for spec in stored}
     has = {spec: _read({**defaults, **own}) for spec, (called, own) in parsed.items() if _is_called(called, name)}
-    asked, whole = _read(params), _read({**defaults, **params})
-    alone = not params and not wanted.rstrip().endswith(":")
+    given, whole = _read(params), _read({**defaults, **params})
+    name_only = not params and not wanted.rstrip().endswith(":")
     equal = [spec for spec, values in has.items() if values == whole]
-    if equal and (one or not alone):
+    if equal and (one or not name_only):
         return equal
-    return [spec for spec, values in has.items() if alone or (asked and asked.items() <= values.items())]
+    return [spec for spec, values in has.items() if name_only or (given and given.items() <= values.items())]
 
 
 def dataset_specs(rows: pd.DataFrame) -> pd.Series:

@@ -20,10 +20,10 @@ class Origin:
     ----------
     strategy, version : spec and declared version
     package, package_version : distribution and version, or the name of a plugin file and ""
-    package_source : where it was installed from (`imbench.checks.source.package_source`)
+    package_source : source of the package (`imbench.checks.source.package_source`)
     source_hash : see `imbench.checks.source.source_hash`
     checks : ``passed``, ``failed: `` with properties, ``not checked`` or ``unknown``
-    checks_version : of the checks
+    checks_version : version of the checks
     jobs : number of jobs
     """
 
@@ -60,9 +60,9 @@ def marks(rows: pd.DataFrame) -> dict[str, str]:
     sources: dict[str, set[str]] = {}
     for origin in origins(rows):
         if origin.checks.startswith(FAILED):
-            found.setdefault(origin.strategy, []).append(f"failed imbench's checks ({_listed(origin.checks)})")
+            found.setdefault(origin.strategy, []).append(f"failed the conformance checks ({_listed(origin.checks)})")
         elif origin.checks == NOT_CHECKED:
-            found.setdefault(origin.strategy, []).append("skipped imbench's checks")
+            found.setdefault(origin.strategy, []).append("skipped the conformance checks")
         if not origin.source_hash.startswith(UNKNOWN):
             sources.setdefault(origin.strategy, set()).add(origin.short_hash)
     for strategy, digests in sources.items():
@@ -81,7 +81,7 @@ def source_notes(rows: pd.DataFrame) -> list[str]:
 
 
 def row_marks(rows: pd.DataFrame) -> dict[str, str]:
-    """The mark of a board's row, by strategy and by its label with a version; strategies that passed are left out."""
+    """The mark of a board's row, by strategy and by its label with a version; strategies that passed are omitted."""
     found: dict[str, str] = {}
     for origin in origins(rows):
         for name in (origin.strategy, f"{origin.strategy}@{origin.version}"):

@@ -109,7 +109,7 @@ class Store:
 
         Parameters
         ----------
-        predictions : of every fold of the job's protocol, in any order
+        predictions : predictions of every fold of the job's protocol, in any order
         facts : further columns with one value each (versions, hardware, threads), ``ir``, the imbalance ratio of the
             variant as built, and those of `imbench.scoring.columns.ORIGIN`
 
@@ -151,8 +151,8 @@ class Store:
 
         Parameters
         ----------
-        keys : of the jobs to read; None reads all
-        columns : to read, in any order; None reads all. With it text is categorical, which takes little memory, and no
+        keys : keys of the jobs to read; None reads all jobs
+        columns : columns to read, in any order; None reads all. If given, text is categorical to save memory, and no
             other column is derived.
         """
         from imbench.store.derive import with_origin
@@ -249,7 +249,7 @@ class Store:
         return rows
 
     def _current(self, key: str, columns: Collection[str] | None) -> pa.Table | None:
-        """As `_rows`, with the columns (None: all) that the file lacks derived from the predictions."""
+        """Like `_rows`, but missing columns (None: all) are derived from the predictions."""
         from imbench.store.derive import lacking, upgrade_rows, with_numbers, without_strangers
 
         rows = self._rows(key)

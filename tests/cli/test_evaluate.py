@@ -57,7 +57,7 @@ def test_the_text_ranks_by_the_direction(imbench, scores, direction):
     ranked = [line.split()[0] for line in answer.out.splitlines()[4:7]]
     ranks = evaluate(TABLE, higher_is_better=direction == "--higher").average_ranks
     assert [ranks[name] for name in ranked] == sorted(ranks)
-    assert "Row b ir=0.05 is left out: it has no score of remix." in answer.out
+    assert "Row b ir=0.05 is omitted because it has no score of remix." in answer.out
 
 
 def test_blocks_average_the_rows_of_one_dataset(imbench, scores):
@@ -94,7 +94,7 @@ def test_a_strategy_that_failed_everywhere_is_named(imbench, tmp_path):
     (tmp_path / "failed.csv").write_text("id,a,b\nx,.5,\ny,.6,NA\n")
     answer = imbench("evaluate", "failed.csv", "--higher")
     assert answer.code == 2
-    assert "missing scores: b (2); leave out these strategies" in answer.err
+    assert "missing scores: b (2); remove these strategies" in answer.err
 
 
 def test_a_store_shows_both_levels(imbench, filled):

@@ -52,7 +52,7 @@ def test_a_report_is_of_what_was_asked_for(imbench, store, tmp_path, chosen, str
 def test_a_report_says_which_suites_it_covers_and_what_stands_in(imbench, store, tmp_path):
     *_, notes = told(imbench, store, tmp_path)
     assert "suite natural: results on 3 of 10 configurations, none on abalone_19, mammography" in "\n".join(notes)
-    assert "aps_failure_head9000:ir=0.01 stands in for aps_failure:ir=0.01" in notes
+    assert "aps_failure_head9000:ir=0.01 replaces aps_failure:ir=0.01" in notes
 
 
 def test_status_and_evaluate_choose_alike(imbench, store):

@@ -54,7 +54,9 @@ def test_one_table_by_several_paths_is_one_job(ask, table, tmp_path, monkeypatch
     made = ask(strategies=["remix"], datasets=[f"{name}:{options}" for name in names])
     assert len(made.jobs) == 1
     assert made.coverage == "Data ready: 1 dataset"
-    assert made.notes[1:3] == [f"{name}.csv has the same data as table.csv: trained once" for name in ("link", "copy")]
+    assert made.notes[1:3] == [
+        f"{name}.csv has the same data as table.csv, which is trained on once" for name in ("link", "copy")
+    ]
 
 
 def test_other_tables_of_one_file_name_are_other_jobs(ask, table, tmp_path):
@@ -103,7 +105,7 @@ def test_a_strategy_nobody_asked_for_is_left_out_where_it_does_not_serve_the_dat
     install("imbench-mine", {"imbench.strategies": {"mine": "imbench_mine:Mine"}}, IMAGES_ONLY)
     made = ask()
     assert "mine" not in {job.strategy for job in made.jobs}
-    assert "skipped: mine (supports image data only: not run on every dataset)" in made.notes
+    assert "skipped: mine (supports only image data, so not run on every dataset)" in made.notes
 
 
 def test_a_strategy_is_run_on_those_datasets_that_it_serves(ask, install, table, tmp_path, unreachable):
@@ -221,7 +223,7 @@ def test_a_stand_in_is_used_only_where_needed_and_stated(ask, tmp_path, table, u
     row = f'{{spec = "{unreachable}", fallback = "{table}"}}'
     made = ask(datasets=[], suite=suite_of(tmp_path, row))
     assert made.substituted == ((unreachable, table),)
-    assert f"{unreachable} is unavailable; {table} is used instead" in made.notes
+    assert f"{table} replaces {unreachable}, which is unavailable" in made.notes
 
 
 @pytest.mark.parametrize("fallback", ["", ', fallback = "{table},seed=1"'])

@@ -110,7 +110,7 @@ def test_a_memory_across_nets_fails_checks_is_marked_and_not_published_unasked(r
     failed = results.frame()["checks"].iloc[0]
     assert failed.startswith("failed")
     assert "same_noise_same_batch" in failed
-    assert any("mine failed imbench's checks" in note for note in results.notes)
+    assert any("mine failed the conformance checks" in note for note in results.notes)
     assert re.search(r"^mine \(failed checks\) +\d", boards_text(results), re.MULTILINE)
     with pytest.raises(StoreError, match="--unchecked"):
         publish(tmp_path / "store", tmp_path / "pages")

@@ -522,7 +522,7 @@ MERGED = TABLE.set_axis(pd.MultiIndex.from_tuples([("x", 1), (None, 2), ("y", 1)
     [
         (made(1, 3), {}, "at least 2 complete rows, got 1 of 1"),
         (made(3, 1), {}, "at least 2 strategies"),
-        (TABLE.assign(s9=np.nan), {}, r"got 0 of 3; missing scores: s9 \(3\); leave out these strategies"),
+        (TABLE.assign(s9=np.nan), {}, r"got 0 of 3; missing scores: s9 \(3\); remove these strategies"),
         (TABLE.assign(name="x"), {}, "column 'name' contains .* not numbers; move label columns to the index"),
         (TABLE.replace(TABLE.iloc[1, 1], math.inf), {}, "row 'd1' of 's1' is infinite"),
         (pd.concat([TABLE, TABLE[["s1"]]], axis=1), {}, "strategy 's1' occurs twice"),

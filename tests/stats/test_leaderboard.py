@@ -210,7 +210,7 @@ def test_predictions_are_found_by_specs(store, dataset):
     ("dataset", "strategy", "message"),
     [
         ("a", "remix", r"2 jobs match .* a:ir=0.05 with remix under quick; a:ir=0.1 with remix under quick"),
-        ("c", "remix", r"no jobs match dataset 'c'.* there are: a:ir=0.05 with baseline under quick"),
+        ("c", "remix", r"no jobs match dataset 'c'.* the store has: a:ir=0.05 with baseline under quick"),
         ("a:ir=0.05", "smote", r"no jobs match .* strategy 'smote'"),
     ],
 )

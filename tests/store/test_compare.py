@@ -114,7 +114,7 @@ def test_folds_of_other_rows_are_no_pairs(tmp_path):
     b = rows_of(tmp_path / "b", (job("a"), 1.0, 5))
     found = compare(a, b)
     assert found.table.empty
-    assert {u.reason for u in found.unpaired} == {"its partner has no fold with the same rows"}
+    assert {u.reason for u in found.unpaired} == {"its counterpart has no fold with the same rows"}
 
 
 def test_failed_jobs_take_no_part(tmp_path):

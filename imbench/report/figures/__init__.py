@@ -1,1 +1,1 @@
-"""Figures: each a function from plain values to a `FigureSpec`, drawn the same on the page and on paper."""
+"""Figures: each is a function from plain values to a `FigureSpec`, drawn identically for the page and for papers."""

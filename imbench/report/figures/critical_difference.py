@@ -15,7 +15,7 @@ LEAST_AXIS = 220.0
 
 
 def critical_difference(board: Board) -> FigureSpec | None:
-    """The diagram of a board; None where no critical difference is defined.
+    """The diagram of a board; None if the critical difference is undefined.
 
     A bar joins competitors whose average ranks differ by less than the critical difference, so no bar joins two that
     differ by Nemenyi's test. At most the best `MOST` competitors are drawn.

@@ -1,4 +1,4 @@
-"""Figures as SVG inside the page: coloured by its style sheet, which has a dark mode, and with a text alternative."""
+"""Figures as SVG inside the page, coloured by its style sheet (with a dark mode) and with a text alternative."""
 
 from __future__ import annotations
 

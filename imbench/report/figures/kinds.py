@@ -24,10 +24,10 @@ class FigureKind:
 
     Parameters
     ----------
-    subjects : what a model has such figures of: `Board` objects, or a `ScoreTable` for each protocol and task
-    draw : the figure of a model's subject; None where there is nothing to draw
+    subjects : the subjects of the figures in a model: `Board` objects, or a `ScoreTable` for each protocol and task
+    draw : the figure of a model's subject; None if there is nothing to draw
     heading, text : title and opening paragraph of the page section that shows this kind; "" if the page's template
-        places the figures in a section of its own
+        places the figures
     """
 
     subjects: Callable[[Model], Iterable[Any]]
@@ -102,5 +102,5 @@ class Figures:
 
     @property
     def sections(self) -> Mapping[str, FigureKind]:
-        """The kinds that the page shows in a section of their own and that have a figure, by anchor."""
+        """The kinds that have a separate page section and a figure, by anchor."""
         return {name: kind for name, kind in FIGURES.items() if kind.heading and self.drawn[name]}

@@ -36,7 +36,7 @@ POINTS = 0.75
 
 
 def settings() -> Any:
-    """Matplotlib's settings for figures. A user's settings must not change the bytes; the backend stays as it is."""
+    """Matplotlib's settings for figures. A user's settings must not change the bytes; the backend is kept."""
     import matplotlib as mpl
 
     plain = {name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith("backend")}

@@ -1,4 +1,4 @@
-"""Figures as a few kinds of marks, in pixels, y downwards, independent of what draws them."""
+"""Figures as a few kinds of marks in pixels, y downwards, independent of the renderer."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ class FigureSpec:
     Parameters
     ----------
     name : used for files and anchors
-    title : one line on what is shown
+    title : one line on the content
     description : text alternative for readers who cannot see the figure, with the numbers
-    width, height : in pixels
+    width, height : size in pixels
     """
 
     name: str

@@ -17,7 +17,7 @@ DECADE = 10.0
 
 @dataclass(frozen=True)
 class Point:
-    """The mean at one value of the parameter, with its interval, NaN where there is none."""
+    """The mean at one value of the parameter, with its interval, NaN if undefined."""
 
     value: object
     mean: float
@@ -32,7 +32,7 @@ class Trace:
     Parameters
     ----------
     panel, name : title of the panel, and label of the line in it
-    points : in the order of the values
+    points : points in the order of the values
     level : mean of the reference, drawn as a dashed line; NaN without
     """
 

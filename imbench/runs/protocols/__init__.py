@@ -38,7 +38,7 @@ def load_protocol(name: str, settings: Mapping[str, str] | None = None) -> Proto
 
 
 def _read(name: str) -> tuple[str, dict[str, Any]]:
-    """What results call a protocol, and its fields, those of the one that it extends among them."""
+    """The name of a protocol in results, and its fields, including those of the protocol that it extends."""
     shipped = not name.endswith(".toml")
     if shipped and name not in protocol_names():
         also = "a .toml file can be named by its path"

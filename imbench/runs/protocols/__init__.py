@@ -10,7 +10,7 @@ from typing import Any
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
-from imbench.contract.protocol import Protocol, derived
+from imbench.contract.protocol import Protocol, derived_name
 from imbench.contract.spec import parse_spec
 
 # Of a run that names none, on a suite that states none.
@@ -54,4 +54,4 @@ def _read(name: str) -> tuple[str, dict[str, Any]]:
     if not base:
         return Path(name).stem, values
     called, inherited = _read(base)
-    return derived(Path(name).stem, called), {**inherited, **values}
+    return derived_name(Path(name).stem, called), {**inherited, **values}

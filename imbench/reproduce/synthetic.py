@@ -95,7 +95,7 @@ class _Amount:
 
 
 def clouds(seed: int) -> Points:
-    """Two touching normal clouds: 400 majority points (mean (0, 0), SD 1) and 40 minority points ((2.2, 1.6), 0.6)."""
+    """Touching normal clouds: 400 majority points at (0, 0), SD 1, and 40 minority points at (2.2, 1.6), SD 0.6."""
     rng = stream("figure2", "points", seed)
     return points(rng.normal(size=(MAJORITY, 2)), np.array([2.2, 1.6]) + rng.normal(scale=0.6, size=(MINORITY, 2)))
 

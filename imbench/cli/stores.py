@@ -47,7 +47,8 @@ def merge(stores: tuple[str, ...], into: str, prefer: tuple[str, ...], as_json: 
             for c in merged.conflicts
         ]
         counts = {name: getattr(merged, name) for name in ("jobs", "added", "replaced", "failed")}
-        emit_json({"into": str(merged.into), **counts, "conflicts": conflicts})
+        left_out = [{**dataclasses.asdict(one), "store": str(one.store)} for one in merged.left_out]
+        emit_json({"into": str(merged.into), **counts, "conflicts": conflicts, "left_out": left_out})
         return
     emit(
         f"store {merged.into}: {counted(merged.jobs, 'job')} done ({merged.added} new, {merged.replaced} replaced), "
@@ -55,6 +56,9 @@ def merge(stores: tuple[str, ...], into: str, prefer: tuple[str, ...], as_json: 
     )
     for conflict in merged.conflicts:
         emit(paragraph(f"resolved by --prefer: {conflict}"))
+    for one in merged.left_out:
+        missing = f", {one.missing} of them in no other store" if one.missing else ""
+        emit(paragraph(f"left out by --prefer: {counted(one.jobs, 'job')} of {one.strategy} in {one.store}{missing}"))
 
 
 @click.command(cls=Verb)

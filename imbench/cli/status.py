@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imbench.cli.options import json_option, store_of, store_option
+from imbench.cli.options import json_option, plugin_option, store_of, store_option
 from imbench.cli.output import emit, emit_json, last_line, paragraph, table
 from imbench.cli.selection import Choice, protocols_option, selection_options
-from imbench.cli.session import Verb
+from imbench.cli.session import Session, Verb
 from imbench.contract.names import counted
 
 if TYPE_CHECKING:
@@ -23,21 +23,30 @@ if TYPE_CHECKING:
 @store_option
 @selection_options
 @protocols_option
+@plugin_option
 @json_option
+@click.pass_obj
 @click.pass_context
-def status(context: click.Context, /, folder: str | None, store: str, as_json: bool, **chosen: tuple[str, ...]) -> None:
+def status(
+    context: click.Context,
+    session: Session,
+    /,
+    folder: str | None,
+    store: str,
+    as_json: bool,
+    **chosen: tuple[str, ...],
+) -> None:
     """Show the number of stored jobs, the suites they cover, and failed jobs with the reason."""
     from imbench.report.completeness import completeness
-    from imbench.runs.registry import Registry
     from imbench.store.results import load
     from imbench.store.store import Store
 
-    path = store_of(context, folder, store)
+    path, registry = store_of(context, folder, store), session.registry
     choice, whole, status = Choice(**chosen), load(path), Store.open(path).status()
-    results = dataclasses.replace(whole, rows=choice.of(whole.rows))
+    results = dataclasses.replace(whole, rows=choice.of(whole.rows, registry))
     done = results.rows.loc[results.rows["error"] == "", "key"].nunique()
     counts = status if choice.is_all else dataclasses.replace(status, done=done, failed=len(results.failures()))
-    notes = completeness(results.rows, Registry().known_suites()) if len(results.rows) else ()
+    notes = completeness(results.rows, registry.known_suites()) if len(results.rows) else ()
     if as_json:
         failures = results.failures().to_dict("records")
         emit_json({"store": path, **dataclasses.asdict(counts), "notes": list(notes), "failures": failures})

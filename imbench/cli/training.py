@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from imbench.store.results import Results
 
 
-def request_of(options: dict[str, Any], **changes: Any) -> RunRequest:
+def request_of(session: Session, options: dict[str, Any], **changes: Any) -> RunRequest:
     """The request from the options of `imbench.cli.options.request_options`, with these fields changed."""
     from imbench.runs.request import RunRequest
 
     fields = {**options, **changes}
     fields["settings"] = settings_of(fields["settings"])
     fields["checks"] = not fields.pop("no_checks")
-    return RunRequest(**fields)
+    return RunRequest(**fields, plugins=session.plugins, registry=session.registry)
 
 
 def plan_or_train(

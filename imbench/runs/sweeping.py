@@ -44,7 +44,7 @@ class Design:
 
 
 def design(
-    strategy: str, parameter: str, values: Sequence[Any], registry: Registry | None = None, *, baseline: bool = True
+    strategy: str, parameter: str, values: Sequence[Any], registry: Registry, *, baseline: bool = True
 ) -> Design:
     """Work out what a sweep compares.
 
@@ -53,7 +53,7 @@ def design(
     strategy : spec; the parameters in the spec stay fixed
     parameter : the one that changes
     values : at least two different values; text is read as in a spec. The default is added if it is missing
-    registry : where strategies are looked up; default: everything installed
+    registry : where strategies are looked up
     baseline : include the strategy ``baseline`` for reference
 
     Raises
@@ -61,7 +61,6 @@ def design(
     UsageError
         For a strategy or parameter that does not exist, fewer than two values, a value twice or out of its range.
     """
-    registry = registry or Registry()
     _, fixed = parse_spec(strategy)
     base = registry.select(strategy)
     known = list(base.strategy.params)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -14,8 +15,9 @@ from imbench.cli.session import Session, Verb
 from imbench.contract.names import counted
 
 if TYPE_CHECKING:
-    from imbench.store.results import Results
     from imbench.store.store import Status
+
+_JOB = ("dataset", "variant", "strategy", "protocol", "error")
 
 
 @click.command(cls=Verb)
@@ -39,24 +41,30 @@ def status(
     """Show the number of stored jobs, the suites they cover, and failed jobs with the reason."""
     from imbench.report.completeness import completeness
     from imbench.store.results import load
+    from imbench.store.source_marks import retrain_notes
     from imbench.store.store import Store
 
     path, registry = store_of(context, folder, store), session.registry
-    choice, whole, status = Choice(**chosen), load(path), Store.open(path).status()
+    choice, whole, opened = Choice(**chosen), load(path), Store.open(path)
+    status = opened.status()
     results = dataclasses.replace(whole, rows=choice.of(whole.rows, registry))
     done = results.rows.loc[results.rows["error"] == "", "key"].nunique()
     counts = status if choice.is_all else dataclasses.replace(status, done=done, failed=len(results.failures()))
-    notes = completeness(results.rows, registry.known_suites()) if len(results.rows) else ()
+    retrains = opened.failed_retrains(set(results.rows["key"]))
+    notes = list(completeness(results.rows, registry.known_suites()) if len(results.rows) else ())
+    notes += retrain_notes(retrains)
     if as_json:
         failures = results.failures().to_dict("records")
-        emit_json({"store": path, **dataclasses.asdict(counts), "notes": list(notes), "failures": failures})
+        kept = [{name: getattr(one, name) for name in _JOB} for one in retrains]
+        emit_json({"store": path, **dataclasses.asdict(counts), "notes": notes, "failures": failures, "retrain": kept})
         return
     emit(_counts(path, counts, chosen=not choice.is_all))
     if counts.quarantined:
         emit(f"{counted(counts.quarantined, 'damaged job')} set aside; run the same command again to retrain")
     for note in notes:
         emit(paragraph(note))
-    _emit_failures(results)
+    _emit_errors(results.failures().itertuples(index=False, name=None))
+    _emit_errors([getattr(one, name) for name in _JOB] for one in retrains)
 
 
 def _counts(path: str, counts: Status, *, chosen: bool) -> str:
@@ -67,8 +75,7 @@ def _counts(path: str, counts: Status, *, chosen: bool) -> str:
     return f"store {path}{of} {counted(counts.done, 'job')} done, {counts.failed} failed{size}"
 
 
-def _emit_failures(results: Results) -> None:
-    failures = results.failures()
-    if len(failures):
-        rows = [[*row[:-1], last_line(row[-1])] for row in failures.itertuples(index=False, name=None)]
-        emit("\n" + table(list(failures.columns), rows))
+def _emit_errors(jobs: Iterable[Sequence[str]]) -> None:
+    rows = [[*job[:-1], last_line(job[-1])] for job in jobs]
+    if rows:
+        emit("\n" + table(_JOB, rows))

@@ -80,7 +80,8 @@ def train(plan: Plan, quiet: bool) -> Results:
 def outlook(plan: Plan) -> str:
     """The work of a run in one line."""
     pending, done = len(plan.pending), len(plan.jobs) - len(plan.pending)
-    stored = f"; {done:,} already stored" if done else ""
+    kept = len(plan.changed) - len(plan.retrained)
+    stored = f"; {done:,} already stored{f' ({kept:,} of other source)' if kept else ''}" if done else ""
     work = f"{counted(plan.nets, 'net')}, at most {counted(plan.steps, 'step')}"
     return f"{counted(pending, 'job')} to do ({work}){stored}; store {plan.store}"
 

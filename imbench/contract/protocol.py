@@ -120,6 +120,8 @@ class Protocol:
         unknown = sorted(set(values) - set(_FIELDS))
         if unknown:
             raise UsageError(f"protocol {name} has no field {unknown[0]!r}; {suggest(unknown[0], _FIELDS)}")
+        if not isinstance(values.get("exceptions", {}), Mapping):
+            raise UsageError(f"protocol {name}: exceptions must be a table, got {values['exceptions']!r}")
         protocol = cls(**{"name": name, **values})
         for dataset, fields in protocol.exceptions.items():
             if not isinstance(fields, Mapping) or not set(fields) <= set(_SETTABLE):

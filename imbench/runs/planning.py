@@ -128,6 +128,11 @@ class Plan:
         """The jobs that are not stored yet."""
         return tuple(job for job in self.jobs if job.key not in self.done)
 
+    @property
+    def retrained(self) -> tuple[Job, ...]:
+        """The pending jobs that have a result of other source, which is kept until the new one is stored."""
+        return self.changed if self.request.retrain else ()
+
     @cached_property
     def configurations(self) -> tuple[Variant, ...]:
         """The dataset configurations that are trained on."""
@@ -216,6 +221,7 @@ class Plan:
                     "dataset": job.variant.spec,
                     "strategy": job.strategy,
                     "done": job.key in self.done,
+                    "changed_source": job in self.changed,
                     "nets": self.size(job).nets,
                     "steps": self.size(job).steps,
                 }

@@ -81,16 +81,19 @@ class Registry:
         return Registry, (self.plugins, self.classes)
 
     def with_strategies(self, given: Sequence[BatchStrategy]) -> Registry:
-        """The registry that also knows the classes of these strategies and of those inside them."""
+        """The registry whose `classes` are those of these strategies, and of the ones inside them, that need it."""
+        if not given:
+            return dataclasses.replace(self, classes=()) if self.classes else self
         from imbench.checks.source import inside
 
-        found, waiting = list(self.classes), list(given)
+        found, waiting = list[type[BatchStrategy]](), list(given)
+        registered = self.with_strategies(())
         while waiting:
             one = waiting.pop(0)
             waiting += inside(one)
-            if type(one) not in found and self.entry_of(type(one)) is None:
+            if type(one) not in found and registered.entry_of(type(one)) is None:
                 found.append(type(one))
-        return dataclasses.replace(self, classes=tuple(found))
+        return self if tuple(found) == self.classes else dataclasses.replace(self, classes=tuple(found))
 
     @property
     def bound_to_process(self) -> tuple[str, ...]:

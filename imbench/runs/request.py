@@ -41,31 +41,39 @@ class RunFields(TypedDict, total=False):
 class RunRequest:
     """What to train, on what, how and where.
 
-    Parameters
-    ----------
-    suite : name of a suite, or path of a suite file
-    datasets : dataset specs, instead of a suite or in addition to it
-    strategies : strategy specs, or strategies themselves (``[MyStrategy(), "baseline"]``); default: all installed
-        strategies except wrappers. Worker processes cannot import a class of a notebook or script: with one, all jobs
-        are trained in this process, with a warning.
-    protocol : name of a protocol, with settings if any (``paper:epochs=30``), or path of a protocol file; default: the
-        protocol of the suite if it sets one, else ``standard``
-    settings : protocol fields to change, as text
-    store : folder of results, created if missing. Running again resumes.
-    data_mirror : folder or URL to search first for data; default: the environment variable IMBENCH_DATA_MIRROR
-    plugins : paths of Python files that define strategies
-    strict : raise before any training if data is unavailable, instead of skipping and reporting it
-    retrain : retrain stored jobs whose strategy has new source code but the same version
-    checks : run `imbench.checks` on strategies first; the outcome is stored with the results and cached for later runs
-    jobs : worker processes with one thread each; default: one per core; 1 trains in this process
-    device : device to train on: ``cpu``, ``cuda`` or ``cuda:N``
-    executor : runs the jobs on a CPU; default: an `imbench.runs.execution.LocalPool` of ``jobs`` workers, or this
-        process for one worker
+        Parameters
+        ----------
+        suite : name of a suite, or path of a suite file
+        datasets : dataset specs, instead of a suite or in addition to it
+        strategies : strategy specs, or strategies themselves (``[MyStrategy(), "baseline"]``); default: all installed
+            strategies except wrappers. Worker processes cannot import a class of a notebook or script: with one, all jobs
+            are trained in this process, with a warning.
+        protocol : name of a protocol, with settings if any (``paper:epochs=30``), or path of a protocol file; default: the
+            protocol of the suite if it sets one, else ``standard``
+        settings : protocol fields to change, as text
+        store : folder of results, created if missing. Running again resumes.
+        data_mirror : folder or URL to search first for data; default: the environment variable IMBENCH_DATA_MIRROR
+        plugins : paths of Python files that define strategies
+        strict : raise before any training if data is unavailable, instead of skipping and reporting it
+        retrain : retrain stored jobs whose strategy has new source code but the same version
+        checks : run `imbench.checks` on strategies first; the outcome is stored with the results and cached for later runs
+        jobs : worker processes with one thread each; default: one per core; 1 trains in this process
+    <<<<<<< ours
+        device : device to train on: ``cpu``, ``cuda`` or ``cuda:N``
+        executor : runs the jobs on a CPU; default: an `imbench.runs.execution.LocalPool` of ``jobs`` workers, or this
+            process for one worker
+    =======
+        device : where torch trains: ``cpu``, ``cuda`` or ``cuda:N``
+        executor : what runs the jobs, only on the device ``cpu``; default: a `imbench.runs.execution.LocalPool` of ``jobs``
+            workers, or this process if there is one
+        registry : everything installed, with the plugin files and the strategy objects of this request; one that is given
+            is handed on if it has the same plugin files, so that a command builds a single one
+    >>>>>>> theirs
 
-    Raises
-    ------
-    UsageError
-        For a device that does not exist, and for ``jobs`` below 1.
+        Raises
+        ------
+        UsageError
+            For a device that does not exist, an executor with another device than ``cpu``, and ``jobs`` below 1.
     """
 
     suite: str | None = None
@@ -82,6 +90,7 @@ class RunRequest:
     jobs: int | None = None
     device: str = "cpu"
     executor: Executor | None = None
+    registry: Registry = field(default_factory=Registry, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("datasets", "strategies", "plugins"):
@@ -91,19 +100,22 @@ class RunRequest:
             object.__setattr__(self, name, tuple(given or ()))
         object.__setattr__(self, "settings", MappingProxyType(dict(self.settings or {})))
         object.__setattr__(self, "store", Path(self.store))
+        known = self.registry if self.registry.plugins == self.plugins else Registry(self.plugins)
+        objects = [one for one in self.strategies if isinstance(one, BatchStrategy)]
+        object.__setattr__(self, "registry", known.with_strategies(objects))
         if self.jobs is not None and self.jobs < 1:
             raise UsageError(f"jobs must be at least 1, got {self.jobs}; omit it to use one per core")
+        if self.executor is not None and self.device != "cpu":
+            raise UsageError(
+                f"executor={self.executor!r} runs jobs on a CPU, and the device is {self.device!r}, which trains many "
+                "jobs at once in this process; omit the executor or choose the device cpu"
+            )
         check_device(self.device)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A mapping proxy cannot be pickled, a dictionary can.
         fields = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
         return _restored, ({**fields, "settings": dict(self.settings)},)
-
-    @cached_property
-    def registry(self) -> Registry:
-        """Everything installed, with the plugin files and the strategy objects of this request."""
-        return Registry(self.plugins).with_strategies([s for s in self.strategies if isinstance(s, BatchStrategy)])
 
     @cached_property
     def sources(self) -> DataSources:
@@ -120,11 +132,13 @@ class RunRequest:
 
         Raises `UsageError` for a field that does not exist.
         """
-        known = [one.name for one in dataclasses.fields(cls)]
+        known = [one.name for one in dataclasses.fields(cls) if one.name != "registry"]
         for name in fields:
             if name not in known:
                 raise UsageError(f"a run has no option {name!r}; {suggest(name, known)}")
-        return cls(**fields) if request is None else request.replace(**fields)
+        if request is None:
+            return cls(**fields)
+        return request.replace(**fields) if fields else request
 
 
 def _restored(fields: dict[str, Any]) -> RunRequest:

@@ -41,39 +41,33 @@ class RunFields(TypedDict, total=False):
 class RunRequest:
     """What to train, on what, how and where.
 
-        Parameters
-        ----------
-        suite : name of a suite, or path of a suite file
-        datasets : dataset specs, instead of a suite or in addition to it
-        strategies : strategy specs, or strategies themselves (``[MyStrategy(), "baseline"]``); default: all installed
-            strategies except wrappers. Worker processes cannot import a class of a notebook or script: with one, all jobs
-            are trained in this process, with a warning.
-        protocol : name of a protocol, with settings if any (``paper:epochs=30``), or path of a protocol file; default: the
-            protocol of the suite if it sets one, else ``standard``
-        settings : protocol fields to change, as text
-        store : folder of results, created if missing. Running again resumes.
-        data_mirror : folder or URL to search first for data; default: the environment variable IMBENCH_DATA_MIRROR
-        plugins : paths of Python files that define strategies
-        strict : raise before any training if data is unavailable, instead of skipping and reporting it
-        retrain : retrain stored jobs whose strategy has new source code but the same version
-        checks : run `imbench.checks` on strategies first; the outcome is stored with the results and cached for later runs
-        jobs : worker processes with one thread each; default: one per core; 1 trains in this process
-    <<<<<<< ours
-        device : device to train on: ``cpu``, ``cuda`` or ``cuda:N``
-        executor : runs the jobs on a CPU; default: an `imbench.runs.execution.LocalPool` of ``jobs`` workers, or this
-            process for one worker
-    =======
-        device : where torch trains: ``cpu``, ``cuda`` or ``cuda:N``
-        executor : what runs the jobs, only on the device ``cpu``; default: a `imbench.runs.execution.LocalPool` of ``jobs``
-            workers, or this process if there is one
-        registry : everything installed, with the plugin files and the strategy objects of this request; one that is given
-            is handed on if it has the same plugin files, so that a command builds a single one
-    >>>>>>> theirs
+    Parameters
+    ----------
+    suite : name of a suite, or path of a suite file
+    datasets : dataset specs, instead of a suite or in addition to it
+    strategies : strategy specs, or strategies themselves (``[MyStrategy(), "baseline"]``); default: all installed
+        strategies except wrappers. Worker processes cannot import a class of a notebook or script: with one, all jobs
+        are trained in this process, with a warning.
+    protocol : name of a protocol, with settings if any (``paper:epochs=30``), or path of a protocol file; default: the
+        protocol of the suite if it sets one, else ``standard``
+    settings : protocol fields to change, as text
+    store : folder of results, created if missing. Running again resumes.
+    data_mirror : folder or URL to search first for data; default: the environment variable IMBENCH_DATA_MIRROR
+    plugins : paths of Python files that define strategies
+    strict : raise before any training if data is unavailable, instead of skipping and reporting it
+    retrain : retrain stored jobs whose strategy has new source code but the same version
+    checks : run `imbench.checks` on strategies first; the outcome is stored with the results and cached for later runs
+    jobs : worker processes with one thread each; default: one per core; 1 trains in this process
+    device : device to train on: ``cpu``, ``cuda`` or ``cuda:N``
+    executor : runs the jobs, only on the device ``cpu``; default: an `imbench.runs.execution.LocalPool` of ``jobs``
+        workers, or this process for one worker
+    registry : everything installed, with the plugin files and strategy objects of this request; default: a new one. A
+        given registry is used if it has the same plugin files, so that a command builds one only
 
-        Raises
-        ------
-        UsageError
-            For a device that does not exist, an executor with another device than ``cpu``, and ``jobs`` below 1.
+    Raises
+    ------
+    UsageError
+        For a device that does not exist, an executor with another device than ``cpu``, and ``jobs`` below 1.
     """
 
     suite: str | None = None

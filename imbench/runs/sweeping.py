@@ -48,22 +48,18 @@ def design(
 ) -> Design:
     """Resolve the settings that a sweep compares.
 
-        Parameters
-        ----------
-        strategy : spec; the parameters in the spec stay fixed
-        parameter : name of the parameter that varies
-        values : at least two different values; text is read as in a spec. The default is added if it is missing
-    <<<<<<< ours
-        registry : registry of strategies; default: everything installed
-    =======
-        registry : where strategies are looked up
-    >>>>>>> theirs
-        baseline : include the strategy ``baseline`` for reference
+    Parameters
+    ----------
+    strategy : spec; the parameters in the spec stay fixed
+    parameter : name of the parameter that varies
+    values : at least two different values; text is read as in a spec. The default is added if it is missing
+    registry : registry of strategies
+    baseline : include the strategy ``baseline`` for reference
 
-        Raises
-        ------
-        UsageError
-            For an unknown strategy or parameter, fewer than two values, a repeated value, or a value out of range.
+    Raises
+    ------
+    UsageError
+        For an unknown strategy or parameter, fewer than two values, a repeated value, or a value out of range.
     """
     _, fixed = parse_spec(strategy)
     base = registry.select(strategy)

@@ -83,7 +83,7 @@ def test_specs_are_read(text, name, params):
         ("remix:alpha=1,alpha=2", "'alpha' is given twice"),
         ("outer:inner=(b:k=1,l=2", "a parenthesis is left open in 'outer:inner=\\(b:k=1,l=2'; close it"),
         ("outer:inner=(b)c", "'c' follows the closing parenthesis"),
-        ("outer:inner=()", "is not key=value"),
+        ("outer:inner=()", "is empty; write a value inside"),
     ],
 )
 def test_what_is_no_spec_is_a_usage_error_that_quotes_it(text, reason):

@@ -214,7 +214,7 @@ def test_where_the_web_is_out_of_reach_the_error_says_where_a_file_of_ones_own_b
     assert [s.state for s in survey([card_of(GRAY, source)])] == ["unreachable"]
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(content[:-1])
-    with pytest.raises(DataError, match=rf"{place} has MD5 .*, the card says {md5[:12]}…; replace that file"):
+    with pytest.raises(DataError, match=rf"{place} has MD5 .*, the card says {md5[:12]}…; replace the file"):
         fetch(card_of(GRAY, source))
     place.write_bytes(content)
     assert [s.state for s in survey([card_of(GRAY, source)])] == ["reachable"]

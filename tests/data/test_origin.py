@@ -111,7 +111,7 @@ def test_all_variants_of_a_table_have_one_origin():
 
 
 def test_some_of_many_rows_are_enough_even_where_every_other_one_is_special(monkeypatch):
-    monkeypatch.setattr(module, "_MOST_ROWS", 1000)
+    monkeypatch.setattr(module, "_MAX_ROWS", 1000)
     x = 1e9 + np.random.default_rng(0).normal(size=(8000, 1))
     x[::8] = 0.0
     origin, _ = origin_and_unit(table_of(x))

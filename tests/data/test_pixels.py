@@ -40,7 +40,7 @@ def test_each_of_17_shades_keeps_a_gray_of_its_own_and_the_brightest_is_white():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([[0.0, 1, 2]], r"3 columns cannot be 4 pixels \(2 x 2\)"),
+        ([[0.0, 1, 2]], r"3 columns cannot form 4 pixels \(2 x 2\)"),
         ([[0.0, 1, 2, 17]], r"row 0, column 'f3': 17.0 is not a pixel in 0 … 16"),
         ([[0.0, 1, 2, 3], [0, -1, 2, 3]], "row 1, column 'f1': -1.0 is not a pixel"),
         ([[0.0, np.nan, 2, 3]], "column 'f1': nan is not a pixel"),

@@ -157,7 +157,7 @@ def test_without_numba_autograd_takes_over_with_one_notice(no_numba):
     dataset = make_images()
     folds = make_folds(dataset, count=1)
     protocol = replace(PROTOCOL, epochs=1)
-    with pytest.warns(UserWarning, match="nets for images .* pip install numba"):
+    with pytest.warns(UserWarning, match="image nets .* pip install numba"):
         first = train(dataset, folds, [PIXELS], Plain(), protocol)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,4 +1,4 @@
-"""Join the stores of several people into one."""
+"""Merge several stores into one."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def merge(
     sources : folders of stores
     into : folder of the merged store, created if needed; may be one of the sources
     prefer : sources (or ``into``) to keep where stores disagree, in order of preference. Jobs that another store
-        trained with different source are then left out; those that ``into`` has already stay.
+        trained with different source are then omitted; those that ``into`` has already stay.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def merge(
         differing = _conflicts(key, copies)
         winners = [store for store in preferred if store in having]
         (conflicts if winners else undecided).extend(differing)
-        # Of the newest schema, the first if tied.
+        # The copy of the newest schema, the first if tied.
         newest = max(copies, key=lambda copy: rows_schema(copy[1]))[0]
         chosen[key] = winners[0] if differing and winners else newest
     if undecided:
@@ -154,7 +154,7 @@ _Sources = dict[tuple[str, str], dict[str, list[str]]]
 def _of_sources(
     stores: Sequence[Store], preferred: Sequence[Store], into: Path
 ) -> tuple[list[Conflict], list[Conflict], set[tuple[Path, str]]]:
-    """Strategies with different source in two stores: decided and undecided conflicts, and the jobs to leave out.
+    """Strategies with different source in two stores: decided and undecided conflicts, and the jobs to omit.
 
     A store with both sources was merged with a preference before, and does not conflict with a store of either.
     """

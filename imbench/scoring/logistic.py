@@ -147,6 +147,6 @@ def _newton(
 
 
 def _with_ridge(information: Floats, size: float) -> Floats:
-    """The Hessian with a hair of a ridge, so that it is invertible; where the gradient is 0, no step changes."""
+    """The Hessian with a tiny ridge, which makes it invertible; where the gradient is 0, no step changes."""
     ridged: Floats = information + 1e-12 * (size + 1.0) * np.eye(len(information))
     return ridged

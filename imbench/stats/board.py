@@ -81,7 +81,7 @@ class Board:
     ----------
     rule : a key of `imbench.scoring.rules.RULES`, or ``each``
     entrants : the ranked ones, which have a result on every configuration of the board
-    control : the competitor that gains are measured against; "" without
+    control : the competitor that gains are measured against; "" if there is none
     scores : ``(configurations, competitors)`` means over folds
     configurations : the ranked ones
     dropped : configurations on which the metric is undefined for some competitors, with their names
@@ -89,7 +89,7 @@ class Board:
     absent : entrants without any result
     outside : configurations of the rows outside the board
     same : groups of strategies with the same predictions; the first of each group is ranked
-    scope : the name of the set of configurations, such as ``suite tabular``; "" without
+    scope : the name of the set of configurations, such as ``suite tabular``; "" if it has none
     alpha : level of the tests
     """
 

@@ -1,4 +1,4 @@
-"""Which strategies differ over many datasets, by how much, and how sure that is."""
+"""Compare strategies over many datasets: ranks, tests, effect sizes and intervals."""
 
 from __future__ import annotations
 

@@ -53,11 +53,11 @@ class Evaluation:
         after Holm's correction
     smallest_p : the smallest p-value that each family can reach with this many blocks; where it is not below alpha,
         no difference can be shown, and `undecidable` gives the reason
-    n_folds : number of folds where rows are the folds of one dataset; 0 for blocks. With folds, ranks are those of the
+    n_folds : number of folds if rows are the folds of one dataset; 0 for blocks. With folds, ranks are those of the
         means, tests of ranks are NaN, and ``wilcoxon``, ``against_reference``, ``control`` and the intervals of gains
         come from the corrected resampled t-test, as ``method`` says
     n_blocks, n_rows, n_datasets : blocks ranked, complete rows averaged into them, datasets resampled in intervals
-    dropped : label of each row left out, and the strategies without a score there
+    dropped : label of each omitted row, with the strategies that have no score there
     notes : caveats and undefined results, one sentence each
     """
 
@@ -87,7 +87,7 @@ class Evaluation:
     n_folds: int = 0
 
     def undecidable(self, family: str) -> str:
-        """Why ``omnibus``, ``pairs`` or ``control`` tests cannot decide with this many blocks; "" where they can."""
+        """Why ``omnibus``, ``pairs`` or ``control`` tests cannot decide with this many blocks; "" if they can."""
         if self.n_folds:  # a t-test has no smallest p-value
             return ""
         return undecidable(family, self.n_blocks, len(self.average_ranks), self.alpha)

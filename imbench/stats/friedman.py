@@ -153,7 +153,7 @@ def _counted(ranks: Integers) -> float | None:
     blocks, k = ranks.shape
     orders = np.array(list(permutations(range(k))))
     digit = int(2 * k * blocks + 1) ** np.arange(k)
-    # Strategies are exchangeable under the hypothesis, so only the sorted sums need be kept: (states, strategies).
+    # Strategies are exchangeable under the hypothesis, so only the sorted sums are kept: (states, strategies).
     states = np.sort(ranks[:1], axis=1)
     share: Floats = np.ones(1)
     work = 0

@@ -171,7 +171,7 @@ def is_file(dataset: str) -> bool:
 
 
 def file_name(dataset: str) -> str:
-    """A dataset's name without the path, which is of no use to other readers."""
+    """A dataset's name without the path."""
     return re.split(r"[/\\]", dataset.rstrip("/\\"))[-1] or dataset if is_file(dataset) else dataset
 
 

@@ -61,7 +61,7 @@ class Scope:
 
         Returns
         -------
-        ``(configurations,)`` whether each is chosen, and a name such as ``suite tabular``; "" without.
+        ``(configurations,)`` whether each is chosen, and a name such as ``suite tabular``; "" if it has none.
         """
         if self.whole:
             return np.ones(len(specs), dtype=np.bool_), self.name

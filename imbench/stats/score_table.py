@@ -60,7 +60,7 @@ class ScoreTable:
         n − 1, NaN below two folds. Folds share rows, so a deviation is not a standard error.
     folds : ``(configurations, strategies)`` folds trained, 0 where a job failed or is missing
     declared : ``(configurations,)`` whether boards are over it; None for all
-    scope : name of the declared set, such as ``suite tabular``; "" without
+    scope : name of the declared set, such as ``suite tabular``; "" if it has none
     same : groups of strategies, complete on the declared configurations, with the same predictions; the first of each
         group competes
     """

@@ -54,7 +54,7 @@ def smallest_p(blocks: int, strategies: int) -> SmallestP:
 
 
 def undecidable(family: str, blocks: int, strategies: int, alpha: float) -> str:
-    """Why tests of a family cannot decide at this level; "" where they can.
+    """Why tests of a family cannot decide at this level; "" if they can.
 
     Parameters
     ----------

@@ -82,7 +82,7 @@ class Sweep:
     parameter : the parameter that varies
     settings : values of the parameter, numbers in ascending order, including the default
     default : the setting that the others are compared with
-    baseline : the spec of the reference, which has no such parameter; "" without
+    baseline : the spec of the reference, which has no such parameter; "" if there is none
     results : results of all settings and the baseline
     alpha : intervals have level 1 − alpha; a value differs from the default if its p after Holm's correction is at most
         alpha

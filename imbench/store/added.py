@@ -1,4 +1,4 @@
-"""Metrics that plugins bring: columns computed from stored predictions, so that nothing need be trained again."""
+"""Metrics of plugins: columns computed from stored predictions, without retraining."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from imbench.store.store import Store
 def with_metrics(results: Results, metrics: Sequence[Metric]) -> Results:
     """The results with the columns of these metrics, under every decision rule that changes them.
 
-    Stored rows never hold them, so that what is stored does not depend on what is installed: they are computed from the
-    predictions of each finished job. `Results.metrics` then has them by name, for leaderboards, reports and tests.
-    The metrics of imbench are always there.
+    They are computed from the predictions of each finished job and never stored, so that a store does not depend on
+    installed packages. `Results.metrics` then has them by name, for leaderboards, reports and tests.
+    The metrics of imbench are always included.
 
     Raises
     ------

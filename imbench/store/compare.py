@@ -43,7 +43,7 @@ class Comparison:
     table : a row for each pair of jobs and metric: ``dataset, variant, strategy, protocol`` (``A | B`` where they
         differ), ``metric``, ``folds`` paired, ``mean_a``, ``mean_b``, ``difference`` (B − A), ``t``, ``p``,
         ``p_holm``, and ``beyond_noise``; strongest evidence first
-    unpaired : jobs without a partner
+    unpaired : jobs without a counterpart
     rule : the decision rule
     alpha : ``beyond_noise`` is p_holm ≤ alpha
     """
@@ -69,7 +69,7 @@ def compare(
 ) -> Comparison:
     """Compare the rows of two stores (see `Store.frame`) over the folds that both have.
 
-    Jobs are partners if they have the same data, variant and strategy; if there are several, also the same protocol and
+    Jobs are paired if they have the same data, variant and strategy; if there are several, also the same protocol and
     version of the strategy. A single remaining job in each store is a pair even under another protocol, so that a
     shortened protocol can be compared with the full one. Folds are paired if they tested and trained on the same rows.
 
@@ -82,7 +82,7 @@ def compare(
     Raises
     ------
     UsageError
-        For a metric or rule that does not exist, or an ``alpha`` outside 0 … 1.
+        For an unknown metric or rule, or an ``alpha`` outside 0 … 1.
     """
     for name in metrics:
         if name not in known_metrics:
@@ -125,7 +125,7 @@ def _pairs(a: pd.DataFrame, b: pd.DataFrame) -> tuple[list[tuple[str, str]], lis
     pairs: list[tuple[str, str]] = []
     for alike in _ALIKE:
         groups = [_groups(jobs, alike) for jobs in left.values()]
-        # Only unique matches: among several the partner would be arbitrary.
+        # Only unique matches: a choice among several would be arbitrary.
         new = [
             (keys[0], groups[1][what][0])
             for what, keys in groups[0].items()
@@ -154,7 +154,7 @@ def _about(job: pd.Series) -> tuple[object, ...]:
     return tuple(job[name] for name in _ABOUT)
 
 
-# What partners have in common, the closest match first.
+# Columns that paired jobs have in common, the closest match first.
 _ALIKE: tuple[Callable[[pd.Series], tuple[object, ...]], ...] = (
     lambda job: (job.name,),
     lambda job: (*_about(job), job["protocol_fields"], job["strategy_version"]),

@@ -1,4 +1,4 @@
-"""Columns that stored rows lack, derived from the stored predictions."""
+"""Missing columns of stored rows, derived from the stored predictions."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def remove_stale(folder: Path) -> None:
 
 
 def _host() -> str:
-    # Hashed, so that a shared store names no machine.
+    # Hashed, so that a shared store does not name a machine.
     return hashlib.sha256(platform.node().encode()).hexdigest()[:12]
 
 

@@ -1,4 +1,4 @@
-"""Join the stores of several people into one."""
+"""Merge several stores into one."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def merge(
     sources : folders of stores
     into : folder of the merged store, created if needed; may be one of the sources
     prefer : sources (or ``into``) to keep where stores disagree, in order of preference. Jobs that another store
-        trained with different source are then left out; those that ``into`` has already stay.
+        trained with different source are then omitted; those that ``into`` has already stay.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def merge(
         differing = _conflicts(key, copies)
         winner = next((copy for store in preferred for copy in copies if copy[0] is store), None)
         (conflicts if winner else undecided).extend(differing)
-        # Of the newest schema, the first if tied.
+        # The copy of the newest schema, the first if tied.
         newest = max(copies, key=lambda copy: rows_schema(copy[1]))
         chosen[key] = (winner if differing and winner else newest)[0]
         if differing and winner:
@@ -194,7 +194,7 @@ _Sources = dict[tuple[str, str], dict[str, list[str]]]
 def _of_sources(
     stores: Sequence[Store], preferred: Sequence[Store], into: Path
 ) -> tuple[list[Conflict], list[Conflict], dict[tuple[Path, str], str]]:
-    """Strategies with different source in two stores: decided and undecided conflicts, and the jobs to leave out.
+    """Strategies with different source in two stores: decided and undecided conflicts, and the jobs to omit.
 
     The jobs are by store and key, each with its strategy.
 

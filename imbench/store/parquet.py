@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # Raised when predictions, or measurements of training, get other columns. It changes no number and no key: files of
-# an older schema are read. Columns that follow from predictions do not raise it: they are derived where a file lacks
+# an older schema are read. Columns that follow from predictions do not raise it: they are derived if a file lacks
 # them (`imbench.store.derive`).
 #   1  metrics of argmax
 #   2  metrics under every decision rule, exposure of the rarest class, the trained prior, calibration slope
@@ -29,7 +29,7 @@ _SEAL = b"imbench.seal"
 
 
 class DamagedError(Exception):
-    """A file that is not as the store wrote it."""
+    """A file that has changed since the store wrote it."""
 
 
 def to_parquet(table: pa.Table, identity: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The code behind results, and caveats on strategies whose source is in doubt."""
+"""The code behind results, and caveats on strategies with doubtful source."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Origin:
 
 
 def origins(rows: pd.DataFrame) -> list[Origin]:
-    """One for each strategy and each code that made any of its jobs, sorted."""
+    """The origins of each strategy, one for each source code that made any of its jobs, sorted."""
     wanted = ["strategy", "strategy_version", *ORIGIN]
     known = rows.reindex(columns=[*wanted, "key"]).astype(object)
     known[list(ORIGIN)] = known[list(ORIGIN)].where(known[list(ORIGIN)].notna(), UNKNOWN)

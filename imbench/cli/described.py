@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 from imbench.contract.errors import UsageError
@@ -12,6 +13,7 @@ from imbench.contract.spec import format_value
 if TYPE_CHECKING:
     import pandas as pd
 
+    from imbench.contract.protocol import Protocol
     from imbench.runs.registry import Registry
 
 
@@ -38,25 +40,33 @@ def commands(rows: pd.DataFrame, kinds: Mapping[str, str]) -> list[str]:
     """
     from imbench.report.provenance import commands as reproducing_commands
 
+    known = cache(_known_protocol)  # each file is read once
+
     def protocol_options(protocol: str, fields: str, dataset: str, task: str) -> tuple[str, ...]:
-        return _protocol_options(protocol, fields, dataset, task, kinds.get(dataset, "tabular"))
+        return _protocol_options(*known(protocol), fields, dataset, task, kinds.get(dataset, "tabular"))
 
     return reproducing_commands(rows, protocol_options, _suite_of)
 
 
-def _protocol_options(protocol: str, fields: str, dataset: str, task: str, modality: str) -> tuple[str, ...]:
-    """``--protocol`` with the shipped protocol, and ``--set`` for each field that differs from it on this dataset."""
+def _known_protocol(name: str) -> tuple[str, Protocol]:
+    """The shipped protocol of this name, else the default one."""
     from imbench.runs.protocols import DEFAULT_PROTOCOL, load_protocol
 
     try:
-        known = load_protocol(protocol)
+        return name, load_protocol(name)
     except UsageError:  # a user's protocol file, or a protocol of another version
-        known, protocol = load_protocol(DEFAULT_PROTOCOL), DEFAULT_PROTOCOL
+        return DEFAULT_PROTOCOL, load_protocol(DEFAULT_PROTOCOL)
+
+
+def _protocol_options(
+    name: str, known: Protocol, fields: str, dataset: str, task: str, modality: str
+) -> tuple[str, ...]:
+    """``--protocol`` with the shipped protocol, and ``--set`` for each field that differs from it on this dataset."""
     stored = json.loads(fields or "{}")
     given = known.for_dataset(dataset, task, modality).identity()
     changed = {name: value for name, value in stored.items() if name not in given or given[name] != value}
     settings = [f"{name}={format_value(value)}" for name, value in sorted(changed.items())]
-    return ("--protocol", protocol, *(word for setting in settings for word in ("--set", setting)))
+    return ("--protocol", name, *(word for setting in settings for word in ("--set", setting)))
 
 
 def _suite_of(specs: frozenset[str]) -> str | None:

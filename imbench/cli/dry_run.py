@@ -45,7 +45,8 @@ def _places(plan: Plan) -> dict[str, str]:
     from imbench.data.survey import survey
 
     places = {job.variant.dataset: "available" for job in plan.jobs}
-    missing = [plan.registry.card(name, planned=True) for name in plan.unfetched]
+    cards = {job.variant.dataset: plan.cards[job.variant.spec] for job in plan.jobs}
+    missing = [cards[name] for name in plan.unfetched]
     for found in survey(missing, plan.request.sources):
         places[found.name] = f"{found.state}: {found.detail}"
     return places

@@ -10,10 +10,11 @@ import click
 from imbench.contract.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
+    from imbench.contract.strategy import BatchStrategy
     from imbench.data.data_sources import DataSources
     from imbench.report.figures.sample_grid import SampleGrid
     from imbench.report.images import Wanted
@@ -54,7 +55,7 @@ def _grid(wanted: Wanted, registry: Registry, sources: DataSources) -> SampleGri
     try:
         from imbench.runs.samples import samples_of
 
-        chosen = [name for name in wanted.strategies if _serves(registry, name, skipped)]
+        chosen = list(_installed(registry, wanted.strategies, skipped))
         if not chosen:
             return f"none of its strategies is installed ({skipped[0][0]}: {skipped[0][1]})"
         grid = samples_of(
@@ -68,11 +69,10 @@ def _grid(wanted: Wanted, registry: Registry, sources: DataSources) -> SampleGri
     return dataclasses.replace(grid, left_out=(*grid.left_out, *skipped))
 
 
-def _serves(registry: Registry, name: str, skipped: list[tuple[str, str]]) -> bool:
-    """Whether this strategy is installed; if not, the reason is added to ``skipped``."""
-    try:
-        registry.strategy(name)
-    except UsageError as error:
-        skipped.append((name, str(error)))
-        return False
-    return True
+def _installed(registry: Registry, specs: Sequence[str], skipped: list[tuple[str, str]]) -> Iterator[BatchStrategy]:
+    """The strategies of these specs that are installed; the reasons for the others are added to ``skipped``."""
+    for spec in specs:
+        try:
+            yield registry.strategy(spec)
+        except UsageError as error:
+            skipped.append((spec, str(error)))

@@ -134,7 +134,7 @@ def _origins(plan: Plan, workers: int) -> dict[str, dict[str, str]]:
 
 def _outcomes(plan: Plan, specs: Sequence[str], workers: int) -> dict[str, str]:
     """The check outcome of each strategy; new strategies are checked where jobs run."""
-    strategies = {spec: plan.registry.planned_strategy(spec) for spec in specs}
+    strategies = plan.strategies
     found = {spec: known for spec in specs if (known := remembered(strategies[spec])) is not None}
     new = [spec for spec in specs if spec not in found]
     executor = _executor(plan, workers)
@@ -191,7 +191,7 @@ def _mark_retrained(plan: Plan, store: Store) -> None:
 
 def _modalities(plan: Plan) -> set[str]:
     """Modalities of the data of the pending jobs."""
-    return {plan.registry.card(spec, planned=True).modality for spec in {job.variant.spec for job in plan.pending}}
+    return {plan.cards[job.variant.spec].modality for job in plan.pending}
 
 
 def _on_cores(

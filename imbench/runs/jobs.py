@@ -141,10 +141,8 @@ def parts_of(plan: Plan, workers: int, device: str) -> list[Part]:
 def _cut(job: Job, plan: Plan, most: float, workers: int, device: str) -> list[Part]:
     size = plan.size(job)
     count = 1 if workers == 1 else min(size.nets, math.ceil(size.cost / most))
-    registry = plan.registry
-    if count > 1 and not is_independent(
-        registry.planned_strategy(job.strategy), device, registry.card(job.variant.spec, planned=True).modality
-    ):
+    modality = plan.cards[job.variant.spec].modality
+    if count > 1 and not is_independent(plan.strategies[job.strategy], device, modality):
         count = 1
     bounds = [size.nets * i // count for i in range(count + 1)]
     return [

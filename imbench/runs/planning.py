@@ -96,6 +96,8 @@ class Plan:
     suite : name of the suite; "" if single datasets were also requested
     origins : source code of each strategy, by spec
     changed : stored jobs of the same spec and version whose strategy had different source code
+    cards : card of each configuration, by the spec of its variant
+    strategies : strategy of each spec
     """
 
     jobs: tuple[Job, ...]
@@ -112,6 +114,8 @@ class Plan:
     suite: str = ""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     changed: tuple[Job, ...] = ()
+    cards: Mapping[str, Card] = field(default_factory=dict)
+    strategies: Mapping[str, BatchStrategy] = field(default_factory=dict)
 
     @property
     def store(self) -> Path:
@@ -260,6 +264,7 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
     wanted: set[Variant] = set()
     unavailable, substituted = [], []
     same: dict[str, str] = {}
+    cards: dict[str, Card] = {}
     for entry in entries:
         used, reason = data.first_available(entry)
         wanted.add(data.identity(used) if used == entry.spec else data.variant(entry.spec))
@@ -269,11 +274,12 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
         if used != entry.spec:
             substituted.append((entry.spec, used))
         known, _ = found.setdefault(data.identity(used), (data.variant(used), data.hash_of(used)))
+        cards.setdefault(data.variant(used).spec, data.card(used))
         same |= {file_name(data.variant(used).dataset): file_name(known.dataset)}
     _refuse(request.datasets, unavailable, substituted, request.strict, complete=bool(found))
     jobs, sizes, constant = [], {}, {}
     for variant, content in found.values():
-        card = data.card_of(variant)
+        card = cards[variant.spec]
         if card.constant:
             constant[card.name] = card.constant
         resolved = protocol.for_dataset(variant.dataset, variant.task, card.modality)
@@ -302,6 +308,8 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
         listed.name if listed and not request.datasets else "",
         origins,
         tuple(changed),
+        cards,
+        {one.spec: one.strategy for one in chosen},
     )
 
 
@@ -313,7 +321,7 @@ def _constant_note(dataset: str, columns: Sequence[str]) -> str:
 
 @dataclass
 class _Data:
-    """Cards and data hashes, each looked up once."""
+    """Cards, variants and data hashes, each looked up once."""
 
     registry: Registry
     sources: DataSources
@@ -321,6 +329,7 @@ class _Data:
 
     def __post_init__(self) -> None:
         self._cards: dict[str, Card] = {}
+        self._variants: dict[str, Variant] = {}
         self._hashes: dict[Card, str | DataError] = {}
 
     def card(self, spec: str) -> Card:
@@ -328,11 +337,10 @@ class _Data:
             self._cards[spec] = self.registry.card(spec)
         return self._cards[spec]
 
-    def card_of(self, variant: Variant) -> Card:
-        return self.registry.card(variant.spec, planned=True)
-
     def variant(self, spec: str) -> Variant:
-        return self.registry.variant(spec)
+        if spec not in self._variants:
+            self._variants[spec] = self.registry.variant(spec)
+        return self._variants[spec]
 
     def identity(self, spec: str) -> Variant:
         """The variant of a spec with available data; for a file, its data hash replaces its path."""

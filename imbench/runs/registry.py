@@ -216,18 +216,12 @@ class Registry:
 
     def variant(self, spec: str, *, planned: bool = False) -> Variant:
         """The variant of a dataset spec, with the dataset's name in results."""
-        from imbench.data.variants import parse_variant
-
-        name, _ = parse_spec(spec)
-        variant = parse_variant(spec, self.card(spec, planned=planned))
-        if variant.is_file:
-            return variant
-        return dataclasses.replace(variant, dataset=self.canonical(self._dataset_entry(name, planned)))
+        return self._variant(spec, self.card(spec, planned=planned), planned)
 
     def dataset(self, spec: str, sources: DataSources, *, planned: bool = False, download: bool = True) -> Dataset:
         """The arrays of a dataset's spec; see `imbench.dataset` and, for ``download``, `DataSources.load`."""
         card = self.card(spec, planned=planned)
-        return sources.load(card, self.variant(spec, planned=planned), download=download)
+        return sources.load(card, self._variant(spec, card, planned), download=download)
 
     def suite(self, name: str) -> Suite:
         """The suite of this name, or in the ``.toml`` file of this path."""
@@ -304,6 +298,14 @@ class Registry:
             made = Selected(build(cls, params, spec, {BatchStrategy: inner or self.strategy}), self.canonical(entry))
             _check_spec(made.spec, spec)
         return made
+
+    def _variant(self, spec: str, card: Card, planned: bool) -> Variant:
+        from imbench.data.variants import parse_variant
+
+        variant = parse_variant(spec, card)
+        if variant.is_file:
+            return variant
+        return dataclasses.replace(variant, dataset=self.canonical(self._dataset_entry(parse_spec(spec)[0], planned)))
 
     def _dataset_entry(self, name: str, planned: bool) -> Entry:
         return self.resolve("dataset", name) if planned else self.find("dataset", name)

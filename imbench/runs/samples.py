@@ -70,7 +70,7 @@ def take_samples(
 
 def samples_of(
     dataset: str,
-    strategies: Sequence[str] | None,
+    strategies: Sequence[str | BatchStrategy] | None,
     registry: Registry,
     sources: DataSources,
     *,
@@ -79,7 +79,7 @@ def samples_of(
     protocol: str = "standard",
     download: bool = True,
 ) -> SampleGrid:
-    """Like `take_samples`, with an existing registry and data sources."""
+    """Like `take_samples`, with an existing registry and data sources; strategies can be specs or objects."""
     from imbench.engine.batches import batching
 
     if columns < 1:
@@ -101,9 +101,11 @@ def samples_of(
     return SampleGrid(title, loaded.class_names, loaded.minority, sample_rows, skipped)
 
 
-def _chosen(registry: Registry, specs: Sequence[str] | None) -> tuple[list[BatchStrategy], tuple[tuple[str, str], ...]]:
-    if specs:
-        chosen = list(dict.fromkeys(registry.strategy(spec) for spec in specs))
+def _chosen(
+    registry: Registry, given: Sequence[str | BatchStrategy] | None
+) -> tuple[list[BatchStrategy], tuple[tuple[str, str], ...]]:
+    if given:
+        chosen = list(dict.fromkeys(registry.strategy(one) if isinstance(one, str) else one for one in given))
         for strategy in chosen:
             if "image" not in strategy.modalities:
                 raise UsageError(f"{strategy.spec} supports {' and '.join(strategy.modalities)} data, not images")

@@ -133,3 +133,13 @@ def test_data_that_changed_after_planning_fails_its_jobs_and_says_so(request_of,
     results = bench.run_plan(plan)
     assert len(results.failures()) == 2
     assert results.failures()["error"].str.contains("changed since the run was planned; run again").all()
+
+
+def test_what_was_looked_up_for_a_plan_is_handed_on_and_not_looked_up_again(request_of, cut_finely, monkeypatch):
+    plan = bench.plan(**request_of())
+    monkeypatch.setattr(bench, "remembered", lambda strategy: "passed")
+    for name in ("find", "resolve"):
+        monkeypatch.setattr(Registry, name, lambda *_: pytest.fail("looked up again"))
+    assert len(parts_of(plan, 2, "cpu")) > len(plan.jobs)
+    assert bench._modalities(plan) == {"tabular"}
+    assert bench._outcomes(plan, ["baseline", "remix"], 1) == {"baseline": "passed", "remix": "passed"}

@@ -14,9 +14,10 @@ from imbench.checks.outcome import FAILED, NOT_CHECKED, checked, checks_version,
 from imbench.contract.records import Job, Predictions
 from imbench.data.shared import shared_arrays
 from imbench.engine.choice import compile_once, one_thread
-from imbench.runs.execution import Executor, InProcess, LocalPool, Outcome, Started, Task, available_cores
+from imbench.runs.execution import Executor, InProcess, LocalPool, Outcome, Started, Task
 from imbench.runs.grouped import run_grouped
 from imbench.runs.jobs import JobRunner, Part, parts_of
+from imbench.runs.machine import available_cores
 from imbench.runs.planning import Plan, plan
 from imbench.runs.registry import Registry
 from imbench.runs.request import RunFields, RunRequest

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import queue
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol
 
 from imbench.runs.worker import Report, Worker, attempt, named
@@ -127,14 +124,6 @@ class LocalPool:
             running.dismiss()
         finally:
             running.kill()
-
-
-def available_cores() -> int:
-    """Cores that this process may use: its affinity, and a container's quota rounded down, at least 1."""
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    limit = Path("/sys/fs/cgroup/cpu.max")
-    quota, _, period = limit.read_text().strip().partition(" ") if limit.is_file() else ("max", "", "")
-    return max(1, cores if quota == "max" else min(cores, int(quota) // int(period)))
 
 
 def _costly_first(tasks: Iterable[Task]) -> list[Task]:

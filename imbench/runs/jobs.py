@@ -23,7 +23,7 @@ from imbench.data.shared import SharedArrays
 from imbench.engine.choice import is_independent
 from imbench.engine.net_group import Request
 from imbench.engine.train import train
-from imbench.runs.execution import available_cores
+from imbench.runs.machine import available_cores, cpu_model
 from imbench.runs.planning import Plan
 from imbench.runs.registry import Registry
 from imbench.store.store import Store
@@ -188,15 +188,7 @@ def facts_of(device: str) -> dict[str, Any]:
         **{name: version(name) for name in _RECORDED},
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "cores": available_cores(),
         "device": device,
     }
-
-
-@lru_cache
-def _cpu_model() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()

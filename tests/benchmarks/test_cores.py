@@ -7,7 +7,7 @@ import pytest
 
 from imbench.engine.train import compile_once
 from imbench.runs import bench
-from imbench.runs.execution import available_cores
+from imbench.runs.machine import available_cores
 from tests.benchmarks.nets import (
     SHAPES,
     in_processes,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from imbench.runs.execution import available_cores
+from imbench.runs.machine import available_cores
 from tests.benchmarks.images import our_nets, plain_loop
 from tests.benchmarks.nets import in_processes
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from imbench.runs.execution import available_cores
+from imbench.runs.machine import available_cores
 from tests.benchmarks.memory import run_measured
 
 ROWS = (10_000, 100_000, 1_000_000)

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from imbench.runs.execution import InProcess, LocalPool, Outcome, Started, Task, available_cores
+from imbench.runs.execution import InProcess, LocalPool, Outcome, Started, Task
 from tests.runs import chores
 
 EXECUTORS = [InProcess(), LocalPool(1), LocalPool(2)]
@@ -145,10 +145,6 @@ def test_what_tasks_print_goes_to_stderr_and_they_have_no_input(capfd):
 def test_a_pool_needs_a_whole_number_of_workers(workers):
     with pytest.raises(ValueError, match=r"LocalPool\.workers must be a whole number of at least 1"):
         LocalPool(workers)
-
-
-def test_available_cores_are_within_this_process_affinity():
-    assert 1 <= available_cores() <= len(os.sched_getaffinity(0))
 
 
 def test_what_a_task_needs_is_prepared_here_before_it_is_handed_out(executor, tmp_path):

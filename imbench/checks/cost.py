@@ -72,7 +72,7 @@ def _training(strategy: BatchStrategy, case: Case) -> Callable[[], object]:
     protocol = Protocol()
     net = architecture_of((FEATURES,), len(COUNTS), protocol)
     weights = [net.weights(np.random.default_rng(0))]
-    nets = StackedNets(net, weights, [np.random.default_rng(1)], strategy, protocol, room=(STEPS, sum(COUNTS)))
+    nets = StackedNets(net, weights, [np.random.default_rng(1)], strategy, protocol, capacity=(STEPS, sum(COUNTS)))
     rates = np.array([1e-3])
 
     def block() -> None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from imbench.cli.options import json_option, mirror_option
 from imbench.cli.output import emit, emit_json, say, table
-from imbench.cli.session import Verbs
+from imbench.cli.session import Session, Verbs
 from imbench.contract.errors import DataError, UsageError
 from imbench.contract.names import counted
+
+if TYPE_CHECKING:
+    from imbench.contract.records import Card
+    from imbench.runs.registry import Registry
 
 
 @click.group(cls=Verbs, invoke_without_command=True)
 @mirror_option
 @json_option
+@click.pass_obj
 @click.pass_context
-def data(context: click.Context, data_mirror: str | None, as_json: bool) -> None:
+def data(context: click.Context, session: Session, /, data_mirror: str | None, as_json: bool) -> None:
     """Show dataset availability.
 
     Each dataset is listed as cached, in the mirror, reachable from a source, or unreachable with the reason.
@@ -28,7 +33,7 @@ def data(context: click.Context, data_mirror: str | None, as_json: bool) -> None
     from imbench.data.data_sources import DataSources
     from imbench.data.survey import survey
 
-    found = survey(_all_cards(), DataSources.open(data_mirror))
+    found = survey(_all_cards(session.registry), DataSources.open(data_mirror))
     headers = ["name", "title", "rows", "features", "state", "detail"]
     if as_json:
         emit_json([{name: getattr(status, name) for name in headers} for status in found])
@@ -42,17 +47,18 @@ def data(context: click.Context, data_mirror: str | None, as_json: bool) -> None
 @click.option("--all", "everything", is_flag=True, help="Fetch all installed datasets.")
 @mirror_option
 @json_option
-def fetch(names: tuple[str, ...], everything: bool, data_mirror: str | None, as_json: bool) -> int:
+@click.pass_obj
+def fetch(session: Session, /, names: tuple[str, ...], everything: bool, data_mirror: str | None, as_json: bool) -> int:
     """Download datasets into the cache and verify their contents.
 
     Exits 1 if any dataset is unavailable.
     """
     from imbench.data.data_sources import DataSources
-    from imbench.runs.registry import Registry
 
     if bool(names) == everything:
         raise UsageError("give either names of datasets, as in imbench data fetch segment musk2, or --all")
-    cards = _all_cards() if everything else [Registry().card(name) for name in names]
+    registry = session.registry
+    cards = _all_cards(registry) if everything else [registry.card(name) for name in names]
     sources, rows = DataSources.open(data_mirror), list[dict[str, Any]]()
     for card in cards:
         try:
@@ -74,11 +80,9 @@ def fetch(names: tuple[str, ...], everything: bool, data_mirror: str | None, as_
     return 1 if missing else 0
 
 
-def _all_cards() -> list[Any]:
+def _all_cards(registry: Registry) -> list[Card]:
     """The card of every registered dataset; datasets of broken packages are skipped with a warning."""
-    from imbench.runs.registry import Registry
-
-    registry, cards = Registry(), []
+    cards = []
     for entry in registry.entries("dataset"):
         try:
             cards.append(entry.load())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from imbench.contract.errors import UsageError
@@ -11,13 +12,14 @@ from imbench.contract.spec import format_value
 if TYPE_CHECKING:
     import pandas as pd
 
-
-def modalities(rows: pd.DataFrame) -> dict[str, str]:
-    """The modality of every registered dataset in these rows; for user data it follows from the path."""
-    from imbench.data.user_data import is_user_data, user_data_modality
     from imbench.runs.registry import Registry
 
-    registry, found = Registry(), {}
+
+def modalities(rows: pd.DataFrame, registry: Registry) -> dict[str, str]:
+    """The modality of every registered dataset in these rows; that of user data follows from its path."""
+    from imbench.data.user_data import is_user_data, user_data_modality
+
+    found = {}
     for name in map(str, rows["dataset"].unique()):
         if is_user_data(name):
             found[name] = user_data_modality(name)
@@ -29,11 +31,12 @@ def modalities(rows: pd.DataFrame) -> dict[str, str]:
     return found
 
 
-def commands(rows: pd.DataFrame) -> list[str]:
-    """The commands that reproduce these rows with the exact protocol fields; a complete suite becomes ``--suite``."""
-    from imbench.report.provenance import commands as reproducing_commands
+def commands(rows: pd.DataFrame, kinds: Mapping[str, str]) -> list[str]:
+    """The commands that reproduce these rows with the exact protocol fields; a complete suite becomes ``--suite``.
 
-    kinds = modalities(rows)
+    ``kinds`` are the `modalities` of the datasets.
+    """
+    from imbench.report.provenance import commands as reproducing_commands
 
     def protocol_options(protocol: str, fields: str, dataset: str, task: str) -> tuple[str, ...]:
         return _protocol_options(protocol, fields, dataset, task, kinds.get(dataset, "tabular"))

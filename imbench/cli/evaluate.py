@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imbench.cli.options import json_option
+from imbench.cli.options import json_option, plugin_option
 from imbench.cli.output import emit, emit_json, paragraph, render, table
 from imbench.cli.selection import Choice, selection_options
-from imbench.cli.session import Verb
+from imbench.cli.session import Session, Verb
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
 from imbench.contract.protocol import caveats
@@ -36,6 +36,7 @@ _OF_STORE = {
     "strategies": "--strategy",
     "datasets": "--dataset",
     "suites": "--suite",
+    "plugins": "--plugin",
 }
 
 
@@ -70,8 +71,12 @@ _OF_STORE = {
     help="Decision rule: a name from `imbench list rules`, or each to compare all of them (store).",
 )
 @selection_options
+@plugin_option
 @json_option
-def evaluate(source: str, alpha: float, reference: str | None, as_json: bool, **options: Any) -> None:
+@click.pass_obj
+def evaluate(
+    session: Session, /, source: str, alpha: float, reference: str | None, as_json: bool, **options: Any
+) -> None:
     """Compare strategies by statistical tests.
 
     Prints ranks, tests, effect sizes and intervals.
@@ -93,7 +98,8 @@ def evaluate(source: str, alpha: float, reference: str | None, as_json: bool, **
     from_store = Path(source).is_dir() or source.endswith(".parquet")
     _refuse_unused(_OF_CSV if from_store else _OF_STORE, "a table of scores" if from_store else "a store")
     if from_store:
-        _evaluate_store(source, alpha, reference, as_json, **{name: options[name] for name in _OF_STORE})
+        chosen = {name: options[name] for name in _OF_STORE if name in options}  # --plugin is in the session
+        _evaluate_store(session.registry, source, alpha, reference, as_json, **chosen)
     else:
         _evaluate_file(source, alpha, reference, as_json, **{name: options[name] for name in _OF_CSV})
 
@@ -130,6 +136,7 @@ def _evaluate_file(
 
 
 def _evaluate_store(
+    registry: Registry,
     path: str,
     alpha: float,
     reference: str | None,
@@ -141,7 +148,6 @@ def _evaluate_store(
     rule: str,
     **chosen: tuple[str, ...],
 ) -> None:
-    from imbench.runs.registry import Registry
     from imbench.scoring.metrics import METRICS
     from imbench.scoring.rules import EACH, RULES
     from imbench.stats.block_analyses import evaluate_rows
@@ -151,9 +157,8 @@ def _evaluate_store(
         raise UsageError(f"--metric NAME is required to evaluate a store; use one of {', '.join(METRICS)}")
     if rule not in (*RULES, EACH):
         raise UsageError(f"--rule {rule!r} is not a decision rule; {suggest(rule, (*RULES, EACH))}")
-    registry = Registry()
     rows, known_metrics = _rows_of(registry, path, metric, within, rule)
-    rows = Choice(**chosen).of(rows)
+    rows = Choice(**chosen).of(rows, registry)
     metric = metric.rpartition("/")[2]
     found = evaluate_rows(
         rows,

@@ -10,7 +10,7 @@ import click
 
 from imbench.cli.options import json_option, plugin_option
 from imbench.cli.output import emit, emit_json, table
-from imbench.cli.session import Verb
+from imbench.cli.session import Session, Verb
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
 
@@ -26,7 +26,8 @@ _LISTS = "imbench list KIND shows all names of strategies, datasets, suites, met
 @click.argument("name")
 @plugin_option
 @json_option
-def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
+@click.pass_obj
+def info(session: Session, /, name: str, as_json: bool) -> None:
     """Describe a strategy, dataset, suite, metric or protocol.
 
     NAME can also be a data source or a decision rule, and a spec with parameters.
@@ -36,9 +37,7 @@ def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
     imbench info segment:ir=0.05
     imbench info paper
     """
-    from imbench.runs.registry import Registry
-
-    registry = Registry(plugins)
+    registry = session.registry
     kinds = _kinds_of(registry, name)
     described = [{"kind": kind, **_DESCRIBE[kind](registry, name)} for kind in kinds]
     if as_json:

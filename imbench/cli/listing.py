@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from imbench.cli.options import json_option, plugin_option
 from imbench.cli.output import emit, emit_json, paragraph, table
-from imbench.cli.session import Verb
+from imbench.cli.session import Session, Verb
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
+
+if TYPE_CHECKING:
+    from imbench.runs.registry import Registry
 
 Row = dict[str, Any]
 
 
-def _registered(kind: str) -> Callable[[Sequence[str], bool], list[Row]]:
-    def rows(plugins: Sequence[str], check: bool) -> list[Row]:
-        from imbench.runs.registry import Registry
-
-        registry = Registry(tuple(plugins))
+def _registered(kind: str) -> Callable[[Registry, bool], list[Row]]:
+    def rows(registry: Registry, check: bool) -> list[Row]:
         entries = registry.entries(kind)
         found: list[Row] = [
             {"name": e.name, "package": e.package, "version": e.version, "object": e.value} for e in entries
@@ -37,20 +37,20 @@ def _registered(kind: str) -> Callable[[Sequence[str], bool], list[Row]]:
     return rows
 
 
-def _protocols(plugins: Sequence[str], check: bool) -> list[Row]:
+def _protocols(registry: Registry, check: bool) -> list[Row]:
     from imbench.runs.protocols import load_protocol, protocol_names
 
     protocols = [load_protocol(name) for name in protocol_names()]
     return [{"name": p.name, "epochs": p.epochs, "repeats": p.repeats, "folds": p.folds} for p in protocols]
 
 
-def _rules(plugins: Sequence[str], check: bool) -> list[Row]:
+def _rules(registry: Registry, check: bool) -> list[Row]:
     from imbench.scoring.rules import RULES
 
     return [{"name": rule.name, "title": rule.title} for rule in RULES.values()]
 
 
-_KINDS: dict[str, Callable[[Sequence[str], bool], list[Row]]] = {
+_KINDS: dict[str, Callable[[Registry, bool], list[Row]]] = {
     "strategies": _registered("strategy"),
     "datasets": _registered("dataset"),
     "suites": _registered("suite"),
@@ -66,7 +66,8 @@ _KINDS: dict[str, Callable[[Sequence[str], bool], list[Row]]] = {
 @click.option("--check", is_flag=True, help="Load each entry and report broken ones; exits 1 if any is broken.")
 @plugin_option
 @json_option
-def list_(kind: str, check: bool, plugins: tuple[str, ...], as_json: bool) -> int:
+@click.pass_obj
+def list_(session: Session, /, kind: str, check: bool, as_json: bool) -> int:
     """List installed strategies, datasets and more.
 
     KIND is strategies, datasets, suites, metrics, sources, protocols or rules (decision rules).
@@ -75,7 +76,7 @@ def list_(kind: str, check: bool, plugins: tuple[str, ...], as_json: bool) -> in
     """
     if kind not in _KINDS:
         raise UsageError(f"unknown kind {kind!r}; {suggest(kind, _KINDS)}")
-    rows = _KINDS[kind](plugins, check)
+    rows = _KINDS[kind](session.registry, check)
     broken = [row for row in rows if row.get("broken")]
     if as_json:
         emit_json(rows)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from imbench.cli.session import Session
 from imbench.contract.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,8 +49,21 @@ mirror_option = click.option(
     help="Folder or URL to search first for data; default: the environment variable IMBENCH_DATA_MIRROR.",
 )
 
+
+def _add_plugins(context: click.Context, _: click.Parameter, files: tuple[str, ...]) -> None:
+    session = context.find_object(Session)
+    if session is not None:
+        session.plugins += files
+
+
 plugin_option = click.option(
-    "--plugin", "plugins", multiple=True, metavar="FILE", help="Python file that defines strategies. Repeatable."
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="FILE",
+    expose_value=False,
+    callback=_add_plugins,
+    help="Python file that defines strategies. Repeatable.",
 )
 
 settings_option = click.option(

@@ -11,12 +11,13 @@ import click
 
 from imbench.cli.options import json_option, plugin_option
 from imbench.cli.output import emit, emit_json, paragraph, width
-from imbench.cli.session import Verbs
+from imbench.cli.session import Session, Verbs
 from imbench.contract.names import counted
 
 if TYPE_CHECKING:
     from imbench.checks import CheckResult, Cost
     from imbench.contract.strategy import BatchStrategy
+    from imbench.runs.registry import Registry
 
 _MARKS = {"passed": "ok", "failed": "FAILED", "exempt": "exempt", "not judged": "?"}
 
@@ -30,7 +31,8 @@ def plugin() -> None:
 @click.argument("target", metavar="NAME|SPEC|FILE")
 @plugin_option
 @json_option
-def check(target: str, plugins: tuple[str, ...], as_json: bool) -> int:
+@click.pass_obj
+def check(session: Session, /, target: str, as_json: bool) -> int:
     """Run the conformance checks; exits 1 on failure.
 
     NAME or SPEC is an installed strategy. In a Python FILE, all strategies are checked.
@@ -41,7 +43,9 @@ def check(target: str, plugins: tuple[str, ...], as_json: bool) -> int:
     """
     from imbench.checks import check_strategy
 
-    strategies = _strategies(target, plugins)
+    if target.endswith(".py"):
+        session.plugins += (target,)
+    strategies = _strategies(target, session.registry)
     checked = [(strategy, check_strategy(strategy), _cost(strategy)) for strategy in strategies]
     if as_json:
         emit_json([_as_json(*one) for one in checked])
@@ -82,12 +86,10 @@ Next, in that folder:
     )
 
 
-def _strategies(target: str, plugins: Sequence[str]) -> list[BatchStrategy]:
-    from imbench.runs.registry import Registry
-
+def _strategies(target: str, registry: Registry) -> list[BatchStrategy]:
+    """The strategy of a spec, or those that a plugin file defines."""
     if not target.endswith(".py"):
-        return [Registry(tuple(plugins)).strategy(target)]
-    registry = Registry((*plugins, target))
+        return [registry.strategy(target)]
     return [registry.strategy(f"{e.package}/{e.name}") for e in registry.entries("strategy") if e.package == target]
 
 

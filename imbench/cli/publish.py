@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from imbench.cli.options import json_option, mirror_option
+from imbench.cli.options import json_option, mirror_option, plugin_option
 from imbench.cli.output import emit, emit_json
 from imbench.cli.sample_grids import sample_grids, samples_option
 from imbench.cli.selection import Choice, protocols_option, selection_options
-from imbench.cli.session import Verb
+from imbench.cli.session import Session, Verb
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,8 +36,12 @@ if TYPE_CHECKING:
 @protocols_option
 @samples_option
 @mirror_option
+@plugin_option
 @json_option
+@click.pass_obj
 def publish(
+    session: Session,
+    /,
     store: str,
     to: str,
     name: str | None,
@@ -58,13 +63,14 @@ def publish(
     from imbench.cli.described import commands, modalities
     from imbench.report import Options
     from imbench.report.publish import publish as publish_store
-    from imbench.runs.registry import Registry
+
+    registry = session.registry
 
     def describe(rows: pd.DataFrame) -> Options:
-        kinds = modalities(rows)
-        drawn = sample_grids(rows, kinds, data_mirror) if samples else None
-        known = Registry().known_suites()
-        return Options(modality=kinds, commands=tuple(commands(rows)), sample_grids=drawn, suites=known)
+        kinds = modalities(rows, registry)
+        drawn = sample_grids(rows, kinds, data_mirror, registry) if samples else None
+        known = registry.known_suites()
+        return Options(modality=kinds, commands=tuple(commands(rows, kinds)), sample_grids=drawn, suites=known)
 
     done = publish_store(
         store,
@@ -74,7 +80,7 @@ def publish(
         authors=authors,
         mixed=mixed,
         replace_page=replace,
-        select=Choice(**chosen).of,
+        select=partial(Choice(**chosen).of, registry=registry),
         unchecked=unchecked,
         describe=describe,
     )

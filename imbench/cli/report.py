@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import click
 
-from imbench.cli.options import json_option, mirror_option, store_of, store_option
+from imbench.cli.options import json_option, mirror_option, plugin_option, store_of, store_option
 from imbench.cli.output import emit, emit_json
 from imbench.cli.sample_grids import sample_grids, samples_option
 from imbench.cli.selection import Choice, protocols_option, refuse_empty, selection_options
-from imbench.cli.session import Verb
+from imbench.cli.session import Session, Verb
 
 
 @click.command(cls=Verb)
@@ -39,10 +39,13 @@ from imbench.cli.session import Verb
 @protocols_option
 @samples_option
 @mirror_option
+@plugin_option
 @json_option
+@click.pass_obj
 @click.pass_context
 def report(
     context: click.Context,
+    session: Session,
     /,
     folder: str | None,
     store: str,
@@ -63,17 +66,19 @@ def report(
     """
     from imbench.cli.described import commands, modalities
     from imbench.report import Options, write_report
-    from imbench.runs.bench import load
-    from imbench.runs.registry import Registry
+    from imbench.stats.scope import Scope
+    from imbench.store.results import load
 
-    registry, found = Registry(), load(store_of(context, folder, store))
+    registry, found = session.registry, load(store_of(context, folder, store))
     refuse_empty(str(found.store), found.rows)
-    results = registry.with_metrics(replace(found, rows=Choice(**chosen).of(found.rows)), metrics)
+    known = registry.known_suites()
+    selected = replace(found, rows=Choice(**chosen).of(found.rows, registry), scope=Scope(suites=known))
+    results = registry.with_metrics(selected, metrics)
     names = tuple(name.rpartition("/")[2] for name in metrics)
-    kinds = modalities(results.rows)
-    options = Options(names, rules, alpha, kinds, tuple(commands(results.rows)), title, suites=registry.known_suites())
+    kinds = modalities(results.rows, registry)
+    options = Options(names, rules, alpha, kinds, tuple(commands(results.rows, kinds)), title, suites=known)
     if samples:
-        options = replace(options, sample_grids=sample_grids(results.rows, kinds, data_mirror))
+        options = replace(options, sample_grids=sample_grids(results.rows, kinds, data_mirror, registry))
     written = write_report(results, to, options)
     if as_json:
         emit_json([str(path) for path in written])

@@ -68,7 +68,7 @@ def reproduce(
     from imbench.cli.progress import reporter
     from imbench.cli.training import settings_of
     from imbench.reproduce import catalogue
-    from imbench.reproduce.context import ReproductionContext
+    from imbench.reproduce.context import PLUGIN, ReproductionContext
     from imbench.reproduce.folder import check_folder
     from imbench.runs.protocols import load_protocol
     from imbench.runs.request import RunRequest
@@ -76,8 +76,16 @@ def reproduce(
     chosen = catalogue.chosen(names)
     fields = settings_of(settings)
     load_protocol(protocol, fields)  # an unknown protocol fails before any work
+    session.plugins += (PLUGIN,)
     request = RunRequest(
-        store=Path(store), protocol=protocol, settings=fields, data_mirror=data_mirror, jobs=jobs, device=device
+        store=Path(store),
+        protocol=protocol,
+        settings=fields,
+        data_mirror=data_mirror,
+        plugins=session.plugins,
+        jobs=jobs,
+        device=device,
+        registry=session.registry,
     )
     check_folder(Path(to))
     session.resumable = True

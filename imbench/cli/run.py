@@ -70,7 +70,7 @@ def run(
     if options["suite"] is None and not options["datasets"]:
         options["suite"] = _DEFAULT_SUITE
     settings = options.pop("settings")
-    request = request_of(options, settings=[*settings, f"net={net}"] if net else settings)
+    request = request_of(session, options, settings=[*settings, f"net={net}"] if net else settings)
     for name in metrics:  # an unknown metric is reported before any work
         request.registry.metric(name)
     if rule not in (*RULES, EACH):

@@ -27,19 +27,20 @@ samples_option = click.option(
 )
 
 
-def sample_grids(rows: pd.DataFrame, modality: Mapping[str, str], mirror: str | None) -> dict[str, SampleGrid | str]:
+def sample_grids(
+    rows: pd.DataFrame, modality: Mapping[str, str], mirror: str | None, registry: Registry
+) -> dict[str, SampleGrid | str]:
     """The sample grid of each image dataset in these rows, or the reason why there is none; nothing is downloaded.
 
     Raises `DataError` for a mirror that does not exist.
     """
     from imbench.data.data_sources import DataSources
     from imbench.report.images import MOST_GRIDS, TOO_MANY, wanted_samples
-    from imbench.runs.registry import Registry
 
     wanted, found = wanted_samples(rows, modality), dict[str, "SampleGrid | str"]()
     if not wanted:
         return found
-    registry, sources = Registry(), DataSources.open(mirror)
+    sources = DataSources.open(mirror)
     for one in wanted:
         drawn = sum(not isinstance(grid, str) for grid in found.values())
         found[one.dataset] = _grid(one, registry, sources) if drawn < MOST_GRIDS else TOO_MANY

@@ -8,7 +8,7 @@ import click
 
 from imbench.cli.options import json_option, mirror_option, plugin_option
 from imbench.cli.output import emit, emit_json, say, table
-from imbench.cli.session import Verb
+from imbench.cli.session import Session, Verb
 from imbench.contract.errors import UsageError
 
 
@@ -34,7 +34,10 @@ from imbench.contract.errors import UsageError
 @mirror_option
 @plugin_option
 @json_option
+@click.pass_obj
 def samples(
+    session: Session,
+    /,
     dataset: str,
     strategies: tuple[str, ...],
     to: str,
@@ -42,7 +45,6 @@ def samples(
     seed: int,
     protocol: str,
     data_mirror: str | None,
-    plugins: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Draw images as strategies feed them to nets.
@@ -53,8 +55,9 @@ def samples(
     imbench samples --dataset cifar10:task=multiclass,ir=0.1 --to samples.png
     imbench samples --dataset cifar10:ir=0.05 --strategy mixup --strategy augmented:inner=mixup --to samples.svg
     """
+    from imbench.data.data_sources import DataSources
     from imbench.report.figures.sample_grid import FORMATS, draw
-    from imbench.runs.samples import take_samples
+    from imbench.runs.samples import samples_of
 
     path = Path(to)
     kind = path.suffix[1:].lower()
@@ -62,14 +65,14 @@ def samples(
         raise UsageError(f"--to {to!r} must end in {' or '.join('.' + f for f in FORMATS)}")
     if not path.parent.is_dir():
         raise UsageError(f"--to {to!r}: folder {str(path.parent)!r} does not exist; create it first")
-    grid = take_samples(
+    grid = samples_of(
         dataset,
         strategies,
+        session.registry,
+        DataSources.open(data_mirror),
         columns=columns,
         seed=seed,
         protocol=protocol,
-        data_mirror=data_mirror,
-        plugins=plugins,
     )
     for name, reason in grid.left_out:
         say(f"skipped: {name} ({reason})")

@@ -66,17 +66,15 @@ class Choice:
         """Whether everything is selected."""
         return not (self.strategies or self.datasets or self.suites or self.protocols)
 
-    def of(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The selected rows; suites are looked up in the registry.
+    def of(self, rows: pd.DataFrame, registry: Registry) -> pd.DataFrame:
+        """The selected rows; suites, and the default parameters of strategies, are those of the registry.
 
         Raises `UsageError` for a name that no row has.
         """
-        from imbench.runs.registry import Registry
         from imbench.store.selection import select
 
         if self.is_all:
             return rows
-        registry = Registry()
         return select(
             rows,
             self.strategies,

@@ -5,11 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from imbench.cli.help import Context
+
+if TYPE_CHECKING:
+    from imbench.runs.registry import Registry
 
 
 @dataclass
@@ -21,11 +25,20 @@ class Session:
     arguments : arguments as typed, without the program name
     debug : whether an unexpected error shows its traceback
     resumable : whether running the same command again resumes this one
+    plugins : Python files that define strategies, from ``--plugin``
     """
 
     arguments: Sequence[str] = field(default_factory=tuple)
     debug: bool = False
     resumable: bool = False
+    plugins: tuple[str, ...] = ()
+
+    @cached_property
+    def registry(self) -> Registry:
+        """All that is installed, and the plugin files: the only registry of this call, which every command hands on."""
+        from imbench.runs.registry import Registry
+
+        return Registry(self.plugins)
 
     @property
     def command(self) -> str:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from imbench.cli.options import json_option, store_of, store_option
+from imbench.cli.options import json_option, plugin_option, store_of, store_option
 from imbench.cli.output import emit, emit_json, last_line, paragraph, table
 from imbench.cli.selection import Choice, protocols_option, selection_options
-from imbench.cli.session import Verb
+from imbench.cli.session import Session, Verb
 from imbench.contract.names import counted
 
 if TYPE_CHECKING:
-    from imbench.store.results import Results
     from imbench.store.store import Status
+
+_JOB = ("dataset", "variant", "strategy", "protocol", "error")
 
 
 @click.command(cls=Verb)
@@ -23,34 +25,49 @@ if TYPE_CHECKING:
 @store_option
 @selection_options
 @protocols_option
+@plugin_option
 @json_option
+@click.pass_obj
 @click.pass_context
-def status(context: click.Context, /, folder: str | None, store: str, as_json: bool, **chosen: tuple[str, ...]) -> None:
+def status(
+    context: click.Context,
+    session: Session,
+    /,
+    folder: str | None,
+    store: str,
+    as_json: bool,
+    **chosen: tuple[str, ...],
+) -> None:
     """Summarize a store.
 
-    Shows the number of jobs, the suites they cover, and failed jobs with the reason.
+    Shows the number of jobs, the suites they cover, failed jobs with the reason, and jobs whose retraining failed.
     """
     from imbench.report.completeness import completeness
-    from imbench.runs.registry import Registry
     from imbench.store.results import load
+    from imbench.store.source_marks import retrain_notes
     from imbench.store.store import Store
 
-    path = store_of(context, folder, store)
-    choice, whole, status = Choice(**chosen), load(path), Store.open(path).status()
-    results = dataclasses.replace(whole, rows=choice.of(whole.rows))
+    path, registry = store_of(context, folder, store), session.registry
+    choice, whole, opened = Choice(**chosen), load(path), Store.open(path)
+    status = opened.status()
+    results = dataclasses.replace(whole, rows=choice.of(whole.rows, registry))
     done = results.rows.loc[results.rows["error"] == "", "key"].nunique()
     counts = status if choice.is_all else dataclasses.replace(status, done=done, failed=len(results.failures()))
-    notes = completeness(results.rows, Registry().known_suites()) if len(results.rows) else ()
+    retrains = opened.failed_retrains(set(results.rows["key"]))
+    notes = list(completeness(results.rows, registry.known_suites()) if len(results.rows) else ())
+    notes += retrain_notes(retrains)
     if as_json:
         failures = results.failures().to_dict("records")
-        emit_json({"store": path, **dataclasses.asdict(counts), "notes": list(notes), "failures": failures})
+        kept = [{name: getattr(one, name) for name in _JOB} for one in retrains]
+        emit_json({"store": path, **dataclasses.asdict(counts), "notes": notes, "failures": failures, "retrain": kept})
         return
     emit(_counts(path, counts, chosen=not choice.is_all))
     if counts.quarantined:
         emit(f"{counted(counts.quarantined, 'damaged job')} set aside; repeat the training command to retrain")
     for note in notes:
         emit(paragraph(note))
-    _emit_failures(results)
+    _emit_errors(results.failures().itertuples(index=False, name=None))
+    _emit_errors([getattr(one, name) for name in _JOB] for one in retrains)
 
 
 def _counts(path: str, counts: Status, *, chosen: bool) -> str:
@@ -61,8 +78,7 @@ def _counts(path: str, counts: Status, *, chosen: bool) -> str:
     return f"store {path}{of} {counted(counts.done, 'job')} done, {counts.failed} failed{size}"
 
 
-def _emit_failures(results: Results) -> None:
-    failures = results.failures()
-    if len(failures):
-        rows = [[*row[:-1], last_line(row[-1])] for row in failures.itertuples(index=False, name=None)]
-        emit("\n" + table(list(failures.columns), rows))
+def _emit_errors(jobs: Iterable[Sequence[str]]) -> None:
+    rows = [[*job[:-1], last_line(job[-1])] for job in jobs]
+    if rows:
+        emit("\n" + table(_JOB, rows))

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imbench.cli.options import json_option
+from imbench.cli.options import json_option, plugin_option
 from imbench.cli.output import emit, emit_json, paragraph, table
 from imbench.cli.selection import Choice, protocols_option, refuse_empty, selection_options
-from imbench.cli.session import Verb
+from imbench.cli.session import Session, Verb
 from imbench.contract.names import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from imbench.runs.registry import Registry
     from imbench.store.compare import Unpaired
 
 
@@ -50,7 +51,8 @@ def merge(stores: tuple[str, ...], into: str, prefer: tuple[str, ...], as_json: 
             for c in merged.conflicts
         ]
         counts = {name: getattr(merged, name) for name in ("jobs", "added", "replaced", "failed")}
-        emit_json({"into": str(merged.into), **counts, "conflicts": conflicts})
+        left_out = [{**dataclasses.asdict(one), "store": str(one.store)} for one in merged.left_out]
+        emit_json({"into": str(merged.into), **counts, "conflicts": conflicts, "left_out": left_out})
         return
     emit(
         f"store {merged.into}: {counted(merged.jobs, 'job')} done ({merged.added} new, {merged.replaced} replaced), "
@@ -58,6 +60,9 @@ def merge(stores: tuple[str, ...], into: str, prefer: tuple[str, ...], as_json: 
     )
     for conflict in merged.conflicts:
         emit(paragraph(f"resolved by --prefer: {conflict}"))
+    for one in merged.left_out:
+        missing = f", {one.missing} of them in no other store" if one.missing else ""
+        emit(paragraph(f"left out by --prefer: {counted(one.jobs, 'job')} of {one.strategy} in {one.store}{missing}"))
 
 
 @click.command(cls=Verb)
@@ -75,8 +80,12 @@ def merge(stores: tuple[str, ...], into: str, prefer: tuple[str, ...], as_json: 
 @selection_options
 @protocols_option
 @click.option("--all", "everything", is_flag=True, help="List all jobs without a counterpart instead of their number.")
+@plugin_option
 @json_option
+@click.pass_obj
 def compare(
+    session: Session,
+    /,
     a: str,
     b: str,
     metrics: tuple[str, ...],
@@ -92,15 +101,14 @@ def compare(
     variant and strategy are paired, fold by fold. The test is Nadeau and Bengio's corrected resampled t-test with
     Holm's correction.
     """
-    from imbench.runs.registry import Registry
     from imbench.scoring.rules import RULES
     from imbench.stats.names import HEADLINE
     from imbench.store.compare import compare as compare_rows
     from imbench.store.results import load
 
-    registry, names = Registry(), [name.rpartition("/")[2] for name in metrics] or HEADLINE
+    registry, names = session.registry, [name.rpartition("/")[2] for name in metrics] or HEADLINE
     results = [registry.with_metrics(load(store), metrics) for store in (a, b)]
-    one, other = _chosen((a, b), [of_store.rows for of_store in results], Choice(**chosen))
+    one, other = _chosen((a, b), [of_store.rows for of_store in results], Choice(**chosen), registry)
     needs = RULES[rule].needs if rule in RULES else ""
     found = compare_rows(one, other, names, rule, alpha, results[0].metrics)
     if as_json:
@@ -133,7 +141,9 @@ def compare(
         emit(paragraph(line))
 
 
-def _chosen(stores: Sequence[str], rows: Sequence[pd.DataFrame], choice: Choice) -> list[pd.DataFrame]:
+def _chosen(
+    stores: Sequence[str], rows: Sequence[pd.DataFrame], choice: Choice, registry: Registry
+) -> list[pd.DataFrame]:
     """The selected rows of each store; a selected name must be in at least one store."""
     import pandas as pd
 
@@ -141,7 +151,8 @@ def _chosen(stores: Sequence[str], rows: Sequence[pd.DataFrame], choice: Choice)
         refuse_empty(store, frame)
     if choice.is_all:
         return list(rows)
-    found = choice.of(pd.concat([frame.assign(_store=i) for i, frame in enumerate(rows)], ignore_index=True))
+    together = pd.concat([frame.assign(_store=i) for i, frame in enumerate(rows)], ignore_index=True)
+    found = choice.of(together, registry)
     return [found[found["_store"] == i].drop(columns="_store") for i in range(len(rows))]
 
 

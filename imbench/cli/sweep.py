@@ -75,7 +75,7 @@ def sweep(
 
     strategy = _one("--strategy", strategies, "remix")
     parameter, values = _read(_one("--param", parameters, "alpha=0.05,0.1,0.3"))
-    request = request_of(options)
+    request = request_of(session, options)
     chosen = design(strategy, parameter, values, request.registry, baseline=not no_baseline)
     wanted = [request.registry.metric(name).name for name in metrics or _METRICS]
     if to is not None and Path(to).exists() and not Path(to).is_dir():

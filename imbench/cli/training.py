@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from imbench.store.results import Results
 
 
-def request_of(options: dict[str, Any], **changes: Any) -> RunRequest:
+def request_of(session: Session, options: dict[str, Any], **changes: Any) -> RunRequest:
     """The request from the options of `imbench.cli.options.request_options`, with these fields changed."""
     from imbench.runs.request import RunRequest
 
     fields = {**options, **changes}
     fields["settings"] = settings_of(fields["settings"])
     fields["checks"] = not fields.pop("no_checks")
-    return RunRequest(**fields)
+    return RunRequest(**fields, plugins=session.plugins, registry=session.registry)
 
 
 def plan_or_train(
@@ -80,7 +80,8 @@ def train(plan: Plan, quiet: bool) -> Results:
 def outlook(plan: Plan) -> str:
     """The work of a run in one line."""
     pending, done = len(plan.pending), len(plan.jobs) - len(plan.pending)
-    stored = f"; {done:,} already stored" if done else ""
+    kept = len(plan.changed) - len(plan.retrained)
+    stored = f"; {done:,} already stored{f' ({kept:,} of other source)' if kept else ''}" if done else ""
     work = f"{counted(plan.nets, 'net')}, at most {counted(plan.steps, 'step')}"
     return f"{counted(pending, 'job')} to do ({work}){stored}; store {plan.store}"
 

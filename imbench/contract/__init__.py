@@ -1,1 +1,1 @@
-"""What crosses rooms: frozen records and interfaces. Imports nothing else of imbench."""
+"""Frozen records and interfaces that all packages of imbench share. Imports nothing else of imbench."""

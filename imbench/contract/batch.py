@@ -1,4 +1,4 @@
-"""A mini-batch, or a stack of them, with named axes."""
+"""Batch: a mini-batch or a stack of mini-batches, with named axes."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ from imbench.contract.rows import between, mixed, take_rows
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """One mini-batch or a stack of equally large ones.
+    """One mini-batch, or a stack of mini-batches of equal size.
 
-    Axes, by name: ``stack`` (any number of leading axes, none for a single batch), ``batch`` (rows),
-    ``features`` (or ``channels, height, width``), ``classes``.
+    The axes are ``stack`` (any number of leading axes, none for a single batch), ``batch`` (rows), ``features`` (or
+    ``channels, height, width``) and ``classes``.
 
     Parameters
     ----------
-    x : Tensor, ``(*stack, batch, *features)``, floating point
-    y : Tensor, ``(*stack, batch, classes)``, soft labels: non-negative, summing to one along ``classes``
-    weight : Tensor, ``(*stack, batch)``, the factor of each row in the loss; None means 1 for every row
-    fallback : Tensor, ``(*stack,)`` bool, set by a strategy: True for a batch in which it had too few rows for
-        its method and did something simpler. The share of such batches is stored with the results. None: not recorded
+    x : ``(*stack, batch, *features)`` floating point
+    y : ``(*stack, batch, classes)`` soft labels: non-negative, with sum 1 along ``classes``
+    weight : ``(*stack, batch)``, weight of each row in the loss; None for 1
+    fallback : ``(*stack,)`` bool, True for batches in which a strategy used its fallback, for example because they
+        contain too few rows. The share of such batches is stored with the results. None if not recorded
+
+    Raises
+    ------
+    ValueError for shapes that do not match.
 
     >>> batch = Batch(torch.zeros(20, 8, 3), torch.eye(2)[torch.zeros(20, 8, dtype=torch.long)])
     >>> batch.stack, batch.size, batch.classes
@@ -61,21 +65,21 @@ class Batch:
 
     @property
     def size(self) -> int:
-        """Rows in each batch."""
+        """Number of rows in each batch."""
         return self.y.shape[-2]
 
     @property
     def classes(self) -> int:
-        """Number of classes, present or not."""
+        """Number of classes, including those without a row in the batch."""
         return self.y.shape[-1]
 
     @property
     def labels(self) -> Tensor:
-        """``(*stack, batch)`` class number of each row: the largest soft label, the first of equals."""
+        """``(*stack, batch)`` class of each row: the one with the largest soft label, the first in a tie."""
         return self.y.argmax(dim=-1)
 
     def take(self, rows: Tensor) -> Batch:
-        """The batch made of these rows, ``(*stack, new batch)`` numbers in ``[0, batch)``; repeats are allowed."""
+        """Select rows by their numbers ``(*stack, new batch)`` in ``[0, batch)``; repeats are allowed."""
         return Batch(
             x=take_rows(self.x, rows),
             y=take_rows(self.y, rows),
@@ -86,7 +90,7 @@ class Batch:
     def mix(self, partner: Batch, share: Tensor) -> Batch:
         """Convex combination ``share * self + (1 - share) * partner`` of features, labels and weights.
 
-        ``share`` is ``(*stack,)``, one factor in [0, 1] a batch.
+        ``share`` is ``(*stack,)`` in [0, 1], one value for each batch.
         """
         return Batch(
             x=mixed(self.x, partner.x, share),
@@ -96,9 +100,9 @@ class Batch:
         )
 
     def take_mixed(self, rows: Tensor, partners: Tensor, share: Tensor) -> Batch:
-        """What ``take(rows).mix(take(partners), share)`` gives, without the batches in between.
+        """Equal to ``take(rows).mix(take(partners), share)``, but faster: no intermediate batches are built.
 
-        ``rows`` and ``partners`` are ``(*stack, new batch)`` numbers in ``[0, batch)``, ``share`` is ``(*stack,)``.
+        ``rows`` and ``partners`` are ``(*stack, new batch)`` row numbers in ``[0, batch)``; ``share`` is ``(*stack,)``.
         """
         share = share.unsqueeze(-1)
         return Batch(
@@ -109,11 +113,11 @@ class Batch:
         )
 
     def weighted(self, weight: Tensor) -> Batch:
-        """The same rows with this ``(*stack, batch)`` factor in the loss, times any they had."""
+        """The same rows with their weights in the loss multiplied by ``weight`` ``(*stack, batch)``."""
         return replace(self, weight=weight if self.weight is None else self.weight * weight)
 
     def mark_fallback(self, where: Tensor) -> Batch:
-        """The same rows, with ``(*stack,)`` bool `fallback`, beside any that was marked before."""
+        """The same rows, with `fallback` also set for the batches in ``where`` ``(*stack,)`` bool."""
         return replace(self, fallback=_either(self.fallback, where))
 
     fallen_back = OldName("Batch.fallen_back", "mark_fallback")

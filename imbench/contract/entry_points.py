@@ -1,4 +1,4 @@
-"""What installed packages register: names from their metadata, objects when they are asked for."""
+"""Entry points of installed packages: names are read from their metadata, objects are imported on first use."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
 from imbench.contract.spec import check_name
 
-# The distribution whose names stay plain where others have the same.
-OWN = "imbench"
+# Its names need no ``package/`` prefix, even if another package registers the same name.
+CORE_PACKAGE = "imbench"
 
 GROUPS = {
     "strategy": "imbench.strategies",
@@ -31,13 +31,15 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One registered name, as its package's metadata states it; nothing of it has been imported.
+    """One registered name, as in the metadata of its package; the object is not imported until `load`.
 
     Parameters
     ----------
-    kind : a key of `GROUPS`; ``name``: the registered name
+    kind : a key of `GROUPS`
+    name : the registered name
     package, version : the distribution that registers it, or the path of a plugin file and ""
-    value : the object, as ``module:attribute``
+    value : the object as ``module:attribute``
+    target : the entry point, or the object itself if it comes from a plugin file or a table of imbench
     """
 
     kind: str
@@ -49,38 +51,40 @@ class Entry:
 
     @property
     def qualified(self) -> str:
-        """``package/name``; for a plugin file its own name without folder and ``.py`` in the package's place."""
-        return f"{Path(self.package).stem if self.of_file else self.package}/{self.name}"
+        """``package/name``; for a plugin file, the file's name without folder and ``.py``, then ``/name``."""
+        return f"{Path(self.package).stem if self.from_file else self.package}/{self.name}"
 
     @property
-    def of_file(self) -> bool:
-        """Whether it comes from a plugin file, not from a package."""
-        return not isinstance(self.target, EntryPoint) and self.package != OWN
+    def from_file(self) -> bool:
+        """Whether the name is defined in a plugin file, not in a package."""
+        return not isinstance(self.target, EntryPoint) and self.package != CORE_PACKAGE
 
     def load(self) -> Any:
-        """Import the object. Raises `UsageError` that says which package is at fault and why."""
+        """Import the object. Raises `UsageError`, naming the package and the reason, if that fails."""
         check_name(self.name, f"a {self.kind} of {self._owner} ({self.value!a})")
         if not isinstance(self.target, EntryPoint):
             return self.target
-        with self.blamed("loaded", own=()):
+        with self.translate_errors("loaded", passing=()):
             return self.target.load()
 
     @contextlib.contextmanager
-    def blamed(self, done: str, own: tuple[type[BaseException], ...] = (UsageError,)) -> Iterator[None]:
-        """Turn whatever a plugin's code raises, `SystemExit` too, into a `UsageError` that names its package.
+    def translate_errors(self, done: str, passing: tuple[type[BaseException], ...] = (UsageError,)) -> Iterator[None]:
+        """Convert any exception of a plugin's code, even `SystemExit`, to a `UsageError` that names its package.
 
-        Errors of ``own`` kinds pass: that of a parameter out of range says itself what to change.
+        Exceptions of the types ``passing`` are not converted, such as the error for a parameter out of range. ``done``
+        completes the message "… cannot be …".
         """
-        fix = f"repair {self.package}" if self.of_file else f"repair or uninstall {self.package}"
-        with guarded(f"{self.kind} {self.name!r} of {self._owner} cannot be {done} ({self.value})", fix, own):
+        fix = f"repair {self.package}" if self.from_file else f"repair or uninstall {self.package}"
+        what = f"{self.kind} {self.name!r} of {self._owner} cannot be {done} ({self.value})"
+        with translated_errors(what, fix, passing):
             yield
 
     @property
     def _owner(self) -> str:
-        return f"plugin file {self.package}" if self.of_file else f"package {self.package} {self.version}"
+        return f"plugin file {self.package}" if self.from_file else f"package {self.package} {self.version}"
 
     def load_as(self, kind: type) -> Any:
-        """As `load`; raises `UsageError` as well if the object is not of this kind."""
+        """As `load`; also raises `UsageError` if the object is not an instance of ``kind``."""
         found = self.load()
         if not issubclass(type(found), kind):
             raise UsageError(
@@ -90,30 +94,29 @@ class Entry:
         return found
 
     def load_named(self, kind: type) -> Any:
-        """As `load_as`, of a kind whose objects have a name of their own; raises `UsageError` if that is another."""
+        """As `load_as`, for objects with a ``name``; also raises `UsageError` if it differs from the registered one."""
         found = self.load_as(kind)
         if found.name != self.name:
             raise UsageError(
-                f"{self.kind} {self.name!r} of {self.package} ({self.value}) calls itself {found.name!r}; "
+                f"{self.kind} {self.name!r} of {self.package} ({self.value}) has the name {found.name!r}; "
                 f"set name = {self.name!r}"
             )
         return found
 
 
 def installed(kind: str) -> list[Entry]:
-    """What packages register of this kind.
+    """The entries of this kind that installed packages register.
 
-    With the environment variable ``IMBENCH_DISABLE_PLUGINS`` set to anything but 0, packages other than imbench are
-    left out.
+    If the environment variable ``IMBENCH_DISABLE_PLUGINS`` is set and not 0, only imbench's own entries.
     """
-    own_only = os.environ.get("IMBENCH_DISABLE_PLUGINS", "0") not in ("", "0")
-    return [entry for entry in _installed(kind) if entry.package == OWN or not own_only]
+    core_only = os.environ.get("IMBENCH_DISABLE_PLUGINS", "0") not in ("", "0")
+    return [entry for entry in _installed(kind) if entry.package == CORE_PACKAGE or not core_only]
 
 
 def find(entries: Sequence[Entry], kind: str, name: str) -> Entry:
-    """The entry of this name or ``package/name``.
+    """The entry with this name or ``package/name``.
 
-    Raises `UsageError` with near matches if there is none, with the qualified forms if there are several.
+    Raises `UsageError` if there is none, suggesting similar names, or if several packages register the name.
     """
     matches = named(entries, name)
     if not matches:
@@ -128,32 +131,35 @@ def find(entries: Sequence[Entry], kind: str, name: str) -> Entry:
 
 
 def named(entries: Sequence[Entry], name: str) -> list[Entry]:
-    """Those of this name or ``package/name``."""
+    """All entries with this name or ``package/name``."""
     package, _, short = name.rpartition("/")
     return [e for e in entries if e.name == short and (package in ("", e.package) or name == e.qualified)]
 
 
 @contextlib.contextmanager
-def guarded(what: str, fix: str, own: tuple[type[BaseException], ...]) -> Iterator[None]:
-    """Errors of a stranger's code as a `UsageError`, but those of ``own`` kinds; what it prints goes to stderr."""
+def translated_errors(what: str, fix: str, passing: tuple[type[BaseException], ...]) -> Iterator[None]:
+    """Convert exceptions of third-party code to ``UsageError("what: type: message; fix")``.
+
+    Exceptions of the types ``passing``, and `KeyboardInterrupt`, are not converted. Output to stdout goes to stderr.
+    """
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
-    except BaseException as error:  # it may fail in any way, sys.exit included; the user needs its name and reason
-        if isinstance(error, (KeyboardInterrupt, *own)):
+    except BaseException as error:  # third-party code may raise anything, including SystemExit
+        if isinstance(error, (KeyboardInterrupt, *passing)):
             raise
         raise UsageError(f"{what}: {type(error).__name__}: {error}; {fix}") from error
 
 
 def forget() -> None:
-    """Read the packages' metadata anew; for tests that install one."""
+    """Clear the cached package metadata; for tests that install a package."""
     _installed.cache_clear()
 
 
 @lru_cache
 def _installed(kind: str) -> tuple[Entry, ...]:
     points = entry_points(group=GROUPS[kind])
-    # One distribution can be visible twice (a checkout beside its installed copy); that is no conflict.
+    # A distribution can be found twice, in a checkout and as its installed copy; that is not a conflict.
     unique = {(_package(p), p.name): p for p in reversed(tuple(points))}
     return tuple(
         Entry(kind, p.name, package, p.dist.version if p.dist else "", p.value, p) for (package, _), p in unique.items()

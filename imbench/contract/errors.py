@@ -1,15 +1,15 @@
-"""The errors a user can cause, each naming the thing, the value and the fix."""
+"""Errors that a user can fix. Each message names the cause, the value and the fix."""
 
 from __future__ import annotations
 
 
 class UsageError(ValueError):
-    """A request that cannot be carried out as written; found before any work (exit code 2)."""
+    """A request is invalid; raised before any work is done (exit code 2)."""
 
 
 class DataError(UsageError):
-    """A dataset that is unavailable or is not what its card says."""
+    """A dataset is unavailable, or differs from its card."""
 
 
 class StoreError(UsageError):
-    """A result store that cannot be read or written."""
+    """A result store cannot be read or written."""

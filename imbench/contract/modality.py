@@ -1,4 +1,4 @@
-"""The kinds of data: for each, what its rows look like, how they are kept and scaled, and which nets train on it."""
+"""Modalities, such as tabular and image: shape, storage and scaling of rows, and the nets that support them."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Modality:
-    """One kind of data. Nets and kernels are named, not imported, so that every room can read the table.
+    """One kind of data. Nets and kernels are given by name, so that this table needs no imports.
 
     Parameters
     ----------
-    name : what cards, strategies and protocols call it
+    name : name in cards, strategies and protocols
     axes : names of the axes of a row, such as ``("channels", "height", "width")``
-    shape : gives the shape of a row that has so many values, where a card does not state it
-    source_dtype : of the arrays that sources give
-    dtype : of the arrays that nets are given
-    storage : ``columns`` (a column for each feature, numeric or categorical, possibly missing) or ``rows`` (each row as
-        its bytes, never missing)
-    scaling : how values become the nets' input (see `imbench.data.preprocess.SCALINGS`)
-    nets : a protocol's ``net`` -> the architecture (see `imbench.engine.architectures.ARCHITECTURES`); ``paper`` is the
-        default
-    kernel : compiled code that trains its nets on a CPU (see `imbench.engine.choice.KERNELS`); "" for none
-    stacked_on_cpu : whether nets train in stacks on a CPU too, or one at a time there
-    example : shape of the rows that strategies are checked on
+    shape : returns the shape of a row from its number of values, for cards that do not state it
+    source_dtype : dtype of the arrays that sources return
+    dtype : dtype of the arrays of a `Dataset`
+    storage : ``columns`` (one column for each feature, numeric or categorical, with NaN for missing values) or ``rows``
+        (the bytes of each row, never missing)
+    scaling : how values are scaled for the net, a key of `imbench.data.preprocess.SCALINGS`
+    nets : maps a protocol's ``net`` to a key of `imbench.engine.architectures.ARCHITECTURES`; ``paper`` is the default
+    kernel : compiled code that trains the nets on a CPU, a key of `imbench.engine.choice.KERNELS`; "" for none
+    stacked_on_cpu : whether nets train in stacks on a CPU; if not, they train one at a time there
+    example : shape of the rows that the conformance checks use
     """
 
     name: str
@@ -49,7 +48,7 @@ def _flat(values: int) -> tuple[int, ...]:
 
 
 def _square_image(values: int) -> tuple[int, ...]:
-    """Of an image with equal sides, in three colours if that is possible, else in one."""
+    """The shape of a square image with this number of values: RGB if possible, else gray."""
     channels = 3 if math.isqrt(values // 3) ** 2 * 3 == values else 1
     side = math.isqrt(values // channels)
     return (channels, side, side)
@@ -78,25 +77,25 @@ IMAGE = Modality(
     scaling="pixels",
     nets=MappingProxyType({"paper": "cnn", "resnet32": "resnet32"}),
     kernel="convolutional",
-    stacked_on_cpu=False,  # one at a time its convolution is the fastest (docs/decisions/0004)
+    stacked_on_cpu=False,  # convolutions are fastest for one net at a time (docs/decisions/0004)
     example=(3, 8, 8),
 )
 MODALITIES = {modality.name: modality for modality in (TABULAR, IMAGE)}
 
 
 def modality_of_rows(shape: tuple[int, ...]) -> Modality:
-    """The first modality whose rows have so many axes or more, for arrays that come without a card."""
+    """The first modality whose rows have at least as many axes as ``shape``, for arrays without a card."""
     return next((m for m in MODALITIES.values() if len(m.axes) >= len(shape)), IMAGE)
 
 
 def modality_of_source(x: np.ndarray) -> Modality:
-    """The modality whose sources give arrays of this type and number of axes."""
+    """The modality whose `source_dtype` and number of axes match the array; ValueError if there is none."""
     for modality in MODALITIES.values():
         if x.dtype == modality.source_dtype and x.ndim == 1 + len(modality.axes):
             return modality
-    raise ValueError(f"no modality has {x.dtype} arrays of {x.ndim} axes; there are {', '.join(MODALITIES)}")
+    raise ValueError(f"no modality has {x.dtype} arrays of {x.ndim} axes; the modalities are {', '.join(MODALITIES)}")
 
 
 def net_names() -> tuple[str, ...]:
-    """What the field ``net`` of a protocol can be, for any modality."""
+    """All valid values of a protocol's field ``net``, over all modalities."""
     return tuple(dict.fromkeys(name for modality in MODALITIES.values() for name in modality.nets))

@@ -1,55 +1,56 @@
-"""Names and counts in messages: near matches of a name that does not exist, and counts with their nouns."""
+"""Names and counts in messages: suggestions for unknown names, and counts with their nouns."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-# An error lists this many names.
-_MOST = 24
+# Largest number of names that an error lists.
+_MAX_LISTED = 24
 
 
 def suggest(name: str, known: Iterable[object], also: str = "") -> str:
-    """The end of an error sentence: the near matches of a name that does not exist, else all that do.
+    """The end of an error message about an unknown name: similar names, or all names if none is similar.
 
     Parameters
     ----------
-    known : the names that exist; a spec or path is near, too, whose name alone is, whatever its case
-    also : what else could be written, as a sentence without a capital or a full stop
+    name : the unknown name
+    known : the names that exist. Case, folders and parameters of specs and paths are ignored in the comparison
+    also : other valid input, as a sentence without a capital letter and full stop
 
-    >>> suggest("Remxi", ["baseline", "remix"]), suggest("zzz", ["baseline", "remix"], "a file goes by its path")
-    ('did you mean remix?', 'there are baseline, remix; a file goes by its path')
+    >>> suggest("Remxi", ["baseline", "remix"]), suggest("zzz", ["baseline", "remix"], "a file is given by its path")
+    ('did you mean remix?', 'there are baseline, remix; a file is given by its path')
     """
     names = list(map(str, known))
     forms: dict[str, list[str]] = {}
     for one in names:
-        for form in {one.casefold(), _bare(one)}:
+        for form in {one.casefold(), _bare_name(one)}:
             forms.setdefault(form, []).append(one)
     close = difflib.get_close_matches(name.casefold(), forms, n=3, cutoff=0.5)
     if not close:
-        return there_are(names) + (f"; {also}" if also else "")
+        return list_known(names) + (f"; {also}" if also else "")
     meant = list(dict.fromkeys(one for form in close for one in forms[form]))[:3]
     return f"did you mean {' or '.join(meant)}?" + (f" {also[0].upper()}{also[1:]}" if also else "")
 
 
-def there_are(known: Iterable[object]) -> str:
-    """All names, as the end of an error sentence; of many the first.
+def list_known(known: Iterable[object]) -> str:
+    """The end of an error message: all names, or the first ones if there are many.
 
-    >>> there_are(["baseline", "remix"]), there_are([])
+    >>> list_known(["baseline", "remix"]), list_known([])
     ('there are baseline, remix', 'there are none')
     """
     names = list(map(str, known))
-    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return f"there are {', '.join(names[:_MOST]) or 'none'}{more}"
+    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+    return f"there are {', '.join(names[:_MAX_LISTED]) or 'none'}{more}"
 
 
-def _bare(spec: str) -> str:
+def _bare_name(spec: str) -> str:
     """The name in a spec, without its folder, package or parameters."""
     return spec.casefold().partition(":")[0].rstrip("/").rpartition("/")[2]
 
 
 def counted(count: int, what: str, plural: str = "") -> str:
-    """A count with its noun.
+    """A count with its noun in singular or plural; ``plural`` is needed if it is not ``what`` with an s.
 
     >>> counted(1, "dataset"), counted(1200, "dataset"), counted(0, "class", "classes")
     ('1 dataset', '1,200 datasets', '0 classes')

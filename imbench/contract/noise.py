@@ -1,7 +1,7 @@
-"""Randomness as an argument: one random stream per net, drawn in blocks.
+"""Noise: random numbers for strategies, with one random stream for each net.
 
-A net's streams are keyed by names (dataset, variant, repeat, fold, and the strategy's name for the strategy's own
-draws), so what one net draws never depends on which others are in the run, nor on how they were grouped.
+Streams are keyed by dataset, variant, repeat, fold and name of the strategy, so the random numbers of a net do not
+depend on the other nets of the run or on how nets are grouped.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ Sample = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
 
 class Noise:
-    """Random draws for a stack of batches, every net from its own stream.
+    """Random draws for a stack of batches. Each net has its own random stream.
+
+    Every method returns ``(*stack, *shape)``. The generator of a net fills its ``(steps, *shape)`` values in one call.
 
     Parameters
     ----------
-    generators : one NumPy generator for each entry of the first axis of ``stack``; exactly one if it is ``()``
+    generators : one NumPy generator for each entry of the first axis of ``stack``; one generator for the stack ``()``
     stack : the leading axes of the batches, for example ``()``, ``(nets,)`` or ``(nets, steps)``
-    device : where the draws are wanted
+    device : device of the returned tensors
 
-    Every method returns ``(*stack, *shape)``: the net's generator fills its whole ``(steps, *shape)`` part at once.
+    Raises
+    ------
+    ValueError if the number of generators does not match the stack.
     """
 
     def __init__(
@@ -37,7 +41,7 @@ class Noise:
     ) -> None:
         wanted = stack[0] if stack else 1
         if wanted < 1 or len(generators) != wanted:
-            raise ValueError(f"Noise needs one generator a net: {wanted} for stack {stack}, got {len(generators)}")
+            raise ValueError(f"Noise needs one generator per net: {wanted} for stack {stack}, got {len(generators)}")
         self.generators = tuple(generators)
         self.stack = tuple(stack)
         self.device = device
@@ -55,26 +59,26 @@ class Noise:
         return self._draw(lambda rng, size: rng.beta(a, b, size).astype(np.float32), shape)
 
     def permutation(self, n: int) -> Tensor:
-        """``(*stack, n)``: the numbers 0 to n-1 in random order, int64."""
+        """``(*stack, n)`` int64: the numbers 0 to n-1 in random order."""
         order = np.arange(n)
 
         def sample(rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
-            # One order by itself has the same digits, in less than half the time.
+            # A single permutation without an axis gives the same numbers in less than half the time.
             return rng.permuted(order) if len(size) == 1 else rng.permuted(np.broadcast_to(order, size), axis=-1)
 
         return self._draw(sample, (n,))
 
     def choice(self, n: int, *shape: int) -> Tensor:
-        """Numbers from 0 to n-1 with replacement, int64."""
+        """Uniform integers from 0 to n-1, drawn with replacement, int64."""
         return self._draw(lambda rng, size: np.asarray(rng.integers(n, size=size or None)), shape)
 
     def balanced(self, y: Tensor) -> Tensor:
-        """``(*stack, batch)`` row numbers of a class-balanced draw with replacement, y ``(*stack, batch, classes)``.
+        """``(*stack, batch)`` row numbers of a class-balanced draw with replacement; y is ``(*stack, batch, classes)``.
 
-        Each of the C classes present gives ``batch // C`` rows; the ``batch % C`` rows left over go to as many
-        different classes drawn at random, so that the expected share of every class present is 1/C (line 3 of
-        Algorithm 1 in Bellinger, Corizzo & Japkowicz, which leaves the remainder open). The classes take turns in
-        the result: permute it before pairing rows with their neighbours.
+        Each of the C classes present gets ``batch // C`` rows. The remaining ``batch % C`` rows go to different classes
+        chosen at random, so that the expected share of every class present is 1/C (line 3 of Algorithm 1 in Bellinger,
+        Corizzo & Japkowicz, which leaves the remainder open). Classes alternate in the result, so permute it before
+        pairing rows with their neighbours.
         """
         size, classes = y.shape[-2:]
         return balanced(y, self.uniform(classes), self.uniform(size))
@@ -89,9 +93,9 @@ class Noise:
 
 
 def on_device(values: np.ndarray, device: torch.device | str) -> Tensor:
-    """The array as a tensor there; on a GPU it arrives while the host goes on, in the order of the current stream."""
+    """The array as a tensor on the device. A copy to a GPU is asynchronous, in the order of the current stream."""
     tensor = torch.as_tensor(values)
     if torch.device(device).type != "cuda":
         return tensor.to(device)
-    # From pinned memory, which PyTorch does not use again before the copy is made.
+    # PyTorch does not reuse the pinned memory before the copy has finished.
     return tensor.pin_memory().to(device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""Former public names, which work for one more release and name their replacement in a `DeprecationWarning`."""
+"""Former public names. They work for one more release, with a `DeprecationWarning` that names the new name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-# By class: former attributes of its instances, with the new ones.
+# For each class, former attributes of its instances and their new names.
 ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
     "Leaderboard": {"challenger": "tuned_baseline"},
     "SampleGrid": {"strips": "rows", "words": "label_texts", "parts": "captions"},
@@ -14,7 +14,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
 
 
 def warn_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:
-    """Warn that a name has changed; ``stacklevel`` is as for `warnings.warn`."""
+    """Warn that a name has changed; ``stacklevel`` is passed to `warnings.warn`."""
     warnings.warn(
         f"{old} is now {new}; the old name will be removed in the next release",
         DeprecationWarning,
@@ -23,7 +23,7 @@ def warn_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:
 
 
 class OldName:
-    """A former name of an attribute or a method: on the class and on its instances it gives what the new name gives.
+    """A former name of an attribute or method, on the class and its instances.
 
     >>> class Batch:
     ...     def mark(self): return "marked"
@@ -42,9 +42,9 @@ class OldName:
 
 
 def adopt_old_attributes(cls: type, renamed: dict[str, str]) -> None:
-    """Take over class attributes that a subclass still sets by their former names, from old to new.
+    """Copy class attributes that a subclass sets under their former names to the new names (``renamed``: old to new).
 
-    An attribute that the class sets by its new name as well is left alone.
+    An attribute that the class also sets under its new name is not changed.
     """
     for old, new in renamed.items():
         if old in vars(cls):
@@ -54,7 +54,7 @@ def adopt_old_attributes(cls: type, renamed: dict[str, str]) -> None:
 
 
 def old_attributes(owner: str) -> Callable[[Any, str], Any]:
-    """A ``__getattr__`` for the class of this name in `ATTRIBUTES`."""
+    """The ``__getattr__`` of a class with former names in `ATTRIBUTES`."""
 
     def get(self: Any, name: str) -> Any:
         new = ATTRIBUTES[owner].get(name)

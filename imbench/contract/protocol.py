@@ -1,4 +1,4 @@
-"""How nets are made, trained and cross-validated: the fields of a protocol file."""
+"""Protocol: the settings of nets, training and cross-validation, as in a protocol file."""
 
 from __future__ import annotations
 
@@ -15,65 +15,71 @@ from imbench.contract.names import suggest
 from imbench.contract.spec import convert, format_spec
 
 SCHEDULES = ("plateau", "constant", "cosine")
-# What must be said beside every result of some protocols, by their name.
+# Caveats that are shown with all results of a protocol, by its name.
 CAVEATS: Mapping[str, str] = {"smoke": "smoke checks that everything works; it ranks nothing"}
-# Fields that came after results were stored: where they have this value they are no part of the identity.
-_LATER = {"net": "paper"}
+# Fields added after results were first stored: with these values they are not part of a job's identity.
+_ADDED_LATER = {"net": "paper"}
 
 
 def caveat(protocol: str) -> str:
-    """What must be said beside results of a protocol of this name, whatever its settings; "" of most.
+    """The caveat of a protocol, from its name alone; "" for most protocols.
 
     >>> caveat("smoke:epochs=5"), caveat("paper")
     ('smoke checks that everything works; it ranks nothing', '')
-    >>> caveat(derived("mine", "smoke"))
+    >>> caveat(derived_name("mine", "smoke"))
     'smoke checks that everything works; it ranks nothing'
     """
     return CAVEATS.get(re.split(r"[:/\s]", protocol, maxsplit=1)[0], "")
 
 
-def derived(name: str, base: str) -> str:
-    """What results call a protocol of this name that extends another: where that has a caveat, both names.
+def derived_name(name: str, base: str) -> str:
+    """The name of a protocol that extends another one; it contains the base's name if the base has a caveat.
 
-    >>> derived("mine", "smoke"), derived("mine", "paper")
+    >>> derived_name("mine", "smoke"), derived_name("mine", "paper")
     ('smoke/mine', 'mine')
     """
     return f"{base.partition('/')[0]}/{name}" if caveat(base) else name
 
 
 def caveats(protocols: Iterable[str]) -> list[str]:
-    """The caveats of these protocols, each once."""
+    """The caveats of these protocols, without repeats."""
     return list(dict.fromkeys(filter(None, map(caveat, sorted(set(protocols))))))
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """Every choice that the numbers depend on; the defaults are the paper's (see ``imbench info paper``).
+    """All settings that results depend on, apart from data and strategy.
+
+    The defaults are those of the ReMix paper (see ``imbench info paper``).
 
     Parameters
     ----------
-    name : the protocol file's name and the fields set by hand, for example ``paper:epochs=30``
-    epochs : most passes over the training rows
-    repeats, folds : repeats of stratified cross-validation and its number of folds; 1 fold tests on the official test
-        part of datasets that have one, each repeat with rows for validation of its own
-    validation : share of each training part held out, stratified, for validation; in (0, 1)
-    batch_size : rows in a mini-batch; a training part smaller than it is one batch
+    name : name of the protocol file and the fields set by hand, for example ``paper:epochs=30``
+    epochs : largest number of passes over the training rows
+    repeats, folds : repeats and folds of stratified cross-validation. With 1 fold, nets are tested on the dataset's
+        official test part, and each repeat has other validation rows
+    validation : share of the training rows of each fold that is held out, stratified, for validation; in (0, 1)
+    batch_size : rows in a mini-batch; fewer training rows than that form one batch
     drop_last : whether an incomplete last batch is dropped
-    net : ``paper``, a dense net for tables and a small convolutional one for images, or ``resnet32`` for images
+    net : ``paper`` (a dense net for tabular data, a small CNN for images), or ``resnet32`` for images
     hidden_layers : number of hidden layers of the dense net
-    width_divisor, multiclass_width_divisor : hidden width is ``int(2 * (features + classes) / divisor)``, the second
-        divisor for more than two classes (the authors' multi-class code uses 0.75)
-    dropout : rate after every hidden layer but the last
+    width_divisor, multiclass_width_divisor : the width of hidden layers is ``int(2 * (features + classes) / divisor)``,
+        with the second divisor for more than two classes (the authors' multi-class code uses 0.75)
+    dropout : dropout rate in [0, 1) after each hidden layer except the last
     clip : standardised features are clipped to ``[-clip, clip]``
-    learning_rate, beta1, beta2, epsilon : of Adam
-    schedule : ``plateau`` (multiply by ``plateau_factor`` after ``plateau_patience`` epochs without the training loss
-        improving by more than ``plateau_min_delta``, not below ``learning_rate_floor``), ``constant``, or ``cosine``
-        (from ``learning_rate`` to ``learning_rate_floor`` over the epochs)
-    patience : a net ends, with its epoch, once its learning rate has been at the floor for this many gradient steps
-        without the training loss improving by more than ``plateau_min_delta``; None trains every net for all epochs.
-        In steps, since epochs have from ten of them to hundreds (docs/decisions/0003)
-    exceptions : field values for one dataset (``coil2000``), one task of it (``cifar10:task=multiclass``), or for all
-        of a modality (``image``, ``image:task=multiclass``); what is said of a dataset wins
+    learning_rate, beta1, beta2, epsilon : settings of Adam
+    schedule : ``plateau`` (multiply the learning rate by ``plateau_factor`` after ``plateau_patience`` epochs in which
+        the training loss did not improve by more than ``plateau_min_delta``, not below ``learning_rate_floor``),
+        ``constant``, or ``cosine`` (from ``learning_rate`` to ``learning_rate_floor`` over all epochs)
+    patience : early stopping. A net ends, at the end of an epoch, when its learning rate has been at the floor for this
+        many gradient steps without the training loss improving by more than ``plateau_min_delta``. None trains all
+        epochs. It is counted in steps, since an epoch has from ten to hundreds of them (docs/decisions/0003)
+    exceptions : other field values for a dataset (``coil2000``), one of its tasks (``cifar10:task=multiclass``), or a
+        modality (``image``, ``image:task=multiclass``). Exceptions of a dataset override those of its modality
+
+    Raises
+    ------
+    UsageError for a value of the wrong type or out of range.
     """
 
     name: str = "paper"
@@ -104,28 +110,30 @@ class Protocol:
     def __post_init__(self) -> None:
         for name, kind in _SETTABLE.items():
             value = getattr(self, name)
-            holds, wanted = _RULES.get(name, (_anything, ""))
-            if not (_is_a(value, kind) and (value is None or holds(value))):
-                raise UsageError(f"protocol {self.name}: {name} must be {wanted or _CALLED[kind]}, got {value!r}")
+            is_valid, wanted = _CONSTRAINTS.get(name, (_any_value, ""))
+            if not (_has_type(value, kind) and (value is None or is_valid(value))):
+                raise UsageError(f"protocol {self.name}: {name} must be {wanted or _TYPE_NAMES[kind]}, got {value!r}")
 
     @classmethod
     def from_mapping(cls, name: str, values: Mapping[str, Any]) -> Protocol:
-        """Read the tables of a protocol file; `UsageError` names a field that does not exist."""
+        """A protocol from the fields of its file. Raises `UsageError` for unknown fields and invalid values."""
         unknown = sorted(set(values) - set(_FIELDS))
         if unknown:
             raise UsageError(f"protocol {name} has no field {unknown[0]!r}; {suggest(unknown[0], _FIELDS)}")
+        if not isinstance(values.get("exceptions", {}), Mapping):
+            raise UsageError(f"protocol {name}: exceptions must be a table, got {values['exceptions']!r}")
         protocol = cls(**{"name": name, **values})
         for dataset, fields in protocol.exceptions.items():
             if not isinstance(fields, Mapping) or not set(fields) <= set(_SETTABLE):
                 raise UsageError(
                     f"protocol {name}: exceptions for {dataset!r} must be a table of fields, got {fields!r}; "
-                    f"the fields: {', '.join(_SETTABLE)}"
+                    f"the fields are {', '.join(_SETTABLE)}"
                 )
             protocol.for_dataset(*dataset.split(":task=") if ":task=" in dataset else (dataset, ""))
         return protocol
 
     def with_settings(self, settings: Mapping[str, str]) -> Protocol:
-        """A protocol with fields set by hand (``--set epochs=50``); they win over exceptions for single datasets."""
+        """The protocol with these fields set (``--set epochs=50``); they override all exceptions."""
         if not settings:
             return self
         values: dict[str, Any] = {}
@@ -138,28 +146,28 @@ class Protocol:
         return dataclasses.replace(self, name=name, exceptions={d: f for d, f in rest.items() if f}, **values)
 
     def for_dataset(self, dataset: str, task: str, modality: str = "tabular") -> Protocol:
-        """The protocol of one dataset's task, its exceptions applied."""
+        """The protocol for one task of a dataset, with its exceptions applied."""
         changes: dict[str, Any] = {}
         for name in (modality, f"{modality}:task={task}", dataset, f"{dataset}:task={task}"):
             changes |= self.exceptions.get(name, {})
         return dataclasses.replace(self, exceptions={}, **changes)
 
     def identity(self) -> dict[str, Any]:
-        """The fields that decide the numbers: all but the name and the exceptions (applied before)."""
+        """The fields that results depend on: all except name and exceptions, which are already applied."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {k: v for k, v in fields.items() if k not in ("name", "exceptions") and _LATER.get(k, _NOTHING) != v}
+        return {k: v for k, v in fields.items() if k not in ("name", "exceptions") and _ADDED_LATER.get(k, _UNSET) != v}
 
 
 def _positive(value: Any) -> bool:
     return bool(value > 0)
 
 
-def _anything(value: Any) -> bool:
+def _any_value(value: Any) -> bool:
     return True
 
 
-def _is_a(value: Any, kind: Any) -> bool:
-    """Whether a protocol file's value is of its field's type; a whole number will do for any number, no bool will."""
+def _has_type(value: Any, kind: Any) -> bool:
+    """Whether a value has its field's type. Integers are valid floats, but booleans are not valid numbers."""
     if isinstance(value, bool) or kind is bool:
         return isinstance(value, bool) and kind is bool
     if kind is float:
@@ -167,9 +175,9 @@ def _is_a(value: Any, kind: Any) -> bool:
     return isinstance(value, kind)
 
 
-_NOTHING = object()
-_CALLED = {bool: "true or false", str: "text"}
-_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+_UNSET = object()
+_TYPE_NAMES = {bool: "true or false", str: "text"}
+_CONSTRAINTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "epochs": (_positive, "a positive whole number"),
     "repeats": (_positive, "a positive whole number"),
     "folds": (lambda v: v >= 1, "at least 2, or 1 for the official test part"),

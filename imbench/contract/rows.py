@@ -1,8 +1,8 @@
-"""Rows of a stack of batches on the move: mixed, scaled, drawn by class.
+"""Operations on the rows of a stack of batches: selecting, mixing, scaling and class-balanced drawing.
 
-Each function is a few operations of PyTorch, on any device and in any precision. In blocks for many nets on a CPU,
-where passes over memory cost more than arithmetic, compiled code takes their place (`imbench.kernels.row_kernels`): one
-pass, and the same bits.
+Each function consists of a few PyTorch operations and works on any device and in any precision. For float32 stacks on
+a CPU, where memory traffic dominates, compiled code replaces them (`imbench.kernels.row_kernels`): it makes one pass
+and gives the same bits.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-# Numbers made at a time: with their two sources, about 3 MB in float32. Changes no result.
+# Values computed at a time; with their two inputs about 3 MB in float32. Does not change results.
 PIECE = 2**18
 
 
 def take_rows(values: Tensor, rows: Tensor) -> Tensor:
-    """Rows of ``(*stack, batch, *rest)`` by number ``(*stack, new batch)`` -> ``(*stack, new batch, *rest)``."""
+    """Select rows of ``(*stack, batch, *rest)`` by numbers ``(*stack, new batch)``: ``(*stack, new batch, *rest)``."""
     stack, size, rest = rows.shape[:-1], values.shape[rows.ndim - 1], values.shape[rows.ndim :]
     flat = values.reshape(-1, *rest)
     # Each batch of the stack starts at its own row of the flattened table.
@@ -28,15 +28,15 @@ def take_rows(values: Tensor, rows: Tensor) -> Tensor:
 
 
 def mixed(values: Tensor, partners: Tensor, share: Tensor) -> Tensor:
-    """``share * values + (1 - share) * partners``; equal numbers give themselves, and a share of 1 gives ``values``.
+    """``share * values + (1 - share) * partners``; exact where both are equal, and where ``share`` is 1.
 
-    ``values`` and ``partners`` are ``(*axes, *rest)``, ``share`` is ``(*axes)``, in [0, 1]; an axis of 1 broadcasts.
+    ``values`` and ``partners`` are ``(*axes, *rest)``; ``share`` is ``(*axes)`` in [0, 1], where axes of 1 broadcast.
     """
     return torch.lerp(partners, values, share.reshape(*share.shape, *[1] * (values.ndim - share.ndim)).to(values.dtype))
 
 
 def between(values: Tensor, first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    """The points at ``share`` of the way from one row to another, ``first + share * (second - first)``.
+    """Interpolate between pairs of rows: ``first + share * (second - first)``.
 
     Parameters
     ----------
@@ -46,20 +46,20 @@ def between(values: Tensor, first: Tensor, second: Tensor, share: Tensor) -> Ten
 
     Returns
     -------
-    ``(*stack, new batch, *features)``. Where both rows are equal the result is too, digit by digit.
+    ``(*stack, new batch, *features)``. Where both rows are equal, the result equals them to the bit.
     """
     size, features = values.shape[first.ndim - 1], values.shape[first.ndim :]
     batches = values.shape[: first.ndim - 1].numel()
     share = share.to(values.dtype).expand(first.shape)
-    moves = _compiled_for(values, share) if first.ndim > 1 else None
-    if moves is not None:
+    kernels = _compiled_for(values, share) if first.ndim > 1 else None
+    if kernels is not None:
         result = values.new_empty(batches, first.shape[-1], features.numel())
         numbers = (_array(rows.reshape(batches, -1)) for rows in (first, second))
-        moves.between(
+        kernels.between(
             _array(values.reshape(batches, size, -1)), *numbers, _array(share.reshape(batches, -1)), result.numpy()
         )
         return result.reshape(*first.shape, *features)
-    table = values.reshape(batches * size, -1)  # each batch of the stack starts at its own row of it
+    table = values.reshape(batches * size, -1)  # the batches of the stack, one after another
     start = torch.arange(0, batches * size, size, device=values.device).unsqueeze(-1)
     one, other = ((rows.reshape(batches, -1) + start).flatten() for rows in (first, second))
     way = share.flatten()
@@ -73,25 +73,26 @@ def between(values: Tensor, first: Tensor, second: Tensor, share: Tensor) -> Ten
 def scaled(
     table: Tensor, numbers: Tensor, center: Tensor, scale: Tensor, clip: float, *, has_missing: bool = True
 ) -> Tensor:
-    """Rows of a table as nets see them, ``clip((x - center) * scale)``, missing values 0.
+    """Select and scale rows of a table: ``clip((x - center) * scale)``, and 0 for missing values.
 
     Parameters
     ----------
-    table : ``(rows, *features)``, of any type; ``numbers``: ``(nets, *any)`` of its rows, in ``[0, rows)``
-    center, scale : ``(nets, *features)``, or axes of 1 in their place
-    clip : at most so far from 0
-    has_missing : whether the table has NaN at all
+    table : ``(rows, *features)`` of any dtype
+    numbers : ``(nets, *any)`` row numbers in ``[0, rows)``
+    center, scale : ``(nets, *features)`` or broadcastable to it
+    clip : results are clipped to ``[-clip, clip]``
+    has_missing : whether the table contains NaN
 
     Returns
     -------
     ``(nets, *any, *features)``
     """
     nets, features = len(numbers), table.shape[1:].numel()
-    moves = _compiled_for(table, center, scale) if table.ndim == 2 else None
-    if moves is not None:
+    kernels = _compiled_for(table, center, scale) if table.ndim == 2 else None
+    if kernels is not None:
         result = table.new_empty(nets, numbers[0].numel(), features)
         arrays = (_array(values) for values in (table, numbers.reshape(nets, -1), center, scale))
-        moves.scaled(*arrays, clip, has_missing, result.numpy())
+        kernels.scaled(*arrays, clip, has_missing, result.numpy())
         return result.reshape(*numbers.shape, features)
     per_net = (nets, *[1] * (numbers.ndim - 1), *center.shape[1:])
     x = table.index_select(0, numbers.reshape(-1)).reshape(*numbers.shape, *table.shape[1:]).to(center.dtype)
@@ -101,49 +102,49 @@ def scaled(
     return x.clamp_(-clip, clip)
 
 
-def balanced(y: Tensor, class_luck: Tensor, row_luck: Tensor) -> Tensor:
-    """Row numbers ``(*stack, batch)`` of the draw that `imbench.contract.noise.Noise.balanced` describes.
+def balanced(y: Tensor, class_draws: Tensor, row_draws: Tensor) -> Tensor:
+    """Row numbers ``(*stack, batch)`` of a class-balanced draw, as `imbench.contract.noise.Noise.balanced` describes.
 
     Parameters
     ----------
     y : ``(*stack, batch, classes)`` labels
-    class_luck : ``(*stack, classes)`` in [0, 1): of the classes present, that with the least goes first
-    row_luck : ``(*stack, batch)`` in [0, 1): for each row drawn, where among the rows of its class
+    class_draws : ``(*stack, classes)`` uniform in [0, 1), decides the order of the classes present, smallest first
+    row_draws : ``(*stack, batch)`` uniform in [0, 1), decides which row of its class each drawn row is
     """
     size, classes = y.shape[-2:]
-    moves = _compiled_for(y, class_luck, row_luck) if y.ndim > 2 else None
-    if moves is not None:
+    kernels = _compiled_for(y, class_draws, row_draws) if y.ndim > 2 else None
+    if kernels is not None:
         rows = torch.empty(y.shape[:-1], dtype=torch.int64, device=y.device)
-        flat = y.reshape(-1, size, classes), class_luck.reshape(-1, classes), row_luck.reshape(-1, size)
-        moves.balanced(*(_array(values) for values in flat), rows.reshape(-1, size).numpy())
+        flat = y.reshape(-1, size, classes), class_draws.reshape(-1, classes), row_draws.reshape(-1, size)
+        kernels.balanced(*(_array(values) for values in flat), rows.reshape(-1, size).numpy())
         return rows
     labels, by_class = y.argmax(dim=-1).sort(dim=-1, stable=True)  # (*stack, batch)
     numbers = torch.arange(classes + 1, device=y.device).expand(*labels.shape[:-1], -1).contiguous()
-    first = torch.searchsorted(labels, numbers)  # (*stack, classes + 1): where each class starts among `labels`
+    first = torch.searchsorted(labels, numbers)  # (*stack, classes + 1): start of each class in `labels`
     counts = first.diff(dim=-1)
     present = counts > 0
-    # A random order of the classes, those present first: slot s of the new batch takes class number s mod C of it.
-    turn = torch.where(present, class_luck, 2.0).argsort(dim=-1)
+    # A random order of the classes, those present first; row s of the new batch has the class at s mod C in this order.
+    turn = torch.where(present, class_draws, 2.0).argsort(dim=-1)
     slot = torch.arange(size, device=y.device) % present.sum(dim=-1, keepdim=True)  # (*stack, batch)
     drawn = turn.gather(-1, slot)  # (*stack, batch): the class of each slot
     available = counts.gather(-1, drawn)
-    nth = (row_luck * available).long().minimum(available - 1)
+    nth = (row_draws * available).long().minimum(available - 1)
     return by_class.gather(-1, first.gather(-1, drawn) + nth)
 
 
 def _compiled_for(*values: Tensor) -> ModuleType | None:
-    """The compiled functions, if they can take these."""
+    """The module of compiled functions if it supports these tensors, else None."""
     suits = all(v.device.type == "cpu" and v.dtype == torch.float32 and not v.requires_grad for v in values)
-    return _moves() if suits else None
+    return _row_kernels() if suits else None
 
 
 @functools.cache
-def _moves() -> ModuleType | None:
+def _row_kernels() -> ModuleType | None:
     try:
-        from imbench.kernels import row_kernels as moves
-    except ImportError:  # without Numba; the engine gives notice of what else that costs
+        from imbench.kernels import row_kernels as kernels
+    except ImportError:  # Numba is not installed; the engine warns about that
         return None
-    return moves
+    return kernels
 
 
 def _array(values: Tensor) -> object:

@@ -1,4 +1,4 @@
-"""The one grammar of strategies and datasets: ``name:key=value,key=value``."""
+"""Specs of strategies, datasets and protocols: ``name:key=value,key=value``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import math
 import re
 import types
 import typing
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
@@ -17,49 +18,51 @@ from imbench.contract.names import suggest
 T = TypeVar("T")
 Readers = Mapping[Any, Callable[[str], Any]]
 
-# A parameter as a spec can express it; a tuple holds values of these kinds.
+# A parameter value that a spec can express; tuples contain such values.
 Value = bool | int | float | str | tuple[Any, ...] | None
 Options = tuple[tuple[str, Value], ...]
 
 # Metadata of a dataclass field for parameters that a class cannot list, such as those of another library's objects:
-# ``options: Options = field(default=(), metadata=OPEN_ENDED)``. Every parameter of a spec that is no field goes there,
-# read by `read_value`, as pairs sorted by name, and comes back as a parameter like any other. The class's own
-# ``__post_init__`` validates names and values. A class has at most one such field.
+# ``options: Options = field(default=(), metadata=OPEN_ENDED)``. Parameters of a spec that are not fields of the class
+# are stored there as pairs sorted by name, converted by `read_value`. The class validates their names and values in
+# ``__post_init__``. A class has at most one such field.
 OPEN_ENDED: Mapping[str, bool] = types.MappingProxyType({"imbench.open_ended": True})
 
-# Metadata of a field that a canonical spec states even at its default, since nobody should have to know that one.
+# Metadata of a field that canonical specs always contain, even with its default value, so that readers see the value.
 ALWAYS_WRITTEN: Mapping[str, bool] = types.MappingProxyType({"imbench.always_written": True})
 
-# A file named as a dataset may hold colons and commas of its own; its suffix says where the name ends.
-# A folder of images is named with a slash at its end.
+# The path of a file may contain colons and commas; its suffix shows where the name ends.
+# The path of a folder of images ends with a slash.
 FILE_SUFFIXES = (".csv", ".tsv", ".parquet", ".toml", "/")
 
 
-NAME_RULE = (
-    "a name starts with a letter and holds letters, digits, '-', '_' and '.' alone (ASCII), at most 100 characters, "
-    "does not end as a file does (.csv, .tsv, .parquet, .toml, .py), and is not each, none, true or false"
+NAME_FORMAT = (
+    "a name starts with a letter, contains only ASCII letters, digits, '-', '_' and '.', has at most 100 characters, "
+    "does not end in .csv, .tsv, .parquet, .toml or .py, and is not each, none, true or false"
 )
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}")
 _RESERVED = ("each", "none", "true", "false")
 
 
-def check_name(name: object, whose: str) -> None:
-    """Raise `UsageError` unless this may be the name of a strategy, dataset, suite or metric; ``whose`` is named.
+def check_name(name: object, owner: str) -> None:
+    """Raise `UsageError` unless this is a valid name of a strategy, dataset, suite or metric.
+
+    ``owner`` describes where the name is from, for the message.
 
     >>> check_name("re-mix_2.0", "strategy of my_file.py")
     """
     fits = isinstance(name, str) and _NAME.fullmatch(name) and name.lower() not in _RESERVED
     if not fits or str(name).lower().endswith((*FILE_SUFFIXES, ".py")):
-        shown = ascii(name) if isinstance(name, str) else f"{type(name).__name__}, which is no text"
-        raise UsageError(f"{whose} has the name {shown[:120]}; {NAME_RULE}")
+        shown = ascii(name) if isinstance(name, str) else f"{type(name).__name__}, which is not text"
+        raise UsageError(f"{owner} has the name {shown[:120]}; {NAME_FORMAT}")
 
 
 def parse_spec(text: str) -> tuple[str, dict[str, str]]:
-    """Split ``name:key=value,key=value`` into its name and its parameters, still text.
+    """Split ``name:key=value,key=value`` into its name and its parameters, with values as text.
 
-    A name may be ``package/name`` (the qualified form) or the path of a file or folder that ends in one of
-    `FILE_SUFFIXES`. A value in parentheses may hold commas, as a spec inside a spec does. Raises `UsageError` for an
-    empty name, a parameter without ``=``, one given twice, or a parenthesis left open.
+    A name can be ``package/name`` (the qualified form), or the path of a file or folder that ends in one of
+    `FILE_SUFFIXES`. A value in parentheses can contain commas, such as a spec inside a spec. Raises `UsageError` for an
+    empty name, a parameter without ``=``, a repeated parameter, or a missing closing parenthesis.
 
     >>> parse_spec("remix:alpha=0.3")
     ('remix', {'alpha': '0.3'})
@@ -81,9 +84,9 @@ def parse_spec(text: str) -> tuple[str, dict[str, str]]:
 
 
 def split_values(text: str) -> list[str]:
-    """The values between commas, without the parentheses that one with commas of its own stands in.
+    """Split a list of values at its commas. Values in parentheses can contain commas; the parentheses are removed.
 
-    Raises `UsageError` for an empty value or a parenthesis left open.
+    Raises `UsageError` for an empty value or a missing closing parenthesis.
 
     >>> split_values("0.1, 0.3"), split_values("baseline,(mixup:alpha=0.3)")
     (['0.1', '0.3'], ['baseline', 'mixup:alpha=0.3'])
@@ -101,13 +104,13 @@ def split_values(text: str) -> list[str]:
 def _split_name(text: str) -> tuple[str, str, str]:
     for suffix in FILE_SUFFIXES:
         head, found, tail = f"{text}:".partition(f"{suffix}:")
-        if found and "=" not in head:  # else it ends a value, not the name
+        if found and "=" not in head:  # otherwise the suffix belongs to a value
             return head + suffix, ":", tail.removesuffix(":")
     return text.partition(":")
 
 
 def _split_params(rest: str, text: str) -> list[str]:
-    """The parts between commas; a value that begins with a parenthesis ends where that closes."""
+    """Split at commas, except inside a value in parentheses."""
     parts, start, depth = [], 0, 0
     for at, character in enumerate(rest):
         if character == "(" and (depth or rest[:at].rstrip().endswith("=")):
@@ -123,7 +126,7 @@ def _split_params(rest: str, text: str) -> list[str]:
 
 
 def _unwrapped(value: str, text: str) -> str:
-    """A value without the parentheses that it stands in, if it does."""
+    """A value without its enclosing parentheses, if it has any."""
     if value[0] != "(":
         return value
     depths = list(itertools.accumulate((c == "(") - (c == ")") for c in value))
@@ -131,7 +134,7 @@ def _unwrapped(value: str, text: str) -> str:
     if after:
         raise UsageError(f"{after!r} follows the closing parenthesis in {text!r}; separate parameters with commas")
     if not inside:
-        raise UsageError(f"'()' in {text!r} is not key=value; write what is meant inside the parentheses")
+        raise UsageError(f"'()' in {text!r} is empty; write a value inside the parentheses")
     return inside
 
 
@@ -142,46 +145,53 @@ def format_spec(name: str, params: Mapping[str, Any]) -> str:
 
 
 def format_value(value: Any) -> str:
-    """One parameter as text that `build` reads back to the same value."""
+    """One parameter value as text, which `build` converts back to the same value."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
         return "+".join(format_value(v) for v in value)
     if isinstance(value, str) and ("," in value or value[:1] == "(" or "=" in value.partition(":")[2]):
-        return f"({value})"  # a spec with parameters, or what could be taken for more than one value
-    # "+" separates the values of a tuple, and 1e20 is the same number as 1e+20.
+        return f"({value})"  # a spec with parameters, or text that could be read as several values
+    # Write 1e20 instead of 1e+20, since "+" separates the values of a tuple.
     return repr(value).replace("e+", "e") if isinstance(value, float) else str(value)
 
 
 def params_of(value: Any) -> dict[str, Any]:
-    """Every parameter of a dataclass with its value, in the order of declaration, open-ended ones in their place.
+    """All parameters of a dataclass with their values, in the order of declaration, including open-ended ones.
 
-    What has a spec of its own, such as a strategy inside another one, is that spec.
+    A `Specified` value, such as a strategy inside another one, is given as its spec.
     """
     params: dict[str, Any] = {}
     for field in dataclasses.fields(value):
         own = _plain(getattr(value, field.name))
-        params |= dict(own) if _has(field, OPEN_ENDED) else {field.name: own}
+        params |= dict(own) if _is_marked(field, OPEN_ENDED) else {field.name: own}
     return params
 
 
 def spec_of(name: str, value: Any) -> str:
-    """The canonical spec of a dataclass: what is at its default is left out, so that equal values have equal specs."""
-    plain = (f for f in dataclasses.fields(value) if not (_has(f, OPEN_ENDED) or _has(f, ALWAYS_WRITTEN)))
+    """The canonical spec of a dataclass; defaults are left out, so that equal objects have equal specs."""
+    plain = (f for f in dataclasses.fields(value) if not (_is_marked(f, OPEN_ENDED) or _is_marked(f, ALWAYS_WRITTEN)))
     defaults = {f.name: _plain(f.default) for f in plain}
     return format_spec(name, {k: v for k, v in params_of(value).items() if k not in defaults or v != defaults[k]})
 
 
 def build(cls: type[T], params: Mapping[str, str], owner: str, readers: Readers = types.MappingProxyType({})) -> T:
-    """Make the dataclass `cls` from text parameters, converting each to its field's type.
+    """Create the dataclass ``cls`` from parameters as text, each converted to its field's type.
 
-    `owner` is what the user typed, named in errors; `readers` make values of types that text alone does not make, such
-    as a strategy of its spec. Raises `UsageError` for a parameter that `cls` does not
-    have or a value that is not of its type; the dataclass's own ``__post_init__`` validates the range.
+    Parameters
+    ----------
+    cls : a dataclass, whose ``__post_init__`` validates the range of its values
+    params : name and text of each parameter
+    owner : the user's input, for error messages
+    readers : for types that `convert` does not support, functions that convert text, such as a spec to a strategy
+
+    Raises
+    ------
+    UsageError for a parameter that ``cls`` does not have, or a value of the wrong type.
     """
     hints = typing.get_type_hints(cls)
     fields = [f for f in dataclasses.fields(cls) if f.init]  # type: ignore[arg-type]
-    rest = next((f.name for f in fields if _has(f, OPEN_ENDED)), None)
+    rest = next((f.name for f in fields if _is_marked(f, OPEN_ENDED)), None)
     kinds = {f.name: hints[f.name] for f in fields if f.name != rest}
     values: dict[str, Any] = {}
     others: dict[str, Value] = {}
@@ -196,25 +206,28 @@ def build(cls: type[T], params: Mapping[str, str], owner: str, readers: Readers 
     return cls(**values | ({rest: tuple(sorted(others.items()))} if rest is not None and others else {}))
 
 
-@runtime_checkable
-class _Specified(Protocol):
+class Specified(ABC):
+    """A value that is written as a spec, also as a parameter of another value."""
+
     @property
-    def spec(self) -> str: ...
+    @abstractmethod
+    def spec(self) -> str:
+        """The canonical text that builds an equal value."""
 
 
 def _plain(value: Any) -> Any:
-    return value.spec if isinstance(value, _Specified) else value
+    return value.spec if isinstance(value, Specified) else value
 
 
-def _has(field: dataclasses.Field[Any], mark: Mapping[str, bool]) -> bool:
+def _is_marked(field: dataclasses.Field[Any], mark: Mapping[str, bool]) -> bool:
     return mark.items() <= field.metadata.items()
 
 
 def read_value(text: str, owner: str) -> Value:
-    """Read `text` as what it looks like: none, true, false, a whole number, a number, text, or several joined by ``+``.
+    """Convert text to the type that it looks like: none, true, false, a number, text, or several joined by ``+``.
 
-    What `format_value` makes of a value is read back as that value, unless it is text that looks like another kind.
-    Raises `UsageError` for a number that is not finite, naming `owner`.
+    The inverse of `format_value`, except for text that looks like another type. Raises `UsageError`, naming ``owner``,
+    for a number that is not finite.
 
     >>> [read_value(text, "it") for text in ("3", "0.5", "none", "true", "auto", "0+2")]
     [3, 0.5, None, True, 'auto', (0, 2)]
@@ -236,7 +249,7 @@ def read_value(text: str, owner: str) -> Value:
 
 
 def convert(text: str, kind: Any, owner: str) -> Any:
-    """Read `text` as the annotated type `kind`; `owner` is named in the `UsageError` if it is not one."""
+    """Convert text to the annotated type ``kind``. Raises `UsageError`, naming ``owner``, for an invalid value."""
     if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
         options = typing.get_args(kind)
         if type(None) in options and text.lower() == "none":
@@ -249,7 +262,7 @@ def convert(text: str, kind: Any, owner: str) -> Any:
     try:
         value = kind(text)
     except ValueError:
-        raise UsageError(f"{owner} must be {_called(kind)}, got {text!r}") from None
+        raise UsageError(f"{owner} must be {_type_name(kind)}, got {text!r}") from None
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"{owner} must be a finite number, got {text!r}")
     return value
@@ -262,5 +275,5 @@ def _convert_bool(text: str, owner: str) -> bool:
     return truth[text.lower()]
 
 
-def _called(kind: Any) -> str:
+def _type_name(kind: Any) -> str:
     return {int: "a whole number", float: "a number", str: "text"}.get(kind, getattr(kind, "__name__", str(kind)))

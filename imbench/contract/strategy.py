@@ -1,9 +1,9 @@
-"""BatchStrategy: the interface of one recipe for the mini-batches a network trains on."""
+"""BatchStrategy: the interface of a strategy that rebalances the mini-batches of training."""
 
 from __future__ import annotations
 
 import dataclasses
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, final
@@ -16,19 +16,19 @@ from imbench.contract.batch import Batch
 from imbench.contract.modality import modality_of_rows
 from imbench.contract.noise import Noise
 from imbench.contract.old_names import OldName, adopt_old_attributes
-from imbench.contract.spec import params_of, spec_of
+from imbench.contract.spec import Specified, params_of, spec_of
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingInfo:
-    """What may be known before training: facts of the training rows, never of a validation or test row.
+    """Facts about the training rows that strategies may use; validation and test rows are not included.
 
     Parameters
     ----------
-    class_counts : Tensor, ``(*stack, classes)`` or broadcastable to it, training rows of each class, float32
+    class_counts : ``(*stack, classes)`` or broadcastable to it, float32, training rows of each class
     modality : ``"tabular"``, ``"image"``, or another key of `imbench.contract.modality.MODALITIES`
-    feature_kinds : ``"numeric"`` or ``"categorical"`` for each feature (empty for images)
-    epoch, epochs : the current epoch, from 0, and how many the protocol allows
+    feature_kinds : ``"numeric"`` or ``"categorical"`` for each feature
+    epoch, epochs : the current epoch, from 0, and the number of epochs of the protocol
     """
 
     class_counts: Tensor
@@ -44,33 +44,35 @@ class TrainingInfo:
 
 
 class Net(Protocol):
-    """What a strategy that overrides `BatchStrategy.forward` is given: the network as a chain of stages.
+    """The network as a chain of stages, for strategies that override `BatchStrategy.forward`.
 
-    ``net(x)`` is the logits, ``(*stack, batch, classes)``, and equals running all ``stages`` one after another;
-    the values between two stages are the hidden representations that manifold methods mix.
+    ``net(x)`` returns logits ``(*stack, batch, classes)`` and equals applying all ``stages`` one after another. The
+    values between two stages are the hidden representations that manifold methods mix.
     """
 
     @property
     def stages(self) -> Sequence[Callable[[Tensor], Tensor]]:
-        """The hidden layers in order, dropout included, then the output layer."""
+        """The hidden layers in order, including dropout, then the output layer."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """Logits ``(*stack, batch, classes)`` of ``x`` ``(*stack, batch, *features)``."""
 
 
-class BatchStrategy(ABC):
-    """One recipe for the mini-batches a network trains on: a frozen dataclass of its parameters, with pure methods.
+class BatchStrategy(Specified):
+    """A strategy that rebalances mini-batches: a frozen dataclass of its parameters, with pure methods.
 
-    A subclass sets `name` to its entry point's name (`imbench.contract.spec.check_name` says what it may be) and raises
-    `version` whenever its batches change, so that stored results of the old recipe are not taken for the new one's.
-    Methods are written with operations that leave leading axes alone; what cannot be written so derives from
-    `PerBatchStrategy`.
+    Methods must work for any number of leading ``stack`` axes. If that is difficult, derive from `PerBatchStrategy`,
+    whose method handles one batch.
 
-    `modalities` are the kinds of data it can serve; a run that pairs it with another is refused before any work.
-    `exemptions` names the properties of `imbench.checks` that do not hold for it, each with the reason.
-    `run_by_default` is whether a run that names no strategies trains it; False for a wrapper of other strategies.
-    `scheduled` is whether what it does depends on ``info.epoch``; its nets then train all epochs of the protocol, also
-    where those of others may end early. A wrapper takes it over from what it wraps.
+    Attributes
+    ----------
+    name : name of the strategy, equal to that of its entry point (see `imbench.contract.spec.check_name`)
+    version : raise it whenever the batches change, so that stored results are not mistaken for those of the new version
+    modalities : supported modalities; a run on other data is refused before any work
+    exemptions : names of conformance checks that do not apply to this strategy, each with the reason
+    run_by_default : whether a run without ``--strategy`` trains it; False for wrappers of other strategies
+    scheduled : whether the strategy depends on ``info.epoch``. Its nets then train all epochs of the protocol, without
+        early stopping. A wrapper copies this from the strategy inside
     """
 
     name: ClassVar[str]
@@ -87,54 +89,61 @@ class BatchStrategy(ABC):
 
     @abstractmethod
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
-        """The batch to train on in place of ``batch``, which is left as it is.
+        """Return the batch to train on instead of ``batch``, which must not be changed.
 
-        ``batch.x`` is ``(*stack, batch, *features)``, ``batch.y`` ``(*stack, batch, classes)``; the result has the
-        same shapes. ``noise`` has the same stack. A strategy that falls back to something simpler in some
-        batches, because they have too few rows for example, marks them in the result's ``fallback``.
+        Parameters
+        ----------
+        batch : ``x`` is ``(*stack, batch, *features)``, ``y`` is ``(*stack, batch, classes)``
+        info : facts about the training rows
+        noise : the only source of random numbers, with the stack of the batch
+
+        Returns
+        -------
+        A batch of the same shapes. A strategy with a fallback, for example for batches with too few rows, marks these
+        batches with `Batch.mark_fallback`.
         """
 
     def loss(self, logits: Tensor, y: Tensor, info: TrainingInfo) -> Tensor:
-        """``(*stack, batch)`` loss of each row from logits and soft labels ``(*stack, batch, classes)``.
+        """Loss of each row, ``(*stack, batch)``, from logits and soft labels ``(*stack, batch, classes)``.
 
-        The engine multiplies by ``batch.weight`` and takes the mean over the batch, as Keras does with class weights.
-        Default: cross-entropy with soft labels, ``-sum_c y_c log softmax(logits)_c``.
+        The engine multiplies it by ``batch.weight`` and takes the mean over the batch, as Keras does with class
+        weights. Default: cross-entropy with soft labels, ``-sum_c y_c log softmax(logits)_c``.
         """
         return -(y * torch.log_softmax(logits, dim=-1)).sum(dim=-1)
 
     def forward(self, net: Net, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
-        """The logits ``(*stack, batch, classes)`` and the soft labels of the same shape for the loss.
+        """Logits, and soft labels for the loss, both ``(*stack, batch, classes)``.
 
-        Called at every step with the rebalanced batch; ``noise`` has the batch's stack. Default:
-        ``net(batch.x), batch.y``. Methods that mix hidden representations override it.
+        Called at every step with the rebalanced batch; ``noise`` has the stack of the batch. Default:
+        ``net(batch.x), batch.y``. Override it to mix hidden representations, or derive from `HiddenMixStrategy`.
         """
         return net(batch.x), batch.y
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
-        """``(*stack, classes)``: the class shares that this strategy trains towards, or None if it does not know them.
+        """Expected class shares of the rebalanced batch, ``(*stack, classes)``, or None if they are not known.
 
-        That is the mean soft label over the rows of the rebalanced batch, weighted by their weights, as expected over
-        the strategy's draws for the ``batch`` it is given. Default: None.
+        The share of a class is its mean soft label over the rebalanced rows, weighted by their weights, in expectation
+        over the random draws for this ``batch``. Default: None.
         """
         return None
 
     def overrides(self, hook: str) -> bool:
-        """Whether ``"loss"`` or ``"forward"`` is this recipe's own; where it is not, engines have faster ways.
+        """Whether this strategy overrides ``"loss"`` or ``"forward"``; engines are faster with the defaults.
 
-        A wrapper answers for what it wraps.
+        A wrapper returns the answer of the strategy inside.
         """
         return getattr(type(self), hook) is not getattr(BatchStrategy, hook)
 
     @final
     @property
     def spec(self) -> str:
-        """The canonical spec: parameters at their default left out, so that equal strategies have equal specs."""
+        """The canonical spec; defaults are left out, so that equal strategies have equal specs."""
         return spec_of(self.name, self)
 
     @final
     @property
     def params(self) -> dict[str, Any]:
-        """Every parameter with its value, in the order of declaration; open-ended ones as any other."""
+        """All parameters with their values, in the order of declaration, including open-ended ones."""
         return params_of(self)
 
     @final
@@ -148,22 +157,28 @@ class BatchStrategy(ABC):
         seed: int | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Rebalance one batch of your own training loop: ``x2, y2 = strategy(x, y)``.
+        """Rebalance one batch in your own training loop: ``x2, y2 = strategy(x, y)``.
+
+        Strategies that only set row weights, such as ``cost-adjusted``, return x and y unchanged; `rebalance` returns
+        the weights as ``batch.weight``.
 
         Parameters
         ----------
         x : ``(batch, *features)`` array or tensor
-        y : ``(batch,)`` whole class numbers, or ``(batch, classes)`` soft labels
-        classes : number of classes when ``y`` holds class numbers; default: the largest one plus 1
-        class_counts : ``(classes,)`` training rows of each class; default: those of this batch
-        seed, generator : source of the random draws, at most one of them; default: fresh entropy. The global
-            generators of torch, numpy and random are neither read nor advanced.
+        y : ``(batch,)`` class numbers, or ``(batch, classes)`` soft labels
+        classes : number of classes if ``y`` contains class numbers; default: the largest class number plus 1
+        class_counts : ``(classes,)`` training rows of each class; default: the class counts of this batch
+        seed, generator : source of random numbers, at most one of the two; default: fresh entropy. The global
+            generators of torch, numpy and random are not used.
 
         Returns
         -------
-        x2 : ``(batch, *features)``, y2 : ``(batch, classes)`` soft labels, on x's device
+        x2 : ``(batch, *features)`` on the device of x
+        y2 : ``(batch, classes)`` soft labels on the device of x
 
-        A strategy that weighs rows (``cost-adjusted``) changes neither; ask `rebalance` for ``batch.weight``.
+        Raises
+        ------
+        ValueError for invalid class numbers, or if both ``seed`` and ``generator`` are given.
         """
         features = torch.as_tensor(x)
         features = features if features.is_floating_point() else features.to(torch.get_default_dtype())
@@ -176,23 +191,23 @@ class BatchStrategy(ABC):
 
 
 class PerBatchStrategy(BatchStrategy):
-    """A strategy written for one batch at a time; it is looped over the stack."""
+    """A strategy that is implemented for a single batch; batches of a stack are processed in a loop."""
 
     @abstractmethod
     def rebalance_one(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
-        """As `BatchStrategy.rebalance`, for one batch: ``x`` is ``(batch, *features)``, ``y`` ``(batch, classes)``."""
+        """As `BatchStrategy.rebalance`, for one batch: x is ``(batch, *features)``, y is ``(batch, classes)``."""
 
     @final
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
-        """`rebalance_one` for every batch of the stack, a net's batches in order, each net from its own stream."""
+        """Apply `rebalance_one` to each batch of the stack, in order, with the random stream of its net."""
         if not batch.stack:
             return self.rebalance_one(batch, info, noise)
         counts = info.class_counts.expand(*batch.stack, batch.classes)
         results = []
         for index in np.ndindex(*batch.stack):
             single = Batch(batch.x[index], batch.y[index], None if batch.weight is None else batch.weight[index])
-            own = Noise([noise.generators[index[0]]], (), noise.device)
-            results.append(self.rebalance_one(single, dataclasses.replace(info, class_counts=counts[index]), own))
+            net_noise = Noise([noise.generators[index[0]]], (), noise.device)
+            results.append(self.rebalance_one(single, dataclasses.replace(info, class_counts=counts[index]), net_noise))
         return Batch(
             _restack([r.x for r in results], batch.stack),
             _restack([r.y for r in results], batch.stack),
@@ -206,7 +221,7 @@ def _restack(parts: Sequence[Tensor], stack: tuple[int, ...]) -> Tensor:
 
 
 def _restack_some(parts: Sequence[Tensor | None], default: float | bool, stack: tuple[int, ...]) -> Tensor | None:
-    """As `_restack`, with what the batches that say nothing mean; None if none of them says anything."""
+    """As `_restack`, with ``default`` in place of None; None if all parts are None."""
     known = next((part for part in parts if part is not None), None)
     if known is None:
         return None
@@ -214,16 +229,16 @@ def _restack_some(parts: Sequence[Tensor | None], default: float | bool, stack: 
 
 
 def soft_labels(y: Tensor, classes: int | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Class numbers ``(*stack, batch)`` as one-hot ``(*stack, batch, classes)``; soft labels pass through.
+    """One-hot labels ``(*stack, batch, classes)`` of class numbers ``(*stack, batch)``; soft labels are returned as is.
 
-    Floating-point ``y`` of two or more axes is taken for soft labels. Raises ValueError for class numbers below 0 or
-    not below ``classes``.
+    Floating-point ``y`` with two or more axes is treated as soft labels. Raises ValueError for class numbers that are
+    not integers in ``[0, classes)``.
     """
     if y.is_floating_point() and y.ndim >= 2:
         return y.to(dtype)
     numbers = y.long()
     if y.is_floating_point() and not torch.equal(numbers.to(y.dtype), y):
-        raise ValueError("y must hold whole class numbers, or be (batch, classes) soft labels")
+        raise ValueError("y must contain whole class numbers, or be (batch, classes) soft labels")
     count = int(numbers.max()) + 1 if classes is None else classes
     if numbers.numel() and (int(numbers.min()) < 0 or int(numbers.max()) >= count):
         raise ValueError(f"class numbers must be 0 to {count - 1}, got {int(numbers.min())} to {int(numbers.max())}")

@@ -1,4 +1,4 @@
-"""Random streams keyed by names; no torch, so that every room can draw from them."""
+"""Random streams keyed by names. Needs no torch, so that all packages can use it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 
 def stream(*key: str | int | float) -> np.random.Generator:
-    """The random stream of this key: the same key gives the same numbers everywhere; other keys, unrelated ones.
+    """The random generator for a key. Equal keys give equal numbers on every machine; other keys are independent.
 
-    The key's canonical JSON is hashed with SHA-256; the digest seeds NumPy's PCG64DXSM.
+    NumPy's PCG64DXSM is seeded with the SHA-256 digest of the key as JSON.
     """
     digest = hashlib.sha256(json.dumps(key, separators=(",", ":")).encode()).digest()
     return np.random.Generator(np.random.PCG64DXSM(int.from_bytes(digest, "little")))

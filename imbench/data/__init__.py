@@ -1,1 +1,1 @@
-"""Cards to arrays: sources, cache, imbalanced variants, folds, preprocessing."""
+"""Datasets: cards, sources, cache, imbalanced variants, folds and preprocessing."""

@@ -1,4 +1,4 @@
-"""The canonical form of a dataset, the same for copies of all sources, and its hashes."""
+"""Table: the canonical form of a dataset, equal for all sources, and its hashes."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ import pandas as pd
 from imbench.contract.errors import DataError
 from imbench.contract.modality import Modality, modality_of_source
 from imbench.contract.names import counted, suggest
-from imbench.data.labels import known_as, label_codes, natural_order
+from imbench.data.labels import label_codes, matching_label, natural_order
 
-_BLOCK = 65_536  # rows hashed at a time, so that hashing needs no second copy of a large table
+_BLOCK = 65_536  # rows hashed at a time, to avoid a second copy of a large table
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A dataset as its source has it: row order kept, nothing scaled, imputed or left out.
+    """A complete dataset as published by its source: in the same row order, not scaled or imputed.
 
     Parameters
     ----------
-    x : ``(rows, features)`` float64, NaN for missing, a category as its number in ``categories``; or
-        an array of another modality, such as ``(rows, channels, height, width)`` uint8
-    names : one for each column of x
-    categories : for each column of x its categories, sorted; empty for a numeric column
-    y : ``(rows,)`` int64 numbers into ``labels``
-    labels : the classes, as text
+    x : ``(rows, features)`` float64 with NaN for missing values and categories as indices into ``categories``, or an
+        array of another modality, such as ``(rows, channels, height, width)`` uint8
+    names : name of each column of x
+    categories : sorted categories of each column of x; empty for a numeric column
+    y : ``(rows,)`` int64 indices into ``labels``
+    labels : class labels
     """
 
     x: np.ndarray
@@ -53,12 +53,12 @@ class Table:
 
     @property
     def modality(self) -> Modality:
-        """The kind of data, as the arrays show it."""
+        """The modality, from the dtype and shape of x."""
         return modality_of_source(self.x)
 
     @property
     def values(self) -> int:
-        """Number of values in a row."""
+        """Number of values in each row."""
         return math.prod(self.x.shape[1:])
 
 
@@ -71,18 +71,20 @@ def from_frame(
     other: str | None = None,
     order: tuple[str, ...] = (),
 ) -> Table:
-    """Bring a data frame into the canonical form.
+    """Convert a data frame to the canonical form.
 
     Parameters
     ----------
-    frame : the features and the target, in any column types
-    target : name of the column that holds the class
-    categorical : names of the columns that hold categories; all others must be numbers
-    relabel : this source's spelling of a label -> the card's
-    other : the label of every class that ``relabel`` does not list; None leaves those as they are
-    order : the labels in their wanted order; labels it does not list follow, sorted
+    frame : features and target, with any column types
+    target : name of the column that contains the class
+    categorical : names of the categorical columns; all others must be numeric
+    relabel : maps labels of this source to labels of the card
+    other : label of all classes that ``relabel`` does not list; None keeps their labels
+    order : order of the labels; labels that it does not list follow, sorted
 
-    Raises `DataError` for a column that does not exist, is not numeric, or is infinite, and for a missing target.
+    Raises
+    ------
+    DataError for a column that does not exist, is not numeric or contains infinite values, and for a missing target.
     """
     for column in (target, *categorical):
         if column not in frame.columns:
@@ -91,7 +93,7 @@ def from_frame(
     features = [c for c in frame.columns if c != target]
     if not features:
         raise DataError(f"there is no column except the target {target!r}; a dataset needs at least one feature")
-    x = np.empty((len(frame), len(features)), order="F")  # filled, and later read, column by column
+    x = np.empty((len(frame), len(features)), order="F")  # written and read by column
     categories: list[tuple[str, ...]] = []
     for j, column in enumerate(features):
         x[:, j], names = _categories(frame[column]) if column in categorical else (_numbers(frame[column]), ())
@@ -104,7 +106,8 @@ def encode_target(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Class numbers ``(rows,)`` and their labels; the parameters are those of `from_frame`.
 
-    A label that ``relabel`` or ``order`` spells in another way (``1.`` for ``1``) is theirs.
+    A label is matched even if ``relabel`` or ``order`` write the same whole number differently, such as ``1`` for
+    ``1.`` (see `imbench.data.labels.matching_label`). Raises `DataError` for a missing target.
     """
     codes, texts = label_codes(column)
     absent = np.flatnonzero(codes < 0)
@@ -113,22 +116,22 @@ def encode_target(
             f"the target {column.name!r} is missing in {counted(len(absent), 'row')} (first: row {absent[0]}); "
             "remove such rows"
         )
-    called = [_called(text, relabel or {}, other, order) for text in texts]
-    found = set(called)
+    renamed = [_canonical_label(text, relabel or {}, other, order) for text in texts]
+    found = set(renamed)
     labels = (*(label for label in order if label in found), *sorted(found - set(order), key=natural_order))
     number = {label: i for i, label in enumerate(labels)}
-    return np.array([number[label] for label in called], dtype=np.int64)[codes], labels
+    return np.array([number[label] for label in renamed], dtype=np.int64)[codes], labels
 
 
-def _called(text: str, relabel: Mapping[str, str], other: str | None, order: tuple[str, ...]) -> str:
-    listed = known_as(text, relabel)
+def _canonical_label(text: str, relabel: Mapping[str, str], other: str | None, order: tuple[str, ...]) -> str:
+    listed = matching_label(text, relabel)
     if listed is not None:
         return relabel[listed]
-    return (known_as(text, order) or text) if other is None else other
+    return (matching_label(text, order) or text) if other is None else other
 
 
 def data_hash(table: Table) -> str:
-    """SHA-256 of a table's values in their order; column names do not count, since they change no number."""
+    """SHA-256 of a table's values in order. Column names are not included, since they do not affect results."""
     digest = hashlib.sha256(_header(table))
     for start in range(0, len(table.x), _BLOCK):
         digest.update(_canonical_block(table.x[start : start + _BLOCK]).tobytes())
@@ -137,15 +140,17 @@ def data_hash(table: Table) -> str:
 
 
 def content_hash(table: Table, decimals: int | None = None, without: Sequence[int] = ()) -> str:
-    """SHA-256 of a table's rows whatever their order: rows sorted by their values from first to last, then label.
+    """SHA-256 of a table's rows, independent of their order.
 
-    Rows that are stored whole, such as images, are hashed one by one, with their label, and the hashes sorted: sorting
-    by thousands of pixels would take minutes.
+    Rows are sorted by their values, then by label. Rows that are stored whole, such as images, are hashed one by one
+    with their label, and the hashes are sorted, since sorting by thousands of pixels would take minutes.
 
     Parameters
     ----------
-    decimals : places to round to first, for datasets that sources print with differing precision; None for none
-    without : numbers of rows to leave out, for images of which some copies hold an altered version
+    table : the table
+    decimals : decimal places to round to first, for datasets that sources publish with different precision; None to
+        keep all digits
+    without : numbers of rows to exclude, such as images of which some copies contain an altered version
     """
     if table.modality.storage == "rows":
         return _content_of_rows(table, frozenset(without))
@@ -175,7 +180,7 @@ def _header(table: Table) -> bytes:
 def _canonical_block(x: np.ndarray) -> np.ndarray:
     if x.dtype.kind != "f":
         return np.ascontiguousarray(x, dtype=x.dtype.newbyteorder("<"))
-    # One bit pattern for every NaN, and none for minus zero.
+    # All NaNs get one bit pattern, and -0.0 becomes 0.0.
     return np.where(np.isnan(x), np.nan, x + 0.0).astype("<f8")
 
 
@@ -192,12 +197,12 @@ def _numbers(column: pd.Series[Any]) -> np.ndarray:
     try:
         values = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
     except (ValueError, TypeError):
-        raise DataError(f"column {column.name!r} is not numeric; name it as categorical, or drop it") from None
+        raise DataError(f"column {column.name!r} is not numeric; declare it as categorical or drop it") from None
     with np.errstate(over="ignore"):
         infinite = np.flatnonzero(np.isinf(values.astype(np.float32)))
     if len(infinite):
         raise DataError(
-            f"column {column.name!r} is infinite or beyond float32 in row {infinite[0]} "
-            f"({values[infinite[0]]}); leave the cell empty if it is missing"
+            f"column {column.name!r} is infinite or outside the range of float32 in row {infinite[0]} "
+            f"({values[infinite[0]]}); leave the cell empty if the value is missing"
         )
     return values

@@ -1,4 +1,4 @@
-"""A card's TOML file -> Card, with every field checked."""
+"""Read a card from its TOML file, and validate each field."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ _PIXELS: Mapping[str, Field] = {
 
 
 def read_card(path: Path, name: str) -> Card:
-    """Read the card of this file; ``name`` is how specs will call it.
+    """Read a card; ``name`` is its name in specs.
 
-    Raises `DataError`, naming file, field and fix, for a file that is not TOML, a field that is missing, unknown
-    or of the wrong type, counts that do not sum to the rows, and a task whose minority is not among the classes.
+    Raises `DataError`, naming file, field and fix, for a file that is not TOML, a missing or unknown field, a field of
+    the wrong type, class counts that do not sum to the number of rows, and a minority that is not a class.
     """
     try:
         fields = tomllib.loads(path.read_text("utf-8"))
@@ -89,7 +89,7 @@ def _texts(fields: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
     values = fields.get(key, [])
     wrong = [v for v in values if not isinstance(v, str)]
     if wrong:
-        raise DataError(f"{where}: {key} must be a list of text, got {wrong[0]!r} in it; put it in quotes")
+        raise DataError(f"{where}: {key} must be a list of text, but contains {wrong[0]!r}; put it in quotes")
     return tuple(values)
 
 
@@ -107,7 +107,7 @@ def _class_counts(fields: Mapping[str, Any], where: str) -> dict[str, int]:
             raise DataError(f"{where}: {key} must be positive, got {fields[key]}")
     if sum(counts.values()) != fields["rows"]:
         raise DataError(
-            f"{where}: class_counts sum to {sum(counts.values())} but rows is {fields['rows']}; correct one of them"
+            f"{where}: class_counts sum to {sum(counts.values())}, but rows is {fields['rows']}; correct one of them"
         )
     return counts
 
@@ -122,7 +122,7 @@ def _tasks(tables: list[Any], counts: Mapping[str, int], where: str) -> tuple[Ta
         longtail = fields.get("longtail", False)
         minority = tuple(counts)[1:] if longtail else _minority(fields, counts, here)
         if longtail and (fields["name"] == TASKS[0] or "minority" in fields):
-            raise DataError(f"{here}: longtail goes with name = {TASKS[1]!r} and without minority; change one of them")
+            raise DataError(f"{here}: longtail requires name = {TASKS[1]!r} and no minority; change one of them")
         tasks.append(Task(fields["name"], minority, _irs(fields, here), longtail))
     if not tasks:
         raise DataError(f"{where} has no task; add a [[task]] with name and minority")
@@ -131,7 +131,7 @@ def _tasks(tables: list[Any], counts: Mapping[str, int], where: str) -> tuple[Ta
 
 def _minority(fields: Mapping[str, Any], counts: Mapping[str, int], where: str) -> tuple[str, ...]:
     if "minority" not in fields:
-        raise DataError(f"{where} lacks the field 'minority'; add it, a list, or longtail = true")
+        raise DataError(f"{where} lacks the field 'minority'; add a list of classes, or longtail = true")
     minority = _texts(fields, "minority", where)
     for label in minority:
         if label not in counts:
@@ -169,12 +169,12 @@ def _content(fields: Mapping[str, Any], where: str) -> str:
     content, decimals = fields.get("content", ""), fields.get("decimals")
     if content and (len(content) != 64 or set(content) - set("0123456789abcdef")):
         raise DataError(f"{where}: content must be a SHA-256 of 64 hexadecimal digits, got {content!r}")
-    # Rows are rounded before hashing where sources print them with differing precision.
+    # "HASH@DECIMALS": rows are rounded before hashing, for sources that publish them with different precision.
     return content if decimals is None or not content else f"{content}@{decimals}"
 
 
 def _source(fields: Any, path: Path, where: str) -> Source:
-    """One source of the card in this file; a mirror's is how its copy is read."""
+    """One source of a card. The source of kind ``mirror`` describes how copies of mirrors are read."""
     kind = fields.get("kind") if isinstance(fields, dict) else None
     if not isinstance(kind, str):
         raise DataError(f"{where}: kind must be one of mirror, {', '.join(kind_names())}, got {kind!r}")
@@ -192,7 +192,7 @@ def _source(fields: Any, path: Path, where: str) -> Source:
 
 
 def _labelled(options: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """The options, whose labels have been seen to be text."""
+    """The options, after checking that their labels are text."""
     labels = options.get("labels", {})
     wrong = [k for k, v in labels.items() if not isinstance(v, str)]
     if wrong:

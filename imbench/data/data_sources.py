@@ -1,4 +1,4 @@
-"""DataSources: where arrays come from, the mirror first, then the cache, then the sources that a card names."""
+"""DataSources: load datasets from a mirror, the cache, or the sources of their cards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imbench.contract.errors import DataError
 from imbench.contract.names import counted
 from imbench.contract.records import Card, Dataset, Source, Variant
 from imbench.contract.spec import parse_spec
-from imbench.data import cache as store
+from imbench.data import cache as data_cache
 from imbench.data.canonical import Table, content_hash
 from imbench.data.canonical import data_hash as hash_table
 from imbench.data.cards import load_card
@@ -25,19 +25,19 @@ log = logging.getLogger("imbench.data")
 
 
 def card_of(spec: str) -> Card:
-    """The card a spec's name stands for; for a user's table or folder it is made from that."""
+    """The card of the dataset in a spec; for a user's table or folder, a card made from the data."""
     name, _ = parse_spec(spec)
     return describe_user_data(spec)[0] if is_user_data(name) else load_card(name)
 
 
 @dataclass(frozen=True)
 class DataSources:
-    """Where the data of a request comes from. Built once, by `open`, and handed on.
+    """The mirror and the cache of a request; create it once with `open`.
 
     Parameters
     ----------
-    mirror : asked first; None for none
-    cache : folder of the copies fetched
+    mirror : the mirror, which is searched first; None for no mirror
+    cache : folder of the cache
     """
 
     mirror: Mirror | None
@@ -45,88 +45,95 @@ class DataSources:
 
     @classmethod
     def open(cls, mirror: str | None = None, cache: Path | None = None) -> DataSources:
-        """Read the mirror's manifest and settle the cache's folder.
+        """Open the mirror and find the folder of the cache.
 
         Parameters
         ----------
         mirror : folder or http(s) URL; default: the environment's ``IMBENCH_DATA_MIRROR``
-        cache : default: the environment's ``IMBENCH_CACHE``, else the platform's per-user cache folder
+        cache : default: the environment's ``IMBENCH_CACHE``, else the platform's user cache folder
 
-        Raises `DataError` for a mirror that does not exist or has no manifest that can be read.
+        Raises
+        ------
+        DataError for a mirror that does not exist or has no readable manifest.
         """
-        return cls(open_mirror(mirror), store.cache_folder(cache))
+        return cls(open_mirror(mirror), data_cache.cache_folder(cache))
 
     @property
     def downloads(self) -> Path:
         """Folder of downloaded files that contain several datasets."""
-        return store.downloads_folder(self.cache)
+        return data_cache.downloads_folder(self.cache)
 
     def load(self, card: Card, variant: Variant, *, download: bool = True) -> Dataset:
         """The arrays of one variant of this card's dataset, fetched first if necessary.
 
-        ``download``: whether the card's sources may be asked where neither the mirror nor the cache has the dataset.
+        Parameters
+        ----------
+        card, variant : the dataset and its variant
+        download : whether to try the card's sources if neither the mirror nor the cache contains the dataset
 
-        Raises `DataError` for data that is unavailable or is not what its card says.
+        Raises
+        ------
+        DataError for data that is unavailable or differs from its card.
         """
         if is_user_data(card.name):
-            _, own = read_user_data(variant.spec)
-            return build(own, card, variant, hash_table(own))
+            _, user_table = read_user_data(variant.spec)
+            return build(user_table, card, variant, hash_table(user_table))
         copy = self._cached(card)
-        table = store.get(copy) if copy else None
+        table = data_cache.get(copy) if copy else None
         if copy is None or table is None:
             table, copy = self._fetch(card, download)
         return build(table, card, variant, copy.data_hash)
 
-    def fetch(self, card: Card) -> store.Copy:
-        """Put a verified copy in the cache unless there is one, and say which; a user's data is its own copy.
+    def fetch(self, card: Card) -> data_cache.Copy:
+        """Return the cached copy, fetched first if necessary; for a user's data, the data itself.
 
-        Raises `DataError` that lists each source and why it could not give the dataset.
+        Raises `DataError` with each source and the reason why it failed.
         """
         if is_user_data(card.name):
-            return store.Copy(Path(card.name), "file", user_data_hash(card))
+            return data_cache.Copy(Path(card.name), "file", user_data_hash(card))
         return self._cached(card) or self._fetch(card)[1]
 
     def data_hash(self, card: Card) -> str | None:
-        """Hash of the copy that `load` would use if that is on this disk already, else None; nothing is fetched."""
+        """Data hash of the copy that `load` would use, or None if it is not on this disk; nothing is fetched."""
         if is_user_data(card.name):
             return user_data_hash(card)
         copy = self._cached(card)
         return copy.data_hash if copy else None
 
-    def copies(self, card: Card) -> list[store.Copy]:
-        """The sound copies of the dataset in the cache, the preferred one first."""
-        return list(store.copies(card, self.cache))
+    def copies(self, card: Card) -> list[data_cache.Copy]:
+        """The valid copies of the dataset in the cache, in order of preference."""
+        return list(data_cache.copies(card, self.cache))
 
-    def _cached(self, card: Card) -> store.Copy | None:
-        """The copy to use: the one made from the mirror's present files if the mirror has the dataset, else any."""
+    def _cached(self, card: Card) -> data_cache.Copy | None:
+        """The preferred copy. If the mirror contains the dataset, only a copy of the mirror's current files is used."""
         origin = self.mirror.origin(card) if self.mirror else ""
-        return next((c for c in store.copies(card, self.cache) if not origin or c.origin == origin), None)
+        return next((c for c in data_cache.copies(card, self.cache) if not origin or c.origin == origin), None)
 
-    def _fetch(self, card: Card, download: bool = True) -> tuple[Table, store.Copy]:
+    def _fetch(self, card: Card, download: bool = True) -> tuple[Table, data_cache.Copy]:
         reasons: list[str] = []
         mirror = self.mirror
         if mirror and (origin := mirror.origin(card)):
             table = _attempt(card, "mirror", lambda: mirror.read(card), reasons)
             if table is not None:
-                return table, store.put(table, card, origin, self.cache)
+                return table, data_cache.put(table, card, origin, self.cache)
             log.warning("%s: the data mirror's copy is unusable (%s)", card.name, reasons[0])
-            for copy in store.copies(card, self.cache):
-                if (table := store.get(copy)) is not None:
+            for copy in data_cache.copies(card, self.cache):
+                if (table := data_cache.get(copy)) is not None:
                     return table, copy
         if not download:
             raise DataError(
                 f"{card.name} is not on this computer ({'; '.join(reasons) or 'neither cached nor in a mirror'}); "
-                f"fetch it with: imbench data fetch {card.name}, or give a mirror that has it: --data-mirror or "
-                f"{ENVIRONMENT}"
+                f"fetch it with: imbench data fetch {card.name}, or set a mirror that contains it with --data-mirror "
+                f"or {ENVIRONMENT}"
             )
         for source in card.sources:
             if source.kind != "mirror":
                 table = _attempt(card, source.kind, partial(self._read, card, source), reasons)
                 if table is not None:
-                    return table, store.put(table, card, source.kind, self.cache)
-        listed = "; ".join(reasons) or "its card names no source, and no mirror has it"
+                    return table, data_cache.put(table, card, source.kind, self.cache)
+        listed = "; ".join(reasons) or "its card lists no source, and no mirror contains it"
         raise DataError(
-            f"{card.name} is unavailable ({listed}); give a mirror that has it: --data-mirror or {ENVIRONMENT}"
+            f"{card.name} is unavailable ({listed}); set a mirror that contains it with --data-mirror or {ENVIRONMENT}"
         )
 
     def _read(self, card: Card, source: Source) -> Table:
@@ -134,8 +141,8 @@ class DataSources:
 
 
 def _attempt(card: Card, kind: str, read: Callable[[], Table], reasons: list[str]) -> Table | None:
-    """A verified copy from one source, or None with the reason noted."""
-    # Other libraries fetch these copies and may raise anything: the next source is asked in any case.
+    """A verified table from one source; None if that fails, with the reason added to ``reasons``."""
+    # Third-party libraries may raise any exception here; the next source is tried in any case.
     try:
         table = read()
         verify(table, card)
@@ -147,7 +154,7 @@ def _attempt(card: Card, kind: str, read: Callable[[], Table], reasons: list[str
 
 
 def verify(table: Table, card: Card) -> None:
-    """Raise `DataError`, naming the difference, unless rows, features, classes and content are those of the card."""
+    """Raise `DataError`, naming the difference, if rows, features, classes or content differ from the card."""
     counts = {"row": (len(table.x), card.rows), "feature": (table.values, card.features)}
     if card.missing >= 0:
         counts["missing value"] = (table.missing, card.missing)
@@ -170,7 +177,7 @@ def verify(table: Table, card: Card) -> None:
 
 
 def content_of(card: Card) -> tuple[str, int | None]:
-    """The content hash of the card, and the decimals that rows are rounded to first; None for no rounding."""
+    """The card's content hash, and the decimals to which rows are rounded before hashing; None for no rounding."""
     content, _, decimals = card.content.partition("@")
     return content, int(decimals) if decimals else None
 

@@ -1,4 +1,4 @@
-"""Repeated stratified cross-validation with validation rows: the folds, their hash, and their export."""
+"""Repeated stratified cross-validation with validation rows: create, hash and export folds."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ PARTS = ("train", "validation", "test")
 
 
 def make_folds(dataset: Dataset, protocol: Protocol) -> list[Fold]:
-    """The splits of a variant: ``protocol.repeats`` times ``protocol.folds`` stratified folds.
+    """Create the stratified folds of all repeats: ``protocol.repeats * protocol.folds`` in total.
 
-    Of each training part a stratified share, ``protocol.validation``, is held out. The counts of a class in the test
-    parts of one repeat differ by at most one row, as do the sizes of the parts. The split of a repeat depends on the
-    dataset, the variant with its seed, and the number of the repeat only, so more repeats do not change the first ones.
+    In each fold, a stratified share ``protocol.validation`` of the training rows is held out for validation. Within a
+    repeat, the sizes of the test sets, and the rows of each class in them, differ by at most one. A repeat depends only
+    on the dataset, the variant with its seed, and the number of the repeat, so adding repeats does not change earlier
+    ones.
 
-    With 1 fold, nets are tested on the official test part, and each repeat holds out other rows. With more folds, the
-    official test part is not used.
+    With 1 fold, nets are tested on the official test part, and each repeat has other validation rows. With more folds,
+    the official test part is not used.
 
-    Raises `DataError` for a class of fewer than ``2 * folds`` rows, since each fold needs one to train on and one to
-    test, and for 1 fold of a dataset without an official test part.
+    Raises
+    ------
+    DataError for a class of fewer than ``2 * folds`` rows, and for 1 fold if the dataset has no official test part.
     """
     check_folds(dataset.card, protocol)
     counts = dataset.class_counts
@@ -54,7 +56,7 @@ def check_folds(card: Card, protocol: Protocol) -> None:
 
 
 def training_share(protocol: Protocol) -> float:
-    """Share of a variant's rows, without an official test part, that a net trains on."""
+    """Share of a variant's rows that a net trains on; rows of an official test part are not counted."""
     tested = 1 / protocol.folds if protocol.folds > 1 else 0.0
     return (1 - tested) * (1 - protocol.validation)
 
@@ -72,21 +74,21 @@ def _split(dataset: Dataset, protocol: Protocol, repeat: int) -> list[Fold]:
 
 
 def _deal(dataset: Dataset, folds: int, rng: np.random.Generator) -> np.ndarray:
-    """The fold that tests each row; -1 for rows of an official test part, which are in no fold."""
+    """For each row, the fold in whose test set it is; -1 for rows of an official test part."""
     free = ~dataset.official_test
     by_class = [rng.permutation(np.flatnonzero(free & (dataset.y == c))) for c in range(dataset.classes)]
-    # Rows are dealt out like cards, class after class, so that classes and sizes are even to one row.
+    # Rows are dealt to the folds in turn, class after class, so that class counts and sizes differ by at most one.
     part = np.full(len(dataset.y), -1)
     part[np.concatenate(by_class)] = np.arange(free.sum()) % folds
     return part
 
 
 def _hold_out(y: np.ndarray, rows: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Sorted stratified draw of ``ceil(share * rows)`` of the rows that leaves at least one row of every class."""
+    """A sorted stratified sample of ``ceil(share * rows)`` rows that leaves at least one row of each class."""
     classes, counts = np.unique(y[rows], return_counts=True)
     exact = counts * math.ceil(share * len(rows)) / len(rows)
     take = np.floor(exact).astype(np.int64)
-    # Largest remainders first, as scikit-learn's train_test_split does; equal ones in random order.
+    # Largest remainders first, as in scikit-learn's train_test_split; ties in random order.
     order = np.lexsort([rng.random(len(classes)), -(exact - take)])
     take[order[: math.ceil(share * len(rows)) - take.sum()]] += 1
     take = np.minimum(take, counts - 1)
@@ -95,7 +97,7 @@ def _hold_out(y: np.ndarray, rows: np.ndarray, share: float, rng: np.random.Gene
 
 
 def fold_hash(dataset: Dataset, folds: list[Fold]) -> str:
-    """SHA-256 over the source row numbers of every part of every fold; two runs with one hash used the same rows."""
+    """SHA-256 of the source row numbers in all folds; runs with equal hashes used the same rows."""
     digest = hashlib.sha256(f"{dataset.data_hash} {dataset.variant.task}".encode())
     for fold in folds:
         for name in PARTS:
@@ -106,9 +108,10 @@ def fold_hash(dataset: Dataset, folds: list[Fold]) -> str:
 
 
 def export_rows(dataset: Dataset, folds: list[Fold], path: Path | str) -> Path:
-    """Write which source rows each fold used, a line per row: dataset, variant, repeat, fold, part, row, label.
+    """Write the rows of all folds to a file, with the columns dataset, variant, repeat, fold, part, row and label.
 
-    The suffix decides the format, ``.csv`` or ``.parquet``; `DataError` for any other.
+    ``part`` is train, validation or test, and ``row`` the row number in the source. The suffix of ``path`` selects the
+    format, ``.csv`` or ``.parquet``. Raises `DataError` for other suffixes.
     """
     path = Path(path)
     if path.suffix not in _WRITERS:

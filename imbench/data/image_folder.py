@@ -1,4 +1,4 @@
-"""A user's folder of images, with a folder in it for each class, becomes a card and an array."""
+"""Read a user's folder of images, with a subfolder for each class."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-# Modes of Pillow, by what becomes of them. Deeper ones (16 bits, floats) have no one way to 8 bits.
+# Pillow modes that are read as gray or RGB. Modes with more than 8 bits have no unique conversion to 8 bits.
 _GRAY, _COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 _MODES = {1: "L", 3: "RGB"}
 
@@ -33,14 +33,15 @@ _MODES = {1: "L", 3: "RGB"}
 def read_image_folder(spec: str) -> tuple[Card, Table]:
     """Read ``photos/:minority=rare,size=32,channels=3``: the images ``photos/CLASS/*.png`` (or jpg, jpeg, bmp).
 
-    The parameters: ``minority`` (default: the smaller of two classes; several are joined with ``+``), ``size`` (resize
-    every image to so many pixels square; bilinear with antialiasing), ``channels`` (1 for gray, 3 for colour; default:
-    as the images are). Rows are sorted by class, then by file name. Transparency is dropped, and rotation as stated by
-    the camera is applied.
+    Parameters of the spec are ``minority`` (default: the smaller of two classes; join several with ``+``), ``size``
+    (resize all images to this height and width in pixels; bilinear with antialiasing) and ``channels`` (1 for gray, 3
+    for RGB; default: as in the images). Rows are sorted by class, then by file name. Transparency is dropped, and the
+    camera's rotation (EXIF) is applied.
 
-    Raises `DataError`, naming the file, for an image that is empty or cannot be read, sizes or channels that differ
-    (with the parameter that makes them equal), fewer than two classes, a class without images, and a parameter out of
-    range.
+    Raises
+    ------
+    DataError, naming the file, for an empty or unreadable image, images of different sizes or channels, fewer than two
+    classes, a class without images, and a parameter out of range.
     """
     name, params = parse_spec(spec)
     size, channels = _shape(name, params)
@@ -73,9 +74,9 @@ def read_image_folder(spec: str) -> tuple[Card, Table]:
 
 
 def describe_image_folder(spec: str) -> tuple[Card, str]:
-    """The card and the data hash of a folder of images; errors are those of `read_image_folder`.
+    """Card and data hash of a folder of images; raises the errors of `read_image_folder`.
 
-    Files that have not changed are not read again for the same spec; images are not kept in memory.
+    The result is cached until a file changes; images are not kept in memory.
     """
     return _described(spec, _state(parse_spec(spec)[0]))
 
@@ -110,7 +111,7 @@ def _shape(name: str, params: Mapping[str, str]) -> tuple[int | None, int | None
 
 
 def _files(name: str) -> dict[str, list[Path]]:
-    """The images of each class, both sorted by name."""
+    """The image files of each class; classes and files are sorted by name."""
     folder = Path(_path(name))
     if not folder.is_dir():
         others = [f"{p.name}/" for p in folder.parent.iterdir() if p.is_dir()] if folder.parent.is_dir() else []
@@ -119,7 +120,7 @@ def _files(name: str) -> dict[str, list[Path]]:
     classes.sort(key=lambda p: natural_order(p.name))
     layout = f"lay images out as {name}CLASS/*.png"
     if len(classes) < 2:
-        has = f"one class only, {classes[0].name!r}" if classes else "no folders in it"
+        has = f"only one class, {classes[0].name!r}" if classes else "no subfolders"
         raise DataError(f"{name} has {has}; a task needs at least two classes: {layout}")
     found = {}
     for part in classes:
@@ -131,7 +132,7 @@ def _files(name: str) -> dict[str, list[Path]]:
 
 
 def _pixels(path: Path, size: int | None, channels: int | None) -> np.ndarray:
-    """One image as ``(channels, height, width)`` uint8."""
+    """Read one image as ``(channels, height, width)`` uint8."""
     if not path.stat().st_size:
         raise DataError(f"{path} is empty; remove it")
     from PIL import Image, ImageOps
@@ -140,7 +141,7 @@ def _pixels(path: Path, size: int | None, channels: int | None) -> np.ndarray:
         with Image.open(path) as opened:
             image: Any = ImageOps.exif_transpose(opened)
             image.load()
-    except Exception as error:  # decoders raise errors of many kinds
+    except Exception as error:  # decoders raise many types of exceptions
         raise DataError(f"{path} cannot be read as an image ({_first_line(error)}); repair or remove it") from None
     image = image.convert(_MODES[channels or _channels(image, path)])
     if size is not None:

@@ -1,4 +1,4 @@
-"""Class labels and categories as text: what was text stays as it is, whole numbers stay whole."""
+"""Class labels and categories as text: text is kept, whole numbers are written without decimals."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _WHOLE = re.compile(r"\+?(-?(?:0|[1-9]\d*))(?:\.0*)?", re.ASCII)
 def label_text(value: Any) -> str:
     """A class label or category as text.
 
-    Text stays the text that it is, without blanks around it: ``01``, ``1`` and ``1_0`` are three labels. A whole number
-    is its digits, also where it is held as a float: ``1.0`` is ``1``.
+    Text is only stripped of surrounding blanks, so ``01``, ``1`` and ``1_0`` are three labels. A whole number becomes
+    its digits, even if it is a float: 1.0 becomes ``1``.
 
     >>> [label_text(v) for v in ("01", " 1e2 ", 9007199254740993, 1.0, 2.5, True)]
     ['01', '1e2', '9007199254740993', '1', '2.5', 'True']
@@ -37,15 +37,15 @@ def label_text(value: Any) -> str:
 
 
 def label_codes(column: pd.Series[Any]) -> tuple[np.ndarray, list[str]]:
-    """``(rows,)`` numbers of the different label texts, −1 where a value is missing, and these texts as they come."""
+    """Integer codes ``(rows,)`` of the labels, −1 for missing values, and the distinct labels as they appear."""
     if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) not in ("string", "empty"):
-        # Of mixed values pandas takes True for 1, so each is read by itself.
+        # pandas treats True and 1 in mixed columns as equal, so each value is converted separately.
         texts: list[str | None] = [
-            None if gone else label_text(v) for v, gone in zip(column, column.isna(), strict=True)
+            None if is_missing else label_text(v) for v, is_missing in zip(column, column.isna(), strict=True)
         ]
         codes: np.ndarray = np.arange(len(column))
     else:
-        # Values repeat: each different one is read once.
+        # Each distinct value is converted once.
         codes, values = pd.factorize(column)
         texts = [label_text(v) for v in values]
     numbers, found = pd.factorize(np.array(texts, dtype=object))
@@ -53,17 +53,18 @@ def label_codes(column: pd.Series[Any]) -> tuple[np.ndarray, list[str]]:
 
 
 def natural_order(label: str) -> tuple[int, Decimal, str]:
-    """Sort key of labels: numbers by size, those of equal size by their text, then other text; no two labels tie."""
+    """Sort key of labels: numbers by value, equal numbers by text, then other text. Different labels never tie."""
     number = _number(label)
     return (1, Decimal(0), label) if number is None else (0, number, label)
 
 
-def known_as(text: str, known: Iterable[str]) -> str | None:
-    """The known label that this text means: the same text, else the only one of the same whole number, else None.
+def matching_label(text: str, known: Iterable[str]) -> str | None:
+    """The known label that ``text`` refers to: the same text, else the only one with the same whole number, else None.
 
-    Programs write a whole number as ``1``, ``1.``, ``1.0`` or ``+1``; what has leading zeros or an exponent is a code.
+    ``1``, ``1.``, ``1.0`` and ``+1`` are the same whole number. Text with leading zeros or an exponent is a code, not a
+    number.
 
-    >>> known_as("01", ["1", "01"]), known_as("1.", ["1", "2"]), known_as("01", ["1", "2"])
+    >>> matching_label("01", ["1", "01"]), matching_label("1.", ["1", "2"]), matching_label("01", ["1", "2"])
     ('01', '1', None)
     """
     known = list(known)
@@ -75,9 +76,9 @@ def known_as(text: str, known: Iterable[str]) -> str | None:
 
 
 def read_floats(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Text of a file without types as floats, if every cell reads as a program writes a float, such as ``1.0``.
+    """Convert a text column to float64 if each value is a float as programs print it, such as ``1.0``.
 
-    Else the text as it was. No two texts become one number.
+    Otherwise, or if two different texts were the same number, the column is returned unchanged.
     """
     texts = column.dropna().unique()
     numbers = {}
@@ -96,5 +97,5 @@ def _number(text: str) -> Decimal | None:
         return None
     try:
         return Decimal(text)
-    except InvalidOperation:  # an exponent beyond any number
+    except InvalidOperation:  # an exponent out of range
         return None

@@ -1,9 +1,9 @@
-"""Where a column's zero lies and how long its unit is, so that float32 keeps what tells its values apart.
+"""Origin and unit of each column: a shift and a scale that keep the digits of its values in float32.
 
-Float32 has 24 binary digits. Of a time in seconds, 1,700,000,000 and a little, none is left for the little. Such a
-column is shifted by one of its middle values, in float64, before it becomes float32. A column of tiny or huge values,
-beyond the range in which float32 works, is divided by a power of two as well. Standardisation inside the folds is
-the same whatever the shift and the unit are, so these may be of all rows, test rows too: nothing of them leaks.
+Float32 has 24 binary digits. Times in seconds, near 1,700,000,000, would lose all digits that distinguish them. Such a
+column is shifted by its median in float64 before conversion to float32. A column of tiny or huge values, outside the
+working range of float32, is also divided by a power of two. Standardisation inside the folds removes shift and scale,
+so computing them from all rows, including test rows, leaks no information.
 """
 
 from __future__ import annotations
@@ -12,27 +12,28 @@ import numpy as np
 
 from imbench.data.canonical import Table
 
-# A middle value needs no more rows than this; they are drawn, since every so many-th row may well be a special one.
-_MOST_ROWS = 65_536
-# How many times its spread a column may lie from zero: rounding to float32 then moves no standardised value by 1e-5.
+# Quartiles are computed from at most this many rows, drawn at random, since evenly spaced rows may be special.
+_MAX_ROWS = 65_536
+# A column is shifted if its median is further from zero than this many interquartile ranges. Without a shift, rounding
+# to float32 then changes standardised values by less than 1e-5.
 _FAR = 16.0
-# A spread outside these has a reciprocal near the ends of float32's range; no value may come out beyond the last.
-_SMALLEST, _LARGEST, _END = 2.0**-60, 2.0**60, 2.0**126
+# Smallest and largest spread whose reciprocal is well within the range of float32; largest value after scaling.
+_SMALLEST, _LARGEST, _MAX_VALUE = 2.0**-60, 2.0**60, 2.0**126
 
 
 def origin_and_unit(table: Table) -> tuple[np.ndarray, np.ndarray]:
-    """``(columns,)`` float64 each: ``(x - origin) / unit`` is what becomes float32; 0 and 1 where x itself can.
+    """Origin and unit of each column, ``(columns,)`` float64 each; ``(x - origin) / unit`` is converted to float32.
 
-    The origin is a value of the column, so that whole numbers stay whole, and the unit a power of two, which rounds
-    nothing. A column that is far from zero for the middle half of its values is shifted by the middle one; outliers
-    count for neither.
+    They are 0 and 1 for columns that can be converted directly. The origin is a value of the column, so that whole
+    numbers stay whole, and the unit is a power of two, so that dividing is exact. A column is shifted by its median if
+    that is far from zero compared with the interquartile range, which ignores outliers.
     """
     columns = table.x.shape[1]
     origin, unit = np.zeros(columns), np.ones(columns)
     rows = len(table.x)
-    some = slice(None) if rows <= _MOST_ROWS else np.sort(np.random.default_rng(0).choice(rows, _MOST_ROWS, False))
+    sample = slice(None) if rows <= _MAX_ROWS else np.sort(np.random.default_rng(0).choice(rows, _MAX_ROWS, False))
     for j in (j for j in range(columns) if not table.categories[j]):
-        values = table.x[some, j]
+        values = table.x[sample, j]
         values = np.sort(values[~np.isnan(values)])
         if not len(values):
             continue
@@ -46,15 +47,15 @@ def origin_and_unit(table: Table) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _unit(spread: float, largest: float) -> float:
-    """The power of two to divide by, of the spread of the middle half and the distance of the furthest value."""
+    """The power of two to divide by, from the interquartile range and the largest distance from the origin."""
     size = spread or largest
-    if not size or (_SMALLEST <= size <= _LARGEST and largest < _END):
+    if not size or (_SMALLEST <= size <= _LARGEST and largest < _MAX_VALUE):
         return 1.0
-    return float(2.0 ** np.floor(np.log2(max(size, largest / _END))))
+    return float(2.0 ** np.floor(np.log2(max(size, largest / _MAX_VALUE))))
 
 
 def constant_columns(table: Table) -> tuple[str, ...]:
-    """The names of the columns that hold one value at most, missing ones left out."""
+    """Names of the columns with at most one distinct value, not counting missing values."""
     if table.modality.storage != "columns" or not len(table.x):
         return ()
     low, high = np.fmin.reduce(table.x, axis=0), np.fmax.reduce(table.x, axis=0)

@@ -1,4 +1,4 @@
-"""Tables of images: from columns of pixels, with coded classes, or a part of each class."""
+"""Create tables of images from arrays, coded classes, or columns of pixels."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _NAMES = {len(names): names for names in (GRAY, RGB)}
 
 
 def channel_names(channels: int) -> tuple[str, ...]:
-    """``gray`` or ``red, green, blue``; `DataError` for another number of channels."""
+    """Names of 1 channel (gray) or 3 channels (red, green, blue); raises `DataError` for other numbers."""
     if channels not in _NAMES:
-        raise DataError(f"images must have 1 channel (gray) or 3 (red, green, blue), got {channels}")
+        raise DataError(f"images must have 1 channel (gray) or 3 channels (red, green, blue), got {channels}")
     return _NAMES[channels]
 
 
 def image_table(x: np.ndarray, y: np.ndarray, labels: tuple[str, ...]) -> Table:
-    """A table of images ``(rows, channels, height, width)`` uint8 with class numbers ``(rows,)`` into ``labels``."""
+    """A table of images ``(rows, channels, height, width)`` uint8 with classes ``(rows,)`` as indices of ``labels``."""
     names = channel_names(x.shape[1])
     return Table(x, names, ((),) * len(names), y.astype(np.int64), labels)
 
 
 def coded_table(x: np.ndarray, codes: np.ndarray, card: Card) -> Table:
-    """A table of images whose classes are coded as numbers: code k is the k-th class of the card.
+    """A table of images with classes as numbers ``(rows,)``, where k is the k-th class of the card, from 0.
 
-    Raises `DataError` for a code that is not the number of a class.
+    Raises `DataError` for a number that is not a class of the card.
     """
     labels = tuple(card.class_counts)
     codes = codes.astype(np.int64).ravel()
@@ -40,16 +40,17 @@ def coded_table(x: np.ndarray, codes: np.ndarray, card: Card) -> Table:
 
 
 def from_columns(table: Table, pixels: Pixels) -> Table:
-    """Columns of pixels as gray images: ``(rows, features)`` -> ``(rows, 1, height, width)`` uint8.
+    """Convert columns of pixels to gray images: ``(rows, features)`` -> ``(rows, 1, height, width)`` uint8.
 
-    ``rint(value * 255 / brightest)``, so 0 … 16 become 0, 16, 32, … 239, 255: one number each.
+    Values become ``rint(value * 255 / brightest)``: for ``brightest=16``, 0, 16, 32, … 239, 255, all distinct.
 
-    Raises `DataError` if there are more or fewer columns than pixels, or a value is missing or not in 0 … brightest.
+    Raises `DataError` for a number of columns other than ``height * width``, and for values that are missing or not in
+    ``[0, brightest]``.
     """
     count = pixels.height * pixels.width
     if table.x.shape[1] != count:
         raise DataError(
-            f"{counted(table.x.shape[1], 'column')} cannot be {count} pixels ({pixels.height} x {pixels.width})"
+            f"{counted(table.x.shape[1], 'column')} cannot form {count} pixels ({pixels.height} x {pixels.width})"
         )
     outside = np.argwhere(~((table.x >= 0) & (table.x <= pixels.brightest)))
     if len(outside):
@@ -64,5 +65,5 @@ def from_columns(table: Table, pixels: Pixels) -> Table:
 
 
 def first_of_each(y: np.ndarray, rows: int) -> np.ndarray:
-    """Numbers of the first so many rows of each class, in the order of the whole; all of a class that has fewer."""
+    """Sorted numbers of the first ``rows`` rows of each class; all rows of a class with fewer."""
     return np.sort(np.concatenate([np.flatnonzero(y == k)[:rows] for k in np.unique(y)]))

@@ -1,4 +1,4 @@
-"""Imputation and standardisation, fitted inside one fold; test rows are never used."""
+"""Imputation and standardisation, fitted inside one fold without its test rows."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import numpy as np
 from imbench.contract.modality import MODALITIES
 from imbench.contract.records import Dataset, Fold, Preprocessing
 
-_BLOCK = 8192  # rows gathered at a time, so that fitting needs no copy of x
+_BLOCK = 8192  # rows processed at a time, to avoid a copy of x
 _BRIGHTEST = 255.0
 
 
 def fit(dataset: Dataset, fold: Fold, clip: float) -> Preprocessing:
-    """Fit on the fold's training half, its train and validation rows together, as the paper does.
+    """Fit the preprocessing of a fold on its train and validation rows together, as in the ReMix paper.
 
-    How is the ``scaling`` of the dataset's modality, a key of `SCALINGS`.
+    The ``scaling`` of the dataset's modality selects the method, a key of `SCALINGS`. Scaled values are clipped to
+    ``[-clip, clip]``.
     """
     return SCALINGS[MODALITIES[dataset.card.modality].scaling](dataset, fold, clip)
 
 
 def _fitted(dataset: Dataset, fold: Fold, clip: float) -> Preprocessing:
-    """Imputation and standardisation of columns.
+    """Mean imputation and standardisation of columns, as scikit-learn's SimpleImputer followed by StandardScaler.
 
-    The mean of the values present; missing ones take it; then the population standard deviation, missing ones
-    included (scikit-learn's SimpleImputer, then StandardScaler). A column without spread keeps scale 1, so that
-    different values in test rows are still seen. A category that no training row has, or all have, gets scale 0, since
-    a net can have learnt nothing about it. So does a column with no value in the training half. All is computed
-    in float64.
+    Missing values are replaced by the mean of their column, and count in the population standard deviation. A constant
+    numeric column has scale 1, so that other values in test rows still have an effect. The column of a category that no
+    or every training row has is scaled by 0, since a net cannot learn from it, and so is a column without any value in
+    the training rows. Everything is computed in float64.
     """
     half = np.sort(np.concatenate([fold.train, fold.validation]))
     mean, present = _mean(dataset.x, half)
@@ -42,18 +42,18 @@ def _fitted(dataset: Dataset, fold: Fold, clip: float) -> Preprocessing:
 
 
 def _pixels(dataset: Dataset, fold: Fold, clip: float) -> Preprocessing:
-    """Images are pixels / 255, with one center and scale a channel, shaped to broadcast."""
+    """Pixels are divided by 255; center and scale are ``(channels, 1, 1)``."""
     channels = np.zeros((dataset.x.shape[1], 1, 1), dtype=np.float32)
     return Preprocessing(channels, channels + np.float32(1 / _BRIGHTEST), clip)
 
 
 def _unscaled(dataset: Dataset, fold: Fold, clip: float) -> Preprocessing:
-    """Values as they are, such as the numbers of tokens."""
+    """Values are not scaled, for example token numbers."""
     zero = np.zeros((1,) * (dataset.x.ndim - 1), dtype=np.float32)
     return Preprocessing(zero, zero + np.float32(1), float("inf"))
 
 
-# What the table of modalities names as ``scaling``.
+# The methods that `Modality.scaling` refers to.
 SCALINGS: dict[str, Callable[[Dataset, Fold, float], Preprocessing]] = {
     "fitted": _fitted,
     "pixels": _pixels,
@@ -62,7 +62,10 @@ SCALINGS: dict[str, Callable[[Dataset, Fold, float], Preprocessing]] = {
 
 
 def apply(x: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    """``clip((x - center) * scale)``, missing -> 0: ``(rows, features)`` float32. The plain form of what engines do."""
+    """``clip((x - center) * scale)`` with 0 for missing values, ``(rows, features)`` float32.
+
+    A plain version of what the engines compute.
+    """
     scaled = (x.astype(np.float32) - preprocessing.center) * preprocessing.scale
     return np.clip(np.where(np.isnan(scaled), np.float32(0), scaled), -preprocessing.clip, preprocessing.clip)
 
@@ -72,7 +75,7 @@ def _blocks(rows: np.ndarray) -> list[np.ndarray]:
 
 
 def _mean(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``(features,)`` means of the values present (0 if there are none), and how many there are."""
+    """``(features,)`` means of the values that are not missing (0 if all are), and the number of these values."""
     total, present = np.zeros(x.shape[1]), np.zeros(x.shape[1], dtype=np.int64)
     for block in _blocks(rows):
         values = x[block].astype(np.float64)
@@ -83,7 +86,7 @@ def _mean(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _squares(x: np.ndarray, rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """``(features,)`` sums of squared distances from the mean; a missing value is at the mean."""
+    """``(features,)`` sums of squared deviations from the mean; a missing value has deviation 0."""
     total = np.zeros(x.shape[1])
     for block in _blocks(rows):
         distance = x[block].astype(np.float64) - mean
@@ -92,6 +95,6 @@ def _squares(x: np.ndarray, rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 
 def _is_constant(variance: np.ndarray, mean: np.ndarray, rows: int) -> np.ndarray:
-    # What rounding alone leaves of a constant column's variance: the bound of scikit-learn's StandardScaler.
+    # Upper bound of the variance that rounding errors give a constant column, as in scikit-learn's StandardScaler.
     eps = np.finfo(np.float64).eps
     return np.asarray(variance <= rows * eps * variance + (rows * mean * eps) ** 2)

@@ -1,4 +1,4 @@
-"""One copy of a variant's arrays for all worker processes: files of a run's own that are mapped into memory."""
+"""Arrays of variants shared by all worker processes of a run, through memory-mapped files."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _PREFIX = "imbench-arrays-"
 
 @dataclass(frozen=True)
 class SharedArrays:
-    """Arrays of variants, written once by the process that runs and mapped by those that train.
+    """Arrays of variants, written once by the main process and memory-mapped by the workers.
 
     Parameters
     ----------
-    folder : of files of this run only; get one from `shared_arrays`, which removes it
+    folder : folder for the files of this run; `shared_arrays` creates and removes it
     """
 
     folder: Path
 
     def put(self, spec: str, load: Callable[[], Dataset]) -> None:
-        """Have the arrays of this spec lie in the folder; ``load`` is called if they do not yet.
+        """Write the arrays of this spec to the folder, unless they are there; ``load`` returns them.
 
-        Raises `DataError` if they cannot be written, and what ``load`` raises.
+        Raises `DataError` if they cannot be written, and any error of ``load``.
         """
         features, rest = self._files(spec)
         if rest.exists():
@@ -47,14 +47,14 @@ class SharedArrays:
         except OSError as error:
             raise DataError(
                 f"the arrays of {spec} cannot be written to {self.folder} ({error.strerror}); "
-                "set TMPDIR to a folder with room for them"
+                "set TMPDIR to a folder with enough free space"
             ) from None
 
     def get(self, spec: str) -> Dataset:
-        """The dataset of this spec, its features shared with every other process that asks."""
+        """The dataset of this spec; its features are shared with all processes that call this."""
         features, rest = self._files(spec)
         dataset: Dataset = pickle.loads(rest.read_bytes())
-        # Copied where written to, which nobody does: torch knows no arrays that can only be read.
+        # Copy-on-write, although nobody writes, since torch does not support read-only arrays.
         return dataclasses.replace(dataset, x=np.load(features, mmap_mode="c"))
 
     def _files(self, spec: str) -> tuple[Path, Path]:
@@ -64,15 +64,15 @@ class SharedArrays:
 
 @contextmanager
 def shared_arrays() -> Iterator[SharedArrays]:
-    """A folder for the arrays of one run, among the machine's temporary files, removed at the end.
+    """A temporary folder for the arrays of one run, removed at the end.
 
-    What a run that was killed left behind goes too. Raises `DataError` if the folder cannot be made.
+    Folders of runs that were killed are removed as well. Raises `DataError` if the folder cannot be created.
     """
     _remove_stale()
     try:
         folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     except OSError as error:
-        raise DataError(f"no temporary folder can be made ({error}); set TMPDIR to a folder with room") from None
+        raise DataError(f"cannot create a temporary folder ({error}); set TMPDIR to a folder with free space") from None
     try:
         yield SharedArrays(folder)
     finally:
@@ -80,7 +80,7 @@ def shared_arrays() -> Iterator[SharedArrays]:
 
 
 def _remove_stale() -> None:
-    if os.name != "posix":  # elsewhere signal 0 is no harmless question
+    if os.name != "posix":  # on other systems, signal 0 is not a harmless test
         return
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         owner = folder.name.removeprefix(_PREFIX).partition("-")[0]

@@ -1,4 +1,4 @@
-"""Suites: named lists of dataset variants that are run together."""
+"""Suites: named lists of configurations that are run together."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class SuiteEntry:
 
     Parameters
     ----------
-    spec : the dataset variant
-    fallback : a variant to run instead if the data is unavailable; results say so
+    spec : spec of the dataset variant
+    fallback : the stand-in, a variant to run if the data is unavailable; results state this
     """
 
     spec: str
@@ -35,8 +35,9 @@ class Suite:
 
     Parameters
     ----------
-    protocol : the default protocol, with settings if any (``standard:repeats=1``); None for
-        imbench's default
+    name, title : name, and title for display
+    entries : the configurations
+    protocol : default protocol, possibly with settings, such as ``standard:repeats=1``; None for imbench's default
     """
 
     name: str
@@ -46,21 +47,21 @@ class Suite:
 
 
 def suite_names() -> list[str]:
-    """Names of the shipped suites, sorted."""
+    """Sorted names of the shipped suites."""
     return sorted(p.stem for p in (cards_folder() / "suites").glob("*.toml"))
 
 
 def load_suite(name_or_path: str) -> Suite:
-    """The shipped suite of this name, or the suite in the .toml file of this path.
+    """The shipped suite of this name, or the suite file (.toml) at this path.
 
-    Raises `DataError` for a name that is neither, a file that is not TOML, and an entry that is not a spec. Whether
-    an entry's dataset exists is found when the entry is resolved, since a plugin may bring it.
+    Raises `DataError` for an unknown name, a file that is not TOML, and an entry that is not a spec. Datasets are
+    checked later, when the entries are resolved, since plugins may define them.
     """
-    own = name_or_path.endswith(".toml")
-    if not own and name_or_path not in suite_names():
-        also = "a .toml file can be named by its path"
+    is_path = name_or_path.endswith(".toml")
+    if not is_path and name_or_path not in suite_names():
+        also = "a .toml file can be given by its path"
         raise DataError(f"unknown suite {name_or_path!r}; {suggest(name_or_path, suite_names(), also)}")
-    path = Path(name_or_path) if own else cards_folder() / "suites" / f"{name_or_path}.toml"
+    path = Path(name_or_path) if is_path else cards_folder() / "suites" / f"{name_or_path}.toml"
     try:
         fields = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -91,15 +92,15 @@ def _entry(suite: str, row: Any) -> SuiteEntry:
     if not set(entry) <= {"spec", "fallback"} or not all(isinstance(v, str) for v in entry.values()):
         raise DataError(f"suite {suite}: {row!r} must be a spec, or a table with the text fields spec and fallback")
     if "spec" not in entry:
-        raise DataError(f"suite {suite}: {row!r} lacks the field 'spec'; add the configuration it stands for")
+        raise DataError(f"suite {suite}: {row!r} lacks the field 'spec'; add the spec of the configuration")
     for spec in entry.values():
         parse_spec(spec)
     return SuiteEntry(entry["spec"], entry.get("fallback"))
 
 
 def __getattr__(name: str) -> Suite:
-    # Entry points name each shipped suite as an attribute: `tabular = "imbench.data.suites:tabular"`.
-    # An attribute cannot hold the hyphen of a name such as image-small.
+    # Entry points refer to shipped suites as attributes: `tabular = "imbench.data.suites:tabular"`.
+    # In attribute names, hyphens such as in image-small are underscores.
     written = name.replace("_", "-")
     if name.startswith("_") or written not in suite_names():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Where each dataset would come from now: cached, in the mirror, reachable from a source, or unreachable."""
+"""Availability of datasets: cached, in the mirror, reachable from a source, or unreachable."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class DatasetStatus:
 
     Parameters
     ----------
-    name, title, rows, features : from its card
-    state : the first of `STATES` that is true
-    detail : the cached copy's source, the mirror, the sources that answer, or why none does
+    name, title, rows, features : from the card
+    state : the first of `STATES` that applies
+    detail : source of the cached copy, location of the mirror, the reachable sources, or why each is unreachable
     """
 
     name: str
@@ -36,9 +36,9 @@ class DatasetStatus:
 
 
 def survey(cards: Iterable[Card], sources: DataSources) -> list[DatasetStatus]:
-    """The status of each of these datasets, in their order.
+    """The status of each dataset, in the order of ``cards``.
 
-    Hosts are asked once each, side by side, and given 5 seconds; nothing is downloaded.
+    Each host is probed once, in parallel and for at most 5 seconds; nothing is downloaded.
     """
     cards = list(cards)
     known: dict[str, tuple[str, str]] = {}
@@ -49,35 +49,35 @@ def survey(cards: Iterable[Card], sources: DataSources) -> list[DatasetStatus]:
         elif sources.mirror and sources.mirror.files(card):
             known[card.name] = ("mirror", sources.mirror.place)
     probes = {
-        card.name: [_Probe.of(source, sources.downloads) for source in card.sources if source.kind != "mirror"]
+        card.name: [_Probe.from_source(source, sources.downloads) for source in card.sources if source.kind != "mirror"]
         for card in cards
         if card.name not in known
     }
-    places = {probe.place for asked in probes.values() for probe in asked}
+    places = {probe.place for of_card in probes.values() for probe in of_card}
     _probe_all(sorted(place for place in places if place.startswith("http")))
-    known |= {name: _reachable(asked) for name, asked in probes.items()}
+    known |= {name: _reachable(of_card) for name, of_card in probes.items()}
     return [DatasetStatus(c.name, c.title, c.rows, c.features, *known[c.name]) for c in cards]
 
 
 @dataclass(frozen=True)
 class _Probe:
-    """What a source needs: ``place`` as of `SourceKind.probe`, or ``failure``, why that is not known."""
+    """What a source needs: ``place``, the result of `SourceKind.probe`, or ``failure``, the error of that call."""
 
     kind: str
     place: str
     failure: str | None = None
 
     @classmethod
-    def of(cls, source: Source, downloads: Path) -> _Probe:
+    def from_source(cls, source: Source, downloads: Path) -> _Probe:
         try:
             return cls(source.kind, source_kind(source.kind).probe(source.options, downloads))
         except UsageError as error:
             return cls(source.kind, "", str(error))
-        except Exception as error:  # a package's kind may fail in any way
+        except Exception as error:  # a plugin's kind may raise any exception
             return cls(source.kind, "", f"{type(error).__name__}: {error}")
 
-    def why_not(self) -> str | None:
-        """Why the source is unreachable; None if it can be reached."""
+    def failure_reason(self) -> str | None:
+        """Why the source is unreachable; None if it is reachable."""
         if self.failure is not None or not self.place:
             return self.failure
         if self.place.startswith("http"):
@@ -86,14 +86,14 @@ class _Probe:
 
 
 def _probe_all(urls: list[str]) -> None:
-    one_a_host = {network.host_of(url): url for url in urls}
-    with ThreadPoolExecutor(max_workers=max(1, len(one_a_host))) as pool:
-        list(pool.map(network.probe, one_a_host.values()))
+    url_by_host = {network.host_of(url): url for url in urls}
+    with ThreadPoolExecutor(max_workers=max(1, len(url_by_host))) as pool:
+        list(pool.map(network.probe, url_by_host.values()))
 
 
 def _reachable(probes: list[_Probe]) -> tuple[str, str]:
-    reasons = [(probe.kind, probe.why_not()) for probe in probes]
+    reasons = [(probe.kind, probe.failure_reason()) for probe in probes]
     answering = [kind for kind, why in reasons if why is None]
     if answering:
         return "reachable", ", ".join(answering)
-    return "unreachable", "; ".join(f"{kind}: {why}" for kind, why in reasons) or "no mirror given that has it"
+    return "unreachable", "; ".join(f"{kind}: {why}" for kind, why in reasons) or "no mirror contains it"

@@ -1,4 +1,4 @@
-"""A user's data, by the path in its spec: a table, or a folder of images."""
+"""Read a user's data from the path in a spec: a table, or a folder of images."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from imbench.data.variants import FOLDER_SUFFIX, TABLE_SUFFIXES
 
 
 @dataclass(frozen=True)
-class _Form:
-    """How data of paths with one suffix is read.
+class _Reader:
+    """How paths with one suffix are read.
 
     Parameters
     ----------
-    modality : of all such data
-    read, describe : give the card with the rows, and the card with the data hash, of a spec
+    modality : modality of the data
+    read : returns card and rows for a spec
+    describe : returns card and data hash for a spec
     """
 
     modality: str
@@ -29,37 +30,37 @@ class _Form:
     describe: Callable[[str], tuple[Card, str]]
 
 
-_FORMS = {
-    **dict.fromkeys(TABLE_SUFFIXES, _Form(TABULAR.name, read_user_table, describe_user_table)),
-    FOLDER_SUFFIX: _Form(IMAGE.name, read_image_folder, describe_image_folder),
+_READERS = {
+    **dict.fromkeys(TABLE_SUFFIXES, _Reader(TABULAR.name, read_user_table, describe_user_table)),
+    FOLDER_SUFFIX: _Reader(IMAGE.name, read_image_folder, describe_image_folder),
 }
 
 
 def is_user_data(name: str) -> bool:
-    """Whether the name in a spec is the path of a table or of a folder of images."""
-    return name.endswith(tuple(_FORMS))
+    """Whether the name in a spec is the path of a table or a folder of images."""
+    return name.endswith(tuple(_READERS))
 
 
 def user_data_modality(name: str) -> str:
-    """The modality of the data at a path for which `is_user_data` is true; nothing is read."""
-    return _form_of(name).modality
+    """The modality of the data at this path, from its suffix; requires `is_user_data`."""
+    return _reader_of(name).modality
 
 
 def read_user_data(spec: str) -> tuple[Card, Table]:
-    """The card and the rows of a user's data; the errors are those of its form."""
-    return _form_of(parse_spec(spec)[0]).read(spec)
+    """Card and rows of a user's data; raises the errors of `read_user_table` or `read_image_folder`."""
+    return _reader_of(parse_spec(spec)[0]).read(spec)
 
 
 def describe_user_data(spec: str) -> tuple[Card, str]:
-    """The card and the data hash; what has not changed since is not read again."""
-    return _form_of(parse_spec(spec)[0]).describe(spec)
+    """Card and data hash of a user's data; cached until a file changes."""
+    return _reader_of(parse_spec(spec)[0]).describe(spec)
 
 
 def user_data_hash(card: Card) -> str:
-    """The data hash of the files behind a card that `describe_user_data` gave."""
+    """The data hash of a user's data, from the card that `describe_user_data` returned."""
     options = {k: v for k, v in card.sources[0].options.items() if k != "path"}
     return describe_user_data(format_spec(card.name, options))[1]
 
 
-def _form_of(name: str) -> _Form:
-    return next(form for suffix, form in _FORMS.items() if name.endswith(suffix))
+def _reader_of(name: str) -> _Reader:
+    return next(reader for suffix, reader in _READERS.items() if name.endswith(suffix))

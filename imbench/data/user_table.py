@@ -1,4 +1,4 @@
-"""A user's table: its spec and its columns become a card."""
+"""Read a user's table, and create its card."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ from imbench.data.origin import constant_columns
 from imbench.data.sources.tables import EXACT, MISSING, read_floats_of, read_parquet
 from imbench.data.variants import FILE_PARAMETERS, TABLE_SUFFIXES, user_task
 
-MOST_CATEGORIES = 1000
+MAX_CATEGORIES = 1000
 
 
 def read_user_table(spec: str) -> tuple[Card, Table]:
     """Read ``path/table.csv:target=churn,minority=yes``.
 
-    The parameters: ``target`` (required), ``minority`` (default: the smaller of two classes; several are joined with
-    ``+``), ``drop`` (columns to leave out) and ``categorical`` (numbers that are categories). Text columns are
-    categorical. More than two classes without ``minority`` make a multi-class task.
+    Parameters of the spec are ``target`` (required), ``minority`` (default: the smaller of two classes; join several
+    with ``+``), ``drop`` (columns to exclude) and ``categorical`` (numeric columns that contain categories). Text
+    columns are always categorical. With more than two classes and no ``minority``, the task is multi-class.
 
-    Raises `DataError` for a file that does not exist, is empty or cannot be read, a target that is not named, does
-    not exist or has missing values, one class, and a text column of more than 1,000 categories.
+    Raises
+    ------
+    DataError for a file that does not exist, is empty or cannot be read, a target that is not given, does not exist or
+    has missing values, a single class, and a categorical column of more than 1,000 categories.
     """
     name, params = parse_spec(spec)
     path = os.path.normpath(name)
@@ -58,9 +60,9 @@ def read_user_table(spec: str) -> tuple[Card, Table]:
 
 
 def describe_user_table(spec: str) -> tuple[Card, str]:
-    """The card and the data hash of a user's table; errors are those of `read_user_table`.
+    """Card and data hash of a user's table; raises the errors of `read_user_table`.
 
-    A file that has not changed is not read again for the same spec; its rows are not kept in memory.
+    The result is cached until the file changes; rows are not kept in memory.
     """
     return _described(spec, _state(os.path.normpath(parse_spec(spec)[0])))
 
@@ -89,22 +91,22 @@ def _read(path: str, target: str, drop: str, categorical: str) -> tuple[tuple[st
             raise DataError(f"{path} has no column {column!r}; {suggest(column, frame.columns)}")
     frame = frame.drop(columns=[c for c in drop.split("+") if c])
     if target not in frame.columns:
-        raise DataError(f"{path}: the target {target!r} cannot be dropped; take it out of drop")
+        raise DataError(f"{path}: the target {target!r} cannot be dropped; remove it from drop")
     text = tuple(c for c in frame.columns if c != target and not pd.api.types.is_numeric_dtype(frame[c]))
     named = tuple(c for c in given if c not in text)
     for column in (*text, *named):
         found = frame[column].nunique()
-        if found > MOST_CATEGORIES:
+        if found > MAX_CATEGORIES:
             raise DataError(
-                f"{path}: column {column!r} has {found:,} categories, more than {MOST_CATEGORIES:,}; "
-                f"leave it out with drop={column}, or write it as numbers"
+                f"{path}: column {column!r} has {found:,} categories, more than {MAX_CATEGORIES:,}; "
+                f"exclude it with drop={column}, or encode it as numbers"
             )
     try:
         table = from_frame(frame, target, categorical=(*text, *named))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     if len(table.labels) < 2:
-        raise DataError(f"{path} has one class only, {table.labels[0]!r}; a task needs at least two")
+        raise DataError(f"{path} has only one class, {table.labels[0]!r}; a task needs at least two")
     return (*text, *named), table
 
 
@@ -114,7 +116,7 @@ def _frame(path: str, target: str, categorical: Sequence[str]) -> pd.DataFrame:
         frame = read_parquet(path, categorical) if is_parquet else _read_text(path, target, categorical)
     except DataError:
         raise
-    except Exception as error:  # each reader has its own kinds of failure
+    except Exception as error:  # the readers raise many types of exceptions
         raise DataError(f"cannot read {path}: {str(error).splitlines()[0] if str(error) else error!r}") from None
     if not len(frame):
         raise DataError(f"{path} has no rows; give a table with a header and at least one row per class")
@@ -128,7 +130,7 @@ def _read_text(path: str, target: str, categorical: Sequence[str]) -> pd.DataFra
         columns = next(csv.reader(file, delimiter=separator), [])
     if not columns:
         raise DataError(f"{path} is empty; give a table with a header and at least one row per class")
-    # A class may well be called "NA" or "none": in the target only an empty cell is missing.
+    # Labels such as "NA" or "none" are valid classes: in the target, only empty cells are missing.
     missing: Mapping[Any, Any] = {c: [""] if c == target else list(MISSING) for c in columns}
     frame: pd.DataFrame = pd.read_csv(
         path,

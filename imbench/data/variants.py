@@ -1,4 +1,4 @@
-"""Imbalanced variants: which rows of a dataset a spec selects, under which class numbers."""
+"""Imbalanced variants: select the rows and number the classes of a dataset according to a spec."""
 
 from __future__ import annotations
 
@@ -13,36 +13,38 @@ from imbench.contract.records import TASKS, Card, Dataset, Task, Variant
 from imbench.contract.spec import convert, parse_spec
 from imbench.contract.streams import stream
 from imbench.data.canonical import Table
-from imbench.data.labels import known_as
+from imbench.data.labels import matching_label
 from imbench.data.origin import origin_and_unit
 
-# Fewer rows of a class cannot be spread over two folds with rows left to train and to validate on.
-FEWEST_MINORITY = 4
+# Smallest number of rows of a class: with fewer, two folds cannot all have rows to train, validate and test on.
+MIN_CLASS_ROWS = 4
 
 PARAMETERS = ("task", "ir", "seed")
 FILE_PARAMETERS = ("target", "minority", "drop", "categorical")
 FOLDER_PARAMETERS = ("minority", "size", "channels")
-_BLOCK = 4096  # rows encoded at a time: columns are read, rows are written, and a block of both fits in cache
+_BLOCK = 4096  # rows encoded at a time, so that the input columns and output rows of a block fit in the cache
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 FOLDER_SUFFIX = "/"
-# Parameters of specs of a user's data, in addition to `PARAMETERS`.
+# Parameters in specs of a user's data, in addition to `PARAMETERS`, by suffix of the path.
 _USER_PARAMETERS = {**dict.fromkeys(TABLE_SUFFIXES, FILE_PARAMETERS), FOLDER_SUFFIX: FOLDER_PARAMETERS}
 
 
 def parse_variant(text: str, card: Card) -> Variant:
-    """Read a dataset spec; specs that mean the same give equal Variants.
+    """Parse the spec of a dataset. Equivalent specs give equal variants.
 
     Parameters
     ----------
-    text : ``segment:ir=0.05,task=binary,seed=0``; for a user's data also ``target``, ``minority``, …
-    card : what the spec's name stands for (for a user's table or folder, see `imbench.data.data_sources.card_of`)
+    text : such as ``segment:ir=0.05,task=binary,seed=0``; for a user's data also ``target``, ``minority``, …
+    card : card of the dataset (see `imbench.data.data_sources.card_of`)
 
-    Raises `DataError` for a parameter that does not exist, a task the card does not offer, an ``ir`` that is not
-    between 0 and 1 or that the card's class counts do not allow (see `expected_counts`), and a negative seed.
+    Raises
+    ------
+    DataError for an unknown parameter, a task that the card does not have, an ``ir`` outside (0, 1) or impossible with
+    the card's class counts (see `expected_counts`), and a negative seed.
     """
     name, params = parse_spec(text)
-    own = next((keys for suffix, keys in _USER_PARAMETERS.items() if card.name.endswith(suffix)), ())
-    known = (*PARAMETERS, *own)
+    user_keys = next((keys for suffix, keys in _USER_PARAMETERS.items() if card.name.endswith(suffix)), ())
+    known = (*PARAMETERS, *user_keys)
     for key in params:
         if key not in known:
             raise DataError(f"{name} has no parameter {key!r}; {suggest(key, known)}")
@@ -53,13 +55,13 @@ def parse_variant(text: str, card: Card) -> Variant:
     if seed < 0:
         raise DataError(f"{name}: seed must be 0 or more, got {seed}")
     task = task_of(card, params.get("task", card.tasks[0].name))
-    variant = Variant(card.name, task.name, ir, seed, _user_options(params, task, card) if own else ())
-    expected_counts(card, variant)  # an impossible ratio is found before any data is fetched
+    variant = Variant(card.name, task.name, ir, seed, _user_options(params, task, card) if user_keys else ())
+    expected_counts(card, variant)  # rejects impossible ratios before any data is fetched
     return variant
 
 
 def task_of(card: Card, name: str) -> Task:
-    """The card's task of this name; `DataError` if it offers none."""
+    """The card's task of this name; raises `DataError` if there is none."""
     for task in card.tasks:
         if task.name == name:
             return task
@@ -67,31 +69,35 @@ def task_of(card: Card, name: str) -> Task:
 
 
 def default_minority(counts: Mapping[str, int]) -> tuple[str, ...]:
-    """The smaller of two classes (of equals the later one); none of more."""
+    """The smaller of two classes, the second one in a tie; no class if there are more than two."""
     return () if len(counts) != 2 else (min(reversed(list(counts)), key=lambda label: counts[label]),)
 
 
 def user_task(params: Mapping[str, str], counts: Mapping[str, int], name: str, of: str) -> Task:
-    """The task of a user's data: binary for one minority class, multi-class for more or none.
+    """The task of a user's data: binary for one minority class, otherwise multi-class.
 
     Parameters
     ----------
-    params : of the spec; ``minority`` (several joined with ``+``; default: the smaller of two classes) and ``task``
-    name : of the data, for errors
-    of : what defines the classes, for errors: a column or folders
+    params : parameters of the spec: ``minority`` (join several with ``+``; default: the smaller of two classes) and
+        ``task``
+    counts : rows of each class
+    name : name of the data, for errors
+    of : what defines the classes, such as a column or folders, for errors
 
-    Raises `DataError` for a minority that is not a class, is named twice, or leaves no class out.
+    Raises
+    ------
+    DataError for a minority that is not a class, is repeated, or includes all classes.
     """
     minority = default_minority(counts)
     if "minority" in params:
         text = params["minority"]
-        whole = known_as(text, counts)
-        minority = (whole,) if whole is not None else tuple(known_as(t, counts) or t for t in text.split("+"))
+        whole = matching_label(text, counts)
+        minority = (whole,) if whole is not None else tuple(matching_label(t, counts) or t for t in text.split("+"))
         for label in minority:
             if label not in counts:
                 raise DataError(f"{name}: minority {label!r} is not a class of {of}; {suggest(label, counts)}")
         if len(set(minority)) == len(counts) or len(set(minority)) < len(minority):
-            raise DataError(f"{name}: minority={text} must name each class once and leave at least one out")
+            raise DataError(f"{name}: minority={text} must not repeat a class or include all classes; remove some")
     is_binary = len(minority) == 1 and params.get("task", TASKS[0]) == TASKS[0]
     return Task(TASKS[0] if is_binary else TASKS[1], minority)
 
@@ -110,23 +116,27 @@ def _user_options(params: Mapping[str, str], task: Task, card: Card) -> tuple[tu
 
 
 def build(table: Table, card: Card, variant: Variant, data_hash: str) -> Dataset:
-    """Make one variant of a dataset.
+    """Build one variant of a dataset by downsampling its minority classes.
 
-    Binary: one class is kept as the minority and downsampled to ``int(n_majority * ir)`` rows, all others merge.
-    Multi-class: each listed class is downsampled to ``int(n_largest_class * ir)`` rows, the others stay (Table 1 of
-    Bellinger, Corizzo & Japkowicz). Long-tailed: class c of K, in the card's order from 0, is downsampled to
-    ``int(n * ir ** (c / (K - 1)))`` of the ``n`` rows of the largest (Cui et al. 2019; Cao et al. 2019, whose
-    ``imb_factor`` this ``ir`` is). ``ir=None`` keeps every row. Rows of an official test part are all kept and do
-    not count towards a ratio. Which rows stay depends on dataset, task, class and seed only, so the minority rows of a
-    smaller ``ir`` are among those of a larger one. Rows keep the order of the source.
+    - Binary: the minority class is downsampled to ``int(n_majority * ir)`` rows; all other classes are merged.
+    - Multi-class: each minority class is downsampled to ``int(n_largest_class * ir)`` rows; the other classes keep all
+      rows (Table 1 of Bellinger, Corizzo & Japkowicz).
+    - Long-tailed: class c of K, from 0 in the card's order, is downsampled to ``int(n * ir ** (c / (K - 1)))`` rows,
+      where ``n`` is the size of the largest class (Cui et al. 2019; Cao et al. 2019, who call ``ir`` ``imb_factor``).
 
-    Raises `DataError` for a dataset with one class, and what `expected_counts` raises.
+    ``ir=None`` keeps all rows. Rows of an official test part are always kept and do not count towards the ratio. The
+    selected rows depend only on dataset, task, class and seed, so the minority rows of a smaller ``ir`` are a subset of
+    those of a larger one. Rows stay in the order of the source.
+
+    Raises
+    ------
+    DataError for a dataset with a single class, and the errors of `expected_counts`.
     """
     if len(table.labels) < 2:
-        raise DataError(f"{card.name} has one class only, {table.labels[0]!r}; a task needs at least two")
+        raise DataError(f"{card.name} has only one class, {table.labels[0]!r}; a task needs at least two")
     task = task_of(card, variant.task)
     minority = [table.labels.index(label) for label in task.minority]
-    # A file is known by what is in it: moving it changes no draw.
+    # Random streams of a file are keyed by its content, so moving the file does not change the selected rows.
     kept = _kept_rows(table, task, variant, card, data_hash if variant.is_file else variant.dataset)
     y, numbers = _number_classes(table, variant.task, minority)
     x, columns = _encode(table, kept)
@@ -147,9 +157,9 @@ def build(table: Table, card: Card, variant: Variant, data_hash: str) -> Dataset
 
 
 def expected_counts(card: Card, variant: Variant) -> tuple[int, ...]:
-    """Rows of each class of a variant, without an official test part, from the card alone.
+    """Rows of each class of a variant, computed from the card, without an official test part.
 
-    Raises `DataError` for an ``ir`` that leaves fewer than 4 rows of a class, or that asks for more than it has.
+    Raises `DataError` for an ``ir`` that leaves fewer than 4 rows of a class, or needs more rows than a class has.
     """
     counts = {label: rows - card.test_per_class for label, rows in card.class_counts.items()}
     kept = _kept_counts(counts, task_of(card, variant.task), variant, card.name)
@@ -160,7 +170,7 @@ def expected_counts(card: Card, variant: Variant) -> tuple[int, ...]:
 
 
 def class_names(labels: Sequence[str], task: str, minority: Sequence[str]) -> tuple[str, ...]:
-    """Names of a variant's classes; in a binary task class 0 is all others, merged, and class 1 the minority."""
+    """Names of a variant's classes. In a binary task, class 0 merges all other classes and class 1 is the minority."""
     if task != TASKS[0]:
         return tuple(labels)
     (kept,) = minority
@@ -170,7 +180,7 @@ def class_names(labels: Sequence[str], task: str, minority: Sequence[str]) -> tu
 def _kept_counts(counts: Mapping[str, int], task: Task, variant: Variant, name: str) -> dict[str, int]:
     if variant.ir is not None and not task.minority:
         raise DataError(
-            f"{name}: which classes should ir={variant.ir:g} downsample? Name them, "
+            f"{name}: ir={variant.ir:g} needs the classes to downsample; add them, "
             f"for example minority={next(reversed(list(counts)))},task=multiclass"
         )
     kept = dict(counts)
@@ -186,19 +196,19 @@ def _kept_counts(counts: Mapping[str, int], task: Task, variant: Variant, name: 
 
 
 def _check_kept(wanted: int, has: int, reference: int, ir: float | None, what: str) -> None:
-    if has < FEWEST_MINORITY:
+    if has < MIN_CLASS_ROWS:
         raise DataError(
-            f"{what} has {counted(has, 'row')}; {FEWEST_MINORITY} are needed: merge it into another class or remove it"
+            f"{what} has {counted(has, 'row')}; {MIN_CLASS_ROWS} are needed: merge it into another class or remove it"
         )
     if wanted > has:
         raise DataError(
-            f"{what} has {counted(has, 'row')}, but ir={ir:g} asks for {wanted}; "
+            f"{what} has {counted(has, 'row')}, but ir={ir:g} needs {wanted}; "
             f"use an ir of at most {has / reference:.4g}, or none for the natural ratio"
         )
-    if wanted < FEWEST_MINORITY:
+    if wanted < MIN_CLASS_ROWS:
         raise DataError(
-            f"{what} keeps {counted(wanted, 'row')} at ir={ir:g}; {FEWEST_MINORITY} are needed: "
-            f"use an ir of at least {FEWEST_MINORITY / reference:.4g}"
+            f"{what} keeps {counted(wanted, 'row')} at ir={ir:g}; {MIN_CLASS_ROWS} are needed: "
+            f"use an ir of at least {MIN_CLASS_ROWS / reference:.4g}"
         )
 
 
@@ -209,7 +219,7 @@ def _kept_rows(table: Table, task: Task, variant: Variant, card: Card, source: s
     keep = np.ones(len(table.y), dtype=bool)
     for label in task.minority:
         members = np.flatnonzero(table.y[:start] == table.labels.index(label))
-        # A fixed random order of the class's rows, of which a smaller ratio takes a shorter beginning.
+        # A fixed random order of the class's rows; a smaller ratio keeps fewer of its first rows.
         order = stream(source, "variant", task.name, variant.seed, label).permutation(members)
         keep[order[kept[label] :]] = False
     return np.flatnonzero(keep)
@@ -223,7 +233,7 @@ def _number_classes(table: Table, task: str, minority: list[int]) -> tuple[np.nd
 
 
 class _Column(NamedTuple):
-    """A feature: a column of the table, or of its categories the one of this code."""
+    """A feature: a numeric column of the table, or one category of a categorical column, given by its code."""
 
     source: int
     code: int | None
@@ -232,16 +242,19 @@ class _Column(NamedTuple):
     unit: float = 1.0
 
     def encoded(self, values: np.ndarray) -> np.ndarray:
-        """Float64 values of the source as they are stored; missing stays NaN."""
+        """Encode the source's float64 values: shifted and scaled, or 0 and 1 for a category; NaN for missing values."""
         if self.code is not None:
             return np.where(np.isnan(values), np.nan, values == self.code)
         return values if (self.origin, self.unit) == (0.0, 1.0) else (values - self.origin) / self.unit
 
 
 def _encode(table: Table, rows: np.ndarray) -> tuple[np.ndarray, list[_Column]]:
-    """Float32 rows, one column of 0 and 1 for each category; missing stays NaN. Rows stored whole stay as they are."""
+    """Encode rows as float32, with one column of 0 and 1 for each category, and NaN for missing values.
+
+    Rows that are stored whole, such as images, are not changed.
+    """
     if table.modality.storage == "rows":
-        x = table.x if len(rows) == len(table.x) else table.x[rows]  # no second copy of a whole dataset
+        x = table.x if len(rows) == len(table.x) else table.x[rows]  # avoids a copy of a whole dataset
         return x, [_Column(j, None, name) for j, name in enumerate(table.names)]
     columns = list(_columns(table))
     x = np.empty((len(rows), len(columns)), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Adam for a whole stack of nets: a few operations on one flat tensor, with a learning rate for each net."""
+"""Adam for a stack of nets: a few operations on one flat tensor, with a learning rate for each net."""
 
 from __future__ import annotations
 
@@ -12,52 +12,53 @@ from imbench.contract.protocol import Protocol
 
 
 class StackedAdam:
-    """The parameters of a stack of nets, their gradients, and Adam's state of each.
+    """Parameters, gradients and Adam moments of a stack of nets.
 
-    Everything lies in flat tensors, layer after layer, so that an update is eight operations whatever the number of
-    layers and nets. Nothing in `step` depends on a number of the host's, so that a recorded step can be played again.
+    All values are stored in flat tensors, layer after layer, so that an update takes eight operations for any number
+    of layers and nets. `step` reads no number from the host, so that a recorded step can be replayed.
 
     Parameters
     ----------
-    layers : for each array of the nets, ``(nets, *shape)`` float32
-    protocol : its ``beta1``, ``beta2`` and ``epsilon``
+    layers : initial values, one tensor ``(nets, *shape)`` float32 for each array of the nets
+    protocol : gives ``beta1``, ``beta2`` and ``epsilon``
 
     Attributes
     ----------
-    parameters, gradients : views of the flat tensors, as ``layers``
+    parameters, gradients : views into the flat tensors, with the shapes of ``layers``
     """
 
     def __init__(self, layers: Sequence[Tensor], protocol: Protocol) -> None:
         self._epsilon = protocol.epsilon
         self._beta1, self._beta2 = protocol.beta1, protocol.beta2
-        # In double precision: 1 - beta2 of the first step would lose four of its seven digits.
+        # In float64, since 1 - beta2 would lose four of its seven digits in float32 at the first step.
         self._betas = torch.tensor([protocol.beta1, protocol.beta2], dtype=torch.float64, device=layers[0].device)
         self._powers = torch.ones_like(self._betas)
         self._lay_out(layers)
         self._mean, self._square = torch.zeros_like(self._flat), torch.zeros_like(self._flat)
 
     def set_rates(self, nets: slice | Tensor, rates: np.ndarray) -> None:
-        """The learning rates ``(nets,)`` of these nets from now on."""
+        """Set the learning rates ``(nets,)`` of these nets."""
         values = torch.as_tensor(rates, dtype=self._flat.dtype, device=self._flat.device)
         for view in self._rates:
             view[nets] = values.reshape(-1, *[1] * (view.ndim - 1))
 
     def step(self) -> None:
-        """One step of Adam (Kingma & Ba 2015, Algorithm 1) on all parameters; all nets have taken equally many.
+        """Take one step of Adam (Kingma & Ba 2015, Algorithm 1) on all parameters; all nets share the step count.
 
-        NOTE: Keras adds epsilon before the bias correction of the second moment, this after it, as the paper of Adam
-        and torch do; with epsilon 1e-7 the two differ by less than rounding wherever a gradient is not tiny.
+        NOTE: epsilon is added after the bias correction of the second moment, as in the Adam paper and in torch; Keras
+        adds it before. With epsilon = 1e-7 the two differ by less than rounding unless a gradient is tiny.
         """
         self._powers.mul_(self._betas)  # beta1^t, beta2^t
         first, second = (1 - self._powers).unbind()
         self._mean.lerp_(self._gradient, 1 - self._beta1)
         self._square.mul_(self._beta2).addcmul_(self._gradient, self._gradient, value=1 - self._beta2)
-        # rate * (mean / first) / (sqrt(square / second) + epsilon), both sides of the division times `first`
-        below = torch.sqrt(self._square, out=self._gradient).mul_(first / second.sqrt()).add_(first * self._epsilon)
-        self._flat.addcmul_(torch.div(self._mean, below, out=below), self._rate, value=-1)
+        # rate * (mean / first) / (sqrt(square / second) + epsilon); numerator and denominator are multiplied by `first`
+        denominator = torch.sqrt(self._square, out=self._gradient)
+        denominator.mul_(first / second.sqrt()).add_(first * self._epsilon)
+        self._flat.addcmul_(torch.div(self._mean, denominator, out=denominator), self._rate, value=-1)
 
     def keep(self, nets: Tensor) -> None:
-        """Go on with these nets only (their positions in the stack, int64 on the device)."""
+        """Keep only these nets, given by their positions in the stack (int64, on the device)."""
         shapes = [view.shape for view in self.parameters]
         chosen = [
             [view.index_select(0, nets) for view in _views(flat, shapes)]

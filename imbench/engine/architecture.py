@@ -1,4 +1,4 @@
-"""What an architecture is: the arrays of a net, and the chain of stages from features to logits."""
+"""Architecture: the arrays of a net and the chain of stages from features to logits."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Stage = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Architecture(ABC):
-    """A kind of net; equal ones can be one stack.
+    """The shape of a net. Nets of equal architectures can be trained as one stack.
 
     Parameters
     ----------
-    features : shape of a row: ``(features,)``, or ``(channels, height, width)``
+    features : shape of a row, ``(features,)`` or ``(channels, height, width)``
     classes : number of classes
     """
 
@@ -29,56 +29,57 @@ class Architecture(ABC):
     @property
     @abstractmethod
     def shapes(self) -> list[tuple[int, ...]]:
-        """Of the arrays of one net, in the order of `weights`."""
+        """Shapes of the arrays of one net, in the order of `weights`."""
 
     @abstractmethod
     def weights(self, rng: np.random.Generator) -> list[np.ndarray]:
-        """The arrays of one net before its first step, float32."""
+        """Initial arrays of one net, float32, drawn from ``rng``."""
 
     @abstractmethod
     def stages(self, arrays: Sequence[Tensor], kept: Sequence[Tensor], *, training: bool) -> Sequence[Stage]:
-        """The chain from features to logits, of a stack of nets.
+        """The functions that map features to logits for a stack of nets, to be applied one after another.
 
         Parameters
         ----------
-        arrays : as `weights`, each with ``nets`` as its first axis
-        kept : for each layer with dropout ``(nets, batch, units)``, True where a unit is kept; none without dropout
-        training : whether rows are trained on; else predicted
+        arrays : the arrays of `weights`, each with ``nets`` as its first axis
+        kept : dropout masks, one ``(nets, batch, units)`` for each layer with dropout, True where a unit is kept; empty
+            without dropout
+        training : True for a training step, False for prediction
 
         Returns
         -------
-        Functions from ``(nets, batch, *any)`` to the same, the last to ``(nets, batch, classes)``; their number and
-        where they begin are what a strategy's own forward pass sees as `imbench.contract.strategy.Net.stages`.
+        Functions of a tensor ``(nets, batch, *any)``; the last one returns logits ``(nets, batch, classes)``. A custom
+        forward pass receives them as `imbench.contract.strategy.Net.stages`.
         """
 
     @property
     @abstractmethod
     def outputs(self) -> list[int]:
-        """How many numbers leave each layer, for one row."""
+        """Number of output values of each layer, for one row."""
 
     @property
     @abstractmethod
-    def products(self) -> int:
-        """Multiplications of one row's way to its logits."""
+    def multiplications(self) -> int:
+        """Number of multiplications in the forward pass of one row."""
 
     @property
-    def dropped(self) -> tuple[int, int]:
-        """Layers followed by dropout, and units of each; `stages` takes masks for as many."""
+    def dropout_shape(self) -> tuple[int, int]:
+        """``(number of layers followed by dropout, units of each)``."""
         return (0, 0)
 
     @property
-    def learned(self) -> list[bool]:
-        """For each array, whether gradients change it."""
+    def trainable(self) -> list[bool]:
+        """For each array, whether it is updated by gradients."""
         return [True] * len(self.shapes)
 
     @property
     def size(self) -> int:
-        """Numbers in the arrays of one net."""
+        """Number of values in all arrays of one net."""
         return sum(math.prod(shape) for shape in self.shapes)
 
 
 class StagedNet:
-    """The `imbench.contract.strategy.Net` of a stack of nets: its stages, one after another."""
+    """A stack of nets as an `imbench.contract.strategy.Net`: applies its stages one after another."""
 
     def __init__(self, stages: Sequence[Stage]) -> None:
         self.stages = stages
@@ -93,8 +94,9 @@ class StagedNet:
 def glorot(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Weights uniform on ``±sqrt(6 / (fan in + fan out))``, float32 (Glorot & Bengio 2010, equation 16).
 
-    The default of Keras, which the paper's authors used. ``shape`` is ``(inputs, outputs)``, or ``(outputs, inputs,
-    height, width)``, where each fan counts the places of the window.
+    This is the default of Keras, which the authors of the ReMix paper used. ``shape`` is ``(inputs, outputs)`` for a
+    dense layer, or ``(outputs, inputs, height, width)`` for a convolution, whose fans are multiplied by
+    ``height * width``.
     """
     inputs, outputs = shape if len(shape) == 2 else (shape[1], shape[0])
     limit = np.sqrt(6.0 / ((inputs + outputs) * math.prod(shape[2:])))

@@ -1,4 +1,4 @@
-"""Which net a dataset is trained with."""
+"""Choose the net for a dataset."""
 
 from __future__ import annotations
 
@@ -12,28 +12,32 @@ from imbench.engine.cnn import Cnn
 from imbench.engine.mlp import Mlp, mlp_widths
 from imbench.engine.resnet import ResNet32
 
-# The smallest image whose last pool is left with a pixel.
-LEAST_SIDE = 10
+# Smallest height and width for which the last pooling layer of the paper's CNN outputs at least one pixel.
+MIN_SIDE = 10
 
 
 def architecture_of(
     features: tuple[int, ...], classes: int, protocol: Protocol, modality: str | None = None
 ) -> Architecture:
-    """The net of the protocol's field ``net`` for rows of this shape.
+    """The architecture that the protocol's field ``net`` names, for rows of this shape.
 
     Parameters
     ----------
     features : shape of a row, such as ``(features,)`` or ``(channels, height, width)``
-    modality : of the data; default: the one whose rows have as many axes
+    classes : number of classes
+    protocol : gives ``net`` and the sizes of the dense net
+    modality : modality of the data; default: the one whose rows have this number of axes
 
     Raises
     ------
-    UsageError for a net that cannot take such rows.
+    UsageError for a net that does not support this modality or size of row.
     """
     kind = MODALITIES[modality] if modality is not None else modality_of_rows(features)
     if protocol.net not in kind.nets:
         fits = " or ".join(name for name, other in MODALITIES.items() if protocol.net in other.nets)
-        raise UsageError(f"net {protocol.net!r} takes {fits} data, not {kind.name}; use --net {' or '.join(kind.nets)}")
+        raise UsageError(
+            f"net {protocol.net!r} supports {fits} data only, not {kind.name}; use --net {' or '.join(kind.nets)}"
+        )
     return ARCHITECTURES[kind.nets[protocol.net]](features, classes, protocol)
 
 
@@ -43,11 +47,11 @@ def _mlp(features: tuple[int, ...], classes: int, protocol: Protocol) -> Archite
 
 
 def _cnn(features: tuple[int, ...], classes: int, protocol: Protocol) -> Architecture:
-    if min(features[1:]) < LEAST_SIDE:
+    if min(features[1:]) < MIN_SIDE:
         height, width = features[1:]
         raise UsageError(
-            f"the paper's net takes images of at least {LEAST_SIDE} x {LEAST_SIDE} pixels, got {height} x {width}; "
-            "enlarge them, or use --net resnet32"
+            f"the paper's net needs images of at least {MIN_SIDE} x {MIN_SIDE} pixels, got {height} x {width}; "
+            "enlarge them or use --net resnet32"
         )
     return Cnn(features, classes)
 
@@ -56,7 +60,7 @@ def _resnet32(features: tuple[int, ...], classes: int, protocol: Protocol) -> Ar
     return ResNet32(features, classes)
 
 
-# What the table of modalities names as ``nets``.
+# The architectures that `Modality.nets` refers to.
 ARCHITECTURES: dict[str, Callable[[tuple[int, ...], int, Protocol], Architecture]] = {
     "mlp": _mlp,
     "cnn": _cnn,

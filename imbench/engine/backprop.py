@@ -1,4 +1,4 @@
-"""How a stack of nets computes a step: in closed form where that is simple, else by automatic differentiation."""
+"""Forward and backward passes of a stack of nets: written out for dense nets, by autograd for all others."""
 
 from __future__ import annotations
 
@@ -11,39 +11,42 @@ from torch import Tensor
 from imbench.engine.architecture import Architecture, StagedNet
 from imbench.engine.mlp import Mlp
 
-# Which units a layer's dropout keeps, ``(nets, batch, units)``.
+# Maps the number of a layer to its dropout mask ``(nets, batch, units)``, True where a unit is kept.
 Kept = Callable[[int], Tensor]
 
 
 class Backprop(Protocol):
-    """One way to compute logits, and gradients from the losses' gradient on them."""
+    """Computes the logits of a training step, and the gradients of the arrays."""
 
     def forward(self, arrays: Sequence[Tensor], x: Tensor, kept: Kept) -> Tensor:
-        """Logits ``(nets, batch, classes)`` of rows trained on; what `backward` needs is held on to."""
+        """Logits ``(nets, batch, classes)`` of training rows ``x``; keeps the values that `backward` needs."""
 
     def backward(self, delta: Tensor, gradients: Sequence[Tensor]) -> None:
-        """Write the gradients on the arrays, from that on the logits, which is lost."""
+        """Write the gradients of the loss with respect to the arrays into ``gradients``.
+
+        ``delta`` ``(nets, batch, classes)`` is the gradient with respect to the logits; it may be overwritten.
+        """
 
     def forget(self) -> None:
-        """Let go of what is held."""
+        """Release the values that `forward` kept."""
 
 
 class ManualBackprop:
-    """Dense nets: every product and every mask written out, with nothing recorded."""
+    """Backpropagation of dense nets, written out by hand; no autograd graph is recorded."""
 
     def __init__(self, architecture: Mlp) -> None:
         self._layers = len(architecture.widths) - 1
-        self._dropout_layers = architecture.dropped[0]
-        # What leaves a layer with dropout is multiplied by it, so that dropout keeps the mean.
+        self._dropout_layers = architecture.dropout_shape[0]
+        # Inverted dropout: outputs of a layer with dropout are multiplied by this factor, which keeps their mean.
         self._scale = 1.0 / (1.0 - architecture.dropout)
         self._arrays: Sequence[Tensor] = ()
-        self._values: list[Tensor] = []  # what enters each layer, then the logits
+        self._values: list[Tensor] = []  # the input of each layer, then the logits
 
     def forward(self, arrays: Sequence[Tensor], x: Tensor, kept: Kept) -> Tensor:
         """See `Backprop.forward`; x ``(nets, batch, features)``."""
         self._arrays, self._values = arrays, [x]
         for layer in range(self._layers):
-            # ReLU passes a positive factor on, so dropout's goes into the product.
+            # relu(factor * z) = factor * relu(z) for a positive factor, so dropout's factor is part of the product.
             factor = self._factor(layer)
             bias, weight = arrays[2 * layer + 1][:, None], arrays[2 * layer]
             values = torch.baddbmm(bias, self._values[-1], weight, beta=factor, alpha=factor)
@@ -59,14 +62,14 @@ class ManualBackprop:
         self.backward_to_first(delta, gradients)
 
     def backward_to_first(self, delta: Tensor, gradients: Sequence[Tensor]) -> Tensor:
-        """As `backward`; returns the gradient on the first layer's product, ``(nets, batch, units)``."""
+        """As `backward`; returns the gradient with respect to the first layer's product, ``(nets, batch, units)``."""
         for layer in range(self._layers - 1, -1, -1):
             torch.bmm(self._values[layer].transpose(1, 2), delta, out=gradients[2 * layer])
             torch.sum(delta, dim=1, out=gradients[2 * layer + 1])
             if layer:
                 weight = self._arrays[2 * layer].transpose(1, 2)
                 delta = torch.baddbmm(delta[:, :1, :1], delta, weight, beta=0, alpha=self._factor(layer - 1))
-                # A unit that dropout or ReLU set to 0 passes nothing back.
+                # A unit that dropout or ReLU set to 0 has no gradient.
                 delta.mul_(self._values[layer] > 0)
         return delta
 
@@ -79,7 +82,7 @@ class ManualBackprop:
 
 
 class Autograd:
-    """Any nets: what autograd makes of the chain of stages."""
+    """Backpropagation of any net, by PyTorch's autograd through `Architecture.stages`."""
 
     def __init__(self, architecture: Architecture) -> None:
         self._architecture = architecture
@@ -91,7 +94,7 @@ class Autograd:
         architecture = self._architecture
         with torch.enable_grad():
             self._leaves = leaves_of(architecture, arrays)
-            masks = [kept(layer) for layer in range(architecture.dropped[0])]
+            masks = [kept(layer) for layer in range(architecture.dropout_shape[0])]
             self._logits = StagedNet(architecture.stages(self._leaves, masks, training=True))(x)
         return self._logits.detach()
 
@@ -106,12 +109,12 @@ class Autograd:
 
 
 def leaves_of(architecture: Architecture, arrays: Sequence[Tensor]) -> list[Tensor]:
-    """The arrays, as what gradients are taken on; those that are not learned want none."""
-    return [a.detach().requires_grad_(learned) for a, learned in zip(arrays, architecture.learned, strict=True)]
+    """The arrays as leaves of an autograd graph; only the trainable ones require gradients."""
+    return [a.detach().requires_grad_(trainable) for a, trainable in zip(arrays, architecture.trainable, strict=True)]
 
 
 def write_gradients(of: Tensor, leaves: Sequence[Tensor], into: Sequence[Tensor], delta: Tensor | None = None) -> None:
-    """Write the gradients of ``of`` (weighted by ``delta``) on the leaves, zero on those that want none."""
+    """Write the gradients of ``of``, weighted by ``delta``, into ``into``; zero for leaves that require none."""
     wanted = [leaf for leaf in leaves if leaf.requires_grad]
     found = iter(torch.autograd.grad(of, wanted, delta))
     for leaf, place in zip(leaves, into, strict=True):
@@ -122,5 +125,5 @@ def write_gradients(of: Tensor, leaves: Sequence[Tensor], into: Sequence[Tensor]
 
 
 def mean_loss(losses: Tensor, weight: Tensor | None) -> Tensor:
-    """``(nets, batch)`` -> ``(nets,)``: the weighted sum over the batch size, as Keras reduces class weights."""
+    """``(nets, batch)`` -> ``(nets,)``: the weighted sum divided by the batch size, as in Keras with class weights."""
     return (losses if weight is None else losses * weight).mean(dim=-1)

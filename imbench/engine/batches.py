@@ -1,4 +1,4 @@
-"""From row numbers to the mini-batches of a whole stack of nets, scaled on the way."""
+"""Mini-batches for a stack of nets: rows are gathered by number and scaled."""
 
 from __future__ import annotations
 
@@ -15,52 +15,62 @@ from imbench.contract.records import Dataset, Fold, Preprocessing
 from imbench.contract.rows import scaled
 from imbench.contract.streams import stream
 
-# Strategies see this many steps at once. Part of the random streams' definition: a strategy's draws are taken block by
-# block, so another length would give other (equally good) numbers.
+# Steps that a strategy processes in one call. This length is part of the definition of the random streams: strategies
+# draw block by block, so another length would give other (equally valid) results.
 BLOCK_STEPS = 32
 
-_BLOCK = 65_536  # rows looked at together
+_BLOCK = 65_536  # rows searched for missing values at a time
 
 
 def batching(rows: int, protocol: Protocol) -> tuple[int, int, int]:
-    """Whole batches an epoch, their size, and the size of the incomplete last one if it is used."""
+    """``(full batches in an epoch, their size, size of the incomplete last batch or 0 if it is dropped)``."""
     size = min(protocol.batch_size, rows)
     return rows // size, size, 0 if protocol.drop_last else rows % size
 
 
 def steps_per_epoch(rows: int, protocol: Protocol) -> int:
-    """Gradient steps that a net with this many training rows takes in an epoch."""
+    """Number of gradient steps in an epoch of a net with this many training rows."""
     steps, _, last = batching(rows, protocol)
     return steps + bool(last)
 
 
 class Table:
-    """The one copy of a dataset's features and one-hot labels that all nets read, on the device of the nets."""
+    """Features and class numbers of a dataset on the device, in one copy that all nets read.
+
+    Attributes
+    ----------
+    x : ``(rows, *features)``
+    y : ``(rows,)`` class numbers
+    has_missing : whether x contains NaN
+    """
 
     def __init__(self, dataset: Dataset, device: torch.device | str) -> None:
         self.x = torch.as_tensor(dataset.x, device=device)
         self.y = torch.as_tensor(dataset.y, device=device)
         self.classes = dataset.classes
-        # Block by block: a mask of the whole table would be a quarter of its size again. No whole number is missing.
+        # Block by block, since a mask of the whole table would take a quarter of its size. Integers are never missing.
         blocks = range(0, len(dataset.x) if dataset.x.dtype.kind == "f" else 0, _BLOCK)
         self.has_missing = any(np.isnan(dataset.x[start : start + _BLOCK]).any() for start in blocks)
 
     def rows(self, numbers: Tensor, center: Tensor, scale: Tensor, clip: float) -> Tensor:
-        """Rows ``(nets, *any)`` -> ``(nets, *any, *features)``: ``clip((x - center) * scale)``, missing values 0.
+        """Scaled rows: ``clip((x - center) * scale)`` with missing values as 0, ``(nets, *any, *features)``.
 
-        ``center`` and ``scale`` are ``(nets, features)``, of images ``(nets, channels, 1, 1)``.
+        ``numbers`` ``(nets, *any)`` are row numbers. ``center`` and ``scale`` are ``(nets, features)``, or ``(nets,
+        channels, 1, 1)`` for images.
         """
         return scaled(self.x, numbers, center, scale, clip, has_missing=self.has_missing)
 
 
 class Batches:
-    """The mini-batches of some nets, in blocks of steps, every net in the random order of its own stream.
+    """Mini-batches of several nets, in blocks of steps. Each net shuffles its rows with its own random stream.
 
     Parameters
     ----------
-    table, dataset : where rows come from
-    folds, preprocessing : one for each net; all must make the same number of equally large batches
-    batch_size : rows in a batch; ``last``: rows in the last one if it is smaller, else 0
+    table, dataset : source of the rows
+    folds, preprocessing : one for each net; all nets must have equally many and equally large batches
+    steps : full batches in an epoch
+    batch_size : rows in a full batch
+    last : rows in the incomplete last batch; 0 for none
     """
 
     def __init__(
@@ -84,16 +94,16 @@ class Batches:
 
     @property
     def longest(self) -> int:
-        """Steps of the longest block."""
+        """Number of steps in the longest block."""
         return min(self.steps, BLOCK_STEPS)
 
     @property
     def blocks(self) -> int:
-        """Blocks in an epoch."""
+        """Number of blocks in an epoch."""
         return -(-self.steps // BLOCK_STEPS) + bool(self.last)
 
     def epoch(self) -> Iterator[Batch]:
-        """One pass over the training rows: batches of stack ``(nets, steps)``, at most `BLOCK_STEPS` steps each."""
+        """One pass over the training rows, in blocks: batches of stack ``(nets, steps)`` of at most `BLOCK_STEPS`."""
         used = self.steps * self.batch_size
         rows = np.stack(
             [
@@ -109,7 +119,7 @@ class Batches:
             yield self._batch(used, used + self.last, self.last)
 
     def keep(self, nets: np.ndarray) -> None:
-        """Go on with these nets only (their positions in the stack), in the middle of an epoch too."""
+        """Keep only the nets at these positions; also possible within an epoch."""
         self._train = [self._train[i] for i in nets]
         self._order = [self._order[i] for i in nets]
         chosen = on_device(nets, self.table.x.device)

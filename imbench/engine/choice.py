@@ -1,4 +1,4 @@
-"""Which engine trains what: the fused one where it can, the general one elsewhere."""
+"""Choose the engine: the fused one where it supports strategy, data and device, else the general one."""
 
 from __future__ import annotations
 
@@ -23,31 +23,32 @@ Engine = type["StackedNets"] | type["FusedNets"]
 
 
 def engine_for(strategy: BatchStrategy, device: torch.device, modality: str = "tabular") -> Engine:
-    """The kind of nets to train: for tables on a CPU the fused ones, unless the strategy has a forward of its own.
+    """The engine for a strategy: `FusedNets` for tabular data on a CPU, else `StackedNets`.
 
-    A forward pass that only mixes rows as the strategy states is one that the fused nets know.
+    A strategy with a custom forward pass needs `StackedNets` too, except a `HiddenMixStrategy`, whose mixing the fused
+    engine supports. Without Numba, all strategies train in `StackedNets`.
     """
-    own_forward = strategy.overrides("forward") and not isinstance(strategy, HiddenMixStrategy)
-    general = device.type != "cpu" or own_forward or MODALITIES[modality].kernel != "dense"
+    custom_forward = strategy.overrides("forward") and not isinstance(strategy, HiddenMixStrategy)
+    general = device.type != "cpu" or custom_forward or MODALITIES[modality].kernel != "dense"
     return StackedNets if general else fused_nets() or StackedNets
 
 
-def stands_alone(modality: str, device: torch.device | str) -> bool:
-    """Whether each net is a stack by itself, as nets for images are on a CPU."""
+def is_unstacked(modality: str, device: torch.device | str) -> bool:
+    """Whether nets of this modality train one at a time on this device, as image nets do on a CPU."""
     return torch.device(device).type == "cpu" and not MODALITIES[modality].stacked_on_cpu
 
 
 def is_independent(strategy: BatchStrategy, device: torch.device | str = "cpu", modality: str = "tabular") -> bool:
-    """Whether a net gets the same bits whatever trains beside it, so that folds may be trained in any groups.
+    """Whether a net's result is equal to the bit whichever nets train with it, so that folds can be grouped freely.
 
-    In the general engine a product of more or fewer nets may round otherwise.
+    In a stack of the general engine, rounding can depend on the number of nets.
     """
-    return stands_alone(modality, device) or engine_for(strategy, torch.device(device), modality) is not StackedNets
+    return is_unstacked(modality, device) or engine_for(strategy, torch.device(device), modality) is not StackedNets
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch on one thread meanwhile: many small operations wait for a second one longer than it helps."""
+    """Run torch on one thread inside the context: for small operations, a second thread costs more than it saves."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -57,9 +58,9 @@ def one_thread() -> Iterator[None]:
 
 
 def compile_once(device: torch.device | str = "cpu", modalities: Collection[str] = ("tabular",)) -> float:
-    """Compile what training on data of these kinds needs on this device, so that worker processes find it on disk.
+    """Compile the kernels for these modalities and this device, so that worker processes load them from disk.
 
-    Returns the seconds that took; 0 where it was there already, or there is nothing to compile.
+    Returns the seconds that compilation took; 0 if the kernels were compiled before or none are needed.
     """
     start = time.perf_counter()
     if torch.device(device).type != "cpu":
@@ -70,7 +71,7 @@ def compile_once(device: torch.device | str = "cpu", modalities: Collection[str]
 
 
 def _compile_dense() -> bool:
-    """Whether anything was compiled."""
+    """Load the dense kernel; True if it was compiled now."""
     if "imbench.kernels.dense" in sys.modules or fused_nets() is None:
         return False
     from imbench.kernels.dense import train_steps
@@ -80,7 +81,7 @@ def _compile_dense() -> bool:
 
 
 def _compile_convolutional() -> bool:
-    """Whether anything was compiled."""
+    """Load the convolutional kernel; True if it was compiled now."""
     if "imbench.kernels.convolutional" in sys.modules or pooled_backprop() is None:
         return False
     from imbench.kernels.convolutional import forward
@@ -89,5 +90,5 @@ def _compile_convolutional() -> bool:
     return bool(forward.stats.cache_misses or between.stats.cache_misses)
 
 
-# What the table of modalities names as ``kernel`` -> compiles it.
+# For each kernel that `Modality.kernel` can name, the function that compiles it.
 KERNELS = {"dense": _compile_dense, "convolutional": _compile_convolutional}

@@ -1,4 +1,4 @@
-"""The paper's net for images."""
+"""The convolutional net of the ReMix paper."""
 
 from __future__ import annotations
 
@@ -14,19 +14,24 @@ from imbench.engine.architecture import Architecture, Stage, glorot
 from imbench.engine.convolution import convolve, pooled
 from imbench.engine.mlp import dense
 
-# Of a convolution's window, and of a pool's.
+# Side of a convolution's window and of a pooling window, in pixels.
 WINDOW, POOL = 3, 2
 
 
 @dataclass(frozen=True)
 class Cnn(Architecture):
-    """The paper's net: twice a 3 x 3 convolution, ReLU and 2 x 2 max-pooling, then a dense layer with ReLU, and output.
+    """The paper's CNN: two 3 x 3 convolutions, each with ReLU and 2 x 2 max-pooling, and two dense layers.
 
     C. Bellinger, R. Corizzo and N. Japkowicz, "ReMix Training for Calibrated Imbalanced Deep Learning": 32 and 64
-    channels, 64 units; no padding, no dropout.
+    channels and 64 hidden units, without padding or dropout.
 
-    NOTE: pooling comes before ReLU, which gives the same numbers (the largest of four is positive if one of them is)
-    with a quarter of the ReLUs.
+    NOTE: pooling is applied before ReLU. The results are equal, since ReLU is monotonic, and ReLU is computed on a
+    quarter of the values.
+
+    Parameters
+    ----------
+    channels : output channels of each convolution
+    hidden : units of the hidden dense layer
     """
 
     channels: tuple[int, ...] = (32, 64)
@@ -34,7 +39,7 @@ class Cnn(Architecture):
 
     @property
     def _sides(self) -> list[tuple[int, int]]:
-        """Height and width before each convolution, and after the last pool."""
+        """Height and width before each convolution and after the last pooling layer."""
         sides = [self.features[1:]]
         for _ in self.channels:
             sides.append(tuple((side - WINDOW + 1) // POOL for side in sides[-1]))
@@ -46,18 +51,18 @@ class Cnn(Architecture):
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
-        """W ``(outputs, inputs, 3, 3)`` of each convolution, ``(inputs, outputs)`` of the rest, each before its b."""
+        """Shapes of ``[W0, b0, …]``: W is ``(outputs, inputs, 3, 3)`` for convolutions, else ``(inputs, outputs)``."""
         convolutions = [(b, a, WINDOW, WINDOW) for a, b in itertools.pairwise((self.features[0], *self.channels))]
         weights = [*convolutions, (self._flat, self.hidden), (self.hidden, self.classes)]
         outputs = [*self.channels, self.hidden, self.classes]
         return [shape for w, b in zip(weights, outputs, strict=True) for shape in (w, (b,))]
 
     def weights(self, rng: np.random.Generator) -> list[np.ndarray]:
-        """Glorot's uniform weights, and biases of zero."""
+        """Glorot-uniform weights and zero biases."""
         return [glorot(rng, shape) if len(shape) > 1 else np.zeros(shape, np.float32) for shape in self.shapes]
 
     def stages(self, arrays: Sequence[Tensor], kept: Sequence[Tensor], *, training: bool) -> Sequence[Stage]:
-        """See `Architecture.stages`: a stage for each convolution, its pool and ReLU included, and for each layer."""
+        """See `Architecture.stages`: one stage for each convolution with pooling and ReLU, and each dense layer."""
         *convolutions, hidden, output = zip(arrays[::2], arrays[1::2], strict=True)
         return [
             *(_convolution(weight, bias) for weight, bias in convolutions),
@@ -75,8 +80,8 @@ class Cnn(Architecture):
         return [*after, self.hidden, self.classes]
 
     @property
-    def products(self) -> int:
-        """See `Architecture.products`."""
+    def multiplications(self) -> int:
+        """See `Architecture.multiplications`."""
         inputs = (self.features[0], *self.channels)
         convolved = sum(out * a * WINDOW**2 for out, a in zip(self.outputs, inputs[:-1], strict=False))
         return convolved + self._flat * self.hidden + self.hidden * self.classes

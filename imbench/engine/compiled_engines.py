@@ -1,4 +1,4 @@
-"""The parts of the engine that need Numba, imported only where they are wanted; None where Numba is not installed."""
+"""The engines that need Numba, imported on first use; None if Numba is not installed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @functools.cache
 def fused_nets() -> type[FusedNets] | None:
-    """The fused engine, which compiles on its first import on a machine; without Numba None, after one warning."""
+    """`FusedNets`, which is compiled on its first import on a machine; None, after one warning, without Numba."""
     try:
         from imbench.engine.fused import FusedNets
     except ImportError as error:
         warnings.warn(
-            f"the fused engine needs Numba ({error}); nets train several times slower in torch: pip install numba",
+            f"Numba is not available ({error}); without it nets train several times slower: pip install numba",
             stacklevel=2,
         )
         return None
@@ -27,12 +27,13 @@ def fused_nets() -> type[FusedNets] | None:
 
 @functools.cache
 def pooled_backprop() -> type[Pooled] | None:
-    """`Pooled`, which compiles on its first import on a machine; without Numba None, after one warning."""
+    """`Pooled`, which is compiled on its first import on a machine; None, after one warning, without Numba."""
     try:
         from imbench.engine.pooled import Pooled
     except ImportError as error:
         warnings.warn(
-            f"nets for images train several times faster with Numba ({error}): pip install numba", stacklevel=2
+            f"Numba is not available ({error}); without it image nets train several times slower: pip install numba",
+            stacklevel=2,
         )
         return None
     return Pooled

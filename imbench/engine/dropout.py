@@ -1,4 +1,4 @@
-"""Which units dropout drops: a hash of each draw's number, so that every engine and device finds the same ones."""
+"""Dropout masks from a hash of each draw's number, so that all engines and devices drop the same units."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from torch import Tensor
 
 
 def block_keys(rng: np.random.Generator) -> np.ndarray:
-    """``(2,)`` uint32 from a net's dropout stream; every block of steps takes new ones."""
+    """Two uint32 keys for one block of steps, drawn from a net's dropout stream: ``(2,)``."""
     return rng.integers(0, 2**32, 2, np.uint32)
 
 
 def threshold(rate: float) -> int:
-    """A unit is dropped where its hash, a whole number below 2^32, is below this."""
+    """The threshold for hashes in [0, 2^32): a unit is dropped if its hash is below ``rate * 2^32``."""
     return round(rate * 2**32)
 
 
@@ -22,20 +22,21 @@ def kept_units(numbers: Tensor, keys: Tensor, rate: float) -> Tensor:
 
     Parameters
     ----------
-    numbers : ``(nets, draws)`` or broadcastable to it, int32, the number of each draw within its block: steps, layers,
-        rows and units counted in this order, the last one fastest
+    numbers : ``(nets, draws)`` or broadcastable to it, int32, the index of each draw within its block: steps, layers,
+        rows and units in C order, the units varying fastest
     keys : ``(nets, 2)`` int32, the bits of `block_keys`
+    rate : dropout rate in [0, 1)
     """
     drawn = hashed(numbers, keys[:, :1], keys[:, 1:])
-    # Flipping the sign bit makes a signed comparison of an unsigned one.
+    # With the sign bits flipped, comparing signed integers compares the unsigned ones.
     return drawn.bitwise_xor_(_signed(0x80000000)) >= _signed(threshold(rate) ^ 0x80000000)
 
 
 def hashed(counter: Tensor, key1: Tensor, key2: Tensor) -> Tensor:
-    """32 random bits for each int32 number of ``counter``, which broadcasts against the two int32 keys.
+    """32 pseudo-random bits for each int32 of ``counter``, which broadcasts against the two int32 keys.
 
-    MurmurHash3's finalizer (Appleby 2011), keyed before, and after it by a second key and one more round; without the
-    round's last shift, since only a comparison follows.
+    The finalizer of MurmurHash3 (Appleby 2011) with ``key1`` applied before it, then ``key2`` and one more round. The
+    last shift of that round is left out, since the result is only compared with a threshold.
     """
     h = torch.bitwise_xor(counter, key1)
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
@@ -44,7 +45,7 @@ def hashed(counter: Tensor, key1: Tensor, key2: Tensor) -> Tensor:
 
 
 def _fold_(h: Tensor, shift: int) -> Tensor:
-    # int32's shift copies the sign; the mask makes it the shift of an unsigned number.
+    # Shifting an int32 copies the sign bit; the mask clears the copies, as for an unsigned integer.
     return h.bitwise_xor_((h >> shift).bitwise_and_((1 << (32 - shift)) - 1))
 
 

@@ -17,33 +17,18 @@ from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.engine.backprop import mean_loss
 from imbench.engine.dropout import block_keys, threshold
 from imbench.engine.fused_plan import plan_net, working_space
-from imbench.engine.losses.custom import CompiledLoss, OwnLoss
+from imbench.engine.losses.custom import OwnLoss
 from imbench.engine.mlp import Mlp
 from imbench.kernels import dense as kernel
+from imbench.kernels.dense_tiles import PANEL
 
 
 @dataclass(frozen=True, eq=False)
-class _Room:
-    """What the kernel needs for batches of one size: its plan, and working space for each net or one for all."""
+class _Workspace:
+    """What the kernel needs for batches of one size: a plan, and working space for each net or one for all."""
 
     plan: np.ndarray
     spaces: list[np.ndarray]
-
-
-@dataclass(frozen=True, eq=False)
-class _Mixes:
-    """The `HiddenMix` of each step as the kernel takes it, ``(nets, steps)``; one for all steps where nothing is mixed.
-
-    ``stage`` is -1 for no mixing; ``partners`` has rows up to whole panels.
-    """
-
-    stage: np.ndarray
-    partners: np.ndarray
-    share: np.ndarray
-
-    def at(self, net: int, step: int) -> tuple[int, np.ndarray, np.float32]:
-        at = net, min(step, self.stage.shape[1] - 1)
-        return self.stage[at], self.partners[at], self.share[at]
 
 
 class FusedNets:
@@ -76,7 +61,7 @@ class FusedNets:
         self._streams = list(dropout_streams)
         self._own_loss = OwnLoss(strategy) if strategy.overrides("loss") else None
         self._steps_done = 0
-        self._rooms: dict[int, _Room] = {}
+        self._workspaces: dict[int, _Workspace] = {}
         self._layout, parameters, _ = plan_net(self.widths, 1)
         # (nets, parameters): each net's own are contiguous
         self._values, self._means, self._squares = np.zeros((3, len(weights), parameters), np.float32)
@@ -90,7 +75,7 @@ class FusedNets:
         views = []
         for layer in range(len(self.widths) - 1):
             width, out = self.widths[layer : layer + 2]
-            start, end = self._layout[layer : layer + 2, kernel.WEIGHTS]
+            start, end = self._layout["weights"][layer : layer + 2]
             both = self._values[:, start:end].reshape(len(self._values), width + 1, -1)
             views += [torch.from_numpy(both[:, :width, :out]), torch.from_numpy(both[:, width, :out])]
         return views
@@ -101,15 +86,19 @@ class FusedNets:
         ``rates`` is ``(nets,)``. Returns ``(nets,)``, the sum of the steps' losses (each the mean over its batch).
         """
         batch = Batch(_ready(batch.x), _ready(batch.y), None if batch.weight is None else _ready(batch.weight))
-        draws = [self._draws(rng) for rng in self._streams]
-        settings = [self._settings(rate) for rate in rates]
-        mixes, batch = self._mixed(batch, noise)
+        (layers, partners, shares), batch = self._mixed(batch, noise)
+        nets = len(self._streams)
         info = replace(info, class_counts=info.class_counts[:, 0])  # (nets, classes)
         loss = None if self._own_loss is None else self._own_loss.now(info)
+        address, constants = (0, np.zeros((nets, 1), np.float32)) if loss is None else (loss.address, loss.constants)
+        weights = np.zeros((nets, 0, 0), np.float32) if batch.weight is None else batch.weight.numpy()
+        settings = map(self._settings, rates, self._streams)
+        arrays = batch.x.numpy(), batch.y.numpy(), weights, settings, layers, partners, shares
+        steps = list(map(kernel.Steps, *arrays, [address] * nets, constants))
         if self._own_loss is None or loss is not None:
-            losses = self._in_the_kernel(batch, settings, draws, mixes, loss)
+            losses = self._in_the_kernel(batch.size, steps)
         else:
-            losses = self._through_autograd(batch, info, settings, draws, mixes)
+            losses = self._through_autograd(batch, info, steps)
         self._steps_done += batch.stack[1]
         return losses
 
@@ -128,13 +117,13 @@ class FusedNets:
         if self._own_loss is not None:
             self._own_loss.keep(nets)
 
-    def _mixed(self, batch: Batch, noise: Noise) -> tuple[_Mixes, Batch]:
-        """Which rows are mixed before which layer, and the batch with its labels mixed so."""
+    def _mixed(self, batch: Batch, noise: Noise) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], Batch]:
+        """The `Mix` of each net's steps as `Steps` takes them, and the batch with its labels mixed so."""
         nets, steps = batch.stack
-        panels = -(-batch.size // kernel.PANEL) * kernel.PANEL
+        panels = -(-batch.size // PANEL) * PANEL
         if not isinstance(self.strategy, HiddenMixStrategy):
-            nothing = np.full((nets, 1), -1), np.zeros((nets, 1, panels), np.int32), np.ones((nets, 1), np.float32)
-            return _Mixes(*nothing), batch
+            none = np.full((nets, 1), -1), np.zeros((nets, 1, panels), np.int32), np.ones((nets, 1), np.float32)
+            return none, batch
         layers = len(self.widths) - 1
         drawn = []
         for step in range(steps):
@@ -151,93 +140,52 @@ class FusedNets:
         rows = np.tile(np.arange(panels, dtype=np.int32), (nets, steps, 1))  # rows that fill up are their own partners
         rows[..., : batch.size] = partners
         share = np.ascontiguousarray(whole.share.numpy(), np.float32)
-        return _Mixes(np.ascontiguousarray(stage, np.int64), rows, share), replace(batch, y=whole.of(batch.y))
+        return (np.ascontiguousarray(stage, np.int64), rows, share), replace(batch, y=whole.of(batch.y))
 
-    def _in_the_kernel(
-        self,
-        batch: Batch,
-        settings: list[np.ndarray],
-        draws: list[np.ndarray],
-        mixes: _Mixes,
-        loss: CompiledLoss | None,
-    ) -> np.ndarray:
+    def _in_the_kernel(self, size: int, steps: list[kernel.Steps]) -> np.ndarray:
         """All steps of a net in one call: with cross-entropy, or with a compiled loss."""
-        room = self._room(batch.size, 1)
-        x, y = batch.x.numpy(), batch.y.numpy()
-        weights = np.zeros((len(x), 0, 0), np.float32) if batch.weight is None else batch.weight.numpy()
-        address, constants = (0, np.zeros((len(x), 1), np.float32)) if loss is None else (loss.address, loss.constants)
+        workspace = self._workspace(size, 1)
+        nets = (self._net(i, workspace.spaces[0], workspace.plan) for i in range(len(steps)))
         return np.array(
-            [
-                kernel.train_steps(
-                    x[i],
-                    y[i],
-                    weights[i],
-                    *self._state(i),
-                    room.spaces[0],
-                    room.plan,
-                    settings[i],
-                    draws[i],
-                    self._steps_done,
-                    mixes.stage[i],
-                    mixes.partners[i],
-                    mixes.share[i],
-                    address,
-                    constants[i],
-                )
-                for i in range(len(x))
-            ]
+            [kernel.train_steps(net, of_net, self._steps_done) for net, of_net in zip(nets, steps, strict=True)]
         )
 
-    def _through_autograd(
-        self,
-        batch: Batch,
-        info: TrainingInfo,
-        settings: list[np.ndarray],
-        draws: list[np.ndarray],
-        mixes: _Mixes,
-    ) -> np.ndarray:
+    def _through_autograd(self, batch: Batch, info: TrainingInfo, steps: list[kernel.Steps]) -> np.ndarray:
         """The strategy's loss is differentiated on the logits, for all nets at once, between two halves of a step."""
-        nets, steps = batch.stack
-        room = self._room(batch.size, nets)
-        x, logits = batch.x.numpy(), np.empty((nets, batch.size, batch.classes), np.float32)
-        total = np.zeros(nets)
-        for step in range(steps):
-            mix = [mixes.at(i, step) for i in range(nets)]
-            for i in range(nets):
-                state = self._values[i], room.spaces[i], room.plan, settings[i], draws[i], step
-                kernel.forward_step(x[i, step], *state, *mix[i], logits[i])
+        workspace = self._workspace(batch.size, len(steps))
+        nets = [self._net(i, workspace.spaces[i], workspace.plan) for i in range(len(steps))]
+        logits, total = np.empty((len(steps), batch.size, batch.classes), np.float32), np.zeros(len(steps))
+        for step in range(batch.stack[1]):
+            mixes = [of_net.mix(step) for of_net in steps]
+            for i, (net, of_net) in enumerate(zip(nets, steps, strict=True)):
+                kernel.forward_step(net, of_net.x[step], of_net.settings, step, mixes[i], logits[i])
             with torch.enable_grad():
                 leaf = torch.from_numpy(logits).requires_grad_()
                 weight = None if batch.weight is None else batch.weight[:, step]
                 losses = mean_loss(self.strategy.loss(leaf, batch.y[:, step], info), weight)
                 delta = torch.autograd.grad(losses.sum(), leaf)[0].contiguous().numpy()
-            for i in range(nets):
-                moments = *self._state(i), room.spaces[i], room.plan, settings[i], self._steps_done + step
-                kernel.backward_step(delta[i], *moments, *mix[i])
+            for i, (net, of_net) in enumerate(zip(nets, steps, strict=True)):
+                kernel.backward_step(net, delta[i], of_net.settings, self._steps_done + step, mixes[i])
             total += losses.detach().numpy()
         return total
 
-    def _state(self, net: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self._values[net], self._means[net], self._squares[net]
+    def _net(self, number: int, space: np.ndarray, plan: np.ndarray) -> kernel.Net:
+        return kernel.Net(self._values[number], self._means[number], self._squares[number], space, plan)
 
-    def _room(self, size: int, spaces: int) -> _Room:
-        room = self._rooms.get(size)
-        if room is None or len(room.spaces) < spaces:
+    def _workspace(self, size: int, spaces: int) -> _Workspace:
+        workspace = self._workspaces.get(size)
+        if workspace is None or len(workspace.spaces) < spaces:
             plan, _, floats = plan_net(self.widths, size)
-            room = _Room(plan, [working_space(plan, floats, size) for _ in range(spaces)])
-            self._rooms[size] = room
-        return room
+            workspace = _Workspace(plan, [working_space(plan, floats, size) for _ in range(spaces)])
+            self._workspaces[size] = workspace
+        return workspace
 
-    def _settings(self, rate: float) -> np.ndarray:
-        protocol = self.protocol
-        scale = 1.0 / (1.0 - protocol.dropout)
-        return np.array([rate, protocol.beta1, protocol.beta2, protocol.epsilon, scale])
-
-    def _draws(self, rng: np.random.Generator) -> np.ndarray:
-        """Dropout's threshold and this block's two keys; nothing is drawn where nothing can be dropped."""
-        if self.protocol.dropout == 0 or len(self.widths) < 4:
-            return np.zeros(3, np.uint32)
-        return np.concatenate([np.array([threshold(self.protocol.dropout)], np.uint32), block_keys(rng)])
+    def _settings(self, rate: float, rng: np.random.Generator) -> np.ndarray:
+        """`SETTINGS` of one net and block; no keys are drawn where nothing can be dropped."""
+        p, hidden = self.protocol, len(self.widths) - 2
+        dropped = (threshold(p.dropout), *block_keys(rng)) if p.dropout and hidden > 1 else (0, 0, 0)
+        scale = 1.0 / (1.0 - p.dropout)
+        return np.array([(rate, p.beta1, p.beta2, p.epsilon, scale, *dropped)], kernel.SETTINGS)
 
 
 def _ready(values: Tensor) -> Tensor:

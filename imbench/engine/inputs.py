@@ -1,4 +1,4 @@
-"""What the steps of a stack read: a block of batches for each net, at addresses that stay."""
+"""Input buffers of a stack: a block of batches for each net, at fixed addresses."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from imbench.engine.dropout import kept_units
 
 
 class Inputs:
-    """Room for a block of batches of every net, and the step of its block that each net is at.
+    """Buffers for one block of batches of each net, and the current step of each net within its block.
 
-    Nets need neither begin their blocks together nor have batches equally large: a net at its block's last step stands
-    beside one at its first, and smaller batches are filled up with rows that count for nothing.
+    Nets can start their blocks at different times and have batches of different sizes: each net has its own step, and
+    smaller batches are padded with rows of weight 0.
 
     Parameters
     ----------
-    nets, steps, size : steps of a block and rows of a batch, at most
+    nets : number of nets
+    steps, size : largest number of steps in a block, and of rows in a batch
     features, classes : shape of a row, and number of classes
     hidden : ``(hidden layers with dropout, units of each)``
+    device : device of the buffers
     """
 
     def __init__(
@@ -39,57 +41,71 @@ class Inputs:
         self._y = torch.zeros(nets, steps, size, classes, device=device)
         self._share = torch.zeros(nets, steps, size, device=device)
         self._keys = torch.zeros(nets, 2, dtype=torch.int32, device=device)
-        # At each net's step within its block; how far a step moves it, 0 for a net that has ended.
+        # Current step of each net within its block, and its increment: 1, or 0 for a net that has ended.
         self._step = torch.zeros(nets, dtype=torch.int32, device=device)
-        self._moving = torch.zeros_like(self._step)
-        # How many draws a dropout layer takes at a step: the rows of the net's own batches times the units.
+        self._increment = torch.zeros_like(self._step)
+        # Draws of a dropout layer at one step: rows of the net's batches times units.
         self._draws = torch.zeros_like(self._step)
         self._units = torch.arange(size * hidden[1], dtype=torch.int32, device=device)
         self._first = torch.arange(0, nets * steps, steps, dtype=torch.int32, device=device)
 
-    def put(self, nets: slice | Tensor, batch: Batch, keys: np.ndarray) -> None:
-        """These nets' next block, batches of stack ``(nets, steps)`` with the dropout ``keys`` ``(nets, 2)`` uint32.
+    def load(self, nets: slice | Tensor, batch: Batch, keys: np.ndarray) -> None:
+        """Copy the next block of these nets into the buffers.
 
-        Raises RuntimeError for a batch of another shape than the data's.
+        Parameters
+        ----------
+        nets : positions in the stack
+        batch : batches of stack ``(nets, steps)``
+        keys : ``(nets, 2)`` uint32, dropout keys from `imbench.engine.dropout.block_keys`
+
+        Raises
+        ------
+        RuntimeError for batches whose rows do not have the shape of the data.
         """
         steps, rows = batch.stack[1], batch.size
         self._x[nets, :steps, :rows] = batch.x.to(self._x.dtype)
         self._y[nets, :steps, :rows] = batch.y.to(self._y.dtype)
-        # Each row's share of its batch's loss; none for the rows that fill up, which are those of a block before.
+        # Weight of each row in the loss of its batch; 0 for padding rows, which are left over from earlier blocks.
         self._share[nets, :steps] = 0.0
         self._share[nets, :steps, :rows] = 1.0 / rows if batch.weight is None else batch.weight.float() / rows
         self._keys[nets] = on_device(keys.view(np.int32), self._keys.device)
-        self._step[nets], self._moving[nets] = 0, 1
+        self._step[nets], self._increment[nets] = 0, 1
         self._draws[nets] = rows * self._hidden[1]
 
-    def now(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The batches of the current step: x ``(nets, batch, *features)``, y, and each row's share of the loss."""
+    def current(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The batches of the current step.
+
+        Returns
+        -------
+        x ``(nets, batch, *features)``, y ``(nets, batch, classes)``, and the weight of each row in its batch's loss,
+        ``(nets, batch)``.
+        """
         rows = self._first + self._step
-        return self._at(self._x, rows), self._at(self._y, rows), self._at(self._share, rows)
+        return self._gather(self._x, rows), self._gather(self._y, rows), self._gather(self._share, rows)
 
     def kept(self, layer: int, rate: float) -> Tensor:
         """``(nets, batch, hidden)`` bool, True where dropout after this hidden layer keeps a unit."""
-        # A block's draws are numbered by steps, layers, rows and units.
+        # Draws within a block are numbered by steps, layers, rows and units.
         before = (self._step * self._hidden[0] + layer).mul_(self._draws)
         numbers = before[:, None] + self._units
         return kept_units(numbers, self._keys, rate).view(-1, self.size, self._hidden[1])
 
-    def move(self) -> None:
-        """On to the next step."""
-        self._step.add_(self._moving)
+    def advance(self) -> None:
+        """Move all active nets to their next step."""
+        self._step.add_(self._increment)
 
     def stop(self, nets: Tensor) -> None:
-        """These nets have ended: they stay where they are, and their rows count for nothing."""
-        self._moving[nets] = 0
+        """Stop these nets: their step no longer advances, and their rows have weight 0."""
+        self._increment[nets] = 0
         self._step[nets] = 0
         self._share[nets] = 0.0
 
     def keep(self, nets: Tensor) -> None:
-        """Go on with these nets only (their positions in the stack, int64 on the device)."""
-        for name in ("_x", "_y", "_share", "_keys", "_step", "_moving", "_draws"):
+        """Keep only the nets at these positions (int64, on the device)."""
+        for name in ("_x", "_y", "_share", "_keys", "_step", "_increment", "_draws"):
             setattr(self, name, getattr(self, name).index_select(0, nets))
         self._first = self._first[: len(nets)].clone()
 
     @staticmethod
-    def _at(values: Tensor, rows: Tensor) -> Tensor:
+    def _gather(values: Tensor, rows: Tensor) -> Tensor:
         return values.flatten(0, 1).index_select(0, rows)

@@ -1,4 +1,4 @@
-"""The paper's dense net."""
+"""The dense net of the ReMix paper."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from imbench.engine.architecture import Architecture, Stage, glorot
 
 @dataclass(frozen=True)
 class Mlp(Architecture):
-    """Hidden layers with ReLU, dropout after every one but the last, and an output layer.
+    """A dense net: hidden layers with ReLU, dropout after each of them except the last, and an output layer.
 
     Parameters
     ----------
     hidden : units of each hidden layer
-    dropout : rate in [0, 1)
+    dropout : dropout rate in [0, 1)
     """
 
     hidden: tuple[int, ...]
@@ -34,15 +34,15 @@ class Mlp(Architecture):
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
-        """``[W0, b0, W1, b1, …]``, W ``(inputs, outputs)``, b ``(outputs,)``."""
+        """Shapes of ``[W0, b0, W1, b1, …]``: W is ``(inputs, outputs)``, b is ``(outputs,)``."""
         return [shape for a, b in itertools.pairwise(self.widths) for shape in ((a, b), (b,))]
 
     def weights(self, rng: np.random.Generator) -> list[np.ndarray]:
-        """Glorot's uniform weights, and biases of zero."""
+        """Glorot-uniform weights and zero biases."""
         return glorot_uniform(self.widths, rng)
 
     def stages(self, arrays: Sequence[Tensor], kept: Sequence[Tensor], *, training: bool) -> Sequence[Stage]:
-        """See `Architecture.stages`: one stage a layer, a hidden layer's dropout included."""
+        """See `Architecture.stages`: one stage for each layer, including its ReLU and dropout."""
         last = len(arrays) // 2 - 1
         factors = [*(units / (1.0 - self.dropout) for units in kept), *[None] * (last + 1 - len(kept))]
         return [dense(arrays[2 * i], arrays[2 * i + 1], relu=i < last, factor=factors[i]) for i in range(last + 1)]
@@ -53,18 +53,21 @@ class Mlp(Architecture):
         return list(self.widths[1:])
 
     @property
-    def products(self) -> int:
-        """See `Architecture.products`."""
+    def multiplications(self) -> int:
+        """See `Architecture.multiplications`."""
         return sum(a * b for a, b in itertools.pairwise(self.widths))
 
     @property
-    def dropped(self) -> tuple[int, int]:
-        """See `Architecture.dropped`."""
+    def dropout_shape(self) -> tuple[int, int]:
+        """See `Architecture.dropout_shape`."""
         return (len(self.hidden) - 1 if self.dropout else 0, self.hidden[0] if self.hidden else 0)
 
 
 def dense(weight: Tensor, bias: Tensor, *, relu: bool, factor: Tensor | None = None) -> Stage:
-    """A layer of a stack of nets, ``(nets, batch, inputs)`` -> ``(nets, batch, outputs)``, times ``factor``."""
+    """A dense layer of a stack of nets, ``(nets, batch, inputs)`` -> ``(nets, batch, outputs)``.
+
+    The outputs are multiplied by ``factor``, such as a scaled dropout mask; None for 1.
+    """
 
     def run(x: Tensor) -> Tensor:
         x = torch.baddbmm(bias[:, None], x, weight)
@@ -75,14 +78,17 @@ def dense(weight: Tensor, bias: Tensor, *, relu: bool, factor: Tensor | None = N
 
 
 def mlp_widths(features: int, classes: int, protocol: Protocol) -> tuple[int, ...]:
-    """``(features, hidden, …, classes)``; ``hidden = int(2 * (features + classes) / divisor)``, at least 1."""
+    """``(features, hidden, …, classes)``, where ``hidden = int(2 * (features + classes) / divisor)``, at least 1.
+
+    The divisor is ``width_divisor`` for two classes, ``multiclass_width_divisor`` for more (`Protocol`).
+    """
     divisor = protocol.width_divisor if classes == 2 else protocol.multiclass_width_divisor
     hidden = max(1, int(2 * (features + classes) / divisor))
     return (features, *[hidden] * protocol.hidden_layers, classes)
 
 
 def glorot_uniform(widths: tuple[int, ...], rng: np.random.Generator) -> list[np.ndarray]:
-    """Initial weights and biases ``[W0, b0, W1, b1, …]``, W ``(inputs, outputs)``, b ``(outputs,)``, float32."""
+    """Initial ``[W0, b0, W1, b1, …]`` float32: W is ``(inputs, outputs)``, b is ``(outputs,)`` and zero."""
     parameters = []
     for inputs, outputs in itertools.pairwise(widths):
         parameters += [glorot(rng, (inputs, outputs)), np.zeros(outputs, np.float32)]

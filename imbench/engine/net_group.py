@@ -1,4 +1,4 @@
-"""The nets of one job that take their steps together: a stream of blocks of batches, and what becomes of the nets."""
+"""NetGroup: nets of one job that train in step, with their batches, schedule and predictions."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from imbench.engine.batches import Batches, Table
 from imbench.engine.exposure import ExposureMeter
 from imbench.engine.schedule import Schedule
 
-# Rows predicted at once, and numbers that may leave a layer then: bounds of the memory of a prediction.
+# Limits of the memory of a prediction: rows at once, and output values of a layer at once.
 PREDICTION_ROWS, PREDICTION_NUMBERS = 8192, 2**24
 
-# What nets advance by: batches of stack (nets, steps), what is known of them, noise, and learning rates.
+# One block: batches of stack (nets, steps), their training info, noise, and learning rates (nets,).
 Block = tuple[Batch, TrainingInfo, Noise, np.ndarray]
 
 
 class TrainingError(RuntimeError):
-    """Training that went wrong: a loss that is no longer a finite number."""
+    """Training failed: the loss is no longer a finite number."""
 
 
 class Nets(Interface):
-    """The nets of a group: fused nets, or a part of a stack."""
+    """The trained nets of a group: `FusedNets`, or a slice of `StackedNets`."""
 
     def logits(self, net: int, x: Tensor) -> Tensor:
-        """``(rows, classes)`` logits of one net, from ``(rows, features)``."""
+        """Logits ``(rows, classes)`` of one net for rows ``(rows, *features)``."""
 
     def keep(self, nets: np.ndarray) -> None:
-        """Go on with these nets only (their positions)."""
+        """Keep only the nets at these positions."""
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A job's arrays: what `imbench.engine.train.train` takes."""
+    """The arrays and settings of one job; the fields are the parameters of `imbench.engine.train.train`."""
 
     dataset: Dataset
     folds: Sequence[Fold]
@@ -68,17 +68,18 @@ class _Prepared:
 
 
 class NetGroup:
-    """Nets of one job with equally many and equally large batches, from their first step to their predictions.
+    """Nets of one job that have equally many and equally large batches, from initial weights to predictions.
 
-    Whoever trains them sets `nets`, takes blocks by `next_block` and hands in their losses by `close_block`.
+    A trainer sets `nets`, gets blocks from `next_block`, and reports their losses to `close_block`.
 
     Parameters
     ----------
-    request : the job; ``members``: positions of this net group's folds in it
+    request : the job
+    members : positions of the group's folds in ``request.folds``
     table : the job's data on the device
-    batching : as `Batches` takes it: steps, batch size, size of a smaller last batch
-    ahead : whether a block may be made before the steps of the one before are done. Changes no number, since nets
-        draw from their own streams alone; a forward pass of the strategy's own draws in between, and forbids it.
+    batching : ``(steps, batch size, size of the incomplete last batch or 0)``, see `imbench.engine.batches.batching`
+    ahead : whether `prefetch` may prepare the next block before the current one is finished. Results do not change,
+        since each net draws from its own streams. Ignored for a custom forward pass, which draws from the same streams.
     """
 
     nets: Nets
@@ -116,20 +117,20 @@ class NetGroup:
         self._begin_epoch(0)
 
     def weights(self) -> list[list[np.ndarray]]:
-        """The arrays of each net before its first step."""
+        """Initial arrays of each net."""
         return [self.architecture.weights(stream("weights", *key)) for key in self._keys]
 
     def dropout_streams(self) -> list[np.random.Generator]:
-        """Where each net's dropout draws from."""
+        """The random stream of each net's dropout."""
         return [stream("dropout", *key) for key in self._keys]
 
     @property
     def done(self) -> bool:
-        """Whether every net has trained to its end."""
+        """Whether all nets have finished training."""
         return len(self.predictions) == len(self.folds)
 
     def next_block(self) -> Block:
-        """The next block of batches, with the rates to take it at."""
+        """The next block of batches, with its learning rates."""
         if self._error is not None:
             raise self._error
         if self._prepared is None:
@@ -139,24 +140,24 @@ class NetGroup:
         batch, info = self._current.batch, self._current.info
         return batch, info, self._noise(batch.stack[:1]), self.schedule.rates
 
-    def look_ahead(self) -> None:
-        """Make the next block now, if that may be: a GPU is still at the steps of this one."""
+    def prefetch(self) -> None:
+        """Prepare the next block now if ``ahead`` is set, while a GPU still computes the current one."""
         if self._ahead and self._prepared is None:
             try:
                 self._prepare()
-            except Exception as error:  # it matters only if nets are left to take that block
+            except Exception as error:  # raised by `next_block`, if any net still needs that block
                 self._error = error
 
     @property
     def ends_epoch(self) -> bool:
-        """Whether the block under way is the last of its epoch."""
+        """Whether the current block is the last of its epoch."""
         return self._current.ends_epoch
 
     def close_block(self, losses: Tensor) -> None:
-        """The steps of the block are taken, or under way, with these ``(nets,)`` sums of losses, float64.
+        """Record the sums of the losses of the current block, ``(nets,)`` float64; the device may still compute them.
 
-        At the end of an epoch waits for the losses, sets the next rates, and predicts with the nets that end. Raises
-        `TrainingError` for a loss that is not finite.
+        At the end of an epoch this waits for the losses, updates the learning rates, and predicts with the nets that
+        have finished. Raises `TrainingError` for a loss that is not finite.
         """
         batch = self._current.batch
         self._losses = self._losses + losses * batch.size
@@ -164,8 +165,8 @@ class NetGroup:
         if self.ends_epoch:
             self._close_epoch(self._losses.div_(self._rows).cpu().numpy())
 
-    def spend(self, seconds: float) -> None:
-        """Add seconds of training to each net that is still active."""
+    def add_seconds(self, seconds: float) -> None:
+        """Add training time to each active net."""
         self.seconds[self.active] += seconds
 
     def _begin_epoch(self, epoch: int) -> None:
@@ -178,7 +179,7 @@ class NetGroup:
             fold = self.folds[self.active[int(np.argmin(np.isfinite(losses)))]]
             raise TrainingError(
                 f"the training loss of repeat {fold.repeat}, fold {fold.fold} is {losses[~np.isfinite(losses)][0]} "
-                f"after epoch {epochs}; the strategy's batches or loss may hold values that are not finite"
+                f"after epoch {epochs}; check the strategy's batches and loss for values that are not finite"
             )
         self.schedule.step(losses)
         ended = self.schedule.ended | (epochs == self.protocol.epochs)
@@ -192,10 +193,10 @@ class NetGroup:
     def _prepare(self) -> None:
         start = time.perf_counter()
         self._prepared = next(self._source, None)
-        self.spend((time.perf_counter() - start) / len(self.active))
+        self.add_seconds((time.perf_counter() - start) / len(self.active))
 
     def _rebalanced(self) -> Iterator[_Prepared]:
-        """Every block of every epoch; nets may end in between."""
+        """All blocks of all epochs, rebalanced; the number of active nets can shrink between blocks."""
         dataset = self.request.dataset
         for epoch in range(self.protocol.epochs):
             for number, raw in enumerate(self.batches.epoch(), start=1):
@@ -207,7 +208,7 @@ class NetGroup:
                     self.protocol.epochs,
                 )
                 batch = self.strategy.rebalance(raw, info, self._noise(raw.stack))
-                self.exposure.see(raw, batch, self.active, epoch)
+                self.exposure.update(raw, batch, self.active, epoch)
                 yield _Prepared(batch, info, number == self.batches.blocks)
 
     def _noise(self, stack: tuple[int, ...]) -> Noise:
@@ -239,7 +240,7 @@ class NetGroup:
             floor if 0 < floor <= epochs else None,
             loss,
             float(self.seconds[index]),
-            self.exposure.of(int(index)),
+            self.exposure.exposure(int(index)),
         )
 
     def _predict(self, position: int, index: int, rows: np.ndarray) -> Split:

@@ -1,4 +1,4 @@
-"""How the paper's net for images computes a step on a CPU: convolutions and pools in one compiled kernel."""
+"""A training step of the paper's image net on a CPU: convolutions and pools in one compiled kernel."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from imbench.engine.backprop import Kept, ManualBackprop
 from imbench.engine.cnn import POOL, WINDOW, Cnn
 from imbench.engine.mlp import Mlp
 from imbench.kernels import convolutional as kernel
+from imbench.kernels.simd import LANES
 
 
 class Pooled:
     """The `Backprop` of `Cnn` on a CPU: its convolutions by the compiled kernel, its dense layers by `ManualBackprop`.
 
-    Equals what autograd makes of `Cnn.stages`, to rounding. Each net's numbers are computed on one thread and by
-    themselves, whatever stands beside it.
+    Equals autograd on `Cnn.stages`, to rounding. Each net is computed on one thread, independently of the others in
+    the stack.
 
     Parameters
     ----------
-    architecture : of which `suits` holds
+    architecture : `suits` must be true for it
     """
 
     def __init__(self, architecture: Cnn) -> None:
@@ -34,51 +35,51 @@ class Pooled:
         plans = []
         for inputs, outputs in itertools.pairwise(channels):
             after = [(side - WINDOW + 1) // POOL for side in sides]
-            plans.append([inputs, *sides, outputs, *after, WINDOW])
+            plans.append((inputs, *sides, outputs, *after, WINDOW))
             sides = after
-        self._plan = np.array(plans, np.int64)
+        self._plan = np.array(plans, kernel.CONVOLUTION)
         flat = channels[-1] * math.prod(sides)
         self._dense = ManualBackprop(Mlp((flat,), architecture.classes, (architecture.hidden,)))
-        self._room = _Room(self._plan, 0, 0)
+        self._workspace = _Workspace(self._plan, 0, 0)
         self._arrays: Sequence[Tensor] = ()
 
     @staticmethod
     def suits(architecture: Cnn) -> bool:
-        """Whether the kernel can compute this net: two convolutions, of channels that fill its panels."""
+        """Whether the kernel can compute this net: two convolutions whose channels fill its panels."""
         return len(architecture.channels) == 2 and not any(c % kernel.PANEL for c in architecture.channels)
 
     def forward(self, arrays: Sequence[Tensor], x: Tensor, kept: Kept) -> Tensor:
         """See `Backprop.forward`; x ``(nets, batch, channels, height, width)``."""
         nets, batch = x.shape[:2]
-        if self._room.pooled.shape[:2] != (nets, batch):
-            self._room = _Room(self._plan, nets, batch)
-        room, images = self._room, x.flatten(3).contiguous().numpy()
+        if self._workspace.pooled.shape[:2] != (nets, batch):
+            self._workspace = _Workspace(self._plan, nets, batch)
+        space, images = self._workspace, x.flatten(3).contiguous().numpy()
         self._arrays = arrays
         weights = [_panels(arrays[0]).numpy(), _panels(arrays[2]).numpy()]
         for net in range(nets):
             kernel.forward(
-                *(images[net], room.images[net], weights[0][net], arrays[1][net].numpy()),
-                *(weights[1][net], arrays[3][net].numpy(), room.hidden[net], room.hidden_codes[net]),
-                *(room.pooled[net], room.codes[net], self._plan),
+                *(images[net], space.images[net], weights[0][net], arrays[1][net].numpy()),
+                *(weights[1][net], arrays[3][net].numpy(), space.hidden[net], space.hidden_codes[net]),
+                *(space.pooled[net], space.codes[net], self._plan),
             )
-        return self._dense.forward(arrays[4:], torch.from_numpy(room.pooled).flatten(2), kept)
+        return self._dense.forward(arrays[4:], torch.from_numpy(space.pooled).flatten(2), kept)
 
     def backward(self, delta: Tensor, gradients: Sequence[Tensor]) -> None:
         """See `Backprop.backward`."""
-        room = self._room
+        space = self._workspace
         delta = self._dense.backward_to_first(delta, gradients[4:])
         delta = torch.bmm(delta, self._arrays[4].transpose(1, 2))  # (nets, batch, outputs * places)
-        deltas = delta.view(room.pooled.shape).numpy()
+        deltas = delta.view(space.pooled.shape).numpy()
         last = self._arrays[2].permute(0, 1, 3, 4, 2).flatten(3).contiguous().numpy()  # (nets, outputs, 3, 3 * inputs)
         for net in range(len(deltas)):
             kernel.backward(
-                *(deltas[net], room.pooled[net], room.codes[net], room.hidden[net], room.hidden_codes[net]),
-                *(room.images[net], last[net], room.first[net], gradients[1][net].numpy()),
-                *(room.second[net], gradients[3][net].numpy(), room.back, self._plan),
+                *(deltas[net], space.pooled[net], space.codes[net], space.hidden[net], space.hidden_codes[net]),
+                *(space.images[net], last[net], space.first[net], gradients[1][net].numpy()),
+                *(space.second[net], gradients[3][net].numpy(), space.back, self._plan),
             )
         for inputs, found, into in (
-            (self._inputs, room.first, gradients[0]),
-            (self._channels[0], room.second, gradients[2]),
+            (self._inputs, space.first, gradients[0]),
+            (self._channels[0], space.second, gradients[2]),
         ):
             known = torch.from_numpy(found)[..., : WINDOW * inputs]
             into.copy_(known.reshape(*into.shape[:2], WINDOW, WINDOW, inputs).permute(0, 1, 4, 2, 3))
@@ -86,17 +87,17 @@ class Pooled:
     def forget(self) -> None:
         """See `Backprop.forget`."""
         self._dense.forget()
-        self._arrays, self._room = (), _Room(self._plan, 0, 0)
+        self._arrays, self._workspace = (), _Workspace(self._plan, 0, 0)
 
 
-class _Room:
-    """What the kernel writes for a stack of so many nets and rows of a batch, at addresses that stay."""
+class _Workspace:
+    """Arrays that the kernel writes for a number of nets and a batch size; their addresses stay the same."""
 
     def __init__(self, plan: np.ndarray, nets: int, batch: int) -> None:
         (inputs, height, width, channels, *places, _), (_, _, _, outputs, *last, _) = plan.tolist()
         pixels, hidden = height * width * inputs, math.prod(places) * channels
         # Whole vectors are read where a window's row begins, the last of which would end beyond the image.
-        self.images = _zeros(nets, batch, _padded(pixels) + kernel.LANES)
+        self.images = _zeros(nets, batch, _padded(pixels) + LANES)
         self.hidden, self.hidden_codes = _zeros(nets, batch, hidden), _codes(nets, batch, hidden)
         shape = nets, batch, outputs, math.prod(last)
         self.pooled, self.codes = _zeros(*shape), _codes(*shape)
@@ -106,7 +107,7 @@ class _Room:
 
 
 def _padded(count: int) -> int:
-    return -(-count // kernel.LANES) * kernel.LANES
+    return -(-count // LANES) * LANES
 
 
 def _zeros(*shape: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""ResNet-32, the standard net of the long-tailed recognition field."""
+"""ResNet-32, the standard net of long-tailed recognition."""
 
 from __future__ import annotations
 
@@ -11,24 +11,29 @@ from torch import Tensor
 from torch.nn import functional
 
 from imbench.engine.architecture import Architecture, Stage
-from imbench.engine.convolution import apart, beside, convolve
+from imbench.engine.convolution import convolve, merge_nets, split_nets
 from imbench.engine.mlp import dense
 
-# Of the running mean and variance: a batch's share, and what is added to the variance (PyTorch's defaults).
+# Batch normalisation: weight of a batch in the running statistics, and epsilon of the variance (PyTorch's defaults).
 MOMENTUM, EPSILON = 0.1, 1e-5
 
 
 @dataclass(frozen=True)
 class ResNet32(Architecture):
-    """The residual net for small images with 5 blocks of two 3 x 3 convolutions at each of 3 resolutions.
+    """The residual net for small images: 5 blocks of two 3 x 3 convolutions at each of 3 resolutions.
 
     K. He, X. Zhang, S. Ren and J. Sun, "Deep Residual Learning for Image Recognition", CVPR 2016, Section 4.2, with n =
-    5: 16, 32 and 64 channels, batch normalisation after every convolution, shortcuts without parameters (option A:
-    every second pixel, channels filled up with zeros), the mean over the last image, one dense layer. Weights are
-    normal with variance 2 / fan in (He et al. 2015), as there.
+    5: 16, 32 and 64 channels, batch normalisation after each convolution, shortcuts without parameters (option A: every
+    second pixel, padded with zero channels), global average pooling and one dense layer. Weights are normal with
+    variance 2 / fan in (He et al. 2015).
 
-    NOTE: rows are predicted with running means and variances, which no gradient changes. The dense layer starts as He's
-    others do, its biases at zero.
+    NOTE: predictions use the running means and variances, which are not updated by gradients. The dense layer is
+    initialised like the convolutions, with zero biases.
+
+    Parameters
+    ----------
+    blocks : residual blocks at each resolution
+    channels : channels at each resolution
     """
 
     blocks: int = 5
@@ -47,19 +52,19 @@ class ResNet32(Architecture):
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
-        """W, factor, shift, running mean and running variance of each convolution; then the dense layer's W and b."""
+        """W, scale, shift, running mean and running variance of each convolution; then W and b of the dense layer."""
         found: list[tuple[int, ...]] = []
         for inputs, outputs, _ in self._convolutions:
             found += [(outputs, inputs, 3, 3), *[(outputs,)] * 4]
         return [*found, (self.channels[-1], self.classes), (self.classes,)]
 
     @property
-    def learned(self) -> list[bool]:
-        """All but the running means and variances."""
+    def trainable(self) -> list[bool]:
+        """True for all arrays except the running means and variances."""
         return [*[True, True, True, False, False] * len(self._convolutions), True, True]
 
     def weights(self, rng: np.random.Generator) -> list[np.ndarray]:
-        """He's normal weights; factors and variances of 1; shifts, means and biases of 0."""
+        """He-normal weights; scales and variances are 1; shifts, means and biases are 0."""
         found = []
         for inputs, outputs, _ in self._convolutions:
             found.append(_he(rng, (outputs, inputs, 3, 3), inputs * 9))
@@ -68,7 +73,7 @@ class ResNet32(Architecture):
         return [*found, _he(rng, (last, self.classes), last), np.zeros(self.classes, np.float32)]
 
     def stages(self, arrays: Sequence[Tensor], kept: Sequence[Tensor], *, training: bool) -> Sequence[Stage]:
-        """See `Architecture.stages`: the first convolution, each block, and the mean with the dense layer."""
+        """See `Architecture.stages`: the first convolution, each block, and average pooling with the dense layer."""
         units = iter(
             _normalised(arrays[5 * i : 5 * i + 5], stride, training)
             for i, (_, _, stride) in enumerate(self._convolutions)
@@ -87,8 +92,8 @@ class ResNet32(Architecture):
         return [*found, self.classes]
 
     @property
-    def products(self) -> int:
-        """See `Architecture.products`."""
+    def multiplications(self) -> int:
+        """See `Architecture.multiplications`."""
         convolved = sum(out * inputs * 9 for out, (inputs, _, _) in zip(self.outputs, self._convolutions, strict=False))
         return convolved + self.channels[-1] * self.classes
 
@@ -104,18 +109,25 @@ def _normalised(arrays: Sequence[Tensor], stride: int, training: bool) -> Stage:
 
     def run(x: Tensor) -> Tensor:
         values = convolve(x, weight, stride=stride, padding=1)
-        # Channels are normalised one by one, whichever net they belong to; the running values change in place.
+        # Channels are normalised independently, so the nets can be merged; running statistics are updated in place.
         running = mean.detach().reshape(-1), variance.detach().reshape(-1)
         normal = functional.batch_norm(
-            _beside(values), running[0], running[1], factor.reshape(-1), shift.reshape(-1), training, MOMENTUM, EPSILON
+            _merge_nets(values),
+            running[0],
+            running[1],
+            factor.reshape(-1),
+            shift.reshape(-1),
+            training,
+            MOMENTUM,
+            EPSILON,
         )
-        return normal.unsqueeze(0) if len(x) == 1 else apart(normal, len(x))
+        return normal.unsqueeze(0) if len(x) == 1 else split_nets(normal, len(x))
 
     return run
 
 
-def _beside(x: Tensor) -> Tensor:
-    return x[0] if len(x) == 1 else beside(x)
+def _merge_nets(x: Tensor) -> Tensor:
+    return x[0] if len(x) == 1 else merge_nets(x)
 
 
 def _residuals(units: Iterator[Stage]) -> Iterator[Stage]:
@@ -132,7 +144,7 @@ def _residual(first: Stage, second: Stage) -> Stage:
 
 
 def _shortcut(x: Tensor, like: Tensor) -> Tensor:
-    """x, or where the block makes more channels of fewer pixels, every second pixel and zeros around the channels."""
+    """x itself, or every second pixel padded with zero channels if the block changes the resolution (option A)."""
     if x.shape == like.shape:
         return x
     more = like.shape[2] - x.shape[2]

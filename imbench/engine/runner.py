@@ -1,4 +1,4 @@
-"""Run one step of training many times: by calling it, or by replaying a recording of what it does on a GPU."""
+"""Run a training step many times: by calling it, or on a GPU by replaying a recording of it."""
 
 from __future__ import annotations
 
@@ -11,34 +11,33 @@ import torch
 
 Step = Callable[[], None]
 
-# Steps of each function before it is recorded, so that libraries have set up and chosen what they set up and choose
-# at a first call; PyTorch's own advice. They are steps like any other: none is lost.
+# Calls of each step before it is recorded, as PyTorch recommends, so that libraries have finished their one-time setup.
+# These calls are regular training steps.
 WARM_UPS = 3
 
 
 class Runner(Protocol):
-    """One way to run the steps of a stack of nets.
+    """Runs the steps of a stack of nets.
 
-    A step is a function without arguments or result. It reads and writes tensors that stay at their addresses until
+    A step is a function without arguments or result. It reads and writes tensors at addresses that stay fixed until
     `forget`, launches the same operations each time, and never waits for the device.
 
     Attributes
     ----------
-    idle_share : share of nets that have ended which a stack carries along before it is packed anew, which moves every
-        tensor
+    idle_share : largest share of ended nets that a stack keeps before it is packed; packing moves all tensors
     """
 
     idle_share: float
 
     def run(self, step: Step, times: int = 1) -> None:
-        """Take the step so many times."""
+        """Run the step ``times`` times."""
 
     def forget(self) -> None:
-        """Tensors are about to move, or are no longer needed."""
+        """Discard all recordings; call this before tensors are moved or freed."""
 
 
 class Eager:
-    """Steps as calls."""
+    """Runs steps by calling them."""
 
     idle_share = 0.0
 
@@ -48,26 +47,29 @@ class Eager:
             step()
 
     def forget(self) -> None:
-        """See `Runner.forget`; a call holds nothing."""
+        """See `Runner.forget`; there are no recordings."""
 
 
 class Recorder(Protocol):
-    """What can record a step and play it again."""
+    """Records a step for replay."""
 
     def warm_up(self, step: Step) -> None:
-        """Take one step where it will be recorded."""
+        """Run the step once, on the stream that will record it."""
 
     def record(self, step: Step) -> Step:
-        """Record a step without taking it; what is returned takes it. Raises RuntimeError where that cannot be."""
+        """Record the step without running it, and return a function that replays it.
 
-    def settle(self) -> None:
-        """Wait until nothing recorded is running."""
+        Raises RuntimeError for a step that cannot be recorded.
+        """
+
+    def synchronize(self) -> None:
+        """Wait until all replays have finished."""
 
 
 class Graphed:
-    """Steps as replays of a recording: one launch for all operations of a step.
+    """Runs steps by replaying recordings: a single launch for all operations of a step.
 
-    Where a step cannot be recorded, a warning says so once, and steps are calls from then on.
+    If a step cannot be recorded, this warns once and calls all further steps instead.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -91,7 +93,7 @@ class Graphed:
     def forget(self) -> None:
         """See `Runner.forget`."""
         if self._replays:
-            self._recorder.settle()
+            self._recorder.synchronize()
         self._replays.clear()
         self._warm.clear()
 
@@ -102,24 +104,24 @@ class Graphed:
             return self._recorder.record(step)
         except RuntimeError as error:
             self.idle_share = 0.0
-            warnings.warn(f"training goes on without CUDA graphs, which may be slower: {error}", stacklevel=2)
+            warnings.warn(f"training continues without CUDA graphs and may be slower: {error}", stacklevel=2)
             return step
 
 
 class CudaRecorder:
-    """CUDA graphs, recorded on a stream of their own.
+    """Records CUDA graphs, on a separate stream.
 
-    Not measured, and run on no GPU so far; written by the rules of
+    NOTE: not run or measured on a GPU so far; written after
     https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        # Warm-ups and recordings share it: libraries keep their handles and workspaces by stream.
+        # Shared by warm-up and recording, since libraries keep handles and workspaces for each stream.
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def warm_up(self, step: Step) -> None:
-        """See `Recorder.warm_up`; in order with what the current stream did and will do."""
+        """See `Recorder.warm_up`; ordered with the work of the current stream."""
         current = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
@@ -127,23 +129,23 @@ class CudaRecorder:
         current.wait_stream(self._stream)
 
     def record(self, step: Step) -> Step:
-        """See `Recorder.record`; what the step allocates stays reserved for the graph as long as it lives."""
+        """See `Recorder.record`; memory that the step allocates stays reserved while the graph exists."""
         current = torch.cuda.current_stream(self._device)
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, stream=self._stream):
                 step()
         finally:
-            # A recording that fails at its end leaves its stream the current one.
+            # A recording that fails at its end does not restore the current stream.
             torch.cuda.set_stream(current)
         return graph.replay
 
-    def settle(self) -> None:
-        """See `Recorder.settle`."""
+    def synchronize(self) -> None:
+        """See `Recorder.synchronize`."""
         torch.cuda.synchronize(self._device)
 
 
 def runner_for(device: torch.device | str) -> Runner:
-    """Graphs on a GPU, where launching is what small operations cost; calls elsewhere."""
+    """`Graphed` on a GPU, where launches dominate the cost of small operations; `Eager` on other devices."""
     chosen = torch.device(device)
     return Graphed(CudaRecorder(chosen)) if chosen.type == "cuda" else Eager()

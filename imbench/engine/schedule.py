@@ -1,4 +1,4 @@
-"""Learning rates and ends, net by net: no net feels its neighbours."""
+"""Learning-rate schedules and early stopping, separately for each net of a stack."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from imbench.contract.protocol import Protocol
 
 
 class Schedule:
-    """The learning rate of every net of a stack, epoch by epoch.
+    """The learning rate of each net of a stack, updated once an epoch.
 
     Parameters
     ----------
-    nets : how many nets
-    protocol : its ``schedule``, ``plateau_*``, ``learning_rate*`` and ``patience`` fields
-    steps : gradient steps of an epoch, which patience is counted in
-    may_end : whether nets may end before the protocol's last epoch; those of a scheduled strategy may not
+    nets : number of nets
+    protocol : gives ``schedule``, ``plateau_*``, ``learning_rate*`` and ``patience``
+    steps : gradient steps in an epoch; ``patience`` is counted in steps
+    may_end : whether nets may end before the last epoch; False for scheduled strategies
 
     Attributes
     ----------
-    rates : ``(nets,)`` float64, the rates of the current epoch
-    floor_epoch : ``(nets,)`` the first epoch, counted from 1, that began at the floor; 0 while none did
-    ended : ``(nets,)`` whether a net has trained enough
+    rates : ``(nets,)`` float64, learning rates of the current epoch
+    floor_epoch : ``(nets,)`` first epoch, from 1, that began at the learning-rate floor; 0 if none has yet
+    ended : ``(nets,)`` bool, whether a net has ended early
     """
 
     def __init__(self, nets: int, protocol: Protocol, steps: int, *, may_end: bool = True) -> None:
@@ -38,9 +38,9 @@ class Schedule:
         self._epoch = 0
 
     def step(self, losses: np.ndarray) -> None:
-        """Close an epoch with its ``(nets,)`` mean training losses; the rates are then those of the next epoch.
+        """Finish an epoch with its mean training losses ``(nets,)``, and set the rates of the next epoch.
 
-        The plateau rule is that of Keras's ``ReduceLROnPlateau(monitor="loss")``.
+        The plateau schedule is that of ``ReduceLROnPlateau(monitor="loss")`` in Keras.
         """
         protocol = self.protocol
         self._epoch += 1
@@ -55,7 +55,7 @@ class Schedule:
         self.floor_epoch = np.where(arrived, self._epoch + 1, self.floor_epoch)
 
     def keep(self, nets: np.ndarray) -> None:
-        """Go on with these nets only (their positions in the stack)."""
+        """Keep only the nets at these positions."""
         for name in ("rates", "floor_epoch", "ended", "_best", "_waited", "_idle_at_floor"):
             setattr(self, name, getattr(self, name)[nets])
 
@@ -71,7 +71,7 @@ class Schedule:
         return
 
     def _cosine(self, improved: np.ndarray) -> None:
-        """Loshchilov & Hutter 2017 (SGDR), equation 5, one period without restart."""
+        """Cosine annealing (Loshchilov & Hutter 2017, SGDR, equation 5): one period without restarts."""
         top, floor = self.protocol.learning_rate, self.protocol.learning_rate_floor
         phase = min(1.0, self._epoch / self.protocol.epochs)
         self.rates = np.full_like(self.rates, floor + (top - floor) * (1 + math.cos(math.pi * phase)) / 2)

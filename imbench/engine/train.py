@@ -1,4 +1,4 @@
-"""Train one net on every fold of a variant."""
+"""Train one net for each fold of a variant."""
 
 from __future__ import annotations
 
@@ -30,18 +30,21 @@ def train(
 
     Parameters
     ----------
-    dataset, folds : the variant's arrays and its splits
-    preprocessing : one for each fold, fitted inside it
-    strategy, protocol : the recipe, and everything else (its exceptions applied)
+    dataset : arrays of the variant
+    folds : its folds
+    preprocessing : one for each fold, fitted inside it by `imbench.data.preprocess.fit`
+    strategy : rebalances the batches
+    protocol : net and training settings, with exceptions for this dataset applied
+    device : where to train, such as ``"cpu"`` or ``"cuda:0"``
 
     Returns
     -------
-    One `Predictions` a fold, in the order of ``folds``. Each net's random streams are keyed by the variant, its repeat
-    and fold, so its result does not depend on which folds are asked for together.
+    One `Predictions` for each fold, in the order of ``folds``. Random streams are keyed by variant, repeat and fold, so
+    the result of a fold does not depend on the other folds in the call.
 
     Raises
     ------
-    UsageError for a modality without a net, `TrainingError` when a training loss is not finite.
+    UsageError for a net that does not support the modality, `TrainingError` for a training loss that is not finite.
     """
     ((_, result),) = train_group([Request(dataset, folds, preprocessing, strategy, protocol)], device=device)
     if isinstance(result, Exception):

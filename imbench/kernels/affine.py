@@ -1,6 +1,6 @@
-"""Images turned and shifted, compiled for the CPU.
+"""Rotation and translation of images, compiled for the CPU.
 
-`imbench.strategies.affine` says what is computed and does the same with PyTorch on any device, to the same bits.
+`imbench.strategies.affine` defines the transformation and computes the same bits with PyTorch on any device.
 """
 
 # mypy: disable-error-code="untyped-decorator"
@@ -17,13 +17,13 @@ from imbench.kernels.compiled import compiled
 
 @compiled("void(float32[:,:,:,::1], float32[:,::1], boolean, float32[:,:,:,::1])")
 def moved(images: Any, moves: Any, reflect: Any, result: Any) -> None:
-    """Every image turned and shifted, bilinear.
+    """Rotate and shift each image, with bilinear interpolation.
 
     Parameters
     ----------
     images : ``(rows, channels, height, width)``
-    moves : ``(rows, 4)``: cosine and sine of the angle, pixels down, pixels to the right
-    reflect : whether the border mirrors the image; otherwise its outermost pixels go on
+    moves : ``(rows, 4)``: cosine and sine of the angle, shift down and shift right in pixels
+    reflect : pad by mirroring the image; otherwise by repeating its outermost pixels
     result : ``(rows, channels, height, width)``, written
     """
     rows, channels, height, width = images.shape

@@ -1,16 +1,15 @@
-"""The compiled kernel of the paper's net for images: convolution with max-pooling and ReLU in one, and its gradients.
+"""The compiled kernel of the paper's image net: convolution, max-pooling and ReLU fused, and their gradients.
 
-Channels lie last. Forward, a lane is an output channel: the four values that a pool chooses from are sums in registers
-side by side, so that what is stored is the chosen value and which of the four it was. Backward, three of four values,
-and those that ReLU cut off, have no gradient at all: what a chosen value passes back to its window, and what its window
-adds to the gradient of the weights, are a few vectors in place of a product with a matrix that is mostly zeros.
+Images have their channels last. Forward, each lane is an output channel. The four convolution sums of a pool are in
+registers at the same time, so only their maximum and its position are stored. Backward, three of four sums, and those
+below zero, have no gradient. The gradient of a maximum on its window, and that of the weights, are therefore a few
+vector operations instead of a product with a matrix that is mostly zeros.
 
     forward    pooled[place, out] = relu(max over 4 of (sum_k window[k] * W[k, out] + b[out]))
     gradient   dW[out, k] += delta[place, out] * window[k]        for the chosen window alone
     backward   dx of the chosen window [k] += delta[place, out] * W[out, k]
 
-See docs/decisions/0004. One file, because Numba's cache on disk notices changes of the file that a compiled function is
-written in and of no other.
+See docs/decisions/0004.
 """
 
 # Numba's functions have no types that mypy could follow.
@@ -18,100 +17,48 @@ written in and of no other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from imbench.kernels.compiled import compiled
+from imbench.kernels.simd import INDEX, LANES, Lanes, address, counted, variables
 
-# Height and width of a convolution's window, and of a pool's.
+# Side of a convolution's window, and of a pool.
 WINDOW, POOL = 3, 2
-LANES = 16
-# 32 registers of 16 floats hold 24 sums; 16 of 8 floats, 8. Asked of Numba, which may be told to compile for another
-# processor than this one, and keeps on disk the code for each apart.
+# 32 registers of 16 floats have room for 24 sums; 16 registers of 8 floats, for 8. Numba's target decides, not this
+# processor: Numba can compile for another one, and caches the code of each.
 _WIDE = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2].split(",")
-# Output channels of a tile are so many vectors, and its pooled places so many at most.
+# Vectors of output channels in a tile, and its largest number of pooled places.
 VECTORS, PLACES = (2, 3) if _WIDE else (1, 1)
 PANEL = VECTORS * LANES
-# Channels whose gradients of the first weights are summed at the same time.
+# Channels for which the gradients of the first weights are summed at the same time.
 TOGETHER = 8 if _WIDE else 2
 
-# Columns of the plan, one row for each of the two convolutions: channels, height and width of what enters, channels and
-# pooled height and width of what leaves, and a window's side.
-INPUTS, HEIGHT, WIDTH, OUTPUTS, DOWN, ACROSS, SIDE = range(7)
-
-_INDEX = ir.IntType(64)
-_VECTOR = ir.VectorType(ir.FloatType(), LANES)
-_CODES = ir.VectorType(ir.IntType(8), LANES)
-
-
-def _at(context: Any, builder: ir.IRBuilder, kind: Any, array: Any, index: Any) -> Any:
-    return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
-
-
-def _read(builder: ir.IRBuilder, pointer: Any, offset: int = 0) -> Any:
-    place = builder.gep(pointer, [_INDEX(offset)])
-    return builder.load(builder.bitcast(place, _VECTOR.as_pointer()), align=4)
-
-
-def _write(builder: ir.IRBuilder, value: Any, pointer: Any, offset: int = 0) -> None:
-    place = builder.gep(pointer, [_INDEX(offset)])
-    builder.store(value, builder.bitcast(place, value.type.as_pointer()), align=4 if value.type == _VECTOR else 1)
-
-
-def _splat(builder: ir.IRBuilder, scalar: Any) -> Any:
-    one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
-
-
-def _times_plus(builder: ir.IRBuilder, factor: Any, other: Any, term: Any) -> Any:
-    kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
-    return builder.call(function, [factor, other, term])
-
-
-def _held(builder: ir.IRBuilder, values: Sequence[Any]) -> list[Any]:
-    """Variables with these values, which become registers."""
-    places = [cgutils.alloca_once(builder, _VECTOR) for _ in values]
-    for place, value in zip(places, values, strict=True):
-        builder.store(value, place)
-    return places
-
-
-def _largest(builder: ir.IRBuilder, values: Sequence[Any]) -> tuple[Any, Any]:
-    """In each lane the largest value and its number, the first of equals; NaN where there is one."""
-    best, code = values[0], ir.Constant(_CODES, [0] * LANES)
-    for number, value in enumerate(values[1:], start=1):
-        larger = builder.fcmp_ordered(">", value, best)
-        better = builder.or_(larger, builder.fcmp_unordered("uno", value, value))
-        best = builder.select(better, value, best)
-        code = builder.select(better, ir.Constant(_CODES, [number] * LANES), code)
-    return best, code
-
-
-@contextmanager
-def _counted(builder: ir.IRBuilder, count: Any) -> Iterator[Any]:
-    with cgutils.for_range(builder, count) as loop:
-        yield loop.index
+# A convolution and its pool: channels, height and width of the input, channels and pooled height and width of the
+# output, and the side of a window.
+CONVOLUTION = np.dtype(
+    [(name, np.int64) for name in ("inputs", "height", "width", "outputs", "down", "across", "side")], align=True
+)
+_PLAN = numba.from_dtype(CONVOLUTION)[::1]
+_F, _CODES = types.float32, types.uint8
 
 
 @intrinsic
 def _tile(typingctx, x, x_at, side, row, pixel, w, w_at, b, b_at, places, h, h_at, codes, channels):  # type: ignore[no-untyped-def]
-    """Convolve, pool and cut off ``places`` neighbours along a pooled row, for `PANEL` channels.
+    """Convolution, pool and ReLU of ``places`` neighbours along a pooled row, for `PANEL` channels.
 
-    ``x[x_at]`` is the first pixel of the first window, a row of pixels being ``row`` floats and a pixel ``pixel``;
-    ``w`` holds ``(3 * 3 * inputs, PANEL)`` from ``w_at``. Of each place `PANEL` values go to ``h`` and, which of the
-    four was the largest (the first of equals), to ``codes``, both from ``h_at``, places ``channels`` apart.
+    ``x[x_at]`` is the first pixel of the first window; a row of pixels is ``row`` floats, a pixel ``pixel`` floats.
+    The weights, ``(3 * 3 * inputs, PANEL)``, begin at ``w[w_at]``. For each place the `PANEL` largest values are
+    written to ``h``, and which of the four sums each was (the first of equals) to ``codes``. Both begin at ``h_at``;
+    places are ``channels`` apart.
 
-    A window's ``side`` is a number of the caller's: the compiler would unroll a loop of three known steps, and then
+    The ``side`` of a window is an argument because the compiler would unroll a loop of three known steps, and then
     move the sums between registers and memory.
     """
     n = types.intp
@@ -120,43 +67,41 @@ def _tile(typingctx, x, x_at, side, row, pixel, w, w_at, b, b_at, places, h, h_a
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         x_, x_at_, side_, row_, pixel_, w_, w_at_, b_, b_at_, places_, h_, h_at_, codes_, channels_ = args
         of = signature.args
-        source, weights = _at(context, builder, of[0], x_, x_at_), _at(context, builder, of[5], w_, w_at_)
-        bias = _at(context, builder, of[7], b_, b_at_)
-        values, chosen = _at(context, builder, of[10], h_, h_at_), _at(context, builder, of[12], codes_, h_at_)
-        window = builder.mul(_INDEX(WINDOW), pixel_)
-        zero = ir.Constant(_VECTOR, [0.0] * LANES)
+        source, weights = address(context, builder, of[0], x_, x_at_), address(context, builder, of[5], w_, w_at_)
+        bias = address(context, builder, of[7], b_, b_at_)
+        values, chosen = address(context, builder, of[10], h_, h_at_), address(context, builder, of[12], codes_, h_at_)
+        window = builder.mul(INDEX(WINDOW), pixel_)
+        zero = Lanes.splat(builder, 0.0)
         end = builder.append_basic_block("tile.end")
         choice = builder.switch(places_, end)
         for size in range(1, PLACES + 1):
             block = builder.append_basic_block(f"tile.{size}")
-            choice.add_case(_INDEX(size), block)
+            choice.add_case(INDEX(size), block)
             builder.position_at_end(block)
-            begin = [_read(builder, bias, v * LANES) for v in range(VECTORS)]
+            begin = [Lanes.load(builder, bias, v * LANES) for v in range(VECTORS)]
             # (down, across) the pixels where windows begin
             windows = [(i, j) for i in range(POOL) for j in range(POOL * size)]
-            sums = {at: _held(builder, begin) for at in windows}
-            with _counted(builder, side_) as down:
+            sums = {at: variables(begin) for at in windows}
+            with counted(builder, side_) as down:
                 line = builder.gep(source, [builder.mul(down, row_)])
-                offsets = [
-                    builder.add(builder.mul(_INDEX(i), row_), builder.mul(_INDEX(j), pixel_)) for i, j in windows
-                ]
+                offsets = [builder.add(builder.mul(INDEX(i), row_), builder.mul(INDEX(j), pixel_)) for i, j in windows]
                 starts = {at: builder.gep(line, [offset]) for at, offset in zip(windows, offsets, strict=True)}
-                panel = builder.gep(weights, [builder.mul(builder.mul(down, window), _INDEX(PANEL))])
-                with _counted(builder, window) as k:
-                    here = builder.gep(panel, [builder.mul(k, _INDEX(PANEL))])
-                    vectors = [_read(builder, here, v * LANES) for v in range(VECTORS)]
+                panel = builder.gep(weights, [builder.mul(builder.mul(down, window), INDEX(PANEL))])
+                with counted(builder, window) as k:
+                    here = builder.gep(panel, [builder.mul(k, INDEX(PANEL))])
+                    vectors = [Lanes.load(builder, here, v * LANES) for v in range(VECTORS)]
                     for at in windows:
-                        factor = _splat(builder, builder.load(builder.gep(starts[at], [k])))
+                        factor = Lanes.splat(builder, builder.load(builder.gep(starts[at], [k])))
                         for vector, held in zip(vectors, sums[at], strict=True):
-                            builder.store(_times_plus(builder, factor, vector, builder.load(held)), held)
+                            factor.times_plus(vector, Lanes.of(builder, held)).assign(held)
             for place in range(size):
-                to = builder.mul(_INDEX(place), channels_)
+                to = builder.mul(INDEX(place), channels_)
                 corners = [(i, POOL * place + j) for i in range(POOL) for j in range(POOL)]
                 for v in range(VECTORS):
-                    best, code = _largest(builder, [builder.load(sums[corner][v]) for corner in corners])
-                    best = builder.select(builder.fcmp_ordered("<", best, zero), zero, best)  # keeps NaN
-                    _write(builder, best, builder.gep(values, [to]), v * LANES)
-                    _write(builder, code, builder.gep(chosen, [to]), v * LANES)
+                    first, *others = (Lanes.of(builder, sums[corner][v]) for corner in corners)
+                    best, code = first.largest(*others)
+                    zero.where(best < zero, best).store(builder.gep(values, [to]), v * LANES)  # keeps NaN
+                    code.store(builder.gep(chosen, [to]), v * LANES)
             builder.branch(end)
         builder.position_at_end(end)
         return context.get_dummy_value()
@@ -166,9 +111,10 @@ def _tile(typingctx, x, x_at, side, row, pixel, w, w_at, b, b_at, places, h, h_a
 
 @intrinsic
 def _pass_back(typingctx, x, x_at, dx, dx_at, w, w_at, g, g_at, deltas, windows, count):  # type: ignore[no-untyped-def]
-    """One row of the windows that one channel chose: ``dx += delta * w``, ``g += delta * x``, `WINDOW` * `PANEL` wide.
+    """Gradients from one row of ``count`` windows: ``dx += delta * w``, ``g += delta * x``, `WINDOW` * `PANEL` wide.
 
-    ``windows`` holds where in the image each begins, ``deltas`` the gradient of each; there are ``count``.
+    The windows are those that one channel took its maxima from: ``windows`` has the position of each in the image,
+    ``deltas`` the gradient on each maximum.
     """
     n = types.intp
     sig = types.void(x, n, dx, n, w, n, g, n, deltas, windows, n)
@@ -177,24 +123,24 @@ def _pass_back(typingctx, x, x_at, dx, dx_at, w, w_at, g, g_at, deltas, windows,
         x_, x_at_, dx_, dx_at_, w_, w_at_, g_, g_at_, deltas_, windows_, count_ = args
         of = signature.args
         offsets = range(0, WINDOW * PANEL, LANES)
-        source, back = _at(context, builder, of[0], x_, x_at_), _at(context, builder, of[2], dx_, dx_at_)
-        weights, gradient = _at(context, builder, of[4], w_, w_at_), _at(context, builder, of[6], g_, g_at_)
-        first = _INDEX(0)
+        source, back = address(context, builder, of[0], x_, x_at_), address(context, builder, of[2], dx_, dx_at_)
+        weights, gradient = address(context, builder, of[4], w_, w_at_), address(context, builder, of[6], g_, g_at_)
+        first = INDEX(0)
         delta_at, window_at = (
-            _at(context, builder, of[8], deltas_, first),
-            _at(context, builder, of[9], windows_, first),
+            address(context, builder, of[8], deltas_, first),
+            address(context, builder, of[9], windows_, first),
         )
-        row = [_read(builder, weights, offset) for offset in offsets]
-        sums = _held(builder, [_read(builder, gradient, offset) for offset in offsets])
-        with _counted(builder, count_) as i:
-            delta = _splat(builder, builder.load(builder.gep(delta_at, [i])))
+        row = [Lanes.load(builder, weights, offset) for offset in offsets]
+        sums = variables([Lanes.load(builder, gradient, offset) for offset in offsets])
+        with counted(builder, count_) as i:
+            delta = Lanes.splat(builder, builder.load(builder.gep(delta_at, [i])))
             window = builder.load(builder.gep(window_at, [i]))
             here, there = builder.gep(source, [window]), builder.gep(back, [window])
             for offset, weight, held in zip(offsets, row, sums, strict=True):
-                builder.store(_times_plus(builder, delta, _read(builder, here, offset), builder.load(held)), held)
-                _write(builder, _times_plus(builder, delta, weight, _read(builder, there, offset)), there, offset)
+                delta.times_plus(Lanes.load(builder, here, offset), Lanes.of(builder, held)).assign(held)
+                delta.times_plus(weight, Lanes.load(builder, there, offset)).store(there, offset)
         for offset, held in zip(offsets, sums, strict=True):
-            _write(builder, builder.load(held), gradient, offset)
+            Lanes.of(builder, held).store(gradient, offset)
         return context.get_dummy_value()
 
     return sig, codegen
@@ -202,10 +148,10 @@ def _pass_back(typingctx, x, x_at, dx, dx_at, w, w_at, g, g_at, deltas, windows,
 
 @intrinsic
 def _add_windows(typingctx, x, x_at, row, g, g_at, g_row, deltas, windows, first, places, channels):  # type: ignore[no-untyped-def]
-    """Of `TOGETHER` channels ``g += delta * x`` over all places, in each of a window's rows `LANES` wide.
+    """Gradients of the weights of `TOGETHER` channels, ``g += delta * x`` over all places, `LANES` wide.
 
-    ``deltas`` and ``windows`` (where in the image the chosen one begins) hold ``places`` times ``channels``, of which
-    ``first`` is the first channel; a row of ``g`` is ``g_row`` floats, a channel three.
+    ``deltas`` and ``windows`` are ``(places, channels)``: the gradient on each maximum, and where in the image its
+    window begins. ``first`` is the first of the channels. A channel has three rows in ``g``, each ``g_row`` floats.
     """
     n = types.intp
     sig = types.void(x, n, n, g, n, n, deltas, windows, n, n, n)
@@ -213,26 +159,26 @@ def _add_windows(typingctx, x, x_at, row, g, g_at, g_row, deltas, windows, first
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         x_, x_at_, row_, g_, g_at_, g_row_, deltas_, windows_, first_, places_, channels_ = args
         of = signature.args
-        source, gradient = _at(context, builder, of[0], x_, x_at_), _at(context, builder, of[3], g_, g_at_)
+        source, gradient = address(context, builder, of[0], x_, x_at_), address(context, builder, of[3], g_, g_at_)
         delta_at, window_at = (
-            _at(context, builder, of[6], deltas_, first_),
-            _at(context, builder, of[7], windows_, first_),
+            address(context, builder, of[6], deltas_, first_),
+            address(context, builder, of[7], windows_, first_),
         )
-        homes = [builder.gep(gradient, [builder.mul(_INDEX(i), g_row_)]) for i in range(TOGETHER * WINDOW)]
-        sums = _held(builder, [_read(builder, home) for home in homes])
-        rows = [builder.mul(_INDEX(down), row_) for down in range(WINDOW)]
-        with _counted(builder, places_) as place:
+        homes = [builder.gep(gradient, [builder.mul(INDEX(i), g_row_)]) for i in range(TOGETHER * WINDOW)]
+        sums = variables([Lanes.load(builder, home) for home in homes])
+        rows = [builder.mul(INDEX(down), row_) for down in range(WINDOW)]
+        with counted(builder, places_) as place:
             at = builder.mul(place, channels_)
             for c in range(TOGETHER):
-                one = builder.add(at, _INDEX(c))
-                delta = _splat(builder, builder.load(builder.gep(delta_at, [one])))
-                window = builder.sext(builder.load(builder.gep(window_at, [one])), _INDEX)
+                one = builder.add(at, INDEX(c))
+                delta = Lanes.splat(builder, builder.load(builder.gep(delta_at, [one])))
+                window = builder.sext(builder.load(builder.gep(window_at, [one])), INDEX)
                 here = builder.gep(source, [window])
                 for down, held in zip(rows, sums[WINDOW * c : WINDOW * (c + 1)], strict=True):
-                    value = _read(builder, builder.gep(here, [down]))
-                    builder.store(_times_plus(builder, delta, value, builder.load(held)), held)
+                    value = Lanes.load(builder, builder.gep(here, [down]))
+                    delta.times_plus(value, Lanes.of(builder, held)).assign(held)
         for home, held in zip(homes, sums, strict=True):
-            _write(builder, builder.load(held), home)
+            Lanes.of(builder, held).store(home)
         return context.get_dummy_value()
 
     return sig, codegen
@@ -241,8 +187,8 @@ def _add_windows(typingctx, x, x_at, row, g, g_at, g_row, deltas, windows, first
 @numba.njit(inline="never")
 def _convolve(x, x_at, w, b, h, codes, h_at, plan):  # type: ignore[no-untyped-def]
     """One image's convolution, pool and ReLU."""
-    inputs, outputs, down, across = plan[INPUTS], plan[OUTPUTS], plan[DOWN], plan[ACROSS]
-    row = plan[WIDTH] * inputs
+    inputs, outputs, down, across = plan.inputs, plan.outputs, plan.down, plan.across
+    row = plan.width * inputs
     panel = WINDOW * WINDOW * inputs * PANEL
     for p in range(outputs // PANEL):
         for i in range(down):
@@ -251,13 +197,15 @@ def _convolve(x, x_at, w, b, h, codes, h_at, plan):  # type: ignore[no-untyped-d
                 places = min(PLACES, across - j)
                 at = x_at + POOL * (i * row + j * inputs)
                 to = h_at + (i * across + j) * outputs + p * PANEL
-                _tile(x, at, plan[SIDE], row, inputs, w, p * panel, b, p * PANEL, places, h, to, codes, outputs)
+                _tile(x, at, plan.side, row, inputs, w, p * panel, b, p * PANEL, places, h, to, codes, outputs)
                 j += places
 
 
 @compiled(
-    "void(float32[:,:,::1], float32[:,::1], float32[::1], float32[::1], float32[::1], float32[::1], float32[:,::1], "
-    "uint8[:,::1], float32[:,:,::1], uint8[:,:,::1], int64[:,::1])",
+    types.void(
+        *(_F[:, :, ::1], _F[:, ::1], _F[::1], _F[::1], _F[::1], _F[::1], _F[:, ::1]),
+        *(_CODES[:, ::1], _F[:, :, ::1], _CODES[:, :, ::1], _PLAN),
+    ),
     fused=True,
 )
 def forward(images, x, w1, b1, w2, b2, hidden, hidden_codes, pooled, codes, plan):  # type: ignore[no-untyped-def]
@@ -266,12 +214,13 @@ def forward(images, x, w1, b1, w2, b2, hidden, hidden_codes, pooled, codes, plan
     Parameters
     ----------
     images : ``(batch, channels, pixels)``
-    x : ``(batch, pixels * channels + LANES or more)`` is given the images with their channels last
-    w1, w2 : weights as `panels` lays them out; ``b1``, ``b2``: ``(outputs,)``
-    hidden, hidden_codes : ``(batch, places * outputs)`` are given what the first convolution makes, and which of the
-        four windows of a place that is
-    pooled, codes : ``(batch, outputs, places)`` are given the same of the second
-    plan : one row for each convolution, see `INPUTS` and its neighbours
+    x : ``(batch, pixels * channels + LANES or more)``, written: the images with their channels last
+    w1, w2 : weights in panels, ``(panels * 3 * 3 * inputs * PANEL,)``
+    b1, b2 : ``(outputs,)``
+    hidden, hidden_codes : ``(batch, places * outputs)``, written: the output of the first convolution, and which of
+        its four windows each maximum was taken from
+    pooled, codes : ``(batch, outputs, places)``, written: the same for the second convolution
+    plan : ``(2,)`` of `CONVOLUTION`
     """
     channels, pixels = images.shape[1:]
     outputs, places = pooled.shape[1:]
@@ -292,8 +241,10 @@ def forward(images, x, w1, b1, w2, b2, hidden, hidden_codes, pooled, codes, plan
 
 
 @compiled(
-    "void(float32[:,:,::1], float32[:,:,::1], uint8[:,:,::1], float32[:,::1], uint8[:,::1], float32[:,::1], "
-    "float32[:,:,::1], float32[:,:,::1], float32[::1], float32[:,:,::1], float32[::1], float32[::1], int64[:,::1])",
+    types.void(
+        *(_F[:, :, ::1], _F[:, :, ::1], _CODES[:, :, ::1], _F[:, ::1], _CODES[:, ::1], _F[:, ::1]),
+        *(_F[:, :, ::1], _F[:, :, ::1], _F[::1], _F[:, :, ::1], _F[::1], _F[::1], _PLAN),
+    ),
     fused=True,
 )
 def backward(delta, pooled, codes, hidden, hidden_codes, x, w2, dw1, db1, dw2, db2, back, plan):  # type: ignore[no-untyped-def]
@@ -304,20 +255,21 @@ def backward(delta, pooled, codes, hidden, hidden_codes, x, w2, dw1, db1, dw2, d
     delta : ``(batch, outputs, places)``, the gradient on ``pooled``
     pooled, codes, hidden, hidden_codes, x : as `forward` left them
     w2 : ``(outputs, 3, 3 * inputs)``, the second convolution's weights, channels last
-    dw1, db1, dw2, db2 : are given the gradients; ``dw`` ``(outputs, 3, 3 * inputs or more)``, of which what is more
-        means nothing
-    back : room for an image of ``hidden``
+    dw1, db1, dw2, db2 : written: the gradients, ``dw`` ``(outputs, 3, 3 * inputs or more)``; columns beyond
+        ``3 * inputs`` have no meaning
+    back : working space, one image of ``hidden``
+    plan : ``(2,)`` of `CONVOLUTION`
     """
     dw1[:], db1[:], dw2[:], db2[:] = 0.0, 0.0, 0.0, 0.0
     outputs, places = delta.shape[1:]
     first, second = plan[0], plan[1]
-    channels = first[OUTPUTS]
-    pixel1, row1 = first[INPUTS], first[INPUTS] * first[WIDTH]
-    pixel2, row2 = second[INPUTS], second[INPUTS] * second[WIDTH]
+    channels = first.outputs
+    pixel1, row1 = first.inputs, first.inputs * first.width
+    pixel2, row2 = second.inputs, second.inputs * second.width
     shifts = np.array([0, pixel2, row2, row2 + pixel2])
     begins = np.empty(places, np.int64)
     for p in range(places):
-        begins[p] = POOL * (p // second[ACROSS] * row2 + p % second[ACROSS] * pixel2)
+        begins[p] = POOL * (p // second.across * row2 + p % second.across * pixel2)
     values, windows = np.empty(places, np.float32), np.empty(places, np.int64)
     begun = np.empty(hidden.shape[1], np.int32)  # where each chosen window of the first convolution begins
     flat, flat_hidden, flat_w2 = x.reshape(-1), hidden.reshape(-1), w2.reshape(-1)
@@ -341,8 +293,8 @@ def backward(delta, pooled, codes, hidden, hidden_codes, x, w2, dw1, db1, dw2, d
                         *(flat_hidden, i * hidden.shape[1] + here, back, here),
                         *(flat_w2, at, flat_dw2, at, values, windows, count),
                     )
-        for p in range(first[DOWN] * first[ACROSS]):
-            begin = POOL * (p // first[ACROSS] * row1 + p % first[ACROSS] * pixel1)
+        for p in range(first.down * first.across):
+            begin = POOL * (p // first.across * row1 + p % first.across * pixel1)
             for c in range(channels):
                 at = p * channels + c
                 code = np.int32(hidden_codes[i, at])
@@ -353,5 +305,5 @@ def backward(delta, pooled, codes, hidden, hidden_codes, x, w2, dw1, db1, dw2, d
             for k in range(0, dw1.shape[2], LANES):
                 _add_windows(
                     *(flat, i * x.shape[1] + k, row1, flat_dw1, c * WINDOW * dw1.shape[2] + k, dw1.shape[2]),
-                    *(back, begun, c, first[DOWN] * first[ACROSS], channels),
+                    *(back, begun, c, first.down * first.across, channels),
                 )

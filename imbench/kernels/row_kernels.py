@@ -1,8 +1,8 @@
-"""What is done to every row of every batch, in one pass over memory: compiled for the CPU.
+"""Operations on each row of each batch, compiled for the CPU: one pass over memory each.
 
-A chain of PyTorch's operations writes and reads the rows of a block once for each of them, which costs more than the
-arithmetic: these functions do the same to the same bits (tests/contract/test_rows.py). `moves_for` says whether they
-apply; elsewhere PyTorch does it, on any device and in any precision.
+A chain of PyTorch operations reads and writes all rows once per operation, which costs more than the arithmetic. These
+functions give the same bits in one pass (tests/contract/test_rows.py). `imbench.contract.rows` calls them for float32
+rows on a CPU; otherwise PyTorch computes the same.
 """
 
 # mypy: disable-error-code="untyped-decorator"
@@ -18,12 +18,13 @@ from imbench.kernels.compiled import compiled
 
 @compiled("void(float32[:,:,::1], int64[:,::1], int64[:,::1], float32[:,::1], float32[:,:,::1])", fused=True)
 def between(values: Any, first: Any, second: Any, share: Any, result: Any) -> None:
-    """Rows at ``share`` of the way from row ``first`` to row ``second`` of the same batch, as `torch.lerp` counts.
+    """Interpolate between rows of a batch: ``first + share * (second - first)``, rounded as in `torch.lerp`.
 
     Parameters
     ----------
     values : ``(batches, batch, features)``
-    first, second, share : ``(batches, new batch)``
+    first, second : ``(batches, new batch)`` row numbers
+    share : ``(batches, new batch)`` in [0, 1]
     result : ``(batches, new batch, features)``, written
     """
     for i in range(first.shape[0]):
@@ -40,13 +41,14 @@ def between(values: Any, first: Any, second: Any, share: Any, result: Any) -> No
 
 @compiled("void(float32[:,::1], int64[:,::1], float32[:,::1], float32[:,::1], float32, boolean, float32[:,:,::1])")
 def scaled(table: Any, numbers: Any, center: Any, scale: Any, clip: Any, has_missing: Any, result: Any) -> None:
-    """Rows of a table as nets see them: ``clip((x - center) * scale)``, missing values 0.
+    """Standardise rows of a table: ``(x - center) * scale``, clipped to ±``clip``; missing values become 0.
 
     Parameters
     ----------
-    table : ``(rows, features)``; ``numbers``: ``(nets, taken)`` of its rows
+    table : ``(rows, features)``
+    numbers : ``(nets, batch)`` row numbers of the table
     center, scale : ``(nets, features)``
-    result : ``(nets, taken, features)``, written
+    result : ``(nets, batch, features)``, written
     """
     for i in range(numbers.shape[0]):
         for row in range(numbers.shape[1]):
@@ -61,12 +63,13 @@ def scaled(table: Any, numbers: Any, center: Any, scale: Any, clip: Any, has_mis
 
 @compiled("void(float32[:,:,::1], float32[:,::1], float32[:,::1], int64[:,::1])")
 def balanced(y: Any, class_luck: Any, row_luck: Any, rows: Any) -> None:
-    """The draw that `imbench.contract.noise.Noise.balanced` describes.
+    """Draw rows so that classes take turns: see `imbench.contract.noise.Noise.balanced`.
 
     Parameters
     ----------
     y : ``(batches, batch, classes)`` labels
-    class_luck : ``(batches, classes)`` in [0, 1), the least goes first; ``row_luck``: ``(batches, batch)`` in [0, 1)
+    class_luck : ``(batches, classes)`` in [0, 1); the class with the smallest number has the first turn
+    row_luck : ``(batches, batch)`` in [0, 1); which row of its class a turn takes
     rows : ``(batches, batch)``, written
     """
     batches, size, classes = y.shape

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from imbench import Results, RunRequest
     from imbench.runs.bench import Event
 
+# The file of strategies that only reproductions use.
+PLUGIN = str(Path(__file__).with_name("variants.py"))
+
 # The strategies of the paper's Table 2, in its order, and those it adds for images in Figure 6.
 TABULAR = ("baseline", "cost-adjusted", "batch-smote", "mixup", "remix")
 IMAGE = (*TABULAR, "augment", "remix-aug")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imbench.contract.errors import DataError
-from imbench.reproduce import imputation, variants
+from imbench.reproduce import imputation
+from imbench.reproduce.context import PLUGIN
 from imbench.reproduce.differences import RIVALS, Decision, Pairing, described, differences, floors, summary
 from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.spread import percent
-from imbench.runs.registry import Registry
 from imbench.stats.words import listed, number
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     from imbench.reproduce.context import ReproductionContext
 
-PLUGIN = str(Path(variants.__file__))
 _PAIR = ("baseline", "remix")
 
 _BINARY = ("segment:ir=0.05", "landsat_satellite:ir=0.025", "ozone_onehr:ir=0.025")
@@ -163,13 +161,10 @@ def _both_ways(context: ReproductionContext, decision: Decision, spec: str) -> t
     ours = context.train(decision.strategies, datasets=[spec])
     # A strategy that is the same in both is trained once.
     changed = decision.strategies if decision.settings else tuple(decision.swapped)
-    specs = {_canonical(decision.swapped.get(name, name)): name for name in changed}
+    known = context.request.replace(plugins=(PLUGIN,)).registry
+    specs = {known.select(decision.swapped.get(name, name)).spec: name for name in changed}
     other = context.train(tuple(specs), datasets=[spec], settings=decision.settings, plugins=[PLUGIN]).rows
     return ours.rows, other.assign(strategy=other["strategy"].map(specs))
-
-
-def _canonical(spec: str) -> str:
-    return Registry((PLUGIN,)).select(spec).spec
 
 
 def _plateau(rates: pd.DataFrame) -> tuple[str, ...]:

@@ -17,7 +17,6 @@ from imbench.engine.choice import one_thread
 from imbench.engine.train import train
 from imbench.runs.jobs import facts_of
 from imbench.runs.protocols import load_protocol
-from imbench.runs.registry import Registry
 from imbench.store.store import Store
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def compared(context: ReproductionContext, spec: str, strategies: Sequence[str])
     ------
     DataError for an unavailable dataset, before any training.
     """
-    registry = Registry()
+    registry = context.request.registry
     name = spec.partition(":")[0]
     dataset, whole = (registry.dataset(text, context.request.sources) for text in (spec, name))
     if not np.isnan(dataset.x).any():
@@ -76,7 +75,7 @@ def compared(context: ReproductionContext, spec: str, strategies: Sequence[str])
 
 def _trained(context: ReproductionContext, dataset: Dataset, spec: str) -> str:
     """The key of the job, which is trained if the store lacks it."""
-    store, selected = _store(context), Registry().select(spec)
+    store, selected = _store(context), context.request.registry.select(spec)
     rules = load_protocol(context.protocol, context.settings)
     protocol = rules.for_dataset(dataset.variant.dataset, dataset.variant.task, dataset.card.modality)
     strategy = selected.strategy

@@ -53,7 +53,8 @@ def figure7(context: ReproductionContext) -> PaperItem:
     replaces CIFAR-10 on a CPU, and its protocol. Under ``smoke`` there are four α and one ratio per dataset.
     """
     alphas = FEW_ALPHAS if context.is_smoke else ALPHAS
-    plan, basis = design("remix", "alpha", alphas), [f"Protocol {context.protocol}; ReMix at α = {_listed(alphas)}."]
+    plan = design("remix", "alpha", alphas, context.request.registry)
+    basis = [f"Protocol {context.protocol}; ReMix at α = {_listed(alphas)}."]
     frames, images = [], context.images
     for dataset, ratios, protocol in (
         (MUSK, _TABLES, None),

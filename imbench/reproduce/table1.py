@@ -12,17 +12,17 @@ from imbench.contract.records import Variant
 from imbench.data.variants import expected_counts
 from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.printed import TABLE1, Listed
-from imbench.runs.registry import Registry
 
 if TYPE_CHECKING:
     from imbench.contract.records import Card
     from imbench.data.data_sources import DataSources
     from imbench.reproduce.context import ReproductionContext
+    from imbench.runs.registry import Registry
 
 
 def table1(context: ReproductionContext) -> PaperItem:
     """Build every dataset of Table 1 at every printed ratio; unavailable datasets are described from their cards."""
-    registry = Registry()
+    registry = context.request.registry
     rows: list[dict[str, Any]] = []
     variants: list[dict[str, Any]] = []
     basis: list[str] = []

@@ -24,7 +24,7 @@ from imbench.runs.worker import attempt
 from imbench.stats.scope import Scope
 from imbench.store.results import Results
 from imbench.store.results import load as load_results
-from imbench.store.source_marks import source_notes
+from imbench.store.source_marks import retrain_notes, source_notes
 from imbench.store.store import Store
 
 __all__ = ["Event", "Plan", "RunRequest", "load", "plan", "run", "run_plan"]
@@ -88,15 +88,21 @@ def run(
 def run_plan(plan: Plan, progress: Callable[[Event], None] | None = None) -> Results:
     """Do the pending jobs of a plan and read the results of all its jobs; see `run`."""
     store = Store.open(plan.store, create=True)
+    failed = set()
     for event in _execute(plan, store, _workers(plan)):
+        if event.kind == "failed" and event.job is not None:
+            failed.add(event.job.key)
         if progress is not None:
             progress(event)
-    rows = store.frame([job.key for job in plan.jobs])
+    keys, retrained = [job.key for job in plan.jobs], {job.key for job in plan.retrained}
+    # Older numbers would be taken for those of the new source; they stay in the store.
+    rows = store.frame(keys, failed=failed & retrained)
     # A data file may have been trained on under another path: rows get the requested name.
     names = {job.key: job.variant.dataset for job in plan.jobs}
     rows = rows.assign(dataset=rows["key"].map(names).astype("str"))
     scope = Scope(f"suite {plan.suite}" if plan.suite else "", whole=True)
-    return Results(rows, store.path, (*plan.notes, *source_notes(rows)), scope)
+    kept = retrain_notes(store.failed_retrains(retrained))
+    return Results(rows, store.path, (*plan.notes, *source_notes(rows), *kept), scope)
 
 
 def load(store: str | Path, metrics: Sequence[str] = (), plugins: Sequence[str] = ()) -> Results:
@@ -149,6 +155,7 @@ def _check(registry: Registry, spec: str) -> str:
 
 def _execute(plan: Plan, store: Store, workers: int) -> Iterator[Event]:
     device = plan.request.device
+    _mark_retrained(plan, store)
     progress = _RunProgress(plan)
     yield progress.event("planned")
     if plan.pending and (compiling := compile_once(device, _modalities(plan))):
@@ -170,6 +177,16 @@ def _execute(plan: Plan, store: Store, workers: int) -> Iterator[Event]:
                         store.fail(part.job, state.error, {"ir": ir, **place.facts(part.job)})
                     yield progress.event("failed" if state.error else "finished", part.job, state.seconds, state.error)
     yield progress.event("done")
+
+
+def _mark_retrained(plan: Plan, store: Store) -> None:
+    """Store a failure for each job to retrain, so that a run which ends early leaves it marked."""
+    for job in plan.retrained:
+        ir = job.variant.ir or plan.size(job).ir
+        store.fail(job, "retraining did not finish", {"ir": ir, **asdict(plan.origins[job.strategy])})
+    for one in store.failed_retrains(plan.done):
+        if one.source == plan.origins[one.strategy].source_hash:  # the source is what it was: nothing to retrain
+            store.discard_failure(one.key)
 
 
 def _modalities(plan: Plan) -> set[str]:

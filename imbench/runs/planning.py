@@ -128,6 +128,11 @@ class Plan:
         """The jobs that are not stored yet."""
         return tuple(job for job in self.jobs if job.key not in self.done)
 
+    @property
+    def retrained(self) -> tuple[Job, ...]:
+        """The pending jobs that have a result of other source, which is kept until the new one is stored."""
+        return self.changed if self.request.retrain else ()
+
     @cached_property
     def configurations(self) -> tuple[Variant, ...]:
         """The dataset configurations that are trained on."""
@@ -216,6 +221,7 @@ class Plan:
                     "dataset": job.variant.spec,
                     "strategy": job.strategy,
                     "done": job.key in self.done,
+                    "changed_source": job in self.changed,
                     "nets": self.size(job).nets,
                     "steps": self.size(job).steps,
                 }
@@ -368,7 +374,7 @@ class _Data:
 def _origin(registry: Registry, strategy: BatchStrategy) -> Origin:
     owners = {Path(e.package).name: e for e in registry.owners(strategy)}
     versions = [entry.version for entry in owners.values()]
-    sources = ["" if entry.of_file else package_source(entry.package) for entry in owners.values()]
+    sources = ["" if entry.from_file else package_source(entry.package) for entry in owners.values()]
     return Origin(", ".join(owners), ", ".join(versions), ", ".join(sources), source_hash(strategy))
 
 
@@ -438,5 +444,5 @@ def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:
     nets = protocol.repeats * protocol.folds
     train = int(sum(counts) * training_share(protocol))
     steps = nets * protocol.epochs * steps_per_epoch(train, protocol)
-    products = architecture_of(card.shape, len(counts), protocol, card.modality).products
-    return Size(counts, nets, steps, steps * (SECONDS_PER_STEP + 6 * protocol.batch_size * products / RATE))
+    multiplications = architecture_of(card.shape, len(counts), protocol, card.modality).multiplications
+    return Size(counts, nets, steps, steps * (SECONDS_PER_STEP + 6 * protocol.batch_size * multiplications / RATE))

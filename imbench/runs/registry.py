@@ -14,13 +14,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imbench.contract.entry_points import GROUPS, OWN, Entry, find, guarded, installed, named
+from imbench.contract.entry_points import CORE_PACKAGE, GROUPS, Entry, find, installed, named, translated_errors
 from imbench.contract.errors import UsageError
-from imbench.contract.spec import FILE_SUFFIXES, NAME_RULE, build, check_name, parse_spec
+from imbench.contract.spec import FILE_SUFFIXES, NAME_FORMAT, build, check_name, parse_spec
 
 __all__ = [
+    "CORE_PACKAGE",
     "GROUPS",
-    "OWN",
     "Entry",
     "Registry",
     "Selected",
@@ -81,16 +81,19 @@ class Registry:
         return Registry, (self.plugins, self.classes)
 
     def with_strategies(self, given: Sequence[BatchStrategy]) -> Registry:
-        """The registry that also knows the classes of these strategies and of those inside them."""
+        """The registry whose `classes` are those of these strategies, and of the ones inside them, that need it."""
+        if not given:
+            return dataclasses.replace(self, classes=()) if self.classes else self
         from imbench.checks.source import inside
 
-        found, waiting = list(self.classes), list(given)
+        found, waiting = list[type[BatchStrategy]](), list(given)
+        registered = self.with_strategies(())
         while waiting:
             one = waiting.pop(0)
             waiting += inside(one)
-            if type(one) not in found and self.entry_of(type(one)) is None:
+            if type(one) not in found and registered.entry_of(type(one)) is None:
                 found.append(type(one))
-        return dataclasses.replace(self, classes=tuple(found))
+        return self if tuple(found) == self.classes else dataclasses.replace(self, classes=tuple(found))
 
     @property
     def bound_to_process(self) -> tuple[str, ...]:
@@ -103,7 +106,7 @@ class Registry:
         """Every registered name of this kind, sorted by name; two packages with one name give two entries."""
         found = installed(kind)
         if kind in _TABLES:
-            found = [*_of_table(kind), *(entry for entry in found if entry.package != OWN)]
+            found = [*_of_table(kind), *(entry for entry in found if entry.package != CORE_PACKAGE)]
         if kind == "strategy":
             found += [*self._from_files, *map(_entry_of_class, self.classes)]
         return sorted(found, key=lambda entry: (entry.name, entry.package))
@@ -122,15 +125,15 @@ class Registry:
         """
         # Names that differ only in case could be confused on a page and collide as file names.
         alone = sum(other.name.lower() == entry.name.lower() for other in self.entries(entry.kind)) == 1
-        if alone or entry.package == OWN:
+        if alone or entry.package == CORE_PACKAGE:
             return entry.name
-        if entry.of_file:
+        if entry.from_file:
             _check_stem(entry)
         return entry.qualified
 
     def resolve(self, kind: str, canonical: str) -> Entry:
         """The entry that `canonical` gave this name; raises as `find`."""
-        own = [e for e in named(self.entries(kind), canonical) if e.package == OWN and canonical == e.name]
+        own = [e for e in named(self.entries(kind), canonical) if e.package == CORE_PACKAGE and canonical == e.name]
         return own[0] if own else self.find(kind, canonical)
 
     def strategy(self, spec: str) -> BatchStrategy:
@@ -296,7 +299,7 @@ class Registry:
         from imbench.contract.strategy import BatchStrategy
 
         cls = entry.load()
-        with entry.blamed("made"):
+        with entry.translate_errors("made"):
             _check_strategy_class(cls, entry)
             made = Selected(build(cls, params, spec, {BatchStrategy: inner or self.strategy}), self.canonical(entry))
             _check_spec(made.spec, spec)
@@ -348,8 +351,8 @@ _TABLES: Mapping[str, tuple[Callable[[], Mapping[str, Any]], str]] = {
 
 def _of_table(kind: str) -> list[Entry]:
     table, place = _TABLES[kind]
-    known = version(OWN)
-    return [Entry(kind, name, OWN, known, f"{place}:{name}", one) for name, one in table().items()]
+    known = version(CORE_PACKAGE)
+    return [Entry(kind, name, CORE_PACKAGE, known, f"{place}:{name}", one) for name, one in table().items()]
 
 
 def _check_stem(entry: Entry) -> None:
@@ -359,7 +362,7 @@ def _check_stem(entry: Entry) -> None:
     except UsageError:
         raise UsageError(
             f"strategy {entry.name!r} of plugin file {entry.package!r} shares its name, so results call it "
-            f"{entry.qualified!r}, which is not a valid name: rename the file; {NAME_RULE}"
+            f"{entry.qualified!r}, which is not a valid name: rename the file; {NAME_FORMAT}"
         ) from None
 
 
@@ -393,7 +396,7 @@ def _defined_in(path: str, file: Path, content: str) -> tuple[Entry, ...]:
         raise UsageError(f"plugin {path!r} cannot be read as a Python module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look their module up there
-    with guarded(f"plugin {path!r} cannot be loaded", f"repair {path}", own=()):
+    with translated_errors(f"plugin {path!r} cannot be loaded", f"repair {path}", passing=()):
         spec.loader.exec_module(module)
         own = [c for c in vars(module).values() if inspect.isclass(c) and c.__module__ == name]
         strategies = [c for c in own if issubclass(c, BatchStrategy) and not inspect.isabstract(c)]

@@ -59,13 +59,15 @@ class RunRequest:
     checks : run `imbench.checks` on strategies first; the outcome is stored with the results and cached for later runs
     jobs : worker processes with one thread each; default: one per core; 1 trains in this process
     device : device to train on: ``cpu``, ``cuda`` or ``cuda:N``
-    executor : runs the jobs on a CPU; default: an `imbench.runs.execution.LocalPool` of ``jobs`` workers, or this
-        process for one worker
+    executor : runs the jobs, only on the device ``cpu``; default: an `imbench.runs.execution.LocalPool` of ``jobs``
+        workers, or this process for one worker
+    registry : everything installed, with the plugin files and strategy objects of this request; default: a new one. A
+        given registry is used if it has the same plugin files, so that a command builds one only
 
     Raises
     ------
     UsageError
-        For a device that does not exist, and for ``jobs`` below 1.
+        For a device that does not exist, an executor with another device than ``cpu``, and ``jobs`` below 1.
     """
 
     suite: str | None = None
@@ -82,6 +84,7 @@ class RunRequest:
     jobs: int | None = None
     device: str = "cpu"
     executor: Executor | None = None
+    registry: Registry = field(default_factory=Registry, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("datasets", "strategies", "plugins"):
@@ -91,19 +94,22 @@ class RunRequest:
             object.__setattr__(self, name, tuple(given or ()))
         object.__setattr__(self, "settings", MappingProxyType(dict(self.settings or {})))
         object.__setattr__(self, "store", Path(self.store))
+        known = self.registry if self.registry.plugins == self.plugins else Registry(self.plugins)
+        objects = [one for one in self.strategies if isinstance(one, BatchStrategy)]
+        object.__setattr__(self, "registry", known.with_strategies(objects))
         if self.jobs is not None and self.jobs < 1:
             raise UsageError(f"jobs must be at least 1, got {self.jobs}; omit it to use one per core")
+        if self.executor is not None and self.device != "cpu":
+            raise UsageError(
+                f"executor={self.executor!r} runs jobs on a CPU, and the device is {self.device!r}, which trains many "
+                "jobs at once in this process; omit the executor or choose the device cpu"
+            )
         check_device(self.device)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A mapping proxy cannot be pickled, a dictionary can.
         fields = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
         return _restored, ({**fields, "settings": dict(self.settings)},)
-
-    @cached_property
-    def registry(self) -> Registry:
-        """Everything installed, with the plugin files and the strategy objects of this request."""
-        return Registry(self.plugins).with_strategies([s for s in self.strategies if isinstance(s, BatchStrategy)])
 
     @cached_property
     def sources(self) -> DataSources:
@@ -120,11 +126,13 @@ class RunRequest:
 
         Raises `UsageError` for a field that does not exist.
         """
-        known = [one.name for one in dataclasses.fields(cls)]
+        known = [one.name for one in dataclasses.fields(cls) if one.name != "registry"]
         for name in fields:
             if name not in known:
                 raise UsageError(f"a run has no option {name!r}; {suggest(name, known)}")
-        return cls(**fields) if request is None else request.replace(**fields)
+        if request is None:
+            return cls(**fields)
+        return request.replace(**fields) if fields else request
 
 
 def _restored(fields: dict[str, Any]) -> RunRequest:

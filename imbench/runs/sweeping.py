@@ -44,7 +44,7 @@ class Design:
 
 
 def design(
-    strategy: str, parameter: str, values: Sequence[Any], registry: Registry | None = None, *, baseline: bool = True
+    strategy: str, parameter: str, values: Sequence[Any], registry: Registry, *, baseline: bool = True
 ) -> Design:
     """Resolve the settings that a sweep compares.
 
@@ -53,7 +53,7 @@ def design(
     strategy : spec; the parameters in the spec stay fixed
     parameter : name of the parameter that varies
     values : at least two different values; text is read as in a spec. The default is added if it is missing
-    registry : registry of strategies; default: everything installed
+    registry : registry of strategies
     baseline : include the strategy ``baseline`` for reference
 
     Raises
@@ -61,7 +61,6 @@ def design(
     UsageError
         For an unknown strategy or parameter, fewer than two values, a repeated value, or a value out of range.
     """
-    registry = registry or Registry()
     _, fixed = parse_spec(strategy)
     base = registry.select(strategy)
     known = list(base.strategy.params)

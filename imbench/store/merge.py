@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +68,24 @@ class ConflictError(StoreError):
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Jobs of one store and strategy that a preference did not take.
+
+    Parameters
+    ----------
+    store : the folder whose results were not taken
+    strategy : with its version
+    jobs : number of its jobs left out
+    missing : number of them that the merged store has from no other store either
+    """
+
+    store: Path
+    strategy: str
+    jobs: int
+    missing: int
+
+
+@dataclass(frozen=True)
 class Merged:
     """The outcome of a merge.
 
@@ -79,6 +97,7 @@ class Merged:
     replaced : number of jobs replaced by the copy of a preferred store or of a newer schema
     failed : number of its failures
     conflicts : conflicts decided by a preferred store
+    left_out : the jobs that these decisions left out, by store and strategy
     """
 
     into: Path
@@ -87,6 +106,7 @@ class Merged:
     replaced: int
     failed: int
     conflicts: tuple[Conflict, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def merge(
@@ -137,14 +157,34 @@ def merge(
             continue
         copies = [(store, rows) for store in having if (rows := store.rows(key)) is not None]
         differing = _conflicts(key, copies)
-        winners = [store for store in preferred if store in having]
-        (conflicts if winners else undecided).extend(differing)
+        winner = next((copy for store in preferred for copy in copies if copy[0] is store), None)
+        (conflicts if winner else undecided).extend(differing)
         # The copy of the newest schema, the first if tied.
-        newest = max(copies, key=lambda copy: rows_schema(copy[1]))[0]
-        chosen[key] = winners[0] if differing and winners else newest
+        newest = max(copies, key=lambda copy: rows_schema(copy[1]))
+        chosen[key] = (winner if differing and winner else newest)[0]
+        if differing and winner:
+            refused |= {
+                (copy[0].path, key): _at_version(_strategy(copy[1]))
+                for copy in copies
+                if copy is not winner and _conflicts(key, [winner, copy])
+            }
     if undecided:
         raise ConflictError(undecided)
-    return _joined(stores, Store.open(into, create=True), chosen, tuple(conflicts))
+    left_out = _left_out(stores, refused, chosen)
+    return replace(_joined(stores, Store.open(into, create=True), chosen, tuple(conflicts)), left_out=left_out)
+
+
+def _left_out(
+    stores: Sequence[Store], refused: Mapping[tuple[Path, str], str], chosen: Mapping[str, Store]
+) -> tuple[LeftOut, ...]:
+    found: dict[tuple[Path, str], list[str]] = {}
+    for (path, key), strategy in refused.items():
+        found.setdefault((path, strategy), []).append(key)
+    order = [store.path for store in stores]
+    return tuple(
+        LeftOut(path, strategy, len(keys), sum(key not in chosen for key in keys))
+        for (path, strategy), keys in sorted(found.items(), key=lambda one: (order.index(one[0][0]), one[0][1]))
+    )
 
 
 # The jobs of each strategy and version by the source that made them.
@@ -153,15 +193,17 @@ _Sources = dict[tuple[str, str], dict[str, list[str]]]
 
 def _of_sources(
     stores: Sequence[Store], preferred: Sequence[Store], into: Path
-) -> tuple[list[Conflict], list[Conflict], set[tuple[Path, str]]]:
+) -> tuple[list[Conflict], list[Conflict], dict[tuple[Path, str], str]]:
     """Strategies with different source in two stores: decided and undecided conflicts, and the jobs to omit.
+
+    The jobs are by store and key, each with its strategy.
 
     A store with both sources was merged with a preference before, and does not conflict with a store of either.
     """
     known: dict[Path, _Sources] = {store.path: _sources(store) for store in stores}
     decided: list[Conflict] = []
     undecided: list[Conflict] = []
-    refused: set[tuple[Path, str]] = set()
+    refused: dict[tuple[Path, str], str] = {}
     for spec in dict.fromkeys(spec for sources in known.values() for spec in sources):
         having = [store for store in stores if spec in known[store.path]]
         found = [
@@ -178,7 +220,9 @@ def _of_sources(
             for store in having:
                 jobs = (key for source, keys in known[store.path][spec].items() if source not in kept for key in keys)
                 # Jobs of the store that is merged into stay.
-                refused |= {(store.path, key) for key in jobs if store.path.resolve() != into.resolve()}
+                refused |= {
+                    (store.path, key): _at_version(spec) for key in jobs if store.path.resolve() != into.resolve()
+                }
     return decided, undecided, refused
 
 
@@ -192,6 +236,11 @@ def _sources(store: Store) -> _Sources:
         if isinstance(source, str) and not source.startswith(UNKNOWN):
             found.setdefault((strategy, str(version)), {}).setdefault(source, []).append(key)
     return found
+
+
+def _strategy(rows: pa.Table) -> tuple[str, str]:
+    strategy, version = (rows[name][0].as_py() for name in ("strategy", "strategy_version"))
+    return strategy, str(version)
 
 
 def _nested(one: Set[str], other: Set[str]) -> bool:

@@ -161,11 +161,11 @@ def load(path: str | os.PathLike[str], keys: Collection[str] | None = None) -> R
     StoreError
         If the folder is not a store, or a newer imbench wrote it.
     """
-    from imbench.store.source_marks import source_notes
+    from imbench.store.source_marks import retrain_notes, source_notes
 
     store = Store.open(path)
     rows = store.frame(keys)
-    known = tuple(source_notes(rows))
+    known = (*source_notes(rows), *retrain_notes(store.failed_retrains(keys)))
     lost = store.incomplete() if keys is None else [key for key in store.incomplete() if key in frozenset(keys)]
     if lost:
         known += (

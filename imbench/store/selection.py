@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from imbench.contract.errors import UsageError
-from imbench.contract.names import suggest, there_are
+from imbench.contract.names import list_known, suggest
 from imbench.contract.spec import FILE_SUFFIXES, parse_spec, read_value
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _labels(rows: pd.DataFrame) -> dict[str, tuple[str, str]]:
 def _of_suite(suite: str, entries: Collection[str], stored: Collection[str]) -> set[str]:
     wanted = {spec for entry in entries for spec in matching(entry, stored, DATASET_DEFAULTS, one=True)}
     if not wanted:
-        raise UsageError(f"no results on a dataset of suite {suite!r}; {there_are(sorted(stored))}")
+        raise UsageError(f"no results on a dataset of suite {suite!r}; {list_known(sorted(stored))}")
     return wanted
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from imbench.contract.names import counted
 from imbench.scoring.columns import ORIGIN, UNKNOWN
+
+if TYPE_CHECKING:
+    from imbench.store.store import FailedRetrain
 
 FAILED, NOT_CHECKED = "failed", "not checked"
 
@@ -78,6 +84,16 @@ def source_notes(rows: pd.DataFrame) -> list[str]:
     for strategy, text in marks(rows).items():
         by_mark.setdefault(text, []).append(strategy)
     return [f"{', '.join(names)}{': each' if len(names) > 1 else ''} {text}" for text, names in by_mark.items()]
+
+
+def retrain_notes(failed: Sequence[FailedRetrain]) -> list[str]:
+    """A sentence for each strategy with jobs that still need retraining, without the errors, which may have paths."""
+    counts = Counter((one.strategy, one.version) for one in failed)
+    return [
+        f"{strategy} (version {version}) has {counted(jobs, 'job')} of other source, because retraining failed or did "
+        "not finish; run again with --retrain"
+        for (strategy, version), jobs in sorted(counts.items())
+    ]
 
 
 def row_marks(rows: pd.DataFrame) -> dict[str, str]:

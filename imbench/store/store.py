@@ -46,6 +46,27 @@ class Status:
 
 
 @dataclass(frozen=True)
+class FailedRetrain:
+    """A finished job whose retraining with other source failed or did not finish; its older result is kept.
+
+    Parameters
+    ----------
+    key, dataset, variant, strategy, version, protocol : the job
+    source : the source hash of the older result
+    error : why there is no new result
+    """
+
+    key: str
+    dataset: str
+    variant: str
+    strategy: str
+    version: str
+    protocol: str
+    source: str
+    error: str
+
+
+@dataclass(frozen=True)
 class Store:
     """Results in a folder: for each finished job ``jobs/<key>.parquet``, one row per fold, and its predictions.
 
@@ -136,13 +157,41 @@ class Store:
         self._failure(job.key).unlink(missing_ok=True)
 
     def fail(self, job: Job, error: str, facts: Mapping[str, Any]) -> None:
-        """Store a job's failure: its rows show this error until the job succeeds."""
+        """Store a job's failure: its rows show this error until the job succeeds.
+
+        An older result of the job is kept, and read instead.
+        """
         from imbench.store.rows import failed_rows
 
         text = json.dumps({"identity": job.identity(), "rows": failed_rows(job, error, facts)}, indent=1)
         write_durably(self._failure(job.key), text.encode() + b"\n")
 
-    def frame(self, keys: Collection[str] | None = None, columns: Collection[str] | None = None) -> pd.DataFrame:
+    def discard_failure(self, key: str) -> None:
+        """Remove the failure of this job, if there is one."""
+        self._failure(key).unlink(missing_ok=True)
+
+    def failed_retrains(self, keys: Collection[str] | None = None) -> list[FailedRetrain]:
+        """Finished jobs, or those among `keys`, whose retraining with other source failed or did not finish."""
+        from imbench.scoring.columns import UNKNOWN
+
+        found = []
+        for key in self._named("failed", ".json"):
+            if (keys is not None and key not in keys) or (kept := self.source(key)) is None:
+                continue
+            row = failed.slice(0, 1).to_pylist()[0] if (failed := self._failed_rows(key)) else {}
+            tried = row.get("source_hash") or UNKNOWN
+            # Of the same source it failed in one process and finished in another.
+            if not kept.startswith(UNKNOWN) and not tried.startswith(UNKNOWN) and kept != tried:
+                job = {name: str(row[name]) for name in ("dataset", "variant", "strategy", "protocol", "error")}
+                found.append(FailedRetrain(key=key, version=str(row["strategy_version"]), source=kept, **job))
+        return found
+
+    def frame(
+        self,
+        keys: Collection[str] | None = None,
+        columns: Collection[str] | None = None,
+        failed: Collection[str] = (),
+    ) -> pd.DataFrame:
         """One row for each fold of finished and failed jobs, or of those among `keys`.
 
         Columns are those of `imbench.store.rows.finished_rows`; a failed job has NaN metrics and its ``error``. Sorted
@@ -154,6 +203,7 @@ class Store:
         keys : keys of the jobs to read; None reads all jobs
         columns : columns to read, in any order; None reads all. If given, text is categorical to save memory, and no
             other column is derived.
+        failed : of the jobs to read the failure of, even if an older result is kept
         """
         from imbench.store.derive import with_origin
         from imbench.store.rows import SORTED_BY, joined
@@ -161,8 +211,12 @@ class Store:
         wanted = None if keys is None else frozenset(keys)
         read = None if columns is None else {*columns, *SORTED_BY}
         found = (
-            *(self._current(key, read) for key in self._named("jobs", ".parquet") if wanted is None or key in wanted),
-            *(self._failed_rows(key) for key in self._failed() if wanted is None or key in wanted),
+            *(
+                self._current(key, read)
+                for key in self._named("jobs", ".parquet")
+                if (wanted is None or key in wanted) and key not in failed
+            ),
+            *(self._failed_rows(key) for key in {*self._failed(), *failed} if wanted is None or key in wanted),
         )
         frame: pd.DataFrame = joined([with_origin(table) for table in found if table is not None], read).to_pandas()
         for name in frame.columns[frame.dtypes == "category"]:

@@ -1,9 +1,9 @@
-"""Images turned about their middle and shifted: one transform a row, bilinear, the border filled from the image.
+"""Rotate and shift images: one transform for each row, with bilinear interpolation and filled borders.
 
-A few operations of PyTorch, on any device and in any precision. In float32 on a CPU, where their many passes over
-memory cost nine times the arithmetic, compiled code takes their place (`imbench.kernels.affine`): one pass,
-and the same bits. PyTorch's `grid_sample` takes as long as that, but rounds through coordinates from -1 to 1, so that
-an image neither turned nor shifted does not come back as it was.
+The computation consists of a few PyTorch operations and works on any device and in any precision. For float32 on a
+CPU, where memory traffic costs nine times the arithmetic, compiled code replaces them (`imbench.kernels.affine`): it
+makes one pass and gives the same bits. PyTorch's `grid_sample` is as fast as the compiled code, but it rounds when it
+normalises coordinates to [-1, 1], so that an image would change even without rotation and shift.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-# Pixels made at a time: their coordinates and neighbours take about 40 MB. Changes no result.
+# Pixels computed at a time; their coordinates and neighbours take about 40 MB. Does not change results.
 PIECE = 2**18
 
 
@@ -28,34 +28,34 @@ def _nearest(index: Tensor, size: int) -> Tensor:
     return index.clamp(0, size - 1)
 
 
-# What lies outside an image, by name: ``d c b a | a b c d | d c b a`` and ``a a a a | a b c d | d d d d``.
+# How pixels outside an image are filled: ``d c b a | a b c d | d c b a`` and ``a a a a | a b c d | d d d d``.
 FILLS: dict[str, Callable[[Tensor, int], Tensor]] = {"reflect": _reflect, "nearest": _nearest}
 
 
 def moved(images: Tensor, angle: Tensor, down: Tensor, right: Tensor, fill: str = "reflect") -> Tensor:
-    """Turn every image clockwise about its middle, then shift it.
+    """Rotate each image clockwise about its center, then shift it.
 
-    The pixel at ``(i, j)`` of a result is the image at
+    The pixel ``(i, j)`` of the result is the value of the image at ``(y, x)``:
 
         y = cos(angle) (i - m_y - down) - sin(angle) (j - m_x - right) + m_y,    m_y = (height - 1) / 2
         x = sin(angle) (i - m_y - down) + cos(angle) (j - m_x - right) + m_x,    m_x = (width - 1) / 2
 
-    interpolated between its four neighbours. A turn by nothing and a shift by whole pixels move values unchanged.
+    interpolated between its four neighbours. Without rotation, a shift by whole pixels does not change values.
 
     Parameters
     ----------
-    images : ``(*rows, channels, height, width)``, floating point
-    angle : ``(*rows)`` radians
-    down, right : ``(*rows)`` pixels
-    fill : what lies outside an image, one of `FILLS`, which are SciPy's modes of these names
+    images : ``(*rows, channels, height, width)`` floating point
+    angle : ``(*rows)`` in radians, clockwise
+    down, right : ``(*rows)`` in pixels
+    fill : how pixels outside the image are filled, a key of `FILLS`, as in `scipy.ndimage`
 
     Returns
     -------
-    The same shape and type. Values stay within the range of those of the image, up to rounding.
+    Images of the same shape and dtype. Values stay within the range of the image's values, up to rounding.
     """
     shape = images.shape
     flat = images.reshape(-1, *shape[-3:])
-    # Contiguous, since sines of strided numbers are computed by other code, and may differ in their last bit.
+    # Contiguous, since the sines of strided tensors are computed by other code and may differ in the last bit.
     angle, down, right = (values.reshape(-1).contiguous() for values in (angle, down, right))
     moves = torch.stack([angle.cos(), angle.sin(), down, right], dim=-1).float()  # (rows, 4)
     compiled = _compiled_for(flat, moves)
@@ -84,7 +84,7 @@ def _interpolated(images: Tensor, moves: Tensor, fill: Callable[[Tensor, int], T
     flat = images.reshape(rows, channels, -1)
 
     def between(line: Tensor) -> Tensor:
-        """The pixels of one line at `way_x` from one column to the next, ``(rows, channels, height * width)``."""
+        """Interpolate one line between two columns at `way_x`, ``(rows, channels, height * width)``."""
         a, b = (flat.gather(-1, (line + column).reshape(rows, 1, -1).expand(-1, channels, -1)) for column in columns)
         return a + way_x * (b - a)
 
@@ -93,7 +93,7 @@ def _interpolated(images: Tensor, moves: Tensor, fill: Callable[[Tensor, int], T
 
 
 def _compiled_for(images: Tensor, moves: Tensor) -> ModuleType | None:
-    """The compiled function's module, if it can take these."""
+    """The module of the compiled function if it supports these tensors, else None."""
     suits = all(v.device.type == "cpu" and v.dtype == torch.float32 and not v.requires_grad for v in (images, moves))
     return _compiled() if suits else None
 
@@ -102,6 +102,6 @@ def _compiled_for(images: Tensor, moves: Tensor) -> ModuleType | None:
 def _compiled() -> ModuleType | None:
     try:
         from imbench.kernels import affine as affine_compiled
-    except ImportError:  # without Numba
+    except ImportError:  # Numba is not installed
         return None
     return affine_compiled

@@ -1,4 +1,4 @@
-"""Augment: class-balanced batches of images turned and shifted."""
+"""Augment: class-balanced batches of images, rotated and shifted."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from imbench.strategies.shares import balanced_share
 
 @dataclass(frozen=True)
 class Augment(BatchStrategy):
-    """Draw the batch's images anew with every class present equally often, then turn and shift each at random.
+    """Resample the batch so that all classes present are equally frequent, then rotate and shift each image at random.
 
     C. Bellinger, R. Corizzo and N. Japkowicz, "ReMix Training for Calibrated Imbalanced Deep Learning", 2020
-    (arXiv:2012.02312), the section on image datasets: B/C rows of each of the C classes present, drawn with
-    replacement as in line 3 of Algorithm 1, then "20 percent rotations, width shift range of 0.2 and height shift
-    range of 0.2". Labels stay as they are, nothing is mixed. See `imbench.augment` for the transform.
+    (arXiv:2012.02312), section on image datasets: B/C rows of each of the C classes present, drawn with replacement as
+    in line 3 of Algorithm 1, then "20 percent rotations, width shift range of 0.2 and height shift range of 0.2".
+    Labels do not change, and rows are not mixed. See `imbench.augment` for the transform.
 
-    NOTE: what 20 percent is of, and how borders are filled, the paper leaves open. Here rotations are up to 20 % of a
-    full turn either way and borders mirror the image, as Keras' `RandomRotation(0.2)` documents it;
-    ``rotation=0.0556,fill=nearest`` is the other reading, 20 degrees and the border of Keras' `ImageDataGenerator`.
+    NOTE: the paper does not say what the 20 percent refer to, or how borders are filled. Here rotations are up to 20 %
+    of a full turn in both directions and borders mirror the image, as documented for `RandomRotation(0.2)` in Keras.
+    The other interpretation, 20 degrees and the border of Keras' `ImageDataGenerator`, is
+    ``rotation=0.0556,fill=nearest``.
 
     Shapes: ``x (*stack, batch, channels, height, width)`` and ``y (*stack, batch, classes)`` in and out.
 
     Parameters
     ----------
-    rotation : most of a full turn, either way, from 0 to 0.5
-    shift : most of the height, and of the width, either way, from 0 to 1
-    fill : what lies outside an image: ``"reflect"`` (d c b a | a b c d | d c b a) or ``"nearest"`` (a a a a | a b c d)
+    rotation : largest angle in both directions, as a share of a full turn, from 0 to 0.5
+    shift : largest shift in all directions, as a share of height and width, from 0 to 1
+    fill : pixels outside the image: ``"reflect"`` (d c b a | a b c d | d c b a) or ``"nearest"`` (a a a a | a b c d)
 
     Raises
     ------
@@ -57,9 +58,9 @@ class Augment(BatchStrategy):
         validate(self)
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
-        """B/C rows of each class, each augmented by itself."""
+        """Resample B/C rows of each class, and augment each row independently."""
         return augment(batch.take(noise.balanced(batch.y)), noise, self.rotation, self.shift, self.fill)
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
-        """1/C for each of the C classes present, if labels are hard; none where rows have weights."""
+        """1/C for each of the C classes present if labels are hard; None if rows have weights."""
         return balanced_share(batch)

@@ -1,4 +1,4 @@
-"""Baseline: batches as they come."""
+"""Baseline: training without rebalancing."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from imbench.strategies.shares import mean_label
 class Baseline(BatchStrategy):
     """Leave the batch as it is.
 
-    The reference that every other recipe is compared with: empirical risk minimisation (V. Vapnik, "Principles of Risk
-    Minimization for Learning Theory", NIPS 1991) on the imbalanced training rows.
+    The reference for all other strategies: empirical risk minimisation (V. Vapnik, "Principles of Risk Minimization for
+    Learning Theory", NIPS 1991) on the imbalanced training rows.
 
-    Shapes: any batch in, the same batch out.
+    Shapes: any batch; it is returned unchanged.
 
     >>> import torch
     >>> x, y = torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([0, 0, 1])
@@ -35,9 +35,9 @@ class Baseline(BatchStrategy):
     name: ClassVar[str] = "baseline"
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
-        """The batch itself."""
+        """Return the batch unchanged."""
         return batch
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor:
-        """That of the batch."""
+        """The class shares of the batch."""
         return mean_label(batch)

@@ -7,20 +7,21 @@ from torch import Tensor
 
 
 class ByClass:
-    """The rows of each batch of a stack by class, largest class first.
+    """The rows of each batch of a stack, grouped by class, with the largest class first.
 
-    A class is known by its rank in that order, a row by its rank and its member number within the class.
+    A class is identified by its rank in that order, and a row by its class and its member number within the class.
 
     Parameters
     ----------
-    labels : ``(stack, batch)`` class numbers, ``stack`` being one axis
-    classes : number of classes, present or not
+    labels : ``(stack, batch)`` class numbers, where ``stack`` is one axis
+    classes : number of classes, including those that are not present
 
     Attributes
     ----------
-    sizes, starts : ``(stack, classes)`` rows of the class of each rank, and where they start in `rows`
-    present, largest, smallest : ``(stack, 1)`` number of classes present, rows of the largest and of the smallest one
-    rows : ``(stack, batch)`` row numbers, class 0 first, in their order within a class
+    sizes, starts : ``(stack, classes)`` number of rows of each class, by rank, and where they start in `rows`
+    present : ``(stack, 1)`` number of classes present
+    largest, smallest : ``(stack, 1)`` rows of the largest and of the smallest class present
+    rows : ``(stack, batch)`` row numbers sorted by class number, in their order within each class
 
     >>> groups = ByClass(torch.tensor([[1, 1, 0, 1]]), classes=3)
     >>> groups.sizes, groups.starts, groups.rows
@@ -38,13 +39,13 @@ class ByClass:
         self.smallest = self.sizes.gather(-1, self.present - 1)
 
     def row(self, rank: Tensor, member: Tensor) -> Tensor:
-        """Row numbers of these members of the classes of these ranks, all ``(stack, any)``."""
+        """Row numbers of members of classes; ``rank``, ``member`` and the result are ``(stack, any)``."""
         return self.rows.gather(-1, self.starts.gather(-1, rank) + member)
 
-    def of_rank(self, rank: int, chosen: Tensor, widest: int) -> tuple[Tensor, Tensor]:
-        """All rows of the class of one rank in the chosen batches ``(chosen, widest)``, and how many ``(chosen,)``.
+    def rows_of_rank(self, rank: int, chosen: Tensor, widest: int) -> tuple[Tensor, Tensor]:
+        """Rows of the class of one rank in the chosen batches, ``(chosen, widest)``, and their number, ``(chosen,)``.
 
-        Smaller classes are padded with their first row; for a class that is not present the rows are any.
+        Classes with fewer rows are padded with their first row. Rows of a class that is not present are arbitrary.
         """
         sizes, starts = self.sizes[chosen, rank], self.starts[chosen, rank]
         member = torch.arange(widest, device=self.rows.device)

@@ -1,4 +1,4 @@
-"""Cost-adjusted training: rows of rare classes weigh more in the loss."""
+"""Cost-adjusted training: rows of rare classes have larger weights in the loss."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from imbench.strategies.shares import mean_label
 
 @dataclass(frozen=True)
 class CostAdjusted(BatchStrategy):
-    """Keep the rows and weigh each in the loss by how rare its class is among the training rows.
+    """Weight each row in the loss by the inverse frequency of its class in the training rows.
 
-    Class c of K weighs ``n / (K * n_c)``, with n_c its training rows and n all of them (scikit-learn's "balanced"
-    class weights; G. King and L. Zeng, "Logistic Regression in Rare Events Data", 2001), so that every class has the
-    same total weight and the training rows' mean weight is 1. A class without training rows weighs 0. A soft label
-    weighs the mean of the class weights under it.
+    Class c of K has the weight ``n / (K * n_c)``, where n_c is the number of its training rows and n of all training
+    rows (scikit-learn's "balanced" class weights; G. King and L. Zeng, "Logistic Regression in Rare Events Data",
+    2001). All classes then have the same total weight, and the mean weight of the training rows is 1. A class without
+    training rows has weight 0. The weight of a soft label is the mean of the class weights under the label.
 
     Shapes: ``x (*stack, batch, *features)`` and ``y (*stack, batch, classes)`` unchanged, ``weight (*stack, batch)``.
 
@@ -35,11 +35,11 @@ class CostAdjusted(BatchStrategy):
     name: ClassVar[str] = "cost-adjusted"
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
-        """The same rows with ``weight = y @ (n / (K * n_class))``, times any weight they had."""
+        """The same rows with ``weight = y @ (n / (K * n_class))``, multiplied by their current weight."""
         return self._weighted(batch, info)
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor:
-        """The mean label of the weighted rows; nothing here is left to chance."""
+        """The mean label of the weighted rows; the strategy uses no random numbers."""
         return mean_label(self._weighted(batch, info))
 
     def _weighted(self, batch: Batch, info: TrainingInfo) -> Batch:

@@ -1,4 +1,4 @@
-"""MixUp: batches of convex combinations of their own rows."""
+"""MixUp: convex combinations of pairs of rows."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from imbench.strategies.shares import mean_label
 
 @dataclass(frozen=True)
 class MixUp(BatchStrategy):
-    """Replace every row by its convex combination with another row of the batch, labels likewise.
+    """Replace each row and its label by the convex combination with another row of the batch.
 
-    H. Zhang, M. Cisse, Y. N. Dauphin and D. Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", ICLR 2018:
-    one ``lam ~ Beta(alpha, alpha)`` and one permutation a batch,
+    H. Zhang, M. Cisse, Y. N. Dauphin and D. Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", ICLR 2018, with one
+    ``lam ~ Beta(alpha, alpha)`` and one permutation for each batch:
 
         x'_i = lam x_i + (1 - lam) x_perm(i)
         y'_i = lam y_i + (1 - lam) y_perm(i)
 
-    The class shares of a batch stay what they are: MixUp rebalances nothing.
+    The class shares of the batch do not change: MixUp does not rebalance.
 
     Shapes: ``x (*stack, batch, *features)`` and ``y (*stack, batch, classes)`` in and out.
 
     Parameters
     ----------
-    alpha : above 0; the smaller, the closer are rows to being left alone
+    alpha : above 0; the smaller alpha, the less rows change. The ReMix paper uses 0.1 to 0.4
 
     Raises
     ------
@@ -52,12 +52,12 @@ class MixUp(BatchStrategy):
         object.__setattr__(self, "alpha", positive("MixUp.alpha", self.alpha, "the ReMix paper uses 0.1 to 0.4"))
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
-        """The batch mixed with a random permutation of itself."""
+        """Mix the batch with a random permutation of itself."""
         share = noise.beta(self.alpha, self.alpha)  # (*stack,)
         partners = noise.permutation(batch.size)  # (*stack, batch)
         rows = torch.arange(batch.size, device=partners.device).expand_as(partners)
         return batch.take_mixed(rows, partners, share)
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
-        """That of the batch; none where rows have weights, which are mixed as the labels are."""
+        """The class shares of the batch; None if rows have weights, since these are mixed like the labels."""
         return mean_label(batch) if batch.weight is None else None

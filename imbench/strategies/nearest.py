@@ -1,4 +1,4 @@
-"""Nearest neighbours inside each of many small groups of rows."""
+"""Nearest neighbours within many small groups of rows."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from torch import Tensor
 
 
 def nearest(x: Tensor, sizes: Tensor, k: int) -> Tensor:
-    """The k nearest members of every member of a group, nearest first, itself left out.
+    """The k nearest neighbours of each member of a group, nearest first, without the member itself.
+
+    Distances are Euclidean and computed from differences, not from dot products, so that they are accurate for similar
+    rows and do not depend on the other rows. Ties are in the order of the members.
 
     Parameters
     ----------
-    x : ``(groups, members, features)``, floating point; group g's members are its first ``sizes[g]`` rows, the others
-        are padding and must repeat the first
-    sizes : ``(groups,)``, 1 to ``members``
-    k : neighbours wanted, below ``members``
+    x : ``(groups, members, features)`` floating point; the members of group g are its first ``sizes[g]`` rows, and the
+        others are padding, which must repeat the first row
+    sizes : ``(groups,)`` number of members of each group, from 1 to ``members``
+    k : number of neighbours, below ``members``
 
     Returns
     -------
-    ``(groups, members, k)`` member numbers. For a member of a group of n, the first ``min(k, n - 1)`` are meaningful.
-
-    Distances are Euclidean and come from differences, not from products of rows: rows that are nearly alike cost no
-    accuracy, and a pair's distance does not depend on what is computed beside it. Equally near members come in their
-    order.
+    ``(groups, members, k)`` member numbers. In a group of n members, the first ``min(k, n - 1)`` are meaningful.
     """
     members = x.shape[1]
     x = _to_unit_range(x)
@@ -41,8 +40,8 @@ def nearest(x: Tensor, sizes: Tensor, k: int) -> Tensor:
 
 
 def _to_unit_range(x: Tensor) -> Tensor:
-    """Shift and scale each group so that no square of a difference leaves the range of its numbers."""
+    """Shift and scale each group so that squared differences do not overflow or underflow."""
     x = x if x.dtype == torch.float64 else x.float()
-    shifted = (x - x[:, :1]).nan_to_num_()  # a difference beyond the largest number becomes that number
+    shifted = (x - x[:, :1]).nan_to_num_()  # an infinite difference becomes the largest finite number
     largest = shifted.abs().amax(dim=(1, 2), keepdim=True)
     return shifted.div_(torch.where(largest > 0, largest, 1.0))

@@ -1,4 +1,4 @@
-"""Validates the parameters of the built-in strategies at construction."""
+"""Validate parameters of strategies at construction."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from imbench.contract.errors import UsageError
 
 
 def positive(name: str, value: Any, advice: str) -> float:
-    """`value` as a float if it is a finite number above 0.
+    """``value`` as a float. Raises `UsageError` if it is not a positive finite number.
 
-    Raises `UsageError` otherwise, naming the parameter (``ReMix.alpha``), the value, and `advice`.
+    ``name`` is the parameter in the message, such as ``ReMix.alpha``, and ``advice`` is its end.
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise UsageError(f"{name} must be a positive number, got {value!r}; {advice}")
@@ -24,14 +24,14 @@ def positive(name: str, value: Any, advice: str) -> float:
 
 
 def at_most(limit: float, name: str, value: Any, advice: str) -> float:
-    """`value` as a float if it is a number from 0 to `limit`; `UsageError` otherwise."""
+    """``value`` as a float. Raises `UsageError` if it is not a number from 0 to ``limit``."""
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= limit:
         raise UsageError(f"{name} must be a number from 0 to {limit:g}, got {value!r}; {advice}")
     return float(value)
 
 
 def one_of(choices: Collection[str], name: str, value: Any) -> str:
-    """`value` if it is one of `choices`; otherwise a `UsageError` that lists them."""
+    """``value`` itself. Raises `UsageError`, listing ``choices``, if it is not one of them."""
     if not isinstance(value, str) or value not in choices:
         raise UsageError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
     return value

@@ -16,10 +16,10 @@ from imbench.strategies.shares import balanced_share
 
 @dataclass(frozen=True)
 class ReMix(BatchStrategy):
-    """Draw the batch's rows anew with every class present equally often, then mix them as MixUp does.
+    """Resample the batch so that all classes present are equally frequent, then mix rows as in MixUp.
 
     C. Bellinger, R. Corizzo and N. Japkowicz, "ReMix Training for Calibrated Imbalanced Deep Learning", 2020
-    (arXiv:2012.02312), Algorithm 1, for a batch of B rows in which C classes are present:
+    (arXiv:2012.02312), Algorithm 1, for a batch of B rows with C classes present:
 
         3:  X', Y' = B/C rows of each class, drawn with replacement
         4:  idx = permutation(B)
@@ -27,8 +27,8 @@ class ReMix(BatchStrategy):
         6:  X'' = lam X' + (1 - lam) X'[idx]
         7:  Y'' = lam Y' + (1 - lam) Y'[idx]
 
-    NOTE: where C does not divide B, the rows left over go to as many different classes, drawn at random; the paper
-    leaves it open. The expected share of every class present is 1/C.
+    NOTE: if C does not divide B, the remaining rows go to different classes chosen at random; the paper leaves this
+    open. The expected share of each class present is 1/C.
 
     Shapes: ``x (*stack, batch, *features)`` and ``y (*stack, batch, classes)`` in and out.
 
@@ -62,8 +62,8 @@ class ReMix(BatchStrategy):
         return batch.take_mixed(rows, partners, share)  # lines 6 and 7
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
-        """1/C for each of the C classes present, if labels are hard; none where rows have weights, which are mixed.
+        """1/C for each of the C classes present if labels are hard; None if rows have weights, since these are mixed.
 
-        A soft label counts as its largest class when rows are drawn, and as what it is when they are trained on.
+        With soft labels, each class present contributes the mean soft label of the rows for which it is the largest.
         """
         return balanced_share(batch)

@@ -1,4 +1,4 @@
-"""ReMix-Aug: class-balanced batches of images turned, shifted and mixed."""
+"""ReMix-Aug: class-balanced batches of images, rotated, shifted and mixed."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from imbench.strategies.shares import balanced_share
 
 @dataclass(frozen=True)
 class ReMixAug(BatchStrategy):
-    """Draw the batch's images anew with every class present equally often, turn and shift each, then mix them.
+    """Resample the batch so that all classes present are equally frequent, rotate and shift images, then mix them.
 
     C. Bellinger, R. Corizzo and N. Japkowicz, "ReMix Training for Calibrated Imbalanced Deep Learning", 2020
-    (arXiv:2012.02312), "ReMix (Aug)": the batches of `Augment`, mixed with a permutation of themselves as lines 4 to 7
-    of Algorithm 1 have it, one ``lam ~ Beta(alpha, alpha)`` a batch. Both images of a pair are augmented, each by
-    itself, before they are mixed.
+    (arXiv:2012.02312), "ReMix (Aug)": the batches of `Augment`, mixed with a permutation of themselves as in lines 4 to
+    7 of Algorithm 1, with one ``lam ~ Beta(alpha, alpha)`` for each batch. The images of a pair are augmented
+    independently before they are mixed.
 
-    NOTE: the paper's results use alpha = 0.1, its authors' code for images 0.2 (``remix-aug:alpha=0.2``); the paper
-    decides, and `ReMix` has the same default. For rotation and fill see the note in `Augment`.
+    NOTE: the paper's results use alpha = 0.1, while its authors' code for images uses 0.2 (``remix-aug:alpha=0.2``).
+    The default follows the paper, as in `ReMix`. For rotation and fill see the note in `Augment`.
 
     Shapes: ``x (*stack, batch, channels, height, width)`` and ``y (*stack, batch, classes)`` in and out.
 
     Parameters
     ----------
     alpha : above 0; the paper's tables use 0.1, its sensitivity study recommends 0.3 and warns above 0.5
-    rotation : most of a full turn, either way, from 0 to 0.5
-    shift : most of the height, and of the width, either way, from 0 to 1
-    fill : what lies outside an image: ``"reflect"`` (d c b a | a b c d | d c b a) or ``"nearest"`` (a a a a | a b c d)
+    rotation : largest angle in both directions, as a share of a full turn, from 0 to 0.5
+    shift : largest shift in all directions, as a share of height and width, from 0 to 1
+    fill : pixels outside the image: ``"reflect"`` (d c b a | a b c d | d c b a) or ``"nearest"`` (a a a a | a b c d)
 
     Raises
     ------
@@ -62,10 +62,10 @@ class ReMixAug(BatchStrategy):
         validate(self)
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
-        """What `Augment` makes of the batch, mixed as `MixUp` does it."""
+        """Apply `Augment`, then `MixUp`."""
         augmented = Augment(self.rotation, self.shift, self.fill).rebalance(batch, info, noise)
         return MixUp(self.alpha).rebalance(augmented, info, noise)
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
-        """1/C for each of the C classes present, if labels are hard; none where rows have weights."""
+        """1/C for each of the C classes present if labels are hard; None if rows have weights."""
         return balanced_share(batch)

@@ -1,4 +1,4 @@
-"""The share of each class in batches, for strategies that know what they train towards."""
+"""Expected class shares of batches, for `BatchStrategy.class_share`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from imbench.contract.batch import Batch
 
 
 def mean_label(batch: Batch) -> Tensor:
-    """``(*stack, classes)``: the mean soft label of the rows, weighted by their weights; NaN where all weigh 0."""
+    """``(*stack, classes)`` mean soft label of the rows, weighted by their weights; NaN if all weights are 0."""
     if batch.weight is None:
         return batch.y.mean(dim=-2)
     # (*stack, 1, batch) @ (*stack, batch, classes)
@@ -17,18 +17,18 @@ def mean_label(batch: Batch) -> Tensor:
 
 
 def balanced_share(batch: Batch) -> Tensor | None:
-    """The class shares of a class-balanced draw whose rows may then be mixed or augmented.
+    """Expected class shares of a class-balanced draw, ``(*stack, classes)``, also after mixing or augmentation.
 
-    That is 1/C for each of the C classes present if labels are hard. None for rows that have weights, since mixing
-    changes the weights as well.
+    They are 1/C for each of the C classes present if labels are hard. None if rows have weights, since mixing changes
+    the weights too.
     """
     return mean_over_classes(batch) if batch.weight is None else None
 
 
 def mean_over_classes(batch: Batch) -> Tensor:
-    """``(*stack, classes)``: the mean over the classes present of the mean label of each one's rows.
+    """``(*stack, classes)`` mean label of each class's rows, averaged over the classes present.
 
-    What `imbench.Noise.balanced` draws on average: 1/C for each of C classes if labels are hard.
+    This is the expected class share of `imbench.Noise.balanced`: 1/C for each of C classes if labels are hard.
 
     >>> mean_over_classes(Batch(torch.zeros(4, 1), torch.eye(3)[[0, 0, 0, 2]]))
     tensor([0.5000, 0.0000, 0.5000])

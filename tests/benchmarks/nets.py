@@ -20,7 +20,7 @@ from imbench.contract.records import Card, Dataset, Fold, Preprocessing, Task, V
 from imbench.contract.strategy import TrainingInfo
 from imbench.engine.batches import Table, batching
 from imbench.engine.fused import FusedNets
-from imbench.engine.group import CACHE_BYTES, _training
+from imbench.engine.group import CACHE_BYTES, _training_mode
 from imbench.engine.mlp import mlp_widths
 from imbench.engine.net_group import NetGroup, Request
 from imbench.runs.registry import strategy
@@ -89,7 +89,7 @@ class Epochs:
 
     def run(self):
         """One epoch, whole."""
-        with _training(torch.device("cpu")):
+        with _training_mode(torch.device("cpu")):
             for _ in range(self.net_group.batches.blocks):
                 losses = self.nets.advance(*self.net_group.next_block())
                 self.net_group.close_block(torch.from_numpy(losses))
@@ -100,7 +100,7 @@ class Epochs:
         counts = torch.as_tensor(net_group.counts, dtype=torch.float32)[:, None]
         info = TrainingInfo(counts, "tabular", net_group.request.dataset.feature_kinds, 0, 500)
         spent = dict.fromkeys(self.shares, 0.0)
-        with _training(torch.device("cpu")):
+        with _training_mode(torch.device("cpu")):
             source = net_group.batches.epoch()
             while True:
                 marks = [clock()]

@@ -15,7 +15,10 @@ def table(tmp_path):
 
 @pytest.mark.parametrize(
     ("net", "message"),
-    [("resnet32", "takes image data, not tabular"), ("resnet", "net must be one of paper, resnet32, got 'resnet'")],
+    [
+        ("resnet32", "supports image data only, not tabular"),
+        ("resnet", "net must be one of paper, resnet32, got 'resnet'"),
+    ],
 )
 def test_a_net_that_cannot_be_is_refused_before_any_work(imbench, table, tmp_path, net, message):
     answer = imbench("run", "--dataset", table, "--net", net, "--store", str(tmp_path / "store"))

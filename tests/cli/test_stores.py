@@ -61,6 +61,11 @@ def test_a_conflict_is_told_and_decided_by_prefer(store, imbench, tmp_path):
     told = imbench("merge", store, liar, "--into", tmp_path / "both", "--prefer", store)
     assert told.code == 0
     assert "resolved by --prefer" in told.out
+    (line,) = (line for line in told.out.splitlines() if line.startswith("left out"))
+    assert re.fullmatch(rf"left out by --prefer: 1 job of \w+ \(version \d\) in {re.escape(str(liar))}", line)
+    again = json.loads(imbench("merge", store, liar, "--into", tmp_path / "other", "--prefer", liar, "--json").out)
+    (left_out,) = again["left_out"]
+    assert (left_out["store"], left_out["jobs"], left_out["missing"]) == (str(store), 1, 0)
 
 
 def test_a_store_compared_with_itself_differs_in_nothing(store, imbench):

@@ -60,7 +60,7 @@ def test_equal_rows_and_a_share_of_one_give_themselves_to_the_digit():
 @pytest.mark.parametrize("name", ["stage", "share"])
 def test_parts_of_another_stack_are_refused(name):
     parts = {"stage": torch.zeros(2), "partners": torch.zeros(2, 5), "share": torch.zeros(2)}
-    with pytest.raises(ValueError, match=rf"HiddenMix.{name} must be .* = \(2,\) beside partners \(2, 5\), got \(3,\)"):
+    with pytest.raises(ValueError, match=rf"HiddenMix.{name} must be .* = \(2,\) for partners of \(2, 5\), got \(3,\)"):
         HiddenMix(**{**parts, name: torch.zeros(3)})
 
 

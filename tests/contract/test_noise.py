@@ -58,7 +58,7 @@ def test_a_single_batch_draws_what_a_stack_of_one_draws():
 
 @pytest.mark.parametrize(("stack", "generators"), [((), 0), ((), 2), ((3,), 2), ((2, 3), 6), ((0,), 0)])
 def test_one_generator_a_net_is_needed(stack, generators):
-    with pytest.raises(ValueError, match="one generator a net"):
+    with pytest.raises(ValueError, match="one generator per net"):
         Noise([np.random.default_rng(i) for i in range(generators)], stack)
 
 

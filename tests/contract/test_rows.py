@@ -16,7 +16,7 @@ shapes = pytest.mark.parametrize("stack", [(), (3,), (2, 4)])
 def in_torch(function, *arguments, **options):
     """What PyTorch makes of it, compiled code put aside."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_moves", lambda: None)
+        patch.setattr(module, "_row_kernels", lambda: None)
         return function(*arguments, **options)
 
 
@@ -39,7 +39,7 @@ def make_values(*shape, seed=0):
 def test_mixed_rows_are_rows_taken_and_then_mixed(monkeypatch, piece, stack, features, compiled):
     monkeypatch.setattr(module, "PIECE", piece)
     if not compiled:
-        monkeypatch.setattr(module, "_moves", lambda: None)
+        monkeypatch.setattr(module, "_row_kernels", lambda: None)
     y = torch.nn.functional.one_hot(make_numbers(stack, 11, 3), 3).float()
     batch = Batch(make_values(*stack, 11, *features), y, y[..., 0] + 0.5)
     first, second, share = make_numbers(stack, 11, 11, 1), make_numbers(stack, 11, 11, 2), make_values(*stack).sigmoid()
@@ -97,12 +97,12 @@ def test_scaled_rows_are_a_plain_formula_and_the_same_compiled(nets, taken, feat
         np.testing.assert_array_equal(found[at], np.clip(np.where(np.isnan(plain), 0, plain), -5, 5))
 
 
-def plain_balanced(labels, class_luck, row_luck):
+def plain_balanced(labels, class_draws, row_draws):
     """One batch, in plain Python."""
     members = {c: np.flatnonzero(labels == c) for c in np.unique(labels)}
-    turns = sorted(members, key=lambda c: class_luck[c])
+    turns = sorted(members, key=lambda c: class_draws[c])
     drawn = [members[turns[slot % len(turns)]] for slot in range(len(labels))]
-    return [rows[min(int(luck * np.float32(len(rows))), len(rows) - 1)] for rows, luck in zip(drawn, row_luck)]  # noqa: B905
+    return [rows[min(int(luck * np.float32(len(rows))), len(rows) - 1)] for rows, luck in zip(drawn, row_draws)]  # noqa: B905
 
 
 @settled
@@ -139,7 +139,7 @@ def test_what_compiled_code_cannot_take_goes_to_torch(values):
 
 
 def test_a_single_batch_compiles_nothing(monkeypatch):
-    monkeypatch.setattr(module, "_moves", lambda: pytest.fail("asked for compiled code"))
+    monkeypatch.setattr(module, "_row_kernels", lambda: pytest.fail("asked for compiled code"))
     numbers = torch.zeros(2, dtype=torch.long)
     module.between(torch.zeros(2, 3), numbers, numbers, torch.zeros(1))
     module.balanced(torch.eye(2), torch.zeros(2), torch.zeros(2))

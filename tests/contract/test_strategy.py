@@ -82,7 +82,7 @@ def test_class_counts_are_the_batchs_or_as_given():
     [
         ([0, 1, 2], 2, "class numbers must be 0 to 1, got 0 to 2"),
         ([0, -1, 1], None, "class numbers must be 0 to 1, got -1 to 1"),
-        ([0.5, 1.0, 0.0], None, "y must hold whole class numbers"),
+        ([0.5, 1.0, 0.0], None, "y must contain whole class numbers"),
     ],
 )
 def test_labels_that_are_no_class_numbers_are_an_error(y, classes, reason):

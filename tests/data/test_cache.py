@@ -132,7 +132,7 @@ def test_a_copy_that_goes_away_while_it_is_wanted_is_fetched_again(tmp_path, mon
 def test_a_cache_that_cannot_be_written_to_is_said(tmp_path, monkeypatch):
     (tmp_path / "in-the-way").write_text("")
     monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "in-the-way"))
-    with pytest.raises(DataError, match=r"cache .* cannot be written to .*; set IMBENCH_CACHE"):
+    with pytest.raises(DataError, match=r"cache .* is not writable .*; set IMBENCH_CACHE"):
         fetch(made.card(), made.mirror(tmp_path / "mirror"))
 
 

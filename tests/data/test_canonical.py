@@ -89,8 +89,8 @@ def test_a_sources_labels_are_renamed_and_the_rest_can_merge():
         ({"f": [1.0], "goal": ["a"]}, "no column 'target'"),
         ({"f": [1.0, 2.0], "target": ["a", None]}, r"the target 'target' is missing in 1 row \(first: row 1\)"),
         ({"f": ["x", "y"], "target": ["a", "b"]}, "column 'f' is not numeric"),
-        ({"f": [1.0, np.inf], "target": ["a", "b"]}, "column 'f' is infinite or beyond float32 in row 1"),
-        ({"f": [1.0, 1e300], "target": ["a", "b"]}, "column 'f' is infinite or beyond float32 in row 1"),
+        ({"f": [1.0, np.inf], "target": ["a", "b"]}, "column 'f' is infinite or outside the range of float32 in row 1"),
+        ({"f": [1.0, 1e300], "target": ["a", "b"]}, "column 'f' is infinite or outside the range of float32 in row 1"),
         ({"target": ["a", "b"]}, "at least one feature"),
     ],
 )

@@ -92,10 +92,10 @@ def test_an_unknown_name_suggests_near_ones():
         (('target = "y"\n', ""), "lacks the field 'target'"),
         (('title = "Mine"', 'title = "Mine"\ncontnt = "x"'), "unknown field 'contnt'; did you mean content"),
         (("rows = 30", 'rows = "30"'), "rows must be a whole number, got '30'"),
-        (("rows = 30", "rows = 31"), "class_counts sum to 30 but rows is 31"),
+        (("rows = 30", "rows = 31"), "class_counts sum to 30, but rows is 31"),
         (('minority = ["b"]', 'minority = ["z"]'), "minority 'z' is not among the class_counts"),
         (('minority = ["b"]', 'minority = ["a", "b"]'), "exactly one class"),
-        (('minority = ["b"]', "minority = [1]"), "must be a list of text, got 1"),
+        (('minority = ["b"]', "minority = [1]"), "must be a list of text, but contains 1"),
         (('minority = ["b"]', 'minority = ["b"]\nirs = [1.5]'), "irs must lie between 0 and 1"),
         (('name = "binary"', 'name = "ranking"'), "name must be one of binary, multiclass"),
         (('kind = "file"', 'kind = "ftp"'), "kind must be one of"),
@@ -191,7 +191,7 @@ def test_a_bad_source_of_images_names_the_field(tmp_path, source, message):
 def test_a_mirrors_images_are_read_only_where_their_column_is_named(tmp_path):
     text = CARD.partition("[[source]]")[0] + '[[source]]\nkind = "mirror"\nfirst_of_each = 5\n'
     (tmp_path / "mine.toml").write_text(text)
-    with pytest.raises(DataError, match="first_of_each is for images only; name their column in image"):
+    with pytest.raises(DataError, match="first_of_each is for images only; set image to the name of their column"):
         load_card(str(tmp_path / "mine.toml"))
 
 

@@ -132,7 +132,7 @@ def test_a_pair_of_idx_files_is_read(tmp_path, pack):
 @pytest.mark.parametrize(
     ("images_file", "labels_file", "message"),
     [
-        (idx(LABELS), idx(LABELS), "images is not an IDX file of bytes with 3 axes"),
+        (idx(LABELS), idx(LABELS), "images is not an IDX file of uint8 with 3 axes"),
         (idx(GRAY)[:-5], idx(LABELS), r"images contains 2,635 bytes, but its header states 2,640"),
         (idx(GRAY)[:9], idx(LABELS), "images, labels cannot be read as idx"),
         (gzip.compress(idx(GRAY))[:-30], idx(LABELS), "images, labels cannot be read as idx"),
@@ -163,7 +163,7 @@ def test_an_npz_with_pickled_objects_or_floats_is_refused(tmp_path):
     parts = {f"{part}_{what}" for part in ("train", "val", "test") for what in ("images", "labels")}
     for name, value, message in [
         ("objects.npz", np.array([{}], dtype=object), "Object arrays cannot be loaded"),
-        ("floats.npz", np.zeros((2, 3, 3)), "contains float64 with 3 axes, not images of bytes"),
+        ("floats.npz", np.zeros((2, 3, 3)), "contains float64 with 3 axes, not uint8 images"),
     ]:
         np.savez(tmp_path / name, **dict.fromkeys(parts, value))
         with pytest.raises(DataError, match=message):
@@ -251,7 +251,7 @@ def test_a_mirror_may_hold_altered_copies_of_the_images_that_the_card_lists_and_
     assert copy.data_hash == data_hash(as_table(altered)) != data_hash(official)
     assert fetch(card, mirror_of(tmp_path / "two", COLOUR)).data_hash == data_hash(official)
     altered[4] ^= 1
-    with pytest.raises(DataError, match="its images differ from the card's"):
+    with pytest.raises(DataError, match="the images differ from the card"):
         fetch(card, mirror_of(tmp_path / "three", altered), tmp_path / "empty-cache")
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from imbench.data.canonical import from_frame
 from imbench.data.data_sources import card_of
-from imbench.data.labels import known_as, label_codes, natural_order, read_floats
+from imbench.data.labels import label_codes, matching_label, natural_order, read_floats
 from imbench.data.variants import parse_variant
 from imbench.runs.registry import dataset
 
@@ -150,7 +150,7 @@ def test_distinct_texts_of_a_file_are_as_many_classes(texts):
 def test_no_two_labels_tie(texts):
     keys = [natural_order(text) for text in texts]
     assert all((a < b) + (b < a) == (i != j) for i, a in enumerate(keys) for j, b in enumerate(keys))
-    assert all(known_as(text, texts) == text for text in texts)
+    assert all(matching_label(text, texts) == text for text in texts)
 
 
 def test_numbers_are_ordered_by_size():

@@ -131,8 +131,8 @@ def test_the_longtail_suite_follows_the_field():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("longtail = true\nminority = ['b']", "longtail goes with name = 'multiclass' and without minority"),
-        ("", "lacks the field 'minority'; add it, a list, or longtail = true"),
+        ("longtail = true\nminority = ['b']", "longtail requires name = 'multiclass' and no minority"),
+        ("", "lacks the field 'minority'; add a list of classes, or longtail = true"),
     ],
 )
 def test_a_card_says_either_a_minority_or_a_long_tail(tmp_path, change, message):

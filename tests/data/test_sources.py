@@ -74,7 +74,7 @@ def test_a_tar_archive_and_a_plain_file_are_read_too(web):
     ("options", "card_change", "message"),
     [
         ({"sha256": "0" * 64}, {}, "uci: .*(hash|SHA256)"),
-        ({"members": ["other.csv"]}, {}, "cannot be read as the card says: .*other.csv"),
+        ({"members": ["other.csv"]}, {}, "cannot be read as described in the card: .*other.csv"),
         ({"header": False, "columns": ["a"]}, {}, "the table has 4 columns, but the card names 1"),
         ({"separator": ";"}, {}, "there is no column"),
         ({}, {"rows": 61, "class_counts": {"a": 38, "b": 15, "c": 8}}, "has 60 rows, the card says 61"),
@@ -121,14 +121,14 @@ def test_when_all_fail_each_source_and_its_reason_is_listed(web, tmp_path):
     message = str(caught.value)
     assert "made is unavailable (uci: 127.0.0.1" in message
     assert "answered 404" in message
-    assert "sklearn: scikit-learn bundles no dataset 'no_such'" in message
+    assert "sklearn: scikit-learn includes no dataset 'no_such'" in message
     assert "gone.csv does not exist" in message
-    assert message.endswith("give a mirror that has it: --data-mirror or IMBENCH_DATA_MIRROR")
+    assert message.endswith("set a mirror that contains it with --data-mirror or IMBENCH_DATA_MIRROR")
 
 
 def test_a_host_that_failed_once_is_not_asked_again(monkeypatch):
     asked = []
-    monkeypatch.setattr(network, "_ask", lambda url: asked.append(url) or "no")
+    monkeypatch.setattr(network, "_probe_host", lambda url: asked.append(url) or "no")
     for path in ("a", "b"):
         with pytest.raises(SourceError, match="no"):
             network.require(f"http://nowhere.invalid/{path}")
@@ -286,7 +286,7 @@ def test_openml_is_asked_by_number_and_its_nominal_columns_may_be_numbers(monkey
         return types.SimpleNamespace(frame=frame, target=frame["Class"])
 
     monkeypatch.setattr("sklearn.datasets.fetch_openml", fetch_openml)
-    monkeypatch.setattr(network, "_ask", lambda url: None)
+    monkeypatch.setattr(network, "_probe_host", lambda url: None)
     fetch(made.card(sources=(Source("openml", {"id": 7, "drop": ["id", "other"]}),), content=CONTENT))
     assert asked["data_id"] == 7
 
@@ -301,7 +301,7 @@ def test_imblearns_archive_is_fetched_once_and_a_broken_one_is_removed(monkeypat
         return {filter_data[0]: bunch}
 
     monkeypatch.setattr("imblearn.datasets.fetch_datasets", fetch_datasets)
-    monkeypatch.setattr(network, "_ask", lambda url: None)
+    monkeypatch.setattr(network, "_probe_host", lambda url: None)
     card = dataclasses.replace(
         made.table_card(table, ("1",)),
         class_counts={"0": 30, "1": 10},

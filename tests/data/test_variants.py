@@ -141,8 +141,8 @@ def test_equal_meanings_are_equal_variants(specs):
         ("segment:irr=0.1", "no parameter 'irr'; did you mean ir"),
         ("segment:target=x", "no parameter 'target'"),
         ("segment:ir=0.002", "keeps 3 rows at ir=0.002; 4 are needed: use an ir of at least 0.00202"),
-        ("segment:ir=0.5", "has 330 rows, but ir=0.5 asks for 990; use an ir of at most 0.1667"),
-        ("cifar10:ir=0.25", "has 5,000 rows, but ir=0.25 asks for 11250"),
+        ("segment:ir=0.5", "has 330 rows, but ir=0.5 needs 990; use an ir of at most 0.1667"),
+        ("cifar10:ir=0.25", "has 5,000 rows, but ir=0.25 needs 11250"),
     ],
 )
 def test_a_bad_spec_is_refused_before_any_data_is_fetched(spec, message):
@@ -152,5 +152,5 @@ def test_a_bad_spec_is_refused_before_any_data_is_fetched(spec, message):
 
 def test_one_class_is_no_task():
     table = Table(np.zeros((5, 1)), ("f",), ((),), np.zeros(5, dtype=np.int64), ("only",))
-    with pytest.raises(DataError, match="one class only, 'only'"):
+    with pytest.raises(DataError, match="only one class, 'only'"):
         build(table, made.card(), Variant("made"), "0" * 64)

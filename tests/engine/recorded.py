@@ -30,7 +30,7 @@ class Recorder:
 
         return replay
 
-    def settle(self):
+    def synchronize(self):
         pass
 
 

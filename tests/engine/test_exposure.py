@@ -165,7 +165,7 @@ def test_measuring_leaves_the_batches_as_they_are():
 
     kept = raw.x.clone(), raw.y.clone()
     meter = ExposureMeter(np.array([[5, 2]]), Baseline(), torch.device("cpu"))
-    meter.see(raw, Batch(raw.x + 1, raw.y), np.array([0]), 0)
+    meter.update(raw, Batch(raw.x + 1, raw.y), np.array([0]), 0)
     assert torch.equal(raw.x, kept[0])
     assert torch.equal(raw.y, kept[1])
-    assert meter.of(0).inexact == "rows made up"
+    assert meter.exposure(0).inexact == "rows made up"

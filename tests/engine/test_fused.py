@@ -21,7 +21,7 @@ from imbench.engine import choice, compiled_engines
 from imbench.engine import train as training
 from imbench.engine.dropout import block_keys, kept_units
 from imbench.engine.fused import FusedNets
-from imbench.engine.group import _training
+from imbench.engine.group import _training_mode
 from imbench.engine.mlp import Mlp, glorot_uniform
 from imbench.engine.stacked import StackedNets
 from imbench.kernels import dense as kernel
@@ -176,10 +176,10 @@ def no_numba(monkeypatch):
         monkeypatch.delitem(sys.modules, f"imbench.{room}.{name}", raising=False)
         monkeypatch.delattr(f"imbench.{room}.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)
-    for cached in (compiled_engines.fused_nets, rows._moves):
+    for cached in (compiled_engines.fused_nets, rows._row_kernels):
         cached.cache_clear()
     yield
-    for cached in (compiled_engines.fused_nets, rows._moves):
+    for cached in (compiled_engines.fused_nets, rows._row_kernels):
         cached.cache_clear()
 
 
@@ -217,7 +217,7 @@ def test_where_no_folder_can_hold_the_cache_it_compiles_all_the_same(monkeypatch
 
 def test_denormals_are_flushed_in_compiled_code_too():
     product = numba.njit("float32(float32, float32)")(lambda a, b: a * b)
-    with _training(torch.device("cpu")):
+    with _training_mode(torch.device("cpu")):
         assert product(np.float32(1e-30), np.float32(1e-10)) == 0
     assert product(np.float32(1e-30), np.float32(1e-10)) > 0
 

@@ -272,7 +272,7 @@ def test_blocks_made_ahead_change_no_number(strategy):
             NetGroup(r, [0, 1, 2][::2], Table(r.dataset, "cpu"), batching(144, EARLY), ahead=True) for r in requests
         ]
         trainer, ended = together.StackedTrainer(net_groups), []
-        while more := trainer.until_some_end():
+        while more := trainer.train_until_some_end():
             ended += more
     assert {error for _, error in ended} == {None}
     for net_group, asked in zip(net_groups, requests, strict=True):
@@ -287,7 +287,7 @@ def test_a_block_is_made_ahead_of_the_losses(monkeypatch):
     monkeypatch.setattr(NetGroup, "_close_epoch", lambda self, losses: order.append("losses") or close(self, losses))
     with torch.no_grad():
         net_group = NetGroup(asked, [0], Table(asked.dataset, "cpu"), batching(144, asked.protocol), ahead=True)
-        together.StackedTrainer([net_group]).until_some_end()
+        together.StackedTrainer([net_group]).train_until_some_end()
     assert order == ["block", "block", "losses", "losses"]
 
 
@@ -304,7 +304,7 @@ def test_a_block_made_ahead_that_fails_matters_only_if_it_is_needed():
         asked = request(variant(0, train=144, nets=1), Late(), protocol)
         with torch.no_grad():
             net_group = NetGroup(asked, [0], Table(asked.dataset, "cpu"), batching(144, protocol), ahead=True)
-            return together.StackedTrainer([net_group]).until_some_end()
+            return together.StackedTrainer([net_group]).train_until_some_end()
 
     # At the floor from the first epoch, of 9 steps, and never better than in it: the net ends after its third.
     ((_, fine),) = ended(patience=18)

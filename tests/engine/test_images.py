@@ -175,8 +175,8 @@ def test_ended_nets_leave_the_others_as_they_are():
         x = torch.rand(1, 2, 4, 1, 8, 8)
         info = TrainingInfo(torch.ones(1, 1, 2))
         nets.advance(Batch(x, torch.eye(2)[[0, 1, 0, 1]].expand(1, 2, 4, 2)), info, Noise([None], (1,)), np.zeros(1))
-    for ours, begun, learned in zip(nets.parameters, weights[1], net.learned, strict=True):
-        assert (np.array_equal(ours[0], begun)) == learned  # at a rate of 0 only running means and variances move
+    for ours, begun, trainable in zip(nets.parameters, weights[1], net.trainable, strict=True):
+        assert (np.array_equal(ours[0], begun)) == trainable  # at a rate of 0 only running means and variances move
 
 
 def test_on_a_cpu_a_nets_bits_do_not_depend_on_its_neighbours():
@@ -192,7 +192,7 @@ def test_on_a_cpu_a_nets_bits_do_not_depend_on_its_neighbours():
 @pytest.mark.parametrize(
     ("features", "protocol", "message"),
     [((1, 8, 8), PROTOCOL, "at least 10 x 10 pixels, got 8 x 8"),
-     ((5,), replace(PROTOCOL, net="resnet32"), "takes image data, not tabular")],
+     ((5,), replace(PROTOCOL, net="resnet32"), "supports image data only, not tabular")],
 )  # fmt: skip
 def test_a_net_that_cannot_take_the_rows_is_refused(features, protocol, message):
     with pytest.raises(UsageError, match=message):
@@ -213,9 +213,11 @@ def test_numbers_and_products_are_those_of_the_papers(net):
 def test_resnet_32_is_as_large_as_published():
     # He et al. 2016, Table 6: 0.46 million parameters; 69 million multiplications at 32 x 32.
     net = ResNet32((3, 32, 32), 10)
-    learned = sum(int(np.prod(shape)) for shape, is_learned in zip(net.shapes, net.learned, strict=True) if is_learned)
-    assert round(learned / 1e6, 2) == 0.46
-    assert round(net.products / 1e6) == 69
+    trainable = sum(
+        int(np.prod(shape)) for shape, is_trainable in zip(net.shapes, net.trainable, strict=True) if is_trainable
+    )
+    assert round(trainable / 1e6, 2) == 0.46
+    assert round(net.multiplications / 1e6) == 69
 
 
 @dataclass(frozen=True)

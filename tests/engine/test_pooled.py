@@ -146,10 +146,10 @@ def no_numba(monkeypatch):
         monkeypatch.delitem(sys.modules, f"imbench.{room}.{name}", raising=False)
         monkeypatch.delattr(f"imbench.{room}.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)
-    for cached in (compiled_engines.pooled_backprop, rows._moves):
+    for cached in (compiled_engines.pooled_backprop, rows._row_kernels):
         cached.cache_clear()
     yield
-    for cached in (compiled_engines.pooled_backprop, rows._moves):
+    for cached in (compiled_engines.pooled_backprop, rows._row_kernels):
         cached.cache_clear()
 
 

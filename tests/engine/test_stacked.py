@@ -43,22 +43,22 @@ def test_replayed_steps_give_the_bits_of_called_ones(strategy, dropout):
     assert (ours == theirs).all()
     for a, b in zip(replayed.parameters, called.parameters, strict=True):
         assert torch.equal(a, b)
-    # A forward pass of the strategy's own is never recorded; the others are, and again where rows outgrow their room.
+    # A custom forward pass is never recorded; the others are, and again where rows outgrow the capacity.
     assert (replayed.runner._recorder.replays > 0) == (type(strategy) is not ByStages)
 
 
 @pytest.mark.parametrize("name", ["_x", "_y", "_share", "_keys", "_step", "_draws"])
 def test_an_input_that_is_not_copied_to_its_place_is_found_out(name, monkeypatch):
     # The test above has teeth: with any input put elsewhere than where the recording reads, it fails.
-    put = Inputs.put
+    load_inputs = Inputs.load
 
     def elsewhere(self, *arguments):
         setattr(self, name, getattr(self, name).clone())
-        put(self, *arguments)
+        load_inputs(self, *arguments)
 
-    expected = advance(stack(Plain(), room=(32, 48)), [*blocks(3), *blocks(3)])
-    monkeypatch.setattr(Inputs, "put", elsewhere)
-    replaying = stack(Plain(), room=(32, 48), runner=recorded())
+    expected = advance(stack(Plain(), capacity=(32, 48)), [*blocks(3), *blocks(3)])
+    monkeypatch.setattr(Inputs, "load", elsewhere)
+    replaying = stack(Plain(), capacity=(32, 48), runner=recorded())
     try:
         found = advance(replaying, [*blocks(3), *blocks(3)])
     except IndexError:  # a net that is never put back to its block's first step
@@ -89,32 +89,32 @@ def load(part, batch, chosen, rate=1e-3):
 @pytest.mark.parametrize("strategy", [Plain(), Focal()], ids=lambda s: type(s).__name__)
 def test_parts_with_blocks_and_batches_of_other_lengths_learn_what_they_learn_alone(strategy, runner):
     long, short, small = blocks(3)  # 32 and 20 steps of 48 rows, one step of 18
-    together = stack(strategy, room=(32, 48), runner=runner())
-    first, second = together.part(0, 2), together.part(2, 1)
+    together = stack(strategy, capacity=(32, 48), runner=runner())
+    first, second = together.add_slice(0, 2), together.add_slice(2, 1)
     queues = {first: [long, small, short, long], second: [short, small, small, long, small, short]}
     chosen = {first: slice(0, 2), second: slice(2, 3)}
     taken = {first: [], second: []}
     losses = {first: [], second: []}
     with torch.no_grad():
-        while all(part.left or queue for part, queue in queues.items()):
+        while all(part.steps_left or queue for part, queue in queues.items()):
             for part, queue in queues.items():
-                if not part.left:
-                    losses[part].append(part.losses().numpy())
+                if not part.steps_left:
+                    losses[part].append(part.pop_losses().numpy())
                     taken[part].append(queue.pop(0))
                     load(part, taken[part][-1], chosen[part])
-            together.run(min(first.left, second.left))
+            together.run(min(first.steps_left, second.steps_left))
     assert min(len(blocks) for blocks in taken.values()) > 3
     for part in (first, second):
         alone = stack(strategy)
-        alone.keep(part.columns)
-        own = alone.part(0, len(part.columns))
-        alone._make_room(32, 48)
+        alone.keep(part.positions)
+        own = alone.add_slice(0, len(part.positions))
+        alone._allocate(32, 48)
         expected = []
         with torch.no_grad():
             for number, batch in enumerate(taken[part], start=1):
-                expected.append(own.losses().numpy())
+                expected.append(own.pop_losses().numpy())
                 load(own, batch, chosen[part])
-                alone.run(own.left - (part.left if number == len(taken[part]) else 0))
+                alone.run(own.steps_left - (part.steps_left if number == len(taken[part]) else 0))
         np.testing.assert_allclose(losses[part], expected, rtol=1e-6)
         for ours, theirs in zip(part.parameters, own.parameters, strict=True):
             np.testing.assert_allclose(ours, theirs, atol=1e-6)
@@ -122,27 +122,27 @@ def test_parts_with_blocks_and_batches_of_other_lengths_learn_what_they_learn_al
 
 def test_nets_that_ended_are_carried_along_until_packing_pays_and_change_nothing():
     runner = recorded()
-    nets, widths = stack(Plain(), nets=8, room=(32, 48), runner=runner), []
-    part = nets.part(0, 8)
+    nets, widths = stack(Plain(), nets=8, capacity=(32, 48), runner=runner), []
+    part = nets.add_slice(0, 8)
     live = np.arange(8)
     (batch, *_) = blocks(8)
     with torch.no_grad():
-        for gone in (3, 0, 5, 2, 1):  # positions among those that are left
+        for gone in (3, 0, 5, 2, 1):  # positions among those that are steps_left
             load(part, batch, torch.from_numpy(live))
-            nets.run(part.left)
+            nets.run(part.steps_left)
             live = np.delete(live, gone)
-            part.keep(np.delete(np.arange(len(part.columns)), gone))
+            part.keep(np.delete(np.arange(len(part.positions)), gone))
             widths.append(len(nets.parameters[0]))
     assert widths == [8, 6, 6, 4, 3]  # once a quarter of those that are there has ended
     assert runner._recorder.recordings == 3
     alone = stack(Plain(), nets=8)
     alone.keep(live)
-    own = alone.part(0, len(live))
-    alone._make_room(32, 48)
+    own = alone.add_slice(0, len(live))
+    alone._allocate(32, 48)
     with torch.no_grad():
         for _ in range(5):
             load(own, batch, torch.from_numpy(live))
-            alone.run(own.left)
+            alone.run(own.steps_left)
     for ours, theirs in zip(part.parameters, own.parameters, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
@@ -172,8 +172,8 @@ def test_an_error_of_a_loss_ends_only_what_it_belongs_to():
                 raise KeyError("the reason")
             return super().loss(logits, y, info)
 
-    nets = stack(Failing(), room=(32, 48))
-    good, bad = nets.part(0, 2), nets.part(2, 1)
+    nets = stack(Failing(), capacity=(32, 48))
+    good, bad = nets.add_slice(0, 2), nets.add_slice(2, 1)
     (batch, *_) = blocks(3)
     load(good, batch, slice(0, 2))
     load(bad, batch, slice(2, 3))
@@ -181,12 +181,12 @@ def test_an_error_of_a_loss_ends_only_what_it_belongs_to():
     with torch.no_grad():
         nets.run(32)
     assert isinstance(bad.error, KeyError)
-    alone = stack(Failing(), nets=2, room=(32, 48))
-    own = alone.part(0, 2)
+    alone = stack(Failing(), nets=2, capacity=(32, 48))
+    own = alone.add_slice(0, 2)
     load(own, batch, slice(0, 2))
     with torch.no_grad():
         alone.run(32)
     assert good.error is None
-    np.testing.assert_allclose(good.losses(), own.losses(), rtol=1e-6)
+    np.testing.assert_allclose(good.pop_losses(), own.pop_losses(), rtol=1e-6)
     for ours, theirs in zip(good.parameters, own.parameters, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)

@@ -65,7 +65,7 @@ class Bag(Architecture):
         return [WIDTH, self.classes]
 
     @property
-    def products(self) -> int:
+    def multiplications(self) -> int:
         return WIDTH * self.classes
 
 

@@ -13,6 +13,7 @@ from imbench.contract.errors import DataError
 from imbench.reproduce.context import Images, ReproductionContext
 from imbench.reproduce.sensitivity import ALPHAS, FEW_ALPHAS, PRINTED, claims_of, figure7
 from imbench.reproduce.verdicts import FAILS, HOLDS, UNDECIDED
+from imbench.runs.registry import Registry
 from imbench.runs.sweeping import design
 from imbench.store.results import Results
 
@@ -38,7 +39,7 @@ def rows_of(dataset, ir, gmean, bbs, noise=0.001, folds=FOLDS, alphas=ALPHAS):
 
 
 def verdicts(*tables):
-    sweep = design("remix", "alpha", ALPHAS).read(Results(pd.concat(tables, ignore_index=True), "store"))
+    sweep = design("remix", "alpha", ALPHAS, Registry()).read(Results(pd.concat(tables, ignore_index=True), "store"))
     return {claim.text.partition(" (")[0].partition(" for α")[0]: claim.verdict for claim in claims_of(sweep, IMAGES)}
 
 
@@ -82,7 +83,7 @@ def test_no_printed_interval_reaches_beyond_the_largest_difference_of_two_scores
         return 0.5 + a
 
     tables = [rows_of("epileptic_seizure", ir, wide, wide, noise=2.0, folds=4) for ir in (0.01, 0.05)]
-    sweep = design("remix", "alpha", ALPHAS).read(Results(pd.concat(tables, ignore_index=True), "store"))
+    sweep = design("remix", "alpha", ALPHAS, Registry()).read(Results(pd.concat(tables, ignore_index=True), "store"))
     for claim in claims_of(sweep, IMAGES):
         most = 2 if "most extreme" in claim.text else 1
         ends = [end for e in claim.evidence for end in re.findall(r"\(([+−-]?[\d.]+) to ([+−-]?[\d.]+)\)", str(e))]

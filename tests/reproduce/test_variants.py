@@ -13,7 +13,7 @@ from imbench.contract.errors import UsageError
 from imbench.contract.noise import Noise
 from imbench.contract.strategy import TrainingInfo
 from imbench.reproduce import variants
-from imbench.reproduce.decisions import PLUGIN
+from imbench.reproduce.context import PLUGIN
 from imbench.reproduce.variants import KerasLoss, TwoStepReMix
 from imbench.runs.registry import Registry
 from imbench.strategies.baseline import Baseline

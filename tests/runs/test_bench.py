@@ -67,6 +67,14 @@ def test_an_executor_of_the_callers_own_runs_every_job(run, tmp_path):
     assert own["gmean"].tolist() == usual["gmean"].tolist()
 
 
+def test_an_executor_for_a_gpu_is_refused_before_any_work(run, tmp_path):
+    with pytest.raises(
+        UsageError, match=r"executor=.*InProcess.* runs jobs on a CPU, and the device is 'cuda:0'.*omit"
+    ):
+        run(executor=InProcess(), device="cuda:0")
+    assert not (tmp_path / "store").exists()
+
+
 def test_an_official_test_part_is_tested_on_whole_and_trained_on_never(run, tmp_path, monkeypatch):
     monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "cache"))
     y = np.concatenate([np.tile(list("abc"), 200), np.tile(list("abc"), 50)])

@@ -50,7 +50,7 @@ def test_a_plugin_file_with_a_bad_name_is_refused_before_any_work(tmp_path, tabl
 def test_a_name_that_is_a_property_is_refused(tmp_path):
     path = tmp_path / "own.py"
     path.write_text(STRATEGY.replace('name: ClassVar[str] = "mine"', "name = property(lambda self: 'mine')"))
-    with pytest.raises(UsageError, match=r"Mine of plugin .*own.py.* has the name property, which is no text"):
+    with pytest.raises(UsageError, match=r"Mine of plugin .*own.py.* has the name property, which is not text"):
         Registry((str(path),)).entries("strategy")
 
 

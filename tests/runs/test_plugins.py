@@ -138,7 +138,7 @@ def test_a_plugins_metric_stands_in_reports_and_tests_of_a_store_made_without_it
     ("change", "option", "message"),
     [
         (("return float(outcome", "return float(no_such"), ["--metric", "worst_recall"], "NameError"),
-        (('Metric("worst_recall"', 'Metric("other"'), ["--metric", "worst_recall"], "calls itself 'other'"),
+        (('Metric("worst_recall"', 'Metric("other"'), ["--metric", "worst_recall"], "has the name 'other'"),
         (("worst_recall = Metric", "wors = Metric"), ["--metric", "worst_recall"], "package everything 1.0"),
         (("small = Suite(", "small = dict(name="), ["--suite", "small"], "package everything 1.0"),
         (("small = Suite(", "small = str; Suite("), ["--suite", "small"], "is a type, not a Suite"),

@@ -1,6 +1,9 @@
 """What code made a result: hashes of sources, and what follows from a change."""
 
+import contextlib
 import hashlib
+import io
+import json
 import re
 import subprocess
 import sys
@@ -8,11 +11,13 @@ import warnings
 from dataclasses import dataclass
 from typing import ClassVar
 
+import pandas as pd
 import pytest
 
 import imbench
 from imbench.checks import outcome
 from imbench.checks.source import bound_to_process, source_hash
+from imbench.cli import main
 from imbench.cli.boards import boards_text
 from imbench.contract.errors import StoreError
 from imbench.contract.strategy import BatchStrategy
@@ -71,6 +76,72 @@ def test_changed_source_is_said_and_its_jobs_are_kept_until_asked_for(run):
     anew = run("return batch  # changed", retrain=True).frame()
     assert set(anew["source_hash"]).isdisjoint(first["source_hash"])
     assert list(anew["key"]) == list(first["key"])
+
+
+BROKEN = "raise ValueError('too few rows')"
+INTERRUPTED = "raise KeyboardInterrupt"
+
+
+def store_of(tmp_path):
+    """What `imbench status --json` says of the store."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        assert main(["status", str(tmp_path / "store"), "--json"]) == 0
+    return json.loads(out.getvalue())
+
+
+def test_a_failed_retraining_keeps_the_old_result_and_is_reported_until_it_succeeds(run, tmp_path, capsys):
+    first = run().frame()
+    failed = run(BROKEN, retrain=True, checks=False)
+    assert list(failed.failures()["error"]) == ["ValueError: too few rows"]
+    assert "mine (version 1) has 1 job of other source, because retraining failed" in failed.notes[-1]
+    # The old result is readable, and says what it is.
+    kept = imbench.load(tmp_path / "store")
+    pd.testing.assert_frame_equal(kept.frame(), first)
+    assert any("run again with --retrain" in note for note in kept.notes)
+    status = store_of(tmp_path)
+    assert (status["done"], status["failed"]) == (1, 0)
+    assert [(one["strategy"], one["error"]) for one in status["retrain"]] == [("mine", "ValueError: too few rows")]
+    main(["status", str(tmp_path / "store")])
+    assert "ValueError: too few rows" in capsys.readouterr().out
+    # Without `retrain` the run says that there is other source, and keeps the mark.
+    plain = run(BROKEN, checks=False)
+    assert any("give --retrain to retrain them" in note for note in plain.notes)
+    assert not len(plain.failures())
+    assert len(store_of(tmp_path)["retrain"]) == 1
+    # Once it succeeds there is nothing left to say.
+    anew = run("return batch  # repaired", retrain=True)
+    assert set(anew.frame()["source_hash"]).isdisjoint(first["source_hash"])
+    assert store_of(tmp_path)["retrain"] == []
+    assert not list((tmp_path / "store" / "failed").iterdir())
+
+
+def test_an_interrupted_retraining_is_reported_as_well(run, tmp_path):
+    first = run().frame()
+    with pytest.raises(KeyboardInterrupt):
+        run(INTERRUPTED, retrain=True, checks=False)
+    pd.testing.assert_frame_equal(imbench.load(tmp_path / "store").frame(), first)
+    assert [one["error"] for one in store_of(tmp_path)["retrain"]] == ["retraining did not finish"]
+
+
+def test_going_back_to_the_old_source_needs_no_retraining(run, tmp_path):
+    run()
+    run(BROKEN, retrain=True, checks=False)
+    back = run()
+    assert not any("source" in note for note in back.notes)
+    assert store_of(tmp_path)["retrain"] == []
+
+
+def test_the_command_ends_as_failed_where_retraining_fails(run, table, tmp_path, capsys):
+    run(), (tmp_path / "mine.py").write_text(BODY.format(line=BROKEN, version="1"))
+    words = ["--dataset", table, "--strategy", "mine", "--plugin", str(tmp_path / "mine.py"), "--no-checks"]
+    words += ["--protocol", "standard:epochs=2,repeats=1", "--store", str(tmp_path / "store"), "--jobs", "1"]
+    assert main(["run", *words, "--retrain"]) == 1
+    assert "0 jobs done, 1 failed" in capsys.readouterr().err
+    assert main(["run", *words]) == 0
+    assert "1 already stored (1 of other source)" in capsys.readouterr().err
+    assert main(["run", *words, "--dry-run", "--json"]) == 0
+    assert [job["changed_source"] for job in json.loads(capsys.readouterr().out)["jobs"]] == [True]
 
 
 def test_a_raised_version_is_another_job(run):

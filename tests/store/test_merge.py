@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from imbench.contract.errors import StoreError, UsageError
 from imbench.store.marker import MARKER
-from imbench.store.merge import ConflictError, merge
+from imbench.store.merge import ConflictError, LeftOut, merge
 from imbench.store.store import Store
 from tests.made_results import FACTS, fill, job, predictions
 from tests.store.test_old_stores import FIRST
@@ -115,6 +115,28 @@ def test_the_preferred_store_wins_a_conflict(disputed, tmp_path, winner):
     done = merge(disputed, tmp_path / "into", prefer=[disputed[winner]])
     assert [conflict.key for conflict in done.conflicts] == [job("b").key]
     pd.testing.assert_frame_equal(Store.open(done.into).frame(), Store.open(disputed[winner]).frame())
+
+
+@pytest.mark.parametrize("winner", [0, 1])
+def test_a_preference_counts_what_it_leaves_out(disputed, tmp_path, winner):
+    done = merge(disputed, tmp_path / "into", prefer=[disputed[winner]])
+    assert done.left_out == (LeftOut(disputed[1 - winner], "remix (version 1)", 1, 0),)
+    assert merge(disputed[:1], tmp_path / "alone", prefer=[disputed[0]]).left_out == ()
+
+
+def test_jobs_of_another_source_are_counted_by_store_and_strategy(tmp_path):
+    made = {"one": ("x", "a"), "two": ("y", "ab"), "three": ("z", "c")}
+    for name, (source, datasets) in made.items():
+        store = Store.open(tmp_path / name, create=True)
+        for dataset, strategy in itertools.product(datasets, ("remix", "mixup")):
+            of = job(dataset, strategy)
+            store.write(of, predictions(of), FACTS | {"source_hash": source if strategy == "remix" else "same"})
+    done = merge([tmp_path / name for name in made], tmp_path / "into", prefer=[tmp_path / "one"])
+    assert done.jobs == 4  # mixup of a, b and c, and remix of a
+    assert done.left_out == (
+        LeftOut(tmp_path / "two", "remix (version 1)", 2, 1),
+        LeftOut(tmp_path / "three", "remix (version 1)", 1, 1),
+    )
 
 
 def test_a_preferred_store_decides_what_it_holds_and_no_more(disputed, tmp_path):

@@ -205,7 +205,7 @@ class Tables(BatchStrategy):
         ("remix", r"be a strategy, got 'remix'.*imbench.strategy\("),
         (None, "be a strategy, got None"),
         (ReMix, "be a strategy, got <class"),
-        (Tables(), "serve images, and tables serves tabular; wrap another"),
+        (Tables(), "support image data, but tables supports tabular data; wrap another"),
     ],
 )
 def test_what_cannot_be_wrapped_is_refused(inner, told):

@@ -19,6 +19,6 @@ def test_rows_are_grouped_by_class_largest_first():
 
 def test_smaller_classes_are_padded_with_their_first_row():
     groups = ByClass(torch.tensor([[0, 0, 0, 1, 1], [0, 0, 0, 0, 1]]), 2)
-    rows, sizes = groups.of_rank(1, torch.tensor([0, 1]), widest=2)
+    rows, sizes = groups.rows_of_rank(1, torch.tensor([0, 1]), widest=2)
     assert rows.tolist() == [[3, 4], [4, 4]]
     assert sizes.tolist() == [2, 1]

@@ -78,12 +78,12 @@ def test_a_single_batch_is_a_stack_of_one(strategy):
 
 
 def test_tables_are_refused_with_what_to_use_instead(strategy):
-    with pytest.raises(UsageError, match=r"needs images.*got \(2, 9, 5\).*for tables use remix or mixup"):
+    with pytest.raises(UsageError, match=r"needs images.*got \(2, 9, 5\).*use remix or mixup for tabular data"):
         rebalance(strategy, make_batch([[0] * 6 + [1] * 3] * 2, 2, (5,)))
 
 
 def test_images_without_channels_are_refused_with_how_to_add_them(strategy):
-    with pytest.raises(UsageError, match=r"give x\[:, None\]"):
+    with pytest.raises(UsageError, match=r"x\[:, None\] for images without channels"):
         strategy(torch.rand(6, 8, 8), torch.tensor([0, 0, 0, 0, 1, 1]), seed=0)
 
 

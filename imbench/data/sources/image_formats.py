@@ -1,4 +1,4 @@
-"""Published files of images -> pixels ``(rows, channels, height, width)`` uint8 and class numbers ``(rows,)``."""
+"""Readers of published image formats: ``(rows, channels, height, width)`` uint8 and class numbers ``(rows,)``."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Images = tuple[np.ndarray, np.ndarray]
 
 _CIFAR = (3, 32, 32)
 _CIFAR_PIXELS = 3 * 32 * 32
-# Of an IDX file: two zero bytes, 8 for unsigned bytes, the number of axes.
+# First bytes of IDX files: two zero bytes, 8 for unsigned bytes, the number of axes.
 _IDX_IMAGES, _IDX_LABELS = b"\0\0\x08\x03", b"\0\0\x08\x01"
 _NPZ_PARTS = ("train", "val", "test")
 
 
 def _read_cifar(files: Sequence[Path], options: Mapping[str, Any], label_bytes: int) -> Images:
-    """The binary versions of CIFAR: records of label bytes, of which the last is the class, and 3 x 32 x 32 pixels."""
+    """Read a binary version of CIFAR: records of label bytes, the last being the class, and 3 x 32 x 32 pixels."""
     records = np.frombuffer(b"".join(_members(files[0], options["members"])), dtype=np.uint8)
     width = label_bytes + _CIFAR_PIXELS
     if len(records) % width:
@@ -36,35 +36,35 @@ def _read_cifar(files: Sequence[Path], options: Mapping[str, Any], label_bytes: 
 
 
 def read_cifar10(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
-    """The binary version of CIFAR-10: one label byte a record."""
+    """Read the binary version of CIFAR-10, with one label byte in each record."""
     return _read_cifar(files, options, label_bytes=1)
 
 
 def read_cifar100(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
-    """The binary version of CIFAR-100: two label bytes a record, the coarse class and the fine one, which counts."""
+    """Read the binary version of CIFAR-100, with two label bytes in each record: coarse and fine; the fine is used."""
     return _read_cifar(files, options, label_bytes=2)
 
 
 def read_idx(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
-    """A pair of IDX files as of MNIST, images then labels, gzipped or not."""
+    """Read a pair of IDX files, as of MNIST: images, then labels, optionally gzipped."""
     images, labels = files
     pixels = _idx(images, _IDX_IMAGES)
     return pixels[:, None], _idx(labels, _IDX_LABELS)  # (rows, height, width) -> (rows, 1, height, width)
 
 
 def read_npz(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
-    """An archive of MedMNIST: ``train_images``, ``train_labels``, then the same of ``val`` and ``test``."""
+    """Read an archive of MedMNIST: ``train_images`` and ``train_labels``, then those of ``val`` and ``test``."""
     with np.load(files[0], allow_pickle=False) as arrays:
         pixels = np.concatenate([arrays[f"{part}_images"] for part in _NPZ_PARTS])
         codes = np.concatenate([arrays[f"{part}_labels"].ravel() for part in _NPZ_PARTS])
     if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4):
-        raise SourceError(f"{files[0].name} contains {pixels.dtype} with {pixels.ndim} axes, not images of bytes")
+        raise SourceError(f"{files[0].name} contains {pixels.dtype} with {pixels.ndim} axes, not uint8 images")
     # (rows, height, width[, channels]) -> (rows, channels, height, width)
     return pixels[:, None] if pixels.ndim == 3 else np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)), codes
 
 
 def _members(path: Path, names: Sequence[str]) -> list[bytes]:
-    """These files of an archive, in the order asked for; one pass, since a gzipped archive cannot be searched."""
+    """Contents of these files of a tar archive, in order of ``names``; one pass, since gzip allows no random access."""
     found: dict[str, bytes] = {}
     with tarfile.open(path) as tar:
         for member in tar:
@@ -83,7 +83,7 @@ def _idx(path: Path, magic: bytes) -> np.ndarray:
     content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     axes = magic[3]
     if content[:4] != magic:
-        raise SourceError(f"{path.name} is not an IDX file of bytes with {counted(axes, 'axis', 'axes')}")
+        raise SourceError(f"{path.name} is not an IDX file of uint8 with {counted(axes, 'axis', 'axes')}")
     shape = np.frombuffer(content, dtype=">u4", count=axes, offset=4).astype(np.int64)
     values = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * axes)
     if len(values) != shape.prod():
@@ -95,13 +95,13 @@ def _idx(path: Path, magic: bytes) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Format:
-    """A published format.
+    """A published image format.
 
     Parameters
     ----------
-    read : its reader
-    files : how many files make up a dataset
-    members : whether the source names files inside an archive
+    read : reader of the files; returns pixels and class numbers
+    files : number of files of a dataset
+    members : whether the source must list ``members``, files inside an archive
     """
 
     read: Callable[[Sequence[Path], Mapping[str, Any]], Images]

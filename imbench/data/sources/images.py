@@ -1,4 +1,4 @@
-"""Images from the files their authors publish, each checked by its checksum before anything reads it."""
+"""Read image datasets from the files of their authors; checksums are verified before files are read."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from imbench.data.pixels import coded_table, first_of_each
 from imbench.data.sources.downloads import download
 from imbench.data.sources.image_formats import FORMATS
 from imbench.data.sources.network import SourceError
-from imbench.data.sources.source_kind import Field, SourceKind, beside, check_fields
+from imbench.data.sources.source_kind import Field, SourceKind, check_fields, relative_to_card
 
-# What libraries raise for a file that is not what its name says.
-_DAMAGE = (
+# Exceptions of libraries for damaged files, or files in another format.
+_READ_ERRORS = (
     KeyError, IndexError, ValueError, OSError, EOFError, zlib.error,
     gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError,
 )  # fmt: skip
 
 
 def from_images(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
-    """Read ``files`` in this ``format``; class number k is the k-th class of the card."""
+    """Read ``files`` in this ``format``; class number k is the k-th class of the card, from 0."""
     paths = [obtain(file, downloads) for file in options["files"]]
     try:
         pixels, codes = FORMATS[options["format"]].read(paths, options)
-    except _DAMAGE as error:
+    except _READ_ERRORS as error:
         names = ", ".join(path.name for path in paths)
         raise SourceError(f"{names} cannot be read as {options['format']}: {error}") from None
     if len(pixels) != len(codes):
@@ -48,9 +48,9 @@ def from_images(card: Card, options: Mapping[str, Any], downloads: Path) -> Tabl
 
 
 def obtain(file: Mapping[str, str], downloads: Path) -> Path:
-    """The file on this disk, with its checksum right: at its ``path``, kept from before, or fetched from its ``url``.
+    """Path of a file with a verified checksum: its ``path``, an earlier download, or a new download of its ``url``.
 
-    Raises `SourceError` for one that is missing, cannot be fetched, or has another checksum.
+    Raises `SourceError` for a file that is missing, cannot be fetched, or has another checksum.
     """
     path = kept_path(file, downloads)
     if not path.is_file():
@@ -59,24 +59,24 @@ def obtain(file: Mapping[str, str], downloads: Path) -> Path:
         _fetch(file, path)
     for kind, name in (("sha256", "SHA-256"), ("md5", "MD5")):
         if kind in file and (found := _digest(path, kind)) != file[kind]:
-            raise SourceError(f"{path} has {name} {found[:12]}…, the card says {file[kind][:12]}…; replace that file")
+            raise SourceError(f"{path} has {name} {found[:12]}…, the card says {file[kind][:12]}…; replace the file")
     return path
 
 
 def kept_path(file: Mapping[str, str], downloads: Path) -> Path:
-    """Where the file lies, or will once it is fetched: datasets made of one archive share it."""
+    """Path of the file on this disk, before or after it is fetched; datasets in one archive share it."""
     if "path" in file:
         return Path(file["path"])
-    folder = (file.get("md5") or file["sha256"])[:8]  # files of several datasets have one name
+    folder = (file.get("md5") or file["sha256"])[:8]  # files of different datasets can have the same name
     return downloads / folder / Path(urlsplit(file["url"]).path).name
 
 
 def _fetch(file: Mapping[str, str], path: Path) -> None:
-    known = f"sha256:{file['sha256']}" if "sha256" in file else f"md5:{file['md5']}"
+    checksum = f"sha256:{file['sha256']}" if "sha256" in file else f"md5:{file['md5']}"
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         try:
-            os.replace(download(file["url"], known, Path(folder)), path)
+            os.replace(download(file["url"], checksum, Path(folder)), path)
         except SourceError as error:
             raise SourceError(f"{error} (if you have the file, put it at {path})") from None
 
@@ -87,7 +87,7 @@ def _digest(path: Path, kind: str) -> str:
 
 
 def _missing_file(options: Mapping[str, Any], downloads: Path) -> str:
-    """The URL or path of the first file that is not on this computer; "" if all are."""
+    """URL or path of the first file that is not on this computer; "" if all files are."""
     missing = [file for file in options["files"] if not kept_path(file, downloads).is_file()]
     return str(missing[0].get("url") or missing[0]["path"]) if missing else ""
 
@@ -105,21 +105,21 @@ def _complete(options: Mapping[str, Any], card: Path, where: str) -> Mapping[str
 
 
 def _file(fields: Any, card: Path, where: str) -> dict[str, str]:
-    """A file of a source that has several: where it is, and its checksum, without which nothing is downloaded."""
+    """Validate one entry of ``files``: its location, and the checksum, which downloads require."""
     check_fields(fields, _FILE, where)
     if ("url" in fields) == ("path" in fields):
-        raise DataError(f"{where} needs either url or path, and not both")
+        raise DataError(f"{where} needs either url or path; give exactly one of them")
     for kind, length in CHECKSUMS.items():
         found = fields.get(kind, "0" * length)
         if len(found) != length or set(found) - set("0123456789abcdef"):
             raise DataError(f"{where}: {kind} must be {length} hexadecimal digits, got {found!r}")
     if "url" in fields and not set(fields) & set(CHECKSUMS):
         raise DataError(f"{where} lacks a checksum; add md5 or sha256")
-    return {**fields, "path": beside(card, fields["path"])} if "path" in fields else dict(fields)
+    return {**fields, "path": relative_to_card(card, fields["path"])} if "path" in fields else dict(fields)
 
 
 _FILE: Mapping[str, Field] = {"url": (str, False), "path": (str, False), "md5": (str, False), "sha256": (str, False)}
-# How long a checksum is written.
+# Number of hexadecimal digits of each checksum.
 CHECKSUMS = {"md5": 32, "sha256": 64}
 IMAGES = SourceKind(
     "images",

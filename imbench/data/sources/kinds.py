@@ -1,4 +1,4 @@
-"""The kinds of source that a card can name: imbench's own, and those that packages register."""
+"""All kinds of sources: imbench's own, and those that packages register."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ KINDS = {kind.name: kind for kind in (OPENML, IMBLEARN, UCI, URL, WHEEL, SKLEARN
 
 
 def kind_names() -> list[str]:
-    """What a card's ``kind`` can be; nothing is imported."""
+    """All valid values of a source's ``kind`` in cards; nothing is imported."""
     return [*KINDS, *sorted({entry.name for entry in installed("source")} - set(KINDS))]
 
 
 def source_kind(name: str) -> SourceKind:
-    """The kind of this name, imbench's own before those of packages.
+    """The kind of source of this name; imbench's own kinds have priority.
 
-    Raises `UsageError` for a name that does not exist, or whose package cannot be loaded.
+    Raises `UsageError` for an unknown name, or a package that cannot be loaded.
     """
     if name in KINDS:
         return KINDS[name]

@@ -1,4 +1,4 @@
-"""A mirror: a folder, or the same served over HTTP, with MANIFEST.toml and Parquet files."""
+"""Mirror: a folder or HTTP server with Parquet files of many datasets and a MANIFEST.toml."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ENVIRONMENT = "IMBENCH_DATA_MIRROR"
 
 @dataclass(frozen=True)
 class MirrorFile:
-    """One file of a mirror, with the SHA-256 that the manifest states."""
+    """One file of a mirror, with its SHA-256 from the manifest."""
 
     name: str
     sha256: str
@@ -37,13 +37,19 @@ class MirrorFile:
 
 @dataclass(frozen=True)
 class Mirror:
-    """A mirror whose manifest has been read."""
+    """A mirror, with the entries of its manifest.
+
+    Parameters
+    ----------
+    place : folder or http(s) URL
+    entries : table of each dataset in MANIFEST.toml
+    """
 
     place: str
     entries: Mapping[str, Any]
 
     def files(self, card: Card) -> tuple[MirrorFile, ...]:
-        """The files that make up this dataset; empty if the mirror does not have it."""
+        """The files of this dataset; empty if the mirror does not contain it."""
         entry = self.entries.get(mirror_options(card).get("entry", Path(card.name).stem))
         if not entry:
             return ()
@@ -53,12 +59,12 @@ class Mirror:
         return files if wanted is None or len(files) == len(wanted) else ()
 
     def origin(self, card: Card) -> str:
-        """Identifies cached copies made from this mirror's files; "" if the mirror does not have the dataset."""
+        """The `Copy.origin` of copies from this mirror's files; "" if the mirror does not contain the dataset."""
         files = self.files(card)
         return "mirror:" + hashlib.sha256("".join(f.sha256 for f in files).encode()).hexdigest() if files else ""
 
     def read(self, card: Card) -> Table:
-        """The dataset, every file checked against the manifest; `SourceError` if one is missing or differs."""
+        """Read the dataset. Raises `SourceError` if a file is missing or differs from the manifest."""
         options = mirror_options(card)
         frames = [read_parquet(io.BytesIO(self._fetch(f)), card.categorical) for f in self.files(card)]
         frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
@@ -75,9 +81,9 @@ class Mirror:
 
 
 def open_mirror(place: str | None) -> Mirror | None:
-    """The mirror at this folder or http(s) URL, or at ``IMBENCH_DATA_MIRROR`` if None; None if neither is given.
+    """Open the mirror at a folder or http(s) URL; default: the environment's ``IMBENCH_DATA_MIRROR``, else None.
 
-    Raises `DataError` for a place that does not exist, or whose MANIFEST.toml is missing or not readable.
+    Raises `DataError` if the folder does not exist, or its MANIFEST.toml is missing or not readable.
     """
     place = place or os.environ.get(ENVIRONMENT) or None
     if place is None:
@@ -108,7 +114,8 @@ def _manifest(place: str) -> Mapping[str, Any]:
     return entries
 
 
-# Fields of a card's source of kind "mirror": how the mirror's copy is read. Mirrors come before all kinds of source.
+# Fields of a card's source of kind "mirror", which describes how copies of mirrors are read. A mirror is always tried
+# before the other sources, wherever this entry is in the card.
 MIRROR_FIELDS: Mapping[str, Field] = {
     "entry": (str, False),
     "files": (list, False),
@@ -118,30 +125,34 @@ MIRROR_FIELDS: Mapping[str, Field] = {
     "first_of_each": (int, False),
     **LABELS,
 }
-_OF_IMAGES = ("content", "altered", "first_of_each")
+_IMAGE_OPTIONS = ("content", "altered", "first_of_each")
 
 
 def check_mirror(options: Mapping[str, Any], where: str) -> None:
-    """Raise `DataError` for an option that is for images alone in a card that names no column of images."""
-    idle = [key for key in _OF_IMAGES if key in options and "image" not in options]
-    if idle:
-        raise DataError(f"{where}: {idle[0]} is for images only; name their column in image")
+    """Raise `DataError` for image options in a card without the option ``image``."""
+    unused = [key for key in _IMAGE_OPTIONS if key in options and "image" not in options]
+    if unused:
+        raise DataError(f"{where}: {unused[0]} is for images only; set image to the name of their column")
 
 
 def mirror_options(card: Card) -> Mapping[str, Any]:
-    """The options that the card states for reading a mirror's copy."""
+    """The card's options for reading copies of mirrors."""
     return next((s.options for s in card.sources if s.kind == "mirror"), {})
 
 
 def encoded_images(frame: pd.DataFrame, card: Card, options: Mapping[str, Any]) -> Table:
-    """Decode a column of encoded RGB images, all of one size, into ``(rows, 3, height, width)`` uint8.
+    """Decode a column of encoded RGB images of equal size into a table of ``(rows, 3, height, width)`` uint8.
 
     Parameters
     ----------
-    options : ``image`` (the column), ``target``, ``labels``, ``first_of_each`` (keep so many rows of each class), and
-        ``content``: the `content_hash` that the copy must have, over all rows but those whose numbers ``altered`` lists
+    frame : one row for each image
+    card : gives the order of the classes
+    options : ``image`` (name of the column), ``target``, ``labels``, ``other``, ``first_of_each`` (number of rows of
+        each class to keep), ``content`` (expected `content_hash`) and ``altered`` (numbers of rows to exclude from it)
 
-    Raises `SourceError` for an image that cannot be decoded or has another size than the first, and other content.
+    Raises
+    ------
+    SourceError for an image that cannot be decoded or differs in size from the first, and for a wrong content hash.
     """
     target = frame[options.get("target", "target")]
     y, labels = encode_target(target, options.get("labels"), options.get("other"), tuple(card.class_counts))
@@ -159,7 +170,9 @@ def encoded_images(frame: pd.DataFrame, card: Card, options: Mapping[str, Any]) 
     table = image_table(x, y, labels)
     found = content_hash(table, without=options.get("altered", ())) if "content" in options else ""
     if found != options.get("content", ""):
-        raise SourceError(f"its images differ from the card's (content {found[:12]}…, not {options['content'][:12]}…)")
+        raise SourceError(
+            f"the images differ from the card (content {found[:12]}…, expected {options['content'][:12]}…)"
+        )
     return table
 
 
@@ -172,7 +185,7 @@ def _decoded(content: bytes, row: int) -> np.ndarray:
 
     try:
         pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-    except Exception as error:  # decoders raise errors of many kinds
+    except Exception as error:  # decoders raise many types of exceptions
         raise SourceError(f"image {row} cannot be decoded: {error}") from None
     return pixels.transpose(2, 0, 1)  # (height, width, channels) -> (channels, height, width)
 

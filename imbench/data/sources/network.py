@@ -1,4 +1,4 @@
-"""Requests to hosts, with short time limits; a host that failed is not asked again."""
+"""Network requests with short time limits; a host that failed is not tried again."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 PROBE_SECONDS = 5.0
-TRANSFER_SECONDS = 10.0  # without a byte arriving
+TRANSFER_SECONDS = 10.0  # without receiving data
 
 _failed: dict[str, str] = {}
 _reached: set[str] = set()
 
 
 class SourceError(Exception):
-    """Why one source failed; the next source is asked."""
+    """A source failed; the next source is tried."""
 
 
 def host_of(url: str) -> str:
@@ -28,10 +28,10 @@ def host_of(url: str) -> str:
 
 
 def probe(url: str) -> str | None:
-    """Why the host of this URL does not answer, or None if it does; each host is asked once a process."""
+    """Why the host of a URL does not answer, or None if it does. Each host is probed once in a process."""
     host = host_of(url)
     if host not in _failed and host not in _reached:
-        reason = _ask(url)
+        reason = _probe_host(url)
         if reason is None:
             _reached.add(host)
         else:
@@ -40,7 +40,7 @@ def probe(url: str) -> str | None:
 
 
 def require(url: str) -> None:
-    """Raise `SourceError` if the host of this URL does not answer."""
+    """Raise `SourceError` if the host of a URL does not answer."""
     reason = probe(url)
     if reason:
         raise SourceError(reason)
@@ -48,10 +48,13 @@ def require(url: str) -> None:
 
 @contextmanager
 def transfer(url: str) -> Iterator[None]:
-    """A download from this URL: short time limits, and a host that fails is not asked again."""
+    """Context of a download from a URL: sets time limits, and raises `SourceError` for network errors.
+
+    A host that fails is not tried again.
+    """
     require(url)
     before = socket.getdefaulttimeout()
-    # The libraries that download for us (scikit-learn, imbalanced-learn) offer no time limit.
+    # The libraries that download (scikit-learn, imbalanced-learn) have no parameter for a time limit.
     socket.setdefaulttimeout(TRANSFER_SECONDS)
     try:
         yield
@@ -65,12 +68,12 @@ def transfer(url: str) -> Iterator[None]:
 
 
 def forget() -> None:
-    """Ask every host anew."""
+    """Forget which hosts failed or answered, so that all are probed again."""
     _failed.clear()
     _reached.clear()
 
 
-def _ask(url: str) -> str | None:
+def _probe_host(url: str) -> str | None:
     host = host_of(url)
     answer: list[str | None] = []
 
@@ -81,11 +84,11 @@ def _ask(url: str) -> str | None:
             urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
             answer.append(None)
         except urllib.error.HTTPError:
-            answer.append(None)  # it answered
+            answer.append(None)  # an HTTP error is an answer
         except Exception as error:
             answer.append(f"{host} cannot be reached: {_reason(error)}")
 
-    # Looking a name up knows no time limit, so it happens beside us and is left behind when it hangs.
+    # DNS lookups have no time limit, so they run in a daemon thread that is abandoned if it hangs.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(PROBE_SECONDS)

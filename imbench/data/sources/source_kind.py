@@ -1,4 +1,4 @@
-"""SourceKind: one kind of place that datasets come from, as cards name it."""
+"""SourceKind: a kind of source that cards can use, such as ``openml`` or ``url``."""
 
 from __future__ import annotations
 
@@ -12,40 +12,42 @@ from imbench.contract.names import suggest
 from imbench.contract.records import Card
 from imbench.data.canonical import Table
 
-# The type of a field of a TOML table, and whether it must be there.
+# Type of a field in a TOML table, and whether the field is required.
 Field = tuple[type, bool]
 
 
-def as_given(options: Mapping[str, Any], card: Path, where: str) -> Mapping[str, Any]:
-    """The options as they are, for kinds of which the types of the fields say all."""
+def unchanged(options: Mapping[str, Any], card: Path, where: str) -> Mapping[str, Any]:
+    """Return the options unchanged, for kinds that need no checks beyond the types of their fields."""
     return options
 
 
 @dataclass(frozen=True)
 class SourceKind:
-    """One kind of source. Packages register theirs in the entry-point group ``imbench.sources``.
+    """A kind of source. Packages register their own kinds in the entry-point group ``imbench.sources``.
 
     Parameters
     ----------
-    name : what a card's ``kind`` is
-    fields : the options that a card may state
-    read : gives the dataset, of the card, its options and a folder for downloads; raises what it likes if it cannot
-    probe : gives what must answer or exist for ``read`` to have a chance, of the options and the folder for downloads:
-        an http(s) URL, a path, or "" for neither. It downloads nothing.
-    complete : checks options beyond their types and gives them as ``read`` needs them (such as paths, which are
-        relative to the card's file), of the options, that file, and where they are, for errors; raises `DataError`
+    name : the value of ``kind`` in cards
+    fields : options that a card can set, with their types and whether they are required
+    read : ``read(card, options, downloads)`` returns the dataset; ``downloads`` is a folder for downloaded files. It
+        may raise any exception
+    probe : ``probe(options, downloads)`` returns what ``read`` needs to be available: an http(s) URL, a path, or "" for
+        nothing. It must not download anything
+    complete : ``complete(options, card_file, where)`` validates the options beyond their types and returns them as
+        ``read`` needs them, for example with paths relative to the card's file made absolute. It raises `DataError`
+        with a message that begins with ``where``
     """
 
     name: str
     fields: Mapping[str, Field]
     read: Callable[[Card, Mapping[str, Any], Path], Table]
     probe: Callable[[Mapping[str, Any], Path], str]
-    complete: Callable[[Mapping[str, Any], Path, str], Mapping[str, Any]] = as_given
+    complete: Callable[[Mapping[str, Any], Path, str], Mapping[str, Any]] = unchanged
 
 
-# Fields of every source of a table: which column the target is, and what its labels are to the card.
+# Fields of all sources of tables: name of the target column, and the card's labels for the source's labels.
 LABELS: Mapping[str, Field] = {"target": (str, False), "labels": (dict, False), "other": (str, False)}
-# Fields of every source of a text file (see `imbench.data.sources.tables`).
+# Fields of all sources of text files (see `imbench.data.sources.tables`).
 READING: Mapping[str, Field] = {
     "columns": (list, False),
     "drop": (list, False),
@@ -59,27 +61,27 @@ READING: Mapping[str, Field] = {
 
 
 def check_fields(fields: Any, wanted: Mapping[str, Field], where: str) -> None:
-    """Raise `DataError` for a field that is missing, unknown, or not of its type."""
+    """Raise `DataError` for a field that is missing, unknown, or of the wrong type."""
     if not isinstance(fields, dict):
         raise DataError(f"{where} must be a table of fields, got {fields!r}")
     for key, value in fields.items():
         if key not in wanted:
             raise DataError(f"{where} has an unknown field {key!r}; {suggest(key, wanted)}")
         kind = wanted[key][0]
-        # TOML's true is a Python int; no field takes both.
+        # In Python, booleans are integers; no field accepts both.
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise DataError(f"{where}: {key} must be {_CALLED[kind]}, got {value!r}")
+            raise DataError(f"{where}: {key} must be {_TYPE_NAMES[kind]}, got {value!r}")
     for key, (kind, required) in wanted.items():
         if required and key not in fields:
-            raise DataError(f"{where} lacks the field {key!r}; add it, {_CALLED[kind]}")
+            raise DataError(f"{where} lacks the field {key!r}; add it as {_TYPE_NAMES[kind]}")
 
 
-def beside(card: Path, path: str) -> str:
-    """The path that a card states relative to its own file."""
+def relative_to_card(card: Path, path: str) -> str:
+    """The absolute path for a path that is relative to the card's file."""
     return str(card.parent.resolve() / path)
 
 
-_CALLED: dict[type, str] = {
+_TYPE_NAMES: dict[type, str] = {
     str: "text",
     int: "a whole number",
     bool: "true or false",

@@ -1,4 +1,4 @@
-"""Delimited text and Parquet -> data frame, as a card's source entry says."""
+"""Read delimited text and Parquet into data frames, according to the options of a card's source."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from imbench.data.labels import read_floats
 from imbench.data.pixels import from_columns
 from imbench.data.sources.network import SourceError
 
-# How tables of the field write a missing value.
+# Common spellings of missing values.
 MISSING = ("", "?", "na", "NA", "N/A", "n/a", "nan", "NaN", "null", "NULL")
 
 
-# Every digit counts towards a hash. From pandas 3.1 on its one way to read numbers is exact; before it had to be asked.
+# Numbers must be parsed exactly, since hashes depend on all digits. This is the default from pandas 3.1 on.
 _PANDAS = tuple(int(part) for part in pd.__version__.split(".")[:2])
 EXACT: dict[str, Any] = {} if _PANDAS >= (3, 1) else {"float_precision": "round_trip"}
 
@@ -27,12 +27,15 @@ EXACT: dict[str, Any] = {} if _PANDAS >= (3, 1) else {"float_precision": "round_
 def parse_text(
     content: bytes, options: Mapping[str, Any], target: str, categorical: Collection[str] = ()
 ) -> pd.DataFrame:
-    """Read delimited text; the target and the columns of categories as the text that they are.
+    """Read delimited text, with the target and categorical columns as text.
 
     Parameters
     ----------
-    options : ``separator`` (a comma; ``whitespace``), ``header`` (false), ``skip_rows``, ``missing_values``, and for a
-        text without header ``columns``: the names, or else the last column is the target and the others f1, f2, …
+    content : content of the file
+    options : ``separator`` (default: a comma; ``whitespace`` for blanks), ``header`` (default: false), ``skip_rows``,
+        ``missing_values``, and ``columns``, the column names of text without a header; by default the last column is
+        the target, and the others are f1, f2, …
+    target, categorical : names of the target and of the categorical columns
     """
     separator = options.get("separator", ",")
     has_header = options.get("header", False)
@@ -56,18 +59,18 @@ def parse_text(
 
 
 def read_floats_of(frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
-    """A frame read from text, with those of these columns as numbers if they are all floats."""
+    """Convert those of these text columns that contain only floats (see `imbench.data.labels.read_floats`)."""
     return frame.assign(**{c: read_floats(frame[c]) for c in columns if c in frame.columns})
 
 
-def read_parquet(source: str | io.BytesIO, whole: Collection[str] = ()) -> pd.DataFrame:
-    """Read a Parquet file; whole numbers of the columns ``whole`` stay whole beside missing ones."""
+def read_parquet(source: str | io.BytesIO, integers: Collection[str] = ()) -> pd.DataFrame:
+    """Read a Parquet file; the columns ``integers`` keep their integer type even if values are missing."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pq.read_table(source)
     frame: pd.DataFrame = table.to_pandas()
-    for name in set(whole) & set(table.column_names) & set(frame.columns):
+    for name in set(integers) & set(table.column_names) & set(frame.columns):
         if pa.types.is_integer(table[name].type) and table[name].null_count:
             kind: Any = pd.UInt64Dtype() if pa.types.is_unsigned_integer(table[name].type) else pd.Int64Dtype()
             frame[name] = kind.__from_arrow__(table[name])
@@ -82,12 +85,15 @@ def _names(width: int, columns: list[str] | None, target: str) -> list[str]:
 
 
 def to_table(frame: pd.DataFrame, card: Card, options: Mapping[str, Any]) -> Table:
-    """Bring a source's data frame into the card's canonical form.
+    """Convert a source's data frame to the canonical form.
 
     Parameters
     ----------
-    options : ``target`` (the card's), ``drop`` (columns left out where present), ``first_rows``, ``labels`` (this
-        source's spelling -> the card's), ``other`` (the label of all that ``labels`` does not list)
+    frame : the data frame
+    card : gives target, categorical columns, and order of the classes
+    options : ``target`` (default: that of the card), ``drop`` (columns to exclude if present), ``first_rows`` (number
+        of rows to keep), ``labels`` (maps the source's labels to the card's) and ``other`` (label of all classes that
+        ``labels`` does not list)
     """
     frame = frame.drop(columns=[c for c in options.get("drop", ()) if c in frame.columns])
     if "first_rows" in options:

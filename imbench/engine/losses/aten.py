@@ -1,4 +1,4 @@
-"""What PyTorch's operations do to the numbers of one row: a rule for each that a loss may use."""
+"""Translations of PyTorch's ATen operations into operations on the values of one row."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from imbench.engine.losses.program import Recording, UntraceableError
 
-# From the recording, what the operation gave, and its arguments, to the number of the result.
-Rule = Callable[..., int]
+# Arguments: the recording, the output of the ATen operation, and its inputs. Returns the number of the result.
+Translation = Callable[..., int]
 
 
 def _elementwise(name: str, r: Recording, out: Tensor, *values: Any) -> int:
@@ -37,7 +37,7 @@ def _subtracted_from(r: Recording, out: Tensor, a: Any, b: Any, alpha: float = 1
 
 
 def _same(r: Recording, out: Tensor, a: Tensor, *_: Any, **__: Any) -> int:
-    """Another array of the same numbers."""
+    """A new array with the same values."""
     if out.shape != a.shape:
         raise UntraceableError(f"{tuple(a.shape)} becomes {tuple(out.shape)}")
     number = r.number(a, out)
@@ -51,20 +51,20 @@ def _expanded(r: Recording, out: Tensor, a: Tensor, size: Sequence[int], **_: An
 
 def _with_axis(r: Recording, out: Tensor, a: Tensor, dim: int) -> int:
     if a.ndim != 2 or dim not in (-1, 2):
-        raise UntraceableError("an axis is put in before the classes")
+        raise UntraceableError("an axis is inserted before the class axis")
     return r.known[id(a)][1]
 
 
 def _without_axis(r: Recording, out: Tensor, a: Tensor, dim: int) -> int:
     if a.ndim != 3 or a.shape[-1] != 1 or dim not in (-1, 2):
-        raise UntraceableError("another axis than that of the classes is left out")
+        raise UntraceableError("an axis other than the class axis is removed")
     return r.known[id(a)][1]
 
 
 def _over_classes(name: str, r: Recording, out: Tensor, a: Tensor, dim: Any, keepdim: bool = False, **_: Any) -> int:
     dims = [dim] if isinstance(dim, int) else list(dim or ())
     if a.ndim != 3 or dims not in ([-1], [2]):
-        raise UntraceableError(f"{name} over other axes than the classes")
+        raise UntraceableError(f"{name} over axes other than the class axis")
     number = r.number(a, a)
     return number if a.shape[-1] == 1 else r.add(name, number)
 
@@ -74,7 +74,7 @@ def _mean(r: Recording, out: Tensor, a: Tensor, dim: Any, keepdim: bool = False,
 
 
 def _log_sum(r: Recording, a: Tensor) -> tuple[int, int]:
-    """``(a - m, log sum exp(a - m))``, m being the largest."""
+    """``(a - m, log sum exp(a - m))``, where m is the maximum of a."""
     lowered = r.add("sub", r.number(a, a), r.add("max", r.number(a, a)))
     return lowered, r.add("log", r.add("sum", r.add("exp", lowered)))
 
@@ -133,7 +133,7 @@ def _clamp_max(r: Recording, out: Tensor, a: Tensor, max: Any) -> int:
 
 
 def _power(r: Recording, out: Tensor, a: Any, exponent: Any) -> int:
-    """Small whole powers by products, which know negative numbers; other ones by logarithms."""
+    """Small integer powers by products, which support negative bases; other powers by logarithms."""
     if isinstance(a, Tensor) and isinstance(exponent, int | float) and exponent in (*range(1, 9), 0.5, -1):
         number = r.number(a, out)
         if exponent == 0.5:
@@ -155,40 +155,40 @@ def _masked_fill(r: Recording, out: Tensor, a: Tensor, mask: Tensor, value: Any)
     return _elementwise("where", r, out, mask, value, a)
 
 
-def _turned(name: str, r: Recording, out: Tensor, a: Any, b: Any) -> int:
+def _swapped(name: str, r: Recording, out: Tensor, a: Any, b: Any) -> int:
     return _elementwise(name, r, out, b, a)
 
 
 def _sign(r: Recording, out: Tensor, a: Tensor) -> int:
-    """``(0 < a) - (a < 0)``, 0 of NaN."""
+    """``(0 < a) - (a < 0)``, which is 0 for NaN."""
     number, zero = r.number(a, out), r.number(0.0, out)
     return r.add("sub", r.add("less", zero, number), r.add("less", number, zero))
 
 
-def _of_masks(name: str, r: Recording, out: Tensor, a: Any, b: Any) -> int:
+def _on_masks(name: str, r: Recording, out: Tensor, a: Any, b: Any) -> int:
     if out.dtype is not torch.bool:
-        raise UntraceableError("bits of numbers are combined")
+        raise UntraceableError("a bitwise operation on numbers, not on masks")
     return _elementwise(name, r, out, a, b)
 
 
 def _not(r: Recording, out: Tensor, a: Tensor) -> int:
-    return _of_masks("equal", r, out, a, 0.0)
+    return _on_masks("equal", r, out, a, 0.0)
 
 
 def _negation(r: Recording, out: Tensor, a: Tensor) -> int:
     return r.add("mul", r.number(a, out), r.number(-1.0, out))
 
 
-# What gives numbers that do not depend on those of the array.
-LIKE = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full", "empty_like", "new_empty"}
-RULES: dict[str, Rule] = {
+# Operations that use only the shape of their input, not its values.
+SHAPE_ONLY = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full", "empty_like", "new_empty"}
+TRANSLATIONS: dict[str, Translation] = {
     **{name: partial(_unary, name) for name in ("exp", "expm1", "log", "log1p", "sqrt", "abs", "sigmoid", "tanh")},
     **{name: partial(_binary, name) for name in ("mul", "div", "maximum", "minimum")},
     **{name: partial(_binary, to) for name, to in (("lt", "less"), ("le", "at_most"))},
     **{name: partial(_binary, to) for name, to in (("eq", "equal"), ("ne", "unequal"))},
-    **{name: partial(_of_masks, to) for name, to in (("bitwise_and", "and"), ("logical_and", "and"))},
-    **{name: partial(_of_masks, "or") for name in ("bitwise_or", "logical_or")},
-    **{name: partial(_turned, to) for name, to in (("gt", "less"), ("ge", "at_most"))},
+    **{name: partial(_on_masks, to) for name, to in (("bitwise_and", "and"), ("logical_and", "and"))},
+    **{name: partial(_on_masks, "or") for name in ("bitwise_or", "logical_or")},
+    **{name: partial(_swapped, to) for name, to in (("gt", "less"), ("ge", "at_most"))},
     **dict.fromkeys(("detach", "alias", "clone", "view", "_unsafe_view", "_to_copy"), _same),
     **{name: partial(_over_classes, to) for name, to in (("sum", "sum"), ("amax", "max"))},
     "add": partial(_scaled_sum, "add"),

@@ -1,6 +1,6 @@
-"""Machine code of a traced loss, for a panel of rows at a time, as the fused kernel calls it."""
+"""Compile a traced loss to machine code that processes a panel of rows at a time, for the fused kernel."""
 
-# llvmlite and Numba's generator have no types that mypy could follow.
+# llvmlite and Numba's code generator are untyped.
 # mypy: disable-error-code="no-untyped-call, import-untyped"
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
 from imbench.engine.losses.program import Program
-from imbench.kernels.dense import LOSS_FUNCTION, PANEL, Lanes, exponential, exponential_parts, logarithm
-
-_ADDRESS = ir.IntType(64)
+from imbench.kernels.dense_tiles import LOSS_FUNCTION, PANEL
+from imbench.kernels.simd import INDEX, Lanes, exponential, exponential_parts, logarithm
 
 
 @functools.cache
 def compile_loss(program: Program) -> int:
-    """The address of a function of the kind `imbench.kernels.dense.LOSS_FUNCTION`; it stays valid."""
+    """The address of a function of type `imbench.kernels.dense_tiles.LOSS_FUNCTION`, valid until the process ends."""
     name = f"own_loss_{next(_numbers)}"
     with global_compiler_lock:
         library = cpu_target.target_context.codegen().create_library(name)
@@ -37,7 +36,7 @@ def compile_loss(program: Program) -> int:
 
 
 _numbers = itertools.count()
-_libraries: list[Any] = []  # they own the code
+_libraries: list[Any] = []  # keeps the compiled code alive
 
 
 def _write(function: Any, program: Program) -> None:
@@ -45,10 +44,10 @@ def _write(function: Any, program: Program) -> None:
     logits, labels, delta, constants, rows, scale = function.args
 
     def line(base: Any, c: int) -> Any:
-        return builder.gep(base, [_ADDRESS(c * PANEL)])
+        return builder.gep(base, [INDEX(c * PANEL)])
 
     def constant(column: int) -> Lanes:
-        return Lanes.splat(builder, builder.load(builder.gep(constants, [_ADDRESS(column)])))
+        return Lanes.splat(builder, builder.load(builder.gep(constants, [INDEX(column)])))
 
     classes = range(program.classes)
     values: list[list[Any]] = []
@@ -67,11 +66,11 @@ def _write(function: Any, program: Program) -> None:
             values.append([functools.reduce(_OVER_CLASSES[name], given[0])])
         else:
             width = max(len(value) for value in given)
-            given = given if name in _OF_MASKS else [[_as_number(x) for x in value] for value in given]
+            given = given if name in _ON_MASKS else [[_as_number(x) for x in value] for value in given]
             each = ([value[c if len(value) > 1 else 0] for value in given] for c in range(width))
             values.append([_ELEMENTWISE[name](*numbers) for numbers in each])
     zero = Lanes.splat(builder, 0.0)
-    # Lanes beyond the batch count for nothing, whatever comes out there.
+    # Lanes beyond the batch are set to 0, whatever their values are.
     lane = Lanes.bits(builder, list(range(PANEL)))
     count = Lanes.splat(builder, builder.trunc(rows, ir.IntType(32)))
     real = builder.icmp_signed("<", lane.value, count.value)
@@ -87,12 +86,12 @@ def _write(function: Any, program: Program) -> None:
     builder.ret(total)
 
 
-def _of(x: Lanes, value: float) -> Lanes:
+def _splat(x: Lanes, value: float) -> Lanes:
     return Lanes.splat(x.builder, float(value))
 
 
 def _compared(how: str) -> Callable[[Lanes, Lanes], Lanes]:
-    """A comparison; its result is a mask, false for NaN except under "!="."""
+    """A comparison that returns a mask; it is False for NaN, except for ``!=``."""
 
     def compare(a: Lanes, b: Lanes) -> Lanes:
         function = a.builder.fcmp_unordered if how == "!=" else a.builder.fcmp_ordered
@@ -117,42 +116,42 @@ def _either(a: Lanes, b: Lanes) -> Lanes:
 
 
 def _as_number(x: Lanes) -> Lanes:
-    """A mask as 1 and 0; a number as it is."""
+    """Masks become 1 and 0; numbers are unchanged."""
     is_mask = x.value.type.element == ir.IntType(1)
-    return _of(x, 1.0).where(x.value, _of(x, 0.0)) if is_mask else x
+    return _splat(x, 1.0).where(x.value, _splat(x, 0.0)) if is_mask else x
 
 
 def _exp(x: Lanes) -> Lanes:
-    # Above 88.7 the exponential is beyond float32: infinite here from 88.4.
-    return exponential(_of(x, 89.0).where(_of(x, 89.0) < x, x))
+    # exp(x) overflows float32 above 88.7; here the result is infinite from 88.4 on.
+    return exponential(_splat(x, 89.0).where(_splat(x, 89.0) < x, x))
 
 
 def _expm1(x: Lanes) -> Lanes:
-    top = _of(x, 88.0)
+    top = _splat(x, 88.0)
     less, power = exponential_parts(top.where(top < x, x))
-    return _of(x, math.inf).where(top < x, less.times_plus(power, power - _of(x, 1.0)))
+    return _splat(x, math.inf).where(top < x, less.times_plus(power, power - _splat(x, 1.0)))
 
 
 def _log(x: Lanes) -> Lanes:
-    infinite, zero = _of(x, math.inf), _of(x, 0.0)
-    result = logarithm(x) + (x - x)  # NaN where x is
+    infinite, zero = _splat(x, math.inf), _splat(x, 0.0)
+    result = logarithm(x) + (x - x)  # NaN where x is NaN
     result = infinite.where(_equal(x, infinite).value, result)
-    result = _of(x, -math.inf).where(_equal(x, zero).value, result)
-    return _of(x, math.nan).where(x < zero, result)
+    result = _splat(x, -math.inf).where(_equal(x, zero).value, result)
+    return _splat(x, math.nan).where(x < zero, result)
 
 
 def _log1p(x: Lanes) -> Lanes:
-    """What rounding takes from 1 + x is given back (W. Kahan, as in Goldberg 1991, Theorem 4)."""
-    above = _of(x, 1.0) + x
-    part = above - _of(x, 1.0)
+    """``log(1 + x)``, corrected for the rounding of ``1 + x`` (W. Kahan, in Goldberg 1991, Theorem 4)."""
+    above = _splat(x, 1.0) + x
+    part = above - _splat(x, 1.0)
     result = _log(above) * (x / part)
-    result = x.where(_equal(part, _of(x, 0.0)).value, result)
-    return x.where(_equal(x, _of(x, math.inf)).value, result)
+    result = x.where(_equal(part, _splat(x, 0.0)).value, result)
+    return x.where(_equal(x, _splat(x, math.inf)).value, result)
 
 
 def _maximum(a: Lanes, b: Lanes) -> Lanes:
     larger = b.where(a < b, a)
-    return b.where(_unequal(b, b).value, larger)  # NaN if either is
+    return b.where(_unequal(b, b).value, larger)  # NaN if a or b is NaN
 
 
 def _minimum(a: Lanes, b: Lanes) -> Lanes:
@@ -161,28 +160,28 @@ def _minimum(a: Lanes, b: Lanes) -> Lanes:
 
 
 def _abs(x: Lanes) -> Lanes:
-    return (_of(x, 0.0) - x).where(x < _of(x, 0.0), x)
+    return (_splat(x, 0.0) - x).where(x < _splat(x, 0.0), x)
 
 
 def _sigmoid(x: Lanes) -> Lanes:
-    return _of(x, 1.0) / (_of(x, 1.0) + _exp(_of(x, 0.0) - x))
+    return _splat(x, 1.0) / (_splat(x, 1.0) + _exp(_splat(x, 0.0) - x))
 
 
 def _tanh(x: Lanes) -> Lanes:
-    less = _expm1(_of(x, -2.0) * _abs(x))
-    size = (_of(x, 0.0) - less) / (less + _of(x, 2.0))
-    return (_of(x, 0.0) - size).where(x < _of(x, 0.0), size)
+    less = _expm1(_splat(x, -2.0) * _abs(x))
+    size = (_splat(x, 0.0) - less) / (less + _splat(x, 2.0))
+    return (_splat(x, 0.0) - size).where(x < _splat(x, 0.0), size)
 
 
 def _power(x: Lanes, exponent: Lanes) -> Lanes:
-    """By logarithms: NaN for negative numbers except minus infinity, as C's pow for fractional exponents."""
-    one, infinite = _of(x, 1.0), _of(x, math.inf)
-    x = infinite.where(_equal(x, _of(x, -math.inf)).value, x)
-    return one.where(_equal(exponent, _of(x, 0.0)).value, _exp(exponent * _log(x)))
+    """``exp(exponent * log(x))``: NaN for negative x except minus infinity, as C's pow for fractional exponents."""
+    one, infinite = _splat(x, 1.0), _splat(x, math.inf)
+    x = infinite.where(_equal(x, _splat(x, -math.inf)).value, x)
+    return one.where(_equal(exponent, _splat(x, 0.0)).value, _exp(exponent * _log(x)))
 
 
 _OVER_CLASSES: dict[str, Callable[[Lanes, Lanes], Lanes]] = {"sum": lambda a, b: a + b, "max": _maximum}
-_OF_MASKS = {"where", "and", "or"}
+_ON_MASKS = {"where", "and", "or"}
 _ELEMENTWISE: dict[str, Callable[..., Lanes]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,

@@ -1,4 +1,4 @@
-"""A strategy's own loss in the fused kernel: traced and compiled where that can be, which a test on numbers decides."""
+"""Custom losses in the fused kernel: traced, compiled, and used if they pass a numerical test against PyTorch."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.engine.losses.code import compile_loss
 from imbench.engine.losses.program import Program
 from imbench.engine.losses.trace import trace
-from imbench.kernels.dense import PANEL
+from imbench.kernels.dense_tiles import PANEL
 
-# How far a compiled gradient may be off, as a share of the largest one: twice what float32 leaves of the steepest
-# losses. It is there to find code that is wrong, not code that rounds.
+# Largest allowed error of a compiled gradient, relative to the largest gradient: twice the float32 rounding error of
+# the steepest losses. The test detects wrong code, not rounding.
 TOLERANCE = 0.02
-# Rows that a loss is traced on, and then again: a loss that is one row's business does not notice.
+# Batch sizes of the two traces. A loss that is computed row by row gives equal programs for both.
 _ROWS, _OTHER_ROWS = 7, 5
 
 
 @dataclass(frozen=True, eq=False)
 class CompiledLoss:
-    """What the kernel calls.
+    """A compiled loss, as the kernel calls it.
 
     Parameters
     ----------
-    address : of its code
-    constants : ``(nets, columns)`` float32
-    counts : ``(nets, classes)`` training rows that the constants are made of
-    epoch : the only one that it holds in; None if it holds in all
+    address : address of the machine code
+    constants : ``(nets, columns)`` float32, the constants of each net
+    counts : ``(nets, classes)`` class counts that the constants were computed from
+    epoch : the only epoch in which the loss is valid; None if it is valid in all epochs
     """
 
     address: int
@@ -40,75 +40,75 @@ class CompiledLoss:
     counts: Tensor
     epoch: int | None
 
-    def holds_for(self, info: TrainingInfo) -> bool:
-        """Whether nothing has changed that it depends on."""
+    def is_valid_for(self, info: TrainingInfo) -> bool:
+        """Whether epoch and class counts are still those that the loss was compiled for."""
         return self.epoch in (None, info.epoch) and torch.equal(self.counts, info.class_counts)
 
 
 class OwnLoss:
-    """The losses of a strategy in the epochs of some nets, compiled as they are asked for.
+    """The custom loss of a strategy, compiled when it is first needed.
 
-    A loss that asks for the epoch is traced anew in each; its code is compiled anew only where more than its numbers
-    has changed.
+    A loss that reads ``info.epoch`` is traced again in each epoch; it is compiled again only if its operations change,
+    not if only its constants do.
     """
 
     def __init__(self, strategy: BatchStrategy) -> None:
         self._strategy = strategy
         self._current: CompiledLoss | None = None
-        self._given_up = False
+        self._untraceable = False
 
     def now(self, info: TrainingInfo) -> CompiledLoss | None:
-        """The compiled loss, ``info.class_counts`` being ``(nets, classes)``; None if PyTorch must compute it."""
-        if self._given_up:
+        """The compiled loss; None if PyTorch must compute it. ``info.class_counts`` must be ``(nets, classes)``."""
+        if self._untraceable:
             return None
-        if self._current is None or not self._current.holds_for(info):
+        if self._current is None or not self._current.is_valid_for(info):
             self._current = _compiled(self._strategy, info)
-            self._given_up = self._current is None
+            self._untraceable = self._current is None
         return self._current
 
     def keep(self, nets: np.ndarray) -> None:
-        """Go on with these nets only (their positions)."""
+        """Keep only the nets at these positions."""
         if self._current is not None:
             chosen = np.ascontiguousarray(self._current.constants[nets])
             self._current = replace(self._current, constants=chosen, counts=self._current.counts[nets])
 
 
-class _Watched(TrainingInfo):
-    """What is known before training, with a note of whether the epoch has been asked for."""
+class _EpochWatcher(TrainingInfo):
+    """A `TrainingInfo` that records whether its epoch was read."""
 
-    asked = False
+    epoch_read = False
 
     def __getattribute__(self, name: str) -> Any:
         if name == "epoch":
-            object.__setattr__(self, "asked", True)
+            object.__setattr__(self, "epoch_read", True)
         return object.__getattribute__(self, name)
 
 
 def _compiled(strategy: BatchStrategy, info: TrainingInfo) -> CompiledLoss | None:
-    watched = _Watched(**{f.name: getattr(info, f.name) for f in fields(info)})
+    watched = _EpochWatcher(**{f.name: getattr(info, f.name) for f in fields(info)})
 
     def loss(logits: Tensor, y: Tensor) -> Tensor:
         return strategy.loss(logits, y, watched)
 
     shape = tuple(info.class_counts.shape)
-    logits, y = _made(shape, _OTHER_ROWS, seed=1)
+    logits, y = _sample_inputs(shape, _OTHER_ROWS, seed=1)
     try:
-        program, constants = trace(loss, *_made(shape, _ROWS, seed=0))
+        program, constants = trace(loss, *_sample_inputs(shape, _ROWS, seed=0))
         again, same = trace(loss, logits, y)
         losses, gradient = loss(logits, y), _gradient(loss, logits, y)
-    except Exception:  # if it is one of the strategy's, the real batches will raise it again, or do without it
+    except Exception:  # an error of the strategy itself is raised again when PyTorch computes the loss
         return None
-    # Numbers that came round the recorder, by way of NumPy perhaps, or that count rows, show in the constants.
+    # Values that bypassed the recorder, for example through NumPy, or that depend on the batch size, change constants.
     if program != again or not np.array_equal(constants, same):
         return None
     address = compile_loss(program)
     if not _agrees(program, address, constants, losses, gradient, logits, y):
         return None
-    return CompiledLoss(address, constants, info.class_counts, info.epoch if watched.asked else None)
+    return CompiledLoss(address, constants, info.class_counts, info.epoch if watched.epoch_read else None)
 
 
-def _made(shape: tuple[int, ...], rows: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Logits and labels ``(nets, rows, classes)``, hard ones and soft ones."""
+def _sample_inputs(shape: tuple[int, ...], rows: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Random logits and labels ``(nets, rows, classes)``; every second label is hard, the others are soft."""
     rng = np.random.default_rng(seed)
     nets, classes = shape
     logits = rng.normal(0.0, 2.0, (nets, rows, classes))
@@ -131,7 +131,7 @@ _FUNCTION = ctypes.CFUNCTYPE(ctypes.c_float, _POINTER, _POINTER, _POINTER, _POIN
 def _agrees(
     program: Program, address: int, constants: np.ndarray, losses: Tensor, gradient: Tensor, logits: Tensor, y: Tensor
 ) -> bool:
-    """Whether the code finds the losses and gradients that PyTorch does, net by net."""
+    """Whether the compiled code gives PyTorch's losses and gradients for each net, within `TOLERANCE`."""
     function = _FUNCTION(address)
     rows = logits.shape[1]
     allowed = TOLERANCE * max(1.0, float(gradient.abs().max()), float(losses.detach().abs().max()))

@@ -1,8 +1,8 @@
-"""A loss and its gradient, recorded while PyTorch computes them, as operations on the numbers of one row.
+"""Trace a loss: record the operations of PyTorch that compute it and its gradient.
 
-The loss that a strategy writes is arithmetic on a row's logits, labels and constant arrays. Recorded once, it can be
-compiled, and a step then needs no PyTorch. What cannot be followed is left to PyTorch, in
-`imbench.engine.losses.custom`.
+Most losses compute each row's value from its logits, its labels and constants. Such a loss is recorded once and
+compiled, so that training steps do not need PyTorch. PyTorch computes all other losses (see
+`imbench.engine.losses.custom`).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from imbench.engine.losses.aten import LIKE, RULES
+from imbench.engine.losses.aten import SHAPE_ONLY, TRANSLATIONS
 from imbench.engine.losses.program import Program, Recording, UntraceableError
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Meanwhile every operation of PyTorch on a known array is recorded, that of its gradients too."""
+    """Inside this context, operations on known arrays are recorded, including those of the backward pass."""
 
     def __init__(self, recording: Recording) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -36,20 +36,20 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return result
         name = func._schema.name.removeprefix("aten::")
         try:
-            if name in LIKE:
-                return result  # of a known array it takes the shape alone
+            if name in SHAPE_ONLY:
+                return result  # it reads only the shape of the array
             if name.endswith("_"):
                 self.recording.check_in_place(args[0])
                 name = name[:-1]
-            if name not in RULES or not isinstance(result, Tensor):
-                raise UntraceableError(f"{name} is not known")
-            number = RULES[name](self.recording, result, *args, **kwargs)
+            if name not in TRANSLATIONS or not isinstance(result, Tensor):
+                raise UntraceableError(f"{name} has no translation")
+            number = TRANSLATIONS[name](self.recording, result, *args, **kwargs)
             self.recording.bind(result, number)
-            if result.dtype not in (torch.float32, torch.bool, torch.int64):  # masks are added up as int64
-                raise UntraceableError(f"{name} gives {result.dtype}")
+            if result.dtype not in (torch.float32, torch.bool, torch.int64):  # sums of masks are int64
+                raise UntraceableError(f"{name} returns {result.dtype}")
         except UntraceableError as error:
             self.reason = error
-        except TypeError as error:  # an argument that the rule does not know
+        except TypeError as error:  # an argument that the translation does not support
             self.reason = UntraceableError(f"{name}: {error}")
         return result
 
@@ -68,16 +68,20 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def trace(loss: Loss, logits: Tensor, y: Tensor) -> tuple[Program, np.ndarray]:
-    """The program of a loss, and its constants ``(nets, columns)`` float32.
+    """Trace a loss.
 
     Parameters
     ----------
-    loss : from logits and soft labels ``(nets, batch, classes)`` to ``(nets, batch)``
-    logits, y : where it is computed for the recording
+    loss : maps logits and soft labels ``(nets, batch, classes)`` to losses ``(nets, batch)``
+    logits, y : inputs for the recording
+
+    Returns
+    -------
+    The program, and its constants ``(nets, columns)`` float32.
 
     Raises
     ------
-    UntraceableError for a loss that no program can be made of, and whatever the loss itself raises.
+    UntraceableError for a loss that cannot be expressed as a program, and any error of the loss itself.
     """
     nets, batch, classes = logits.shape
     recording = Recording(nets, classes)
@@ -87,12 +91,12 @@ def trace(loss: Loss, logits: Tensor, y: Tensor) -> tuple[Program, np.ndarray]:
     with torch.enable_grad(), _Recorder(recording) as recorder:
         losses = loss(leaf, labels)
         if tuple(losses.shape) != (nets, batch):
-            raise UntraceableError(f"the loss is {tuple(losses.shape)}")
+            raise UntraceableError(f"the loss has shape {tuple(losses.shape)}, not {(nets, batch)}")
         (gradient,) = torch.autograd.grad(losses, leaf, ones)
     if recorder.reason is not None:
         raise recorder.reason
     found = [recording.known.get(id(result)) for result in (losses, gradient)]
     if None in found:
-        raise UntraceableError("the loss does not come from the logits by what was recorded")
+        raise UntraceableError("the loss was computed from the logits by operations that were not recorded")
     (_, loss_number), (_, gradient_number) = (f for f in found if f is not None)
     return recording.program(loss_number, gradient_number)

@@ -10,7 +10,7 @@ from typing import Any
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
-from imbench.contract.protocol import Protocol, derived
+from imbench.contract.protocol import Protocol, derived_name
 from imbench.contract.spec import parse_spec
 
 # Of a run that names none, on a suite that states none.
@@ -30,7 +30,8 @@ def load_protocol(name: str, settings: Mapping[str, str] | None = None) -> Proto
     A file may say ``extends = "paper"`` and then only what differs. One that extends ``smoke`` ranks as little, and its
     results are called ``smoke/NAME`` for it.
 
-    Raises `UsageError` for a name that is neither, a file that is not TOML, or a field out of its range.
+    Raises `UsageError` for a name that is neither, a file that is not TOML or extends itself, directly or through other
+    files, or a field out of its range.
     """
     base, own = parse_spec(name)
     called, values = _read(base)
@@ -38,20 +39,39 @@ def load_protocol(name: str, settings: Mapping[str, str] | None = None) -> Proto
 
 
 def _read(name: str) -> tuple[str, dict[str, Any]]:
-    """The name of a protocol in results, and its fields, including those of the protocol that it extends."""
+    """The name of a protocol in results, and its fields, including those of the protocols that it extends."""
+    chain, tables = [name], [_table(name, "")]
+    while (base := tables[-1].pop("extends", None)) is not None:
+        if not (isinstance(base, str) and base):
+            raise UsageError(
+                f"protocol {chain[-1]!r}: extends must be the name of a protocol or the path of a .toml file, "
+                f"got {base!r}"
+            )
+        path = " extends ".join([*chain, base])
+        if _place(base) in map(_place, chain):
+            raise UsageError(f"{path}: a protocol cannot extend itself; name another one in extends of {chain[-1]}")
+        tables.append(_table(base, f" ({path})"))
+        chain.append(base)
+    called, fields = "", dict[str, Any]()
+    for one, values in zip(reversed(chain), reversed(tables), strict=True):
+        called, fields = derived_name(Path(one).stem, called), {**fields, **values}
+    return called, fields
+
+
+def _table(name: str, where: str) -> dict[str, Any]:
+    """The contents of a protocol file; ``where`` says in errors which file names it."""
     shipped = not name.endswith(".toml")
     if shipped and name not in protocol_names():
         also = "a .toml file can be named by its path"
-        raise UsageError(f"unknown protocol {name!r}; {suggest(name, protocol_names(), also)}")
+        raise UsageError(f"unknown protocol {name!r}{where}; {suggest(name, protocol_names(), also)}")
     try:
         text = (files(__name__) / f"{name}.toml").read_text("utf-8") if shipped else Path(name).read_text("utf-8")
-        values = tomllib.loads(text)
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"cannot read protocol {name!r}: {error}") from None
-    base = values.pop("extends", None)
-    if base == name:
-        raise UsageError(f"protocol {name!r} extends itself; name another protocol in extends")
-    if not base:
-        return Path(name).stem, values
-    called, inherited = _read(base)
-    return derived(Path(name).stem, called), {**inherited, **values}
+        return tomllib.loads(text)
+    except (OSError, ValueError) as error:  # ValueError: the file is not TOML, or not UTF-8
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"cannot read protocol {name!r}{where}: {reason}") from None
+
+
+def _place(name: str) -> Path | str:
+    """An identity of the protocol: the same for every path of its file."""
+    return Path(name).resolve() if name.endswith(".toml") else name

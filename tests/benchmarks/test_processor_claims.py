@@ -22,7 +22,7 @@ DENSE = ("--suite", "tabular", "--protocol", "paper", "--set", "epochs=60", "--s
 IMAGES = (
     *(f"--dataset=optdigits_images:{variant}" for variant in ("ir=0.05", "ir=0.1", "task=multiclass,ir=0.1")),
     *(f"--dataset=cifar10_10k:{variant}" for variant in ("ir=0.1", "task=multiclass,ir=0.1")),
-    *("--protocol", "standard", "--set", "epochs=10", "--set", "repeats=1"),
+    *("--protocol", "standard", "--set", "epochs=5", "--set", "repeats=1"),
 )
 # A smaller lead on each processor is within what rounding does to so few nets, and has no sign to keep.
 RESOLUTION = 0.002

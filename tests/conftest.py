@@ -3,13 +3,15 @@
 import signal
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from imbench.store.store import Store
 
 # A failure is then a defect of what was changed, not of the day; `tox -e random` draws anew.
-settings.register_profile("same", derandomize=True, print_blob=True)
-settings.register_profile("random", print_blob=True)
+# Neither is held to a time: a busy machine may take seconds for an example.
+_UNTIMED = settings(print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", _UNTIMED, derandomize=True)
+settings.register_profile("random", _UNTIMED)
 
 # A shell that starts the tests in the background has them ignore SIGINT, and processes inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -9,7 +9,7 @@ from hypothesis import settings
 def test_examples_are_drawn_alike_each_time(request):
     if request.config.getoption("--hypothesis-profile"):
         pytest.skip("another profile is asked for")
-    assert (settings.default.derandomize, settings.default.print_blob) == (True, True)
+    assert (settings.default.derandomize, settings.default.print_blob, settings.default.deadline) == (True, True, None)
 
 
 def test_ctrl_c_reaches_the_processes_that_tests_start():

@@ -1,9 +1,11 @@
 """Drawn examples are the same each time; `python -m pytest --hypothesis-profile=random` draws anew."""
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("same", derandomize=True, print_blob=True)
-settings.register_profile("random", print_blob=True)
+# Neither is held to a time: a busy machine may take seconds for an example.
+_UNTIMED = settings(print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", _UNTIMED, derandomize=True)
+settings.register_profile("random", _UNTIMED)
 
 
 def pytest_configure(config):

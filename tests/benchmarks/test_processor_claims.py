@@ -1,8 +1,8 @@
 """Whether another processor changes what is published: each claim, trained again under three CPU settings.
 
 A short protocol replaces the published ones, which would take days without AVX: processors are compared, not protocols.
-Rounding differs between them and training is chaotic, so the scores of single nets differ. The verdicts on the published
-claims must not, nor who leads whom in the mean over configurations.
+Rounding differs between them and training is chaotic, so the scores of single nets differ. The verdicts on the
+published claims must not, nor who leads whom in the mean over configurations.
 """
 
 import os

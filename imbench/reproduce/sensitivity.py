@@ -69,7 +69,9 @@ def figure7(context: ReproductionContext) -> PaperItem:
             continue
         if protocol:
             replaces = "" if dataset == "cifar10" else "replaces CIFAR-10 and "
-            basis.append(f"{dataset} {replaces}was trained under protocol {protocol}.")
+            # The settings of the context may have changed fields of the protocol.
+            used = ", ".join(sorted(frames[-1]["protocol"].unique()))
+            basis.append(f"{dataset} {replaces}was trained under protocol {used}.")
     if not frames:
         return PaperItem(
             "figure7", _TITLE, PRINTED, ("No claim was tested: no dataset is available.",), basis=tuple(basis)

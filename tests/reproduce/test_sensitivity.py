@@ -113,7 +113,10 @@ class Rehearsal(ReproductionContext):
         names = [tuple(spec.split(":ir=")) for spec in datasets]
         alphas = [0.1 if s == "remix" else float(s.partition("=")[2]) for s in strategies if s != "baseline"]
         tables = [rows_of(d, float(ir), lambda a: 0.7, lambda a: 0.3 - 0.2 * a, alphas=alphas) for d, ir in names]
-        return Results(pd.concat(tables, ignore_index=True), self.store)
+        used = protocol or self.protocol
+        if "repeats" in self.settings:
+            used = used.replace("repeats=1", f"repeats={self.settings['repeats']}")
+        return Results(pd.concat(tables, ignore_index=True).assign(protocol=used), self.store)
 
 
 asked: list[tuple[tuple[str, ...], str | None]] = []
@@ -142,6 +145,11 @@ def test_a_part_of_cifar10_stands_in_under_shorter_protocols(tmp_path):
     item = figure7(Rehearsal(RunRequest(store=tmp_path, protocol="standard:epochs=50")))
     assert asked[1:] == [(("cifar10_10k:ir=0.05", "cifar10_10k:ir=0.1"), "standard:epochs=30,repeats=1")]
     assert "cifar10_10k replaces CIFAR-10 and was trained under protocol standard:epochs=30,repeats=1." in item.basis
+
+
+def test_the_page_names_the_protocol_that_the_nets_were_trained_under(tmp_path):
+    item = figure7(Rehearsal(RunRequest(store=tmp_path, protocol="paper", settings={"repeats": "2"})))
+    assert "cifar10 was trained under protocol standard:epochs=30,repeats=2." in item.basis
 
 
 def test_smoke_has_few_alphas_and_one_ratio_a_dataset(tmp_path):

@@ -86,7 +86,8 @@ class Registry:
             return dataclasses.replace(self, classes=()) if self.classes else self
         from imbench.checks.source import inside
 
-        found, waiting = list[type[BatchStrategy]](), list(given)
+        found: list[type[BatchStrategy]] = []
+        waiting = list(given)
         registered = self.with_strategies(())
         while waiting:
             one = waiting.pop(0)

@@ -114,7 +114,7 @@ def group_is_alive(group):
     return True
 
 
-def wait_for(holds, seconds=60):
+def wait_for(holds, seconds=300):
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "the run did not begin"

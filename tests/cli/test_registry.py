@@ -125,7 +125,7 @@ def test_without_the_file_the_default_of_its_strategy_is_not_known(verb, surroun
 def test_a_plugin_file_is_an_option_of_results_in_a_store_only(surroundings, imbench, tmp_path):
     (tmp_path / "scores.csv").write_text("dataset,a,b\nx,1,2\ny,2,3\nz,1,4\n")
     answer = imbench("evaluate", "scores.csv", "--higher", "--plugin", "mine.py")
-    assert (answer.code, answer.err) == (2, "error: --plugin is for a store; omit it here\n")
+    assert (answer.code, answer.err) == (2, "error: --plugin applies only to a store; remove it\n")
 
 
 def test_all_files_of_a_repeated_option_are_known(surroundings, imbench):

@@ -42,5 +42,5 @@ def test_counts_are_those_of_holm_by_statsmodels(pairs):
 
 
 def test_a_difference_is_told_with_its_interval_and_p_value():
-    one = Evidence.of_difference("musk2:ir=0.05", "falls by", -0.0123, -0.02, -0.004, 0.0031)
+    one = Evidence.of_difference("musk2:ir=0.05", "decrease", -0.0123, -0.02, -0.004, 0.0031)
     assert (one.sign, one.measured) == (-1, "decrease −0.012 (−0.020 to −0.004), p = .003")

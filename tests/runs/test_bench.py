@@ -216,7 +216,7 @@ imbench.run(datasets=[sys.argv[1]], protocol="smoke:epochs=40,repeats=2", store=
 def test_a_run_killed_half_way_and_run_again_equals_an_undisturbed_one(tmp_path, table):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, table, str(killed)], start_new_session=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while len(list(killed.glob("jobs/*.parquet"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)

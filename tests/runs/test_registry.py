@@ -90,7 +90,7 @@ def test_plugins_can_be_switched_off(install, monkeypatch):
         (("(BatchStrategy)", "()"), "is not a subclass of imbench.BatchStrategy"),
         (("frozen=True", "frozen=False"), "must be a frozen dataclass"),
         (("def rebalance", "def rebalanced"), "is abstract; define rebalance"),
-        (('"mine"', '"yours"'), "has the name 'yours'; set name = 'mine'"),
+        (('"mine"', '"yours"'), "calls itself 'yours'; set name = 'mine'"),
     ],
 )
 def test_a_class_that_is_no_strategy_is_refused_with_what_to_change(install, change, message):

@@ -90,7 +90,7 @@ def store_of(tmp_path):
     return json.loads(out.getvalue())
 
 
-def test_a_failed_retraining_keeps_the_old_result_and_is_reported_until_it_succeeds(run, tmp_path, capsys):
+def test_a_failed_retraining_keeps_the_old_result_and_is_reported_until_it_succeeds(run, tmp_path, capsys, monkeypatch):
     first = run().frame()
     failed = run(BROKEN, retrain=True, checks=False)
     assert list(failed.failures()["error"]) == ["ValueError: too few rows"]
@@ -102,6 +102,7 @@ def test_a_failed_retraining_keeps_the_old_result_and_is_reported_until_it_succe
     status = store_of(tmp_path)
     assert (status["done"], status["failed"]) == (1, 0)
     assert [(one["strategy"], one["error"]) for one in status["retrain"]] == [("mine", "ValueError: too few rows")]
+    monkeypatch.setenv("COLUMNS", "500")
     main(["status", str(tmp_path / "store")])
     assert "ValueError: too few rows" in capsys.readouterr().out
     # Without `retrain` the run says that there is other source, and keeps the mark.
@@ -186,7 +187,7 @@ def test_a_memory_across_nets_fails_checks_is_marked_and_not_published_unasked(r
     with pytest.raises(StoreError, match="--unchecked"):
         publish(tmp_path / "store", tmp_path / "pages")
     page = publish(tmp_path / "store", tmp_path / "pages", unchecked=True)
-    assert "mine failed imbench" in (page.folder / page.page / "index.html").read_text()
+    assert "mine failed the conformance checks" in (page.folder / page.page / "index.html").read_text()
 
 
 def test_a_run_without_checks_says_so_and_is_not_published_unasked(run, tmp_path):

@@ -35,6 +35,7 @@ DEMSAR = np.array(
         [0.957, 0.978, 0.946, 0.970],
     ]
 )
+VARIANTS = ["C4.5", "C4.5+m", "C4.5+cf", "C4.5+m+cf"]
 
 # Values with few levels, so that ties abound.
 TABLES = hnp.arrays(

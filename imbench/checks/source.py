@@ -40,8 +40,8 @@ def source_hash(strategy: BatchStrategy) -> str:
 
     The source is the module of its class and the modules of the same top-level package that it imports, directly or
     indirectly; those of its base classes and inner strategies are included. For a strategy in a single file, this is
-    the hash of the file as printed by ``sha256sum`` (with Linux line ends). For a class in a notebook or script, it is
-    the hash of the class definition. ``unknown (reason)`` if the source cannot be read.
+    the hash of the file, equal to that of ``sha256sum`` (with Linux line ends). For a class in a notebook or script,
+    it is the hash of the class definition. ``unknown (reason)`` if the source cannot be read.
     """
     parts: dict[str, str] = {}
     try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 
-_LISTS = "imbench list KIND shows all names of strategies, datasets, suites, metrics, sources, protocols or rules"
+_LISTS = "run imbench list KIND for all strategies, datasets, suites, metrics, sources, protocols or rules"
 
 
 @click.command(cls=Verb)

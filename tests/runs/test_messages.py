@@ -4,7 +4,7 @@ import io
 import pickle
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from imbench.runs.worker import _MARK, _first_mark, _GarbledError, _messages, _write
@@ -19,20 +19,17 @@ def written(messages):
     return stream.getvalue()
 
 
-@settings(deadline=None)
 @given(MESSAGES)
 def test_what_is_written_is_read(messages):
     assert list(_messages(io.BytesIO(written(messages)))) == messages
 
 
-@settings(deadline=None)
 @given(MESSAGES, st.integers(0, 200))
 def test_a_stream_cut_short_gives_the_whole_messages_before_the_cut(messages, cut):
     read = list(_messages(io.BytesIO(written(messages)[:cut])))
     assert read == messages[: len(read)]
 
 
-@settings(deadline=None)
 @given(MESSAGES, st.binary(min_size=1), MESSAGES)
 def test_anything_else_is_found_before_the_next_message(before, garbage, after):
     assume(not garbage.startswith(_MARK))
@@ -42,7 +39,6 @@ def test_anything_else_is_found_before_the_next_message(before, garbage, after):
         next(messages)
 
 
-@settings(deadline=None)
 @given(st.text(), st.integers(0, 7))
 def test_a_flipped_bit_is_found(message, bit):
     content = bytearray(written([message]))
@@ -51,7 +47,6 @@ def test_a_flipped_bit_is_found(message, bit):
         list(_messages(io.BytesIO(bytes(content))))
 
 
-@settings(deadline=None)
 @given(st.binary())
 def test_what_is_printed_before_the_first_message_is_read_past(printed):
     stream = io.BytesIO(printed + written(["ready"]))

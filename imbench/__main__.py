@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from imbench.cli import main
+from imbench.cli import script
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script()

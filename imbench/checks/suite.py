@@ -88,7 +88,7 @@ def check_property(strategy: BatchStrategy, name: str) -> CheckResult:
         outcome, detail = "passed", _in_every_phase(check, strategy)
     except NotJudgedError as error:
         outcome, detail = "not judged", str(error)
-    except Exception as error:  # third-party code: whatever it raises is the failure
+    except (Exception, SystemExit) as error:  # third-party code: whatever it raises is the failure
         outcome, detail = "failed", _message(error)
     reason = str(strategy.exemptions.get(name, "")).strip()
     if name == "exemptions_reasoned" or not reason:
@@ -119,6 +119,6 @@ def as_strategy(strategy: BatchStrategy | str) -> BatchStrategy:
     return made
 
 
-def _message(error: Exception) -> str:
+def _message(error: BaseException) -> str:
     kind = "" if isinstance(error, AssertionError) and str(error) else f"{type(error).__name__}: "
     return f"{kind}{' '.join(str(error).split())}"

@@ -1,5 +1,5 @@
 """The command line: arguments -> bench, one module per verb."""
 
-from imbench.cli.app import main
+from imbench.cli.ending import main, script
 
-__all__ = ["main"]
+__all__ = ["main", "script"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
+import os
 import tempfile
 import traceback
-from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -25,16 +25,18 @@ from imbench.cli import (
     sweep,
 )
 from imbench.cli.session import Session, Verbs
-from imbench.contract.errors import UsageError
+from imbench.contract.entry_points import exits_raised
+from imbench.contract.errors import LostStoreError, UsageError
+from imbench.contract.stdio import OutputError
 
-DONE, SOME_FAILED, USAGE, UNEXPECTED, INTERRUPTED = 0, 1, 2, 70, 130
+DONE, SOME_FAILED, USAGE, UNEXPECTED = 0, 1, 2, 70
 
 
 @click.group(
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 some jobs failed, 2 wrong usage or configuration (before any work), "
-    "130 interrupted, 70 an error in imbench itself.",
+    "130 interrupted (143 by SIGTERM, 129 by SIGHUP), 70 an error in imbench itself.",
 )
 @click.version_option(package_name="imbench")
 def cli() -> None:
@@ -60,26 +62,26 @@ for _verb in (
     cli.add_command(_verb)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; ``--debug`` shows the traceback of an internal error.
-
-    Parameters
-    ----------
-    arguments : arguments after the program name; default: ``sys.argv[1:]``
-    """
-    session = Session(tuple(sys.argv[1:] if arguments is None else arguments))
+def answer(session: Session) -> int:
+    """Run one command and return its exit code. Raises KeyboardInterrupt where it was interrupted."""
     try:
-        code = cli.main(list(session.arguments), prog_name="imbench", standalone_mode=False, obj=session)
+        with exits_raised():
+            code = cli.main(list(session.arguments), prog_name="imbench", standalone_mode=False, obj=session)
     except click.Abort:
-        return _interrupted(session)
+        raise KeyboardInterrupt from None
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return USAGE
     except click.ClickException as error:
         return _refused(error.format_message(), _help_hint(error))
+    except LostStoreError as error:
+        _refused(str(error))
+        return SOME_FAILED
     except UsageError as error:
         return _refused(str(error))
-    except Exception as error:
+    except OutputError as error:
+        return _unwritten(error, session)
+    except (Exception, SystemExit) as error:
         # Anything else is not the user's fault: say so, and keep what a bug report needs.
         return _unexpected(error, session)
     return code if isinstance(code, int) else DONE
@@ -97,23 +99,41 @@ def _help_hint(error: click.ClickException) -> str:
     return f"{context.command_path if context else 'imbench'} --help lists the arguments and options"
 
 
-def _interrupted(session: Session) -> int:
-    kept = f"; finished jobs are kept. To resume:\n  {session.command}" if session.resumable else ""
-    click.echo(f"interrupted{kept}", err=True)
-    return INTERRUPTED
+def _unwritten(error: OutputError, session: Session) -> int:
+    kept = "; finished jobs are kept, and the same command prints their results" if session.resumable else ""
+    click.echo(f"error: {error}{kept}", err=True)
+    return SOME_FAILED
 
 
-def _unexpected(error: Exception, session: Session) -> int:
-    click.echo(f"error: unexpected {type(error).__name__}: {error}", err=True)
+def _unexpected(error: Exception | SystemExit, session: Session) -> int:
+    where = f" ({_caller(error)})" if isinstance(error, SystemExit) else ""
+    click.echo(f"error: unexpected {type(error).__name__}: {error}{where}", err=True)
     click.echo("This is a bug in imbench or in a plugin, not in your command. Please report it with", err=True)
     click.echo(f"  the command    {session.command}", err=True)
     text = "".join(traceback.format_exception(error))
     if session.debug:
         click.echo(f"  the traceback\n{text}", err=True)
         return UNEXPECTED
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="imbench-error-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as file:
-        file.write(f"{session.command}\n{text}")
-    click.echo(f"  the traceback  {file.name} (or add --debug to see it here)", err=True)
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="imbench-error-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(f"{session.command}\n{text}")
+        click.echo(f"  the traceback  {file.name} (or add --debug to see it here)", err=True)
+    except OSError as failure:
+        click.echo(f"  the traceback, which --debug shows; no file can be written ({failure})", err=True)
     return UNEXPECTED
+
+
+def _caller(error: SystemExit) -> str:
+    """The line that called `sys.exit` or `os._exit`: the last one outside imbench and Python's library."""
+    ours, pythons = Path(__file__).parents[1], Path(os.__file__).parent
+    frames = traceback.extract_tb(error.__traceback__)
+    strangers = [
+        frame
+        for frame in frames
+        if not (path := Path(frame.filename)).is_relative_to(ours)
+        and (not path.is_relative_to(pythons) or "site-packages" in path.parts)
+    ]
+    frame = (strangers or frames)[-1]
+    return f"{frame.filename}, line {frame.lineno}"

@@ -26,13 +26,9 @@ _TOKENS = 100_000
 
 def emit(text: str | Iterable[str]) -> None:
     """Print results on stdout; an iterable is written piece by piece, without joining it in memory."""
-    try:
-        sys.stdout.writelines([text] if isinstance(text, str) else text)
-        sys.stdout.write("\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader, such as `| head`, has closed the pipe. Discard the rest, and Python's own flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.stdout.writelines([text] if isinstance(text, str) else text)
+    sys.stdout.write("\n")
+    sys.stdout.flush()
 
 
 def emit_json(value: Any) -> None:

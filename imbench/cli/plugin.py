@@ -98,7 +98,7 @@ def _cost(strategy: BatchStrategy) -> Cost | str:
 
     try:
         return measure_cost(strategy)
-    except Exception as error:  # third-party code; the checks report what is wrong with it
+    except (Exception, SystemExit) as error:  # third-party code; the checks report what is wrong with it
         return f"not measured: {type(error).__name__}: {error}"
 
 

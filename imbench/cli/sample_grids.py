@@ -63,7 +63,7 @@ def _grid(wanted: Wanted, registry: Registry, sources: DataSources) -> SampleGri
         )
     except UsageError as error:
         return str(error)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Third-party strategies may fail in any way; the report is complete without their samples.
         return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
     return dataclasses.replace(grid, left_out=(*grid.left_out, *skipped))

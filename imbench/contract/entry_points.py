@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
@@ -143,12 +143,29 @@ def translated_errors(what: str, fix: str, passing: tuple[type[BaseException], .
     Exceptions of the types ``passing``, and `KeyboardInterrupt`, are not converted. Output to stdout goes to stderr.
     """
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), exits_raised():
             yield
     except BaseException as error:  # third-party code may raise anything, including SystemExit
         if isinstance(error, (KeyboardInterrupt, *passing)):
             raise
         raise UsageError(f"{what}: {type(error).__name__}: {error}; {fix}") from error
+
+
+@contextlib.contextmanager
+def exits_raised() -> Iterator[None]:
+    """Make `os._exit` raise `SystemExit` in this process, which it would end silently; forked children still exit."""
+    leave, process = os._exit, os.getpid()
+
+    def refuse(status: int) -> NoReturn:
+        if os.getpid() != process:
+            leave(status)
+        raise SystemExit(f"os._exit({status})")
+
+    os._exit = refuse
+    try:
+        yield
+    finally:
+        os._exit = leave
 
 
 def forget() -> None:

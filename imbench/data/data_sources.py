@@ -146,7 +146,7 @@ def _attempt(card: Card, kind: str, read: Callable[[], Table], reasons: list[str
     try:
         table = read()
         verify(table, card)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = str(error).splitlines()
         reasons.append(f"{kind}: {lines[0] if lines else type(error).__name__}")
         return None

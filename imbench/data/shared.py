@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
 import pickle
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,9 @@ import numpy as np
 
 from imbench.contract.errors import DataError
 from imbench.contract.records import Dataset
+
+if sys.platform != "win32":
+    import fcntl
 
 _PREFIX = "imbench-arrays-"
 
@@ -42,6 +46,8 @@ class SharedArrays:
             return
         dataset = load()
         try:
+            # A cleaner of temporary files may have removed the folder of a long run.
+            self.folder.mkdir(exist_ok=True)
             np.save(features, np.ascontiguousarray(dataset.x))
             rest.write_bytes(pickle.dumps(dataclasses.replace(dataset, x=dataset.x[:0])))
         except OSError as error:
@@ -62,7 +68,7 @@ class SharedArrays:
         return self.folder / f"{name}.npy", self.folder / f"{name}.pickle"
 
 
-@contextmanager
+@contextlib.contextmanager
 def shared_arrays() -> Iterator[SharedArrays]:
     """A temporary folder for the arrays of one run, removed at the end.
 
@@ -73,22 +79,31 @@ def shared_arrays() -> Iterator[SharedArrays]:
         folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     except OSError as error:
         raise DataError(f"cannot create a temporary folder ({error}); set TMPDIR to a folder with free space") from None
-    try:
+    with contextlib.ExitStack() as held:
+        held.callback(shutil.rmtree, folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # a file system without locks
+            held.enter_context(_locked(folder))
         yield SharedArrays(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_stale() -> None:
-    if os.name != "posix":  # on other systems, signal 0 is not a harmless test
+    """Remove the folders of runs that have ended.
+
+    A run has ended if no process has its id and its folder can be locked: containers that share temporary files do not
+    see each other's processes.
+    """
+    if sys.platform == "win32":  # signal 0 is not a harmless test there, and folders cannot be locked
         return
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
         if owner.isdecimal() and _is_dead(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError), _locked(folder):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_dead(process: int) -> bool:
+    if process == os.getpid():  # the lock tells an earlier process of this id from another run of this one
+        return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -96,3 +111,19 @@ def _is_dead(process: int) -> bool:
     except (PermissionError, OverflowError):
         return False
     return False
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system frees however this process ends; cleaners of temporary files heed it.
+
+    Raises OSError if another run holds it, or the system has no such locks.
+    """
+    if sys.platform == "win32":
+        raise OSError("folders cannot be locked")
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)

@@ -73,7 +73,7 @@ class _Probe:
             return cls(source.kind, source_kind(source.kind).probe(source.options, downloads))
         except UsageError as error:
             return cls(source.kind, "", str(error))
-        except Exception as error:  # a plugin's kind may raise any exception
+        except (Exception, SystemExit) as error:  # a plugin's kind may raise any exception
             return cls(source.kind, "", f"{type(error).__name__}: {error}")
 
     def failure_reason(self) -> str | None:

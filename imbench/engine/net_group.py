@@ -113,7 +113,7 @@ class NetGroup:
         self._counts = on_device(self.counts.astype(np.float32)[:, None], table.x.device)  # the same for all steps
         self._source = self._rebalanced()
         self._prepared: _Prepared | None = None
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._begin_epoch(0)
 
     def weights(self) -> list[list[np.ndarray]]:
@@ -145,7 +145,7 @@ class NetGroup:
         if self._ahead and self._prepared is None:
             try:
                 self._prepare()
-            except Exception as error:  # raised by `next_block`, if any net still needs that block
+            except (Exception, SystemExit) as error:  # raised by `next_block`, if any net still needs that block
                 self._error = error
 
     @property

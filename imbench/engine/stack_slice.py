@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from imbench.contract.batch import Batch
+from imbench.contract.errors import exit_error
 from imbench.contract.noise import Noise, on_device
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.engine.backprop import mean_loss
@@ -113,6 +114,9 @@ class StackSlice:
                 (gradient,) = torch.autograd.grad(losses.sum(), leaf)
         except Exception as error:  # raised by a plugin; the other slices of the stack continue
             self.error = error
+            return
+        except SystemExit as error:
+            self.error = exit_error(error)
             return
         delta[self._at, : batch.size] = gradient
         step_losses[self._at] += losses.detach()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
+from imbench.contract.errors import exit_error
 from imbench.engine.mlp import Mlp
 from imbench.engine.net_group import NetGroup
 from imbench.engine.runner import Runner
@@ -189,4 +190,6 @@ def _attempt(action: Callable[[], None]) -> Exception | None:
         action()
     except Exception as error:
         return error
+    except SystemExit as error:
+        return exit_error(error)
     return None

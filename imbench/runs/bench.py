@@ -23,6 +23,7 @@ from imbench.runs.registry import Registry
 from imbench.runs.request import RunFields, RunRequest
 from imbench.runs.worker import attempt
 from imbench.stats.scope import Scope
+from imbench.store.marker import check_present
 from imbench.store.results import Results
 from imbench.store.results import load as load_results
 from imbench.store.source_marks import retrain_notes, source_notes
@@ -95,6 +96,7 @@ def run_plan(plan: Plan, progress: Callable[[Event], None] | None = None) -> Res
             failed.add(event.job.key)
         if progress is not None:
             progress(event)
+    check_present(store.path)
     keys, retrained = [job.key for job in plan.jobs], {job.key for job in plan.retrained}
     # Older numbers would be taken for those of the new source; they stay in the store.
     rows = store.frame(keys, failed=failed & retrained)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pickle
 import queue
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+from imbench.contract.entry_points import exits_raised
 from imbench.runs.worker import Report, Worker, attempt, named
 
 # Consecutive workers that end before their first task until the pool gives up.
@@ -82,13 +85,15 @@ class Executor(Protocol):
 
 
 class InProcess:
-    """One task after another, in this process."""
+    """One task after another, in this process. What they print goes to stderr."""
 
     def run(self, tasks: Sequence[Task]) -> Generator[Started | Outcome, None, None]:
         """See `Executor.run`."""
         for task in _costly_first(tasks):
             yield Started(task.index)
-            yield Outcome(task.index, *attempt(partial(_prepared_call, task)))
+            with redirect_stdout(sys.stderr), exits_raised():
+                report = attempt(partial(_prepared_call, task))
+            yield Outcome(task.index, *report)
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,8 @@ class LocalPool:
     """Tasks in worker processes of this machine, one at a time each.
 
     A worker keeps its imports from task to task. If a worker dies, only its task fails, and a new worker replaces it.
-    Workers ignore SIGINT, send the output of tasks to stderr, and end at once when this process ends, even by SIGKILL.
+    Workers ignore SIGINT, send the output of tasks to stderr, and end at once when this process ends, even by SIGKILL;
+    on POSIX, so do programs that tasks started, unless they began a session of their own.
 
     Parameters
     ----------
@@ -174,7 +180,7 @@ class _Pool:
     def kill(self) -> None:
         """End all workers."""
         for worker in self.slots:
-            worker.process.kill()
+            worker.kill()
         for worker in self.slots:
             worker.close()
         self.slots.clear()

@@ -8,13 +8,17 @@ import os
 import pickle
 import queue
 import signal
+import struct
 import subprocess
 import sys
 import threading
 import time
 import traceback
+import zlib
 from collections.abc import Callable, Generator
 from typing import IO, Any, NamedTuple
+
+from imbench.contract.stdio import lasting_stdio
 
 # Libraries with their own threads read one of these variables on import.
 THREAD_VARIABLES = (
@@ -43,6 +47,11 @@ worker_loop()
 
 # Message of a worker that is ready for its first call.
 READY = "ready"
+# A message is this mark, length and CRC-32 of its content, and the content. Whatever else gets into the pipe, from code
+# that writes to file descriptors it did not open, is recognised at once.
+_MARK = b"\xa5imb\x00\x5a\xc3\r"
+_HEAD = struct.Struct("<QL")
+_GARBLED = "sent data that is not a result (something in it writes to a file descriptor it did not open); it was ended"
 _SIGNALS = {int(number): number.name for number in signal.Signals}
 
 
@@ -56,12 +65,20 @@ class Report(NamedTuple):
 
 
 def attempt(call: Callable[[], Any]) -> Report:
-    """Make the call and report its result or error; KeyboardInterrupt is not caught."""
-    start = time.perf_counter()
+    """Make the call and report its result or error; KeyboardInterrupt is not caught.
+
+    Only this process returns: a copy of it that the call forked ends here, so that nothing is done twice.
+    """
+    start, process = time.perf_counter(), os.getpid()
     try:
         value = call()
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit included
         return Report(None, named(error), time.perf_counter() - start, traceback.format_exc())
+    finally:
+        if os.getpid() != process:
+            os._exit(0)
     return Report(value, None, time.perf_counter() - start)
 
 
@@ -74,6 +91,7 @@ class Worker:
     """Handle of one worker process in the parent.
 
     Puts every message of the process into ``inbox`` as ``(worker, message)``, and None after the process has ended.
+    On POSIX the process leads its own session, and the processes that it started end with it.
     """
 
     def __init__(self, threads: int, inbox: queue.SimpleQueue[tuple[Worker, Any]]) -> None:
@@ -83,7 +101,9 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=MEMORY_VARIABLES | os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)),
+            start_new_session=True,
         )
+        self._garbled = False
         self._listener = threading.Thread(target=self._listen, args=(inbox,), daemon=True)
         self._listener.start()
 
@@ -91,28 +111,38 @@ class Worker:
         """Send a pickled call; None lets the process end by itself."""
         assert self.process.stdin is not None
         with contextlib.suppress(OSError):  # the process died, which the listener reports
-            pickle.dump(call, self.process.stdin)
-            self.process.stdin.flush()
+            _write(self.process.stdin, call)
 
     @property
     def ended(self) -> bool:
         """Whether the process has ended."""
-        return self.process.poll() is not None
+        return _has_ended(self.process)
 
     @property
     def end(self) -> str:
         """How the ended process ended."""
+        if self._garbled:
+            return _GARBLED
         code = self.process.returncode
         if code >= 0:
             return f"ended with exit code {code}"
         name = _SIGNALS.get(-code, f"signal {-code}")
         return f"was ended by {name}" + (", perhaps out of memory" if name == "SIGKILL" else "")
 
-    def close(self, patience: float = 0.0) -> None:
-        """End the process, by force if it has not ended after ``patience`` seconds, and clean up after it."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(max(0.0, patience))
+    def kill(self) -> None:
+        """End the process and those that it started, by force."""
+        if os.name == "posix":
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # all of them have ended
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
+
+    def close(self, patience: float = 0.0) -> None:
+        """End the process, by force if it has not ended after ``patience`` seconds, and those that it started."""
+        deadline = time.monotonic() + patience
+        while not self.ended and time.monotonic() < deadline:
+            time.sleep(0.005)
+        # Before waiting, which frees the id for other processes.
+        self.kill()
         self.process.wait()
         self._listener.join(timeout=1.0)
         assert self.process.stdin is not None
@@ -122,20 +152,80 @@ class Worker:
     def _listen(self, inbox: queue.SimpleQueue[tuple[Worker, Any]]) -> None:
         assert self.process.stdout is not None
         with self.process.stdout as stream:
-            for message in _messages(stream):
-                inbox.put((self, message))
-        self.process.wait()
+            try:
+                for message in _messages(stream, _first_mark(stream)):
+                    inbox.put((self, message))
+            except _GarbledError:
+                self._garbled = True
+                self.kill()
+        _await_end(self.process)
         inbox.put((self, None))
 
 
-def _messages(stream: IO[bytes]) -> Generator[Any, None, None]:
-    """Pickled messages until the stream ends, possibly in the middle of a message."""
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it has ended. Its id is not freed, where the system allows that."""
+    if process.returncode is not None:
+        return True
+    if not hasattr(os, "waitid"):
+        return process.poll() is not None
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+    except ChildProcessError:  # another thread waited for it
+        return True
+
+
+def _await_end(process: subprocess.Popen[bytes]) -> None:
+    """Wait for its end, as `_has_ended` looks for it."""
+    if not hasattr(os, "waitid"):
+        process.wait()
+        return
+    with contextlib.suppress(ChildProcessError):
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+
+class _GarbledError(ValueError):
+    """What was read is not a message."""
+
+
+def _write(stream: IO[bytes], message: Any) -> None:
+    content = pickle.dumps(message)
+    stream.write(_MARK + _HEAD.pack(len(content), zlib.crc32(content)) + content)
+    stream.flush()
+
+
+def _messages(stream: IO[bytes], mark: bytes = b"") -> Generator[Any, None, None]:
+    """Messages until the stream ends, be it in the middle of one.
+
+    ``mark``: of the first message, where it has been read. Raises `_GarbledError` for anything else.
+    """
     while True:
-        try:
-            message = pickle.load(stream)
-        except (EOFError, pickle.UnpicklingError, OSError):
+        if not _MARK.startswith(mark or _read(stream, len(_MARK))):
+            raise _GarbledError
+        mark, head = b"", _read(stream, _HEAD.size)
+        if len(head) < _HEAD.size:
             return
-        yield message
+        length, checksum = _HEAD.unpack(head)
+        content = _read(stream, length)
+        if len(content) < length:
+            return
+        if not content or zlib.crc32(content) != checksum:
+            raise _GarbledError
+        yield pickle.loads(content)
+
+
+def _first_mark(stream: IO[bytes]) -> bytes:
+    """Read up to the first mark, past what Python's start may print (a ``sitecustomize`` or a ``.pth`` file)."""
+    read = b""
+    while read != _MARK and (byte := _read(stream, 1)):
+        read = (read + byte)[-len(_MARK) :]
+    return read if read == _MARK else b""
+
+
+def _read(stream: IO[bytes], size: int) -> bytes:
+    try:
+        return stream.read(size)
+    except (OSError, ValueError):  # it is closed
+        return b""
 
 
 def worker_loop() -> None:
@@ -151,21 +241,23 @@ def worker_loop() -> None:
     waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_read_tasks, args=(tasks, waiting), daemon=True).start()
     answer: Any = READY
-    while True:
-        pickle.dump(answer, answers)
-        answers.flush()
-        call = waiting.get()
-        if call is None:
-            return
-        answer = _execute(call)
+    with lasting_stdio():
+        while True:
+            _write(answers, answer)
+            call = waiting.get()
+            if call is None:
+                return
+            answer = _execute(call)
 
 
 def _read_tasks(stream: IO[bytes], waiting: queue.SimpleQueue[Any]) -> None:
-    """Queue the tasks from the parent; end this process at once when the parent ends."""
+    """Queue the tasks from the parent; once the parent has ended, end this process and those that it started."""
     for task in _messages(stream):
         waiting.put(task)
         if task is None:
             return
+    if os.name == "posix" and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 

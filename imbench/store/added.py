@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from imbench.contract.entry_points import translated_errors
 from imbench.contract.errors import UsageError
 from imbench.contract.records import Predictions
 from imbench.scoring.fold_scores import derived, metric_columns
@@ -55,14 +56,8 @@ def _columns(metrics: Sequence[Metric], p: Predictions) -> dict[str, float]:
 
 def _guarded(metric: Metric, p: Predictions) -> Callable[[Outcome], float]:
     def function(outcome: Outcome) -> float:
-        try:
+        what = f"metric {metric.name} failed on repeat {p.repeat}, fold {p.fold} of a job"
+        with translated_errors(what, "fix the metric or omit it", passing=()):
             return float(metric.function(outcome))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # a plugin's, which may fail in any way
-            raise UsageError(
-                f"metric {metric.name} failed on repeat {p.repeat}, fold {p.fold} of a job: "
-                f"{type(error).__name__}: {error}; fix the metric or omit it"
-            ) from error
 
     return function

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
-from imbench.contract.errors import StoreError
+from imbench.contract.errors import LostStoreError, StoreError
 from imbench.store.files import listed, write_durably
 from imbench.store.parquet import newer
 
 MARKER = "imbench-store.json"
+
+# Its folders, and the names of the files in them: of finished, failed and damaged jobs, and those being written.
+FOLDERS = ("jobs", "predictions", "failed", "quarantine", "derived")
+_OF_JOB = re.compile(r"\.?[0-9a-f]{64}\..*")
 
 # Of the folder's layout; the schema of the results is in every row.
 STORE_SCHEMA = 1
@@ -43,6 +48,23 @@ def check_marker(folder: Path, create: bool) -> None:
         raise newer(folder, schema, STORE_SCHEMA)
 
 
+def check_present(folder: Path) -> None:
+    """Check that a store that was opened is still there.
+
+    A file written all the same would be the only one in a new folder, which no marker makes a store.
+
+    Raises
+    ------
+    LostStoreError
+        If the folder or its marker was removed.
+    """
+    if not (folder / MARKER).exists():
+        raise LostStoreError(
+            f"store {folder} was removed or moved during the run, with the jobs finished so far; "
+            "run the same command again to begin a new store"
+        )
+
+
 def _begin(marker: Path) -> None:
     # Another run may be beginning the store at this moment.
     if _foreign(marker.parent) and not marker.exists():
@@ -51,8 +73,13 @@ def _begin(marker: Path) -> None:
 
 
 def _foreign(folder: Path) -> bool:
-    """Whether the folder has files other than the unfinished marker of a killed run."""
-    return any(not file.name.startswith(f".{MARKER}~") for file in listed(folder))
+    """Whether the folder has files other than the unfinished marker of a killed run and what is left of a store."""
+    return any(not (file.name.startswith(f".{MARKER}~") or _is_left(file)) for file in listed(folder))
+
+
+def _is_left(path: Path) -> bool:
+    """Whether this is a folder of a store: of a store's name, with files of jobs alone."""
+    return path.name in FOLDERS and path.is_dir() and all(_OF_JOB.fullmatch(file.name) for file in listed(path))
 
 
 def _schema(marker: Path) -> object:

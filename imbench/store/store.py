@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from imbench.contract.errors import StoreError
 from imbench.contract.records import Job, Predictions
 from imbench.store.files import listed, remove_stale, write_durably
-from imbench.store.marker import check_marker
+from imbench.store.marker import FOLDERS, check_marker, check_present
 from imbench.store.parquet import (
     DamagedError,
     ends_well,
@@ -32,7 +32,6 @@ T = TypeVar("T")
 # Columns that older files lack, derived from their predictions; may be deleted at any time.
 DERIVED = "derived"
 _DERIVED_FROM = b"imbench.derived_from"
-_FOLDERS = ("jobs", "predictions", "failed", "quarantine", DERIVED)
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ class Store:
             # A full or read-only disk is better found now than after the first job.
             write_durably(store.path / "writable", b"")
             (store.path / "writable").unlink(missing_ok=True)
-            for folder in (store.path, *(store.path / name for name in _FOLDERS)):
+            for folder in (store.path, *(store.path / name for name in FOLDERS)):
                 remove_stale(folder)
         return store
 
@@ -137,7 +136,7 @@ class Store:
         Raises
         ------
         StoreError
-            If the disk is full or the folder cannot be written; no stored result is lost.
+            If the disk is full, or the folder cannot be written or was removed; no stored result is lost.
         UsageError
             For predictions that are not probabilities; nothing is written.
         ValueError
@@ -149,6 +148,7 @@ class Store:
         wanted = job.protocol.repeats * job.protocol.folds
         if len({(p.repeat, p.fold) for p in predictions}) != wanted or len(predictions) != wanted:
             raise ValueError(f"predictions must have each of the job's {wanted} folds once, got {len(predictions)}")
+        check_present(self.path)
         identity = identity_text(job)
         rows = to_parquet(finished_rows(job, predictions, facts), identity)
         # Predictions first: rows exist only if their predictions do.
@@ -157,12 +157,13 @@ class Store:
         self._failure(job.key).unlink(missing_ok=True)
 
     def fail(self, job: Job, error: str, facts: Mapping[str, Any]) -> None:
-        """Store a job's failure: its rows show this error until the job succeeds.
+        """Store a job's failure: its rows show this error until the job succeeds. Raises as `write`.
 
         An older result of the job is kept, and read instead.
         """
         from imbench.store.rows import failed_rows
 
+        check_present(self.path)
         text = json.dumps({"identity": job.identity(), "rows": failed_rows(job, error, facts)}, indent=1)
         write_durably(self._failure(job.key), text.encode() + b"\n")
 

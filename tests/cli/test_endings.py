@@ -1,17 +1,14 @@
 """How a command ends: interrupted, cut off by its reader, in a narrow terminal, or by a fault of imbench's own."""
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from imbench.cli import main
-
-COMMAND = [sys.executable, "-c", "import sys; from imbench.cli import main; sys.exit(main())"]
+from tests.cli.processes import LIMIT, started, stop_group, wait_for
 
 
 def test_a_typo_in_a_verb_names_the_near_one(imbench):
@@ -67,71 +64,25 @@ def test_an_interrupted_run_ends_with_130_and_the_command_to_resume(imbench, tab
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
-def test_ctrl_c_stops_the_run_and_its_workers_and_the_command_resumes_it(table, imbench):
-    arguments = ["run", "--dataset", table, "--strategy", "baseline", "--protocol", "smoke"]
-    long = [*arguments, "--set", "epochs=1000000", "--store", "store"]
-    process = subprocess.Popen([*COMMAND, *long], stderr=subprocess.PIPE, text=True, start_new_session=True)
-    try:
-        wait_for(lambda: os.path.exists("store/imbench-store.json"))
-        time.sleep(1)
-        os.killpg(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=30)
-    finally:
-        stop_group(process.pid)
-    assert process.returncode == 130
-    assert err.rstrip().endswith(f"imbench {' '.join(long)}")
-    assert "Traceback" not in err
-    assert imbench(*arguments, "--store", "store", "--jobs", "1").code == 0
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 def test_a_run_in_the_background_outlives_ctrl_c_and_ends_when_it_is_told_to(table):
     arguments = ["run", "--dataset", table, "--strategy", "baseline", "--protocol", "smoke", "--set", "epochs=1000000"]
     # What a shell does to a command that a script starts with &.
-    process = subprocess.Popen([*COMMAND, *arguments], start_new_session=True, preexec_fn=ignore_interrupts)
+    process = started(*arguments, preexec_fn=ignore_interrupts)
     try:
-        wait_for(lambda: os.path.exists("imbench-store/imbench-store.json"))
-        time.sleep(1)
+        wait_for(lambda: os.path.exists("imbench-store/imbench-store.json"), process)
         os.killpg(process.pid, signal.SIGINT)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(2)
         process.terminate()
-        assert process.wait(10) == -signal.SIGTERM
-        wait_for(lambda: not group_is_alive(process.pid))
+        _, err = process.communicate(timeout=LIMIT)
+        assert process.returncode == 128 + signal.SIGTERM
+        assert "interrupted by SIGTERM; finished jobs are kept" in err
     finally:
         stop_group(process.pid)
 
 
 def ignore_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def group_is_alive(group):
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_for(holds, seconds=300):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "the run did not begin"
-        time.sleep(0.05)
-
-
-def stop_group(group):
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGKILL)
-
-
-def test_a_reader_that_leaves_early_is_no_error():
-    read, write = os.pipe()
-    os.close(read)
-    done = subprocess.run([*COMMAND, "list", "datasets"], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
-    os.close(write)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_sixty_columns_are_enough_for_a_leaderboard(finished, imbench, monkeypatch):

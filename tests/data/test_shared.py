@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ import pytest
 
 from imbench.contract.errors import DataError
 from imbench.contract.records import Variant
+from imbench.data import shared
 from imbench.data.shared import SharedArrays, shared_arrays
 from imbench.data.variants import build
 from tests.data import made
@@ -93,9 +95,36 @@ def test_what_a_killed_run_left_goes_with_the_next_and_a_living_run_keeps_its_ow
         assert not left.exists()
 
 
+def test_a_folder_that_a_cleaner_removed_is_created_again():
+    with shared_arrays() as arrays:
+        arrays.put("first", dataset)
+        shutil.rmtree(arrays.folder)
+        arrays.put("second", dataset)
+        assert len(arrays.get("second").x) == 60
+
+
+def test_a_run_of_another_container_keeps_its_folder(temporary_files):
+    """Here no process has its id, but the folder is locked."""
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    folder = temporary_files / f"imbench-arrays-{dead.stdout.strip()}-abc"
+    folder.mkdir()
+    with shared._locked(folder), shared_arrays():
+        assert folder.exists()
+    with shared_arrays():
+        assert not folder.exists()
+
+
+def test_a_container_removes_what_an_earlier_process_of_its_id_left(temporary_files):
+    left = temporary_files / f"imbench-arrays-{os.getpid()}-abc"
+    left.mkdir()
+    with shared_arrays() as living, shared_arrays():
+        assert not left.exists()
+        assert living.folder.exists()
+
+
 def test_a_folder_that_cannot_be_written_is_named_with_the_way_out(tmp_path):
     with pytest.raises(DataError, match=r"made cannot be written to .*nowhere.*TMPDIR"):
-        SharedArrays(tmp_path / "nowhere").put("made", dataset)
+        SharedArrays(tmp_path / "nowhere" / "arrays").put("made", dataset)
 
 
 def test_a_failed_load_leaves_nothing_that_looks_whole():

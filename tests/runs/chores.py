@@ -1,8 +1,11 @@
 """What the workers in these tests are given to do; a module, so that workers can import it."""
 
+import contextlib
 import ctypes
 import os
 import signal
+import stat
+import subprocess
 import sys
 import threading
 import time
@@ -45,10 +48,11 @@ def segfault():
     ctypes.string_at(0)
 
 
-def vanish_leaving_a_child(pid_file):
-    """Die while a forked child keeps every pipe open."""
+def vanish_leaving_a_daemon(pid_file):
+    """Die while a forked child in a session of its own keeps every pipe open."""
     child = os.fork()
     if not child:
+        os.setsid()
         time.sleep(60)
     Path(pid_file).write_text(str(child))
     os._exit(7)
@@ -69,10 +73,55 @@ def compute(pid_file):
         a = numpy.tanh(a @ a)
 
 
+def start_child(pid_file, seconds=0.0):
+    """Start a program that outlasts the task, and stay for some seconds."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    Path(pid_file).write_text(str(child.pid))
+    time.sleep(seconds)
+
+
+def start_child_and_stay(pid_file):
+    start_child(pid_file, 600.0)
+
+
+def start_child_and_vanish(pid_file):
+    start_child(pid_file)
+    os._exit(7)
+
+
+def write_to_pipes(content):
+    """Write to every pipe of this process but the standard streams."""
+    for descriptor in range(3, 100):
+        with contextlib.suppress(OSError):
+            if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                os.write(descriptor, content)
+    return "done"
+
+
+def close_all():
+    """What a program does that becomes a daemon."""
+    os.closerange(3, 100)
+    return "done"
+
+
+def fork_and_return(file):
+    """Return twice: in this process and in a copy of it."""
+    child = os.fork()
+    with open(file, "a") as lines:
+        lines.write(f"{os.getpid()}\n")
+    if child:
+        os.waitpid(child, 0)
+    return os.getpid()
+
+
 def ignore_interrupt():
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(0.1)
     return "still here"
+
+
+def speak_python():
+    print("said in Python", flush=True)
 
 
 def speak():

@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from imbench.runs import worker
 from imbench.runs.execution import InProcess, LocalPool, Outcome, Started, Task
 from tests.runs import chores
 
@@ -82,10 +83,49 @@ def test_every_worker_may_die_again_and_again():
     assert [outcome[i].error for i in range(6)] == ["its worker process ended with exit code 5"] * 6
 
 
-def test_a_death_is_noticed_though_a_child_of_the_worker_lives_on(tmp_path):
-    outcome = outcomes(run(LocalPool(1), partial(chores.vanish_leaving_a_child, tmp_path / "pid")))
+def test_what_a_worker_left_running_does_not_keep_its_death_from_being_noticed(tmp_path):
+    """A child in a session of its own outlives the worker, and keeps its pipes open."""
+    outcome = outcomes(run(LocalPool(1), partial(chores.vanish_leaving_a_daemon, tmp_path / "pid")))
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     assert "exit code 7" in outcome[0].error
+
+
+GARBAGE = [b"x", b"hello\n" * 50, bytes(16), worker._MARK + bytes(worker._HEAD.size), b"\x80\x04K\x01."]
+
+
+@pytest.mark.parametrize("content", GARBAGE, ids=["letter", "lines", "zeros", "empty message", "pickle"])
+def test_garbage_on_a_workers_pipe_costs_its_task_only(content):
+    calls = partial(chores.write_to_pipes, content), partial(chores.square, 3)
+    outcome = outcomes(run(LocalPool(1), *calls, costs=[2, 1]))
+    assert "sent data that is not a result" in outcome[0].error
+    assert outcome[1].value == 9
+
+
+def test_a_task_that_closes_every_file_costs_itself_only():
+    outcome = outcomes(run(LocalPool(1), chores.close_all, partial(chores.square, 3), costs=[2, 1]))
+    assert "its worker process ended with exit code 1" in outcome[0].error
+    assert outcome[1].value == 9
+
+
+def test_what_python_prints_while_it_starts_is_no_garbage(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("import os; os.write(1, b'welcome to this cluster')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert outcomes(run(LocalPool(1), partial(chores.square, 3)))[0].value == 9
+
+
+@pytest.mark.parametrize("executor", [InProcess(), LocalPool(1)], ids=["in-process", "one-worker"])
+def test_a_copy_of_the_process_that_a_task_forks_does_nothing_twice(executor, tmp_path):
+    calls = partial(chores.fork_and_return, tmp_path / "pids"), partial(chores.fork_and_return, tmp_path / "pids")
+    outcome = outcomes(run(executor, *calls))
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    assert len(pids) == 4  # of two tasks, each in the process and in one copy of it
+    assert outcome[0].value == outcome[1].value
+    assert pids.count(outcome[0].value) == 2
+
+
+def test_os_exit_is_an_error_of_the_task_where_it_would_end_the_run():
+    outcome = outcomes(run(InProcess(), partial(chores.vanish, 3), partial(chores.square, 3)))
+    assert (outcome[0].error, outcome[1].value) == ("SystemExit: os._exit(3)", 9)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +179,12 @@ def test_what_tasks_print_goes_to_stderr_and_they_have_no_input(capfd):
     assert out == ""
     assert "said in Python" in err
     assert "said by a program" in err
+
+
+def test_what_a_task_prints_here_goes_to_stderr(capfd):
+    run(InProcess(), chores.speak_python)
+    out, err = capfd.readouterr()
+    assert (out, err) == ("", "said in Python\n")
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1.5, "2", True])

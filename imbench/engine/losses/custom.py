@@ -96,7 +96,7 @@ def _compiled(strategy: BatchStrategy, info: TrainingInfo) -> CompiledLoss | Non
         program, constants = trace(loss, *_sample_inputs(shape, _ROWS, seed=0))
         again, same = trace(loss, logits, y)
         losses, gradient = loss(logits, y), _gradient(loss, logits, y)
-    except Exception:  # an error of the strategy itself is raised again when PyTorch computes the loss
+    except (Exception, SystemExit):  # an error of the strategy is raised again when PyTorch computes the loss
         return None
     # Values that bypassed the recorder, for example through NumPy, or that depend on the batch size, change constants.
     if program != again or not np.array_equal(constants, same):

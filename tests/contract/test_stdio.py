@@ -1,0 +1,62 @@
+"""Standard streams that cannot be written to."""
+
+import io
+import os
+import sys
+
+import pytest
+
+from imbench.contract.stdio import LastingStream, OutputError, lasting_stdio
+
+FULL = "/dev/full"
+needs_full = pytest.mark.skipif(not os.path.exists(FULL), reason="no device that is always full")
+
+
+def say(stream, text="text"):
+    stream.write(text)
+    stream.flush()
+
+
+@needs_full
+@pytest.mark.parametrize("buffering", [1, -1])
+def test_a_full_disk_is_an_error_once_and_then_all_is_dropped(buffering):
+    with open(FULL, "w", buffering) as full:
+        stream = LastingStream(full, "stdout", strict=True)
+        with pytest.raises(OutputError, match="could not write to stdout: No space left on device"):
+            say(stream, "text\n")
+        say(stream)
+
+
+@needs_full
+def test_a_stream_that_need_not_be_kept_drops_at_once():
+    with open(FULL, "w") as full:
+        say(LastingStream(full, "stderr", strict=False))
+
+
+def test_a_reader_that_left_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w") as pipe:
+        say(LastingStream(pipe, "stdout", strict=True))
+
+
+def test_a_stream_closed_before_the_start_cannot_be_written_to():
+    stream = LastingStream(None, "stdout", strict=True)
+    with pytest.raises(OutputError, match="could not write to stdout: Bad file descriptor"):
+        stream.writelines(["a", "b"])
+    say(LastingStream(None, "stderr", strict=False))
+
+
+def test_characters_that_the_encoding_lacks_are_escaped():
+    latin = io.TextIOWrapper(io.BytesIO(), "latin-1")
+    say(LastingStream(latin, "stdout", strict=True), "é ≥ 1")
+    assert latin.buffer.getvalue() == b"\xe9 \\u2265 1"
+
+
+def test_the_streams_of_before_come_back(capsys):
+    before = sys.stdout, sys.stderr
+    with lasting_stdio():
+        print("text")
+        assert not sys.stdout.isatty()
+    assert (sys.stdout, sys.stderr) == before
+    assert capsys.readouterr().out == "text\n"

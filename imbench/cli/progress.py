@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from imbench.cli.output import last_line, say
 from imbench.contract.names import counted
+from imbench.contract.quantities import duration
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -124,16 +125,3 @@ def _print_failure(event: Event) -> None:
 def _failure(event: Event) -> str:
     assert event.job is not None
     return f"failed: {event.job.variant.spec} with {event.job.strategy}: {last_line(event.error or '')}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as readable text.
-
-    >>> duration(59.6), duration(3_600 * 2 + 61)
-    ('1 min', '2 h 1 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -10,6 +10,7 @@ from imbench.cli.output import say
 from imbench.cli.session import Session
 from imbench.contract.errors import UsageError
 from imbench.contract.names import counted
+from imbench.contract.quantities import duration
 
 if TYPE_CHECKING:
     from imbench.runs.bench import Plan
@@ -61,7 +62,7 @@ def plan_or_train(
 
 def train(plan: Plan, quiet: bool) -> Results:
     """Train the pending jobs, with progress unless quiet."""
-    from imbench.cli.progress import duration, reporter
+    from imbench.cli.progress import reporter
     from imbench.runs import bench
 
     if not quiet:

@@ -1,4 +1,4 @@
-"""What this process may use of the machine: cores, memory and the processor."""
+"""What this process may use of the machine: cores, memory, devices and the processor."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+
+from imbench.contract.errors import UsageError
+from imbench.contract.names import counted
 
 CGROUPS = Path("/sys/fs/cgroup")
 # A limit above this is none: cgroups of version 1 write the largest number there is.
@@ -102,3 +105,17 @@ def _text(file: Path) -> str | None:
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def check_device(device: str) -> None:
+    """Raise `UsageError` for a device that torch does not have."""
+    if device == "cpu":
+        return
+    kind, colon, number = device.partition(":")
+    if kind != "cuda" or (colon and not number.isdecimal()):
+        raise UsageError(f"unknown device {device!r}; choose cpu, cuda or cuda:N")
+    import torch
+
+    found = torch.cuda.device_count()
+    if int(number or 0) >= found:
+        raise UsageError(f"device {device!r} does not exist, torch finds {counted(found, 'CUDA device')}; choose cpu")

@@ -75,6 +75,12 @@ class Origin:
     package_source: str
     source_hash: str
 
+    @property
+    def packages(self) -> list[str]:
+        """The installed distributions that the strategy is of."""
+        pairs = zip(self.package.split(", "), self.package_version.split(", "), strict=True)
+        return [name for name, version in pairs if version]
+
 
 @dataclass(frozen=True)
 class Plan:

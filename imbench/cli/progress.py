@@ -73,6 +73,8 @@ class LiveBar:
             self._progress.reset(self._task, total=None)
         if event.kind == "failed":
             self._progress.console.print(_failure(event), style="red", markup=False, highlight=False)
+        if event.kind == "note":
+            self._progress.console.print(event.text, markup=False, highlight=False)
         _print_compilation(event)
         speed = _speed(event, self._clock() - self._started)
         facts = f"{event.done}/{counted(event.total, 'job')}{f', {speed}' if speed else ''}"
@@ -120,6 +122,8 @@ def _print_compilation(event: Event) -> None:
 def _print_failure(event: Event) -> None:
     if event.kind == "failed":
         say(_failure(event))
+    if event.kind == "note":
+        say(event.text)
 
 
 def _failure(event: Event) -> str:

@@ -106,7 +106,8 @@ def run_plan(plan: Plan, progress: Callable[[Event], None] | None = None) -> Res
     # A data file may have been trained on under another path: rows get the requested name.
     names = {job.key: job.variant.dataset for job in plan.jobs}
     rows = rows.assign(dataset=rows["key"].map(names).astype("str"))
-    scope = Scope(f"suite {plan.suite}" if plan.suite else "", whole=True)
+    shared_out = f"shard {plan.request.shard}" if plan.shard_of else ""
+    scope = Scope(shared_out or (f"suite {plan.suite}" if plan.suite else ""), whole=True)
     kept = retrain_notes(store.failed_retrains(retrained))
     return Results(rows, store.path, (*plan.notes, *source_notes(rows), *kept), scope)
 
@@ -305,6 +306,14 @@ def _executor(plan: Plan, workers: int) -> Iterator[tuple[Executor, int]]:
         yield LocalPool(workers, 1, plan.request.memory), workers
     else:
         yield InProcess(), 1
+
+
+def default_memory(plan: Plan) -> float | None:
+    """Bytes that each worker process of a run may use; None if jobs run in no worker process of this machine."""
+    request, workers = plan.request, _workers(plan)
+    if request.executor is not None or request.device != "cpu" or (workers == 1 and not request.is_limited):
+        return None
+    return LocalPool(workers).memory
 
 
 def _workers(plan: Plan) -> int:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import imbench
 from imbench.contract.errors import UsageError
 from imbench.contract.names import counted
 from imbench.runs.execution import Executor
 from imbench.runs.machine import check_device
 from imbench.runs.registry import Registry
 
+_MISSING = "missing"
 # Packages on which numbers depend.
 PACKAGES = ("imbench", "torch", "numpy", "scipy", "scikit-learn", "numba", "llvmlite", "pyarrow")
 
@@ -94,9 +94,10 @@ class Mismatch:
     def text(self) -> str:
         """The mismatch and how to mend it."""
         kind, _, name = self.thing.partition(" ")
+        package = f"uninstall {name}" if self.here == _MISSING else f"install {name}=={self.here}"
         fix = {
             "Python": f"start the worker with Python {self.here}",
-            "package": f"run there: pip install {name}=={self.here}",
+            "package": f"run there: pip {package}",
             "source": f"install the same source of {name.removeprefix('of ')} there",
             "device": f"start a worker that has {self.here}, and select it with --resource",
         }[kind]
@@ -106,9 +107,9 @@ class Mismatch:
 def mismatches(worker: str, here: Mapping[str, str], there: Mapping[str, str]) -> list[Mismatch]:
     """What differs, most telling first: a version before the source that it explains."""
     return [
-        Mismatch(worker, thing, value, there.get(thing, "missing"))
+        Mismatch(worker, thing, value, there.get(thing, _MISSING))
         for thing, value in here.items()
-        if there.get(thing, "missing") != value
+        if there.get(thing, _MISSING) != value
     ]
 
 
@@ -122,11 +123,11 @@ def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "missing"
+        return _MISSING
 
 
 def _package_hash() -> str:
-    folder = Path(imbench.__file__).parent
+    folder = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*.py")):
         digest.update(f"{file.relative_to(folder).as_posix()} ".encode())

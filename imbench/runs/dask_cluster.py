@@ -199,6 +199,13 @@ class DaskRun:
                 self._look()
                 yield from self._take_notes()
                 yield from self._collect(block=not waiting or len(self._flights) >= WINDOW)
+        except Exception as error:
+            if self._client.status not in ("closing", "closed"):
+                raise
+            raise WorkerError(
+                f"the connection to the Dask scheduler is lost ({named(error)}); finished jobs are kept, and the same "
+                "command resumes"
+            ) from None
         finally:
             if self._flights:
                 self._cancel()
@@ -327,13 +334,15 @@ class DaskRun:
         self._looked = time.monotonic()
         fit = self._fit_workers()
         new = [worker for worker in fit if worker not in self._met]
+        begun: Mapping[str, Any] = {}
         if new:
-            begun = self._client.run(dask_worker.begin, self._setup, workers=new, on_error="return")
-            for worker, error in begun.items():
-                self._met.add(worker)
-                if isinstance(error, Exception):
-                    why = f"worker {worker} cannot run jobs ({named(error)}); install the imbench of this run there"
-                    self._refuse(worker, why)
+            with contextlib.suppress(OSError):  # not connected just now: the next look meets them
+                begun = self._client.run(dask_worker.begin, self._setup, workers=new, on_error="return")
+        for worker, error in begun.items():
+            self._met.add(worker)
+            if isinstance(error, Exception):
+                why = f"worker {worker} cannot run jobs ({named(error)}); install the imbench of this run there"
+                self._refuse(worker, why)
         self._workers = {worker: threads for worker, threads in fit.items() if worker not in self._unfit}
         if bool(self._workers) == self._waiting_for_workers:
             self._waiting_for_workers = not self._workers

@@ -12,13 +12,13 @@ def memory_of(process: int) -> int:
     them at any time. Pages that a forked child shares with its parent count once for each.
     """
     own = _kilobytes(Path(f"/proc/{process}/status"), ("RssAnon", "VmSwap"))
-    return own + sum(memory_of(child) for child in _children(process))
+    return own + sum(memory_of(child) for child in children_of(process))
 
 
 def exact_memory_of(process: int) -> int:
     """As `memory_of`, with shared pages counted once in all; slower."""
     own = _kilobytes(Path(f"/proc/{process}/smaps_rollup"), ("Pss_Anon", "SwapPss"))
-    return own + sum(exact_memory_of(child) for child in _children(process))
+    return own + sum(exact_memory_of(child) for child in children_of(process))
 
 
 def _kilobytes(file: Path, names: tuple[str, ...]) -> int:
@@ -30,7 +30,8 @@ def _kilobytes(file: Path, names: tuple[str, ...]) -> int:
     return sum(1024 * int(value.split()[0]) for name, _, value in lines if name in names)
 
 
-def _children(process: int) -> list[int]:
+def children_of(process: int) -> list[int]:
+    """Ids of the children of a process's main thread; none where that is unknown."""
     try:
         return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
     except OSError:

@@ -19,6 +19,7 @@ from imbench.runs.cluster import Cluster
 from imbench.runs.execution import Executor
 from imbench.runs.machine import check_device
 from imbench.runs.registry import Registry
+from imbench.runs.shards import Shard
 from imbench.runs.worker import Limits
 
 # Seconds that a job may take unless the request says so: the expected time is that of a fast core with nothing else
@@ -46,6 +47,7 @@ class RunFields(TypedDict, total=False):
     timeout: float | None
     memory: float | None
     retry: int
+    shard: Shard | None
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class RunRequest:
     memory : maximum bytes of a worker process; default: the available memory divided by the workers; ``math.inf`` for
         no limit
     retry : number of further attempts for a job whose worker process was ended by a signal
+    shard : run only this share of the jobs; as with ``strict``, all data must then be available, so that all shards
+        are of one plan
     registry : everything installed, with the plugin files and strategy objects of this request; default: a new one. A
         given registry is used if it has the same plugin files, so that a command builds one only
 
@@ -104,6 +108,7 @@ class RunRequest:
     timeout: float | None = None
     memory: float | None = None
     retry: int = 0
+    shard: Shard | None = None
     registry: Registry = field(default_factory=Registry, repr=False, compare=False)
 
     def __post_init__(self) -> None:

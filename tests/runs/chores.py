@@ -154,3 +154,12 @@ def kill_self_at_first(times, folder):
     if calls < times:
         kill_self(signal.SIGKILL)
     return calls + 1
+
+
+def slow_square(x, pause):
+    time.sleep(pause)
+    return x * x
+
+
+def where():
+    return os.getcwd()

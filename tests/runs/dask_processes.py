@@ -16,14 +16,30 @@ class DaskProcesses:
         self.folder = folder
         self.workers: dict[str, subprocess.Popen] = {}
         file = folder / "scheduler.json"
-        self.scheduler = self._start("scheduler", "dask_scheduler", "--port", "0", "--scheduler-file", str(file))
-        self._wait(file.exists, "the scheduler")
-        self._wait(lambda: "tcp://" in file.read_text(), "its address")
+        self.scheduler = self._start(
+            "scheduler",
+            "dask_scheduler",
+            "--port",
+            "0",
+            "--host",
+            "127.0.0.1",
+            "--no-dashboard",
+            "--scheduler-file",
+            str(file),
+        )
+        self._wait(lambda: file.exists() and "tcp://" in file.read_text(), "the scheduler")
         self.file, self.address = str(file), re.search(r"tcp://[^\"]+", file.read_text())[0]
+
+    def wait_for_workers(self, count: int) -> None:
+        """Return once the scheduler knows so many workers."""
+        from distributed import Client
+
+        with Client(self.address, set_as_default=False, timeout=120) as client:
+            client.wait_for_workers(count, timeout=300)
 
     def start_worker(self, name: str, *options: str, environment: dict[str, str] | None = None) -> subprocess.Popen:
         """A worker of one thread, in a working folder of its own."""
-        given = ("--nthreads", "1", "--name", name, "--no-dashboard", *options)
+        given = ("--nthreads", "1", "--name", name, "--no-dashboard", "--no-nanny", *options)
         self.workers[name] = self._start(name, "dask_worker", self.address, *given, environment=environment)
         return self.workers[name]
 

@@ -27,6 +27,8 @@ from imbench.runs.worker import attempt, named
 WINDOW = 500
 # Times that a task is given to the scheduler again after it gave up, having lost several workers with the task.
 MOST_GIVEN_UP = 3
+# Times that arrays are sent for one task: it may meet a worker that lacks them each time it is moved.
+MOST_SENT = 20
 # Seconds between two looks at which workers there are, and for the scheduler to answer at the start.
 LOOK, ANSWER = 2.0, 15.0
 # Bytes of arrays that travel in one message.
@@ -136,6 +138,7 @@ class _Flight:
     since : when it was submitted
     only : the workers it may run on; None: any
     given_up : how often the scheduler gave it up
+    sent : how often arrays were sent for it
     """
 
     task: Task
@@ -143,6 +146,7 @@ class _Flight:
     since: float = 0.0
     only: frozenset[str] | None = None
     given_up: int = 0
+    sent: int = 0
 
 
 class DaskRun:
@@ -157,7 +161,7 @@ class DaskRun:
         )
         self._workers: dict[str, int] = {}
         self._met: set[str] = set()
-        self._unfit: set[str] = set()
+        self._unfit: dict[str, str] = {}
         self._sent: dict[tuple[str, str], float] = {}
         self._looked = -math.inf
         self._submitted = 0
@@ -174,9 +178,8 @@ class DaskRun:
     def check_workers(self) -> None:
         """Raise `UsageError` if a worker of the cluster lacks what the run needs."""
         self._look()
-        broken = [note.text for note in self._notes]
-        if broken:
-            raise UsageError(broken[0])
+        for why in self._unfit.values():
+            raise UsageError(why)
         if not self._workers:
             return
         found = self._client.run(dask_worker.check, self._name, workers=list(self._workers), on_error="return")
@@ -305,7 +308,8 @@ class DaskRun:
         if sent > flight.since:  # since the call found them missing
             return ""
         arrays = flight.call.arrays
-        if arrays is None:
+        flight.sent += 1
+        if arrays is None or flight.sent > MOST_SENT:
             return f"the arrays of {spec} cannot be sent to worker {worker}"
         try:
             for file in arrays.files(spec):
@@ -368,7 +372,7 @@ class DaskRun:
 
     def _refuse(self, worker: str, why: str) -> None:
         if worker not in self._unfit:
-            self._unfit.add(worker)
+            self._unfit[worker] = why
             self._workers.pop(worker, None)
             self._notes.append(Note(f"{why}; it gets no jobs"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -103,7 +104,7 @@ class JobRunner:
             device=self.device,
         )
         facts = self._job_facts(part.job, splits)
-        if not part.is_whole or (self.mark and not (self.store / self.mark).exists()):
+        if not part.is_whole or (self.mark and not os.path.exists(self.store / self.mark)):
             return Trained(predictions, facts)
         self.keep(part.job, predictions, facts)
         return None

@@ -127,7 +127,7 @@ class Plan:
 
     @property
     def id(self) -> str:
-        """A short id of the jobs; of a shard, that of the whole plan if the shard states it."""
+        """A short id of the jobs, equal for equal plans (see `imbench.runs.shards.Shard`)."""
         return plan_id([job.key for job in self.jobs])
 
     def shard(self) -> Plan:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from imbench.contract.noise import Noise
     from imbench.contract.strategy import BatchStrategy, PerBatchStrategy, TrainingInfo
     from imbench.runs.bench import load, plan, run
+    from imbench.runs.dask_cluster import DaskExecutor
     from imbench.runs.registry import dataset, strategy
     from imbench.runs.request import RunRequest
     from imbench.runs.samples import take_samples
@@ -40,6 +41,7 @@ _HOMES = {
     "BatchStrategy": "imbench.contract.strategy",
     "PerBatchStrategy": "imbench.contract.strategy",
     "TrainingInfo": "imbench.contract.strategy",
+    "DaskExecutor": "imbench.runs.dask_cluster",
     "RunRequest": "imbench.runs.request",
     "dataset": "imbench.runs.registry",
     "strategy": "imbench.runs.registry",
@@ -60,6 +62,7 @@ __all__ = [
     "Augmented",
     "Batch",
     "BatchStrategy",
+    "DaskExecutor",
     "DataError",
     "Evaluation",
     "HiddenMix",

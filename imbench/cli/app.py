@@ -14,6 +14,7 @@ from imbench.cli import (
     evaluate,
     info,
     listing,
+    plan,
     plugin,
     publish,
     report,
@@ -45,6 +46,7 @@ def cli() -> None:
 
 for _verb in (
     run.run,
+    plan.plan,
     listing.list_,
     info.info,
     data.data,

@@ -89,6 +89,44 @@ device_option = click.option(
     "--device", default="cpu", show_default=True, metavar="NAME", help="Device to train on: cpu, cuda or cuda:N."
 )
 
+dask_option = click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Run on a Dask cluster: tcp://HOST:PORT, a scheduler file (.json), or local:N for N workers here.",
+)
+
+resource_option = click.option(
+    "--resource",
+    "resources",
+    multiple=True,
+    metavar="NAME=N",
+    help="Resource that a job takes of a Dask worker, such as GPU=1. Repeatable.",
+)
+
+timeout_option = click.option(
+    "--timeout",
+    metavar="TIME",
+    help="Time limit of a job, such as 30m or 2h, or none; default: 100 times its expected time, at least 1 h.",
+)
+
+memory_option = click.option(
+    "--memory",
+    metavar="SIZE",
+    help="Memory limit of a worker process, such as 4GB, or none; default: the available memory, divided.",
+)
+
+retry_option = click.option(
+    "--retry",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Run a job again, up to N times, if its worker process was ended by a signal.",
+)
+
+shard_option = click.option(
+    "--shard", metavar="I/N", help="Run only share I of N of the jobs; `imbench merge` joins the stores of all shares."
+)
+
 retrain_option = click.option(
     "--retrain", is_flag=True, help="Retrain stored jobs whose strategy has new source code but the same version."
 )
@@ -121,6 +159,11 @@ def request_options(command: F) -> F:
             mirror_option,
             jobs_option,
             device_option,
+            dask_option,
+            resource_option,
+            timeout_option,
+            memory_option,
+            retry_option,
             retrain_option,
             no_checks_option,
             strict_option,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from imbench.cli.output import last_line, say
 from imbench.contract.names import counted
+from imbench.contract.quantities import duration
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -72,6 +73,8 @@ class LiveBar:
             self._progress.reset(self._task, total=None)
         if event.kind == "failed":
             self._progress.console.print(_failure(event), style="red", markup=False, highlight=False)
+        if event.kind == "note":
+            self._progress.console.print(event.text, markup=False, highlight=False)
         _print_compilation(event)
         speed = _speed(event, self._clock() - self._started)
         facts = f"{event.done}/{counted(event.total, 'job')}{f', {speed}' if speed else ''}"
@@ -119,21 +122,10 @@ def _print_compilation(event: Event) -> None:
 def _print_failure(event: Event) -> None:
     if event.kind == "failed":
         say(_failure(event))
+    if event.kind == "note":
+        say(event.text)
 
 
 def _failure(event: Event) -> str:
     assert event.job is not None
     return f"failed: {event.job.variant.spec} with {event.job.strategy}: {last_line(event.error or '')}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as readable text.
-
-    >>> duration(59.6), duration(3_600 * 2 + 61)
-    ('1 min', '2 h 1 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

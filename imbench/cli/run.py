@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from imbench.cli.options import dry_run_option, json_option, quiet_option, request_options
+from imbench.cli.options import dry_run_option, json_option, quiet_option, request_options, shard_option
 from imbench.cli.output import emit, emit_json
 from imbench.cli.session import Session, Verb
 from imbench.cli.training import plan_or_train, request_of
@@ -25,6 +25,7 @@ _DEFAULT_SUITE = "tabular"
     help="Strategy, such as remix:alpha=0.3. Repeatable; default: all installed strategies except wrappers.",
 )
 @request_options
+@shard_option
 @click.option("--net", metavar="NAME", help="Architecture: paper, or resnet32 for images. Short for --set net=NAME.")
 @click.option(
     "--metric",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,9 +12,11 @@ from imbench.cli.output import say
 from imbench.cli.session import Session
 from imbench.contract.errors import UsageError
 from imbench.contract.names import counted
+from imbench.contract.quantities import duration, memory_size, read_duration, read_memory
 
 if TYPE_CHECKING:
     from imbench.runs.bench import Plan
+    from imbench.runs.dask_cluster import DaskExecutor
     from imbench.runs.request import RunRequest
     from imbench.store.results import Results
 
@@ -20,8 +24,13 @@ if TYPE_CHECKING:
 def request_of(session: Session, options: dict[str, Any], **changes: Any) -> RunRequest:
     """The request from the options of `imbench.cli.options.request_options`, with these fields changed."""
     from imbench.runs.request import RunRequest
+    from imbench.runs.shards import Shard
 
     fields = {**options, **changes}
+    fields["executor"] = _executor(fields.pop("dask"), fields.pop("resources"))
+    fields["shard"] = Shard.read(fields["shard"]) if fields.get("shard") else None
+    for name, read in (("timeout", read_duration), ("memory", read_memory)):
+        fields[name] = read(fields[name], f"--{name}") if fields[name] else None
     fields["settings"] = settings_of(fields["settings"])
     fields["checks"] = not fields.pop("no_checks")
     return RunRequest(**fields, plugins=session.plugins, registry=session.registry)
@@ -38,6 +47,7 @@ def plan_or_train(
 ) -> int:
     """Show the plan, or train and show the results; returns the exit code."""
     from imbench.runs import bench
+    from imbench.runs.execution import WorkerError
 
     if dry_run:
         from imbench.cli.dry_run import show_plan
@@ -51,7 +61,11 @@ def plan_or_train(
         if not quiet:
             say(f"fetching {', '.join(plan.unfetched)}")
         plan = bench.plan(request)
-    results = train(plan, quiet)
+    try:
+        results = train(plan, quiet)
+    except WorkerError as error:
+        say(f"error: {error}")
+        return 1
     code = show(plan, results)
     failed = len(results.failures())
     if failed:
@@ -61,11 +75,11 @@ def plan_or_train(
 
 def train(plan: Plan, quiet: bool) -> Results:
     """Train the pending jobs, with progress unless quiet."""
-    from imbench.cli.progress import duration, reporter
+    from imbench.cli.progress import reporter
     from imbench.runs import bench
 
     if not quiet:
-        for note in (*plan.notes, outlook(plan)):
+        for note in (*plan.notes, outlook(plan), *limits(plan)):
             say(note)
     started = time.monotonic()
     with reporter(quiet) as progress:
@@ -84,6 +98,37 @@ def outlook(plan: Plan) -> str:
     stored = f"; {done:,} already stored{f' ({kept:,} of other source)' if kept else ''}" if done else ""
     work = f"{counted(plan.nets, 'net')}, at most {counted(plan.steps, 'step')}"
     return f"{counted(pending, 'job')} to do ({work}){stored}; store {plan.store}"
+
+
+def limits(plan: Plan) -> list[str]:
+    """The limits of the jobs of a run in worker processes, in one line."""
+    from imbench.runs.bench import default_memory
+
+    request = plan.request
+    memory = default_memory(plan) if request.memory is None else request.memory
+    if not plan.pending or memory is None:
+        return []
+    longest = max(request.limits_of(plan.size(job).cost).seconds or math.inf for job in plan.pending)
+    time_limit = "no time limit" if longest == math.inf else f"at most {duration(longest)} for a job (--timeout)"
+    size = "no memory limit" if memory == math.inf else f"{memory_size(memory)} for each worker (--memory)"
+    return [f"limits: {time_limit}, {size}"]
+
+
+def _executor(dask: str | None, resources: Sequence[str]) -> DaskExecutor | None:
+    """The executor of ``--dask`` and ``--resource``."""
+    if dask is None:
+        if resources:
+            raise UsageError(f"--resource {resources[0]} is for Dask workers; give --dask as well, or omit it")
+        return None
+    from imbench.runs.dask_cluster import DaskExecutor
+
+    found: dict[str, float] = {}
+    for text in resources:
+        name, _, amount = (part.strip() for part in text.partition("="))
+        if not name or not re.fullmatch(r"\d+(\.\d+)?", amount) or not float(amount):
+            raise UsageError(f"--resource {text!r} is not NAME=N; write for example --resource GPU=1")
+        found[name] = float(amount)
+    return DaskExecutor(dask, found)
 
 
 def settings_of(texts: Sequence[str]) -> dict[str, str]:

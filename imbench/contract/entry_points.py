@@ -178,8 +178,10 @@ def _installed(kind: str) -> tuple[Entry, ...]:
     points = entry_points(group=GROUPS[kind])
     # A distribution can be found twice, in a checkout and as its installed copy; that is not a conflict.
     unique = {(_package(p), p.name): p for p in reversed(tuple(points))}
+    # The package importlib_metadata, once imported, finds them in place of Python's own and as objects of its own type.
     return tuple(
-        Entry(kind, p.name, package, p.dist.version if p.dist else "", p.value, p) for (package, _), p in unique.items()
+        Entry(kind, p.name, package, p.dist.version if p.dist else "", p.value, EntryPoint(p.name, p.value, p.group))
+        for (package, _), p in unique.items()
     )
 
 

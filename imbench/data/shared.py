@@ -25,6 +25,14 @@ if sys.platform != "win32":
 _PREFIX = "imbench-arrays-"
 
 
+class MissingArraysError(LookupError):
+    """The arrays of ``spec`` are not in the folder."""
+
+    def __init__(self, spec: str) -> None:
+        super().__init__(f"the arrays of {spec} are not on this machine")
+        self.spec = spec
+
+
 @dataclass(frozen=True)
 class SharedArrays:
     """Arrays of variants, written once by the main process and memory-mapped by the workers.
@@ -41,7 +49,7 @@ class SharedArrays:
 
         Raises `DataError` if they cannot be written, and any error of ``load``.
         """
-        features, rest = self._files(spec)
+        features, rest = self.files(spec)
         if rest.exists():
             return
         dataset = load()
@@ -57,13 +65,19 @@ class SharedArrays:
             ) from None
 
     def get(self, spec: str) -> Dataset:
-        """The dataset of this spec; its features are shared with all processes that call this."""
-        features, rest = self._files(spec)
+        """The dataset of this spec; its features are shared with all processes that call this.
+
+        Raises `MissingArraysError`.
+        """
+        features, rest = self.files(spec)
+        if not rest.exists():
+            raise MissingArraysError(spec)
         dataset: Dataset = pickle.loads(rest.read_bytes())
         # Copy-on-write, although nobody writes, since torch does not support read-only arrays.
         return dataclasses.replace(dataset, x=np.load(features, mmap_mode="c"))
 
-    def _files(self, spec: str) -> tuple[Path, Path]:
+    def files(self, spec: str) -> tuple[Path, Path]:
+        """The files of this spec; the second is written last."""
         name = hashlib.sha256(spec.encode()).hexdigest()
         return self.folder / f"{name}.npy", self.folder / f"{name}.pickle"
 

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Unpack
 
 from imbench.checks.outcome import FAILED, NOT_CHECKED, checked, checks_version, keep, remembered
+from imbench.contract.errors import UsageError
 from imbench.contract.records import Job, Predictions
 from imbench.data.shared import shared_arrays
 from imbench.engine.choice import compile_once, one_thread
-from imbench.runs.execution import Executor, InProcess, LocalPool, Outcome, Started, Task
+from imbench.runs.cluster import Cluster, Needs
+from imbench.runs.execution import Executor, InProcess, LocalPool, Note, Outcome, Started, Task
 from imbench.runs.grouped import run_grouped
-from imbench.runs.jobs import JobRunner, Part, parts_of
+from imbench.runs.jobs import JobRunner, Part, Trained, parts_of
 from imbench.runs.machine import available_cores
 from imbench.runs.planning import Plan, plan
 from imbench.runs.registry import Registry
 from imbench.runs.request import RunFields, RunRequest
 from imbench.runs.worker import attempt
 from imbench.stats.scope import Scope
+from imbench.store.files import marked
 from imbench.store.marker import check_present
 from imbench.store.results import Results
 from imbench.store.results import load as load_results
@@ -39,7 +42,7 @@ class Event:
     Parameters
     ----------
     kind : ``planned``, ``compiled`` (the training kernel, the first time on a machine), ``started``, ``finished``,
-        ``failed`` or ``done``
+        ``failed``, ``note`` (about the workers) or ``done``
     plan : the plan of the run
     job : the job that the event is about, if any
     done, total : finished or failed jobs so far, and all jobs of this run
@@ -47,6 +50,7 @@ class Event:
     nets : nets trained so far
     seconds : duration of the job or of compiling
     error : error message of a failed job
+    text : message of a note
     """
 
     kind: str
@@ -59,6 +63,7 @@ class Event:
     nets: int
     seconds: float = 0.0
     error: str | None = None
+    text: str = ""
 
 
 def run(
@@ -103,7 +108,8 @@ def run_plan(plan: Plan, progress: Callable[[Event], None] | None = None) -> Res
     # A data file may have been trained on under another path: rows get the requested name.
     names = {job.key: job.variant.dataset for job in plan.jobs}
     rows = rows.assign(dataset=rows["key"].map(names).astype("str"))
-    scope = Scope(f"suite {plan.suite}" if plan.suite else "", whole=True)
+    shared_out = f"shard {plan.request.shard}" if plan.shard_of else ""
+    scope = Scope(shared_out or (f"suite {plan.suite}" if plan.suite else ""), whole=True)
     kept = retrain_notes(store.failed_retrains(retrained))
     return Results(rows, store.path, (*plan.notes, *source_notes(rows), *kept), scope)
 
@@ -126,22 +132,27 @@ def load(store: str | Path, metrics: Sequence[str] = (), plugins: Sequence[str] 
     return registry.with_metrics(found, metrics)
 
 
-def _origins(plan: Plan, workers: int) -> dict[str, dict[str, str]]:
+def _origins(plan: Plan, executor: Executor) -> dict[str, dict[str, str]]:
     """The source code of each strategy still to train, as columns of its rows."""
-    specs = list(dict.fromkeys(job.strategy for job in plan.pending))
+    specs = _specs(plan)
     checks = plan.request.checks
-    outcomes = _outcomes(plan, specs, workers) if checks else dict.fromkeys(specs, NOT_CHECKED)
+    outcomes = _outcomes(plan, specs, executor) if checks else dict.fromkeys(specs, NOT_CHECKED)
     version = checks_version() if checks else ""
     return {spec: {**asdict(plan.origins[spec]), "checks": outcomes[spec], "checks_version": version} for spec in specs}
 
 
-def _outcomes(plan: Plan, specs: Sequence[str], workers: int) -> dict[str, str]:
+def _specs(plan: Plan) -> tuple[str, ...]:
+    """The strategies still to train."""
+    return tuple(dict.fromkeys(job.strategy for job in plan.pending))
+
+
+def _outcomes(plan: Plan, specs: Sequence[str], executor: Executor) -> dict[str, str]:
     """The check outcome of each strategy; new strategies are checked where jobs run."""
     strategies = plan.strategies
     found = {spec: known for spec in specs if (known := remembered(strategies[spec])) is not None}
     new = [spec for spec in specs if spec not in found]
-    executor = _executor(plan, workers)
-    tasks = [Task(i, 1.0, partial(_check, plan.registry, spec)) for i, spec in enumerate(new)]
+    limits = plan.request.limits
+    tasks = [Task(i, 1.0, partial(_check, plan.registry, spec), limits=limits) for i, spec in enumerate(new)]
     with closing(executor.run(tasks)) as outcomes:
         for outcome in outcomes:
             if isinstance(outcome, Outcome):
@@ -163,12 +174,16 @@ def _execute(plan: Plan, store: Store, workers: int) -> Iterator[Event]:
     yield progress.event("planned")
     if plan.pending and (compiling := compile_once(device, _modalities(plan))):
         yield progress.event("compiled", seconds=compiling)
-    with shared_arrays() as arrays:
-        place = JobRunner(plan.store, arrays, plan.registry, device, _origins(plan, workers))
-        parts = parts_of(plan, workers, device)
-        run = _on_cores(parts, place, plan, workers) if device == "cpu" else _grouped(plan, place)
+    with shared_arrays() as arrays, _executor(plan, workers) as (executor, at_once), _mark(plan) as mark:
+        place = JobRunner(plan.store.absolute(), arrays, plan.registry, device, _origins(plan, executor), mark)
+        parts = parts_of(plan, at_once, device)
+        stacked = device != "cpu" and not isinstance(plan.request.executor, Cluster)
+        run = _grouped(plan, place) if stacked else _on_cores(parts, place, plan, executor)
         with closing(run) as outcomes:
             for outcome in outcomes:
+                if isinstance(outcome, Note):
+                    yield replace(progress.event("note"), text=outcome.text)
+                    continue
                 part = parts[outcome.index]
                 if not isinstance(outcome, Outcome):
                     if progress.begins(part.job):
@@ -192,27 +207,42 @@ def _mark_retrained(plan: Plan, store: Store) -> None:
             store.discard_failure(one.key)
 
 
+@contextmanager
+def _mark(plan: Plan) -> Iterator[str]:
+    """The mark by which workers on other machines know the store; "" for those of this one."""
+    if not isinstance(plan.request.executor, Cluster):
+        yield ""
+        return
+    with marked(plan.store) as mark:
+        yield mark
+
+
 def _modalities(plan: Plan) -> set[str]:
     """Modalities of the data of the pending jobs."""
     return {plan.cards[job.variant.spec].modality for job in plan.pending}
 
 
 def _on_cores(
-    parts: Sequence[Part], place: JobRunner, plan: Plan, workers: int
-) -> Generator[Started | Outcome, None, None]:
-    """Parts of jobs on the cores of this machine, one thread each."""
-    executor = _executor(plan, workers)
+    parts: Sequence[Part], place: JobRunner, plan: Plan, executor: Executor
+) -> Generator[Started | Outcome | Note, None, None]:
+    """Parts of jobs, each a task of the executor, one thread each."""
     tasks = [
-        Task(i, part.cost, partial(place.do, part), partial(place.prepare, part.job, plan.request.sources))
+        Task(
+            i,
+            part.cost,
+            partial(place.do, part),
+            partial(place.prepare, part.job, plan.request.sources),
+            plan.request.limits_of(part.cost),
+        )
         for i, part in enumerate(parts)
     ]
     with one_thread():
         yield from executor.run(tasks)
 
 
-def _grouped(plan: Plan, place: JobRunner) -> Generator[Started | Outcome, None, None]:
+def _grouped(plan: Plan, place: JobRunner) -> Generator[Started | Outcome | Note, None, None]:
     """Whole pending jobs on a GPU, in a few large stacks."""
-    return run_grouped(plan.pending, partial(place.request, sources=plan.request.sources), place.keep, place.device)
+    yield from run_grouped(plan.pending, partial(place.request, sources=plan.request.sources), place.keep, place.device)
 
 
 @dataclass
@@ -253,10 +283,10 @@ class _RunProgress:
         if state.error is not None:
             return False
         state.left, state.seconds, state.error = state.left - folds, state.seconds + outcome.seconds, outcome.error
-        if state.error is None and not part.is_whole:
-            state.predictions += outcome.value
+        if isinstance(outcome.value, Trained):
+            state.predictions += outcome.value.predictions
             if not state.left:
-                state.error = attempt(partial(place.keep, part.job, state.predictions)).error
+                state.error = attempt(partial(place.keep, part.job, state.predictions, outcome.value.facts)).error
         if state.left and state.error is None:
             return False
         state.predictions = []
@@ -264,17 +294,36 @@ class _RunProgress:
         return True
 
 
-def _executor(plan: Plan, workers: int) -> Executor:
-    """The executor of the request; default: worker processes, or this process for one worker."""
-    if plan.request.executor is not None:
-        return plan.request.executor
-    return LocalPool(workers, threads=1) if workers > 1 else InProcess()
+@contextmanager
+def _executor(plan: Plan, workers: int) -> Iterator[tuple[Executor, int]]:
+    """The executor of the request, and how many tasks it runs at once; default: worker processes, or this process."""
+    given = plan.request.executor
+    if isinstance(given, Cluster) and plan.pending:
+        packages = [name for spec in _specs(plan) for name in plan.origins[spec].packages]
+        with given.connect(Needs(plan.registry, _specs(plan), tuple(packages), plan.request.device)) as connected:
+            yield connected
+    elif given is not None and not isinstance(given, Cluster):
+        yield given, workers
+    elif workers > 1 or (plan.request.is_limited and not plan.registry.bound_to_process):
+        yield LocalPool(workers, 1, plan.request.memory), workers
+    else:
+        yield InProcess(), 1
+
+
+def default_memory(plan: Plan) -> float | None:
+    """Bytes that each worker process of a run may use; None if jobs run in no worker process of this machine."""
+    request, workers = plan.request, _workers(plan)
+    if request.executor is not None or request.device != "cpu" or (workers == 1 and not request.is_limited):
+        return None
+    return LocalPool(workers).memory
 
 
 def _workers(plan: Plan) -> int:
     """Number of worker processes with one thread each; 1 means this process, which also feeds a GPU."""
     workers = 1 if plan.request.device != "cpu" else plan.request.jobs or available_cores()
     reasons = plan.registry.bound_to_process
+    if isinstance(plan.request.executor, Cluster) and plan.pending and reasons:
+        raise UsageError(f"{reasons[0]}: write it to a .py file and give plugins=[that file]")
     if workers > 1 and plan.pending and reasons:
         warnings.warn(
             f"{reasons[0]}, so all jobs are trained in this process, on one core; move it to a .py file and give "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,6 +62,14 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """A part that is trained and not stored: its predictions, and the facts of its rows."""
+
+    predictions: list[Predictions]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class JobRunner:
     """Runs parts of jobs.
 
@@ -68,6 +77,7 @@ class JobRunner:
     ----------
     store, arrays, registry, device : the folder of results, the datasets, the strategies, and the device to train on
     origins : source code of each strategy by spec, as the columns `imbench.scoring.columns.ORIGIN` of its rows
+    mark : name of a file in the store's folder by which a worker knows that it sees this store; "" if all workers do
     """
 
     store: Path
@@ -75,13 +85,14 @@ class JobRunner:
     registry: Registry
     device: str
     origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    mark: str = ""
 
     def prepare(self, job: Job, sources: DataSources) -> None:
         """Load the job's arrays into shared memory; called by the process that starts jobs. Raises `DataError`."""
         self.arrays.put(job.variant.spec, lambda: self._planned(job, sources))
 
-    def do(self, part: Part) -> list[Predictions] | None:
-        """Train the nets of this part and return their predictions; a whole job is stored, and None is returned."""
+    def do(self, part: Part) -> Trained | None:
+        """Train the nets of this part; where the store is visible, a whole job is stored and None returned."""
         splits = self._splits(part.job)
         request = self._request(part.job, splits, range(part.first, part.end))
         predictions = train(
@@ -92,22 +103,24 @@ class JobRunner:
             request.protocol,
             device=self.device,
         )
-        if not part.is_whole:
-            return predictions
-        self.keep(part.job, predictions, splits)
+        facts = self._job_facts(part.job, splits)
+        if not part.is_whole or (self.mark and not os.path.exists(self.store / self.mark)):
+            return Trained(predictions, facts)
+        self.keep(part.job, predictions, facts)
         return None
 
-    def request(self, job: Job, sources: DataSources) -> tuple[Request, PreparedFolds]:
-        """A whole job's arrays; consecutive jobs of one variant share the same objects."""
+    def request(self, job: Job, sources: DataSources) -> tuple[Request, Mapping[str, Any]]:
+        """A whole job's arrays and facts; consecutive jobs of one variant share the same arrays."""
         self.prepare(job, sources)
         splits = self._splits(job)
-        return self._request(job, splits, range(len(splits.folds))), splits
+        return self._request(job, splits, range(len(splits.folds))), self._job_facts(job, splits)
 
-    def keep(self, job: Job, predictions: Sequence[Predictions], splits: PreparedFolds | None = None) -> None:
+    def keep(self, job: Job, predictions: Sequence[Predictions], facts: Mapping[str, Any]) -> None:
         """Store a job with predictions of all its folds."""
-        of = splits or self._splits(job)
-        facts = {"rows_hash": of.hash, "ir": job.variant.ir or of.dataset.ir, **self.facts(job)}
         Store.open(self.store, create=False).write(job, predictions, facts)
+
+    def _job_facts(self, job: Job, splits: PreparedFolds) -> dict[str, Any]:
+        return {"rows_hash": splits.hash, "ir": job.variant.ir or splits.dataset.ir, **self.facts(job)}
 
     def facts(self, job: Job) -> dict[str, Any]:
         """Versions, hardware and the code of the strategy, for the rows of a job."""

@@ -1,4 +1,4 @@
-"""What this process may use of the machine: its cores, and the processor."""
+"""What this process may use of the machine: cores, memory, devices and the processor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from imbench.contract.errors import UsageError
+from imbench.contract.names import counted
+
 CGROUPS = Path("/sys/fs/cgroup")
+# A limit above this is none: cgroups of version 1 write the largest number there is.
+_NO_LIMIT = 2**60
 
 
 def available_cores() -> int:
@@ -17,6 +22,17 @@ def available_cores() -> int:
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     quotas = [share for folder in _cgroups() if (share := _cores_of(folder)) is not None]
     return max(1, int(min([cores, *quotas])))
+
+
+def available_memory() -> int | None:
+    """Bytes that this process and its children may still allocate; None if the system does not say.
+
+    The least of the machine's available memory, the limits of its containers less their use, and its own limit on
+    address space.
+    """
+    found = [left for folder in _cgroups() if (left := _memory_of(folder)) is not None]
+    found += [size for size in (_machine_memory(), _address_space()) if size is not None]
+    return max(0, min(found)) if found else None
 
 
 @lru_cache
@@ -51,8 +67,55 @@ def _cores_of(folder: Path) -> float | None:
     return int(quota) / int(period) if quota.isdecimal() and period.isdecimal() and int(period) else None
 
 
+def _memory_of(folder: Path) -> int | None:
+    for limit_file, use_file in (
+        ("memory.max", "memory.current"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        limit, use = _text(folder / limit_file) or "", _text(folder / use_file) or ""
+        if limit.isdecimal() and int(limit) < _NO_LIMIT:
+            return int(limit) - (int(use) if use.isdecimal() else 0)
+    return None
+
+
+def _machine_memory() -> int | None:
+    for line in (_text(Path("/proc/meminfo")) or "").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    try:
+        # Systems other than Linux state what the machine has, not what is free.
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _address_space() -> int | None:
+    """The limit on this process's address space (``ulimit -v``), less what it uses."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    pages = (_text(Path("/proc/self/statm")) or "0").split()[0]
+    return None if limit == resource.RLIM_INFINITY else limit - int(pages) * resource.getpagesize()
+
+
 def _text(file: Path) -> str | None:
     try:
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def check_device(device: str) -> None:
+    """Raise `UsageError` for a device that torch does not have."""
+    if device == "cpu":
+        return
+    kind, colon, number = device.partition(":")
+    if kind != "cuda" or (colon and not number.isdecimal()):
+        raise UsageError(f"unknown device {device!r}; choose cpu, cuda or cuda:N")
+    import torch
+
+    found = torch.cuda.device_count()
+    if int(number or 0) >= found:
+        raise UsageError(f"device {device!r} does not exist, torch finds {counted(found, 'CUDA device')}; choose cpu")

@@ -23,6 +23,7 @@ from imbench.engine.train import steps_per_epoch
 from imbench.runs.protocols import DEFAULT_PROTOCOL, load_protocol
 from imbench.runs.registry import Registry, Selected
 from imbench.runs.request import RunFields, RunRequest
+from imbench.runs.shards import plan_id
 from imbench.stats.names import file_name
 from imbench.store.store import Store
 
@@ -75,6 +76,12 @@ class Origin:
     package_source: str
     source_hash: str
 
+    @property
+    def packages(self) -> list[str]:
+        """The installed distributions that the strategy is of."""
+        pairs = zip(self.package.split(", "), self.package_version.split(", "), strict=True)
+        return [name for name, version in pairs if version]
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -98,6 +105,7 @@ class Plan:
     changed : stored jobs of the same spec and version whose strategy had different source code
     cards : card of each configuration, by the spec of its variant
     strategies : strategy of each spec
+    shard_of : number of jobs of the plan of which this is a shard; 0 for a whole plan
     """
 
     jobs: tuple[Job, ...]
@@ -116,6 +124,27 @@ class Plan:
     changed: tuple[Job, ...] = ()
     cards: Mapping[str, Card] = field(default_factory=dict)
     strategies: Mapping[str, BatchStrategy] = field(default_factory=dict)
+    shard_of: int = 0
+
+    @property
+    def id(self) -> str:
+        """A short id of the jobs, equal for equal plans (see `imbench.runs.shards.Shard`)."""
+        return plan_id([job.key for job in self.jobs])
+
+    def shard(self) -> Plan:
+        """The share of the jobs that the request asks for; this plan if it asks for no share.
+
+        Raises `UsageError` for a shard of another plan.
+        """
+        if self.request.shard is None:
+            return self
+        keys = self.request.shard.keys({job.key: self.size(job).cost for job in self.jobs})
+        return replace(
+            self,
+            jobs=tuple(job for job in self.jobs if job.key in keys),
+            changed=tuple(job for job in self.changed if job.key in keys),
+            shard_of=len(self.jobs),
+        )
 
     @property
     def store(self) -> Path:
@@ -190,6 +219,8 @@ class Plan:
         notes += [f"skipped: {name} ({reason})" for name, reason in self.skipped]
         notes += [f"{name} has the same data as {known}, which is trained on once" for name, known in self.same]
         notes += [_constant_note(name, columns) for name, columns in self.constant]
+        if self.shard_of:
+            notes.append(f"shard {self.request.shard}: {len(self.jobs):,} of {counted(self.shard_of, 'job')}")
         return [*notes, *self._of_changed_source()]
 
     def _of_changed_source(self) -> list[str]:
@@ -276,7 +307,9 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
         known, _ = found.setdefault(data.identity(used), (data.variant(used), data.hash_of(used)))
         cards.setdefault(data.variant(used).spec, data.card(used))
         same |= {file_name(data.variant(used).dataset): file_name(known.dataset)}
-    _refuse(request.datasets, unavailable, substituted, request.strict, complete=bool(found))
+    _refuse(
+        request.datasets, unavailable, substituted, request.strict or request.shard is not None, complete=bool(found)
+    )
     jobs, sizes, constant = [], {}, {}
     for variant, content in found.values():
         card = cards[variant.spec]
@@ -293,7 +326,7 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
     origins = {one.spec: _origin(registry, one.strategy) for one in chosen}
     stored = {job.key: source for job in jobs if store is not None and (source := store.source(job.key)) is not None}
     changed = [job for job in jobs if _differ(stored.get(job.key, ""), origins[job.strategy].source_hash)]
-    return Plan(
+    whole = Plan(
         tuple(jobs),
         frozenset(stored.keys() - {job.key for job in changed if request.retrain}),
         len(wanted),
@@ -311,6 +344,8 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
         cards,
         {one.spec: one.strategy for one in chosen},
     )
+    # Which jobs are whose is known with the hashes of all data.
+    return whole if whole.unfetched else whole.shard()
 
 
 def _constant_note(dataset: str, columns: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,11 +12,19 @@ from types import MappingProxyType
 from typing import Any, TypedDict
 
 from imbench.contract.errors import UsageError
-from imbench.contract.names import counted, suggest
+from imbench.contract.names import suggest
 from imbench.contract.strategy import BatchStrategy
 from imbench.data.data_sources import DataSources
+from imbench.runs.cluster import Cluster
 from imbench.runs.execution import Executor
+from imbench.runs.machine import check_device
 from imbench.runs.registry import Registry
+from imbench.runs.shards import Shard
+from imbench.runs.worker import Limits
+
+# Seconds that a job may take unless the request says so: the expected time is that of a fast core with nothing else
+# to do and of a strategy that adds little to a step, and a limit that is too low loses work.
+TIMES_EXPECTED, LEAST_TIMEOUT = 100.0, 3600.0
 
 
 class RunFields(TypedDict, total=False):
@@ -34,7 +43,11 @@ class RunFields(TypedDict, total=False):
     checks: bool
     jobs: int | None
     device: str
-    executor: Executor | None
+    executor: Executor | Cluster | None
+    timeout: float | None
+    memory: float | None
+    retry: int
+    shard: Shard | None
 
 
 @dataclass(frozen=True)
@@ -59,15 +72,23 @@ class RunRequest:
     checks : run `imbench.checks` on strategies first; the outcome is stored with the results and cached for later runs
     jobs : worker processes with one thread each; default: one per core; 1 trains in this process
     device : device to train on: ``cpu``, ``cuda`` or ``cuda:N``
-    executor : runs the jobs, only on the device ``cpu``; default: an `imbench.runs.execution.LocalPool` of ``jobs``
-        workers, or this process for one worker
+    executor : runs the jobs, on the device ``cpu`` unless it is an `imbench.DaskExecutor`; default: an
+        `imbench.runs.execution.LocalPool` of ``jobs`` workers, or this process for one worker
+    timeout : maximum seconds of a job in a worker process; default: `TIMES_EXPECTED` times its expected time, at least
+        `LEAST_TIMEOUT`; ``math.inf`` for no limit
+    memory : maximum bytes of a worker process; default: the available memory divided by the workers; ``math.inf`` for
+        no limit
+    retry : number of further attempts for a job whose worker process was ended by a signal
+    shard : run only this share of the jobs; as with ``strict``, all data must then be available, so that all shards
+        are of one plan
     registry : everything installed, with the plugin files and strategy objects of this request; default: a new one. A
         given registry is used if it has the same plugin files, so that a command builds one only
 
     Raises
     ------
     UsageError
-        For a device that does not exist, an executor with another device than ``cpu``, and ``jobs`` below 1.
+        For a device that does not exist, an executor with another device than ``cpu``, ``jobs`` below 1, and limits
+        that are out of range or cannot be enforced.
     """
 
     suite: str | None = None
@@ -83,7 +104,11 @@ class RunRequest:
     checks: bool = True
     jobs: int | None = None
     device: str = "cpu"
-    executor: Executor | None = None
+    executor: Executor | Cluster | None = None
+    timeout: float | None = None
+    memory: float | None = None
+    retry: int = 0
+    shard: Shard | None = None
     registry: Registry = field(default_factory=Registry, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -99,12 +124,41 @@ class RunRequest:
         object.__setattr__(self, "registry", known.with_strategies(objects))
         if self.jobs is not None and self.jobs < 1:
             raise UsageError(f"jobs must be at least 1, got {self.jobs}; omit it to use one per core")
-        if self.executor is not None and self.device != "cpu":
+        if self.executor is not None and self.device != "cpu" and not isinstance(self.executor, Cluster):
             raise UsageError(
                 f"executor={self.executor!r} runs jobs on a CPU, and the device is {self.device!r}, which trains many "
                 "jobs at once in this process; omit the executor or choose the device cpu"
             )
-        check_device(self.device)
+        self._check_limits()
+        if not isinstance(self.executor, Cluster):  # whose workers say which devices they have
+            check_device(self.device)
+
+    def _check_limits(self) -> None:
+        for name, value in (("timeout", self.timeout), ("memory", self.memory)):
+            if value is not None and not value > 0:
+                raise UsageError(f"{name} must be positive, got {value}; omit it for the default")
+        if self.retry < 0:
+            raise UsageError(f"retry must be at least 0, got {self.retry}; it counts further attempts")
+        if self.is_limited and self.device != "cpu" and not isinstance(self.executor, Cluster):
+            raise UsageError(
+                f"timeout, memory and retry are for jobs in worker processes, and device {self.device!r} "
+                "trains in this process; omit them, or run on a cluster (--dask)"
+            )
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the request states limits, so that jobs need worker processes."""
+        return self.timeout is not None or self.memory is not None or self.retry > 0
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of a task of unknown size."""
+        return self.limits_of(0.0)
+
+    def limits_of(self, seconds: float) -> Limits:
+        """The limits of a task that is expected to take so many seconds on one core."""
+        most = max(LEAST_TIMEOUT, TIMES_EXPECTED * seconds) if self.timeout is None else self.timeout
+        return Limits(most if most < math.inf else None, self.memory, self.retry)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A mapping proxy cannot be pickled, a dictionary can.
@@ -137,17 +191,3 @@ class RunRequest:
 
 def _restored(fields: dict[str, Any]) -> RunRequest:
     return RunRequest(**fields)
-
-
-def check_device(device: str) -> None:
-    """Raise `UsageError` for a device that torch does not have."""
-    if device == "cpu":
-        return
-    kind, colon, number = device.partition(":")
-    if kind != "cuda" or (colon and not number.isdecimal()):
-        raise UsageError(f"unknown device {device!r}; choose cpu, cuda or cuda:N")
-    import torch
-
-    found = torch.cuda.device_count()
-    if int(number or 0) >= found:
-        raise UsageError(f"device {device!r} does not exist, torch finds {counted(found, 'CUDA device')}; choose cpu")

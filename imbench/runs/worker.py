@@ -16,9 +16,12 @@ import time
 import traceback
 import zlib
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import IO, Any, NamedTuple
 
+from imbench.contract.quantities import duration, memory_size
 from imbench.contract.stdio import lasting_stdio
+from imbench.runs.memory import exact_memory_of, memory_of
 
 # Libraries with their own threads read one of these variables on import.
 THREAD_VARIABLES = (
@@ -53,6 +56,27 @@ _MARK = b"\xa5imb\x00\x5a\xc3\r"
 _HEAD = struct.Struct("<QL")
 _GARBLED = "sent data that is not a result (something in it writes to a file descriptor it did not open); it was ended"
 _SIGNALS = {int(number): number.name for number in signal.Signals}
+# Seconds between two looks at the time and the memory of a call.
+_TICK = 0.1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one call in a worker process.
+
+    Parameters
+    ----------
+    seconds : wall-clock time; None: no limit
+    memory : bytes of its process, as `imbench.runs.memory.memory_of` counts them; None: the executor's default
+    retries : how often the call is made again after its process was ended by a signal
+    """
+
+    seconds: float | None = None
+    memory: float | None = None
+    retries: int = 0
+
+
+NO_LIMITS = Limits()
 
 
 class Report(NamedTuple):
@@ -104,12 +128,21 @@ class Worker:
             start_new_session=True,
         )
         self._garbled = False
+        self._limits, self._since, self._exceeded = NO_LIMITS, 0.0, ""
+        self._state = threading.Lock()
+        self._gone = threading.Event()
+        self._watcher: threading.Thread | None = None
         self._listener = threading.Thread(target=self._listen, args=(inbox,), daemon=True)
         self._listener.start()
 
-    def send(self, call: bytes | None) -> None:
-        """Send a pickled call; None lets the process end by itself."""
+    def send(self, call: bytes | None, limits: Limits = NO_LIMITS) -> None:
+        """Send a pickled call; None lets the process end by itself. It is killed if the call exceeds its limits."""
         assert self.process.stdin is not None
+        with self._state:
+            self._limits, self._since = limits, time.monotonic()
+        if self._watcher is None and (limits.seconds is not None or limits.memory is not None):
+            self._watcher = threading.Thread(target=self._watch, daemon=True)
+            self._watcher.start()
         with contextlib.suppress(OSError):  # the process died, which the listener reports
             _write(self.process.stdin, call)
 
@@ -119,11 +152,18 @@ class Worker:
         return _has_ended(self.process)
 
     @property
+    def signalled(self) -> bool:
+        """Whether the ended process was ended by a signal that its handle did not send."""
+        return self.process.returncode < 0 and not (self._exceeded or self._garbled)
+
+    @property
     def end(self) -> str:
         """How the ended process ended."""
         if self._garbled:
             return _GARBLED
         code = self.process.returncode
+        if self._exceeded:
+            return self._exceeded
         if code >= 0:
             return f"ended with exit code {code}"
         name = _SIGNALS.get(-code, f"signal {-code}")
@@ -144,6 +184,7 @@ class Worker:
         # Before waiting, which frees the id for other processes.
         self.kill()
         self.process.wait()
+        self._gone.set()
         self._listener.join(timeout=1.0)
         assert self.process.stdin is not None
         with contextlib.suppress(OSError):  # what a dead process did not read any more
@@ -154,12 +195,39 @@ class Worker:
         with self.process.stdout as stream:
             try:
                 for message in _messages(stream, _first_mark(stream)):
+                    with self._state:
+                        if self._exceeded:  # it was killed just as it answered
+                            break
+                        self._limits = NO_LIMITS
                     inbox.put((self, message))
             except _GarbledError:
                 self._garbled = True
                 self.kill()
         _await_end(self.process)
+        self._gone.set()
         inbox.put((self, None))
+
+    def _watch(self) -> None:
+        while not self._gone.wait(_TICK):
+            with self._state:
+                self._exceeded = self._excess()
+                if self._exceeded:
+                    self.kill()
+                    return
+
+    def _excess(self) -> str:
+        """The limit that the present call exceeds; "" if there is none."""
+        seconds, memory = self._limits.seconds, self._limits.memory
+        if seconds is not None and time.monotonic() - self._since > seconds:
+            limit = f"{seconds:g} s" if seconds < 60 else duration(seconds)
+            return f"exceeded the time limit of {limit} and was ended; --timeout raises the limit"
+        # Every page of a forked child counts twice in the quick number.
+        if memory is not None and memory_of(self.process.pid) > memory < exact_memory_of(self.process.pid):
+            return (
+                f"exceeded the memory limit of {memory_size(memory)} and was ended; --memory raises the limit, "
+                "and fewer --jobs leave more memory for each"
+            )
+        return ""
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:

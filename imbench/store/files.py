@@ -9,6 +9,7 @@ import os
 import platform
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from imbench.contract.errors import StoreError
@@ -30,7 +31,7 @@ def write_durably(path: Path, content: bytes) -> None:
     StoreError
         If the disk is full or the folder cannot be written; no temporary file remains, an existing file is untouched.
     """
-    temporary = path.with_name(f".{path.name}~{_host()}~{os.getpid()}~{uuid.uuid4().hex[:8]}.tmp")
+    temporary = path.with_name(_temporary(path.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "xb") as file:
@@ -43,6 +44,20 @@ def write_durably(path: Path, content: bytes) -> None:
         raise StoreError(_complaint(path.parent, error)) from error
     finally:
         _remove(temporary)
+
+
+@contextlib.contextmanager
+def marked(folder: Path) -> Iterator[str]:
+    """A hidden empty file in a folder for a while: its name, which tells another process whether it sees the folder.
+
+    One that a killed process leaves behind goes with its other temporary files. Raises `StoreError` as `write_durably`.
+    """
+    name = _temporary("seen")
+    write_durably(folder / name, b"")
+    try:
+        yield name
+    finally:
+        _remove(folder / name)
 
 
 def listed(folder: Path) -> list[Path]:
@@ -64,6 +79,10 @@ def remove_stale(folder: Path) -> None:
         _, host, process, _ = file.name.rsplit("~", 3)
         if (host == _host() and not _is_alive(process)) or _age(file) > STALE_SECONDS:
             _remove(file)
+
+
+def _temporary(name: str) -> str:
+    return f".{name}~{_host()}~{os.getpid()}~{uuid.uuid4().hex[:8]}.tmp"
 
 
 def _host() -> str:

@@ -145,7 +145,7 @@ script()
         (["report", "STORE", "--to", "page"], "imbench.store.store.Store.frame", signal.SIGINT),
         (["publish", "STORE", "--to", "site"], "imbench.store.store.Store.frame", signal.SIGTERM),
         (["status", "--store", "STORE"], "imbench.store.store.Store.keys", signal.SIGHUP),
-        (["evaluate", "scores.csv", "--higher"], "pandas.read_csv", signal.SIGINT),
+        (["evaluate", "scores.csv", "--higher"], "imbench.store.evaluation_files.read_scores", signal.SIGINT),
         (["reproduce", "table1", "--to", "pages"], "imbench.reproduce.catalogue.make", signal.SIGTERM),
         (["run", "--dataset", "TABLE"], "imbench.runs.bench.plan", signal.SIGHUP),
     ],

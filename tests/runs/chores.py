@@ -167,3 +167,48 @@ def unreadable_result():
 def count_calls(_calls=[]):  # noqa: B006
     _calls.append(None)
     return len(_calls)
+
+
+def swell(pid_file):
+    """Take more and more memory, and use it."""
+    Path(pid_file).write_text(str(os.getpid()))
+    kept = []
+    while True:
+        kept.append(bytearray(b"x" * 2**24))
+        time.sleep(0.01)
+
+
+def swell_in_a_child(pid_file):
+    child = os.fork()
+    if not child:
+        swell(pid_file)
+    os.waitpid(child, 0)
+
+
+def fork_while_large(size):
+    """Hold memory, and fork a child that changes none of it and lives for a moment."""
+    kept = bytearray(b"x") * size
+    child = os.fork()
+    if not child:
+        time.sleep(1)
+        os._exit(0)
+    os.waitpid(child, 0)
+    return len(kept)
+
+
+def kill_self_at_first(times, folder):
+    """End by a signal the first so many times; returns how often it was called."""
+    calls = len(list(Path(folder).glob("call*")))
+    (Path(folder) / f"call{calls}").touch()
+    if calls < times:
+        kill_self(signal.SIGKILL)
+    return calls + 1
+
+
+def slow_square(x, pause):
+    time.sleep(pause)
+    return x * x
+
+
+def where():
+    return os.getcwd()

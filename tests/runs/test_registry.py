@@ -1,6 +1,8 @@
 """Names come from metadata; objects are loaded on selection; whatever is wrong is said with its owner."""
 
 import pickle
+import subprocess
+import sys
 
 import pytest
 
@@ -17,6 +19,14 @@ def test_the_built_in_strategies_come_from_entry_points():
     assert set(BUILT_IN) <= set(entries)
     assert entries["remix"].package == "imbench"
     assert entries["remix"].value == "imbench.strategies.remix:ReMix"
+
+
+def test_the_backport_of_importlib_metadata_changes_nothing():
+    # It replaces the finder of Python's own module in the whole process, so it needs one of its own.
+    pytest.importorskip("importlib_metadata")
+    code = "import importlib_metadata, imbench; print(imbench.strategy('remix').spec)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("remix\n", "")
 
 
 def test_a_strategy_is_made_from_its_spec():

@@ -1,0 +1,96 @@
+"""A plan shared out among machines and joined again."""
+
+import shlex
+
+import pytest
+
+import imbench
+from imbench.cli import main
+
+MACHINE = ["seconds"]
+
+
+@pytest.fixture
+def options(table):
+    strategies = [part for name in ("baseline", "remix", "mixup") for part in ("--strategy", name)]
+    return ["--dataset", table, *strategies, "--protocol", "smoke", "--jobs", "1", "--no-checks"]
+
+
+def rows(store):
+    return imbench.load(store).frame().drop(columns=MACHINE)
+
+
+def test_four_shards_merged_equal_the_whole_run(options, tmp_path, capsys):
+    """Four shards of three jobs: one has nothing to do."""
+    whole, jobs, merged = tmp_path / "whole", tmp_path / "jobs.txt", tmp_path / "merged"
+    assert main(["run", *options, "--store", str(whole), "-q"]) == 0
+    exported = ["--store", str(tmp_path / "shard"), "--shards", "4", "--export", str(jobs), "--own-stores"]
+    assert main(["plan", *options, *exported]) == 0
+    assert "imbench merge" in capsys.readouterr().err
+    commands = [shlex.split(line) for line in jobs.read_text().splitlines()]
+    for command in commands:
+        assert command[:2] == ["imbench", "run"]
+        assert main([*command[1:], "-q"]) == 0
+    stores = [command[command.index("--store") + 1] for command in commands]
+    assert len(set(stores)) == 4
+    assert main(["merge", *stores, "--into", str(merged)]) == 0
+    assert rows(merged).equals(rows(whole))
+
+
+def test_shards_may_share_one_store(options, tmp_path):
+    whole, shared = tmp_path / "whole", tmp_path / "shared"
+    assert main(["run", *options, "--store", str(whole), "-q"]) == 0
+    for shard in ("1/2", "2/2", "2/2"):
+        assert main(["run", *options, "--store", str(shared), "--shard", shard, "-q"]) == 0
+    assert rows(shared).equals(rows(whole))
+
+
+@pytest.mark.parametrize("shard", ["0/4", "5/4", "1-4", "4", "1/4@00000000"])
+def test_a_wrong_shard_ends_before_any_work(options, tmp_path, capsys, shard):
+    assert main(["run", *options, "--store", str(tmp_path / "store"), "--shard", shard]) == 2
+    assert shard in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--export", "jobs.txt"], "--export needs --shards N"),
+        (["--export", "jobs.txt", "--shards", "0"], "--export needs --shards N of at least 1, got 0"),
+        (["--shards", "4"], "name the file to write"),
+        (["--own-stores"], "name the file to write"),
+        (["--export", "jobs.txt", "--shards", "2", "--shard", "1/2"], "omit --shard"),
+        (["--export", "missing/jobs.txt", "--shards", "2"], "cannot write missing/jobs.txt"),
+    ],
+)
+def test_a_wrong_export_is_refused(options, tmp_path, capsys, monkeypatch, given, message):
+    monkeypatch.chdir(tmp_path)
+    assert main(["plan", *options, *given]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_plan_without_export_is_shown_and_trains_nothing(options, tmp_path, capsys):
+    assert main(["plan", *options, "--store", str(tmp_path / "store")]) == 0
+    assert "3 of 3 jobs to do" in capsys.readouterr().out
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--timeout", "soon"], "--timeout 'soon' is not a duration"),
+        (["--timeout", "0"], "--timeout '0' is not a duration"),
+        (["--memory", "4"], "--memory '4' is not an amount of memory"),
+        (["--retry", "-1"], "retry must be at least 0, got -1"),
+        (["--dask", "host:8786"], "--dask 'host:8786' is not a scheduler"),
+        (["--dask", "local:0"], "--dask 'local:0' is not a scheduler"),
+        (["--dask", "missing.json"], "no such scheduler file"),
+        (["--resource", "GPU=1"], "give --dask as well"),
+        (["--dask", "local:1", "--resource", "GPU"], "is not NAME=N"),
+        (["--device", "cuda", "--timeout", "1h"], "trains in this process"),
+    ],
+)
+def test_wrong_limits_and_clusters_are_refused_before_any_work(options, tmp_path, capsys, given, message):
+    store = tmp_path / "store"
+    assert main(["run", *options, "--store", str(store), *given]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(store.glob("jobs/*"))

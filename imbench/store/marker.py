@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from imbench.contract.errors import StoreError
+from imbench.contract.errors import StoreError, UsageError
+from imbench.contract.reading import parse_json, read_file
 from imbench.store.files import listed, write_durably
 from imbench.store.parquet import newer
 
@@ -56,11 +57,10 @@ def _foreign(folder: Path) -> bool:
 
 
 def _schema(marker: Path) -> object:
+    content = read_file(marker, str(marker), StoreError)
     try:
-        return json.loads(marker.read_text("utf-8"))["schema"]
-    except OSError as error:
-        raise StoreError(f"cannot read {marker}: {error.strerror}; check the folder's permissions") from error
-    except (ValueError, KeyError, TypeError):
+        return parse_json(content, dict[str, object], str(marker))["schema"]
+    except (UsageError, KeyError):
         raise StoreError(
             f'{marker} does not state the schema of the store; it should be {{"schema": {STORE_SCHEMA}}}'
         ) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import tempfile
 import traceback
@@ -24,8 +26,13 @@ from imbench.cli import (
     stores,
     sweep,
 )
+from imbench.cli.output import say
 from imbench.cli.session import Session, Verbs
 from imbench.contract.errors import UsageError
+from imbench.contract.reading import shown
+
+# Errors of the operating system that are the fault of a path, whoever opens it.
+_OF_PATHS = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS)
 
 DONE, SOME_FAILED, USAGE, UNEXPECTED, INTERRUPTED = 0, 1, 2, 70, 130
 
@@ -78,18 +85,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return _refused(error.format_message(), _help_hint(error))
     except UsageError as error:
-        return _refused(str(error))
+        return _refused(str(error), code=SOME_FAILED if session.working else USAGE)
+    except OSError as error:
+        if error.errno not in _OF_PATHS or error.filename is None:
+            return _unexpected(error, session)
+        # A path that the user gave, or that a file of the user names.
+        name = shown(os.fsdecode(error.filename))
+        message = f"cannot use {name!r}: {error.strerror}; give another path"
+        return _refused(message, code=SOME_FAILED if session.working else USAGE)
     except Exception as error:
         # Anything else is not the user's fault: say so, and keep what a bug report needs.
         return _unexpected(error, session)
     return code if isinstance(code, int) else DONE
 
 
-def _refused(message: str, hint: str = "") -> int:
-    click.echo(f"error: {message}", err=True)
+def _refused(message: str, hint: str = "", code: int = USAGE) -> int:
+    say(f"error: {message}")
     if hint:
-        click.echo(f"hint: {hint}", err=True)
-    return USAGE
+        say(f"hint: {hint}")
+    return code
 
 
 def _help_hint(error: click.ClickException) -> str:
@@ -104,7 +118,7 @@ def _interrupted(session: Session) -> int:
 
 
 def _unexpected(error: Exception, session: Session) -> int:
-    click.echo(f"error: unexpected {type(error).__name__}: {error}", err=True)
+    say(f"error: unexpected {type(error).__name__}: {shown(str(error), 2000)}")
     click.echo("This is a bug in imbench or in a plugin, not in your command. Please report it with", err=True)
     click.echo(f"  the command    {session.command}", err=True)
     text = "".join(traceback.format_exception(error))

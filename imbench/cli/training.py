@@ -51,6 +51,7 @@ def plan_or_train(
         if not quiet:
             say(f"fetching {', '.join(plan.unfetched)}")
         plan = bench.plan(request)
+    session.working = bool(plan.pending)
     results = train(plan, quiet)
     code = show(plan, results)
     failed = len(results.failures())

@@ -18,8 +18,10 @@ from imbench.store.derive import outdated
 from imbench.store.parquet import DamagedError, Identity, identity_parts
 
 # The columns that rows of every schema have.
-_ALWAYS = ("dataset", "variant", "task", "strategy", "protocol", "repeat", "fold", "key", "data_hash")
-_ALWAYS += ("strategy_version", "error")
+_ALWAYS: tuple[str, ...] = (
+    *("dataset", "variant", "task", "strategy", "protocol", "repeat", "fold", "key", "data_hash"),
+    *("strategy_version", "error"),
+)
 _MEASURED = ("ir", "n_train", "n_test", "seconds")
 
 
@@ -42,14 +44,19 @@ def check_rows(rows: pa.Table, key: str, error: bool = False) -> pa.Table:
     _check_columns(rows, filled=_ALWAYS if error else (*_ALWAYS, *_MEASURED))
     check_labels(rows, identity, key)
     folds = list(zip(rows["repeat"].to_pylist(), rows["fold"].to_pylist(), strict=True))
-    sizes = [identity.protocol.get(name) for name in ("repeats", "folds")]
-    if not all(isinstance(size, int) and 0 < size <= len(folds) for size in sizes) or sorted(folds) != [
-        (repeat, fold) for repeat in range(sizes[0]) for fold in range(sizes[1])
-    ]:
-        raise DamagedError(f"it has {counted(len(folds), 'row')}, not one for each fold of {sizes[0]} x {sizes[1]}")
+    repeats, of = (_size(identity, name) for name in ("repeats", "folds"))
+    if repeats * of != len(folds) or sorted(folds) != [(i, j) for i in range(repeats) for j in range(of)]:
+        raise DamagedError(f"it has {counted(len(folds), 'row')}, not one for each fold of {repeats} x {of}")
     if any(bool(text) != error for text in rows["error"].to_pylist()):
         raise DamagedError("its column error does not fit a " + ("failed" if error else "finished") + " job")
     return rows
+
+
+def _size(identity: Identity, name: str) -> int:
+    size = identity.protocol.get(name)
+    if not isinstance(size, int) or size < 1:
+        raise DamagedError(f"its protocol has {name} = {shown(repr(size))}, which is no positive whole number")
+    return size
 
 
 def check_labels(rows: pa.Table, identity: Identity, key: str) -> None:

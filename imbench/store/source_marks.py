@@ -101,10 +101,11 @@ def retrain_notes(failed: Sequence[FailedRetrain]) -> list[str]:
 def _of_changed_files(rows: pd.DataFrame) -> list[str]:
     """A sentence for each file of a user that was trained on with other contents under the same path."""
     known = rows[["dataset", "data_hash"]].astype("str").drop_duplicates()
-    mine = known[known["dataset"].map(is_file)].groupby("dataset", sort=True)["data_hash"].agg(list)
+    mine = known[known["dataset"].map(is_file).astype(bool)].groupby("dataset", sort=True)["data_hash"].agg(list)
     return [
-        f"{file_name(dataset)} has results of {len(hashes)} versions of its data ({', '.join(h[:6] for h in hashes)}), "
-        "which are ranked as different datasets; use a new store for the new version"
+        f"{file_name(str(dataset))} has results of {len(hashes)} versions of its data "
+        f"({', '.join(h[:6] for h in hashes)}), which are ranked as different datasets; "
+        "use a new store for the new version"
         for dataset, hashes in mine.items()
         if len(hashes) > 1
     ]

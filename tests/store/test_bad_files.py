@@ -140,4 +140,4 @@ def test_an_error_of_a_megabyte_is_cut_with_a_note(store):
     assert len(error) < MOST_OF_AN_ERROR + 100
     assert error.startswith("first")
     assert error.endswith("ValueError: the last")
-    assert "of 1,000,026 characters cut" in error
+    assert "of 1,000,027 characters cut" in error

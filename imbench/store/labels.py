@@ -72,7 +72,6 @@ def check_labels(rows: pa.Table, identity: Identity, key: str) -> None:
         "numbers": identity.schema,
     }
     expected |= {} if identity.dataset is None else {"dataset": identity.dataset}
-    expected |= {} if variant.ir is None else {"ir": variant.ir}
     labels = {n: rows[n].unique().to_pylist() for n in (*expected, *_CHECKED) if n in rows.column_names}
     for column, value in expected.items():
         if labels.get(column, [value]) != [value]:

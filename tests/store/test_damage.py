@@ -130,7 +130,6 @@ def relabelled(store, job_key, /, **labels):
         ("dataset", "b"),
         ("variant", "ir=0.1"),
         ("task", "multiclass"),
-        ("ir", 0.1),
         ("protocol", "quick:epochs=7"),
         ("protocol_fields", json.dumps(OTHER.protocol.identity() | {"epochs": 7})),
         ("data_hash", "e"),

@@ -129,9 +129,10 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str], beside: Sequ
     there = [name for name in columns if name in known.names]
     texts = [name for name in there if pa.types.is_string(known.field(name).type)]
     texts += [name for name in there if pa.types.is_large_string(known.field(name).type)]
+    known_types = {column.name: column.type for column in schema()}
     for name in there:
         kind = known.field(name).type
-        if not pa.types.is_null(kind) and _is_number_type(kind) != _is_number_type(_type_of(name)):
+        if not pa.types.is_null(kind) and _is_number_type(kind) != _is_number_type(known_types.get(name, kind)):
             raise UsageError(
                 f"{os.fspath(path)}: column {name!r} is of type {kind}; give rows as imbench publish writes them"
             )
@@ -142,13 +143,6 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str], beside: Sequ
     # Column by column, freeing each as soon as it is converted.
     frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
     return frame.assign(**{name: value for name, value in _OPTIONAL.items() if name in columns and name not in there})
-
-
-def _type_of(column: str) -> pa.DataType:
-    import pyarrow as pa
-
-    kinds = schema()
-    return kinds.field(column).type if column in kinds.names else pa.float64()
 
 
 def _is_number_type(kind: pa.DataType) -> bool:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from imbench.checks.source import is_known, source_hash
 from imbench.checks.suite import check_strategy
+from imbench.contract.errors import UsageError
+from imbench.contract.reading import parse_json, read_file
 from imbench.contract.strategy import BatchStrategy
 from imbench.data.cache import cache_folder
 
@@ -79,10 +81,11 @@ def _digest(strategy: BatchStrategy) -> str | None:
 
 def _read(file: Path) -> str | None:
     try:
-        found = json.loads(file.read_text("utf-8"))["checks"]
-    except (OSError, ValueError, KeyError, TypeError):
+        what = f"the outcome {file}"
+        found = parse_json(read_file(file, what), dict[str, str], what).get("checks", "")
+    except UsageError:
         return None
-    return found if isinstance(found, str) and found.startswith((PASSED, FAILED)) else None
+    return found if found.startswith((PASSED, FAILED)) else None
 
 
 def _write(file: Path, outcome: str) -> None:

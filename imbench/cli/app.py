@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import traceback
@@ -25,10 +26,15 @@ from imbench.cli import (
     stores,
     sweep,
 )
+from imbench.cli.output import say
 from imbench.cli.session import Session, Verbs
 from imbench.contract.entry_points import exits_raised
-from imbench.contract.errors import LostStoreError, UsageError
+from imbench.contract.errors import UsageError
+from imbench.contract.reading import shown
 from imbench.contract.stdio import OutputError
+
+# Errors of the operating system that are the fault of a path, whoever opens it.
+_OF_PATHS = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS)
 
 DONE, SOME_FAILED, USAGE, UNEXPECTED = 0, 1, 2, 70
 
@@ -76,24 +82,28 @@ def answer(session: Session) -> int:
         return USAGE
     except click.ClickException as error:
         return _refused(error.format_message(), _help_hint(error))
-    except LostStoreError as error:
-        _refused(str(error))
-        return SOME_FAILED
     except UsageError as error:
-        return _refused(str(error))
+        return _refused(str(error), code=SOME_FAILED if session.working else USAGE)
     except OutputError as error:
         return _unwritten(error, session)
+    except OSError as error:
+        if error.errno not in _OF_PATHS or error.filename is None:
+            return _unexpected(error, session)
+        # A path that the user gave, or that a file of the user names.
+        name = shown(os.fsdecode(error.filename))
+        message = f"cannot use {name!r}: {error.strerror}; give another path"
+        return _refused(message, code=SOME_FAILED if session.working else USAGE)
     except (Exception, SystemExit) as error:
         # Anything else is not the user's fault: say so, and keep what a bug report needs.
         return _unexpected(error, session)
     return code if isinstance(code, int) else DONE
 
 
-def _refused(message: str, hint: str = "") -> int:
-    click.echo(f"error: {message}", err=True)
+def _refused(message: str, hint: str = "", code: int = USAGE) -> int:
+    say(f"error: {message}")
     if hint:
-        click.echo(f"hint: {hint}", err=True)
-    return USAGE
+        say(f"hint: {hint}")
+    return code
 
 
 def _help_hint(error: click.ClickException) -> str:
@@ -109,7 +119,7 @@ def _unwritten(error: OutputError, session: Session) -> int:
 
 def _unexpected(error: Exception | SystemExit, session: Session) -> int:
     where = f" ({_caller(error)})" if isinstance(error, SystemExit) else ""
-    click.echo(f"error: unexpected {type(error).__name__}: {error}{where}", err=True)
+    say(f"error: unexpected {type(error).__name__}: {shown(str(error), 2000)}{where}")
     click.echo("This is a bug in imbench or in a plugin, not in your command. Please report it with", err=True)
     click.echo(f"  the command    {session.command}", err=True)
     text = "".join(traceback.format_exception(error))

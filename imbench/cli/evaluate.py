@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imbench.cli.options import json_option, plugin_option
-from imbench.cli.output import emit, emit_json, paragraph, render, table
+from imbench.cli.output import emit, emit_json, paragraph, render, say, table
 from imbench.cli.selection import Choice, selection_options
 from imbench.cli.session import Session, Verb
 from imbench.contract.errors import UsageError
@@ -186,7 +186,7 @@ def _rows_of(
     from imbench.stats.block_analyses import analysis_columns
     from imbench.stats.score_table import SAME
     from imbench.store.evaluation_files import read_rows
-    from imbench.store.results import load
+    from imbench.store.results import damage_notes, load
     from imbench.store.store import Store
 
     if metric not in METRICS:  # a plugin metric, computed from predictions, which only a store contains
@@ -198,7 +198,11 @@ def _rows_of(
     columns = analysis_columns(metric, within, rule)
     if not Path(path).is_dir():
         return read_rows(path, columns, beside=[name for name in SAME if name != metric]), METRICS
-    return Store.open(path).frame(columns=columns), METRICS
+    store = Store.open(path)
+    rows = store.frame(columns=columns)
+    for note in damage_notes(store):
+        say(f"note: {note}")
+    return rows, METRICS
 
 
 def _levels_text(levels: BlockAnalyses, within: bool) -> str:

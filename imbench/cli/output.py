@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -26,9 +27,16 @@ _TOKENS = 100_000
 
 def emit(text: str | Iterable[str]) -> None:
     """Print results on stdout; an iterable is written piece by piece, without joining it in memory."""
-    sys.stdout.writelines([text] if isinstance(text, str) else text)
+    sys.stdout.writelines(map(_coloured, [text] if isinstance(text, str) else text))
     sys.stdout.write("\n")
     sys.stdout.flush()
+
+
+def _coloured(text: str) -> str:
+    """Text with the colours of a terminal, and otherwise as `visible` makes it."""
+    if not sys.stdout.isatty():
+        return visible(text)
+    return "".join(part if _COLOUR.fullmatch(part) else visible(part) for part in _COLOUR.split(text))
 
 
 def emit_json(value: Any) -> None:
@@ -39,12 +47,27 @@ def emit_json(value: Any) -> None:
 
 def say(text: str) -> None:
     """Print a message on stderr."""
-    click.echo(text, err=True)
+    click.echo(visible(text), err=True)
+
+
+def visible(text: str) -> str:
+    r"""Text without control characters, which names and errors could send to the terminal: they are shown as escapes.
+
+    >>> visible("red: \x1b[31m"), visible("tab\tand a dash")
+    ('red: \\x1b[31m', 'tab\tand a dash')
+    """
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+# All control characters but tab and line feed, those that change the direction of text, and bytes that are not UTF-8.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Colours, which `render` writes on a terminal.
+_COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
 def last_line(text: str) -> str:
     """The last line of a message or traceback, which states the error."""
-    return next(reversed(text.strip().splitlines()), "no reason given")
+    return visible(next(reversed(text.strip().splitlines()), "no reason given"))
 
 
 def table(
@@ -62,16 +85,16 @@ def table(
     from rich.text import Text
 
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left", title_style="bold")
-    for header in headers:
+    for header in map(visible, headers):
         grid.add_column(header, justify="right" if header in right else "left", overflow="fold", header_style="bold")
     for row in rows:
-        grid.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    return render(*([Text(title, style="bold")] if title else []), grid)
+        grid.add_row(*(Text("" if cell is None else visible(str(cell))) for cell in row))
+    return render(*([Text(visible(title), style="bold")] if title else []), grid)
 
 
 def paragraph(text: str) -> str:
     """Text wrapped to the width of the terminal."""
-    return textwrap.fill(text, width(), break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(visible(text), width(), break_long_words=False, break_on_hyphens=False)
 
 
 def render(*parts: Any) -> str:

@@ -25,12 +25,14 @@ class Session:
     arguments : arguments as typed, without the program name
     debug : whether an unexpected error shows its traceback
     resumable : whether running the same command again resumes this one
+    working : whether training began, so that an error is no longer one found before any work
     plugins : Python files that define strategies, from ``--plugin``
     """
 
     arguments: Sequence[str] = field(default_factory=tuple)
     debug: bool = False
     resumable: bool = False
+    working: bool = False
     plugins: tuple[str, ...] = ()
 
     @cached_property

@@ -26,6 +26,7 @@ _JOB = ("dataset", "variant", "strategy", "protocol", "error")
 @selection_options
 @protocols_option
 @plugin_option
+@click.option("--check", is_flag=True, help="Read every file and verify its checksums; damaged ones are set aside.")
 @json_option
 @click.pass_obj
 @click.pass_context
@@ -35,35 +36,39 @@ def status(
     /,
     folder: str | None,
     store: str,
+    check: bool,
     as_json: bool,
     **chosen: tuple[str, ...],
 ) -> None:
     """Summarize a store.
 
-    Shows the number of jobs, the suites they cover, failed jobs with the reason, and jobs whose retraining failed.
+    Shows the number of jobs, the suites they cover, failed jobs with the reason, jobs whose retraining failed, and jobs
+    with damaged files. Damaged files are moved to the folder quarantine of the store; the next run trains their jobs
+    again.
     """
     from imbench.report.completeness import completeness
-    from imbench.store.results import load
+    from imbench.store.results import damage_notes, load
     from imbench.store.source_marks import retrain_notes
     from imbench.store.store import Store
 
     path, registry = store_of(context, folder, store), session.registry
-    choice, whole, opened = Choice(**chosen), load(path), Store.open(path)
+    choice, opened = Choice(**chosen), Store.open(path)
+    if check:
+        opened.check()
+    whole = load(path)
     status = opened.status()
     results = dataclasses.replace(whole, rows=choice.of(whole.rows, registry))
     done = results.rows.loc[results.rows["error"] == "", "key"].nunique()
     counts = status if choice.is_all else dataclasses.replace(status, done=done, failed=len(results.failures()))
     retrains = opened.failed_retrains(set(results.rows["key"]))
     notes = list(completeness(results.rows, registry.known_suites()) if len(results.rows) else ())
-    notes += retrain_notes(retrains)
+    notes += [*retrain_notes(retrains), *damage_notes(opened)]
     if as_json:
         failures = results.failures().to_dict("records")
         kept = [{name: getattr(one, name) for name in _JOB} for one in retrains]
         emit_json({"store": path, **dataclasses.asdict(counts), "notes": notes, "failures": failures, "retrain": kept})
         return
     emit(_counts(path, counts, chosen=not choice.is_all))
-    if counts.quarantined:
-        emit(f"{counted(counts.quarantined, 'damaged job')} set aside; repeat the training command to retrain")
     for note in notes:
         emit(paragraph(note))
     _emit_errors(results.failures().itertuples(index=False, name=None))

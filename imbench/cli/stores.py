@@ -52,7 +52,9 @@ def merge(stores: tuple[str, ...], into: str, prefer: tuple[str, ...], as_json: 
         ]
         counts = {name: getattr(merged, name) for name in ("jobs", "added", "replaced", "failed")}
         left_out = [{**dataclasses.asdict(one), "store": str(one.store)} for one in merged.left_out]
-        emit_json({"into": str(merged.into), **counts, "conflicts": conflicts, "left_out": left_out})
+        damaged = [{"store": str(path), "jobs": jobs} for path, jobs in merged.damaged]
+        found = {"conflicts": conflicts, "left_out": left_out, "damaged": damaged}
+        emit_json({"into": str(merged.into), **counts, **found})
         return
     emit(
         f"store {merged.into}: {counted(merged.jobs, 'job')} done ({merged.added} new, {merged.replaced} replaced), "
@@ -60,6 +62,8 @@ def merge(stores: tuple[str, ...], into: str, prefer: tuple[str, ...], as_json: 
     )
     for conflict in merged.conflicts:
         emit(paragraph(f"resolved by --prefer: {conflict}"))
+    for path, jobs in merged.damaged:
+        emit(paragraph(f"{counted(jobs, 'job')} of {path} have damaged or missing files; run them again there"))
     for one in merged.left_out:
         missing = f", {one.missing} of them in no other store" if one.missing else ""
         emit(paragraph(f"left out by --prefer: {counted(one.jobs, 'job')} of {one.strategy} in {one.store}{missing}"))

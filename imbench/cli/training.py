@@ -61,6 +61,7 @@ def plan_or_train(
         if not quiet:
             say(f"fetching {', '.join(plan.unfetched)}")
         plan = bench.plan(request)
+    session.working = bool(plan.pending)
     try:
         results = train(plan, quiet)
     except WorkerError as error:

@@ -15,10 +15,6 @@ class StoreError(UsageError):
     """A result store cannot be read or written."""
 
 
-class LostStoreError(StoreError):
-    """A result store was removed while it was in use (exit code 1: work was done before)."""
-
-
 def exit_error(error: SystemExit) -> RuntimeError:
     """The error of code that called ``sys.exit``, where other jobs continue."""
     return RuntimeError(f"SystemExit: {error}")

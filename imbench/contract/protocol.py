@@ -12,6 +12,7 @@ from typing import Any
 from imbench.contract.errors import UsageError
 from imbench.contract.modality import net_names
 from imbench.contract.names import suggest
+from imbench.contract.reading import shown
 from imbench.contract.spec import convert, format_spec
 
 SCHEDULES = ("plateau", "constant", "cosine")
@@ -113,6 +114,10 @@ class Protocol:
             is_valid, wanted = _CONSTRAINTS.get(name, (_any_value, ""))
             if not (_has_type(value, kind) and (value is None or is_valid(value))):
                 raise UsageError(f"protocol {self.name}: {name} must be {wanted or _TYPE_NAMES[kind]}, got {value!r}")
+            most, least = _AT_MOST.get(name, LARGEST), _AT_LEAST.get(name, -LARGEST)
+            if isinstance(value, int | float) and not least <= value <= most:
+                bound = f"at most {most:,}" if value > most else f"at least {least:g}"
+                raise UsageError(f"protocol {self.name}: {name} must be {bound}, got {shown(repr(value))}")
 
     @classmethod
     def from_mapping(cls, name: str, values: Mapping[str, Any]) -> Protocol:
@@ -129,7 +134,8 @@ class Protocol:
                     f"protocol {name}: exceptions for {dataset!r} must be a table of fields, got {fields!r}; "
                     f"the fields are {', '.join(_SETTABLE)}"
                 )
-            protocol.for_dataset(*dataset.split(":task=") if ":task=" in dataset else (dataset, ""))
+            base, _, task = dataset.partition(":task=")
+            protocol.for_dataset(base, task)
         return protocol
 
     def with_settings(self, settings: Mapping[str, str]) -> Protocol:
@@ -171,10 +177,14 @@ def _has_type(value: Any, kind: Any) -> bool:
     if isinstance(value, bool) or kind is bool:
         return isinstance(value, bool) and kind is bool
     if kind is float:
-        return isinstance(value, int | float) and math.isfinite(value)
+        return (isinstance(value, int) and abs(value) < LARGEST) or (isinstance(value, float) and math.isfinite(value))
     return isinstance(value, kind)
 
 
+# The largest and smallest values that can be meant: beyond them training never ends, or a net fits into no memory.
+LARGEST = 10**9
+_AT_MOST = {"epochs": 10**6, "repeats": 10**4, "folds": 10**4, "hidden_layers": 1000, "batch_size": 10**8}
+_AT_LEAST = {"width_divisor": 1e-3, "multiclass_width_divisor": 1e-3}
 _UNSET = object()
 _TYPE_NAMES = {bool: "true or false", str: "text"}
 _CONSTRAINTS: dict[str, tuple[Callable[[Any], bool], str]] = {

@@ -69,6 +69,8 @@ def parse_spec(text: str) -> tuple[str, dict[str, str]]:
     >>> parse_spec("augmented:inner=(remix:alpha=0.3),shift=0.1")
     ('augmented', {'inner': 'remix:alpha=0.3', 'shift': '0.1'})
     """
+    if "\0" in text:
+        raise UsageError(f"{text!r} contains a null character; remove it")
     name, _, rest = _split_name(text.strip())
     if not name:
         raise UsageError(f"{text!r} has no name; write name:key=value,key=value, for example remix:alpha=0.3")

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imbench.contract.errors import DataError
+from imbench.contract.reading import parse_json
 from imbench.contract.records import Card
 from imbench.data.canonical import Table, data_hash
 
@@ -114,7 +115,7 @@ def get(copy: Copy) -> Table | None:
     """Read a copy; None if the file was deleted after it was found."""
     try:
         with pq.ParquetFile(copy.path) as file:
-            metadata = json.loads(file.schema_arrow.metadata[_KEY])
+            metadata = parse_json(file.schema_arrow.metadata[_KEY], dict[str, Any], f"the copy {copy.path}")
             read = _rows if metadata["image"] else _columns
             x, y = read(file, metadata["shape"], np.dtype(metadata.get("dtype", "uint8")))
     except (OSError, pa.ArrowException):
@@ -171,7 +172,7 @@ def _read_metadata(path: Path) -> dict[str, Any] | None:
     try:
         if _file_hash(path) != path.stem.rpartition("-")[2]:
             return None
-        metadata: dict[str, Any] = json.loads(pq.read_schema(path).metadata[_KEY])
+        metadata = parse_json(pq.read_schema(path).metadata[_KEY], dict[str, Any], f"the copy {path}")
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
         return None
     return metadata

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from imbench.contract.errors import DataError, UsageError
 from imbench.contract.modality import MODALITIES, TABULAR
 from imbench.contract.names import counted, suggest
+from imbench.contract.reading import read_toml
 from imbench.contract.records import TASKS, Card, Pixels, Source, Task
 from imbench.data.sources.kinds import kind_names, source_kind
 from imbench.data.sources.mirror import MIRROR_FIELDS, check_mirror
@@ -54,10 +54,7 @@ def read_card(path: Path, name: str) -> Card:
     Raises `DataError`, naming file, field and fix, for a file that is not TOML, a missing or unknown field, a field of
     the wrong type, class counts that do not sum to the number of rows, and a minority that is not a class.
     """
-    try:
-        fields = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"cannot read the card {path}: {error}") from None
+    fields = read_toml(path, f"the card {path}", DataError)
     where = f"card {path.name}"
     check_fields(fields, _CARD, where)
     counts = _class_counts(fields, where)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from imbench.contract.errors import DataError
 from imbench.contract.names import suggest
+from imbench.contract.reading import read_toml
 from imbench.contract.spec import parse_spec
 from imbench.data.cards import cards_folder
 
@@ -62,11 +62,7 @@ def load_suite(name_or_path: str) -> Suite:
         also = "a .toml file can be given by its path"
         raise DataError(f"unknown suite {name_or_path!r}; {suggest(name_or_path, suite_names(), also)}")
     path = Path(name_or_path) if is_path else cards_folder() / "suites" / f"{name_or_path}.toml"
-    try:
-        fields = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"cannot read the suite {path}: {error}") from None
-    return _suite(path.stem, fields)
+    return _suite(path.stem, read_toml(path, f"the suite {path}", DataError))
 
 
 def _suite(name: str, fields: dict[str, Any]) -> Suite:

@@ -8,8 +8,11 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from imbench.contract.errors import UsageError
+from imbench.contract.reading import parse_json, read_file
 from imbench.report.model import Options, gather
 from imbench.store.files import write_durably
+from imbench.store.folder import is_inside
 from imbench.store.results import Results
 
 __all__ = ["FILES", "Options", "write_report"]
@@ -52,12 +55,12 @@ def write_report(results: Results, to: str | os.PathLike[str], options: Options 
 
 def _earlier_files(folder: Path) -> dict[str, str]:
     """The files of an earlier report with their SHA-256, ignoring any outside the folder."""
+    what = f"the list {folder / FILES}"
     try:
-        listed = json.loads((folder / FILES).read_bytes())
-    except (OSError, ValueError):
+        known = parse_json(read_file(folder / FILES, what), dict[str, str], what)
+    except UsageError:
         return {}
-    known = listed.items() if isinstance(listed, dict) else ()
-    return {name: digest for name, digest in known if not Path(name).is_absolute() and ".." not in Path(name).parts}
+    return {name: digest for name, digest in known.items() if is_inside(name)}
 
 
 def _delete_if_unchanged(file: Path, digest: object) -> None:

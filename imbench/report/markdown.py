@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 
 from imbench.contract.protocol import caveat
@@ -38,7 +39,7 @@ def markdown(model: Model) -> str:
         _failures(model),
         _provenance(model),
     ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    return _without_tags("\n\n".join(section for section in sections if section) + "\n")
 
 
 def _facts(model: Model) -> str:
@@ -216,6 +217,15 @@ def _provenance(model: Model) -> str:
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(_plain(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _without_tags(text: str) -> str:
+    """Markdown in which names and errors begin no HTML; nothing else of a report does.
+
+    >>> _without_tags("p < 0.05 <script>")
+    'p < 0.05 &lt;script>'
+    """
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)
 
 
 def _plain(cell: object) -> str:

@@ -244,7 +244,7 @@ def _rows(
     scores: ScoreTable, mean: Floats, sd: Floats, worth: Floats
 ) -> Sequence[tuple[Configuration, list[tuple[float, float, bool]]]]:
     known = ~np.isnan(mean)
-    best = np.where(known.any(axis=1), np.max(np.where(known, worth, -np.inf), axis=1), np.nan)
+    best = np.where(known.any(axis=1), np.max(np.where(known, worth, -np.inf), axis=1, initial=-np.inf), np.nan)
     top = known & (worth >= best[:, None] - TRAINED.absolute)
     return [
         (c, [(float(m), float(s), bool(t)) for m, s, t in zip(mean[i], sd[i], top[i], strict=True)])

@@ -11,15 +11,42 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from imbench.contract.errors import StoreError
+from imbench.contract.reading import fitting, parse_json, read_file, shown
 from imbench.report.page_files import badge, citation
+from imbench.report.tables import without_formula
 from imbench.store.derive import outdated, with_versions
 from imbench.store.folder import MANIFEST, manifest, renew
+from imbench.store.parquet import DamagedError
 from imbench.store.rows import joined
 
 ROOT_FILES = ("index.html", "results.parquet", "leaderboard.csv", "leaderboard.json", "CITATION.cff", "badge.svg")
+
+
+class _Page(msgspec.Struct):
+    """What the index needs of a page's manifest."""
+
+    title: str
+    authors: list[str]
+    configurations: int
+    strategies: list[str]
+    jobs: int
+    failed: int
+    notes: list[str]
+    best: list[_Best]
+
+
+class _Best(msgspec.Struct):
+    protocol: str
+    task: str
+    metric: str
+    strategy: str
+    average_rank: float
+    configurations: int
 
 
 _STYLE = """
@@ -40,6 +67,8 @@ def renew_site(folder: Path) -> None:
     """
     pages = {file.parent.name: manifest(file.parent) for file in sorted(folder.glob(f"*/{MANIFEST}"))}
     pages = {name: facts for name, facts in pages.items() if facts.get("page") == name}
+    for name, facts in pages.items():
+        fitting(facts, _Page, f"manifest.json of page {name!r} in {folder}", StoreError)
     parquet = _results(folder, list(pages))
     title = f"imbench: {_count(len(pages), 'page')} of results"
     authors = list(dict.fromkeys(author for facts in pages.values() for author in facts["authors"]))
@@ -60,7 +89,14 @@ def renew_site(folder: Path) -> None:
 def _results(folder: Path, pages: Sequence[str]) -> bytes:
     tables = []
     for page in pages:
-        table = pq.read_table(folder / page / "results.parquet")
+        try:
+            table = pq.read_table(folder / page / "results.parquet")
+            outdated(table.schema)
+        except (OSError, ValueError, pa.ArrowException, DamagedError) as error:
+            reason = shown(str(error))
+            raise StoreError(
+                f"page {page!r} in {folder} has a damaged results.parquet ({reason}); publish its store again"
+            ) from error
         # Pages of an older imbench are not changed; one column must not mix numbers of two definitions.
         table = table.drop_columns([n for n in outdated(table.schema) if n in table.column_names])
         table = table.replace_schema_metadata(None)
@@ -83,18 +119,19 @@ def _leaderboard_csv(folder: Path, pages: Sequence[str]) -> str:
     writer = csv.DictWriter(out, ["page", *columns], restval="", lineterminator="\n")
     writer.writeheader()
     for page, rows in tables.items():
-        writer.writerows({"page": page, **row} for row in rows)
+        writer.writerows({"page": page, **{name: without_formula(cell) for name, cell in row.items()}} for row in rows)
     return out.getvalue()
 
 
 def _leaderboard_json(folder: Path, pages: Sequence[str]) -> str:
-    boards = {page: json.loads(_text(folder, page, "leaderboard.json") or "null") for page in pages}
+    texts = {page: _text(folder, page, "leaderboard.json") or "null" for page in pages}
+    boards = {page: parse_json(text, object, f"leaderboard.json of page {page!r}") for page, text in texts.items()}
     return json.dumps({"pages": boards}, indent=1, ensure_ascii=False) + "\n"
 
 
 def _text(folder: Path, page: str, name: str) -> str:
     file = folder / page / name
-    return file.read_text("utf-8") if file.exists() else ""
+    return read_file(file, str(file), StoreError).decode("utf-8", "replace") if file.exists() else ""
 
 
 def _html(title: str, body: str) -> str:

@@ -173,11 +173,14 @@ TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
 
 
 def csv(table: pd.DataFrame) -> bytes:
-    """A table as CSV: numbers as the shortest text that reads back as the same number, undefined ones empty."""
+    """A table as CSV: numbers as the shortest text that reads back as the same number, undefined ones empty.
+
+    Text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    sink = io.BytesIO()
+    sink, safe = io.BytesIO(), table.apply(_without_formulas)
     sink.write((",".join(map(str, table.columns)) + "\n").encode())
     if len(table):
         # Quotes only where a text needs them; "needed" would quote all texts.
@@ -185,13 +188,33 @@ def csv(table: pd.DataFrame) -> bytes:
             body = pa.BufferOutputStream()
             try:
                 arrow_csv.write_csv(
-                    _arrow(table), body, arrow_csv.WriteOptions(include_header=False, quoting_style=style)
+                    _arrow(safe), body, arrow_csv.WriteOptions(include_header=False, quoting_style=style)
                 )
             except pa.ArrowInvalid:
                 continue
             sink.write(body.getvalue().to_pybytes())
             break
     return sink.getvalue()
+
+
+def without_formula(cell: object) -> object:
+    """A cell as CSV may contain it: text that a spreadsheet would run as a formula begins with an apostrophe.
+
+    >>> without_formula("=1+1"), without_formula("-0.5"), without_formula("remix")
+    ("'=1+1", '-0.5', 'remix')
+    """
+    if not (isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
+
+
+def _without_formulas(column: pd.Series) -> pd.Series:
+    is_text = column.dtype == object or isinstance(column.dtype, pd.StringDtype | pd.CategoricalDtype)
+    return column.astype(object).map(without_formula, na_action="ignore") if is_text else column
 
 
 def parquet(table: pd.DataFrame) -> bytes:

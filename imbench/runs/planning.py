@@ -324,7 +324,8 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
             jobs.append(job)
             sizes[job.key] = size
     origins = {one.spec: _origin(registry, one.strategy) for one in chosen}
-    stored = {job.key: source for job in jobs if store is not None and (source := store.source(job.key)) is not None}
+    done = [job.key for job in jobs if store is not None and store.is_intact(job.key)]
+    stored = {key: source for key in done if store is not None and (source := store.source(key)) is not None}
     changed = [job for job in jobs if _differ(stored.get(job.key, ""), origins[job.strategy].source_hash)]
     whole = Plan(
         tuple(jobs),

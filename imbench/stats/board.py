@@ -224,7 +224,7 @@ class Board:
     def tests_by_dataset(self) -> TestResults:
         """The tests with datasets as blocks, as plain values."""
         table = pd.DataFrame(self.ranked).groupby(np.array(self.datasets, dtype=object), sort=False).mean().to_numpy()
-        table = table.reshape(-1, len(self.names))
+        table = table.reshape(len(set(self.datasets)), len(self.names))  # pandas forgets the width of an empty table
         ranks = rank(table, higher_is_better=self.metric.higher_is_better, tolerance=TRAINED)
         return as_test_results(self.evaluation_by_dataset, self.names, ranks, len(table))
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
+from imbench.contract.reading import parse_json
 from imbench.contract.spec import FILE_SUFFIXES, format_value
 from imbench.scoring.rules import ARGMAX, RULES
 
@@ -76,10 +77,15 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
+def _fields(text: object) -> dict[str, Any]:
+    """The fields of a protocol, as a column of the rows has them."""
+    return parse_json(text if isinstance(text, str) else "{}", dict[str, Any], "the column protocol_fields of the rows")
+
+
 def _protocol_names(rows: pd.DataFrame) -> dict[tuple[str, str], str]:
     """The label of each pair of a protocol's name and fields."""
     few = rows[["protocol_fields", *_NAMED]].drop_duplicates()
-    pairs = {pair: json.loads(pair[1]) for pair in zip(few["protocol"], few["protocol_fields"], strict=True)}
+    pairs = {pair: _fields(pair[1]) for pair in zip(few["protocol"], few["protocol_fields"], strict=True)}
     differing: dict[str, set[str]] = {name: set() for name, _ in pairs}
     # Within one dataset only: between datasets a protocol's exceptions differ.
     for _, group in few.groupby(_NAMED, observed=True):

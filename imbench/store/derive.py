@@ -14,7 +14,7 @@ from imbench.scoring.columns import ORIGIN, UNKNOWN, column_order, schema
 from imbench.scoring.fold_scores import derivable, derived, metric_columns, rule_columns
 from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.rules import RULES, Rule
-from imbench.store.parquet import numbers_version
+from imbench.store.parquet import numbers_version, parsed
 
 _OWN_RECALL = re.compile(r"recall\[\d+\]")
 
@@ -30,7 +30,7 @@ class _Versioned:
 
     def of(self, kept: pa.Schema) -> dict[str, int]:
         """The versions stated in a file; an entry that is not named has version 1."""
-        found: dict[str, int] = json.loads((kept.metadata or {}).get(self.kept, b"{}"))
+        found = parsed((kept.metadata or {}).get(self.kept, b"{}"), dict[str, int], f"the list of each {self.kind}")
         return {name: found.get(name, 1) for name in self.entries}
 
 

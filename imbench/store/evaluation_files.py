@@ -6,13 +6,19 @@ import csv
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
+from imbench.contract.reading import shown
+from imbench.scoring.columns import schema
 from imbench.stats.block_scores import FOLD, REPEAT, is_blank
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MISSING = ("", "na", "nan", "n/a", "null", "none", "-")
 _DELIMITERS = ",;\t"
@@ -96,19 +102,23 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str], beside: Sequ
     import pyarrow.parquet as pq
 
     from imbench.store.derive import outdated
+    from imbench.store.parquet import DamagedError
 
     try:
         known = pq.read_schema(path)
     except FileNotFoundError:
         raise UsageError(f"no such file or store: {os.fspath(path)}") from None
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UsageError(f"{os.fspath(path)} is not a readable Parquet file: {error}") from error
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UsageError(f"{os.fspath(path)} is not a readable Parquet file: {shown(str(error), 300)}") from error
     lacking = [name for name in columns if name not in known.names and name not in _OPTIONAL]
     if lacking:
         raise UsageError(
             f"{os.fspath(path)} has no column {lacking[0]!r}; give rows per fold, as imbench publish writes them"
         )
-    old = outdated(known)
+    try:
+        old = outdated(known)
+    except DamagedError as error:
+        raise UsageError(f"{os.fspath(path)}: {error}; publish the store again") from None
     columns = [name for name in columns if not (name in old and name in beside)]
     for name, which in old.items():
         if name in columns and name in known.names:
@@ -119,10 +129,26 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str], beside: Sequ
     there = [name for name in columns if name in known.names]
     texts = [name for name in there if pa.types.is_string(known.field(name).type)]
     texts += [name for name in there if pa.types.is_large_string(known.field(name).type)]
-    table = pq.read_table(path, columns=there, read_dictionary=texts, memory_map=True).unify_dictionaries()
+    known_types = {column.name: column.type for column in schema()}
+    for name in there:
+        kind = known.field(name).type
+        if not pa.types.is_null(kind) and _is_number_type(kind) != _is_number_type(known_types.get(name, kind)):
+            raise UsageError(
+                f"{os.fspath(path)}: column {name!r} is of type {kind}; give rows as imbench publish writes them"
+            )
+    try:
+        table = pq.read_table(path, columns=there, read_dictionary=texts, memory_map=True).unify_dictionaries()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UsageError(f"{os.fspath(path)} is damaged: {shown(str(error), 300)}; publish the store again") from error
     # Column by column, freeing each as soon as it is converted.
     frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
     return frame.assign(**{name: value for name, value in _OPTIONAL.items() if name in columns and name not in there})
+
+
+def _is_number_type(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _lines(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
@@ -136,10 +162,11 @@ def _lines(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     first = content.partition("\n")[0]
-    rows = [
-        [cell.strip() for cell in row]
-        for row in csv.reader(content.splitlines(), delimiter=max(_DELIMITERS, key=first.count))
-    ]
+    lines = csv.reader(content.splitlines(), delimiter=max(_DELIMITERS, key=first.count))
+    try:
+        rows = [[cell.strip() for cell in row] for row in lines]
+    except csv.Error as error:
+        raise UsageError(f"{path}, line {lines.line_num + 1}: {error}; give one line per configuration") from None
     numbered = [(number, row) for number, row in enumerate(rows, 1) if any(row)]
     if len(numbered) < 2:
         raise UsageError(f"{path} has no rows; give a header line and one line per configuration")

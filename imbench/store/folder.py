@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from imbench.contract.errors import StoreError
+from imbench.contract.errors import StoreError, UsageError
+from imbench.contract.reading import parse_json, read_file
 from imbench.store.files import write_durably
 
 MANIFEST = "manifest.json"
@@ -47,17 +48,24 @@ def check_own(folder: Path, files: Mapping[str, Any]) -> None:
 
 def manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a folder; empty if there is none."""
+    what = f"the manifest {folder / MANIFEST}"
     try:
-        found = json.loads((folder / MANIFEST).read_bytes())
-    except (OSError, ValueError):
+        found = parse_json(read_file(folder / MANIFEST, what), dict[str, Any], what)
+    except UsageError:
         return {}
-    return found if isinstance(found, dict) and isinstance(found.get("files"), dict) else {}
+    return found if isinstance(found.get("files"), dict) else {}
 
 
 def listed_files(folder: Path) -> list[str]:
     """The files that the manifest names, by their paths inside the folder; never a path outside it."""
-    names = manifest(folder).get("files", {})
-    return [name for name in names if not Path(name).is_absolute() and ".." not in Path(name).parts]
+    return [name for name in manifest(folder).get("files", {}) if is_inside(name)]
+
+
+def is_inside(name: str) -> bool:
+    """Whether a file's name from a list stays inside the folder of that list, and can be a name at all."""
+    path = Path(name)
+    fits = all(len(part.encode("utf-8", "replace")) < 256 for part in path.parts)
+    return bool(path.parts) and fits and not path.is_absolute() and ".." not in path.parts and "\0" not in name
 
 
 def _put(path: Path, content: bytes) -> None:

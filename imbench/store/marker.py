@@ -6,7 +6,8 @@ import json
 import re
 from pathlib import Path
 
-from imbench.contract.errors import LostStoreError, StoreError
+from imbench.contract.errors import StoreError, UsageError
+from imbench.contract.reading import parse_json, read_file
 from imbench.store.files import listed, write_durably
 from imbench.store.parquet import newer
 
@@ -55,11 +56,11 @@ def check_present(folder: Path) -> None:
 
     Raises
     ------
-    LostStoreError
+    StoreError
         If the folder or its marker was removed.
     """
     if not (folder / MARKER).exists():
-        raise LostStoreError(
+        raise StoreError(
             f"store {folder} was removed or moved during the run, with the jobs finished so far; "
             "run the same command again to begin a new store"
         )
@@ -83,11 +84,10 @@ def _is_left(path: Path) -> bool:
 
 
 def _schema(marker: Path) -> object:
+    content = read_file(marker, str(marker), StoreError)
     try:
-        return json.loads(marker.read_text("utf-8"))["schema"]
-    except OSError as error:
-        raise StoreError(f"cannot read {marker}: {error.strerror}; check the folder's permissions") from error
-    except (ValueError, KeyError, TypeError):
+        return parse_json(content, dict[str, object], str(marker))["schema"]
+    except (UsageError, KeyError):
         raise StoreError(
             f'{marker} does not state the schema of the store; it should be {{"schema": {STORE_SCHEMA}}}'
         ) from None

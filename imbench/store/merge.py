@@ -98,6 +98,7 @@ class Merged:
     failed : number of its failures
     conflicts : conflicts decided by a preferred store
     left_out : the jobs that these decisions left out, by store and strategy
+    damaged : for each store with damaged or missing files, how many of its jobs could not be read
     """
 
     into: Path
@@ -107,6 +108,7 @@ class Merged:
     failed: int
     conflicts: tuple[Conflict, ...]
     left_out: tuple[LeftOut, ...] = ()
+    damaged: tuple[tuple[Path, int], ...] = ()
 
 
 def merge(
@@ -120,7 +122,8 @@ def merge(
     Numbers are predictions, metrics and measurements of training; times, versions and hardware are not. Two sources of
     one strategy at one version (`imbench.checks.source.source_hash`) are a conflict, even if the numbers agree or the
     datasets differ. A job that finished in one store and failed in another is finished. If ``into`` is a store already,
-    it takes part as the first one. The result does not depend on how merges are grouped, and merging again changes
+    it takes part as the first one. A damaged job is set aside in its store (`Store`), and the copy of another store is
+    taken if there is one. The result does not depend on how merges are grouped, and merging again changes
     nothing.
 
     Parameters
@@ -150,6 +153,8 @@ def merge(
     conflicts, undecided, refused = _of_sources(stores, preferred, Path(into))
     for key, having in holders.items():
         having = [store for store in having if (store.path, key) not in refused]
+        if len(having) > 1 or any(store.path.resolve() != Path(into).resolve() for store in having):
+            having = [store for store in having if store.is_intact(key)]
         if not having:
             continue
         if len(having) == 1:
@@ -171,7 +176,9 @@ def merge(
     if undecided:
         raise ConflictError(undecided)
     left_out = _left_out(stores, refused, chosen)
-    return replace(_joined(stores, Store.open(into, create=True), chosen, tuple(conflicts)), left_out=left_out)
+    joined = _joined(stores, Store.open(into, create=True), chosen, tuple(conflicts))
+    damaged = tuple((store.path, jobs) for store in stores if (jobs := len(store.incomplete())))
+    return replace(joined, left_out=left_out, damaged=damaged)
 
 
 def _left_out(

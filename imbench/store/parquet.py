@@ -7,13 +7,18 @@ import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from imbench.contract.errors import StoreError
+import msgspec
+
+from imbench.contract.errors import StoreError, UsageError
+from imbench.contract.reading import parse_json, shown
 from imbench.contract.records import NUMBERS_VERSION
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+T = TypeVar("T")
 
 # Raised when predictions, or measurements of training, get other columns. It changes no number and no key: files of
 # an older schema are read. Columns that follow from predictions do not raise it: they are derived if a file lacks
@@ -28,8 +33,30 @@ _ROWS = b"imbench.rows"
 _SEAL = b"imbench.seal"
 
 
+# A file that inflates more than this, beyond the first bytes, was not written by a store.
+_MOST_INFLATED, _FIRST_BYTES = 2_000, 256 * 2**20
+
+
 class DamagedError(Exception):
     """A file that has changed since the store wrote it."""
+
+
+class _Version(msgspec.Struct, frozen=True):
+    """The part of an identity that every version has."""
+
+    schema: int
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """What a job's numbers depend on (`imbench.contract.records.Job.identity`), as its files state it."""
+
+    schema: int
+    data: str
+    dataset: str | None
+    variant: dict[str, str | int | float | bool | None]
+    strategy: str
+    params: dict[str, Any]
+    protocol: dict[str, Any]
 
 
 def to_parquet(table: pa.Table, identity: str) -> bytes:
@@ -54,9 +81,16 @@ def from_parquet(content: bytes, key: str) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
+        file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+        groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
+        inflated = sum(group.total_byte_size for group in groups)
+        if inflated > _FIRST_BYTES + _MOST_INFLATED * len(content):
+            raise DamagedError(f"the file of job {key} inflates to {inflated / 2**20:.0f} MiB")
+        table = file.read(use_threads=False)
+    except DamagedError:
+        raise
     except Exception as error:  # the bytes are in memory, so any error is theirs
-        raise DamagedError(f"the file of job {key} is not Parquet: {error}") from error
+        raise DamagedError(f"the file of job {key} is not Parquet: {shown(str(error), 300)}") from error
     metadata = dict(table.schema.metadata or {})
     identity, seal = metadata.get(_IDENTITY, b""), metadata.pop(_SEAL, b"")
     if seal != _seal(table, metadata):
@@ -72,24 +106,49 @@ def from_parquet(content: bytes, key: str) -> pa.Table:
 
 def rows_schema(table: pa.Table) -> int:
     """The rows schema of the file that this table was read from; the first schema did not state it."""
-    return int((table.schema.metadata or {}).get(_ROWS, b"1"))
+    stated = (table.schema.metadata or {}).get(_ROWS, b"1")
+    if not stated.isdigit() or len(stated) > 9:
+        raise DamagedError(f"its rows schema is {shown(repr(stated))}, which is no whole number")
+    return int(stated)
 
 
 def numbers_version(table: pa.Table) -> int:
     """The version that decided the numbers (`imbench.contract.records.NUMBERS_VERSION`)."""
-    return int(json.loads(table.schema.metadata[_IDENTITY])["schema"])
+    return parsed(identity_of(table), _Version, "the job's identity").schema
 
 
 def identity_of(table: pa.Table) -> str:
     """The canonical JSON of the job of this table."""
-    text: str = table.schema.metadata[_IDENTITY].decode()
+    text: str = (table.schema.metadata or {}).get(_IDENTITY, b"").decode("utf-8", "replace")
     return text
+
+
+def identity_parts(table: pa.Table) -> Identity:
+    """The identity of the job of this table, field by field; raises `DamagedError` if it is none."""
+    return parsed(identity_of(table), Identity, "the job's identity")
+
+
+def with_identity(table: pa.Table, identity: str, key: str) -> pa.Table:
+    """The table with a job's canonical JSON in its metadata; `DamagedError` if the key is not its hash."""
+    if sha256(identity.encode()).hexdigest() != key:
+        raise DamagedError(f"the file of job {key} contains another job")
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), _IDENTITY: identity.encode()})
+
+
+def parsed(text: str | bytes, kind: type[T], what: str) -> T:
+    """JSON inside a file of a store; raises `DamagedError` if it does not fit its schema."""
+    try:
+        return parse_json(text, kind, what)
+    except UsageError as error:
+        raise DamagedError(str(error)) from None
 
 
 def _seal(table: pa.Table, metadata: Mapping[bytes, bytes]) -> bytes:
     """A digest of everything that Parquet's page checksums omit: row count, names and types of columns, metadata."""
     columns = [[column.name, str(column.type)] for column in table.schema]
-    facts = sorted((name.decode(), value.decode()) for name, value in metadata.items())
+    facts = sorted(
+        (name.decode("utf-8", "replace"), value.decode("utf-8", "replace")) for name, value in metadata.items()
+    )
     return sha256(json.dumps([table.num_rows, columns, facts]).encode()).hexdigest().encode()
 
 

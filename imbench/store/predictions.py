@@ -7,15 +7,45 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
+from imbench.contract.names import counted
 from imbench.contract.records import Exposure, Predictions, Split
+from imbench.store.parquet import DamagedError, parsed
 
 # Parts of a fold, which are attributes of Predictions.
 _PARTS = ("validation", "test")
 _FOLDS = b"imbench.folds"
 _FACTS = ("repeat", "fold", "epochs", "steps", "floor_epoch", "loss", "seconds")
+
+
+class _Exposure(msgspec.Struct):
+    """The fields of an `Exposure`; those without a value came later."""
+
+    empty: float
+    before: float
+    after: float
+    prior: list[float]
+    inexact: str = ""
+    fallback: float | None = None
+
+
+class _FoldFacts(msgspec.Struct):
+    """What the metadata of a file state of each fold; files of the first schema lack ``exposure``."""
+
+    repeat: int
+    fold: int
+    epochs: int
+    steps: int
+    floor_epoch: int | None
+    loss: float
+    seconds: float
+    train_counts: list[int]
+    validation: int
+    test: int
+    exposure: _Exposure | None = None
 
 
 def to_table(predictions: Sequence[Predictions]) -> pa.Table:
@@ -46,29 +76,36 @@ def to_table(predictions: Sequence[Predictions]) -> pa.Table:
 
 
 def from_table(table: pa.Table) -> list[Predictions]:
-    """The predictions in a table of `to_table`, in the order of repeats and folds.
-
-    Raises KeyError or ValueError for any other table.
-    """
-    folds = json.loads((table.schema.metadata or {})[_FOLDS])
-    rows, y = table["row"].to_numpy(), table["y"].to_numpy()
+    """The predictions in a table of `to_table`, by repeat and fold; raises `DamagedError` for any other table."""
+    folds = parsed((table.schema.metadata or {}).get(_FOLDS, b""), list[_FoldFacts], "the list of its folds")
     classes = sum(name.startswith("p[") for name in table.column_names)
-    proba = np.stack([table[f"p[{j}]"].to_numpy() for j in range(classes)], axis=1)
+    rows, y = (_column(table, name, pa.int64()) for name in ("row", "y"))
+    proba = np.stack([_column(table, f"p[{j}]", pa.float32()) for j in range(classes)] or [np.zeros(0)], axis=1)
+    stated = sum(fold.validation + fold.test for fold in folds)
+    if stated != len(rows) or any(min(fold.validation, fold.test) < 0 for fold in folds):
+        raise DamagedError(f"it has {counted(len(rows), 'row')}, its folds {stated}")
+    if len({(fold.repeat, fold.fold) for fold in folds}) < len(folds):
+        raise DamagedError("it has a fold twice")
+    if len(rows) and not (y.min() >= 0 and y.max() < classes and np.isfinite(proba).all()):
+        raise DamagedError("it has a class or a probability that no net gives")
     found, start = [], 0
     for fold in folds:
         splits: dict[str, Any] = {}
         for part in _PARTS:
-            end = start + fold[part]
+            end = start + getattr(fold, part)
             splits[part] = Split(rows[start:end], y[start:end], proba[start:end])
             start = end
-        counts = np.array(fold["train_counts"])
-        # Files of the first schema lack it.
-        exposure = _exposure(fold["exposure"]) if "exposure" in fold else None
-        facts = {name: fold[name] for name in _FACTS}
-        found.append(Predictions(**facts, train_counts=counts, exposure=exposure, **splits))
-    if start != len(rows):
-        raise ValueError(f"predictions have {len(rows)} rows, their folds {start}")
+        facts = {name: getattr(fold, name) for name in _FACTS}
+        exposure = None if fold.exposure is None else _exposure(fold.exposure)
+        found.append(Predictions(**facts, train_counts=np.array(fold.train_counts), exposure=exposure, **splits))
     return found
+
+
+def _column(table: pa.Table, name: str, kind: pa.DataType) -> np.ndarray:
+    where = table.schema.get_field_index(name)
+    if where < 0 or table.schema.field(where).type != kind or table[name].null_count:
+        raise DamagedError(f"it has no column {name!r} of {kind} in every row")
+    return np.asarray(table[name].to_numpy())
 
 
 def _exposure_values(exposure: Exposure) -> dict[str, Any]:
@@ -76,8 +113,8 @@ def _exposure_values(exposure: Exposure) -> dict[str, Any]:
     return values | {"prior": np.asarray(exposure.prior).tolist()}
 
 
-def _exposure(values: dict[str, Any]) -> Exposure:
-    return Exposure(**values | {"prior": np.array(values["prior"])})
+def _exposure(values: _Exposure) -> Exposure:
+    return Exposure(**msgspec.structs.asdict(values) | {"prior": np.array(values.prior)})
 
 
 def _plain(value: Any) -> Any:

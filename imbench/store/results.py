@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import counted
 from imbench.contract.protocol import caveat
 from imbench.contract.records import Predictions
 from imbench.contract.spec import parse_spec
@@ -166,10 +167,22 @@ def load(path: str | os.PathLike[str], keys: Collection[str] | None = None) -> R
     store = Store.open(path)
     rows = store.frame(keys)
     known = (*source_notes(rows), *retrain_notes(store.failed_retrains(keys)))
-    lost = store.incomplete() if keys is None else [key for key in store.incomplete() if key in frozenset(keys)]
+    return Results(rows, store.path, (*known, *damage_notes(store, keys)))
+
+
+def damage_notes(store: Store, keys: Collection[str] | None = None) -> list[str]:
+    """Notes on the jobs of a store, or those among `keys`, that have damaged or missing files."""
+    lost = [key for key in store.incomplete() if keys is None or key in frozenset(keys)]
+    notes = []
     if lost:
-        known += (
-            f"{len(lost)} {'jobs are' if len(lost) > 1 else 'job is'} omitted because "
-            f"{'their' if len(lost) > 1 else 'its'} files in {store.path} are damaged or missing; run these jobs again",
+        their = "their" if len(lost) > 1 else "its"
+        notes.append(
+            f"{counted(len(lost), 'job is', 'jobs are')} omitted because {their} files in {store.path} are damaged or "
+            "missing; run these jobs again"
         )
-    return Results(rows, store.path, known)
+    if stuck := store.damaged_in_place():
+        notes.append(
+            f"{counted(len(stuck), 'damaged file')} cannot be set aside because {store.path} is not writable: "
+            f"{', '.join(f'{file.parent.name}/{file.name}' for file in list(stuck)[:3])}"
+        )
+    return notes

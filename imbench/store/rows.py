@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # Columns whose values come with the facts.
 _GIVEN = ("ir", "rows_hash", *ORIGIN)
 
+# Characters of a failure's message that are stored with each of its folds.
+MOST_OF_AN_ERROR = 16_000
+
 SORTED_BY = ("task", "dataset", "ir", "variant", "protocol", "strategy", "key", "repeat", "fold")
 
 
@@ -52,12 +55,20 @@ def finished_rows(job: Job, predictions: Sequence[Predictions], facts: Mapping[s
 
 def failed_rows(job: Job, error: str, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One row for each fold of a failed job, with its error and without metrics, as plain JSON values."""
-    common = _common(job, facts) | {"error": error.strip() or "failed without a message"} | _facts(facts)
+    common = _common(job, facts) | {"error": _cut(error.strip()) or "failed without a message"} | _facts(facts)
     return [
         common | {"repeat": repeat, "fold": fold}
         for repeat in range(job.protocol.repeats)
         for fold in range(job.protocol.folds)
     ]
+
+
+def _cut(error: str) -> str:
+    """An error of a length that a person may read; its end, which says most, is kept longer than its beginning."""
+    if len(error) <= MOST_OF_AN_ERROR:
+        return error
+    head, tail = MOST_OF_AN_ERROR // 4, MOST_OF_AN_ERROR - MOST_OF_AN_ERROR // 4
+    return f"{error[:head]}\n[… {len(error) - head - tail:,} of {len(error):,} characters cut]\n{error[-tail:]}"
 
 
 def failed_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:

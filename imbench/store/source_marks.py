@@ -11,6 +11,7 @@ import pandas as pd
 
 from imbench.contract.names import counted
 from imbench.scoring.columns import ORIGIN, UNKNOWN
+from imbench.stats.names import file_name, is_file
 
 if TYPE_CHECKING:
     from imbench.store.store import FailedRetrain
@@ -83,7 +84,8 @@ def source_notes(rows: pd.DataFrame) -> list[str]:
     by_mark: dict[str, list[str]] = {}
     for strategy, text in marks(rows).items():
         by_mark.setdefault(text, []).append(strategy)
-    return [f"{', '.join(names)}{': each' if len(names) > 1 else ''} {text}" for text, names in by_mark.items()]
+    found = [f"{', '.join(names)}{': each' if len(names) > 1 else ''} {text}" for text, names in by_mark.items()]
+    return [*_of_changed_files(rows), *found]
 
 
 def retrain_notes(failed: Sequence[FailedRetrain]) -> list[str]:
@@ -93,6 +95,19 @@ def retrain_notes(failed: Sequence[FailedRetrain]) -> list[str]:
         f"{strategy} (version {version}) has {counted(jobs, 'job')} of other source, because retraining failed or did "
         "not finish; run again with --retrain"
         for (strategy, version), jobs in sorted(counts.items())
+    ]
+
+
+def _of_changed_files(rows: pd.DataFrame) -> list[str]:
+    """A sentence for each file of a user that was trained on with other contents under the same path."""
+    known = rows[["dataset", "data_hash"]].astype("str").drop_duplicates()
+    mine = known[known["dataset"].map(is_file).astype(bool)].groupby("dataset", sort=True)["data_hash"].agg(list)
+    return [
+        f"{file_name(str(dataset))} has results of {len(hashes)} versions of its data "
+        f"({', '.join(h[:6] for h in hashes)}), which are ranked as different datasets; "
+        "use a new store for the new version"
+        for dataset, hashes in mine.items()
+        if len(hashes) > 1
     ]
 
 

@@ -8,8 +8,11 @@ import json
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from imbench.contract.errors import StoreError
 from imbench.contract.records import Job, Predictions
@@ -17,10 +20,13 @@ from imbench.store.files import listed, remove_stale, write_durably
 from imbench.store.marker import FOLDERS, check_marker, check_present
 from imbench.store.parquet import (
     DamagedError,
+    Identity,
     ends_well,
     from_parquet,
     identity_of,
+    parsed,
     to_parquet,
+    with_identity,
 )
 
 if TYPE_CHECKING:
@@ -34,9 +40,20 @@ DERIVED = "derived"
 _DERIVED_FROM = b"imbench.derived_from"
 
 
+# Damaged files that this process could not move away, each with its size and time and with what is wrong.
+_STUCK: dict[Path, tuple[tuple[int, int] | None, str]] = {}
+
+
 @dataclass(frozen=True)
 class Status:
-    """Counts of finished, failed, and damaged jobs not yet trained again, and bytes of all files."""
+    """Counts of jobs in a store, and the size of its files.
+
+    Parameters
+    ----------
+    done, failed : jobs that finished, and jobs that failed and did not finish since
+    quarantined : unfinished jobs with damaged or missing files
+    bytes : of all files
+    """
 
     done: int
     failed: int
@@ -71,7 +88,8 @@ class Store:
 
     Nothing is locked and no file is changed in place, so several processes may read and write at once, network file
     systems work, and stores can be merged by copying files. A job is finished when both of its files exist and are
-    intact; a damaged file is moved to ``quarantine/``, and its job counts as not finished.
+    intact; whoever finds a damaged file moves it to ``quarantine/``, with a note that says what is wrong, and its job
+    counts as not finished. In a folder that cannot be written it stays, and `damaged_in_place` names it.
 
     Parameters
     ----------
@@ -110,6 +128,25 @@ class Store:
         if known is not None and known == _stamp(self._file("jobs", key)):
             return self._in_place(key)
         return self._rows(key) is not None
+
+    def is_intact(self, key: str) -> bool:
+        """Whether the job is finished and every byte of its two files is as written; reads both in full."""
+        return self.has(key) and self._predictions(key) is not None
+
+    def check(self) -> None:
+        """Read every file of jobs, predictions and failures in full; what is damaged is set aside."""
+        for key in self._named("jobs", ".parquet"):
+            if self.is_intact(key):
+                self._kept(key)
+        for key in set(self._named("predictions", ".parquet")) - set(self._named("jobs", ".parquet")):
+            self._predictions(key)
+        for key in self._named("failed", ".json"):
+            self._failed_rows(key)
+
+    def damaged_in_place(self) -> dict[Path, str]:
+        """Damaged files that this process could not move to ``quarantine/``, with what is wrong."""
+        mine = {file: reason for file, (_, reason) in _STUCK.items() if file.parent.parent == self.path}
+        return {file: reason for file, reason in mine.items() if _is_stuck(file)}
 
     def source(self, key: str) -> str | None:
         """The source hash of a finished job, ``unknown`` if it was not recorded; None if the job is not finished."""
@@ -234,15 +271,12 @@ class Store:
         StoreError
             If the job is not finished, or its predictions are damaged (then they are moved to ``quarantine/``).
         """
-        from imbench.store.predictions import from_table
-
         if not self.has(key):
             raise StoreError(f"store {self.path} has no finished job {key}; run it first")
-        found = self._read("predictions", key, lambda content: from_table(from_parquet(content, key)))
+        found = self._predictions(key)
         if found is None:
-            raise StoreError(
-                f"predictions of job {key} in {self.path} are damaged and moved to quarantine/; run the job again"
-            )
+            aside = "cannot be moved away" if _is_stuck(self._file("predictions", key)) else "moved to quarantine/"
+            raise StoreError(f"predictions of job {key} in {self.path} are damaged and {aside}; run the job again")
         return found
 
     def rows(self, key: str) -> pa.Table | None:
@@ -257,24 +291,20 @@ class Store:
         StoreError
             If a file is damaged, or cannot be read or written; then nothing is changed.
         """
-        folders = ("predictions", "jobs")  # predictions first: rows exist only if their predictions do
-        contents = {}
-        for folder in folders:
-            content = source._read(folder, key, bytes)
-            try:
-                from_parquet(content or b"", key)
-            except DamagedError as error:
-                raise StoreError(f"job {key} in {source.path} is damaged ({error}); run it again there") from error
-            contents[folder] = content or b""
-        for folder in folders:
+        if not source.is_intact(key):
+            raise StoreError(f"job {key} in {source.path} is damaged; run it again there")
+        for folder in ("predictions", "jobs"):  # predictions first: rows exist only if their predictions do
             if source._file(folder, key) != self._file(folder, key):
-                write_durably(self._file(folder, key), contents[folder])
+                content = source._read(folder, key, bytes)
+                if content is None:
+                    raise StoreError(f"job {key} in {source.path} was removed meanwhile; run it again there")
+                write_durably(self._file(folder, key), content)
         self._failure(key).unlink(missing_ok=True)
 
     def copy_failure(self, key: str, source: Store) -> None:
         """Copy a job's failure from another store."""
         content = source._read("failed", key, bytes)
-        if content is not None and source.path != self.path:
+        if content is not None and source.path != self.path and source._failed_rows(key) is not None:
             write_durably(self._failure(key), content)
 
     def failed_keys(self) -> list[str]:
@@ -282,14 +312,15 @@ class Store:
         return self._failed()
 
     def incomplete(self) -> list[str]:
-        """Keys of unfinished jobs with a file here, intact or in quarantine; sorted."""
-        there = {*self._named("jobs", ".parquet"), *self._quarantined()}
+        """Keys of unfinished jobs with damaged or missing files: in quarantine, or rows without predictions; sorted."""
+        in_place = {file.stem for file in self.damaged_in_place()}
+        there = {*self._named("jobs", ".parquet"), *self._quarantined(), *in_place}
         return sorted(key for key in there if not self.has(key))
 
     def status(self) -> Status:
         """Counts of finished, failed and damaged jobs, and the size of the store."""
         done = set(self.keys())
-        aside = self._quarantined() - done
+        aside = self.incomplete()
         stamps = [_stamp(file) for file in self.path.rglob("*") if file.is_file()]
         return Status(len(done), len(self._failed()), len(aside), sum(stamp[0] for stamp in stamps if stamp))
 
@@ -298,7 +329,7 @@ class Store:
         if not self._in_place(key):
             return None
         stamp = _stamp(self._file("jobs", key))
-        rows = self._read("jobs", key, lambda content: from_parquet(content, key))
+        rows = self._read("jobs", key, partial(_rows_of, key))
         if rows is not None and stamp is not None:
             self._whole[key] = stamp
         return rows
@@ -332,9 +363,14 @@ class Store:
 
     def _kept(self, key: str) -> pa.Table | None:
         """The rows derived before; None if missing or damaged."""
+        file = self._file(DERIVED, key)
         try:
-            return from_parquet(self._file(DERIVED, key).read_bytes(), key)
-        except (OSError, DamagedError, StoreError):
+            return _rows_of(key, file.read_bytes())
+        except (OSError, StoreError):
+            return None
+        except DamagedError:
+            with contextlib.suppress(OSError):  # it follows from other files, so nothing is lost
+                file.unlink(missing_ok=True)
             return None
 
     def _quarantined(self) -> set[str]:
@@ -345,22 +381,19 @@ class Store:
         if not (self._file("jobs", key).exists() and self._file("predictions", key).exists()):
             return False
         if not ends_well(self._file("predictions", key)):
-            self._set_aside(self._file("predictions", key))
+            self._set_aside(self._file("predictions", key), "it is truncated, or is not Parquet")
             return False
-        return True
+        return not any(_is_stuck(self._file(folder, key)) for folder in ("jobs", "predictions"))
 
     def _failed(self) -> list[str]:
         return [key for key in self._named("failed", ".json") if not self.has(key)]
 
     def _failed_rows(self, key: str) -> pa.Table | None:
-        from imbench.store.rows import failed_table
+        return self._read("failed", key, partial(_failure_of, key))
 
-        def parse(content: bytes) -> pa.Table:
-            known = json.loads(content)
-            # Rows of the first schema lack ``numbers``.
-            return failed_table([{"numbers": known["identity"]["schema"], **row} for row in known["rows"]])
-
-        return self._read("failed", key, parse)
+    def _predictions(self, key: str) -> list[Predictions] | None:
+        """The predictions in a job's file; None if it is missing or damaged."""
+        return self._read("predictions", key, partial(_predictions_of, key))
 
     def _read(self, folder: str, key: str, parse: Callable[[bytes], T]) -> T | None:
         """The parsed content of a file; None for a damaged file, which is moved to quarantine."""
@@ -378,17 +411,27 @@ class Store:
             return parse(content)
         except StoreError:
             raise
-        except (DamagedError, ValueError, KeyError, TypeError):
-            self._set_aside(file)
+        except MemoryError:
+            raise
+        except Exception as error:  # the bytes are in memory, so any error is theirs
+            self._set_aside(file, str(error) if isinstance(error, DamagedError) else f"{type(error).__name__}: {error}")
             return None
 
-    def _set_aside(self, file: Path) -> None:
-        target = self.path / "quarantine" / f"{file.stem}.{file.parent.name}{file.suffix}"
+    def _set_aside(self, file: Path, reason: str) -> None:
+        """Move a damaged file to quarantine, with a note; in a folder that cannot be written, remember it."""
+        aside = self.path / "quarantine" / f"{file.stem}.{file.parent.name}{file.suffix}"
+        stamp = _stamp(file)
         try:
-            target.parent.mkdir(exist_ok=True)
-            os.replace(file, target)
+            aside.parent.mkdir(exist_ok=True)
+            os.replace(file, aside)
+        except FileNotFoundError:
+            return  # another process moved it
         except OSError:
-            pass  # a read-only store keeps it; the job still counts as not finished
+            _STUCK[file] = stamp, reason
+            return
+        with contextlib.suppress(StoreError):
+            note = f"{file.relative_to(self.path)} is damaged: {reason}\nThe next run of this job trains it again.\n"
+            write_durably(aside.with_suffix(".txt"), note.encode("utf-8", "replace"))
 
     def _named(self, folder: str, suffix: str) -> list[str]:
         return sorted(file.stem for file in listed(self.path / folder) if file.suffix == suffix)
@@ -398,6 +441,40 @@ class Store:
 
     def _failure(self, key: str) -> Path:
         return self.path / "failed" / f"{key}.json"
+
+
+class _Failure(msgspec.Struct):
+    """The file of a failed job: its identity, and a row for each fold."""
+
+    identity: Identity
+    rows: list[dict[str, str | int | float | bool | None]]
+
+
+def _rows_of(key: str, content: bytes) -> pa.Table:
+    from imbench.store.labels import check_rows
+
+    return check_rows(from_parquet(content, key), key)
+
+
+def _predictions_of(key: str, content: bytes) -> list[Predictions]:
+    from imbench.store.predictions import from_table
+
+    return from_table(from_parquet(content, key))
+
+
+def _failure_of(key: str, content: bytes) -> pa.Table:
+    from imbench.store.labels import check_rows
+    from imbench.store.rows import failed_table
+
+    known = parsed(content, _Failure, "the record of its failure")
+    identity = json.dumps(json.loads(content)["identity"], sort_keys=True, separators=(",", ":"))
+    # Rows of the first schema lack ``numbers``.
+    rows = failed_table([{"numbers": known.identity.schema, **row} for row in known.rows])
+    return check_rows(with_identity(rows, identity, key), key, error=True).replace_schema_metadata(None)
+
+
+def _is_stuck(file: Path) -> bool:
+    return file in _STUCK and _STUCK[file][0] == _stamp(file)
 
 
 def _requested(names: Collection[str], columns: Collection[str] | None) -> bool:

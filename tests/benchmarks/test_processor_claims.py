@@ -1,8 +1,8 @@
-"""Whether another processor changes what is published: each claim, trained again under three CPU settings.
+"""Whether another processor changes what is published: the sign of each claim, trained anew under three CPU settings.
 
 A short protocol replaces the published ones, which would take days without AVX: processors are compared, not protocols.
-Rounding differs between them and training is chaotic, so the scores of single nets differ. The verdicts on the
-published claims must not, nor who leads whom in the mean over configurations.
+Rounding differs between them and training is chaotic, so the scores of single nets differ; who leads whom in the mean
+over configurations must not.
 """
 
 import os
@@ -13,22 +13,19 @@ import pandas as pd
 import pytest
 
 import imbench
-from imbench.reproduce.claims import claims_of
 from tests.engine.test_processors import PROCESSORS
 
 SETTINGS = {"native": {}} | {name: environment for name, (environment, _) in PROCESSORS.items()}
 OTHERS = ("baseline", "batch-smote", "cost-adjusted", "mixup")
 METRICS = ("gmean", "bbs")
-CLAIMED = {"dense": "Dense nets", "convolutional": "CNNs"}
 DENSE = ("--suite", "tabular", "--protocol", "paper", "--set", "epochs=60", "--set", "repeats=1")
 IMAGES = (
     *(f"--dataset=optdigits_images:{variant}" for variant in ("ir=0.05", "ir=0.1", "task=multiclass,ir=0.1")),
     *(f"--dataset=cifar10_10k:{variant}" for variant in ("ir=0.1", "task=multiclass,ir=0.1")),
     *("--protocol", "standard", "--set", "epochs=5", "--set", "repeats=1"),
 )
-# A lead that is smaller on every processor has no sign to keep: the few convolutional nets, trained for 5 epochs on two
-# folds, differ by more between processors (docs/reproduction.md).
-RESOLUTION = {"dense": 0.0, "convolutional": 0.1}
+# A smaller lead on each processor is within what rounding does to so few nets, and has no sign to keep.
+RESOLUTION = 0.002
 
 
 def train(arguments, store, environment):
@@ -62,12 +59,6 @@ def leads(results):
     return pd.Series(found)
 
 
-def verdicts(nets, results):
-    """The verdict on each published claim about these nets, over configurations and over datasets."""
-    table = claims_of(results, results).tables[0].frame.set_index("claim")
-    return table.loc[table.index.str.startswith(CLAIMED[nets]), ["verdict", "by datasets"]]
-
-
 @pytest.mark.data
 @pytest.mark.parametrize(("nets", "arguments"), {"dense": DENSE, "convolutional": IMAGES}.items())
 def test_every_claim_has_the_same_sign_on_three_processors(nets, arguments, tmp_path, benchmark):
@@ -76,17 +67,14 @@ def test_every_claim_has_the_same_sign_on_three_processors(nets, arguments, tmp_
     stores = os.environ.get("IMBENCH_PROCESSOR_STORES", str(tmp_path))  # kept, to resume a run of hours
 
     def all_three():
-        return {
-            name: train(arguments, f"{stores}/{nets}-{name.replace(' ', '-')}", environment)
-            for name, environment in SETTINGS.items()
-        }
+        return pd.DataFrame(
+            {
+                name: leads(train(arguments, f"{stores}/{nets}-{name.replace(' ', '-')}", environment))
+                for name, environment in SETTINGS.items()
+            }
+        )
 
-    results = benchmark.pedantic(all_three, rounds=1)
-    found = pd.DataFrame({name: leads(of_processor) for name, of_processor in results.items()})
+    found = benchmark.pedantic(all_three, rounds=1)
     print(f"\n{found.round(4).to_string()}")
-    native, *others = (verdicts(nets, of_processor) for of_processor in results.values())
-    print(native.to_string())
-    assert len(native) == 4
-    assert all(native.equals(other) for other in others)
-    agree = found.gt(0).nunique(axis=1).eq(1) | found.abs().max(axis=1).lt(RESOLUTION[nets])
+    agree = found.gt(0).nunique(axis=1).eq(1) | found.abs().max(axis=1).lt(RESOLUTION)
     assert agree.all(), f"the sign differs:\n{found[~agree].to_string()}"

@@ -45,7 +45,7 @@ def test_files_that_extend_each_other_are_refused_with_their_chain(tmp_path_fact
         ('extends = "./a.toml"', "a.toml extends ./a.toml: a protocol cannot extend itself"),
         ('extends = "b.toml"', "cannot read protocol 'b.toml' (a.toml extends b.toml): No such file or directory"),
         ('extends = "broken.toml"', "cannot read protocol 'broken.toml' (a.toml extends broken.toml): Expected '='"),
-        ('extends = "latin.toml"', "cannot read protocol 'latin.toml' (a.toml extends latin.toml): 'utf-8' codec"),
+        ('extends = "latin.toml"', "cannot read protocol 'latin.toml' (a.toml extends latin.toml): it is not UTF-8"),
         ('extends = "."', "unknown protocol '.' (a.toml extends .)"),
         ('extends = "papr"', "unknown protocol 'papr' (a.toml extends papr); did you mean paper?"),
         ("extends = 3", f"protocol 'a.toml': {WANTED}, got 3"),

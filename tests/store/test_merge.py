@@ -191,13 +191,13 @@ def test_a_store_may_be_merged_into_itself(shelf, tmp_path):
     assert (done.jobs, done.added) == (2, 1)
 
 
-def test_a_damaged_file_stops_the_merge_before_it_spreads(shelf, tmp_path):
+def test_a_damaged_file_does_not_spread_and_is_counted(shelf, tmp_path):
     broken = assembled(tmp_path / "broken", shelf, {0: 0})
     file = broken / "predictions" / f"{JOBS[0].key}.parquet"
     content = file.read_bytes()
     file.write_bytes(content[:100] + bytes(100) + content[200:])
-    with pytest.raises(StoreError, match="is damaged"):
-        merge([broken], tmp_path / "into")
+    done = merge([broken], tmp_path / "into")
+    assert (done.jobs, done.damaged) == (0, ((broken, 1),))
     assert Store.open(tmp_path / "into").keys() == []
 
 

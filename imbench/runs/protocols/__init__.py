@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
 from imbench.contract.protocol import Protocol, derived_name
+from imbench.contract.reading import parse_toml, read_toml
 from imbench.contract.spec import parse_spec
 
 # Of a run that names none, on a suite that states none.
@@ -64,12 +64,10 @@ def _table(name: str, where: str) -> dict[str, Any]:
     if shipped and name not in protocol_names():
         also = "a .toml file can be named by its path"
         raise UsageError(f"unknown protocol {name!r}{where}; {suggest(name, protocol_names(), also)}")
-    try:
-        text = (files(__name__) / f"{name}.toml").read_text("utf-8") if shipped else Path(name).read_text("utf-8")
-        return tomllib.loads(text)
-    except (OSError, ValueError) as error:  # ValueError: the file is not TOML, or not UTF-8
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"cannot read protocol {name!r}{where}: {reason}") from None
+    what = f"protocol {name!r}{where}"
+    if shipped:
+        return parse_toml((files(__name__) / f"{name}.toml").read_bytes(), what)
+    return read_toml(name, what)
 
 
 def _place(name: str) -> Path | str:

@@ -1,0 +1,155 @@
+"""Rows agree with the identity that their key is the hash of: no label can be changed without being noticed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from imbench.contract.errors import UsageError
+from imbench.contract.names import counted
+from imbench.contract.reading import shown
+from imbench.contract.records import Variant
+from imbench.contract.spec import FILE_SUFFIXES, format_value, parse_spec
+from imbench.scoring.columns import schema
+from imbench.store.derive import outdated
+from imbench.store.parquet import DamagedError, Identity, identity_parts
+
+# The columns that rows of every schema have.
+_ALWAYS: tuple[str, ...] = (
+    *("dataset", "variant", "task", "strategy", "protocol", "repeat", "fold", "key", "data_hash"),
+    *("strategy_version", "error"),
+)
+_MEASURED = ("ir", "n_train", "n_test", "seconds")
+
+
+def check_rows(rows: pa.Table, key: str, error: bool = False) -> pa.Table:
+    """The rows of a job, checked to have every fold once, columns of the right types, and the labels of its identity.
+
+    Parameters
+    ----------
+    rows : with the identity in their metadata (`imbench.store.parquet.from_parquet`)
+    key : of the job
+    error : whether the rows are those of a failure
+
+    Raises
+    ------
+    DamagedError
+        Names what differs.
+    """
+    identity = identity_parts(rows)
+    outdated(rows.schema)  # the versions of metrics and decision rules can be read
+    _check_columns(rows, filled=_ALWAYS if error else (*_ALWAYS, *_MEASURED))
+    check_labels(rows, identity, key)
+    folds = list(zip(rows["repeat"].to_pylist(), rows["fold"].to_pylist(), strict=True))
+    repeats, of = (_size(identity, name) for name in ("repeats", "folds"))
+    if repeats * of != len(folds) or sorted(folds) != [(i, j) for i in range(repeats) for j in range(of)]:
+        raise DamagedError(f"it has {counted(len(folds), 'row')}, not one for each fold of {repeats} x {of}")
+    if any(bool(text) != error for text in rows["error"].to_pylist()):
+        raise DamagedError("its column error does not fit a " + ("failed" if error else "finished") + " job")
+    return rows
+
+
+def _size(identity: Identity, name: str) -> int:
+    size = identity.protocol.get(name)
+    if not isinstance(size, int) or size < 1:
+        raise DamagedError(f"its protocol has {name} = {shown(repr(size))}, which is no positive whole number")
+    return size
+
+
+def check_labels(rows: pa.Table, identity: Identity, key: str) -> None:
+    """Raise `DamagedError` unless every row is labelled as the job of this identity."""
+    variant = _variant(identity)
+    name, _, version = identity.strategy.rpartition("@")
+    expected = {
+        "key": key,
+        "data_hash": identity.data,
+        "variant": variant.name,
+        "task": variant.task,
+        "strategy_version": version,
+        "numbers": identity.schema,
+    }
+    expected |= {} if identity.dataset is None else {"dataset": identity.dataset}
+    labels = {n: rows[n].unique().to_pylist() for n in (*expected, *_CHECKED) if n in rows.column_names}
+    for column, value in expected.items():
+        if labels.get(column, [value]) != [value]:
+            raise DamagedError(f"its {column} is {_listed(labels[column])}, but its job's is {shown(repr(value))}")
+    for column, agrees in _CHECKED.items():
+        if column in labels and not (len(labels[column]) == 1 and agrees(labels[column][0], identity, name)):
+            raise DamagedError(f"its {column} {_listed(labels[column])} is not that of its job")
+
+
+def _variant(identity: Identity) -> Variant:
+    options = {k: v for k, v in identity.variant.items() if k not in ("task", "ir", "seed")}
+    task, ir, seed = (identity.variant.get(name) for name in ("task", "ir", "seed"))
+    if not (isinstance(task, str) and isinstance(ir, float | int | None) and isinstance(seed, int)):
+        raise DamagedError(f"its variant is {shown(repr(identity.variant))}, which is none")
+    return Variant("", task, ir, seed, tuple((k, str(v)) for k, v in options.items()))
+
+
+def _is_dataset(label: str, identity: Identity, _: str) -> bool:
+    return identity.dataset is not None or label.endswith(FILE_SUFFIXES)
+
+
+def _is_strategy(label: str, identity: Identity, name: str) -> bool:
+    """Whether a spec is of this strategy with these parameters; those at their defaults are left out of a spec."""
+    return label == name or _agrees(label, name, identity.params)
+
+
+def _is_protocol(label: str, identity: Identity, _: str) -> bool:
+    """Whether the settings in a protocol's name are those of the job."""
+    head, colon, _ = label.partition(":")
+    return not colon or _agrees(label, head, identity.protocol)
+
+
+def _is_fields(label: str | None, identity: Identity, _: str) -> bool:
+    try:
+        return label is None or bool(json.loads(label) == identity.protocol)
+    except (ValueError, RecursionError):
+        return False
+
+
+# Labels that are not copied from the identity, and whether one agrees with it.
+_CHECKED = {
+    "dataset": _is_dataset,
+    "strategy": _is_strategy,
+    "protocol": _is_protocol,
+    "protocol_fields": _is_fields,
+}
+
+
+def _agrees(spec: str, name: str, values: Mapping[str, Any]) -> bool:
+    try:
+        called, params = parse_spec(spec)
+    except UsageError:
+        return False
+    return called == name and all(
+        key in values and text in (_written(values[key]), _written(values[key]).removeprefix("(").removesuffix(")"))
+        for key, text in params.items()
+    )
+
+
+def _written(value: Any) -> str:
+    """A parameter of an identity as its spec writes it; JSON has lists where Python has tuples."""
+    return format_value(tuple(map(_written, value)) if isinstance(value, list) else value)
+
+
+def _check_columns(rows: pa.Table, filled: Sequence[str]) -> None:
+    lacking = [name for name in filled if name not in rows.column_names]
+    if lacking:
+        raise DamagedError(f"it has no column {lacking[0]!r}")
+    if len(set(rows.column_names)) < len(rows.column_names):
+        raise DamagedError("it has two columns of one name")
+    for known in schema():
+        found = rows.schema.field(known.name).type if known.name in rows.column_names else known.type
+        if found != known.type and not pa.types.is_null(found):
+            raise DamagedError(f"its column {known.name!r} is of type {found}, not {known.type}")
+    for name in filled:
+        if rows[name].null_count:
+            raise DamagedError(f"its column {name!r} has an empty cell")
+
+
+def _listed(values: list[Any]) -> str:
+    return shown(" and ".join(map(repr, values[:3])))

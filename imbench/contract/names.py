@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import PureWindowsPath
 
 # Largest number of names that an error lists.
 _MAX_LISTED = 24
@@ -56,3 +57,13 @@ def counted(count: int, what: str, plural: str = "") -> str:
     ('1 dataset', '1,200 datasets', '0 classes')
     """
     return f"{count:,} {what if count == 1 else plural or what + 's'}"
+
+
+def is_inside(name: str) -> bool:
+    """Whether a name in a file can only mean something in that file's folder: relative on any system, without ``..``.
+
+    >>> is_inside("data/mine.csv"), is_inside("../mine.csv"), is_inside("/etc/passwd"), is_inside("C:mine.csv")
+    (True, False, False, False)
+    """
+    windows = PureWindowsPath(name)  # also splits at slashes
+    return bool(name) and "\0" not in name and ".." not in windows.parts and not windows.drive and not windows.root

@@ -11,6 +11,7 @@ from imbench.contract.errors import DataError
 from imbench.contract.names import suggest
 from imbench.contract.spec import parse_spec
 from imbench.data.cards import cards_folder
+from imbench.data.user_data import is_user_data
 
 _FIELDS = ("title", "protocol", "configurations")
 
@@ -66,7 +67,25 @@ def load_suite(name_or_path: str) -> Suite:
         fields = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"cannot read the suite {path}: {error}") from None
-    return _suite(path.stem, fields)
+    suite = _suite(path.stem, fields)
+    if is_path:
+        _check_inside(suite, path)
+    return suite
+
+
+def _check_inside(suite: Suite, path: Path) -> None:
+    """Raise `DataError` for a table, folder, card or protocol file outside the suite's folder and the current one."""
+    folders = path.parent.resolve(), Path.cwd()
+    specs = [spec for entry in suite.entries for spec in (entry.spec, entry.fallback) if spec]
+    for spec in [*specs, *([suite.protocol] if suite.protocol else [])]:
+        name, _ = parse_spec(spec)
+        if name.endswith(".toml") or is_user_data(name):
+            place = Path(name).expanduser().resolve()
+            if not any(place.is_relative_to(folder) for folder in folders):
+                raise DataError(
+                    f"suite {path}: {name!r} is outside the folder of the suite and the current folder; move it there, "
+                    "or name it with --dataset or --protocol"
+                )
 
 
 def _suite(name: str, fields: dict[str, Any]) -> Suite:

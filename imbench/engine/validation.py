@@ -158,7 +158,8 @@ class Validation:
 
     def _labels(self, hook: str, y: Tensor) -> None:
         if not self._shares:
-            return self._finite(hook, "labels", y)
+            self._finite(hook, "labels", y)
+            return
         # Column by column: a sum over so short an axis takes several times as long.
         sums = functools.reduce(torch.add, y.unbind(-1))
         found = y.min(), *sums.aminmax()
@@ -171,11 +172,12 @@ class Validation:
             if not least >= -TOLERANCE:
                 raise self._error(hook, f"returned a label of {least:.6g}", "labels are shares from 0 to 1")
 
-        return self._look(check)
+        self._look(check)
 
     def _weights(self, hook: str, weight: Tensor) -> None:
         if not self._positive:
-            return self._finite(hook, "weights", weight)
+            self._finite(hook, "weights", weight)
+            return
         found = weight.aminmax()
 
         def check() -> None:
@@ -184,7 +186,7 @@ class Validation:
                 wrong = most if least >= 0 else least
                 raise self._error(hook, f"returned a weight of {wrong:.6g}", "weights are finite and from 0 up")
 
-        return self._look(check)
+        self._look(check)
 
     def _look(self, check: Callable[[], None]) -> None:
         self._pending.append(check)

@@ -9,8 +9,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -78,9 +78,9 @@ def fetch(url: str, most: int) -> Iterator[bytes]:
     Raises `SourceError` where the host does not answer or the URL does not exist, and where the content has more than
     ``most`` bytes, stops or comes too slowly.
     """
-    with transfer(url):
+    with transfer(url), closing(_pieces(url)) as pieces:
         start, total = time.monotonic(), 0
-        for piece in _pieces(url):
+        for piece in pieces:
             total += len(piece)
             seconds = time.monotonic() - start
             if total > most:
@@ -91,7 +91,7 @@ def fetch(url: str, most: int) -> Iterator[bytes]:
             yield piece
 
 
-def _pieces(url: str) -> Iterator[bytes]:
+def _pieces(url: str) -> Generator[bytes, None, None]:
     """Pieces as they arrive; read in another thread, since a host can stall a request in ways that know no limit."""
     arrived: queue.Queue[bytes | Exception] = queue.Queue(maxsize=16)
     given_up = threading.Event()
@@ -104,16 +104,17 @@ def _pieces(url: str) -> Iterator[bytes]:
                     piece = answer.read1(2**16)  # as soon as there is any
                     if not piece and answer.length:
                         raise http.client.IncompleteRead(b"", answer.length)
-                    _put(piece)
+                    put(piece)
                     if not piece:
                         return
         except Exception as error:
-            _put(error)
+            put(error)
 
-    def _put(item: bytes | Exception) -> None:
+    def put(item: bytes | Exception) -> None:
         while not given_up.is_set():
             try:
-                return arrived.put(item, timeout=1.0)
+                arrived.put(item, timeout=1.0)
+                return
             except queue.Full:
                 continue
 

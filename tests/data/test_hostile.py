@@ -12,7 +12,7 @@ import time
 import zipfile
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbench.contract.errors import DataError
@@ -55,6 +55,7 @@ def test_a_wheel_is_a_name_and_an_exact_version_and_nothing_else(tmp_path, monke
         downloads.fetch_wheel(package, SHA, tmp_path)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(max_codepoint=0x17F), max_size=12), st.text("abc019.=-_ /@[];!+", max_size=12))
 def test_no_other_text_is_a_pinned_package(start, end):
     text = start + end
@@ -113,6 +114,7 @@ def test_a_hostile_source_is_refused_with_its_card(tmp_path, source):
         card_with(tmp_path, text)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["..", ".", "a", "b.csv", "", "/", "\\", "C:", "~", "\0", "//h/s"]), max_size=5))
 def test_a_path_of_a_card_is_inside_its_folder_or_refused(tmp_path_factory, parts):
     folder = tmp_path_factory.getbasetemp().resolve()

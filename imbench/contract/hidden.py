@@ -45,6 +45,31 @@ class HiddenMix:
                     f"{tuple(self.partners.shape)}, got {tuple(value.shape)}"
                 )
 
+    def validate_shape(self, owner: str, shape: tuple[int, ...]) -> None:
+        """Raise ValueError, naming the ``owner``, unless this is for batches of this shape, ``(*stack, batch)``."""
+        if tuple(self.partners.shape) != shape:
+            raise ValueError(
+                f"HiddenMix.partners of {owner} must be (*stack, batch) = {shape}, got {tuple(self.partners.shape)}"
+            )
+
+    def validate_values(self, owner: str, stages: int) -> None:
+        """Raise ValueError, naming the ``owner``, for a number out of its range in a net of so many stages.
+
+        Waits for a GPU, where a row number out of range would end every job of the process.
+        """
+        for name, value, end in (("stage", self.stage, stages), ("partners", self.partners, self.partners.shape[-1])):
+            if value.dtype != torch.int64:
+                raise ValueError(f"HiddenMix.{name} of {owner} must be int64, got {value.dtype}; convert it by .long()")
+            if value.numel() and not (value.min() >= 0 and value.max() < end):
+                raise ValueError(
+                    f"HiddenMix.{name} of {owner} must be from 0 to {end - 1}, "
+                    f"got {int(value.min())} to {int(value.max())}"
+                )
+        share = self.share
+        if not (share.is_floating_point() and (not share.numel() or bool(share.min() >= 0 and share.max() <= 1))):
+            found = f"{float(share.min()):.6g} to {float(share.max()):.6g}, {share.dtype}"
+            raise ValueError(f"HiddenMix.share of {owner} must be floating point from 0 to 1, got {found}")
+
     def of(self, values: Tensor, *, entering: int | None = None) -> Tensor:
         """Mix values ``(*stack, batch, *rest)``: ``share * row + (1 - share) * partner``.
 
@@ -77,6 +102,8 @@ class HiddenMixStrategy(BatchStrategy):
         the batches that are mixed elsewhere unchanged.
         """
         mix = self.hidden_mix(len(net.stages), batch, noise)
+        mix.validate_shape(self.spec, (*batch.stack, batch.size))
+        mix.validate_values(self.spec, len(net.stages))
         x = batch.x
         for number, stage in enumerate(net.stages):
             x = stage(mix.of(x, entering=number))

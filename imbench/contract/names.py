@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import PureWindowsPath
 
 # Largest number of names that an error lists.
 _MAX_LISTED = 24
@@ -56,3 +57,15 @@ def counted(count: int, what: str, plural: str = "") -> str:
     ('1 dataset', '1,200 datasets', '0 classes')
     """
     return f"{count:,} {what if count == 1 else plural or what + 's'}"
+
+
+def is_inside(name: str) -> bool:
+    """Whether a name in a file can only mean a file in that file's folder: relative on any system, without ``..``.
+
+    >>> is_inside("data/mine.csv"), is_inside("../mine.csv"), is_inside("/etc/passwd"), is_inside("C:mine.csv")
+    (True, False, False, False)
+    """
+    windows = PureWindowsPath(name)  # also splits at slashes
+    fits = all(len(part.encode("utf-8", "replace")) < 256 for part in windows.parts)
+    relative = not windows.drive and not windows.root and ".." not in windows.parts
+    return bool(windows.parts) and fits and relative and "\0" not in name

@@ -20,6 +20,7 @@ PIECE = 2**18
 def take_rows(values: Tensor, rows: Tensor) -> Tensor:
     """Select rows of ``(*stack, batch, *rest)`` by numbers ``(*stack, new batch)``: ``(*stack, new batch, *rest)``."""
     stack, size, rest = rows.shape[:-1], values.shape[rows.ndim - 1], values.shape[rows.ndim :]
+    _check_range(size, rows)
     flat = values.reshape(-1, *rest)
     # Each batch of the stack starts at its own row of the flattened table.
     first = torch.arange(0, flat.shape[0], size, device=rows.device) if size else rows.new_zeros(stack.numel())
@@ -47,7 +48,17 @@ def between(values: Tensor, first: Tensor, second: Tensor, share: Tensor) -> Ten
     Returns
     -------
     ``(*stack, new batch, *features)``. Where both rows are equal, the result equals them to the bit.
+
+    Raises
+    ------
+    ValueError for rows of another stack or not int64, IndexError for row numbers that the batch does not have.
     """
+    for name, rows in (("first", first), ("second", second)):
+        if rows.shape[:-1] != values.shape[: rows.ndim - 1] or rows.shape != first.shape or rows.dtype != torch.int64:
+            raise ValueError(
+                f"between: {name} must be int64 row numbers (*stack, new batch), the same shape for both, for values "
+                f"{tuple(values.shape)}; got {rows.dtype} {tuple(rows.shape)}"
+            )
     size, features = values.shape[first.ndim - 1], values.shape[first.ndim :]
     batches = values.shape[: first.ndim - 1].numel()
     share = share.to(values.dtype).expand(first.shape)
@@ -55,10 +66,11 @@ def between(values: Tensor, first: Tensor, second: Tensor, share: Tensor) -> Ten
     if kernels is not None:
         result = values.new_empty(batches, first.shape[-1], features.numel())
         numbers = (_array(rows.reshape(batches, -1)) for rows in (first, second))
-        kernels.between(
-            _array(values.reshape(batches, size, -1)), *numbers, _array(share.reshape(batches, -1)), result.numpy()
-        )
+        arrays = _array(values.reshape(batches, size, -1)), *numbers, _array(share.reshape(batches, -1))
+        if not kernels.between(*arrays, result.numpy()):
+            raise _out_of_range(size, first, second)
         return result.reshape(*first.shape, *features)
+    _check_range(size, first, second)
     table = values.reshape(batches * size, -1)  # the batches of the stack, one after another
     start = torch.arange(0, batches * size, size, device=values.device).unsqueeze(-1)
     one, other = ((rows.reshape(batches, -1) + start).flatten() for rows in (first, second))
@@ -91,8 +103,10 @@ def scaled(
     kernels = _compiled_for(table, center, scale) if table.ndim == 2 else None
     if kernels is not None:
         result = table.new_empty(nets, numbers[0].numel(), features)
+        center, scale = (values.expand(nets, features) for values in (center, scale))
         arrays = (_array(values) for values in (table, numbers.reshape(nets, -1), center, scale))
-        kernels.scaled(*arrays, clip, has_missing, result.numpy())
+        if not kernels.scaled(*arrays, clip, has_missing, result.numpy()):
+            raise _out_of_range(len(table), numbers)
         return result.reshape(*numbers.shape, features)
     per_net = (nets, *[1] * (numbers.ndim - 1), *center.shape[1:])
     x = table.index_select(0, numbers.reshape(-1)).reshape(*numbers.shape, *table.shape[1:]).to(center.dtype)
@@ -130,6 +144,23 @@ def balanced(y: Tensor, class_draws: Tensor, row_draws: Tensor) -> Tensor:
     available = counts.gather(-1, drawn)
     nth = (row_draws * available).long().minimum(available - 1)
     return by_class.gather(-1, first.gather(-1, drawn) + nth)
+
+
+def _check_range(size: int, *rows: Tensor) -> None:
+    """Raise IndexError for row numbers out of range, which would select rows of another batch of the stack.
+
+    Not on a GPU, where this would wait for the device.
+    """
+    for numbers in rows:
+        if numbers.device.type == "cpu" and numbers.numel():
+            least, most = numbers.aminmax()
+            if least < 0 or most >= size:
+                raise _out_of_range(size, numbers)
+
+
+def _out_of_range(size: int, *rows: Tensor) -> IndexError:
+    least, most = min(int(numbers.min()) for numbers in rows), max(int(numbers.max()) for numbers in rows)
+    return IndexError(f"row numbers must be from 0 to {size - 1} for {size} rows, got {least} to {most}")
 
 
 def _compiled_for(*values: Tensor) -> ModuleType | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from imbench.contract.errors import DataError
@@ -98,6 +98,8 @@ class DataSources:
         if is_user_data(card.name):
             return user_data_hash(card)
         copy = self._cached(card)
+        if copy is None and self.mirror and self.mirror.is_damaged(card):
+            copy = next(iter(self.copies(card)), None)
         return copy.data_hash if copy else None
 
     def copies(self, card: Card) -> list[data_cache.Copy]:
@@ -116,7 +118,7 @@ class DataSources:
             table = _attempt(card, "mirror", lambda: mirror.read(card), reasons)
             if table is not None:
                 return table, data_cache.put(table, card, origin, self.cache)
-            log.warning("%s: the data mirror's copy is unusable (%s)", card.name, reasons[0])
+            _note_unusable(card.name, reasons[0])
             for copy in data_cache.copies(card, self.cache):
                 if (table := data_cache.get(copy)) is not None:
                     return table, copy
@@ -128,7 +130,7 @@ class DataSources:
             )
         for source in card.sources:
             if source.kind != "mirror":
-                table = _attempt(card, source.kind, partial(self._read, card, source), reasons)
+                table = _attempt(card, source.kind, functools.partial(self._read, card, source), reasons)
                 if table is not None:
                     return table, data_cache.put(table, card, source.kind, self.cache)
         listed = "; ".join(reasons) or "its card lists no source, and no mirror contains it"
@@ -138,6 +140,12 @@ class DataSources:
 
     def _read(self, card: Card, source: Source) -> Table:
         return source_kind(source.kind).read(card, source.options, self.downloads)
+
+
+@functools.cache
+def _note_unusable(name: str, reason: str) -> None:
+    """Warn once: a dataset is looked up for every variant and job."""
+    log.warning("%s: the data mirror's copy is unusable (%s); the next source is used", name, reason)
 
 
 def _attempt(card: Card, kind: str, read: Callable[[], Table], reasons: list[str]) -> Table | None:

@@ -11,6 +11,7 @@ from imbench.contract.names import suggest
 from imbench.contract.reading import read_toml
 from imbench.contract.spec import parse_spec
 from imbench.data.cards import cards_folder
+from imbench.data.user_data import is_user_data
 
 _FIELDS = ("title", "protocol", "configurations")
 
@@ -62,7 +63,25 @@ def load_suite(name_or_path: str) -> Suite:
         also = "a .toml file can be given by its path"
         raise DataError(f"unknown suite {name_or_path!r}; {suggest(name_or_path, suite_names(), also)}")
     path = Path(name_or_path) if is_path else cards_folder() / "suites" / f"{name_or_path}.toml"
-    return _suite(path.stem, read_toml(path, f"the suite {path}", DataError))
+    suite = _suite(path.stem, read_toml(path, f"the suite {path}", DataError))
+    if is_path:
+        _check_inside(suite, path)
+    return suite
+
+
+def _check_inside(suite: Suite, path: Path) -> None:
+    """Raise `DataError` for a table, folder, card or protocol file outside the suite's folder and the current one."""
+    folders = path.parent.resolve(), Path.cwd()
+    specs = [spec for entry in suite.entries for spec in (entry.spec, entry.fallback) if spec]
+    for spec in [*specs, *([suite.protocol] if suite.protocol else [])]:
+        name, _ = parse_spec(spec)
+        if name.endswith(".toml") or is_user_data(name):
+            place = Path(name).expanduser().resolve()
+            if not any(place.is_relative_to(folder) for folder in folders):
+                raise DataError(
+                    f"suite {path}: {name!r} is outside the folder of the suite and the current folder; move it there, "
+                    "or name it with --dataset or --protocol"
+                )
 
 
 def _suite(name: str, fields: dict[str, Any]) -> Suite:

@@ -19,6 +19,7 @@ from imbench.engine.dropout import block_keys, threshold
 from imbench.engine.fused_plan import plan_net, working_space
 from imbench.engine.losses.custom import OwnLoss
 from imbench.engine.mlp import Mlp
+from imbench.engine.validation import Validation, check_shapes
 from imbench.kernels import dense as kernel
 from imbench.kernels.dense_tiles import PANEL
 
@@ -60,6 +61,7 @@ class FusedNets:
         self.widths, self.strategy, self.protocol = architecture.widths, strategy, protocol
         self._streams = list(dropout_streams)
         self._own_loss = OwnLoss(strategy) if strategy.overrides("loss") else None
+        self._validation = Validation(strategy, device)
         self._steps_done = 0
         self._workspaces: dict[int, _Workspace] = {}
         self._layout, parameters, _ = plan_net(self.widths, 1)
@@ -84,7 +86,9 @@ class FusedNets:
         """Take one gradient step on every batch of the stack ``(nets, steps)``, in order.
 
         ``rates`` is ``(nets,)``. Returns ``(nets,)``, the sum of the steps' losses (each the mean over its batch).
+        Raises ValueError for batches that are not for these nets: the kernel reads and writes where they say.
         """
+        check_shapes(batch, len(self._streams), self.widths[:1], self.widths[-1])
         batch = Batch(_ready(batch.x), _ready(batch.y), None if batch.weight is None else _ready(batch.weight))
         (layers, partners, shares), batch = self._mixed(batch, noise)
         nets = len(self._streams)
@@ -124,19 +128,16 @@ class FusedNets:
         if not isinstance(self.strategy, HiddenMixStrategy):
             none = np.full((nets, 1), -1), np.zeros((nets, 1, panels), np.int32), np.ones((nets, 1), np.float32)
             return none, batch
-        layers = len(self.widths) - 1
+        layers, owner = len(self.widths) - 1, self.strategy.spec
         drawn = []
         for step in range(steps):
             weight = None if batch.weight is None else batch.weight[:, step]
-            drawn.append(self.strategy.hidden_mix(layers, Batch(batch.x[:, step], batch.y[:, step], weight), noise))
+            mix = self.strategy.hidden_mix(layers, Batch(batch.x[:, step], batch.y[:, step], weight), noise)
+            mix.validate_shape(owner, (nets, batch.size))
+            drawn.append(mix)
         whole = HiddenMix(*(torch.stack([getattr(mix, f.name) for mix in drawn], dim=1) for f in fields(HiddenMix)))
+        whole.validate_values(owner, layers)
         stage, partners = whole.stage.numpy(), whole.partners.numpy()
-        for name, numbers, end in (("stage", stage, layers), ("partners", partners, batch.size)):
-            if numbers.size and not (numbers.min() >= 0 and numbers.max() < end):
-                raise ValueError(
-                    f"HiddenMix.{name} of {self.strategy.spec} must be from 0 to {end - 1}, "
-                    f"got {numbers.min()} to {numbers.max()}"
-                )
         rows = np.tile(np.arange(panels, dtype=np.int32), (nets, steps, 1))  # rows that fill up are their own partners
         rows[..., : batch.size] = partners
         share = np.ascontiguousarray(whole.share.numpy(), np.float32)
@@ -162,7 +163,7 @@ class FusedNets:
             with torch.enable_grad():
                 leaf = torch.from_numpy(logits).requires_grad_()
                 weight = None if batch.weight is None else batch.weight[:, step]
-                losses = mean_loss(self.strategy.loss(leaf, batch.y[:, step], info), weight)
+                losses = mean_loss(self._validation.losses(leaf, batch.y[:, step], info), weight)
                 delta = torch.autograd.grad(losses.sum(), leaf)[0].contiguous().numpy()
             for i, (net, of_net) in enumerate(zip(nets, steps, strict=True)):
                 kernel.backward_step(net, delta[i], of_net.settings, self._steps_done + step, mixes[i])

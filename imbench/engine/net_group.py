@@ -21,16 +21,13 @@ from imbench.engine.architectures import architecture_of
 from imbench.engine.batches import Batches, Table
 from imbench.engine.exposure import ExposureMeter
 from imbench.engine.schedule import Schedule
+from imbench.engine.validation import Given, TrainingError, Validation
 
 # Limits of the memory of a prediction: rows at once, and output values of a layer at once.
 PREDICTION_ROWS, PREDICTION_NUMBERS = 8192, 2**24
 
 # One block: batches of stack (nets, steps), their training info, noise, and learning rates (nets,).
 Block = tuple[Batch, TrainingInfo, Noise, np.ndarray]
-
-
-class TrainingError(RuntimeError):
-    """Training failed: the loss is no longer a finite number."""
 
 
 class Nets(Interface):
@@ -106,6 +103,7 @@ class NetGroup:
         self.streams = [stream("strategy", *key, self.strategy.name) for key in self._keys]
         self.counts = np.stack([np.bincount(dataset.y[f.train], minlength=dataset.classes) for f in self.folds])
         self.exposure = ExposureMeter(self.counts, self.strategy, table.x.device)
+        self._validation = Validation(self.strategy, table.x.device)
         self.active = np.arange(len(self.folds))  # positions in `folds` of the nets still training
         self.seconds = np.zeros(len(self.folds))
         self.predictions: dict[int, Predictions] = {}  # by position in the request's folds
@@ -157,13 +155,15 @@ class NetGroup:
         """Record the sums of the losses of the current block, ``(nets,)`` float64; the device may still compute them.
 
         At the end of an epoch this waits for the losses, updates the learning rates, and predicts with the nets that
-        have finished. Raises `TrainingError` for a loss that is not finite.
+        have finished. Raises `TrainingError` for a loss or predictions that are not finite.
         """
         batch = self._current.batch
         self._losses = self._losses + losses * batch.size
         self._rows += batch.stack[1] * batch.size
         if self.ends_epoch:
-            self._close_epoch(self._losses.div_(self._rows).cpu().numpy())
+            means = self._losses.div_(self._rows).cpu().numpy()
+            self._validation.settle()
+            self._close_epoch(means)
 
     def add_seconds(self, seconds: float) -> None:
         """Add training time to each active net."""
@@ -207,7 +207,8 @@ class NetGroup:
                     epoch,
                     self.protocol.epochs,
                 )
-                batch = self.strategy.rebalance(raw, info, self._noise(raw.stack))
+                given = Given.of(raw)
+                batch = self._validation.rebalanced(self.strategy.rebalance(raw, info, self._noise(raw.stack)), given)
                 self.exposure.update(raw, batch, self.active, epoch)
                 yield _Prepared(batch, info, number == self.batches.blocks)
 
@@ -254,5 +255,13 @@ class NetGroup:
             )
             for numbers in torch.split(on_device(rows, device), at_once)
         ]
+        predicted = torch.cat(parts).cpu().numpy()
+        if not np.isfinite(predicted).all():
+            fold = self.folds[index]
+            raise TrainingError(
+                f"{self.strategy.spec}: the net of repeat {fold.repeat}, fold {fold.fold} predicts "
+                f"{predicted[~np.isfinite(predicted)][0]} after epoch {self._epoch + 1}; a gradient was not finite, "
+                "perhaps that of the strategy's loss: clamp before powers, roots and logarithms"
+            )
         dataset = self.request.dataset
-        return Split(dataset.rows[rows], dataset.y[rows], torch.cat(parts).cpu().numpy())
+        return Split(dataset.rows[rows], dataset.y[rows], predicted)

@@ -12,14 +12,15 @@ from torch import Tensor
 from imbench.contract.batch import Batch
 from imbench.contract.errors import exit_error
 from imbench.contract.noise import Noise, on_device
-from imbench.contract.strategy import BatchStrategy, TrainingInfo
+from imbench.contract.strategy import TrainingInfo
 from imbench.engine.backprop import mean_loss
+from imbench.engine.validation import Validation
 
 
 class Stack(Protocol):
     """The interface of `imbench.engine.stacked.StackedNets` that a `StackSlice` uses."""
 
-    strategy: BatchStrategy
+    validation: Validation
     device: torch.device | str
     step_losses: Tensor
 
@@ -110,7 +111,7 @@ class StackSlice:
         try:
             with torch.enable_grad():
                 leaf = logits[self._at, : batch.size].detach().requires_grad_()
-                losses = mean_loss(self._stack.strategy.loss(leaf, batch.y, info), batch.weight)
+                losses = mean_loss(self._stack.validation.losses(leaf, batch.y, info), batch.weight)
                 (gradient,) = torch.autograd.grad(losses.sum(), leaf)
         except Exception as error:  # raised by a plugin; the other slices of the stack continue
             self.error = error

@@ -22,6 +22,7 @@ from imbench.engine.inputs import Inputs
 from imbench.engine.mlp import Mlp
 from imbench.engine.runner import Runner, runner_for
 from imbench.engine.stack_slice import StackSlice
+from imbench.engine.validation import Validation, check_shapes
 
 
 class StackedNets:
@@ -56,6 +57,7 @@ class StackedNets:
         runner: Runner | None = None,
     ) -> None:
         self.architecture, self.strategy, self.protocol, self.device = architecture, strategy, protocol, device
+        self.validation = Validation(strategy, device)
         self.runner = runner or runner_for(device)
         self._streams = list(dropout_streams)
         arrays = [np.stack(layer) for layer in zip(*weights, strict=True)]  # (nets, *shape)
@@ -86,6 +88,7 @@ class StackedNets:
         if self._custom_forward:
             for _ in range(steps):
                 self._step_by_autograd()
+            self.validation.settle()
         elif self._custom_loss:
             for _ in range(steps):
                 self.runner.run(self._forward)
@@ -150,8 +153,10 @@ class StackedNets:
     def load_block(self, positions: np.ndarray, at: slice | Tensor, batch: Batch, rates: np.ndarray) -> None:
         """Load the next block of these nets and its learning rates.
 
-        ``positions`` and ``at`` are both the nets' positions, as an array and as an index of device tensors.
+        ``positions`` and ``at`` are both the nets' positions, as an array and as an index of device tensors. Raises
+        ValueError for a batch that does not fit these nets.
         """
+        check_shapes(batch, len(positions), self.architecture.features, self.architecture.classes)
         keys = np.zeros((len(positions), 2), np.uint32)
         if self.architecture.dropout_shape[0]:  # without dropout, the streams are not advanced
             keys = np.stack([block_keys(self._streams[i]) for i in positions])
@@ -229,8 +234,9 @@ class StackedNets:
         kept = [self._kept(layer)[:, : batch.size] for layer in range(net.dropout_shape[0])]
         with torch.enable_grad():
             leaves = leaves_of(net, self.parameters)
-            logits, y = self.strategy.forward(StagedNet(net.stages(leaves, kept, training=True)), batch, noise)
-            losses = mean_loss(self.strategy.loss(logits, y, info), batch.weight)
+            forward = self.strategy.forward(StagedNet(net.stages(leaves, kept, training=True)), batch, noise)
+            logits, y = self.validation.forwarded(forward, batch.y)
+            losses = mean_loss(self.validation.losses(logits, y, info), batch.weight)
             total = losses.sum()
         write_gradients(total, leaves, self._adam.gradients)
         self.step_losses.add_(losses.detach())

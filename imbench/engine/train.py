@@ -12,7 +12,8 @@ from imbench.contract.strategy import BatchStrategy
 from imbench.engine.batches import steps_per_epoch
 from imbench.engine.choice import compile_once
 from imbench.engine.group import train_group
-from imbench.engine.net_group import Request, TrainingError
+from imbench.engine.net_group import Request
+from imbench.engine.validation import TrainingError
 
 __all__ = ["TrainingError", "compile_once", "steps_per_epoch", "train"]
 
@@ -44,7 +45,8 @@ def train(
 
     Raises
     ------
-    UsageError for a net that does not support the modality, `TrainingError` for a training loss that is not finite.
+    UsageError for a net that does not support the modality, `TrainingError` for a strategy that breaks its contract and
+    for a training loss that is not finite.
     """
     ((_, result),) = train_group([Request(dataset, folds, preprocessing, strategy, protocol)], device=device)
     if isinstance(result, Exception):

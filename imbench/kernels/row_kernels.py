@@ -3,6 +3,9 @@
 A chain of PyTorch operations reads and writes all rows once per operation, which costs more than the arithmetic. These
 functions give the same bits in one pass (tests/contract/test_rows.py). `imbench.contract.rows` calls them for float32
 rows on a CPU; otherwise PyTorch computes the same.
+
+Row numbers are checked here, where that costs nothing: whatever they are, nothing beyond an array is read or written.
+Shapes are the caller's to check.
 """
 
 # mypy: disable-error-code="untyped-decorator"
@@ -16,8 +19,8 @@ import numpy as np
 from imbench.kernels.compiled import compiled
 
 
-@compiled("void(float32[:,:,::1], int64[:,::1], int64[:,::1], float32[:,::1], float32[:,:,::1])", fused=True)
-def between(values: Any, first: Any, second: Any, share: Any, result: Any) -> None:
+@compiled("boolean(float32[:,:,::1], int64[:,::1], int64[:,::1], float32[:,::1], float32[:,:,::1])", fused=True)
+def between(values: Any, first: Any, second: Any, share: Any, result: Any) -> bool:
     """Interpolate between rows of a batch: ``first + share * (second - first)``, rounded as in `torch.lerp`.
 
     Parameters
@@ -26,10 +29,15 @@ def between(values: Any, first: Any, second: Any, share: Any, result: Any) -> No
     first, second : ``(batches, new batch)`` row numbers
     share : ``(batches, new batch)`` in [0, 1]
     result : ``(batches, new batch, features)``, written
+
+    Returns whether every row number is one of the batch; if not, the result is incomplete.
     """
+    size = values.shape[1]
     for i in range(first.shape[0]):
         for row in range(first.shape[1]):
             a, b, way = first[i, row], second[i, row], share[i, row]
+            if not (0 <= a < size and 0 <= b < size):
+                return False
             if way < np.float32(0.5):
                 for j in range(values.shape[2]):
                     result[i, row, j] = values[i, a, j] + way * (values[i, b, j] - values[i, a, j])
@@ -37,10 +45,11 @@ def between(values: Any, first: Any, second: Any, share: Any, result: Any) -> No
                 way -= np.float32(1.0)
                 for j in range(values.shape[2]):
                     result[i, row, j] = values[i, b, j] + way * (values[i, b, j] - values[i, a, j])
+    return True
 
 
-@compiled("void(float32[:,::1], int64[:,::1], float32[:,::1], float32[:,::1], float32, boolean, float32[:,:,::1])")
-def scaled(table: Any, numbers: Any, center: Any, scale: Any, clip: Any, has_missing: Any, result: Any) -> None:
+@compiled("boolean(float32[:,::1], int64[:,::1], float32[:,::1], float32[:,::1], float32, boolean, float32[:,:,::1])")
+def scaled(table: Any, numbers: Any, center: Any, scale: Any, clip: Any, has_missing: Any, result: Any) -> bool:
     """Standardise rows of a table: ``(x - center) * scale``, clipped to ±``clip``; missing values become 0.
 
     Parameters
@@ -49,16 +58,21 @@ def scaled(table: Any, numbers: Any, center: Any, scale: Any, clip: Any, has_mis
     numbers : ``(nets, batch)`` row numbers of the table
     center, scale : ``(nets, features)``
     result : ``(nets, batch, features)``, written
+
+    Returns whether every number is one of a row; if not, the result is incomplete.
     """
     for i in range(numbers.shape[0]):
         for row in range(numbers.shape[1]):
             k = numbers[i, row]
+            if not 0 <= k < table.shape[0]:
+                return False
             for j in range(table.shape[1]):
                 value = (table[k, j] - center[i, j]) * scale[i, j]
                 if has_missing and value != value:
                     value = np.float32(0.0)
                 value = clip if value > clip else value
                 result[i, row, j] = -clip if value < -clip else value
+    return True
 
 
 @compiled("void(float32[:,:,::1], float32[:,::1], float32[:,::1], int64[:,::1])")
@@ -104,5 +118,5 @@ def balanced(y: Any, class_luck: Any, row_luck: Any, rows: Any) -> None:
         for slot in range(size):
             c = turn[slot % present]
             available = first[c + 1] - first[c]
-            nth = min(np.int64(row_luck[i, slot] * np.float32(available)), available - 1)
+            nth = max(min(np.int64(row_luck[i, slot] * np.float32(available)), available - 1), 0)
             rows[i, slot] = by_class[first[c] + nth]

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from imbench.contract.errors import UsageError
+from imbench.contract.names import is_inside
 from imbench.contract.reading import parse_json, read_file
 from imbench.report.model import Options, gather
 from imbench.store.files import write_durably
-from imbench.store.folder import is_inside
 from imbench.store.results import Results
 
 __all__ = ["FILES", "Options", "write_report"]

@@ -20,7 +20,7 @@ from imbench.runs.execution import Executor, InProcess, LocalPool, Note, Outcome
 from imbench.runs.grouped import run_grouped
 from imbench.runs.jobs import JobRunner, Part, Trained, parts_of
 from imbench.runs.machine import available_cores
-from imbench.runs.planning import Plan, plan
+from imbench.runs.planning import NOT_FETCHED, Plan, plan
 from imbench.runs.registry import Registry
 from imbench.runs.request import RunFields, RunRequest
 from imbench.runs.worker import attempt
@@ -169,6 +169,7 @@ def _check(registry: Registry, spec: str) -> str:
 
 def _execute(plan: Plan, store: Store, workers: int) -> Iterator[Event]:
     device = plan.request.device
+    _discard_unplanned(plan, store)
     _mark_retrained(plan, store)
     progress = _RunProgress(plan)
     yield progress.event("planned")
@@ -195,6 +196,17 @@ def _execute(plan: Plan, store: Store, workers: int) -> Iterator[Event]:
                         store.fail(part.job, state.error, {"ir": ir, **place.facts(part.job)})
                     yield progress.event("failed" if state.error else "finished", part.job, state.seconds, state.error)
     yield progress.event("done")
+
+
+def _discard_unplanned(plan: Plan, store: Store) -> None:
+    """Remove failures of these jobs that are stored without the hash of their data, which no job that runs lacks.
+
+    Earlier versions planned so where the mirror's copy of a dataset was damaged; every such job failed.
+    """
+    failed = set(store.failed_keys())
+    for job in plan.jobs if failed else ():
+        if (key := replace(job, data_hash=NOT_FETCHED).key) in failed:
+            store.discard_failure(key)
 
 
 def _mark_retrained(plan: Plan, store: Store) -> None:

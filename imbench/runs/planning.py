@@ -409,7 +409,7 @@ class _Data:
     def _look_up(self, card: Card) -> str | DataError:
         try:
             if self.fetch:
-                self.sources.fetch(card)
+                return self.sources.fetch(card).data_hash
             return self.sources.data_hash(card) or NOT_FETCHED
         except DataError as error:
             return error

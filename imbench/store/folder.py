@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from imbench.contract.errors import StoreError, UsageError
+from imbench.contract.names import is_inside
 from imbench.contract.reading import parse_json, read_file
 from imbench.store.files import write_durably
 
@@ -59,13 +60,6 @@ def manifest(folder: Path) -> dict[str, Any]:
 def listed_files(folder: Path) -> list[str]:
     """The files that the manifest names, by their paths inside the folder; never a path outside it."""
     return [name for name in manifest(folder).get("files", {}) if is_inside(name)]
-
-
-def is_inside(name: str) -> bool:
-    """Whether a file's name from a list stays inside the folder of that list, and can be a name at all."""
-    path = Path(name)
-    fits = all(len(part.encode("utf-8", "replace")) < 256 for part in path.parts)
-    return bool(path.parts) and fits and not path.is_absolute() and ".." not in path.parts and "\0" not in name
 
 
 def _put(path: Path, content: bytes) -> None:

@@ -143,3 +143,41 @@ def test_a_single_batch_compiles_nothing(monkeypatch):
     numbers = torch.zeros(2, dtype=torch.long)
     module.between(torch.zeros(2, 3), numbers, numbers, torch.zeros(1))
     module.balanced(torch.eye(2), torch.zeros(2), torch.zeros(2))
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@settled
+@given(
+    stack=st.sampled_from([(), (1,), (2, 3)]),
+    wrong=st.one_of(st.integers(7, 2**62), st.integers(-(2**62), -1)),
+    at=st.integers(0, 2**31),
+    which=st.sampled_from(["rows", "partners"]),
+)
+def test_a_row_number_out_of_range_is_an_error_and_no_row_of_another_batch(compiled, stack, wrong, at, which):
+    batch = Batch(make_values(*stack, 7, 3), torch.full((*stack, 7, 2), 0.5))
+    numbers = {"rows": make_numbers(stack, 5, 7), "partners": make_numbers(stack, 5, 7)}
+    numbers[which].view(-1)[at % numbers[which].numel()] = wrong
+    with pytest.MonkeyPatch.context() as patch:
+        if not compiled:
+            patch.setattr(module, "_row_kernels", lambda: None)
+        with pytest.raises(IndexError, match="row numbers must be from 0 to 6 for 7 rows"):
+            batch.take_mixed(**numbers, share=torch.ones(stack))
+    with pytest.raises(IndexError, match="row numbers must be from 0 to 6 for 7 rows"):
+        batch.take(numbers[which])
+
+
+@pytest.mark.parametrize("change", [lambda v: v[..., :-1], lambda v: v[:1], lambda v: v.int(), lambda v: v.flatten()])
+def test_rows_of_another_stack_or_kind_are_refused(change):
+    values, numbers = make_values(2, 7, 3), make_numbers((2,), 5, 7)
+    with pytest.raises(ValueError, match="must be int64 row numbers"):
+        module.between(values, numbers, change(numbers), torch.ones(2, 1))
+
+
+def test_a_scale_for_all_features_is_one_for_each():
+    table, numbers = make_values(12, 5), make_numbers((2,), 4, 12)
+    one = torch.ones(2, 1)
+    assert same_bits(
+        module.scaled(table, numbers, one, one, 5.0), module.scaled(table, numbers, *[one.expand(2, 5)] * 2, 5.0)
+    )
+    with pytest.raises(IndexError, match="from 0 to 11 for 12 rows"):
+        module.scaled(table, numbers + 9, one, one, 5.0)

@@ -5,6 +5,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from imbench.data import data_sources
 from imbench.data.sources import downloads, network
 
 # Taken before the fixture below hides it from tests that must not lean on it.
@@ -18,6 +19,7 @@ def _own_surroundings(monkeypatch, tmp_path):
     monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "cache"))
     network.forget()
     downloads.forget()
+    data_sources._note_unusable.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,9 @@ from imbench.engine import trainers as together
 from imbench.engine.batches import Table, batching
 from imbench.engine.fused import FusedNets
 from imbench.engine.group import train_group
-from imbench.engine.net_group import NetGroup, Request, TrainingError
+from imbench.engine.net_group import NetGroup, Request
 from imbench.engine.stacked import StackedNets
+from imbench.engine.validation import TrainingError
 from imbench.strategies.batch_smote import BatchSMOTE
 from imbench.strategies.cost_adjusted import CostAdjusted
 from imbench.strategies.remix import ReMix
@@ -220,7 +221,7 @@ class BrokenShape(Plain):
         (Broken(how="nan"), TrainingError),
         (Broken(how="inf"), TrainingError),
         (BrokenLoss(), KeyError),
-        (BrokenShape(), RuntimeError),
+        (BrokenShape(), TrainingError),
     ],
 )
 def test_a_job_that_fails_ends_no_other(broken, kind, runner):

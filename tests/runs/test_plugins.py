@@ -61,7 +61,7 @@ name = "binary"
 minority = ["yes"]
 [[source]]
 kind = "file"
-path = "{path}"
+path = "rings.csv"
 header = true
 """
 
@@ -72,9 +72,10 @@ def everything(install, tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     kind = np.repeat(["no", "yes"], [180, 60])
     frame = pd.DataFrame(rng.normal(size=(240, 3)) + 2 * (kind == "yes")[:, None], columns=list("abc"))
-    frame.assign(kind=kind).to_csv(tmp_path / "rings.csv", index=False)
     install("everything", POINTS, EVERYTHING)
-    (tmp_path / "site" / "rings.toml").write_text(CARD.replace("{path}", str(tmp_path / "rings.csv")))
+    for folder in (tmp_path, tmp_path / "site"):
+        frame.assign(kind=kind).to_csv(folder / "rings.csv", index=False)
+    (tmp_path / "site" / "rings.toml").write_text(CARD)
     monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("IMBENCH_DATA_MIRROR", raising=False)
     monkeypatch.chdir(tmp_path)

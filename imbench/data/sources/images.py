@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
-import tarfile
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from imbench.contract.errors import DataError
 from imbench.contract.names import counted
 from imbench.contract.records import Card
 from imbench.data.canonical import Table
 from imbench.data.pixels import coded_table, first_of_each
-from imbench.data.sources.downloads import download
+from imbench.data.sources.archives import DAMAGE, most_bytes
+from imbench.data.sources.downloads import download, file_name
 from imbench.data.sources.image_formats import FORMATS
 from imbench.data.sources.network import SourceError
-from imbench.data.sources.source_kind import Field, SourceKind, check_fields, relative_to_card
-
-# Exceptions of libraries for damaged files, or files in another format.
-_READ_ERRORS = (
-    KeyError, IndexError, ValueError, OSError, EOFError, zlib.error,
-    gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError,
-)  # fmt: skip
+from imbench.data.sources.source_kind import (
+    CHECKSUMS,
+    Field,
+    SourceKind,
+    check_digest,
+    check_fields,
+    check_url,
+    relative_to_card,
+)
 
 
 def from_images(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
     """Read ``files`` in this ``format``; class number k is the k-th class of the card, from 0."""
-    paths = [obtain(file, downloads) for file in options["files"]]
+    paths = [obtain(file, downloads, most_bytes(card)) for file in options["files"]]
     try:
-        pixels, codes = FORMATS[options["format"]].read(paths, options)
-    except _READ_ERRORS as error:
+        pixels, codes = FORMATS[options["format"]].read(paths, options, most_bytes(card))
+    except DAMAGE as error:
         names = ", ".join(path.name for path in paths)
         raise SourceError(f"{names} cannot be read as {options['format']}: {error}") from None
     if len(pixels) != len(codes):
@@ -47,7 +45,7 @@ def from_images(card: Card, options: Mapping[str, Any], downloads: Path) -> Tabl
     return coded_table(pixels, codes, card)
 
 
-def obtain(file: Mapping[str, str], downloads: Path) -> Path:
+def obtain(file: Mapping[str, str], downloads: Path, most: int) -> Path:
     """Path of a file with a verified checksum: its ``path``, an earlier download, or a new download of its ``url``.
 
     Raises `SourceError` for a file that is missing, cannot be fetched, or has another checksum.
@@ -56,7 +54,7 @@ def obtain(file: Mapping[str, str], downloads: Path) -> Path:
     if not path.is_file():
         if "url" not in file:
             raise SourceError(f"{path} does not exist")
-        _fetch(file, path)
+        _fetch(file, path, most)
     for kind, name in (("sha256", "SHA-256"), ("md5", "MD5")):
         if kind in file and (found := _digest(path, kind)) != file[kind]:
             raise SourceError(f"{path} has {name} {found[:12]}…, the card says {file[kind][:12]}…; replace the file")
@@ -68,15 +66,15 @@ def kept_path(file: Mapping[str, str], downloads: Path) -> Path:
     if "path" in file:
         return Path(file["path"])
     folder = (file.get("md5") or file["sha256"])[:8]  # files of different datasets can have the same name
-    return downloads / folder / Path(urlsplit(file["url"]).path).name
+    return downloads / folder / file_name(file["url"])
 
 
-def _fetch(file: Mapping[str, str], path: Path) -> None:
+def _fetch(file: Mapping[str, str], path: Path, most: int) -> None:
     checksum = f"sha256:{file['sha256']}" if "sha256" in file else f"md5:{file['md5']}"
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         try:
-            os.replace(download(file["url"], checksum, Path(folder)), path)
+            os.replace(download(file["url"], checksum, Path(folder), most), path)
         except SourceError as error:
             raise SourceError(f"{error} (if you have the file, put it at {path})") from None
 
@@ -109,18 +107,16 @@ def _file(fields: Any, card: Path, where: str) -> dict[str, str]:
     check_fields(fields, _FILE, where)
     if ("url" in fields) == ("path" in fields):
         raise DataError(f"{where} needs either url or path; give exactly one of them")
-    for kind, length in CHECKSUMS.items():
-        found = fields.get(kind, "0" * length)
-        if len(found) != length or set(found) - set("0123456789abcdef"):
-            raise DataError(f"{where}: {kind} must be {length} hexadecimal digits, got {found!r}")
+    for kind in set(fields) & set(CHECKSUMS):
+        check_digest(kind, fields[kind], where)
+    if "url" in fields:
+        check_url(fields["url"], where)
     if "url" in fields and not set(fields) & set(CHECKSUMS):
         raise DataError(f"{where} lacks a checksum; add md5 or sha256")
-    return {**fields, "path": relative_to_card(card, fields["path"])} if "path" in fields else dict(fields)
+    return {**fields, "path": relative_to_card(card, fields["path"], where)} if "path" in fields else dict(fields)
 
 
 _FILE: Mapping[str, Field] = {"url": (str, False), "path": (str, False), "md5": (str, False), "sha256": (str, False)}
-# Number of hexadecimal digits of each checksum.
-CHECKSUMS = {"md5": 32, "sha256": 64}
 IMAGES = SourceKind(
     "images",
     {"format": (str, True), "files": (list, True), "members": (list, False), "first_of_each": (int, False)},

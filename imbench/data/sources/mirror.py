@@ -5,22 +5,24 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import tomllib
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import DataError
+from imbench.contract.names import is_inside
+from imbench.contract.reading import MOST_TOML_BYTES, parse_toml
 from imbench.contract.records import Card
 from imbench.data.canonical import Table, content_hash, encode_target
 from imbench.data.pixels import first_of_each, image_table
-from imbench.data.sources.network import SourceError, transfer
+from imbench.data.sources.archives import most_bytes
+from imbench.data.sources.network import SourceError, fetch
 from imbench.data.sources.source_kind import LABELS, Field
 from imbench.data.sources.tables import read_parquet, to_table
 
@@ -63,17 +65,27 @@ class Mirror:
         files = self.files(card)
         return "mirror:" + hashlib.sha256("".join(f.sha256 for f in files).encode()).hexdigest() if files else ""
 
+    def is_damaged(self, card: Card) -> bool:
+        """Whether a file of the dataset is missing or differs from the manifest, in a folder; False for a URL."""
+        try:
+            for file in self.files(card) if not _is_url(self.place) else ():
+                self._fetch(file, most_bytes(card))
+        except SourceError:
+            return True
+        return False
+
     def read(self, card: Card) -> Table:
         """Read the dataset. Raises `SourceError` if a file is missing or differs from the manifest."""
         options = mirror_options(card)
-        frames = [read_parquet(io.BytesIO(self._fetch(f)), card.categorical) for f in self.files(card)]
+        most = most_bytes(card)
+        frames = [read_parquet(io.BytesIO(self._fetch(f, most)), card.categorical, most) for f in self.files(card)]
         frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
         if "image" in options:
             return encoded_images(frame, card, options)
         return to_table(frame, card, {"target": "target", **options})
 
-    def _fetch(self, file: MirrorFile) -> bytes:
-        content = _read(self.place, file.name)
+    def _fetch(self, file: MirrorFile, most: int) -> bytes:
+        content = _read(self.place, file.name, most)
         found = hashlib.sha256(content).hexdigest()
         if found != file.sha256:
             raise SourceError(f"{file.name} has SHA-256 {found[:12]}…, the manifest says {file.sha256[:12]}…")
@@ -103,15 +115,26 @@ def _manifest(place: str) -> Mapping[str, Any]:
     if not _is_url(place) and not Path(place).is_dir():
         raise DataError(f"the data mirror {place!r} does not exist; {fix}")
     try:
-        manifest = tomllib.loads(_read(place, "MANIFEST.toml").decode())
-    except (SourceError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        content = _read(place, "MANIFEST.toml", MOST_TOML_BYTES)
+    except SourceError as error:
         raise DataError(f"the data mirror {place!r} has no readable MANIFEST.toml ({error}); {fix}") from None
-    entries: Mapping[str, Any] = manifest.get("dataset", {})
+    manifest = parse_toml(content, f"MANIFEST.toml of the data mirror {place!r}", DataError)
+    entries = manifest.get("dataset", {})
+    where = f"the data mirror {place!r}: in its MANIFEST.toml, dataset"
+    if not isinstance(entries, dict):
+        raise DataError(f"{where} must be a table of datasets, got {entries!r}")
     for name, entry in entries.items():
-        listed = entry.get("files", [entry])
-        if not all(isinstance(f.get(k), str) for f in listed for k in ("file", "sha256")):
-            raise DataError(f"the data mirror {place!r}: dataset {name} lacks file or sha256 in its MANIFEST.toml")
+        listed = entry.get("files", [entry]) if isinstance(entry, dict) else None
+        if not isinstance(listed, list) or not all(map(_is_file, listed)):
+            raise DataError(f"{where} {name} lacks file or sha256, as text; add them")
+        outside = [f["file"] for f in listed if not is_inside(f["file"])]
+        if outside:
+            raise DataError(f"{where} {name} has a file outside the mirror, {outside[0]!r}; name one inside")
     return entries
+
+
+def _is_file(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("file", "sha256"))
 
 
 # Fields of a card's source of kind "mirror", which describes how copies of mirrors are read. A mirror is always tried
@@ -194,12 +217,15 @@ def _is_url(place: str) -> bool:
     return place.startswith(("http://", "https://"))
 
 
-def _read(place: str, name: str) -> bytes:
+def _read(place: str, name: str, most: int) -> bytes:
     if _is_url(place):
-        url = f"{place.rstrip('/')}/{name}"
-        with transfer(url), urllib.request.urlopen(url) as answer:
-            return bytes(answer.read())
+        return b"".join(fetch(f"{place.rstrip('/')}/{quote(name)}", most))
+    path = Path(place) / name
     try:
-        return (Path(place) / name).read_bytes()
+        if path.exists() and not path.is_file():
+            raise SourceError(f"{name} is not a file")
+        if path.stat().st_size > most:
+            raise SourceError(f"{name} has more than {most:,} bytes, too many for what the card describes")
+        return path.read_bytes()
     except OSError as error:
         raise SourceError(f"{name} cannot be read: {error.strerror}") from None

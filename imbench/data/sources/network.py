@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import http.client
+import queue
 import socket
 import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from functools import cache
 from urllib.parse import urlsplit
 
 PROBE_SECONDS = 5.0
+# A download is given up that brings fewer bytes a second than this, on average, once it has taken so many seconds.
+SLOWEST, SLOW_SECONDS = 10_000, 60.0
 TRANSFER_SECONDS = 10.0  # without receiving data
 
 _failed: dict[str, str] = {}
@@ -67,6 +72,85 @@ def transfer(url: str) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
+def fetch(url: str, most: int) -> Iterator[bytes]:
+    """The content of an http(s) URL, piece by piece.
+
+    Raises `SourceError` where the host does not answer or the URL does not exist, and where the content has more than
+    ``most`` bytes, stops or comes too slowly.
+    """
+    with transfer(url), closing(_pieces(url)) as pieces:
+        start, total = time.monotonic(), 0
+        for piece in pieces:
+            total += len(piece)
+            seconds = time.monotonic() - start
+            if total > most:
+                raise SourceError(f"{url} has more than {most:,} bytes, too many for what the card describes")
+            if seconds > SLOW_SECONDS and total < SLOWEST * seconds:
+                rate = f"{total:,} bytes in {seconds:.0f} s"
+                raise TimeoutError(f"{rate} are too slow; fetch {url} by hand, or give a mirror that has the dataset")
+            yield piece
+
+
+def _pieces(url: str) -> Generator[bytes, None, None]:
+    """Pieces as they arrive; read in another thread, since a host can stall a request in ways that know no limit."""
+    arrived: queue.Queue[bytes | Exception] = queue.Queue(maxsize=16)
+    given_up = threading.Event()
+
+    def read() -> None:
+        try:
+            request = urllib.request.Request(url, headers={"User-Agent": "imbench"})
+            with opener().open(request, timeout=TRANSFER_SECONDS) as answer:
+                while not given_up.is_set():
+                    piece = answer.read1(2**16)  # as soon as there is any
+                    if not piece and answer.length:
+                        raise http.client.IncompleteRead(b"", answer.length)
+                    put(piece)
+                    if not piece:
+                        return
+        except Exception as error:
+            put(error)
+
+    def put(item: bytes | Exception) -> None:
+        while not given_up.is_set():
+            try:
+                arrived.put(item, timeout=1.0)
+                return
+            except queue.Full:
+                continue
+
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        while True:
+            try:
+                item = arrived.get(timeout=2 * TRANSFER_SECONDS)
+            except queue.Empty:
+                raise TimeoutError(f"nothing arrived in {2 * TRANSFER_SECONDS:g} s") from None
+            if isinstance(item, Exception):
+                raise item
+            if not item:
+                return
+            yield item
+    finally:
+        given_up.set()
+
+
+@cache
+def opener() -> urllib.request.OpenerDirector:
+    """Opens http and https URLs and follows redirects to such; knows no files, FTP or data URLs."""
+    made = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPErrorProcessor,
+        urllib.request.UnknownHandler,
+    ):
+        made.add_handler(handler())
+    return made
+
+
 def forget() -> None:
     """Forget which hosts failed or answered, so that all are probed again."""
     _failed.clear()
@@ -81,7 +165,7 @@ def _probe_host(url: str) -> str | None:
         root = f"{urlsplit(url).scheme}://{host}/"
         try:
             request = urllib.request.Request(root, method="HEAD", headers={"User-Agent": "imbench"})
-            urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
+            opener().open(request, timeout=PROBE_SECONDS).close()
             answer.append(None)
         except urllib.error.HTTPError:
             answer.append(None)  # an HTTP error is an answer

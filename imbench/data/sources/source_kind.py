@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from imbench.contract.errors import DataError
-from imbench.contract.names import suggest
+from imbench.contract.names import is_inside, suggest
 from imbench.contract.records import Card
 from imbench.data.canonical import Table
 
@@ -76,9 +77,61 @@ def check_fields(fields: Any, wanted: Mapping[str, Field], where: str) -> None:
             raise DataError(f"{where} lacks the field {key!r}; add it as {_TYPE_NAMES[kind]}")
 
 
-def relative_to_card(card: Path, path: str) -> str:
-    """The absolute path for a path that is relative to the card's file."""
-    return str(card.parent.resolve() / path)
+def relative_to_card(card: Path, path: str, where: str = "a source") -> str:
+    """The absolute path for a path that is relative to the card's file.
+
+    Raises `DataError` for a path outside the folder of that file, to which a card is limited.
+    """
+    folder = card.parent.resolve()
+    if not is_inside(path) or not (folder / path).resolve().is_relative_to(folder):
+        raise DataError(
+            f"{where}: path {path!r} is outside the folder of the card; put the file beside the card, or below"
+        )
+    return str(folder / path)
+
+
+def check_reading(options: Mapping[str, Any], card: Path, where: str) -> Mapping[str, Any]:
+    """Options of a file that is read, validated; `SourceKind.complete` of kinds that read one.
+
+    Raises `DataError` for a URL that is not http(s), a checksum that is none, and a separator of several characters.
+    """
+    if "url" in options:
+        check_url(options["url"], where)
+    if "sha256" in options:
+        check_digest("sha256", options["sha256"], where)
+    for key in ("members", "columns", "drop", "missing_values"):
+        wrong = [value for value in options.get(key, []) if not isinstance(value, str)]
+        if wrong:
+            raise DataError(f"{where}: {key} must be a list of text, got {wrong[0]!r} in it; put it in quotes")
+    for key in ("skip_rows", "first_rows"):
+        if options.get(key, 0) < 0:
+            raise DataError(f"{where}: {key} must be 0 or more, got {options[key]}")
+    separator = options.get("separator", ",")
+    if separator != "whitespace" and len(separator) != 1:  # pandas takes anything longer for a pattern
+        raise DataError(f"{where}: separator must be one character or 'whitespace', got {separator!r}")
+    return options
+
+
+def check_url(url: str, where: str) -> None:
+    """Raise `DataError` for a URL that is not http or https with a host, or contains spaces or control characters."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not url.isascii() or not url.isprintable() or " " in url:
+        raise DataError(f"{where}: url must be an http or https URL, got {url!r}")
+
+
+def check_digest(kind: str, digest: str, where: str) -> None:
+    """Raise `DataError` for a checksum that is not hexadecimal digits, as many as its kind has."""
+    length = CHECKSUMS[kind]
+    if len(digest) != length or set(digest) - set("0123456789abcdef"):
+        raise DataError(f"{where}: {kind} must be {length} hexadecimal digits, got {digest!r}")
+
+
+# Number of hexadecimal digits of each checksum.
+CHECKSUMS = {"md5": 32, "sha256": 64}
 
 
 _TYPE_NAMES: dict[type, str] = {

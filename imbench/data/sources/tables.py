@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -63,11 +64,19 @@ def read_floats_of(frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
     return frame.assign(**{c: read_floats(frame[c]) for c in columns if c in frame.columns})
 
 
-def read_parquet(source: str | io.BytesIO, integers: Collection[str] = ()) -> pd.DataFrame:
-    """Read a Parquet file; the columns ``integers`` keep their integer type even if values are missing."""
+def read_parquet(source: str | io.BytesIO, integers: Collection[str] = (), most: float = math.inf) -> pd.DataFrame:
+    """Read a Parquet file; the columns ``integers`` keep their integer type even if values are missing.
+
+    Raises `SourceError` for one with more than ``most`` bytes unpacked, of 8 a value at least.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    about = pq.read_metadata(source)
+    packed = sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups))
+    if max(packed, 8 * about.num_rows * about.num_columns) > most:
+        shape = f"{counted(about.num_rows, 'row')} and {counted(about.num_columns, 'column')}"
+        raise SourceError(f"the Parquet file has {shape}, too many for what the card describes")
     table = pq.read_table(source)
     frame: pd.DataFrame = table.to_pandas()
     for name in set(integers) & set(table.column_names) & set(frame.columns):

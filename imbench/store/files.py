@@ -45,6 +45,13 @@ def write_durably(path: Path, content: bytes) -> None:
         _remove(temporary)
 
 
+def check_writable(folder: Path) -> None:
+    """Raise StoreError, as `write_durably` does, unless a file can be written in this folder; none remains."""
+    probe = folder / f".imbench-writable-{uuid.uuid4().hex[:8]}"
+    write_durably(probe, b"")
+    _remove(probe)
+
+
 def listed(folder: Path) -> list[Path]:
     """The paths in a folder, sorted; none if it does not exist. Raises StoreError if it cannot be read."""
     try:

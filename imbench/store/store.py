@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from imbench.contract.errors import StoreError
 from imbench.contract.records import Job, Predictions
-from imbench.store.files import listed, remove_stale, write_durably
+from imbench.store.files import check_writable, listed, remove_stale, write_durably
 from imbench.store.marker import check_marker
 from imbench.store.parquet import (
     DamagedError,
@@ -99,8 +99,7 @@ class Store:
         check_marker(store.path, create)
         if create:
             # A full or read-only disk is better found now than after the first job.
-            write_durably(store.path / "writable", b"")
-            (store.path / "writable").unlink(missing_ok=True)
+            check_writable(store.path)
             for folder in (store.path, *(store.path / name for name in _FOLDERS)):
                 remove_stale(folder)
         return store

@@ -72,6 +72,19 @@ class Mirror:
             return encoded_images(frame, card, options)
         return to_table(frame, card, {"target": "target", **options})
 
+    def faults(self) -> list[str]:
+        """What is wrong with its files, each checked against the manifest; a URL's files are not downloaded."""
+        if _is_url(self.place):
+            return []
+        found = []
+        for entry in self.entries.values():
+            for listed in entry.get("files", [entry]):
+                try:
+                    self._fetch(MirrorFile(listed["file"], listed["sha256"]))
+                except SourceError as error:
+                    found.append(str(error))
+        return found
+
     def _fetch(self, file: MirrorFile) -> bytes:
         content = _read(self.place, file.name)
         found = hashlib.sha256(content).hexdigest()

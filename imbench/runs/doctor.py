@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imbench.contract.entry_points import GROUPS, CORE_PACKAGE
+from imbench.contract.entry_points import CORE_PACKAGE, GROUPS
 from imbench.contract.errors import UsageError
 from imbench.contract.names import counted
 from imbench.data.cache import ENVIRONMENT as CACHE

@@ -12,6 +12,7 @@ import click
 
 from imbench.cli import (
     data,
+    doctor,
     evaluate,
     info,
     listing,
@@ -56,6 +57,7 @@ for _verb in (
     listing.list_,
     info.info,
     data.data,
+    doctor.doctor,
     status.status,
     report.report,
     evaluate.evaluate,

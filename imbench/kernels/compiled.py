@@ -36,6 +36,18 @@ def compiled(signature: Any, *, fused: bool = False) -> Callable[[Callable[..., 
     return decorate
 
 
+def compiled_code_folder() -> Path | None:
+    """Where `compiled` keeps code for the next process; None if no folder for it is writable."""
+    try:
+        return Path(str(numba.njit(cache=True)(_keyed(_nothing)).stats.cache_path))
+    except RuntimeError:
+        return None
+
+
+def _nothing() -> None:
+    """Never compiled."""
+
+
 def _keyed(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same function, which seems to close over a hash of the room's sources: Numba's key has such values."""
     assert isinstance(function, FunctionType)

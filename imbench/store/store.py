@@ -16,7 +16,7 @@ import msgspec
 
 from imbench.contract.errors import StoreError
 from imbench.contract.records import Job, Predictions
-from imbench.store.files import listed, remove_stale, write_durably
+from imbench.store.files import listed, marked, remove_stale, write_durably
 from imbench.store.marker import FOLDERS, check_marker, check_present
 from imbench.store.parquet import (
     DamagedError,
@@ -116,8 +116,8 @@ class Store:
         check_marker(store.path, create)
         if create:
             # A full or read-only disk is better found now than after the first job.
-            write_durably(store.path / "writable", b"")
-            (store.path / "writable").unlink(missing_ok=True)
+            with marked(store.path):
+                pass
             for folder in (store.path, *(store.path / name for name in FOLDERS)):
                 remove_stale(folder)
         return store

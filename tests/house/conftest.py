@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "CONTRIBUTING.md", "plugins/README.md", "reports/README.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "plugins/README.md", "reports/README.md"]
 
 
 @pytest.fixture(scope="session")

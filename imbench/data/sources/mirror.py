@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -83,6 +84,19 @@ class Mirror:
         if "image" in options:
             return encoded_images(frame, card, options)
         return to_table(frame, card, {"target": "target", **options})
+
+    def faults(self) -> list[str]:
+        """What is wrong with its files, each checked against the manifest; a URL's files are not downloaded."""
+        if _is_url(self.place):
+            return []
+        found = []
+        for entry in self.entries.values():
+            for listed in entry.get("files", [entry]):
+                try:
+                    self._fetch(MirrorFile(listed["file"], listed["sha256"]), sys.maxsize)
+                except SourceError as error:
+                    found.append(str(error))
+        return found
 
     def _fetch(self, file: MirrorFile, most: int) -> bytes:
         content = _read(self.place, file.name, most)

@@ -34,6 +34,9 @@ LOOK, ANSWER = 2.0, 15.0
 # Bytes of arrays that travel in one message.
 PIECE = 2**25
 
+# A task whose answer is lost: Dask computes it again.
+_COMES_AGAIN = ("lost", "pending")
+
 _LOCAL = re.compile(r"local:([1-9]\d{0,3})")
 _ADDRESS = re.compile(r"(tcp|tls|ucx|ws|wss)://[^\s/]+")
 
@@ -258,6 +261,9 @@ class DaskRun:
         finished = [future for future in ended if future.status == "finished"]
         answers = self._gathered(finished)
         for future in ended:
+            if future not in answers and future.status in _COMES_AGAIN:
+                future.add_done_callback(self._arrived.put)
+                continue
             flight = self._flights.pop(future)
             if future in answers:
                 yield from self._answered(flight, answers[future])
@@ -267,10 +273,18 @@ class DaskRun:
 
     def _gathered(self, finished: Sequence[Any]) -> dict[Any, dask_worker.Answer]:
         """The answers of finished tasks; those are missing whose worker died before it could pass them on."""
+        finished = [future for future in finished if future.status == "finished"]
         if not finished:
             return {}
+
+        async def gather() -> Any:
+            return await self._client.gather(finished, asynchronous=True)
+
         try:
-            return dict(zip(finished, self._client.gather(finished), strict=True))
+            # Dask itself would wait until a worker has computed lost answers again, and no worker may be left.
+            return dict(zip(finished, self._client.sync(gather, callback_timeout=ANSWER), strict=True))
+        except TimeoutError:
+            return self._gathered(finished)
         except Exception:  # of one of them, and whatever a lost connection raises
             if len(finished) == 1:
                 return {}

@@ -124,9 +124,11 @@ def test_calls_that_hang_swell_or_crash_cost_only_themselves(pair, tmp_path):
 def test_closing_the_run_ends_its_calls(pair, tmp_path):
     tasks = [Task(i, 1.0, partial(chores.sleep, tmp_path / f"pid{i}")) for i in range(3)]
     with DaskExecutor(pair.address).connect(NEEDS) as (connected, _), closing(connected.run(tasks)) as run:
-        deadline = time.monotonic() + 60
+        for _ in tasks:
+            next(run)  # asking for the third makes the first two begin
+        deadline = time.monotonic() + 300
         while len(pids := [file for file in tmp_path.glob("pid*") if file.read_text()]) < 2:
-            next(run) if time.monotonic() < deadline else pytest.fail("the calls did not start")
+            time.sleep(0.05) if time.monotonic() < deadline else pytest.fail("the calls did not start")
         running = [int(file.read_text()) for file in pids]
     deadline = time.monotonic() + 20
     while any(map(is_alive, running)) and time.monotonic() < deadline:

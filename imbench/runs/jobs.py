@@ -7,7 +7,7 @@ import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -86,6 +86,10 @@ class JobRunner:
     device: str
     origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     mark: str = ""
+
+    def of(self, strategy: str) -> JobRunner:
+        """The runner for jobs of this strategy, without the source code of the others: it travels with each job."""
+        return replace(self, origins={strategy: self.origins[strategy]} if strategy in self.origins else {})
 
     def prepare(self, job: Job, sources: DataSources) -> None:
         """Load the job's arrays into shared memory; called by the process that starts jobs. Raises `DataError`."""

@@ -2,6 +2,7 @@
 
 import io
 import os
+import subprocess
 import sys
 
 import pytest
@@ -60,3 +61,14 @@ def test_the_streams_of_before_come_back(capsys):
         assert not sys.stdout.isatty()
     assert (sys.stdout, sys.stderr) == before
     assert capsys.readouterr().out == "text\n"
+
+
+def test_warnings_of_imbench_are_messages_without_code():
+    code = (
+        "import warnings; from imbench.contract import stdio\n"
+        "with stdio.lasting_stdio():\n"
+        "    warnings.warn_explicit('slow', UserWarning, stdio.__file__, 3)\n"
+        "    warnings.warn_explicit('other', UserWarning, 'elsewhere.py', 3)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "warning: slow\nelsewhere.py:3: UserWarning: other\n"

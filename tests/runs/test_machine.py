@@ -1,4 +1,4 @@
-"""What this process may use of the machine, by affinity and container."""
+"""What this process may use of the machine, by affinity, container and limits."""
 
 import os
 import subprocess
@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from imbench.runs import machine
-from imbench.runs.machine import available_cores
+from imbench.runs.machine import available_cores, available_memory
+
+GIB = 2**30
 
 
 @pytest.fixture
@@ -46,3 +48,23 @@ def test_a_containers_quota_limits_the_cores(files, cgroup):
 def test_a_quota_that_says_nothing_is_none(text, cgroup):
     (cgroup / "cpu.max").write_text(text)
     assert available_cores() == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(
+    ("limit", "use"), [("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")]
+)
+def test_a_containers_memory_is_what_is_left_of_its_limit(limit, use, cgroup):
+    everything = available_memory()
+    (cgroup / limit).write_text(str(GIB // 2))
+    (cgroup / use).write_text(str(GIB // 8))
+    assert available_memory() == GIB // 2 - GIB // 8
+    (cgroup / limit).write_text("max" if limit == "memory.max" else str(2**63 - 4096))
+    assert available_memory() == pytest.approx(everything, rel=0.5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on address space")
+def test_memory_follows_the_limit_on_address_space():
+    program = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({GIB}, {GIB})); "
+    program += "from imbench.runs.machine import available_memory; print(available_memory())"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
+    assert 0 < int(found) < GIB

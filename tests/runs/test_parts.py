@@ -1,5 +1,6 @@
 """A job is cut among workers without a number changing."""
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +71,21 @@ def test_a_job_in_parts_gives_the_numbers_of_a_whole_one(request_of, tmp_path, c
     pd.testing.assert_frame_equal(
         whole.frame().drop(columns=MACHINE), parts.frame().drop(columns=MACHINE), check_exact=True
     )
+
+
+@pytest.mark.parametrize("count", [2, 200])
+def test_a_task_is_as_small_with_many_strategies_as_with_few(count, request_of):
+    sizes = []
+
+    class Measured(InProcess):
+        def run(self, tasks):
+            sizes.extend(len(pickle.dumps(task.call)) for task in tasks)
+            return iter(())
+
+    strategies = [f"remix:alpha={0.2 + 0.001 * i:.3f}" for i in range(count)]
+    imbench.run(**request_of(strategies=strategies, executor=Measured()), checks=False)
+    assert len(sizes) == count
+    assert max(sizes) < 10_000
 
 
 def test_the_folds_of_a_job_are_each_in_one_part(request_of, cut_finely):

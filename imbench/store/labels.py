@@ -137,13 +137,14 @@ def _written(value: Any) -> str:
 
 
 def _check_columns(rows: pa.Table, filled: Sequence[str]) -> None:
-    lacking = [name for name in filled if name not in rows.column_names]
+    kinds = {field.name: field.type for field in rows.schema}
+    lacking = [name for name in filled if name not in kinds]
     if lacking:
         raise DamagedError(f"it has no column {lacking[0]!r}")
-    if len(set(rows.column_names)) < len(rows.column_names):
+    if len(kinds) < rows.num_columns:
         raise DamagedError("it has two columns of one name")
     for known in schema():
-        found = rows.schema.field(known.name).type if known.name in rows.column_names else known.type
+        found = kinds.get(known.name, known.type)
         if found != known.type and not pa.types.is_null(found):
             raise DamagedError(f"its column {known.name!r} is of type {found}, not {known.type}")
     for name in filled:

@@ -176,7 +176,7 @@ def test_finite_numbers_whose_sum_is_not_are_no_fault():
 
 @pytest.mark.parametrize("fault", [f for f in FAULTS if "nan" in f or "label" in f or "weight" in f or f == "inf"])
 def test_on_a_gpu_values_are_looked_at_when_it_is_waited_for(fault):
-    batch = Batch(torch.randn(1, 2, 20, 7), torch.full((1, 2, 20, 2), 0.5))
+    batch = Batch(torch.randn(1, 2, 20, 7), torch.tensor([1.0, 0.0]).repeat(1, 2, 20, 1))
     later = Validation(Faulty(), "cuda")
     change, _ = FAULTS[fault]
     given_batch = validation.Given.of(batch)
@@ -268,7 +268,7 @@ class FaultyForward(Faulty):
 
 
 FORWARDS = {
-    "logits alone": (lambda z, y: z, "returned Tensor; return logits and labels"),
+    "logits alone": (lambda z, y: z, "Tensor; return logits and labels"),
     "fewer logits": (lambda z, y: (z[..., :1], y), "logits of shape"),
     "fewer rows": (lambda z, y: (z[:, :-1], y[:, :-1]), "logits of shape"),
     "one stack": (lambda z, y: (z[:1], y[:1]), "logits of shape"),

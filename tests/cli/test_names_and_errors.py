@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from imbench.cli.output import paragraph, table, visible
+from imbench.cli.output import paragraph, table
+from imbench.contract.reading import visible
 from imbench.report.markdown import _without_tags
 from imbench.report.tables import csv, without_formula
 from imbench.store.source_marks import source_notes

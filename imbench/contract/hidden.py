@@ -56,7 +56,7 @@ class HiddenMix:
             if not isinstance(value, Tensor):
                 raise ValueError(f"{what} must be a torch.Tensor, got {type(value).__name__}")
             if flaw := flaw_of(value, device):
-                raise ValueError(f"{what} is {flaw}; return dense tensors on the device of the batch")
+                raise ValueError(f"{what} must be a dense tensor on the device of the batch, got one {flaw}")
             if tuple(value.shape) != wanted:
                 raise ValueError(f"{what} must be {axes} = {wanted}, got {tuple(value.shape)}")
             if name != "share" and value.dtype != torch.int64:

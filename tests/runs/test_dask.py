@@ -206,6 +206,17 @@ def test_rows_equal_those_of_one_process(pair, table, plugin, tmp_path, monkeypa
     assert not list((tmp_path / "here" / "dask").glob(".seen*"))
 
 
+def test_an_adaptive_cluster_starts_workers_for_the_jobs():
+    from distributed import Client, LocalCluster
+
+    empty = LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address="127.0.0.1:0")
+    with empty, Client(empty, set_as_default=False) as client:
+        empty.adapt(minimum=0, maximum=2, interval="200ms")
+        with DaskExecutor(client).connect(NEEDS) as (run, _):
+            events = list(run.run(squares(12, 0.05)))
+    check_once(events, 12)
+
+
 def test_local_workers_need_no_cluster():
     with DaskExecutor("local:2").connect(NEEDS) as (run, at_once):
         assert at_once == 2

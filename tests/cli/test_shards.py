@@ -1,11 +1,13 @@
 """A plan shared out among machines and joined again."""
 
+import math
 import shlex
 
 import pytest
 
 import imbench
 from imbench.cli import main
+from imbench.cli.training import limits
 
 MACHINE = ["seconds"]
 
@@ -94,3 +96,20 @@ def test_wrong_limits_and_clusters_are_refused_before_any_work(options, tmp_path
     assert main(["run", *options, "--store", str(store), *given]) == 2
     assert message in capsys.readouterr().err
     assert not list(store.glob("jobs/*"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"jobs": 2}, ["at most 1 h 0 min for a job (--timeout)", "GB for each worker (--memory)"]),
+        ({"jobs": 1}, []),
+        ({"jobs": 1, "timeout": 90.0, "memory": 4e9}, ["at most 90 s for a job", "4.0 GB for each worker"]),
+        ({"executor": imbench.DaskExecutor("local:2")}, ["1 h 0 min", "a cluster's worker divided by its threads"]),
+        ({"jobs": 2, "timeout": math.inf, "memory": math.inf}, ["no time limit", "no memory limit"]),
+    ],
+)
+def test_the_limits_of_jobs_are_shown(fields, words, table, tmp_path):
+    plan = imbench.plan(datasets=[table], protocol="smoke", store=tmp_path / "store", **fields)
+    shown = limits(plan)
+    assert len(shown) == bool(words)
+    assert all(word in shown[0] for word in words)

@@ -61,9 +61,8 @@ def plan_or_train(
         if not quiet:
             say(f"fetching {', '.join(plan.unfetched)}")
         plan = bench.plan(request)
-    session.working = bool(plan.pending)
     try:
-        results = train(plan, quiet)
+        results = train(plan, quiet, session)
     except WorkerError as error:
         say(f"error: {error}")
         return 1
@@ -74,7 +73,7 @@ def plan_or_train(
     return code or (1 if failed else 0)
 
 
-def train(plan: Plan, quiet: bool) -> Results:
+def train(plan: Plan, quiet: bool, session: Session) -> Results:
     """Train the pending jobs, with progress unless quiet."""
     from imbench.cli.progress import reporter
     from imbench.runs import bench
@@ -83,7 +82,12 @@ def train(plan: Plan, quiet: bool) -> Results:
         for note in (*plan.notes, outlook(plan), *limits(plan)):
             say(note)
     started = time.monotonic()
-    with reporter(quiet) as progress:
+    with reporter(quiet) as report:
+
+        def progress(event: bench.Event) -> None:
+            session.working |= event.kind == "started"
+            report(event)
+
         results = bench.run_plan(plan, progress)
     if not quiet:
         failed = len(results.failures())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from imbench.contract.errors import DataError
 from imbench.contract.names import counted
+from imbench.contract.reading import visible
 from imbench.contract.records import Card, Dataset, Source, Variant
 from imbench.contract.spec import parse_spec
 from imbench.data import cache as data_cache
@@ -145,7 +146,8 @@ class DataSources:
 @functools.cache
 def _note_unusable(name: str, reason: str) -> None:
     """Warn once: a dataset is looked up for every variant and job."""
-    log.warning("%s: the data mirror's copy is unusable (%s); the next source is used", name, reason)
+    message = "%s: the data mirror's copy is unusable (%s); the next source is used"
+    log.warning(message, visible(name), visible(reason))
 
 
 def _attempt(card: Card, kind: str, read: Callable[[], Table], reasons: list[str]) -> Table | None:

@@ -125,7 +125,9 @@ def _quiet(cluster: Any, threads: int, resources: Mapping[str, float]) -> Any:
         n_workers=1,
         threads_per_worker=threads,
         processes=False,
-        dashboard_address=None,
+        # Without a page of its own; None would be any free port of every network interface, from 8787 on.
+        dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard": False},
         resources=dict(resources),
         memory_limit=None,
     )

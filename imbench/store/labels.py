@@ -62,7 +62,7 @@ def _size(identity: Identity, name: str) -> int:
 def check_labels(rows: pa.Table, identity: Identity, key: str) -> None:
     """Raise `DamagedError` unless every row is labelled as the job of this identity."""
     variant = _variant(identity)
-    name, _, version = identity.strategy.rpartition("@")
+    name, _, version = identity.strategy.partition("@")  # a version may name those of inner strategies
     expected = {
         "key": key,
         "data_hash": identity.data,

@@ -341,7 +341,7 @@ def host():
         (endless, "has more than 1,048,576 bytes"),
         (endless_chunks, "has more than 1,048,576 bytes"),
         (silent, "timed out"),
-        (slow_header, "nothing arrived in"),
+        (slow_header, "nothing arrived in|are too slow"),
         (cut_short, "incompleteread"),
         (to_a_file, "302"),
         (to_ftp, "unknown url type"),

@@ -1,5 +1,6 @@
 """Jobs on a Dask cluster of real processes: workers are killed, join late, and differ."""
 
+import faulthandler
 import os
 import shutil
 import signal
@@ -26,6 +27,14 @@ from tests.runs.dask_processes import DaskProcesses
 pytest.importorskip("distributed")
 
 NEEDS = Needs(Registry(), ())
+
+
+@pytest.fixture(autouse=True)
+def watch():
+    """A run that waits for ever ends its process with the stacks of all threads, and not the tests' time."""
+    faulthandler.dump_traceback_later(600, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture
@@ -195,6 +204,17 @@ def test_rows_equal_those_of_one_process(pair, table, plugin, tmp_path, monkeypa
     assert len(done) == len(set(done)) == 8
     pd.testing.assert_frame_equal(found.frame().drop(columns="seconds"), plain.frame().drop(columns="seconds"))
     assert not list((tmp_path / "here" / "dask").glob(".seen*"))
+
+
+def test_an_adaptive_cluster_starts_workers_for_the_jobs():
+    from distributed import Client, LocalCluster
+
+    empty = LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address="127.0.0.1:0")
+    with empty, Client(empty, set_as_default=False) as client:
+        empty.adapt(minimum=0, maximum=2, interval="200ms")
+        with DaskExecutor(client).connect(NEEDS) as (run, _):
+            events = list(run.run(squares(12, 0.05)))
+    check_once(events, 12)
 
 
 def test_local_workers_need_no_cluster():

@@ -307,9 +307,7 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
         known, _ = found.setdefault(data.identity(used), (data.variant(used), data.hash_of(used)))
         cards.setdefault(data.variant(used).spec, data.card(used))
         same |= {file_name(data.variant(used).dataset): file_name(known.dataset)}
-    _refuse(
-        request.datasets, unavailable, substituted, request.strict or request.shard is not None, complete=bool(found)
-    )
+    _refuse(request, unavailable, substituted, complete=bool(found))
     jobs, sizes, constant = [], {}, {}
     for variant, content in found.values():
         card = cards[variant.spec]
@@ -468,19 +466,29 @@ def _entries(suite: Suite | None, datasets: Sequence[str]) -> list[SuiteEntry]:
 
 
 def _refuse(
-    plan_for: Sequence[str],
+    request: RunRequest,
     unavailable: Sequence[tuple[str, str]],
     substituted: Sequence[tuple[str, str]],
-    strict: bool,
+    *,
     complete: bool,
 ) -> None:
     """Raise for unavailable data that this run requires."""
+    # A shard that names its plan is refused anyway where other data makes another plan.
+    unnamed = request.shard is not None and not request.shard.plan
     for spec, reason in unavailable:
-        if spec in plan_for or strict or not complete:
-            raise DataError(f"{spec}: {reason}")
-    if strict and substituted:
+        if spec in request.datasets or request.strict or unnamed or not complete:
+            raise DataError(f"{spec}: {reason}{_SHARD if unnamed and not request.strict else ''}")
+    if substituted and (request.strict or unnamed):
         wanted, used = substituted[0]
-        raise DataError(f"{wanted} is unavailable; run without --strict to use {used} instead")
+        fix = f"; run without --strict to use {used} instead" if request.strict else f", {used} would be used{_SHARD}"
+        raise DataError(f"{wanted} is unavailable{fix}")
+
+
+# What to do about a shard of whatever is available here, which elsewhere would be a shard of something else.
+_SHARD = (
+    "; --shard I/N needs all data, since machines with other data would share out other jobs: fetch it, or write the "
+    "shards with imbench plan --shards N --export FILE, whose commands check that the jobs are the same"
+)
 
 
 def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:

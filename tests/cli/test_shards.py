@@ -10,6 +10,20 @@ from imbench.cli import main
 from imbench.cli.training import limits
 
 MACHINE = ["seconds"]
+# A dataset whose only source is a file that is missing.
+CARD = """
+title = "Gone"
+target = "kind"
+rows = 90
+features = 2
+missing = 0
+class_counts = {no = 60, yes = 30}
+task = [{name = "binary", minority = ["yes"]}]
+licence = "CC0"
+citation = "Nobody (2020)"
+content = "%s"
+source = [{kind = "file", path = "gone.csv"}]
+""" % ("0" * 64)
 
 
 @pytest.fixture
@@ -37,6 +51,26 @@ def test_four_shards_merged_equal_the_whole_run(options, tmp_path, capsys):
     assert len(set(stores)) == 4
     assert main(["merge", *stores, "--into", str(merged)]) == 0
     assert rows(merged).equals(rows(whole))
+
+
+def test_shards_of_a_suite_with_missing_data_are_those_of_a_named_plan(table, options, tmp_path, capsys):
+    suite, gone = tmp_path / "half.toml", tmp_path / "gone.toml"
+    gone.write_text(CARD)
+    suite.write_text(f'title = "Half"\nconfigurations = ["{table}", "{gone}"]\n')
+    given = ["--suite", str(suite), *options[2:], "--store", str(tmp_path / "store")]
+    assert main(["run", *given, "--shard", "1/2"]) == 2
+    assert "imbench plan --shards N --export FILE" in capsys.readouterr().err
+    assert main(["plan", *given, "--shards", "2", "--export", str(tmp_path / "jobs.txt")]) == 0
+    commands = [shlex.split(line) for line in (tmp_path / "jobs.txt").read_text().splitlines()]
+    assert [main([*command[1:], "-q"]) for command in commands] == [0, 0]
+    assert rows(tmp_path / "store")["key"].nunique() == 3
+    # Elsewhere the data is another.
+    named = commands[0][-1]
+    other = table.partition(":")[0]
+    with open(other, "a") as file:
+        file.write(open(other).readlines()[-1])
+    assert main(["run", *given, "--shard", named]) == 2
+    assert "of another plan" in capsys.readouterr().err
 
 
 def test_shards_may_share_one_store(options, tmp_path):

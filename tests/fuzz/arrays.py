@@ -138,6 +138,8 @@ def changed(value: Any, changes: list[Change]) -> Any:
         for name, number in changes:
             if isinstance(value, Tensor):
                 value = CHANGES[name](value, number)
+            if name == "freed":  # PyTorch itself reads what is gone, and the strategy would end its own process
+                break
     except Exception as error:
         raise OwnError(str(error)) from None
     return value

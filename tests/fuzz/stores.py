@@ -348,6 +348,42 @@ def check_pages(example: tuple[Changes, list[str]], folder: Path) -> None:
         raise FaultError("lost", "a file that no manifest names is gone")
 
 
+_RESULTS = (["--metric", "gmean"], ["--metric", "bbs", "--json"], ["--metric", "gmean", "--rule", "each", "--within"])
+
+
+@st.composite
+def _results(draw: st.DrawFn) -> tuple[bytes, list[str]]:
+    content = _published()[1]["site/results.parquet"]
+    if draw(st.integers(0, 4)) == 0:
+        return draw(spliced_bytes([content])), draw(st.sampled_from(_RESULTS))
+    columns = pq.read_schema(io.BytesIO(content)).names
+    used = [
+        "gmean",
+        "bbs",
+        "key",
+        "dataset",
+        "variant",
+        "task",
+        "strategy",
+        "protocol",
+        "ir",
+        "repeat",
+        "fold",
+        "error",
+    ]
+    for _ in range(draw(st.integers(1, 2))):
+        change = draw(st.sampled_from(sorted(_TABLE_CHANGES)))
+        content = _plain_change(content, change, draw(st.sampled_from([*used, *columns])), draw(leaves))
+    return content, draw(st.sampled_from(_RESULTS))
+
+
+def check_results(example: tuple[bytes, list[str]], folder: Path) -> None:
+    """A published file of results, changed, for `imbench evaluate`."""
+    content, options = example
+    (folder / "results.parquet").write_bytes(content)
+    command(folder, "evaluate", "results.parquet", *options)
+
+
 def _same(folder: Path, files: Files) -> None:
     found = _files_of(folder)
     if changed := _differing(files, found):
@@ -360,5 +396,6 @@ def _differing(a: Files, b: Files) -> Iterable[str]:
 
 TARGETS = (
     Target("stores", _stores(), check_stores, prepare=bases, smoke=10),
-    Target("pages", _pages(), check_pages, prepare=_published, smoke=10),
+    Target("results", _results(), check_results, prepare=_published, smoke=10),
+    Target("pages", _pages(), check_pages, prepare=_published, smoke=6),
 )

@@ -40,7 +40,7 @@ def plan(
 ) -> None:
     """Show the jobs of a run without training.
 
-    Takes the options of `imbench run`. With --export, each line of the file is a command that runs one shard, for the
+    Takes the options of `imbench run`. With --export, data is downloaded if needed, and each line of the file is a command that runs one shard, for the
     array jobs of a batch system; without --own-stores all shards write to one store, which all machines must share.
 
     \b

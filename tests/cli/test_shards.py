@@ -2,6 +2,7 @@
 
 import math
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -66,9 +67,8 @@ def test_shards_of_a_suite_with_missing_data_are_those_of_a_named_plan(table, op
     assert rows(tmp_path / "store")["key"].nunique() == 3
     # Elsewhere the data is another.
     named = commands[0][-1]
-    other = table.partition(":")[0]
-    with open(other, "a") as file:
-        file.write(open(other).readlines()[-1])
+    file = Path(table.partition(":")[0])
+    file.write_text(file.read_text() + file.read_text().splitlines()[-1] + "\n")
     assert main(["run", *given, "--shard", named]) == 2
     assert "of another plan" in capsys.readouterr().err
 

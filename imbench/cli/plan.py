@@ -40,8 +40,9 @@ def plan(
 ) -> None:
     """Show the jobs of a run without training.
 
-    Takes the options of `imbench run`. With --export, data is downloaded if needed, and each line of the file is a command that runs one shard, for the
-    array jobs of a batch system; without --own-stores all shards write to one store, which all machines must share.
+    Takes the options of `imbench run`. With --export, data is downloaded if needed, and each line of the file is a
+    command that runs one shard, for the array jobs of a batch system; without --own-stores all shards write to one
+    store, which all machines must share.
 
     \b
     imbench plan --suite tabular

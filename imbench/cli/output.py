@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imbench.contract.reading import visible
+from imbench.contract.text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from imbench.contract.errors import UsageError
+from imbench.contract.text import shown
 
 T = TypeVar("T")
 
@@ -22,8 +23,6 @@ MOST_BYTES = 64 * 2**20
 MOST_TOML_BYTES = 4 * 2**20
 MOST_LEVELS = 50
 LARGEST = 2**63 - 1
-# Characters of a wrong value that an error repeats.
-SHOWN = 80
 
 _NAMES = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "nothing"}
 _NAMES |= {"array": "a list", "object": "a table"}
@@ -83,24 +82,6 @@ def fitting(value: Any, kind: Any, what: str, error: type[UsageError] = UsageErr
         return msgspec.convert(value, kind)
     except (msgspec.ValidationError, RecursionError) as reason:
         raise error(_mismatch(str(reason), value, what)) from None
-
-
-def shown(text: str, most: int = SHOWN) -> str:
-    """Text cut to a length that fits into an error message."""
-    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
-
-
-def visible(text: str) -> str:
-    r"""Text without control characters, which names and errors could send to the terminal: they are shown as escapes.
-
-    >>> visible("red: \x1b[31m"), visible("tab\tand a dash")
-    ('red: \\x1b[31m', 'tab\tand a dash')
-    """
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
-# All control characters but tab and line feed, those that change the direction of text, and bytes that are not UTF-8.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def _check_size(content: bytes | str, what: str, error: type[UsageError], most: int) -> None:

@@ -16,8 +16,8 @@ from imbench.contract.batch import Batch
 from imbench.contract.modality import modality_of_rows
 from imbench.contract.noise import Noise
 from imbench.contract.old_names import OldName, adopt_old_attributes
-from imbench.contract.reading import shown
 from imbench.contract.spec import Specified, params_of, spec_of
+from imbench.contract.text import shown
 
 
 @dataclass(frozen=True, eq=False)

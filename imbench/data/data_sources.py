@@ -10,9 +10,9 @@ from pathlib import Path
 
 from imbench.contract.errors import DataError
 from imbench.contract.names import counted
-from imbench.contract.reading import visible
 from imbench.contract.records import Card, Dataset, Source, Variant
 from imbench.contract.spec import parse_spec
+from imbench.contract.text import visible
 from imbench.data import cache as data_cache
 from imbench.data.canonical import Table, content_hash
 from imbench.data.canonical import data_hash as hash_table

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from imbench.contract.batch import FLOATS, Batch, flaw_of
-from imbench.contract.reading import shown
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
+from imbench.contract.text import shown
 
 # What nets compute in.
 DTYPE = torch.float32

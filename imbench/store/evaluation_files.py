@@ -13,7 +13,7 @@ import pandas as pd
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
-from imbench.contract.reading import shown
+from imbench.contract.text import shown
 from imbench.scoring.columns import schema
 from imbench.stats.block_scores import FOLD, REPEAT, is_blank
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import counted
-from imbench.contract.reading import shown
 from imbench.contract.records import Variant
 from imbench.contract.spec import FILE_SUFFIXES, format_value, parse_spec
+from imbench.contract.text import shown
 from imbench.scoring.columns import schema
 from imbench.store.derive import outdated
 from imbench.store.parquet import DamagedError, Identity, identity_parts

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from imbench.contract.errors import StoreError, UsageError
-from imbench.contract.reading import parse_json, shown
+from imbench.contract.reading import parse_json
 from imbench.contract.records import NUMBERS_VERSION
+from imbench.contract.text import shown
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from imbench.cli.output import paragraph, table
-from imbench.contract.reading import visible
+from imbench.contract.text import visible
 from imbench.data.data_sources import _note_unusable
 from imbench.report.markdown import _without_tags
 from imbench.report.tables import csv, without_formula

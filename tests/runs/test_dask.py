@@ -97,6 +97,18 @@ def test_one_worker_is_killed_half_way_and_one_joins_late(pair):
     check_once(events, 60)
 
 
+def test_a_worker_that_is_ended_in_order_leaves_its_jobs_to_others(pair):
+    # As a batch system ends it at its time limit, or an adaptive cluster that shrinks.
+    events = []
+    with DaskExecutor(pair.address).connect(NEEDS) as (run, _):
+        for event in run.run(squares(40, 0.1)):
+            events.append(event)
+            if sum(isinstance(one, Outcome) for one in events) == 10 and pair.workers["one"].poll() is None:
+                pair.workers["one"].send_signal(signal.SIGTERM)
+                pair.workers["one"].wait(300)
+    check_once(events, 40)
+
+
 def test_all_workers_die_and_others_take_over(pair):
     events = []
     with DaskExecutor(pair.file).connect(NEEDS) as (run, _):

@@ -32,7 +32,7 @@ def test_the_suite(benchmark, suite, plain, tmp_path, capsys, monkeypatch, way):
     if benchmark.disabled:
         pytest.skip("timings are taken by tox -e benchmark")
     if way == "dask":  # jobs must be left for the worker that joins late
-        monkeypatch.setattr("imbench.runs.dask_cluster.WINDOW", 6)
+        monkeypatch.setattr("imbench.runs.dask_run.WINDOW", 6)
     run = benchmark.pedantic(WAYS[way], (suite, tmp_path), rounds=1)
     everywhere.check_complete(run, suite, tmp_path / "again")
     everywhere.check_equal(run, plain)

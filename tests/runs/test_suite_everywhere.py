@@ -24,7 +24,7 @@ def plain(suite, tmp_path_factory):
 @pytest.mark.parametrize("way", everywhere.WAYS)
 def test_rows_are_equal_and_no_job_is_lost_or_doubled(way, suite, plain, tmp_path, monkeypatch):
     # So few tasks at a time that jobs are left for the worker that joins late.
-    monkeypatch.setattr("imbench.runs.dask_cluster.WINDOW", 6)
+    monkeypatch.setattr("imbench.runs.dask_run.WINDOW", 6)
     run = plain if way == "in_process" else everywhere.WAYS[way](suite, tmp_path)
     everywhere.check_complete(run, suite, tmp_path / "again")
     everywhere.check_equal(run, plain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def _check_inside(suite: Suite, path: Path) -> None:
     for spec in [*specs, *([suite.protocol] if suite.protocol else [])]:
         name, _ = parse_spec(spec)
         if name.endswith(".toml") or is_user_data(name):
-            place = Path(name).expanduser().resolve()
+            place = Path(os.path.expanduser(name)).resolve()
             if not any(place.is_relative_to(folder) for folder in folders):
                 raise DataError(
                     f"suite {path}: {name!r} is outside the folder of the suite and the current folder; move it there, "

@@ -372,7 +372,10 @@ _KEPT_TABLES = tuple(
     )
 )
 # A name that is as long as a file may make it was repeated in full.
-_KEPT_SPECS = (["[" * 20_000], ["info", "[" * 20_000])
+_KEPT_SPECS = (
+    *(["[" * 20_000], ["info", "[" * 20_000]),
+    *(["plan", "--data-mirror", place] for place in ("http://127.0.]0.1:9/m", "~mirror")),
+)
 _KEPT_SCORES = ((b"dataset\n0.0\n" + b"[" * 20_000, []),)
 # A control character reached the terminal with a warning that is no error.
 _KEPT_MIRRORS = (toml({"dataset": {"card": {"file": "\x83.parquet", "sha256": "0" * 64}}}).encode(),)

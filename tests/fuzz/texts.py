@@ -376,6 +376,9 @@ _KEPT_SPECS = (
     *(["[" * 20_000], ["info", "[" * 20_000]),
     *(["plan", "--data-mirror", place] for place in ("http://127.0.]0.1:9/m", "~mirror")),
 )
+_KEPT_SUITES = (
+    toml(SUITE | {"configurations": [{"spec": "segment:ir=0.05", "fallback": "~.csv:target=kind"}]}).encode(),
+)
 _KEPT_SCORES = ((b"dataset\n0.0\n" + b"[" * 20_000, []),)
 # A control character reached the terminal with a warning that is no error.
 _KEPT_MIRRORS = (toml({"dataset": {"card": {"file": "\x83.parquet", "sha256": "0" * 64}}}).encode(),)
@@ -384,7 +387,12 @@ TARGETS = (
     Target("specs", _lines.filter(_typed), check_specs, _KEPT_SPECS, smoke=25),
     Target("tables", _tables(), check_tables, _KEPT_TABLES, prepare=_parquets, smoke=30),
     Target("cards", written([CARD, IMAGES, LONG_TAIL, *({**CARD, "source": [one]} for one in SOURCES)]), check_cards),
-    Target("suites", written([SUITE], (SUITE["configurations"], "two.csv:target=kind", "../x.toml")), check_suites),
+    Target(
+        "suites",
+        written([SUITE], (SUITE["configurations"], "two.csv:target=kind", "../x.toml")),
+        check_suites,
+        _KEPT_SUITES,
+    ),
     Target("protocols", st.tuples(written([PROTOCOL]), st.lists(_settings, max_size=2)), check_protocols),
     Target("mirrors", written([MANIFEST]), check_mirrors, _KEPT_MIRRORS),
     Target("scores", _score_files(), check_scores, _KEPT_SCORES),

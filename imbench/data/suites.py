@@ -75,12 +75,12 @@ def _check_inside(suite: Suite, path: Path) -> None:
     specs = [spec for entry in suite.entries for spec in (entry.spec, entry.fallback) if spec]
     for spec in [*specs, *([suite.protocol] if suite.protocol else [])]:
         name, _ = parse_spec(spec)
-        if name.endswith(".toml") or is_user_data(name):
-            if not is_beside(Path(os.path.expanduser(name)), path):
-                raise DataError(
-                    f"suite {path}: {name!r} is outside the folder of the suite and the current folder; move it there, "
-                    "or name it with --dataset or --protocol"
-                )
+        is_file = name.endswith(".toml") or is_user_data(name)
+        if is_file and not is_beside(Path(os.path.expanduser(name)), path):
+            raise DataError(
+                f"suite {path}: {name!r} is outside the folder of the suite and the current folder; move it there, "
+                "or name it with --dataset or --protocol"
+            )
 
 
 def _suite(name: str, fields: dict[str, Any]) -> Suite:

@@ -105,7 +105,7 @@ def test_too_little_memory_is_found(free, state):
     found = finding_elsewhere("memory", before + "resource.setrlimit(resource.RLIMIT_AS, (use, use))")
     assert found.state == state
     assert found.fix == (
-        "free memory: a worker needs about 0.5 GiB" if state == FAILED else "start fewer workers: --jobs 1"
+        "free memory: a worker needs about 537 MB" if state == FAILED else "start fewer workers: --jobs 1"
     )
 
 
@@ -122,7 +122,7 @@ def test_a_disk_that_is_nearly_full_is_a_note(tmp_path):
         full = finding("store", store=small / "store")
     finally:
         subprocess.run(["umount", "-l", small], check=True)
-    assert (nearly.state, nearly.found) == (NOTE, f"{small / 'store'}: 0.0 GiB free")
+    assert (nearly.state, nearly.found) == (NOTE, f"{small / 'store'}: 1 MB free")
     assert full.state in (NOTE, FAILED)  # an empty file may still be made
 
 

@@ -18,6 +18,11 @@ def say(stream, text="text"):
     stream.flush()
 
 
+def goes_nowhere(file):
+    """Whether what is written to a file is dropped from now on."""
+    return os.path.samestat(os.fstat(file.fileno()), os.stat(os.devnull))
+
+
 @needs_full
 @pytest.mark.parametrize("buffering", [1, -1])
 def test_a_full_disk_is_an_error_once_and_then_all_is_dropped(buffering):
@@ -32,6 +37,7 @@ def test_a_full_disk_is_an_error_once_and_then_all_is_dropped(buffering):
 def test_a_stream_that_need_not_be_kept_drops_at_once():
     with open(FULL, "w") as full:
         say(LastingStream(full, "stderr", strict=False))
+        assert goes_nowhere(full)
 
 
 def test_a_reader_that_left_is_no_error():
@@ -39,6 +45,7 @@ def test_a_reader_that_left_is_no_error():
     os.close(read)
     with open(write, "w") as pipe:
         say(LastingStream(pipe, "stdout", strict=True))
+        assert goes_nowhere(pipe)
 
 
 def test_a_stream_closed_before_the_start_cannot_be_written_to():

@@ -139,9 +139,12 @@ class Plan:
         if self.request.shard is None:
             return self
         keys = self.request.shard.keys({job.key: self.size(job).cost for job in self.jobs})
+        jobs = tuple(job for job in self.jobs if job.key in keys)
+        elsewhere = len(self.configurations) - len({job.variant for job in jobs})
         return replace(
             self,
-            jobs=tuple(job for job in self.jobs if job.key in keys),
+            jobs=jobs,
+            wanted=self.wanted - elsewhere,  # what other shards train is not missing here
             changed=tuple(job for job in self.changed if job.key in keys),
             shard_of=len(self.jobs),
         )

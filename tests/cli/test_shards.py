@@ -9,6 +9,7 @@ import pytest
 import imbench
 from imbench.cli import main
 from imbench.cli.training import limits
+from imbench.runs.shards import Shard
 
 MACHINE = ["seconds"]
 # A dataset whose only source is a file that is missing.
@@ -147,3 +148,12 @@ def test_the_limits_of_jobs_are_shown(fields, words, table, tmp_path):
     shown = limits(plan)
     assert len(shown) == bool(words)
     assert all(word in shown[0] for word in words)
+
+
+def test_configurations_of_other_shards_are_not_missing_here(table, tmp_path):
+    fields = {"datasets": [table, f"{table},ir=0.2"], "strategies": ["baseline"], "protocol": "smoke"}
+    whole, *shards = (
+        imbench.plan(**fields, store=tmp_path / "store", shard=shard) for shard in (None, Shard(1, 2), Shard(2, 2))
+    )
+    assert whole.coverage == "Data ready: 2 configurations of 1 dataset"
+    assert [shard.coverage for shard in shards] == ["Data ready: 1 dataset"] * 2

@@ -1,6 +1,5 @@
 """Jobs on a Dask cluster of real processes: workers are killed, join late, and differ."""
 
-import faulthandler
 import os
 import shutil
 import signal
@@ -27,14 +26,6 @@ from tests.runs.dask_processes import DaskProcesses
 pytest.importorskip("distributed")
 
 NEEDS = Needs(Registry(), ())
-
-
-@pytest.fixture(autouse=True)
-def watch():
-    """A run that waits for ever ends its process with the stacks of all threads, and not the tests' time."""
-    faulthandler.dump_traceback_later(600, exit=True)
-    yield
-    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture

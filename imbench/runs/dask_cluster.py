@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -111,6 +112,7 @@ def _quiet(cluster: Any, threads: int, resources: Mapping[str, float]) -> Any:
         scheduler_kwargs={"dashboard": False},
         resources=dict(resources),
         memory_limit=None,
+        silence_logs=logging.ERROR,  # it warns of every task that Ctrl-C cancels
     )
 
 

@@ -26,6 +26,7 @@ from numba import types
 from imbench.kernels.compiled import compiled
 from imbench.kernels.dense_tiles import (
     PANEL,
+    TILE_PANELS,
     TILE_ROWS,
     panel_loss,
     row_losses,
@@ -222,15 +223,19 @@ def _forward(x, net, settings, step, mix):  # type: ignore[no-untyped-def]
         floor = np.float32(0.0) if layer < layers - 1 else np.float32(-np.inf)
         threshold = settings.threshold if layer < layers - 2 else np.uint32(0)
         drawn = (step * plan[layers].drawn + plan[layer + 1].drawn) * size
-        for q in range(panels):
-            first = 0
-            for block in range(blocks):
-                units = out // blocks + (1 if block < out % blocks else 0)
+        first = 0
+        for block in range(blocks):
+            units = out // blocks + (1 if block < out % blocks else 0)
+            for q in range(0, panels, TILE_PANELS):
+                together = min(TILE_PANELS, panels - q)
                 number = np.uint32(drawn + q * PANEL * out + first)
                 mask = (np.float32(settings.scale), threshold, settings.key1, settings.key2, number, np.uint32(out))
                 panel, to = src + q * (width + 1) * PANEL, dst + (q * (out + 1) + first) * PANEL
-                tile_forward(parameters, weights + first, padded, space, panel, to, width + 1, units, floor, mask)
-                first += units
+                tile_forward(
+                    *(parameters, weights + first, padded, space, panel, (width + 1) * PANEL, to, (out + 1) * PANEL),
+                    *(width + 1, units, together, floor, mask),
+                )
+            first += units
 
 
 @numba.njit(inline="never")
@@ -265,28 +270,34 @@ def _backward(size, net, settings, done, mix):  # type: ignore[no-untyped-def]
                 _unmix(space, transposed, passed, plan[0].mixed, padded, panels, mix)
             scale = np.float32(settings.scale if layer < layers - 1 else 1.0)
             blocks = (width + TILE_ROWS - 1) // TILE_ROWS
-            for q in range(panels):
-                first = 0
-                for block in range(blocks):
-                    features = width // blocks + (1 if block < width % blocks else 0)
+            first = 0
+            for block in range(blocks):
+                features = width // blocks + (1 if block < width % blocks else 0)
+                for q in range(0, panels, TILE_PANELS):
+                    together = min(TILE_PANELS, panels - q)
                     at, panel = weights + first * padded, passed + q * padded * PANEL
                     values = src + (q * (width + 1) + first) * PANEL
                     to = plan[layer].delta + (q * plan[layer].padded + first) * PANEL
-                    tile_backward(parameters, at, padded, space, values, panel, to, out, features, scale)
-                    first += features
+                    tile_backward(
+                        *(parameters, at, padded, space, values, (width + 1) * PANEL, panel, padded * PANEL),
+                        *(to, plan[layer].padded * PANEL, out, features, together, scale),
+                    )
+                first += features
         if layer == mix.layer:
             src = plan[0].mixed + 2 * panels * PANEL * PANEL
         blocks = (width + 1 + TILE_ROWS - 1) // TILE_ROWS
-        for c in range(padded // PANEL):
-            first, gradient = 0, transposed + c * panels * PANEL * PANEL
-            for block in range(blocks):
-                rows = (width + 1) // blocks + (1 if block < (width + 1) % blocks else 0)
+        columns = padded // PANEL
+        first = 0
+        for block in range(blocks):
+            rows = (width + 1) // blocks + (1 if block < (width + 1) % blocks else 0)
+            for c in range(0, columns, TILE_PANELS):
+                gradient, together = transposed + c * panels * PANEL * PANEL, min(TILE_PANELS, columns - c)
                 at, values = weights + first * padded + c * PANEL, src + first * PANEL
                 tile_adam(
                     *(parameters, means, squares, at, padded),
-                    *(space, values, (width + 1) * PANEL, gradient, panels, rows, adam),
+                    *(space, values, (width + 1) * PANEL, gradient, panels, rows, together, adam),
                 )
-                first += rows
+            first += rows
 
 
 @numba.njit(inline="never")

@@ -9,6 +9,7 @@ begin. Everything is laid out in panels of `PANEL` lanes.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,55 +18,60 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from imbench.kernels.simd import INDEX, INTS, LANES, Lanes, address, counted, exponential, logarithm, variables
+from imbench.kernels.simd import INDEX, INTS, LANES, WIDE, Lanes, address, counted, exponential, logarithm, variables
 
 PANEL = LANES
-# Rows of a product held in registers: 6 x 16 floats are 12 of AVX2's 16 registers, which keeps both multipliers busy.
-TILE_ROWS = 6
+# Rows and panels of a product held in registers. Of AVX-512's 32 registers of 16 floats 24 are sums; of AVX2's 16
+# registers of 8 floats, 12.
+TILE_ROWS, TILE_PANELS = (12, 2) if WIDE else (6, 1)
 
 # A compiled loss: (logits, labels with weights after them, delta, constants, rows, scale) -> sum of the rows' losses.
 LOSS_FUNCTION = ir.FunctionType(ir.FloatType(), [ir.FloatType().as_pointer()] * 4 + [INDEX, ir.FloatType()])
 
-Finish = Callable[[ir.IRBuilder, int, Lanes], None]
+Finish = Callable[[ir.IRBuilder, int, Any, Lanes], None]
 
 
-def _product(builder: ir.IRBuilder, rows: Any, a: Any, strides: Any, b: Any, counts: Any, finish: Finish) -> None:
-    """Generate ``c[r, lane] = sum_t a[r, t] * b[t, lane]`` for up to `TILE_ROWS` rows, held in registers.
+def _product(builder: ir.IRBuilder, shape: Any, a: Any, strides: Any, b: Any, counts: Any, finish: Finish) -> None:
+    """Generate ``c[p, r, lane] = sum_t a[r, t] * b[p, t, lane]`` for a tile of rows and panels, held in registers.
 
     Parameters
     ----------
-    a, b : addresses; ``b`` is a panel, ``a[r, t]`` lies at ``r * strides[0] + (t // inner) * strides[2] +
-        (t % inner) * strides[1]``
+    shape : ``rows`` and ``panels``, at most `TILE_ROWS` and `TILE_PANELS`
+    a, b : addresses; ``b`` is a panel, the next one ``strides[3]`` floats after it, ``a[r, t]`` lies at ``r *
+        strides[0] + (t // inner) * strides[2] + (t % inner) * strides[1]``
     counts : ``inner`` and ``outer``; t runs to their product
-    finish : called with each row's number and lanes
+    finish : called with each row's number, panel's number, and lanes
     """
-    inner, outer = counts
+    (rows, panels), (inner, outer) = shape, counts
     end = builder.append_basic_block("tile.end")
-    choice = builder.switch(rows, end)
-    for size in range(1, TILE_ROWS + 1):
-        block = builder.append_basic_block(f"tile.{size}")
-        choice.add_case(INDEX(size), block)
+    choice = builder.switch(builder.add(rows, builder.mul(panels, INDEX(TILE_ROWS))), end)
+    for size, wide in itertools.product(range(1, TILE_ROWS + 1), range(1, TILE_PANELS + 1)):
+        block = builder.append_basic_block(f"tile.{size}.{wide}")
+        choice.add_case(INDEX(size + wide * TILE_ROWS), block)
         builder.position_at_end(block)
-        sums = variables([Lanes.splat(builder, 0.0)] * size)
+        sums = variables([Lanes.splat(builder, 0.0)] * size * wide)
         starts = [builder.gep(a, [builder.mul(INDEX(r), strides[0])]) for r in range(size)]
+        vectors = [builder.gep(b, [builder.mul(INDEX(p), strides[3])]) for p in range(wide)]
         with counted(builder, outer) as far, counted(builder, inner) as near:
             at = builder.add(builder.mul(far, strides[2]), builder.mul(near, strides[1]))
-            t = builder.add(builder.mul(far, inner), near)
-            panel = Lanes.load(builder, builder.gep(b, [builder.mul(t, INDEX(PANEL))]))
-            for start, held in zip(starts, sums, strict=True):
+            t = builder.mul(builder.add(builder.mul(far, inner), near), INDEX(PANEL))
+            loaded = [Lanes.load(builder, builder.gep(vector, [t])) for vector in vectors]
+            for r, start in enumerate(starts):
                 factor = Lanes.splat(builder, builder.load(builder.gep(start, [at])))
-                factor.times_plus(panel, Lanes.of(builder, held)).assign(held)
-        for r, held in enumerate(sums):
-            finish(builder, r, Lanes.of(builder, held))
+                for p, vector in enumerate(loaded):
+                    held = sums[r * wide + p]
+                    factor.times_plus(vector, Lanes.of(builder, held)).assign(held)
+        for r, p in itertools.product(range(size), range(wide)):
+            finish(builder, r, p, Lanes.of(builder, sums[r * wide + p]))
         builder.branch(end)
     builder.position_at_end(end)
 
 
 @intrinsic
 def tile_forward(  # type: ignore[no-untyped-def]
-    typingctx, parameters, weights, padded, space, src, dst, inner, units, floor, mask
+    typingctx, parameters, weights, padded, space, src, src_jump, dst, dst_jump, inner, units, panels, floor, mask
 ):
-    """``units`` of a layer for one panel of the batch: product, ReLU, dropout.
+    """``units`` of a layer for ``panels`` of the batch: product, ReLU, dropout.
 
     ``weights`` is where in the parameters those of the first unit begin, features ``padded`` floats apart; ``src`` and
     ``dst`` are where in the space the ``inner`` values that enter, and those of the units, lie.
@@ -75,10 +81,11 @@ def tile_forward(  # type: ignore[no-untyped-def]
     """
     n = types.intp
     draws = types.Tuple((types.float32, types.uint32, types.uint32, types.uint32, types.uint32, types.uint32))
-    sig = types.void(parameters, n, n, space, n, n, n, n, types.float32, draws)
+    sig = types.void(parameters, n, n, space, n, n, n, n, n, n, n, types.float32, draws)
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        parameters_, weights_, padded_, space_, src_, dst_, inner_, units_, floor_, mask_ = args
+        parameters_, weights_, padded_, space_, src_, src_jump_, dst_, dst_jump_, inner_, units_, panels_ = args[:11]
+        floor_, mask_ = args[11:]
         out = address(context, builder, signature.args[3], space_, dst_)
         low = Lanes.splat(builder, floor_)
         scale, threshold, key1, key2, first, stride = (builder.extract_value(mask_, i) for i in range(6))
@@ -86,19 +93,21 @@ def tile_forward(  # type: ignore[no-untyped-def]
         dropping = builder.icmp_unsigned(">", threshold, threshold.type(0))
         fill = Lanes.splat(builder, 0.0)
 
-        def finish(builder: ir.IRBuilder, r: int, acc: Lanes) -> None:
-            to = builder.gep(out, [INDEX(r * PANEL)])
+        def finish(builder: ir.IRBuilder, r: int, p: int, acc: Lanes) -> None:
+            to = builder.gep(out, [builder.add(INDEX(r * PANEL), builder.mul(INDEX(p), dst_jump_))])
             result = low.where(acc < low, acc)  # keeps NaN
             result.store(to)
             with builder.if_then(dropping):
-                counter = lane + Lanes.splat(builder, builder.add(first, first.type(r)))
+                number = builder.add(first, builder.mul(stride, stride.type(p * PANEL)))
+                counter = lane + Lanes.splat(builder, builder.add(number, first.type(r)))
                 drawn = _hash(builder, counter, Lanes.splat(builder, key1), Lanes.splat(builder, key2))
                 dropped = builder.icmp_unsigned("<", drawn.value, Lanes.splat(builder, threshold).value)
                 fill.where(dropped, result * Lanes.splat(builder, scale)).store(to)
 
         a = address(context, builder, signature.args[0], parameters_, weights_)
         b = address(context, builder, signature.args[3], space_, src_)
-        _product(builder, units_, a, (INDEX(1), padded_, INDEX(0)), b, (inner_, INDEX(1)), finish)
+        strides = INDEX(1), padded_, INDEX(0), src_jump_
+        _product(builder, (units_, panels_), a, strides, b, (inner_, INDEX(1)), finish)
         return context.get_dummy_value()
 
     return sig, codegen
@@ -119,30 +128,50 @@ def _hash(builder: ir.IRBuilder, counter: Lanes, key1: Lanes, key2: Lanes) -> La
 
 @intrinsic
 def tile_backward(  # type: ignore[no-untyped-def]
-    typingctx, parameters, weights, padded, space, values, src, dst, inner, features, scale
+    typingctx,
+    parameters,
+    weights,
+    padded,
+    space,
+    values,
+    jump,
+    src,
+    src_jump,
+    dst,
+    dst_jump,
+    inner,
+    features,
+    panels,
+    scale,
 ):
-    """The gradient on ``features`` values of a layer for one panel of the batch, 0 where the value was 0.
+    """The gradient on ``features`` values of a layer for ``panels`` of the batch, 0 where the value was 0.
 
     ``weights`` is where in the parameters those of the first feature begin, features ``padded`` floats apart; ``src``
     is where in the space the gradient on the ``inner`` units of the next layer lies, ``dst`` where the result goes.
     """
     n = types.intp
-    sig = types.void(parameters, n, n, space, n, n, n, n, n, types.float32)
+    sig = types.void(parameters, n, n, space, n, n, n, n, n, n, n, n, n, types.float32)
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        parameters_, weights_, padded_, space_, values_, src_, dst_, inner_, features_, scale_ = args
+        parameters_, weights_, padded_, space_, values_, jump_, src_, src_jump_, dst_, dst_jump_ = args[:10]
+        inner_, features_, panels_, scale_ = args[10:]
         active = address(context, builder, signature.args[3], space_, values_)
         out = address(context, builder, signature.args[3], space_, dst_)
         zero = Lanes.splat(builder, 0.0)
         factor = Lanes.splat(builder, scale_)
 
-        def finish(builder: ir.IRBuilder, r: int, acc: Lanes) -> None:
-            passed = zero < Lanes.load(builder, builder.gep(active, [INDEX(r * PANEL)]))
-            (acc * factor).where(passed, zero).store(builder.gep(out, [INDEX(r * PANEL)]))
+        def finish(builder: ir.IRBuilder, r: int, p: int, acc: Lanes) -> None:
+            value, to = (
+                builder.gep(start, [builder.add(INDEX(r * PANEL), builder.mul(INDEX(p), distance))])
+                for start, distance in ((active, jump_), (out, dst_jump_))
+            )
+            passed = zero < Lanes.load(builder, value)
+            (acc * factor).where(passed, zero).store(to)
 
         a = address(context, builder, signature.args[0], parameters_, weights_)
         b = address(context, builder, signature.args[3], space_, src_)
-        _product(builder, features_, a, (padded_, INDEX(1), INDEX(0)), b, (inner_, INDEX(1)), finish)
+        strides = padded_, INDEX(1), INDEX(0), src_jump_
+        _product(builder, (features_, panels_), a, strides, b, (inner_, INDEX(1)), finish)
         return context.get_dummy_value()
 
     return sig, codegen
@@ -150,9 +179,9 @@ def tile_backward(  # type: ignore[no-untyped-def]
 
 @intrinsic
 def tile_adam(  # type: ignore[no-untyped-def]
-    typingctx, parameters, means, squares, at, padded, space, src, jump, gradient, panels, rows, adam
+    typingctx, parameters, means, squares, at, padded, space, src, jump, gradient, batch, rows, panels, adam
 ):
-    """The gradient of ``rows`` x `PANEL` weights and their step of Adam (Kingma & Ba 2015, Algorithm 1).
+    """The gradient of ``rows`` x ``panels`` x `PANEL` weights and their step of Adam (Kingma & Ba 2015, Algorithm 1).
 
     ``at`` is where in the parameters and moments these weights begin, rows ``padded`` floats apart. In the space the
     values that enter begin at ``src``, panels of the batch ``jump`` floats apart, and the transposed gradient on the
@@ -161,32 +190,54 @@ def tile_adam(  # type: ignore[no-untyped-def]
     ``adam`` is (rate / (1 - beta1^t), 1 - beta1, 1 - beta2, 1 / sqrt(1 - beta2^t), epsilon).
     """
     n = types.intp
-    sig = types.void(parameters, means, squares, n, n, space, n, n, n, n, n, types.UniTuple(types.float32, 5))
+    sig = types.void(parameters, means, squares, n, n, space, n, n, n, n, n, n, types.UniTuple(types.float32, 5))
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        at_, padded_, space_, src_, jump_, gradient_, panels_, rows_, adam_ = args[3:]
+        at_, padded_, space_, src_, jump_, gradient_, batch_, rows_, panels_, adam_ = args[3:]
         rate, share1, share2, correction, epsilon = (
             Lanes.splat(builder, builder.extract_value(adam_, i)) for i in range(5)
         )
         homes = [address(context, builder, signature.args[i], args[i], at_) for i in range(3)]
 
-        def finish(builder: ir.IRBuilder, r: int, g: Lanes) -> None:
-            weight, mean, square = (builder.gep(home, [builder.mul(INDEX(r), padded_)]) for home in homes)
+        def finish(builder: ir.IRBuilder, r: int, p: int, g: Lanes) -> None:
+            here = builder.add(builder.mul(INDEX(r), padded_), INDEX(p * PANEL))
+            weight, mean, square = (builder.gep(home, [here]) for home in homes)
             m = Lanes.load(builder, mean)
             m = share1.times_plus(g - m, m)
             v = Lanes.load(builder, square)
             v = share2.times_plus(g * g - v, v)
             m.store(mean)
             v.store(square)
-            step = (rate * m) / v.sqrt().times_plus(correction, epsilon)
-            (Lanes.load(builder, weight) - step).store(weight)
+            (Lanes.load(builder, weight) - _ratio(rate * m, v, correction, epsilon)).store(weight)
 
         a = address(context, builder, signature.args[5], space_, src_)
         b = address(context, builder, signature.args[5], space_, gradient_)
-        _product(builder, rows_, a, (INDEX(PANEL), INDEX(1), jump_), b, (INDEX(PANEL), panels_), finish)
+        strides = INDEX(PANEL), INDEX(1), jump_, builder.mul(batch_, INDEX(PANEL * PANEL))
+        _product(builder, (rows_, panels_), a, strides, b, (INDEX(PANEL), batch_), finish)
         return context.get_dummy_value()
 
     return sig, codegen
+
+
+def _ratio(m: Lanes, v: Lanes, correction: Lanes, epsilon: Lanes) -> Lanes:
+    """``m / (sqrt(v) * correction + epsilon)``."""
+    if not WIDE:
+        return m / v.sqrt().times_plus(correction, epsilon)
+
+    def constant(value: float) -> Lanes:
+        return Lanes.splat(v.builder, value)
+
+    # A root and a division keep the processor's only divider busy for 20 cycles or more. Estimates with one step of
+    # Newton's method each are exact to a unit or two in the last place, and overlap with the products. The limits keep
+    # 0 and infinity from them.
+    low, high = constant(1.2e-38), constant(3.4e38)
+    v = high.where(high < v, v)
+    estimate = low.where(v < low, v).reciprocal_sqrt()
+    root = v * estimate
+    root = (v - root * root).times_plus(constant(0.5) * estimate, root)
+    d = root.times_plus(correction, epsilon)
+    q = d.reciprocal()
+    return m * (constant(1.0) - d * q).times_plus(q, q)
 
 
 @intrinsic

@@ -11,8 +11,12 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 
 LANES = 16
+# Whether there are 32 registers of 16 floats, or 16 registers of 8. Numba's target decides, not this processor: Numba
+# can compile for another one, and keeps the code for each apart on disk.
+WIDE = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2].split(",")
 INDEX = ir.IntType(64)
 FLOATS, INTS, BYTES = (ir.VectorType(kind, LANES) for kind in (ir.FloatType(), ir.IntType(32), ir.IntType(8)))
 
@@ -86,6 +90,14 @@ class Lanes:
         """The square root of each lane."""
         return self._call("llvm.sqrt")
 
+    def reciprocal_sqrt(self) -> Lanes:
+        """``1 / sqrt(self)`` of normal positive floats, rounded to about 2^-14; `WIDE` processors only."""
+        return self._estimate("rsqrt14")
+
+    def reciprocal(self) -> Lanes:
+        """``1 / self`` of normal floats, rounded to about 2^-14; `WIDE` processors only."""
+        return self._estimate("rcp14")
+
     def where(self, condition: Any, other: Lanes) -> Lanes:
         """These lanes where the condition holds, else the other ones."""
         return Lanes(self.builder, self.builder.select(condition, self.value, other.value))
@@ -148,6 +160,12 @@ class Lanes:
         kind = ir.FunctionType(FLOATS, [FLOATS] * (1 + len(others)))
         function = cgutils.get_or_insert_function(self.builder.module, kind, f"{name}.v{LANES}f32")
         return Lanes(self.builder, self.builder.call(function, [self.value, *(other.value for other in others)]))
+
+    def _estimate(self, name: str) -> Lanes:
+        mask = ir.IntType(16)
+        kind = ir.FunctionType(FLOATS, [FLOATS, FLOATS, mask])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.x86.avx512.{name}.ps.512")
+        return Lanes(self.builder, self.builder.call(function, [self.value, self.value, mask(0xFFFF)]))
 
     def _apply(self, of_floats: str, of_bits: str, other: Lanes) -> Lanes:
         name = of_floats if self.value.type == FLOATS else of_bits

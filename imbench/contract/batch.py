@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 
 from imbench.contract.old_names import OldName
-from imbench.contract.rows import between, mixed, take_rows
+from imbench.contract.rows import TableRows, between, mixed, take_rows
 
 # What PyTorch computes with; narrower types have no order and few operations.
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+
+
+class _WhenRead:
+    """The attribute `Batch.x`: `TableRows` are computed when it is first read."""
+
+    def __get__(self, batch: Batch | None, owner: type | None = None) -> Tensor:
+        if batch is None:
+            raise AttributeError("x")  # the field of the dataclass has no default
+        kept = vars(batch)
+        if isinstance(kept["x"], TableRows):
+            kept["x"] = kept["x"].compute()
+        return cast(Tensor, kept["x"])
+
+    def __set__(self, batch: Batch, value: Tensor) -> None:
+        vars(batch)["x"] = value
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +39,8 @@ class Batch:
 
     Parameters
     ----------
-    x : ``(*stack, batch, *features)`` floating point
+    x : ``(*stack, batch, *features)`` floating point. The engine may hand over batches whose x is computed when it is
+        first read; strategies that leave x alone, or select and mix rows by the methods here, spare that
     y : ``(*stack, batch, classes)`` soft labels: non-negative, with sum 1 along ``classes``
     weight : ``(*stack, batch)``, weight of each row in the loss; None for 1
     fallback : ``(*stack,)`` bool, True for batches in which a strategy used its fallback, for example because they
@@ -38,15 +55,18 @@ class Batch:
     ((20,), 8, 2)
     """
 
-    x: Tensor
+    if TYPE_CHECKING:
+        x: Tensor
+    else:
+        x: Tensor = _WhenRead()
     y: Tensor
     weight: Tensor | None = None
     fallback: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.y.ndim < 2 or self.x.shape[: self.y.ndim - 1] != self.y.shape[:-1]:
+        if self.y.ndim < 2 or self.shape[: self.y.ndim - 1] != self.y.shape[:-1]:
             raise ValueError(
-                f"Batch.x {tuple(self.x.shape)} and Batch.y {tuple(self.y.shape)} must share their leading axes: "
+                f"Batch.x {tuple(self.shape)} and Batch.y {tuple(self.y.shape)} must share their leading axes: "
                 "x is (*stack, batch, *features), y is (*stack, batch, classes)"
             )
         if self.weight is not None and self.weight.shape != self.y.shape[:-1]:
@@ -60,6 +80,27 @@ class Batch:
                 f"Batch.fallback must be (*stack,) = {self.stack} and bool, "
                 f"got {tuple(self.fallback.shape)} and {self.fallback.dtype}"
             )
+
+    @classmethod
+    def of_table(cls, rows: TableRows | Tensor, y: Tensor) -> Batch:
+        """A batch whose x is computed when it is first read."""
+        return cls(cast(Tensor, rows), y)
+
+    @property
+    def uncomputed(self) -> TableRows | None:
+        """The rows that x will be computed from, for engines; None once x is computed."""
+        rows = vars(self)["x"]
+        return rows if isinstance(rows, TableRows) else None
+
+    @property
+    def shape(self) -> torch.Size:
+        """The shape of x, which is not computed for that."""
+        shape: torch.Size = vars(self)["x"].shape
+        return shape
+
+    def shares_features(self, other: Batch) -> bool:
+        """Whether both batches have the same x: one tensor, or the same rows that are not computed yet."""
+        return vars(self)["x"] is vars(other)["x"]
 
     @property
     def stack(self) -> tuple[int, ...]:
@@ -81,10 +122,17 @@ class Batch:
         """``(*stack, batch)`` class of each row: the one with the largest soft label, the first in a tie."""
         return self.y.argmax(dim=-1)
 
+    def keep(self, entries: Tensor) -> Batch:
+        """The batches at these positions of the first axis of the stack."""
+        x = self.x[entries] if self.uncomputed is None else self.uncomputed.keep(entries)
+        others = (None if value is None else value[entries] for value in (self.weight, self.fallback))
+        return Batch(cast(Tensor, x), self.y[entries], *others)
+
     def take(self, rows: Tensor) -> Batch:
         """Select rows by their numbers ``(*stack, new batch)`` in ``[0, batch)``; repeats are allowed."""
+        uncomputed = self.uncomputed
         return Batch(
-            x=take_rows(self.x, rows),
+            x=take_rows(self.x, rows) if uncomputed is None else cast(Tensor, uncomputed.take(rows)),
             y=take_rows(self.y, rows),
             weight=None if self.weight is None else self.weight.gather(-1, rows),
             fallback=self.fallback,
@@ -108,20 +156,46 @@ class Batch:
         ``rows`` and ``partners`` are ``(*stack, new batch)`` row numbers in ``[0, batch)``; ``share`` is ``(*stack,)``.
         """
         share = share.unsqueeze(-1)
-        return Batch(
-            between(self.x, partners, rows, share),
+        return self.interpolated(
+            *(partners, rows, share),
             between(self.y, partners, rows, share),
             None if self.weight is None else between(self.weight, partners, rows, share),
-            self.fallback,
         )
+
+    def interpolated(
+        self, first: Tensor, second: Tensor, share: Tensor, y: Tensor, weight: Tensor | None = None
+    ) -> Batch:
+        """A batch of new features ``first + share * (second - first)``, with labels and weights of its own.
+
+        ``first`` and ``second`` are ``(*stack, new batch)`` row numbers in ``[0, batch)``; ``share`` is ``(*stack, new
+        batch)`` or broadcastable to it, in [0, 1].
+        """
+        uncomputed = self.uncomputed
+        x: Any = None if uncomputed is None else uncomputed.between(first, second, share)
+        return Batch(between(self.x, first, second, share) if x is None else x, y, weight, self.fallback)
+
+    def features_of(self, batches: Tensor, rows: Tensor) -> Tensor:
+        """Features of some rows ``(some, count)`` of some ``batches`` ``(some,)`` of the flattened stack.
+
+        The result is ``(some, count, *features)``.
+        """
+        uncomputed = self.uncomputed
+        if uncomputed is not None:
+            return uncomputed.of_batches(batches, rows)
+        flat = self.x.reshape(-1, *self.x.shape[len(self.stack) + 1 :])
+        return flat[rows + self.size * batches.unsqueeze(-1)]
 
     def weighted(self, weight: Tensor) -> Batch:
         """The same rows with their weights in the loss multiplied by ``weight`` ``(*stack, batch)``."""
-        return replace(self, weight=weight if self.weight is None else self.weight * weight)
+        return self.replace(weight=weight if self.weight is None else self.weight * weight)
 
     def mark_fallback(self, where: Tensor) -> Batch:
         """The same rows, with `fallback` also set for the batches in ``where`` ``(*stack,)`` bool."""
-        return replace(self, fallback=_either(self.fallback, where))
+        return self.replace(fallback=_either(self.fallback, where))
+
+    def replace(self, **changes: Tensor | None) -> Batch:
+        """The same batch with other fields, as by `dataclasses.replace`, which computes x."""
+        return Batch(**vars(self) | changes)
 
     fallen_back = OldName("Batch.fallen_back", "mark_fallback")
 

@@ -8,13 +8,107 @@ and gives the same bits.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from types import ModuleType
 
+import numpy as np
 import torch
 from torch import Tensor
 
 # Values computed at a time; with their two inputs about 3 MB in float32. Does not change results.
 PIECE = 2**18
+
+Pairs = tuple[Tensor | None, Tensor | None]
+
+
+@dataclass(frozen=True, eq=False)
+class TableRows:
+    """The features of a stack of batches, not computed yet: rows of a table, scaled, and perhaps mixed in pairs.
+
+    A kernel that computes them where it needs them spares writing and reading a block of batches.
+
+    Parameters
+    ----------
+    table : ``(rows, features)`` float32
+    numbers : ``(nets, steps, batch)`` int64 row numbers in ``[0, rows)``
+    center, scale : ``(nets, features)``
+    clip : scaled values are clipped to ``[-clip, clip]``
+    has_missing : whether the table contains NaN; missing values become 0
+    partners : ``(nets, steps, batch)`` row numbers of the rows to mix with; None for no mixing
+    share : ``(nets, steps, batch)`` in [0, 1]: the result is ``row + share * (partner - row)``
+    """
+
+    table: Tensor
+    numbers: Tensor
+    center: Tensor
+    scale: Tensor
+    clip: float
+    has_missing: bool
+    partners: Tensor | None = None
+    share: Tensor | None = None
+
+    @property
+    def shape(self) -> torch.Size:
+        """``(nets, steps, batch, features)``."""
+        return torch.Size((*self.numbers.shape, self.table.shape[1]))
+
+    def compute(self) -> Tensor:
+        """``(nets, steps, batch, features)``."""
+        if self.partners is None or self.share is None:
+            return self._scaled(self.numbers)
+        both = self._scaled(torch.cat([self.numbers, self.partners], dim=-1))
+        first = torch.arange(self.numbers.shape[-1]).expand_as(self.numbers)
+        return between(both, first, first + first.shape[-1], self.share)
+
+    def take(self, rows: Tensor) -> TableRows:
+        """Rows by their numbers ``(nets, steps, new batch)`` in ``[0, batch)``."""
+        _check_range(self.numbers.shape[-1], rows)
+        partners, share = self._of_pairs(lambda values: values.gather(-1, rows))
+        return replace(self, numbers=self.numbers.gather(-1, rows), partners=partners, share=share)
+
+    def between(self, first: Tensor, second: Tensor, share: Tensor) -> TableRows | None:
+        """The rows that the function `between` would compute; None if these rows are mixed already."""
+        _check_pairs(self.shape, first, second)
+        share = share.to(self.table.dtype).expand(first.shape)
+        if self.partners is not None:
+            return None
+        _check_range(self.numbers.shape[-1], first, second)
+        numbers, partners = self.numbers.gather(-1, first), self.numbers.gather(-1, second)
+        return replace(self, numbers=numbers, partners=partners, share=share)
+
+    def keep(self, nets: Tensor | np.ndarray) -> TableRows:
+        """The rows of these nets only."""
+        return self._with(self.numbers[nets], self._of_pairs(lambda values: values[nets]), nets)
+
+    def of_batches(self, batches: Tensor, rows: Tensor) -> Tensor:
+        """See `imbench.contract.batch.Batch.features_of`."""
+
+        def chosen(values: Tensor) -> Tensor:
+            return values.flatten(0, 1)[batches, None]
+
+        nets = torch.div(batches, self.numbers.shape[1], rounding_mode="floor")
+        return self._with(chosen(self.numbers), self._of_pairs(chosen), nets).take(rows[:, None]).compute()[:, 0]
+
+    def _with(self, numbers: Tensor, pairs: Pairs, nets: Tensor | np.ndarray) -> TableRows:
+        center, scale = self.center[nets], self.scale[nets]
+        return replace(self, numbers=numbers, partners=pairs[0], share=pairs[1], center=center, scale=scale)
+
+    def _of_pairs(self, of: Callable[[Tensor], Tensor]) -> Pairs:
+        partners, share = (None if values is None else of(values) for values in (self.partners, self.share))
+        return partners, share
+
+    def _scaled(self, numbers: Tensor) -> Tensor:
+        return scaled(self.table, numbers, self.center, self.scale, self.clip, has_missing=self.has_missing)
+
+
+def table_rows(
+    table: Tensor, numbers: Tensor, center: Tensor, scale: Tensor, clip: float, *, has_missing: bool
+) -> TableRows | Tensor:
+    """What `scaled` computes, to be computed later if compiled code supports these tensors."""
+    if table.ndim == 2 and numbers.ndim == 3 and _compiled_for(table, center, scale) is not None:
+        return TableRows(table, numbers, center, scale, clip, has_missing)
+    return scaled(table, numbers, center, scale, clip, has_missing=has_missing)
 
 
 def take_rows(values: Tensor, rows: Tensor) -> Tensor:
@@ -53,12 +147,7 @@ def between(values: Tensor, first: Tensor, second: Tensor, share: Tensor) -> Ten
     ------
     ValueError for rows of another stack or not int64, IndexError for row numbers that the batch does not have.
     """
-    for name, rows in (("first", first), ("second", second)):
-        if rows.shape[:-1] != values.shape[: rows.ndim - 1] or rows.shape != first.shape or rows.dtype != torch.int64:
-            raise ValueError(
-                f"between: {name} must be int64 row numbers (*stack, new batch), the same shape for both, for values "
-                f"{tuple(values.shape)}; got {rows.dtype} {tuple(rows.shape)}"
-            )
+    _check_pairs(values.shape, first, second)
     size, features = values.shape[first.ndim - 1], values.shape[first.ndim :]
     batches = values.shape[: first.ndim - 1].numel()
     share = share.to(values.dtype).expand(first.shape)
@@ -144,6 +233,16 @@ def balanced(y: Tensor, class_draws: Tensor, row_draws: Tensor) -> Tensor:
     available = counts.gather(-1, drawn)
     nth = (row_draws * available).long().minimum(available - 1)
     return by_class.gather(-1, first.gather(-1, drawn) + nth)
+
+
+def _check_pairs(shape: Sequence[int], first: Tensor, second: Tensor) -> None:
+    """Raise ValueError unless these are pairs of row numbers for values of this shape."""
+    for name, rows in (("first", first), ("second", second)):
+        if rows.shape[:-1] != shape[: rows.ndim - 1] or rows.shape != first.shape or rows.dtype != torch.int64:
+            raise ValueError(
+                f"between: {name} must be int64 row numbers (*stack, new batch), the same shape for both, for values "
+                f"{tuple(shape)}; got {rows.dtype} {tuple(rows.shape)}"
+            )
 
 
 def _check_range(size: int, *rows: Tensor) -> None:

@@ -12,7 +12,7 @@ from imbench.contract.batch import Batch
 from imbench.contract.noise import on_device
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Dataset, Fold, Preprocessing
-from imbench.contract.rows import scaled
+from imbench.contract.rows import scaled, table_rows
 from imbench.contract.streams import stream
 
 # Steps that a strategy processes in one call. This length is part of the definition of the random streams: strategies
@@ -128,6 +128,7 @@ class Batches:
 
     def _batch(self, first: int, last: int, size: int) -> Batch:
         numbers = self._rows[:, first:last].reshape(len(self._rows), -1, size)  # (nets, steps, batch)
-        x = self.table.rows(numbers, self._center, self._scale, self.clip)
-        y = torch.nn.functional.one_hot(self.table.y[numbers], self.table.classes).to(x.dtype)
-        return Batch(x, y)
+        table, given = self.table, (self._center, self._scale, self.clip)
+        x = table_rows(table.x, numbers, *given, has_missing=table.has_missing)
+        y = torch.nn.functional.one_hot(table.y[numbers], table.classes).to(self._center.dtype)
+        return Batch.of_table(x, y)

@@ -71,7 +71,7 @@ class ExposureMeter:
             self._fallback[at] += batch.fallback.sum(dim=1)
         if batch.y is not raw.y:
             self._soft[at] |= (batch.y.amax(dim=-1) < 1).flatten(1).any(dim=1)
-        if batch.x is not raw.x and epoch < FEATURE_EPOCHS and not self._synthetic[at].all():
+        if not batch.shares_features(raw) and epoch < FEATURE_EPOCHS and not self._synthetic[at].all():
             self._synthetic[at] |= ~_copies(batch.x, raw.x).flatten(1).all(dim=1)
 
     def exposure(self, net: int) -> Exposure:

@@ -16,20 +16,32 @@ from imbench.contract.protocol import Protocol
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.engine.backprop import mean_loss
 from imbench.engine.dropout import block_keys, threshold
-from imbench.engine.fused_plan import plan_net, working_space
+from imbench.engine.fused_plan import plan_net, working_spaces
 from imbench.engine.losses.custom import OwnLoss
 from imbench.engine.mlp import Mlp
 from imbench.engine.validation import Validation, check_shapes
 from imbench.kernels import dense as kernel
 from imbench.kernels.dense_tiles import PANEL
 
+_NO_X = np.zeros((0, 0, 0, 0), np.float32)
+_NO_ROWS = kernel.Rows(
+    np.zeros((0, 0), np.float32),
+    np.zeros((0, 0, 0), np.int64),
+    np.zeros((0, 0, 0), np.int64),
+    np.zeros((0, 0, 0), np.float32),
+    np.zeros((0, 0), np.float32),
+    np.zeros((0, 0), np.float32),
+    np.float32(0.0),
+    np.float32(0.0),
+)
+
 
 @dataclass(frozen=True, eq=False)
 class _Workspace:
-    """What the kernel needs for batches of one size: a plan, and working space for each net or one for all."""
+    """What the kernel needs for batches of one size: a plan, and ``(nets or 1, floats)`` of working space."""
 
     plan: np.ndarray
-    spaces: list[np.ndarray]
+    spaces: np.ndarray
 
 
 class FusedNets:
@@ -89,18 +101,18 @@ class FusedNets:
         Raises ValueError for batches that are not for these nets: the kernel reads and writes where they say.
         """
         check_shapes(batch, len(self._streams), self.widths[:1], self.widths[-1])
-        batch = Batch(_ready(batch.x), _ready(batch.y), None if batch.weight is None else _ready(batch.weight))
-        (layers, partners, shares), batch = self._mixed(batch, noise)
+        batch = batch.replace(y=_ready(batch.y), weight=None if batch.weight is None else _ready(batch.weight))
+        mixes, batch = self._mixed(batch, noise)
         nets = len(self._streams)
         info = replace(info, class_counts=info.class_counts[:, 0])  # (nets, classes)
         loss = None if self._own_loss is None else self._own_loss.now(info)
         address, constants = (0, np.zeros((nets, 1), np.float32)) if loss is None else (loss.address, loss.constants)
         weights = np.zeros((nets, 0, 0), np.float32) if batch.weight is None else batch.weight.numpy()
-        settings = map(self._settings, rates, self._streams)
-        arrays = batch.x.numpy(), batch.y.numpy(), weights, settings, layers, partners, shares
-        steps = list(map(kernel.Steps, *arrays, [address] * nets, constants))
+        x, rows = _features(batch)
+        steps = kernel.Steps(x, rows, batch.y.numpy(), weights, self._settings(rates), *mixes, address, constants)
         if self._own_loss is None or loss is not None:
-            losses = self._in_the_kernel(batch.size, steps)
+            losses = np.zeros(nets)
+            _check(kernel.train_steps(self._nets(batch.size, 1), steps, self._steps_done, losses))
         else:
             losses = self._through_autograd(batch, info, steps)
         self._steps_done += batch.stack[1]
@@ -139,53 +151,73 @@ class FusedNets:
         rows = np.tile(np.arange(panels, dtype=np.int32), (nets, steps, 1))  # rows that fill up are their own partners
         rows[..., : batch.size] = partners
         share = np.ascontiguousarray(whole.share.numpy(), np.float32)
-        return (np.ascontiguousarray(stage, np.int64), rows, share), replace(batch, y=whole.of(batch.y))
+        return (np.ascontiguousarray(stage, np.int64), rows, share), batch.replace(y=whole.of(batch.y))
 
-    def _in_the_kernel(self, size: int, steps: list[kernel.Steps]) -> np.ndarray:
-        """All steps of a net in one call: with cross-entropy, or with a compiled loss."""
-        workspace = self._workspace(size, 1)
-        nets = (self._net(i, workspace.spaces[0], workspace.plan) for i in range(len(steps)))
-        return np.array(
-            [kernel.train_steps(net, of_net, self._steps_done) for net, of_net in zip(nets, steps, strict=True)]
-        )
-
-    def _through_autograd(self, batch: Batch, info: TrainingInfo, steps: list[kernel.Steps]) -> np.ndarray:
+    def _through_autograd(self, batch: Batch, info: TrainingInfo, steps: kernel.Steps) -> np.ndarray:
         """The strategy's loss is differentiated on the logits, for all nets at once, between two halves of a step."""
-        workspace = self._workspace(batch.size, len(steps))
-        nets = [self._net(i, workspace.spaces[i], workspace.plan) for i in range(len(steps))]
-        logits, total = np.empty((len(steps), batch.size, batch.classes), np.float32), np.zeros(len(steps))
+        nets = self._nets(batch.size, len(self._streams))
+        logits, total = (
+            np.empty((len(self._streams), batch.size, batch.classes), np.float32),
+            np.zeros(len(self._streams)),
+        )
         for step in range(batch.stack[1]):
-            mixes = [of_net.mix(step) for of_net in steps]
-            for i, (net, of_net) in enumerate(zip(nets, steps, strict=True)):
-                kernel.forward_step(net, of_net.x[step], of_net.settings, step, mixes[i], logits[i])
+            _check(kernel.forward_step(nets, steps, step, logits))
             with torch.enable_grad():
                 leaf = torch.from_numpy(logits).requires_grad_()
                 weight = None if batch.weight is None else batch.weight[:, step]
                 losses = mean_loss(self._validation.losses(leaf, batch.y[:, step], info), weight)
                 with self._validation.differentiating("loss"):
                     delta = torch.autograd.grad(losses.sum(), leaf)[0].contiguous().numpy()
-            for i, (net, of_net) in enumerate(zip(nets, steps, strict=True)):
-                kernel.backward_step(net, delta[i], of_net.settings, self._steps_done + step, mixes[i])
+            kernel.backward_step(nets, steps, step, self._steps_done + step, delta)
             total += losses.detach().numpy()
         return total
 
-    def _net(self, number: int, space: np.ndarray, plan: np.ndarray) -> kernel.Net:
-        return kernel.Net(self._values[number], self._means[number], self._squares[number], space, plan)
+    def _nets(self, size: int, spaces: int) -> kernel.Nets:
+        workspace = self._workspace(size, spaces)
+        return kernel.Nets(self._values, self._means, self._squares, workspace.spaces[:spaces], workspace.plan)
 
     def _workspace(self, size: int, spaces: int) -> _Workspace:
         workspace = self._workspaces.get(size)
         if workspace is None or len(workspace.spaces) < spaces:
             plan, _, floats = plan_net(self.widths, size)
-            workspace = _Workspace(plan, [working_space(plan, floats, size) for _ in range(spaces)])
+            workspace = _Workspace(plan, working_spaces(plan, floats, size, spaces))
             self._workspaces[size] = workspace
         return workspace
 
-    def _settings(self, rate: float, rng: np.random.Generator) -> np.ndarray:
-        """`SETTINGS` of one net and block; no keys are drawn where nothing can be dropped."""
+    def _settings(self, rates: np.ndarray) -> np.ndarray:
+        """`SETTINGS` of each net for a block; no keys are drawn where nothing can be dropped."""
         p, hidden = self.protocol, len(self.widths) - 2
-        dropped = (threshold(p.dropout), *block_keys(rng)) if p.dropout and hidden > 1 else (0, 0, 0)
-        scale = 1.0 / (1.0 - p.dropout)
-        return np.array([(rate, p.beta1, p.beta2, p.epsilon, scale, *dropped)], kernel.SETTINGS)
+        settings = np.zeros(len(rates), kernel.SETTINGS)
+        settings["rate"], settings["scale"] = rates, 1.0 / (1.0 - p.dropout)
+        settings["decay1"], settings["decay2"], settings["epsilon"] = p.beta1, p.beta2, p.epsilon
+        if p.dropout and hidden > 1:
+            settings["threshold"] = threshold(p.dropout)
+            settings["key1"], settings["key2"] = np.stack([block_keys(rng) for rng in self._streams]).T
+        return settings
+
+
+def _features(batch: Batch) -> tuple[np.ndarray, kernel.Rows]:
+    """The features of a batch for `Steps`, computed or as rows of a table."""
+    rows = batch.uncomputed
+    if rows is None:
+        return _ready(batch.x).numpy(), _NO_ROWS
+    partners, share = _NO_ROWS.partners, _NO_ROWS.share
+    if rows.partners is not None and rows.share is not None:
+        partners, share = _array(rows.partners), _array(rows.share)
+    center, scale = (_array(values.expand(len(rows.numbers), -1)) for values in (rows.center, rows.scale))
+    missing = np.float32(0.0 if rows.has_missing else np.nan)
+    of_table = _array(rows.table), _array(rows.numbers), partners, share
+    return _NO_X, kernel.Rows(*of_table, center, scale, np.float32(rows.clip), missing)
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return values.contiguous().numpy()
+
+
+def _check(valid: bool) -> None:
+    """Raise IndexError if the kernel found a row's number that the table does not have."""
+    if not valid:
+        raise IndexError("a batch has the number of a row that its table does not have")
 
 
 def _ready(values: Tensor) -> Tensor:

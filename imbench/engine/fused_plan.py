@@ -34,11 +34,11 @@ def plan_net(widths: tuple[int, ...], batch: int) -> tuple[np.ndarray, int, int]
     return plan, int(plan["weights"][-1]), int(plan["mixed"][1]) + widest
 
 
-def working_space(plan: np.ndarray, floats: int, batch: int) -> np.ndarray:
-    """Working space for batches of at most ``batch`` rows, with its rows of ones."""
-    space = np.zeros(floats, np.float32)
+def working_spaces(plan: np.ndarray, floats: int, batch: int, nets: int) -> np.ndarray:
+    """``(nets, floats)`` of working space for batches of at most ``batch`` rows, with its rows of ones."""
+    spaces = np.zeros((nets, floats), np.float32)
     for record in plan[:-1]:
         start, width = record["values"], record["width"]
-        values = space[start : start + (width + 1) * -(-batch // PANEL) * PANEL]
-        values.reshape(-1, width + 1, PANEL)[:, -1] = 1.0
-    return space
+        values = spaces[:, start : start + (width + 1) * -(-batch // PANEL) * PANEL]
+        values.reshape(nets, -1, width + 1, PANEL)[:, :, -1] = 1.0
+    return spaces

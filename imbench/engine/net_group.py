@@ -58,10 +58,8 @@ class _Prepared:
     ends_epoch: bool
 
     def keep(self, nets: Tensor) -> _Prepared:
-        batch = self.batch
-        weight = None if batch.weight is None else batch.weight[nets]
         info = replace(self.info, class_counts=self.info.class_counts[nets])
-        return _Prepared(Batch(batch.x[nets], batch.y[nets], weight), info, self.ends_epoch)
+        return _Prepared(self.batch.keep(nets), info, self.ends_epoch)
 
 
 class NetGroup:

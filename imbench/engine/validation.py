@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,6 +21,8 @@ from imbench.contract.text import shown
 DTYPE = torch.float32
 # How far labels may be below 0, and a row's from a sum of 1: a strategy may add up many rounded numbers.
 TOLERANCE = 1e-3
+# Scaled rows mixed by shares below this are finite: their features are clipped.
+MOST_EXTREME_SHARE = 1e30
 _ADVICE = "imbench plugin check tests this"
 
 
@@ -31,10 +33,10 @@ class TrainingError(RuntimeError):
 def check_shapes(batch: Batch, nets: int, features: Sequence[int], classes: int) -> None:
     """Raise ValueError unless a batch of stack ``(nets, steps)`` is one for so many nets of these dimensions."""
     wanted = (nets, *batch.stack[1:2], batch.size)
-    if batch.x.shape != (*wanted, *features) or batch.y.shape != (*wanted, classes):
+    if batch.shape != (*wanted, *features) or batch.y.shape != (*wanted, classes):
         raise ValueError(
             f"{nets} nets of {tuple(features)} features and {classes} classes take x {(*wanted, *features)} and "
-            f"y {(*wanted, classes)}, got {tuple(batch.x.shape)} and {tuple(batch.y.shape)}"
+            f"y {(*wanted, classes)}, got {tuple(batch.shape)} and {tuple(batch.y.shape)}"
         )
 
 
@@ -48,8 +50,9 @@ class Given:
 
     @classmethod
     def of(cls, batch: Batch) -> Given:
-        """Take note of a batch."""
-        return cls(batch, (batch.x.shape, batch.y.shape), (batch.x._version, batch.y._version))
+        """Take note of a batch. Features that are not computed yet will be a new tensor, of version 0."""
+        version = 0 if batch.uncomputed is not None else batch.x._version
+        return cls(batch, (batch.shape, batch.y.shape), (version, batch.y._version))
 
 
 class Validation:
@@ -71,19 +74,25 @@ class Validation:
         hook = "rebalance"
         if not isinstance(result, Batch):
             raise self._error(hook, f"returned {type(result).__name__}", "return an imbench.Batch")
-        x, y = given.batch.x, given.batch.y
+        y = given.batch.y
         shape, labels_shape = given.shapes
-        found_x = self._tensor(hook, "features", result.x, shape, x.device)
-        found_y = self._tensor(hook, "labels", result.y, labels_shape, y.device, whole=True)
-        weight = result.weight
-        if weight is not None:
-            weight = self._tensor(hook, "weights", weight, labels_shape[:-1], y.device, whole=True)
-        self._fallback(hook, result.fallback, y)
-        if found_x is result.x and found_y is result.y and weight is result.weight:
-            batch = result
+        rows = result.uncomputed
+        if rows is None:
+            found = {"x": self._tensor(hook, "features", result.x, shape, y.device)}
         else:
-            batch = replace(result, x=found_x, y=found_y, weight=weight)
-        if batch.x is not x or x._version != given.versions[0]:
+            self._shape(hook, "features", rows.shape, shape)
+            found = {}
+        found["y"] = self._tensor(hook, "labels", result.y, labels_shape, y.device, whole=True)
+        if result.weight is not None:
+            found["weight"] = self._tensor(hook, "weights", result.weight, labels_shape[:-1], y.device, whole=True)
+        self._fallback(hook, result.fallback, y)
+        changed = {name: value for name, value in found.items() if value is not getattr(result, name)}
+        batch = result.replace(**changed) if changed else result
+        if rows is None:
+            untouched = given.batch.uncomputed is None and batch.x is given.batch.x
+            if not untouched or batch.x._version != given.versions[0]:
+                self._finite(hook, "features", batch.x)
+        elif rows.share is not None and not float(rows.share.abs().max()) < MOST_EXTREME_SHARE:
             self._finite(hook, "features", batch.x)
         if batch.y is not y or y._version != given.versions[1]:
             self._labels(hook, batch.y)
@@ -140,9 +149,7 @@ class Validation:
             raise self._error(hook, f"returned {thing} of type {type(value).__name__}", "return a torch.Tensor")
         if flaw := flaw_of(value, device):
             raise self._error(hook, f"returned {thing} {flaw}", f"return dense tensors on {device}")
-        if value.shape != tuple(shape):
-            keep = "keep the rows, features and classes of the batch" if hook == "rebalance" else "return that shape"
-            raise self._error(hook, f"returned {thing} of shape {tuple(value.shape)}, not {tuple(shape)}", keep)
+        self._shape(hook, thing, value.shape, shape)
         if value.requires_grad and not gradient:
             raise self._error(hook, f"returned {thing} with a gradient", "detach() them")
         if gradient and not value.requires_grad:
@@ -157,6 +164,11 @@ class Validation:
             raise self._error(hook, f"returned {thing} of type {kind}", "return float32")
         _note_cast(self.strategy.name, thing, kind)
         return value.to(DTYPE)
+
+    def _shape(self, hook: str, thing: str, found: Sequence[int], wanted: Sequence[int]) -> None:
+        if tuple(found) != tuple(wanted):
+            keep = "keep the rows, features and classes of the batch" if hook == "rebalance" else "return that shape"
+            raise self._error(hook, f"returned {thing} of shape {tuple(found)}, not {tuple(wanted)}", keep)
 
     def _fallback(self, hook: str, value: Any, y: Tensor) -> None:
         """Raise `TrainingError` unless this is `Batch.fallback` for labels like these."""

@@ -34,6 +34,7 @@ from imbench.kernels.dense_tiles import (
     tile_backward,
     tile_forward,
     transpose,
+    transpose_scaled,
 )
 
 # The plan of a net: a record for the values that enter each layer, and one for the logits. All but widths and counts
@@ -62,15 +63,48 @@ SETTINGS = np.dtype(
 )
 
 
-class Net(NamedTuple):
-    """The state of one net; each array is changed in place.
+class Nets(NamedTuple):
+    """The state of several nets; each array is changed in place.
 
     Parameters
     ----------
-    parameters, means, squares : ``(parameters,)`` float32: weights and biases, and Adam's two moments of them
-    space : ``(floats,)`` float32: values and gradients of a step
+    parameters, means, squares : ``(nets, parameters)`` float32: weights and biases, and Adam's two moments of them
+    space : ``(nets, floats)`` float32: values and gradients of a step; or ``(1, floats)``, used by one net at a time
     plan : ``(layers + 1,)`` of `PLAN`: where in these arrays everything is
     """
+
+    parameters: np.ndarray
+    means: np.ndarray
+    squares: np.ndarray
+    space: np.ndarray
+    plan: np.ndarray
+
+
+class Rows(NamedTuple):
+    """Features that the kernel takes from a table: `imbench.contract.rows.TableRows`.
+
+    Parameters
+    ----------
+    table : ``(rows, features)`` float32; ``(0, 0)`` for none
+    numbers : ``(nets, steps, batch)`` int64
+    partners, share : ``(nets, steps, batch)`` int64 and float32; ``(0, 0, 0)`` for no mixing
+    center, scale : ``(nets, features)`` float32
+    clip : float32
+    missing : float32, what missing values become
+    """
+
+    table: np.ndarray
+    numbers: np.ndarray
+    partners: np.ndarray
+    share: np.ndarray
+    center: np.ndarray
+    scale: np.ndarray
+    clip: np.float32
+    missing: np.float32
+
+
+class Net(NamedTuple):
+    """One of several `Nets`: arrays without their first axis."""
 
     parameters: np.ndarray
     means: np.ndarray
@@ -95,21 +129,23 @@ class Mix(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What a call trains one net on, and how.
+    """What a call trains its nets on, and how.
 
     Parameters
     ----------
-    x : ``(steps, batch, features)`` float32
-    y : ``(steps, batch, classes)`` float32
-    weight : ``(steps, batch)`` float32, or ``(0, 0)`` for none
-    settings : ``(1,)`` of `SETTINGS`
-    layers, partners, shares : the `Mix` of each step, ``(steps,)``, ``(steps, batch in whole panels)`` and
-        ``(steps,)``; or one for all steps
+    x : ``(nets, steps, batch, features)`` float32; ``(0, 0, 0, 0)`` for features from a table
+    rows : features from a table
+    y : ``(nets, steps, batch, classes)`` float32
+    weight : ``(nets, steps, batch)`` float32, or ``(nets, 0, 0)`` for none
+    settings : ``(nets,)`` of `SETTINGS`
+    layers, partners, shares : the `Mix` of each step, ``(nets, steps)``, ``(nets, steps, batch in whole panels)`` and
+        ``(nets, steps)``; or with one step for all of them
     loss : address of a compiled loss (`imbench.kernels.dense_tiles.LOSS_FUNCTION`), 0 for cross-entropy
-    constants : float32, of the loss
+    constants : ``(nets, any)`` float32, of the loss
     """
 
     x: np.ndarray
+    rows: Rows
     y: np.ndarray
     weight: np.ndarray
     settings: np.ndarray
@@ -119,20 +155,19 @@ class Steps(NamedTuple):
     loss: int
     constants: np.ndarray
 
-    def mix(self, step: int) -> Mix:
-        """The `Mix` of one step."""
-        i = min(step, len(self.layers) - 1)
-        return Mix(self.layers[i], self.partners[i], self.shares[i])
-
 
 _F = types.float32
 _SETTINGS = numba.from_dtype(SETTINGS)[::1]
-_NET = types.NamedTuple([_F[::1], _F[::1], _F[::1], _F[::1], numba.from_dtype(PLAN)[::1]], Net)
-_MIX = types.NamedTuple([types.int64, types.int32[::1], _F], Mix)
+_N = types.int64
+_PLAN = numba.from_dtype(PLAN)[::1]
+_NETS = types.NamedTuple([_F[:, ::1], _F[:, ::1], _F[:, ::1], _F[:, ::1], _PLAN], Nets)
+_ROWS = types.NamedTuple(
+    [_F[:, ::1], _N[:, :, ::1], _N[:, :, ::1], _F[:, :, ::1], _F[:, ::1], _F[:, ::1], _F, _F], Rows
+)
 _STEPS = types.NamedTuple(
     [
-        *(_F[:, :, ::1], _F[:, :, ::1], _F[:, ::1], _SETTINGS),
-        *(types.int64[::1], types.int32[:, ::1], _F[::1], types.int64, _F[::1]),
+        *(_F[:, :, :, ::1], _ROWS, _F[:, :, :, ::1], _F[:, :, ::1], _SETTINGS),
+        *(_N[:, ::1], types.int32[:, :, ::1], _F[:, ::1], _N, _F[:, ::1]),
     ],
     Steps,
 )
@@ -155,6 +190,67 @@ def _load(x, space, at):  # type: ignore[no-untyped-def]
                 for c in range(width):
                     space[at + q * stride + c * PANEL + lane] = x[first + lane, c] if first + lane < size else 0.0
     return
+
+
+@numba.njit(inline="never")
+def _load_rows(rows, net, step, space, at):  # type: ignore[no-untyped-def]
+    """As `_load`, from a table. The caller has checked the rows' numbers."""
+    width, size, mixing = rows.table.shape[1], rows.numbers.shape[2], rows.partners.shape[2] > 0
+    stride, row0, offset = (width + 1) * PANEL, (net * rows.numbers.shape[1] + step) * size, net * width
+    table, numbers, partners, share = (
+        rows.table.reshape(-1),
+        rows.numbers.reshape(-1),
+        rows.partners.reshape(-1),
+        rows.share.reshape(-1),
+    )
+    center, scale, limits = rows.center.reshape(-1), rows.scale.reshape(-1), (rows.clip, rows.missing)
+    for q in range((size + PANEL - 1) // PANEL):
+        first = q * PANEL
+        if first + PANEL <= size and width >= PANEL:
+            for c in range(0, width, PANEL):
+                c0 = min(c, width - PANEL)  # the last block overlaps the one before
+                transpose_scaled(
+                    *(table, width, numbers, partners, share, row0 + first, center, scale, offset, c0, limits),
+                    *(space, at + q * stride + c0 * PANEL),
+                )
+        else:
+            for lane in range(PANEL):
+                row = row0 + first + lane
+                for c in range(width):
+                    value = np.float32(0.0)
+                    if first + lane < size:
+                        value = _scaled(rows, net, numbers[row], c)
+                        if mixing:
+                            value = _between(value, _scaled(rows, net, partners[row], c), share[row])
+                    space[at + q * stride + c * PANEL + lane] = value
+
+
+@numba.njit
+def _scaled(rows, net, row, column):  # type: ignore[no-untyped-def]
+    """`imbench.kernels.row_kernels.scaled` of one number."""
+    value = (rows.table[row, column] - rows.center[net, column]) * rows.scale[net, column]
+    if value != value:
+        value = rows.missing
+    value = rows.clip if value > rows.clip else value
+    return -rows.clip if value < -rows.clip else value
+
+
+@numba.njit
+def _between(first, second, share):  # type: ignore[no-untyped-def]
+    """`imbench.kernels.row_kernels.between` of two numbers."""
+    if share < np.float32(0.5):
+        return first + share * (second - first)
+    return second + (share - np.float32(1.0)) * (second - first)
+
+
+@numba.njit(inline="never")
+def _valid(rows):  # type: ignore[no-untyped-def]
+    """Whether every number is one of a row of the table."""
+    for numbers in (rows.numbers.reshape(-1), rows.partners.reshape(-1)):
+        for number in numbers:
+            if not 0 <= number < rows.table.shape[0]:
+                return False
+    return True
 
 
 @numba.njit(inline="never")
@@ -206,13 +302,11 @@ def _unmix(space, transposed, dst, tile, padded, panels, mix):  # type: ignore[n
 
 
 @numba.njit(inline="never")
-def _forward(x, net, settings, step, mix):  # type: ignore[no-untyped-def]
-    """Values of every layer into the space; those of the last are the logits."""
-    size = x.shape[0]
+def _forward(size, net, settings, step, mix):  # type: ignore[no-untyped-def]
+    """Values of every layer into the space, after those of the first; those of the last are the logits."""
     panels = (size + PANEL - 1) // PANEL
     parameters, space, plan = net.parameters, net.space, net.plan
     layers = plan.shape[0] - 1
-    _load(x, space, plan[0].values)
     for layer in range(layers):
         width, out = plan[layer].width, plan[layer + 1].width
         padded, weights = plan[layer + 1].padded, plan[layer].weights
@@ -326,39 +420,77 @@ def _losses(y, weight, net, loss, constants):  # type: ignore[no-untyped-def]
     return total / size
 
 
-@compiled(types.float64(_NET, _STEPS, types.int64), fused=True)
-def train_steps(net, steps, done):  # type: ignore[no-untyped-def]
-    """Train a `Net` on each batch of the `Steps`, after ``done`` steps before; the sum of the losses."""
-    total = 0.0
-    weight, settings = steps.weight, steps.settings[0]
-    for step in range(steps.x.shape[0]):
-        i = min(step, steps.layers.shape[0] - 1)
-        mix = Mix(steps.layers[i], steps.partners[i], steps.shares[i])
-        _forward(steps.x[step], net, settings, step, mix)
-        weights = weight[min(step, weight.shape[0] - 1)] if weight.shape[0] else weight[:, 0]
-        total += _losses(steps.y[step], weights, net, steps.loss, steps.constants)
-        _backward(steps.x.shape[1], net, settings, done + step, mix)
-    return total
+@numba.njit
+def _net(nets, i):  # type: ignore[no-untyped-def]
+    return Net(
+        *(nets.parameters[i], nets.means[i], nets.squares[i]),
+        *(nets.space[min(i, nets.space.shape[0] - 1)], nets.plan),
+    )
 
 
-@compiled(types.void(_NET, _F[:, ::1], _SETTINGS, types.int64, _MIX, _F[:, ::1]), fused=True)
-def forward_step(net, x, settings, step, mix, logits):  # type: ignore[no-untyped-def]
-    """``logits`` (batch, classes) of step number ``step`` of a block, dropout applied, rows mixed before a layer."""
-    _forward(x, net, settings[0], step, mix)
-    size, classes = logits.shape
-    for row in range(size):
-        q, lane = row // PANEL, row % PANEL
-        for c in range(classes):
-            logits[row, c] = net.space[net.plan[-1].values + (q * (classes + 1) + c) * PANEL + lane]
+@numba.njit
+def _mix_of(steps, i, step):  # type: ignore[no-untyped-def]
+    at = min(step, steps.layers.shape[1] - 1)
+    return Mix(steps.layers[i, at], steps.partners[i, at], steps.shares[i, at])
 
 
-@compiled(types.void(_NET, _F[:, ::1], _SETTINGS, types.int64, _MIX), fused=True)
-def backward_step(net, delta, settings, done, mix):  # type: ignore[no-untyped-def]
-    """Finish the step that `forward_step` began, from the loss's gradient on the logits, ``(batch, classes)``."""
-    size, classes = delta.shape
-    for row in range((size + PANEL - 1) // PANEL * PANEL):
-        q, lane = row // PANEL, row % PANEL
-        for c in range(classes):
-            at = net.plan[-1].delta + (q * net.plan[-1].padded + c) * PANEL + lane
-            net.space[at] = delta[row, c] if row < size else 0.0
-    _backward(size, net, settings[0], done, mix)
+@numba.njit
+def _begin(net, steps, i, step, mix):  # type: ignore[no-untyped-def]
+    """The forward pass of a step."""
+    if steps.x.shape[0]:
+        _load(steps.x[i, step], net.space, net.plan[0].values)
+    else:
+        _load_rows(steps.rows, i, step, net.space, net.plan[0].values)
+    _forward(steps.y.shape[2], net, steps.settings[i], step, mix)
+
+
+@compiled(types.boolean(_NETS, _STEPS, _N, types.float64[::1]), fused=True)
+def train_steps(nets, steps, done, losses):  # type: ignore[no-untyped-def]
+    """Train each of the `Nets` on all its batches of the `Steps`, after ``done`` steps before.
+
+    ``losses`` ``(nets,)`` is where the sums of the steps' losses are written. Returns whether every number of a row is
+    one of the table; if not, nothing was trained.
+    """
+    if not _valid(steps.rows):
+        return False
+    weight = steps.weight
+    for i in range(nets.parameters.shape[0]):
+        net, total = _net(nets, i), 0.0
+        for step in range(steps.y.shape[1]):
+            mix = _mix_of(steps, i, step)
+            _begin(net, steps, i, step, mix)
+            weights = weight[i, min(step, weight.shape[1] - 1)] if weight.shape[1] else weight[i, :, 0]
+            total += _losses(steps.y[i, step], weights, net, steps.loss, steps.constants[i])
+            _backward(steps.y.shape[2], net, steps.settings[i], done + step, mix)
+        losses[i] = total
+    return True
+
+
+@compiled(types.boolean(_NETS, _STEPS, _N, _F[:, :, ::1]), fused=True)
+def forward_step(nets, steps, step, logits):  # type: ignore[no-untyped-def]
+    """``logits`` ``(nets, batch, classes)`` of step number ``step``; for the first step, returns as `train_steps`."""
+    if step == 0 and not _valid(steps.rows):
+        return False
+    for i in range(nets.parameters.shape[0]):
+        net = _net(nets, i)
+        _begin(net, steps, i, step, _mix_of(steps, i, step))
+        _, size, classes = logits.shape
+        for row in range(size):
+            q, lane = row // PANEL, row % PANEL
+            for c in range(classes):
+                logits[i, row, c] = net.space[net.plan[-1].values + (q * (classes + 1) + c) * PANEL + lane]
+    return True
+
+
+@compiled(types.void(_NETS, _STEPS, _N, _N, _F[:, :, ::1]), fused=True)
+def backward_step(nets, steps, step, done, delta):  # type: ignore[no-untyped-def]
+    """Finish the step that `forward_step` began, from the gradient on the logits, ``(nets, batch, classes)``."""
+    for i in range(nets.parameters.shape[0]):
+        net = _net(nets, i)
+        _, size, classes = delta.shape
+        for row in range((size + PANEL - 1) // PANEL * PANEL):
+            q, lane = row // PANEL, row % PANEL
+            for c in range(classes):
+                at = net.plan[-1].delta + (q * net.plan[-1].padded + c) * PANEL + lane
+                net.space[at] = delta[i, row, c] if row < size else 0.0
+        _backward(size, net, steps.settings[i], done + step, _mix_of(steps, i, step))

@@ -240,6 +240,16 @@ def _ratio(m: Lanes, v: Lanes, correction: Lanes, epsilon: Lanes) -> Lanes:
     return m * (constant(1.0) - d * q).times_plus(q, q)
 
 
+def _transposed(builder: ir.IRBuilder, rows: list[Lanes]) -> list[Lanes]:
+    """`PANEL` vectors as the rows of a square matrix -> its columns."""
+    # Four perfect shuffles of 16 rows of 16 are their transposition.
+    half, values = PANEL // 2, [row.value for row in rows]
+    masks = [ir.Constant(INTS, [h + i // 2 + PANEL * (i % 2) for i in range(PANEL)]) for h in (0, half)]
+    for _ in range(PANEL.bit_length() - 1):
+        values = [builder.shuffle_vector(values[i], values[i + half], mask) for i in range(half) for mask in masks]
+    return [Lanes(builder, value) for value in values]
+
+
 @intrinsic
 def transpose(typingctx, src, src_at, src_row, dst, dst_at):  # type: ignore[no-untyped-def]
     """`PANEL` x `PANEL` floats, rows ``src_row`` apart, written transposed to a panel."""
@@ -249,15 +259,74 @@ def transpose(typingctx, src, src_at, src_row, dst, dst_at):  # type: ignore[no-
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         src_, src_at_, src_row_, dst_, dst_at_ = args
         start = address(context, builder, signature.args[0], src_, src_at_)
-        rows = [Lanes.load(builder, builder.gep(start, [builder.mul(INDEX(r), src_row_)])).value for r in range(PANEL)]
-        # Four perfect shuffles of 16 rows of 16 are their transposition.
-        half = PANEL // 2
-        masks = [ir.Constant(INTS, [h + i // 2 + PANEL * (i % 2) for i in range(PANEL)]) for h in (0, half)]
-        for _ in range(PANEL.bit_length() - 1):
-            rows = [builder.shuffle_vector(rows[i], rows[i + half], mask) for i in range(half) for mask in masks]
+        rows = [Lanes.load(builder, builder.gep(start, [builder.mul(INDEX(r), src_row_)])) for r in range(PANEL)]
         out = address(context, builder, signature.args[3], dst_, dst_at_)
-        for r, row in enumerate(rows):
-            Lanes(builder, row).store(builder.gep(out, [INDEX(r * PANEL)]))
+        for r, row in enumerate(_transposed(builder, rows)):
+            row.store(builder.gep(out, [INDEX(r * PANEL)]))
+        return context.get_dummy_value()
+
+    return sig, codegen
+
+
+@intrinsic
+def transpose_scaled(  # type: ignore[no-untyped-def]
+    typingctx, table, features, numbers, partners, share, at, center, scale, offset, column, limits, dst, dst_at
+):
+    """`PANEL` rows of a table by `PANEL` of its columns, scaled and mixed, written transposed to a panel.
+
+    The results are those of `imbench.kernels.row_kernels.scaled` and `between`, to the bit.
+
+    Parameters
+    ----------
+    table : rows of ``features`` floats; the columns begin at ``column``
+    numbers, partners, share : from ``at`` on, the rows' numbers, those of the rows to mix with, and the share of these;
+        arrays without elements for no mixing
+    center, scale : those of the first column are at ``offset + column``
+    limits : (clip, what missing values become)
+    """
+    n = types.intp
+    sig = types.void(
+        table, n, numbers, partners, share, n, center, scale, n, n, types.UniTuple(types.float32, 2), dst, n
+    )
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        table_, features_, numbers_, partners_, share_, at_ = args[:6]
+        offset_, column_, limits_, dst_, dst_at_ = args[8:]
+        first = address(context, builder, signature.args[0], table_, column_)
+        own = address(context, builder, signature.args[2], numbers_, at_)
+        others = address(context, builder, signature.args[3], partners_, at_)
+        shares = address(context, builder, signature.args[4], share_, at_)
+        of_column = builder.add(offset_, column_)
+        middle, factor = (
+            Lanes.load(builder, address(context, builder, signature.args[i], args[i], of_column)) for i in (6, 7)
+        )
+        clip, fill = (Lanes.splat(builder, builder.extract_value(limits_, i)) for i in range(2))
+        least, half, one = Lanes.splat(builder, 0.0) - clip, Lanes.splat(builder, 0.5), Lanes.splat(builder, 1.0)
+
+        def scaled(numbers: Any, r: int) -> Lanes:
+            number = builder.load(builder.gep(numbers, [INDEX(r)]))
+            value = (Lanes.load(builder, builder.gep(first, [builder.mul(number, features_)])) - middle) * factor
+            value = fill.where(builder.fcmp_unordered("uno", value.value, value.value), value)
+            value = clip.where(clip < value, value)
+            return least.where(value < least, value)
+
+        out = address(context, builder, signature.args[11], dst_, dst_at_)
+        mixing = context.make_array(signature.args[3])(context, builder, partners_).nitems
+        with builder.if_else(builder.icmp_signed(">", mixing, INDEX(0))) as (mixed, plain):
+            with mixed:
+                rows = []
+                for r in range(PANEL):
+                    a, b = scaled(own, r), scaled(others, r)
+                    way = Lanes.splat(builder, builder.load(builder.gep(shares, [INDEX(r)])))
+                    # As torch.lerp: from the nearer end.
+                    near = way < half
+                    rows.append((way.where(near, way - one)).times_plus(b - a, a.where(near, b)))
+                for r, row in enumerate(_transposed(builder, rows)):
+                    row.store(builder.gep(out, [INDEX(r * PANEL)]))
+            with plain:
+                rows = [scaled(own, r) for r in range(PANEL)]
+                for r, row in enumerate(_transposed(builder, rows)):
+                    row.store(builder.gep(out, [INDEX(r * PANEL)]))
         return context.get_dummy_value()
 
     return sig, codegen

@@ -11,7 +11,6 @@ from torch.nn.functional import one_hot, pad
 
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
-from imbench.contract.rows import between
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.strategies.by_class import ByClass
 from imbench.strategies.nearest import nearest
@@ -62,7 +61,7 @@ class BatchSMOTE(BatchStrategy):
         originals = groups.sizes.gather(-1, rank)
         synthetic = member >= originals
         seed = torch.where(synthetic, _pick(draws[..., 0, :].reshape_as(originals), originals), member)
-        nearby = _neighbours(batch.x, groups, rank, seed, draws[..., 1, :].reshape_as(originals))
+        nearby = _neighbours(batch, groups, rank, seed, draws[..., 1, :].reshape_as(originals))
         rows = groups.row(rank, seed)
         partners = torch.where(synthetic, groups.row(rank, nearby), rows)
 
@@ -71,12 +70,10 @@ class BatchSMOTE(BatchStrategy):
         rows = torch.where(single, in_place, rows).reshape(shape)
         partners = torch.where(single, in_place, partners).reshape(shape)
         hard = one_hot(batch.labels.gather(-1, rows), batch.classes).to(batch.y.dtype)
-        return Batch(
-            between(batch.x, rows, partners, draws[..., 2, :]),
-            torch.where(single.reshape(*batch.stack, 1, 1), batch.y, hard),
-            None if batch.weight is None else batch.weight.gather(-1, rows),
-            (single | (groups.smallest < MIN_ROWS)).reshape(batch.stack),
-        )
+        labels = torch.where(single.reshape(*batch.stack, 1, 1), batch.y, hard)
+        weight = None if batch.weight is None else batch.weight.gather(-1, rows)
+        result = batch.interpolated(rows, partners, draws[..., 2, :], labels, weight)
+        return result.mark_fallback((single | (groups.smallest < MIN_ROWS)).reshape(batch.stack))
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
         """1/C for each of the C classes present, where a soft label counts as its largest class.
@@ -107,24 +104,23 @@ def _pick(draws: Tensor, count: Tensor) -> Tensor:
     return (draws * count).long().minimum(count - 1)
 
 
-def _neighbours(x: Tensor, groups: ByClass, rank: Tensor, seed: Tensor, draws: Tensor) -> Tensor:
+def _neighbours(batch: Batch, groups: ByClass, rank: Tensor, seed: Tensor, draws: Tensor) -> Tensor:
     """Member number of a random one of the k nearest neighbours of each seed; the seed itself in a fallback.
 
-    ``x`` is the x of the batch; ``rank``, ``seed``, ``draws`` and the result are ``(stack, batch)``. Results for the
+    ``rank``, ``seed``, ``draws`` and the result are ``(stack, batch)``. Results for the
     largest class are not meaningful, since it needs no synthetic rows.
     """
     interpolating = ((groups.present > 1) & (groups.smallest >= MIN_ROWS)).flatten().nonzero().flatten()
     if not len(interpolating):
         return seed
-    flat, size = x.reshape(seed.numel(), -1), seed.shape[-1]  # (stack * batch, features)
     tables = []
     widest = groups.sizes[interpolating].amax(dim=0)[1:].tolist()
     for r, members in enumerate(filter(None, widest), start=1):
         rows, sizes = groups.rows_of_rank(r, interpolating, members)
-        values = flat[rows + size * interpolating.unsqueeze(-1)]  # (interpolating, members, features)
+        values = batch.features_of(interpolating, rows).flatten(2)  # (interpolating, members, features)
         table = nearest(values, sizes, min(MAX_NEIGHBOURS, members - 1))
         tables.append(pad(table, (0, MAX_NEIGHBOURS - table.shape[-1], 0, widest[0] - members)))
     nth = _pick(draws[interpolating], (groups.smallest[interpolating] - 1).clamp(max=MAX_NEIGHBOURS))
     table_of, row_of = (rank[interpolating] - 1).clamp(min=0), seed[interpolating].clamp(max=widest[0] - 1)
-    batch = torch.arange(len(interpolating), device=x.device).unsqueeze(-1)
-    return seed.index_copy(0, interpolating, torch.stack(tables, dim=1)[batch, table_of, row_of, nth])
+    number = torch.arange(len(interpolating), device=seed.device).unsqueeze(-1)
+    return seed.index_copy(0, interpolating, torch.stack(tables, dim=1)[number, table_of, row_of, nth])

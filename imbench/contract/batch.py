@@ -128,6 +128,12 @@ class Batch:
         others = (None if value is None else value[entries] for value in (self.weight, self.fallback))
         return Batch(cast(Tensor, x), self.y[entries], *others)
 
+    def of_step(self, step: int) -> Batch:
+        """The batches of one step, of a stack ``(nets, steps)``."""
+        x = self.x[:, step] if self.uncomputed is None else self.uncomputed.of_step(step)
+        others = (None if value is None else value[:, step] for value in (self.weight, self.fallback))
+        return Batch(cast(Tensor, x), self.y[:, step], *others)
+
     def take(self, rows: Tensor) -> Batch:
         """Select rows by their numbers ``(*stack, new batch)`` in ``[0, batch)``; repeats are allowed."""
         uncomputed = self.uncomputed

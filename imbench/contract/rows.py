@@ -31,7 +31,7 @@ class TableRows:
     Parameters
     ----------
     table : ``(rows, features)`` float32
-    numbers : ``(nets, steps, batch)`` int64 row numbers in ``[0, rows)``
+    numbers : ``(nets, steps, batch)`` int64 row numbers in ``[0, rows)``; or any number of axes for the steps
     center, scale : ``(nets, features)``
     clip : scaled values are clipped to ``[-clip, clip]``
     has_missing : whether the table contains NaN; missing values become 0
@@ -81,16 +81,20 @@ class TableRows:
         """The rows of these nets only."""
         return self._with(self.numbers[nets], self._of_pairs(lambda values: values[nets]), nets)
 
+    def of_step(self, step: int) -> TableRows:
+        """The rows of one step, ``(nets, batch)``."""
+        return self._with(self.numbers[:, step], self._of_pairs(lambda values: values[:, step]), slice(None))
+
     def of_batches(self, batches: Tensor, rows: Tensor) -> Tensor:
         """See `imbench.contract.batch.Batch.features_of`."""
 
         def chosen(values: Tensor) -> Tensor:
-            return values.flatten(0, 1)[batches, None]
+            return values.reshape(-1, values.shape[-1])[batches, None]
 
-        nets = torch.div(batches, self.numbers.shape[1], rounding_mode="floor")
+        nets = torch.div(batches, self.numbers.shape[1:-1].numel(), rounding_mode="floor")
         return self._with(chosen(self.numbers), self._of_pairs(chosen), nets).take(rows[:, None]).compute()[:, 0]
 
-    def _with(self, numbers: Tensor, pairs: Pairs, nets: Tensor | np.ndarray) -> TableRows:
+    def _with(self, numbers: Tensor, pairs: Pairs, nets: Tensor | np.ndarray | slice) -> TableRows:
         center, scale = self.center[nets], self.scale[nets]
         return replace(self, numbers=numbers, partners=pairs[0], share=pairs[1], center=center, scale=scale)
 

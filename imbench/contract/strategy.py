@@ -72,6 +72,8 @@ class BatchStrategy(Specified):
     modalities : supported modalities; a run on other data is refused before any work
     exemptions : names of conformance checks that do not apply to this strategy, each with the reason
     run_by_default : whether a run without ``--strategy`` trains it; False for wrappers of other strategies
+    reads_features : whether `rebalance` reads ``batch.x``. False for a strategy that leaves x alone, or selects and
+        mixes rows by the methods of `Batch` only; more of its nets are then trained together, which is faster
     scheduled : whether the strategy depends on ``info.epoch``. Its nets then train all epochs of the protocol, without
         early stopping. A wrapper copies this from the strategy inside
     """
@@ -81,6 +83,7 @@ class BatchStrategy(Specified):
     modalities: ClassVar[tuple[str, ...]] = ("tabular", "image")
     exemptions: ClassVar[Mapping[str, str]] = {}
     run_by_default: ClassVar[bool] = True
+    reads_features: ClassVar[bool] = True
     scheduled: ClassVar[bool] = False
     unasked = OldName("BatchStrategy.unasked", "run_by_default")
 

@@ -8,8 +8,11 @@ from torch import Tensor
 
 
 def block_keys(rng: np.random.Generator) -> np.ndarray:
-    """Two uint32 keys for one block of steps, drawn from a net's dropout stream: ``(2,)``."""
-    return rng.integers(0, 2**32, 2, np.uint32)
+    """Two uint32 keys for one block of steps, drawn from a net's dropout stream: ``(2,)``.
+
+    They are those of ``rng.integers(0, 2**32, 2, np.uint32)``, which takes ten times as long.
+    """
+    return np.array([rng.bit_generator.random_raw()], np.dtype("<u8")).view(np.dtype("<u4")).astype(np.uint32)
 
 
 def threshold(rate: float) -> int:

@@ -141,10 +141,7 @@ class FusedNets:
             none = np.full((nets, 1), -1), np.zeros((nets, 1, panels), np.int32), np.ones((nets, 1), np.float32)
             return none, batch
         layers, owner = len(self.widths) - 1, self.strategy.spec
-        drawn = []
-        for step in range(steps):
-            weight = None if batch.weight is None else batch.weight[:, step]
-            drawn.append(self.strategy.mix_of(layers, Batch(batch.x[:, step], batch.y[:, step], weight), noise))
+        drawn = [self.strategy.mix_of(layers, batch.of_step(step), noise) for step in range(steps)]
         whole = HiddenMix(*(torch.stack([getattr(mix, f.name) for mix in drawn], dim=1) for f in fields(HiddenMix)))
         whole.validate_values(owner, layers)
         stage, partners = whole.stage.numpy(), whole.partners.numpy()

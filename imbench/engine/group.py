@@ -146,7 +146,7 @@ def _fold_groups(
         alike[batching(len(fold.train), request.protocol)].append(i)
     for batches, members in alike.items():
         steps, size, _ = batches
-        block = min(steps, BLOCK_STEPS) * size * request.dataset.x[0].size * _FLOAT_BYTES
+        block = min(steps, BLOCK_STEPS) * size * row_bytes(request)
         # The general engine is fast with many nets in one operation, the fused engine with a block that fits the cache.
         cache = OWN_LOSS_BYTES if request.strategy.overrides("loss") else CACHE_BYTES
         nets = max(1, budget // _net_bytes(request, batches) if chosen is StackedNets else cache // block)
@@ -154,6 +154,15 @@ def _fold_groups(
         nets = 1 if unstacked else nets
         for first in range(0, len(members), nets):
             yield _FoldGroup(job, request, members[first : first + nets], batches, chosen, unstacked)
+
+
+def row_bytes(request: Request) -> int:
+    """What a row of a block of batches takes in the fused engine."""
+    dataset, strategy = request.dataset, request.strategy
+    if strategy.reads_features or strategy.overrides("loss"):
+        return int(dataset.x[0].size) * _FLOAT_BYTES
+    # Two numbers of rows, a share, and labels before and after the strategy.
+    return 2 * 8 + (1 + 2 * dataset.classes) * _FLOAT_BYTES
 
 
 def _stacks(fold_groups: Iterable[_FoldGroup], budget: int) -> Iterator[list[_FoldGroup]]:

@@ -18,7 +18,19 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from imbench.kernels.simd import INDEX, INTS, LANES, WIDE, Lanes, address, counted, exponential, logarithm, variables
+from imbench.kernels.simd import (
+    INDEX,
+    INTS,
+    LANES,
+    WIDE,
+    Lanes,
+    address,
+    counted,
+    exponential,
+    logarithm,
+    spaced,
+    variables,
+)
 
 PANEL = LANES
 # Rows and panels of a product held in registers. Of AVX-512's 32 registers of 16 floats 24 are sums; of AVX2's 16
@@ -50,8 +62,7 @@ def _product(builder: ir.IRBuilder, shape: Any, a: Any, strides: Any, b: Any, co
         choice.add_case(INDEX(size + wide * TILE_ROWS), block)
         builder.position_at_end(block)
         sums = variables([Lanes.splat(builder, 0.0)] * size * wide)
-        starts = [builder.gep(a, [builder.mul(INDEX(r), strides[0])]) for r in range(size)]
-        vectors = [builder.gep(b, [builder.mul(INDEX(p), strides[3])]) for p in range(wide)]
+        starts, vectors = spaced(builder, a, strides[0], size), spaced(builder, b, strides[3], wide)
         with counted(builder, outer) as far, counted(builder, inner) as near:
             at = builder.add(builder.mul(far, strides[2]), builder.mul(near, strides[1]))
             t = builder.mul(builder.add(builder.mul(far, inner), near), INDEX(PANEL))
@@ -259,7 +270,7 @@ def transpose(typingctx, src, src_at, src_row, dst, dst_at):  # type: ignore[no-
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         src_, src_at_, src_row_, dst_, dst_at_ = args
         start = address(context, builder, signature.args[0], src_, src_at_)
-        rows = [Lanes.load(builder, builder.gep(start, [builder.mul(INDEX(r), src_row_)])) for r in range(PANEL)]
+        rows = [Lanes.load(builder, place) for place in spaced(builder, start, src_row_, PANEL)]
         out = address(context, builder, signature.args[3], dst_, dst_at_)
         for r, row in enumerate(_transposed(builder, rows)):
             row.store(builder.gep(out, [INDEX(r * PANEL)]))

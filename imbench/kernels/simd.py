@@ -26,6 +26,14 @@ def address(context: Any, builder: ir.IRBuilder, kind: Any, array: Any, index: A
     return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
 
 
+def spaced(builder: ir.IRBuilder, start: Any, distance: Any, count: int) -> list[Any]:
+    """Addresses that are ``distance`` elements apart, each found from the one before: the compiler multiplies else."""
+    places = [start]
+    for _ in range(count - 1):
+        places.append(builder.gep(places[-1], [distance]))
+    return places
+
+
 @contextmanager
 def counted(builder: ir.IRBuilder, count: Any) -> Iterator[Any]:
     """A generated loop; its body is generated inside, given the index from 0 to ``count - 1``."""

@@ -33,6 +33,7 @@ class Baseline(BatchStrategy):
     """
 
     name: ClassVar[str] = "baseline"
+    reads_features: ClassVar[bool] = False
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """Return the batch unchanged."""

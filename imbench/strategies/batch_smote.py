@@ -46,6 +46,7 @@ class BatchSMOTE(BatchStrategy):
     """
 
     name: ClassVar[str] = "batch-smote"
+    reads_features: ClassVar[bool] = False
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """Draw positions in the oversampled set, and create only the rows at these positions."""

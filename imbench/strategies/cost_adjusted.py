@@ -33,6 +33,7 @@ class CostAdjusted(BatchStrategy):
     """
 
     name: ClassVar[str] = "cost-adjusted"
+    reads_features: ClassVar[bool] = False
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """The same rows with ``weight = y @ (n / (K * n_class))``, multiplied by their current weight."""

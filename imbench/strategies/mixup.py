@@ -45,6 +45,7 @@ class MixUp(BatchStrategy):
     """
 
     name: ClassVar[str] = "mixup"
+    reads_features: ClassVar[bool] = False
 
     alpha: float = 0.1
 

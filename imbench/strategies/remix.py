@@ -48,6 +48,7 @@ class ReMix(BatchStrategy):
     """
 
     name: ClassVar[str] = "remix"
+    reads_features: ClassVar[bool] = False
 
     alpha: float = 0.1
 

@@ -20,7 +20,7 @@ from imbench.contract.records import Card, Dataset, Fold, Preprocessing, Task, V
 from imbench.contract.strategy import TrainingInfo
 from imbench.engine.batches import Table, batching
 from imbench.engine.fused import FusedNets
-from imbench.engine.group import CACHE_BYTES, _training_mode
+from imbench.engine.group import CACHE_BYTES, _training_mode, row_bytes
 from imbench.engine.mlp import mlp_widths
 from imbench.engine.net_group import NetGroup, Request
 from imbench.runs.registry import strategy
@@ -78,7 +78,7 @@ class Epochs:
         batches = batching(len(dataset.y), protocol)
         together = NETS
         if kind is FusedNets:
-            block = min(batches[0], 32) * protocol.batch_size * dataset.x[0].nbytes
+            block = min(batches[0], 32) * protocol.batch_size * row_bytes(asked(dataset, strategy, protocol, 1))
             together = max(1, min(NETS, CACHE_BYTES // block))
         request = asked(dataset, strategy, protocol, together)
         self.net_group = NetGroup(request, range(together), Table(dataset, "cpu"), batches)

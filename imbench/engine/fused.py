@@ -165,7 +165,7 @@ class FusedNets:
                 losses = mean_loss(self._validation.losses(leaf, batch.y[:, step], info), weight)
                 with self._validation.differentiating("loss"):
                     delta = torch.autograd.grad(losses.sum(), leaf)[0].contiguous().numpy()
-            kernel.backward_step(nets, steps, step, self._steps_done + step, delta)
+            kernel.backward_step(nets, steps, step, self._steps_done, delta)
             total += losses.detach().numpy()
         return total
 

@@ -25,6 +25,7 @@ from imbench.engine.group import _training_mode
 from imbench.engine.mlp import Mlp, glorot_uniform
 from imbench.engine.stacked import StackedNets
 from imbench.kernels import dense as kernel
+from tests.contract.test_table_rows import SHAPES, both, numbers, shares
 from tests.engine.made import SMOOTH, fit, make_dataset, make_folds, watched_ends
 from tests.engine.plain import plain_loop, tolerance
 from tests.engine.test_train import ByStages, Focal, Plain, SoftAndWeighted
@@ -239,3 +240,57 @@ def test_units_are_dropped_at_the_rate_and_independently(rate):
     }
     for name, (a, b) in pairs.items():
         assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 5 / np.sqrt(draws), name
+
+
+class ThroughAutograd(Plain):
+    """Has a loss that cannot be compiled."""
+
+    def loss(self, logits, y, info):
+        log_p = logits.log_softmax(dim=-1)
+        return -(y * log_p).sum(dim=-1) + log_p.gather(-1, y.argmax(dim=-1, keepdim=True)).squeeze(-1).square()
+
+
+def advance_over(nets, batch):
+    """The losses of nets over one block of batches."""
+    count = batch.stack[0]
+    info, noise = TrainingInfo(torch.ones(count, 1, batch.classes)), Noise(streams(count), (count,))
+    with torch.no_grad():
+        return nets.advance(batch, info, noise, np.full(count, 1e-3))
+
+
+def streams(count):
+    return [np.random.default_rng(i) for i in range(count)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(mixing=st.booleans(), **SHAPES)
+def test_features_computed_in_the_kernel_train_to_the_same_bits(mixing, **shape):
+    late, _, rng = both(**shape)
+    if mixing:
+        rows, partners, share = numbers(rng, late, 9), numbers(rng, late, 9), shares(rng, *late.stack, 9)
+        late = late.interpolated(rows, partners, share, late.y[..., :1, :].expand(*late.stack, 9, 3))
+    early = Batch(late.uncomputed.compute(), late.y)
+    widths = (shape["features"], 7, 7, 3)
+    for strategy in (Plain(), Focal(), ThroughAutograd()):
+        found = []
+        for batch in (late, early):
+            nets, _ = both_engines(strategy, Protocol(), shape["nets"], widths)
+            found.append([advance_over(nets, batch), *(values.numpy() for values in nets.parameters)])
+        assert late.uncomputed is not None
+        for ours, theirs in zip(*found, strict=True):
+            assert ours.tobytes() == theirs.tobytes()
+
+
+@pytest.mark.parametrize("strategy", [Plain(), ThroughAutograd()])
+@pytest.mark.parametrize("where", ["numbers", "partners"])
+@pytest.mark.parametrize("wrong", [-1, 30])
+def test_a_row_that_the_table_lacks_is_refused_before_training(strategy, where, wrong):
+    late, _, rng = both(nets=2, steps=3, size=9, features=4, missing=False, seed=1)
+    rows = late.uncomputed
+    mixed = rows.between(numbers(rng, late, 9), numbers(rng, late, 9), shares(rng, *late.stack, 9))
+    getattr(mixed, where)[1, 2, 5] = wrong
+    nets, _ = both_engines(strategy, Protocol(), 2, (4, 7, 7, 3))
+    before = [values.clone() for values in nets.parameters]
+    with pytest.raises(IndexError, match="a row that its table does not have"):
+        advance_over(nets, Batch.of_table(mixed, late.y))
+    assert all(map(torch.equal, before, nets.parameters))

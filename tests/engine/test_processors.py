@@ -30,6 +30,7 @@ def without(*beginnings):
 # What Numba is told, and what then must not be in its code.
 PROCESSORS = {
     "no FMA": ({"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": without("fma", "avx512", "avx10")}, "vfm"),
+    "no AVX-512": ({"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": without("avx512", "avx10")}, "zmm"),
     "no AVX": ({"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}, "ymm vfm vmul vadd"),
 }
 
@@ -37,6 +38,7 @@ PROCESSORS = {
 ORACLES = [
     "tests/engine/test_processors.py",
     "tests/engine/test_fused.py::test_every_shape_has_the_weights_of_the_plain_loop",
+    "tests/engine/test_fused.py::test_features_computed_in_the_kernel_train_to_the_same_bits",
     "tests/engine/test_own_loss.py::test_functions_are_those_of_double_precision_at_the_ends_of_their_range_too",
     "tests/engine/test_own_loss.py::test_nets_learn_by_compiled_losses_what_they_learn_by_autograd",
     "tests/engine/test_hidden_mix.py::test_both_engines_mix_the_same_rows_and_learn_the_same",
@@ -44,6 +46,7 @@ ORACLES = [
     "tests/engine/test_images.py::test_the_papers_net_equals_the_plain_loop_after_more_than_20_steps[True-Focal]",
     "tests/engine/test_pooled.py::test_logits_and_gradients_are_exact_where_nothing_is_rounded",
     "tests/contract/test_rows.py::test_scaled_rows_are_a_plain_formula_and_the_same_compiled",
+    "tests/contract/test_table_rows.py::test_every_method_gives_the_bits_of_computed_features",
     "tests/contract/test_rows.py::test_a_balanced_draw_is_a_plain_loop_and_the_same_compiled",
     "tests/strategies/test_affine.py::test_every_row_is_what_scipy_makes_of_it[moved-(33, 31)-3-reflect]",
 ]

@@ -90,6 +90,12 @@ def forced(batch, **parts):
     return batch
 
 
+def mixed_by(batch, share):
+    """Rows mixed by this share, which their labels do not show."""
+    rows = torch.arange(batch.size).expand(batch.y.shape[:-1])
+    return batch.interpolated(rows, rows.flip(-1), torch.full((), share), batch.y)
+
+
 class NoBatch:
     """What only looks like a batch."""
 
@@ -125,6 +131,8 @@ FAULTS = {
     "features with a gradient": (x_of(lambda x: x.clone().requires_grad_()), "with a gradient; detach"),
     "nan": (x_of(lambda x: spoilt(x, torch.nan)), "features with the value nan"),
     "inf": (x_of(lambda x: spoilt(x, torch.inf)), "features with the value inf"),
+    "nan shares": (lambda batch: mixed_by(batch, torch.nan), "features with the value nan"),
+    "infinite shares": (lambda batch: mixed_by(batch, torch.inf), "features with the value (nan|inf|-inf)"),
     "nan in place": (x_of(lambda x: x.mul_(torch.nan)), "features with the value nan"),
     "labels of less": (y_of(lambda y: y / 2), "labels that sum to 0.5 to 0.5"),
     "one label of more": (y_of(lambda y: spoilt(y, 7.0)), "labels that sum to 1 to (7|8)"),

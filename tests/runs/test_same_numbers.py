@@ -56,6 +56,7 @@ THREADS = {"OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "3", "MKL_NUM_THREADS
 _OLD_PROCESSOR = {"OPENBLAS_CORETYPE": "Prescott", "ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
 OTHER_MACHINES = {
     "another BLAS kernel": {"OPENBLAS_CORETYPE": "Nehalem", "MKL_CBWR": "AVX2"},
+    "a processor without AVX-512": PROCESSORS["no AVX-512"][0],
     "a processor without AVX": _OLD_PROCESSOR | PROCESSORS["no AVX"][0],
 }
 BLAS = "import numpy, threadpoolctl; print(*[one.get('architecture') for one in threadpoolctl.threadpool_info()])"

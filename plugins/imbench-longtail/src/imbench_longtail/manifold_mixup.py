@@ -48,6 +48,7 @@ class ManifoldMixUp(HiddenMixStrategy):
     """
 
     name: ClassVar[str] = "manifold-mixup"
+    reads_features: ClassVar[bool] = False
 
     alpha: float = 2.0
 

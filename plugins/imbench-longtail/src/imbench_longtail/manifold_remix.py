@@ -44,6 +44,7 @@ class ManifoldReMix(HiddenMixStrategy):
     """
 
     name: ClassVar[str] = "manifold-remix"
+    reads_features: ClassVar[bool] = False
 
     alpha: float = 0.1
 

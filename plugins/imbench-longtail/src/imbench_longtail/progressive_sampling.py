@@ -38,6 +38,7 @@ class ProgressiveSampling(BatchStrategy):
     """
 
     name: ClassVar[str] = "progressive-sampling"
+    reads_features: ClassVar[bool] = False
     version: ClassVar[str] = "2"
     scheduled: ClassVar[bool] = True
 

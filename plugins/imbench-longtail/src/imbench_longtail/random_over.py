@@ -33,6 +33,7 @@ class RandomOver(BatchStrategy):
     """
 
     name: ClassVar[str] = "random-over"
+    reads_features: ClassVar[bool] = False
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """B/C rows of each class present."""

@@ -36,6 +36,7 @@ class RandomUnder(BatchStrategy):
     """
 
     name: ClassVar[str] = "random-under"
+    reads_features: ClassVar[bool] = False
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """The same rows, those left out with weight 0."""

@@ -37,6 +37,7 @@ class SqrtSampling(BatchStrategy):
     """
 
     name: ClassVar[str] = "sqrt-sampling"
+    reads_features: ClassVar[bool] = False
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """B rows drawn with odds ``n_j^(q - 1)``."""

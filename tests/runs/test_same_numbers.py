@@ -160,7 +160,7 @@ def test_another_machine_gives_the_same_rows_within_the_tolerance(machine, suite
 
 
 @X86
-@pytest.mark.parametrize("machine", OTHER_MACHINES)
+@pytest.mark.parametrize("machine", [name for name, told in OTHER_MACHINES.items() if "OPENBLAS_CORETYPE" in told])
 def test_the_settings_choose_another_blas_kernel(machine):
     command = [sys.executable, "-c", BLAS]
     here, there = python(command, {}), python(command, OTHER_MACHINES[machine])

@@ -110,7 +110,7 @@ def table_rows(
     table: Tensor, numbers: Tensor, center: Tensor, scale: Tensor, clip: float, *, has_missing: bool
 ) -> TableRows | Tensor:
     """What `scaled` computes, to be computed later if compiled code supports these tensors."""
-    if table.ndim == 2 and numbers.ndim == 3 and _compiled_for(table, center, scale) is not None:
+    if table.ndim == 2 and numbers.ndim == 3 and compiled_for(table, center, scale) is not None:
         return TableRows(table, numbers, center, scale, clip, has_missing)
     return scaled(table, numbers, center, scale, clip, has_missing=has_missing)
 
@@ -155,7 +155,7 @@ def between(values: Tensor, first: Tensor, second: Tensor, share: Tensor) -> Ten
     size, features = values.shape[first.ndim - 1], values.shape[first.ndim :]
     batches = values.shape[: first.ndim - 1].numel()
     share = share.to(values.dtype).expand(first.shape)
-    kernels = _compiled_for(values, share) if first.ndim > 1 else None
+    kernels = compiled_for(values, share) if first.ndim > 1 else None
     if kernels is not None:
         result = values.new_empty(batches, first.shape[-1], features.numel())
         numbers = (_array(rows.reshape(batches, -1)) for rows in (first, second))
@@ -193,7 +193,7 @@ def scaled(
     ``(nets, *any, *features)``
     """
     nets, features = len(numbers), table.shape[1:].numel()
-    kernels = _compiled_for(table, center, scale) if table.ndim == 2 else None
+    kernels = compiled_for(table, center, scale) if table.ndim == 2 else None
     if kernels is not None:
         result = table.new_empty(nets, numbers[0].numel(), features)
         center, scale = (values.expand(nets, features) for values in (center, scale))
@@ -219,7 +219,7 @@ def balanced(y: Tensor, class_draws: Tensor, row_draws: Tensor) -> Tensor:
     row_draws : ``(*stack, batch)`` uniform in [0, 1), decides which row of its class each drawn row is
     """
     size, classes = y.shape[-2:]
-    kernels = _compiled_for(y, class_draws, row_draws) if y.ndim > 2 else None
+    kernels = compiled_for(y, class_draws, row_draws) if y.ndim > 2 else None
     if kernels is not None:
         rows = torch.empty(y.shape[:-1], dtype=torch.int64, device=y.device)
         flat = y.reshape(-1, size, classes), class_draws.reshape(-1, classes), row_draws.reshape(-1, size)
@@ -266,7 +266,7 @@ def _out_of_range(size: int, *rows: Tensor) -> IndexError:
     return IndexError(f"row numbers must be from 0 to {size - 1} for {size} rows, got {least} to {most}")
 
 
-def _compiled_for(*values: Tensor) -> ModuleType | None:
+def compiled_for(*values: Tensor) -> ModuleType | None:
     """The module of compiled functions if it supports these tensors, else None."""
     suits = all(v.device.type == "cpu" and v.dtype == torch.float32 and not v.requires_grad for v in values)
     return _row_kernels() if suits else None

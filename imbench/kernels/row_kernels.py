@@ -8,15 +8,21 @@ Row numbers are checked here, where that costs nothing: whatever they are, nothi
 Shapes are the caller's to check.
 """
 
-# mypy: disable-error-code="untyped-decorator"
+# Numba's functions have no types that mypy could follow.
+# mypy: disable-error-code="untyped-decorator, no-untyped-call, call-arg, var-annotated, import-untyped"
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from imbench.kernels.compiled import compiled
+from imbench.kernels.simd import INDEX, LANES, Lanes, address, counted
 
 
 @compiled("boolean(float32[:,:,::1], int64[:,::1], int64[:,::1], float32[:,::1], float32[:,:,::1])", fused=True)
@@ -120,3 +126,63 @@ def balanced(y: Any, class_luck: Any, row_luck: Any, rows: Any) -> None:
             available = first[c + 1] - first[c]
             nth = max(min(np.int64(row_luck[i, slot] * np.float32(available)), available - 1), 0)
             rows[i, slot] = by_class[first[c] + nth]
+
+
+@intrinsic
+def _squares(typingctx, values, first, second, vectors):  # type: ignore[no-untyped-def]
+    """The sum of squared differences of ``vectors`` * `LANES` floats from two places, in double precision."""
+    sig = types.float64(values, types.intp, types.intp, types.intp)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        values_, first_, second_, vectors_ = args
+        wide = ir.VectorType(ir.DoubleType(), LANES)
+        starts = [address(context, builder, signature.args[0], values_, at) for at in (first_, second_)]
+        total = cgutils.alloca_once_value(builder, ir.Constant(wide, [0.0] * LANES))
+        with counted(builder, vectors_) as v:
+            a, b = (
+                builder.fpext(Lanes.load(builder, builder.gep(start, [builder.mul(v, INDEX(LANES))])).value, wide)
+                for start in starts
+            )
+            difference = builder.fsub(a, b)
+            builder.store(builder.fadd(builder.load(total), builder.fmul(difference, difference)), total)
+        result, lanes = ir.Constant(ir.DoubleType(), 0.0), builder.load(total)
+        for lane in range(LANES):
+            result = builder.fadd(result, builder.extract_element(lanes, ir.IntType(32)(lane)))
+        return result
+
+    return sig, codegen
+
+
+@compiled("void(float32[:,:,::1], int64[::1], int64[:,:,::1])")
+def nearest(x: Any, sizes: Any, found: Any) -> None:
+    """The nearest members of each member of a group: see `imbench.strategies.nearest.nearest`.
+
+    Parameters
+    ----------
+    x : ``(groups, members, features)``
+    sizes : ``(groups,)``, members of each group
+    found : ``(groups, members, k)``, written; 0 beyond the members there are
+    """
+    groups, members, features = x.shape
+    distance, values = np.empty((members, members), np.float64), x.reshape(-1)
+    whole = features - features % LANES
+    for g in range(groups):
+        count = min(sizes[g], members)
+        for i in range(count):
+            distance[i, i] = np.inf
+            for j in range(i + 1, count):
+                first, second = (g * members + i) * features, (g * members + j) * features
+                total = _squares(values, first, second, whole // LANES)
+                for f in range(whole, features):
+                    difference = np.float64(values[first + f]) - np.float64(values[second + f])
+                    total += difference * difference
+                distance[i, j] = distance[j, i] = total
+        for i in range(members):
+            for nth in range(found.shape[2]):
+                best = 0
+                if i < count:
+                    for j in range(1, count):
+                        if distance[i, j] < distance[i, best]:
+                            best = j
+                    distance[i, best] = np.inf
+                found[g, i, nth] = best

@@ -173,7 +173,12 @@ def test_logits_of_any_size_give_a_finite_loss():
 @pytest.fixture
 def no_numba(monkeypatch):
     """Numba as it is where it is not installed, and nothing imported yet."""
-    for room, name in (("engine", "fused"), ("engine", "fused_plan"), ("kernels", "dense"), ("kernels", "row_kernels")):
+    for room, name in (
+        ("engine", "fused"),
+        ("engine", "fused_plan"),
+        ("kernels", "dense"),
+        ("kernels", "row_kernels"),
+    ):
         monkeypatch.delitem(sys.modules, f"imbench.{room}.{name}", raising=False)
         monkeypatch.delattr(f"imbench.{room}.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)

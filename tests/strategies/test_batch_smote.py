@@ -13,6 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from imbench.contract.batch import Batch
 from imbench.strategies.batch_smote import BatchSMOTE
 from imbench.strategies.nearest import nearest
+from tests.contract.test_rows import in_torch
 from tests.strategies.made import counted, make_batch, one_hot, rebalance, repeated
 
 LEVELLED = [(57, 7), (50, 10, 4), (20, 20, 20, 4), (0, 61, 3), (32, 32)]
@@ -146,9 +147,12 @@ def test_repeated_rows_are_digit_by_digit_those_of_the_batch():
 
 @pytest.mark.parametrize("members", [2, 3, 7, 20])
 @pytest.mark.parametrize("shift", [0.0, 1000.0])
-def test_neighbours_are_scikit_learns(members, shift):
-    x = torch.as_tensor(np.random.default_rng(members).normal(size=(10, members, 9)) + shift, dtype=torch.float32)
-    found = nearest(x, torch.full((10,), members), min(5, members - 1))
+@pytest.mark.parametrize("features", [9, 35])
+@pytest.mark.parametrize("way", [lambda function, *given: function(*given), in_torch], ids=["compiled", "torch"])
+def test_neighbours_are_scikit_learns(members, shift, features, way):
+    rng = np.random.default_rng(members)
+    x = torch.as_tensor(rng.normal(size=(10, members, features)) + shift, dtype=torch.float32)
+    found = way(nearest, x, torch.full((10,), members), min(5, members - 1))
     for group, neighbours in zip(x.double(), found, strict=True):
         oracle = NearestNeighbors(n_neighbors=neighbours.shape[-1] + 1, algorithm="brute").fit(group)
         assert torch.equal(neighbours, torch.as_tensor(oracle.kneighbors(group, return_distance=False)[:, 1:]))
@@ -158,6 +162,16 @@ def test_neighbours_do_not_depend_on_padding():
     x = torch.as_tensor(np.random.default_rng(0).normal(size=(6, 5, 9)), dtype=torch.float32)
     padded = torch.cat([x, x[:, :1].expand(-1, 8, -1)], dim=1)
     assert torch.equal(nearest(padded, torch.full((6,), 5), 4)[:, :5], nearest(x, torch.full((6,), 5), 4))
+
+
+@pytest.mark.parametrize("far", [1e30, 1e-30, torch.inf])
+def test_neighbours_of_rows_of_any_scale(far):
+    """Squares of such numbers are beyond single precision."""
+    x = torch.tensor([0.0, 1.0, 5.0, 6.5]).reshape(1, 4, 1) * far
+    expected = [[1, 2], [0, 2], [3, 1], [2, 1]] if far < torch.inf else None
+    found = nearest(x.nan_to_num(nan=0.0), torch.tensor([4]), 2)[0]
+    assert found.shape == (4, 2)
+    assert expected is None or found.tolist() == expected
 
 
 def test_equally_near_rows_come_in_their_order_and_the_row_itself_never():

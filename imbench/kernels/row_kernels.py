@@ -153,8 +153,8 @@ def _squares(typingctx, values, first, second, vectors):  # type: ignore[no-unty
     return sig, codegen
 
 
-@compiled("void(float32[:,:,::1], int64[::1], int64[:,:,::1])")
-def nearest(x: Any, sizes: Any, found: Any) -> None:
+@compiled("boolean(float32[:,:,::1], int64[::1], int64[:,:,::1])")
+def nearest(x: Any, sizes: Any, found: Any) -> bool:
     """The nearest members of each member of a group: see `imbench.strategies.nearest.nearest`.
 
     Parameters
@@ -162,6 +162,8 @@ def nearest(x: Any, sizes: Any, found: Any) -> None:
     x : ``(groups, members, features)``
     sizes : ``(groups,)``, members of each group
     found : ``(groups, members, k)``, written; 0 beyond the members there are
+
+    Returns whether all distances are finite; if not, the result is incomplete.
     """
     groups, members, features = x.shape
     distance, values = np.empty((members, members), np.float64), x.reshape(-1)
@@ -176,6 +178,8 @@ def nearest(x: Any, sizes: Any, found: Any) -> None:
                 for f in range(whole, features):
                     difference = np.float64(values[first + f]) - np.float64(values[second + f])
                     total += difference * difference
+                if not np.isfinite(total):
+                    return False
                 distance[i, j] = distance[j, i] = total
         for i in range(members):
             for nth in range(found.shape[2]):
@@ -186,3 +190,4 @@ def nearest(x: Any, sizes: Any, found: Any) -> None:
                             best = j
                     distance[i, best] = np.inf
                 found[g, i, nth] = best
+    return True

@@ -28,10 +28,10 @@ def nearest(x: Tensor, sizes: Tensor, k: int) -> Tensor:
     """
     members = x.shape[1]
     kernels = compiled_for(x)
-    if kernels is not None and bool(x.isfinite().all()):
+    if kernels is not None:
         result = torch.zeros(*x.shape[:2], k, dtype=torch.int64)
-        kernels.nearest(x.contiguous().numpy(), sizes.contiguous().numpy(), result.numpy())
-        return result
+        if kernels.nearest(x.contiguous().numpy(), sizes.contiguous().numpy(), result.numpy()):
+            return result
     x = _to_unit_range(x)
     distance = x.new_full((x.shape[0], members, members), torch.inf)
     for step in range(1, members):  # all pairs of members that are `step` apart

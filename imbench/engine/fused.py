@@ -16,7 +16,7 @@ from imbench.contract.protocol import Protocol
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.engine.backprop import mean_loss
 from imbench.engine.dropout import block_keys, threshold
-from imbench.engine.fused_plan import plan_net, working_spaces
+from imbench.engine.fused_plan import plan_net, working_spaces, zeros
 from imbench.engine.losses.custom import OwnLoss
 from imbench.engine.mlp import Mlp
 from imbench.engine.validation import Validation, check_shapes
@@ -78,7 +78,7 @@ class FusedNets:
         self._workspaces: dict[int, _Workspace] = {}
         self._layout, parameters, _ = plan_net(self.widths, 1)
         # (nets, parameters): each net's own are contiguous
-        self._values, self._means, self._squares = np.zeros((3, len(weights), parameters), np.float32)
+        self._values, self._means, self._squares = zeros(3, len(weights), parameters)
         for i, arrays in enumerate(weights):
             for view, array in zip(self.parameters, arrays, strict=True):
                 view[i] = torch.as_tensor(array)
@@ -128,7 +128,10 @@ class FusedNets:
 
     def keep(self, nets: np.ndarray) -> None:
         """Go on with these nets only (their positions in the stack)."""
-        self._values, self._means, self._squares = (a[nets] for a in (self._values, self._means, self._squares))
+        kept = torch.as_tensor(nets)
+        self._values, self._means, self._squares = (
+            torch.from_numpy(values)[kept].numpy() for values in (self._values, self._means, self._squares)
+        )
         self._streams = [self._streams[i] for i in nets]
         if self._own_loss is not None:
             self._own_loss.keep(nets)

@@ -74,10 +74,10 @@ def _compile_dense() -> bool:
     """Load the dense kernel; True if it was compiled now."""
     if "imbench.kernels.dense" in sys.modules or fused_nets() is None:
         return False
-    from imbench.kernels.dense import train_steps
+    from imbench.kernels.dense import advance
     from imbench.kernels.row_kernels import between
 
-    return bool(train_steps.stats.cache_misses or between.stats.cache_misses)
+    return bool(advance.stats.cache_misses or between.stats.cache_misses)
 
 
 def _compile_convolutional() -> bool:

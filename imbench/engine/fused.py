@@ -23,6 +23,7 @@ from imbench.engine.validation import Validation, check_shapes
 from imbench.kernels import dense as kernel
 from imbench.kernels.dense_tiles import PANEL
 
+_NO_LOGITS = np.zeros((0, 0, 0), np.float32)
 _NO_X = np.zeros((0, 0, 0, 0), np.float32)
 _NO_ROWS = kernel.Rows(
     np.zeros((0, 0), np.float32),
@@ -112,7 +113,7 @@ class FusedNets:
         steps = kernel.Steps(x, rows, batch.y.numpy(), weights, self._settings(rates), *mixes, address, constants)
         if self._own_loss is None or loss is not None:
             losses = np.zeros(nets)
-            _check(kernel.train_steps(self._nets(batch.size, 1), steps, self._steps_done, losses))
+            self._run(kernel.WHOLE, self._nets(batch.size, 1), steps, 0, losses, _NO_LOGITS)
         else:
             losses = self._through_autograd(batch, info, steps)
         self._steps_done += batch.stack[1]
@@ -161,16 +162,22 @@ class FusedNets:
             np.zeros(len(self._streams)),
         )
         for step in range(batch.stack[1]):
-            _check(kernel.forward_step(nets, steps, step, logits))
+            self._run(kernel.FORWARD, nets, steps, step, total, logits)
             with torch.enable_grad():
                 leaf = torch.from_numpy(logits).requires_grad_()
                 weight = None if batch.weight is None else batch.weight[:, step]
                 losses = mean_loss(self._validation.losses(leaf, batch.y[:, step], info), weight)
                 with self._validation.differentiating("loss"):
                     delta = torch.autograd.grad(losses.sum(), leaf)[0].contiguous().numpy()
-            kernel.backward_step(nets, steps, step, self._steps_done, delta)
+            self._run(kernel.BACKWARD, nets, steps, step, total, delta)
             total += losses.detach().numpy()
         return total
+
+    def _run(
+        self, part: int, nets: kernel.Nets, steps: kernel.Steps, first: int, losses: np.ndarray, logits: np.ndarray
+    ) -> None:
+        if not kernel.advance(nets, steps, part, first, self._steps_done, losses, logits):
+            raise IndexError("a batch has the number of a row that its table does not have")
 
     def _nets(self, size: int, spaces: int) -> kernel.Nets:
         workspace = self._workspace(size, spaces)
@@ -212,12 +219,6 @@ def _features(batch: Batch) -> tuple[np.ndarray, kernel.Rows]:
 
 def _array(values: Tensor) -> np.ndarray:
     return values.contiguous().numpy()
-
-
-def _check(valid: bool) -> None:
-    """Raise IndexError if the kernel found a row's number that the table does not have."""
-    if not valid:
-        raise IndexError("a batch has the number of a row that its table does not have")
 
 
 def _ready(values: Tensor) -> Tensor:

@@ -444,53 +444,64 @@ def _begin(net, steps, i, step, mix):  # type: ignore[no-untyped-def]
     _forward(steps.y.shape[2], net, steps.settings[i], step, mix)
 
 
-@compiled(types.boolean(_NETS, _STEPS, _N, types.float64[::1]), fused=True)
-def train_steps(nets, steps, done, losses):  # type: ignore[no-untyped-def]
-    """Train each of the `Nets` on all its batches of the `Steps`, after ``done`` steps before.
+@numba.njit(inline="never")
+def _logits_out(net, logits):  # type: ignore[no-untyped-def]
+    """The logits of a step to an array ``(batch, classes)``."""
+    size, classes = logits.shape
+    for row in range(size):
+        q, lane = row // PANEL, row % PANEL
+        for c in range(classes):
+            logits[row, c] = net.space[net.plan[-1].values + (q * (classes + 1) + c) * PANEL + lane]
 
-    ``losses`` ``(nets,)`` is where the sums of the steps' losses are written. Returns whether every number of a row is
-    one of the table; if not, nothing was trained.
+
+@numba.njit(inline="never")
+def _delta_in(net, delta):  # type: ignore[no-untyped-def]
+    """The gradient on the logits of a step from an array ``(batch, classes)``."""
+    size, classes = delta.shape
+    for row in range((size + PANEL - 1) // PANEL * PANEL):
+        q, lane = row // PANEL, row % PANEL
+        for c in range(classes):
+            at = net.plan[-1].delta + (q * net.plan[-1].padded + c) * PANEL + lane
+            net.space[at] = delta[row, c] if row < size else 0.0
+
+
+# What `advance` does: whole steps, or half of one.
+WHOLE, FORWARD, BACKWARD = 0, 1, 2
+
+
+@compiled(types.boolean(_NETS, _STEPS, _N, _N, _N, types.float64[::1], _F[:, :, ::1]), fused=True)
+def advance(nets, steps, part, first, done, losses, logits):  # type: ignore[no-untyped-def]
+    """Train each of the `Nets` on batches of the `Steps`; all in one function, since LLVM takes seconds for each.
+
+    Parameters
+    ----------
+    part : `WHOLE` steps, all of them; or, of one step alone, `FORWARD` or `BACKWARD`
+    first : the number of the first step
+    done : steps taken before those of ``steps``
+    losses : ``(nets,)``, where `WHOLE` adds the steps' losses
+    logits : ``(nets, batch, classes)``; where `FORWARD` writes logits, and `BACKWARD` finds the gradient on them
+
+    Returns
+    -------
+    Whether every number of a row is one of the table; if not, nothing was trained. `BACKWARD` trusts `FORWARD`.
     """
-    if not _valid(steps.rows):
+    if part != BACKWARD and first == 0 and not _valid(steps.rows):
         return False
-    weight = steps.weight
+    weight, size = steps.weight, steps.y.shape[2]
+    last = steps.y.shape[1] if part == WHOLE else first + 1
     for i in range(nets.parameters.shape[0]):
-        net, total = _net(nets, i), 0.0
-        for step in range(steps.y.shape[1]):
+        net = _net(nets, i)
+        for step in range(first, last):
             mix = _mix_of(steps, i, step)
-            _begin(net, steps, i, step, mix)
-            weights = weight[i, min(step, weight.shape[1] - 1)] if weight.shape[1] else weight[i, :, 0]
-            total += _losses(steps.y[i, step], weights, net, steps.loss, steps.constants[i])
-            _backward(steps.y.shape[2], net, steps.settings[i], done + step, mix)
-        losses[i] = total
+            if part != BACKWARD:
+                _begin(net, steps, i, step, mix)
+            if part == WHOLE:
+                weights = weight[i, min(step, weight.shape[1] - 1)] if weight.shape[1] else weight[i, :, 0]
+                losses[i] += _losses(steps.y[i, step], weights, net, steps.loss, steps.constants[i])
+            elif part == FORWARD:
+                _logits_out(net, logits[i])
+            else:
+                _delta_in(net, logits[i])
+            if part != FORWARD:
+                _backward(size, net, steps.settings[i], done + step, mix)
     return True
-
-
-@compiled(types.boolean(_NETS, _STEPS, _N, _F[:, :, ::1]), fused=True)
-def forward_step(nets, steps, step, logits):  # type: ignore[no-untyped-def]
-    """``logits`` ``(nets, batch, classes)`` of step number ``step``; for the first step, returns as `train_steps`."""
-    if step == 0 and not _valid(steps.rows):
-        return False
-    for i in range(nets.parameters.shape[0]):
-        net = _net(nets, i)
-        _begin(net, steps, i, step, _mix_of(steps, i, step))
-        _, size, classes = logits.shape
-        for row in range(size):
-            q, lane = row // PANEL, row % PANEL
-            for c in range(classes):
-                logits[i, row, c] = net.space[net.plan[-1].values + (q * (classes + 1) + c) * PANEL + lane]
-    return True
-
-
-@compiled(types.void(_NETS, _STEPS, _N, _N, _F[:, :, ::1]), fused=True)
-def backward_step(nets, steps, step, done, delta):  # type: ignore[no-untyped-def]
-    """Finish the step that `forward_step` began, from the gradient on the logits, ``(nets, batch, classes)``."""
-    for i in range(nets.parameters.shape[0]):
-        net = _net(nets, i)
-        _, size, classes = delta.shape
-        for row in range((size + PANEL - 1) // PANEL * PANEL):
-            q, lane = row // PANEL, row % PANEL
-            for c in range(classes):
-                at = net.plan[-1].delta + (q * net.plan[-1].padded + c) * PANEL + lane
-                net.space[at] = delta[i, row, c] if row < size else 0.0
-        _backward(size, net, steps.settings[i], done + step, _mix_of(steps, i, step))

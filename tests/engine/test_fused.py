@@ -145,7 +145,7 @@ def test_the_same_bits_twice_and_in_a_fresh_process_that_compiles_nothing():
         "import hashlib; from tests.engine.test_fused import *\n"
         "nets, _ = both_engines(Plain(), Protocol()); advance(nets, blocks(3))\n"
         "print(hashlib.sha256(bits(nets)).hexdigest())\n"
-        "print(sum(kernel.train_steps.stats.cache_hits.values()), sum(kernel.train_steps.stats.cache_misses.values()))"
+        "print(sum(kernel.advance.stats.cache_hits.values()), sum(kernel.advance.stats.cache_misses.values()))"
     )
     runs = [subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True) for _ in "ab"]
     assert runs[0].stdout == runs[1].stdout

@@ -19,13 +19,19 @@ PIECE = 2**18
 
 def take_rows(values: Tensor, rows: Tensor) -> Tensor:
     """Select rows of ``(*stack, batch, *rest)`` by numbers ``(*stack, new batch)``: ``(*stack, new batch, *rest)``."""
-    stack, size, rest = rows.shape[:-1], values.shape[rows.ndim - 1], values.shape[rows.ndim :]
+    size, rest = values.shape[rows.ndim - 1], values.shape[rows.ndim :]
+    return values.reshape(-1, *rest).index_select(0, row_numbers(size, rows)).reshape(*rows.shape, *rest)
+
+
+def row_numbers(size: int, rows: Tensor) -> Tensor:
+    """Row numbers of a table of all batches of the stack, one after another, from numbers within each batch.
+
+    ``rows`` is ``(*stack, new batch)`` in ``[0, size)``, the result ``(stack * new batch,)``. Raises IndexError for
+    numbers out of range.
+    """
     _check_range(size, rows)
-    flat = values.reshape(-1, *rest)
-    # Each batch of the stack starts at its own row of the flattened table.
-    first = torch.arange(0, flat.shape[0], size, device=rows.device) if size else rows.new_zeros(stack.numel())
-    numbers = (rows.reshape(-1, rows.shape[-1]) + first[:, None]).reshape(-1)
-    return flat.index_select(0, numbers).reshape(*rows.shape, *rest)
+    first = torch.arange(rows.shape[:-1].numel(), device=rows.device) * size
+    return (rows.reshape(-1, rows.shape[-1]) + first[:, None]).reshape(-1)
 
 
 def mixed(values: Tensor, partners: Tensor, share: Tensor) -> Tensor:

@@ -114,6 +114,16 @@ def scaled(
         if not kernels.scaled(*arrays, clip, has_missing, result.numpy()):
             raise _out_of_range(len(table), numbers)
         return result.reshape(*numbers.shape, features)
+    if table.ndim == 4 and table.dtype == torch.uint8 and center.shape == scale.shape == (nets, table.shape[1], 1, 1):
+        kernels = _compiled_for(center, scale)
+        if kernels is not None:
+            x = center.new_empty(nets, numbers[0].numel(), *table.shape[1:])
+            each = _array(table.flatten(2)), _array(numbers.reshape(nets, -1))
+            if not kernels.scaled_pixels(
+                *each, _array(center.flatten(1)), _array(scale.flatten(1)), clip, x.flatten(3).numpy()
+            ):
+                raise _out_of_range(len(table), numbers)
+            return x.reshape(*numbers.shape, *table.shape[1:])
     per_net = (nets, *[1] * (numbers.ndim - 1), *center.shape[1:])
     x = table.index_select(0, numbers.reshape(-1)).reshape(*numbers.shape, *table.shape[1:]).to(center.dtype)
     x = x.sub_(center.reshape(per_net)).mul_(scale.reshape(per_net))

@@ -44,6 +44,7 @@ ORACLES = [
     "tests/engine/test_images.py::test_the_papers_net_equals_the_plain_loop_after_more_than_20_steps[True-Focal]",
     "tests/engine/test_pooled.py::test_logits_and_gradients_are_exact_where_nothing_is_rounded",
     "tests/contract/test_rows.py::test_scaled_rows_are_a_plain_formula_and_the_same_compiled",
+    "tests/contract/test_rows.py::test_scaled_pixels_are_a_plain_formula_and_the_same_compiled",
     "tests/contract/test_rows.py::test_a_balanced_draw_is_a_plain_loop_and_the_same_compiled",
     "tests/strategies/test_affine.py::test_compiled_and_torch_agree_to_the_bit",
     "tests/strategies/test_affine.py::test_every_row_is_what_scipy_makes_of_it[moved-(33, 31)-3-reflect]",

@@ -117,13 +117,19 @@ def table_rows(
 
 def take_rows(values: Tensor, rows: Tensor) -> Tensor:
     """Select rows of ``(*stack, batch, *rest)`` by numbers ``(*stack, new batch)``: ``(*stack, new batch, *rest)``."""
-    stack, size, rest = rows.shape[:-1], values.shape[rows.ndim - 1], values.shape[rows.ndim :]
+    size, rest = values.shape[rows.ndim - 1], values.shape[rows.ndim :]
+    return values.reshape(-1, *rest).index_select(0, row_numbers(size, rows)).reshape(*rows.shape, *rest)
+
+
+def row_numbers(size: int, rows: Tensor) -> Tensor:
+    """Row numbers of a table of all batches of the stack, one after another, from numbers within each batch.
+
+    ``rows`` is ``(*stack, new batch)`` in ``[0, size)``, the result ``(stack * new batch,)``. Raises IndexError for
+    numbers out of range.
+    """
     _check_range(size, rows)
-    flat = values.reshape(-1, *rest)
-    # Each batch of the stack starts at its own row of the flattened table.
-    first = torch.arange(0, flat.shape[0], size, device=rows.device) if size else rows.new_zeros(stack.numel())
-    numbers = (rows.reshape(-1, rows.shape[-1]) + first[:, None]).reshape(-1)
-    return flat.index_select(0, numbers).reshape(*rows.shape, *rest)
+    first = torch.arange(rows.shape[:-1].numel(), device=rows.device) * size
+    return (rows.reshape(-1, rows.shape[-1]) + first[:, None]).reshape(-1)
 
 
 def mixed(values: Tensor, partners: Tensor, share: Tensor) -> Tensor:
@@ -201,6 +207,16 @@ def scaled(
         if not kernels.scaled(*arrays, clip, has_missing, result.numpy()):
             raise _out_of_range(len(table), numbers)
         return result.reshape(*numbers.shape, features)
+    if table.ndim == 4 and table.dtype == torch.uint8 and center.shape == scale.shape == (nets, table.shape[1], 1, 1):
+        kernels = _compiled_for(center, scale)
+        if kernels is not None:
+            x = center.new_empty(nets, numbers[0].numel(), *table.shape[1:])
+            each = _array(table.flatten(2)), _array(numbers.reshape(nets, -1))
+            if not kernels.scaled_pixels(
+                *each, _array(center.flatten(1)), _array(scale.flatten(1)), clip, x.flatten(3).numpy()
+            ):
+                raise _out_of_range(len(table), numbers)
+            return x.reshape(*numbers.shape, *table.shape[1:])
     per_net = (nets, *[1] * (numbers.ndim - 1), *center.shape[1:])
     x = table.index_select(0, numbers.reshape(-1)).reshape(*numbers.shape, *table.shape[1:]).to(center.dtype)
     x = x.sub_(center.reshape(per_net)).mul_(scale.reshape(per_net))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -15,19 +17,22 @@ class StackedAdam:
     """Parameters, gradients and Adam moments of a stack of nets.
 
     All values are stored in flat tensors, layer after layer, so that an update takes eight operations for any number
-    of layers and nets. `step` reads no number from the host, so that a recorded step can be replayed.
+    of layers and nets. `step` reads no number from the host, so that a recorded step can be replayed, unless compiled
+    code replaces most of these operations (docs/decisions/0004); the results are equal to the bit.
 
     Parameters
     ----------
     layers : initial values, one tensor ``(nets, *shape)`` float32 for each array of the nets
     protocol : gives ``beta1``, ``beta2`` and ``epsilon``
+    compiled : `imbench.kernels.adam`, for values on a CPU and steps that are not recorded; None for PyTorch alone
 
     Attributes
     ----------
     parameters, gradients : views into the flat tensors, with the shapes of ``layers``
     """
 
-    def __init__(self, layers: Sequence[Tensor], protocol: Protocol) -> None:
+    def __init__(self, layers: Sequence[Tensor], protocol: Protocol, compiled: ModuleType | None = None) -> None:
+        self._compiled = compiled
         self._epsilon = protocol.epsilon
         self._beta1, self._beta2 = protocol.beta1, protocol.beta2
         # In float64, since 1 - beta2 would lose four of its seven digits in float32 at the first step.
@@ -49,6 +54,9 @@ class StackedAdam:
         adds it before. With epsilon = 1e-7 the two differ by less than rounding unless a gradient is tiny.
         """
         self._powers.mul_(self._betas)  # beta1^t, beta2^t
+        if self._compiled is not None:
+            self._compiled_step(self._compiled)
+            return
         first, second = (1 - self._powers).unbind()
         self._mean.lerp_(self._gradient, 1 - self._beta1)
         self._square.mul_(self._beta2).addcmul_(self._gradient, self._gradient, value=1 - self._beta2)
@@ -56,6 +64,16 @@ class StackedAdam:
         denominator = torch.sqrt(self._square, out=self._gradient)
         denominator.mul_(first / second.sqrt()).add_(first * self._epsilon)
         self._flat.addcmul_(torch.div(self._mean, denominator, out=denominator), self._rate, value=-1)
+
+    def _compiled_step(self, kernels: ModuleType) -> None:
+        first, second = (1 - self._powers).tolist()
+        flat, gradient, rate, mean, square = (
+            values.numpy() for values in (self._flat, self._gradient, self._rate, self._mean, self._square)
+        )
+        kernels.update_moments(mean, square, gradient, 1 - self._beta1, self._beta2, 1 - self._beta2)
+        torch.sqrt(self._gradient, out=self._gradient)
+        factor = first / math.sqrt(second)
+        kernels.update_values(flat, mean, square, gradient, rate, factor, first * self._epsilon)
 
     def keep(self, nets: Tensor) -> None:
         """Keep only these nets, given by their positions in the stack (int64, on the device)."""

@@ -16,7 +16,14 @@ Kept = Callable[[int], Tensor]
 
 
 class Backprop(Protocol):
-    """Computes the logits of a training step, and the gradients of the arrays."""
+    """Computes the logits of a training step, and the gradients of the arrays.
+
+    Attributes
+    ----------
+    recordable : whether both consist of PyTorch's operations alone, so that a recorded step can be replayed
+    """
+
+    recordable: bool
 
     def forward(self, arrays: Sequence[Tensor], x: Tensor, kept: Kept) -> Tensor:
         """Logits ``(nets, batch, classes)`` of training rows ``x``; keeps the values that `backward` needs."""
@@ -33,6 +40,8 @@ class Backprop(Protocol):
 
 class ManualBackprop:
     """Backpropagation of dense nets, written out by hand; no autograd graph is recorded."""
+
+    recordable = True
 
     def __init__(self, architecture: Mlp) -> None:
         self._layers = len(architecture.widths) - 1
@@ -83,6 +92,8 @@ class ManualBackprop:
 
 class Autograd:
     """Backpropagation of any net, by PyTorch's autograd through `Architecture.stages`."""
+
+    recordable = True
 
     def __init__(self, architecture: Architecture) -> None:
         self._architecture = architecture

@@ -84,10 +84,12 @@ def _compile_convolutional() -> bool:
     """Load the convolutional kernel; True if it was compiled now."""
     if "imbench.kernels.convolutional" in sys.modules or pooled_backprop() is None:
         return False
+    from imbench.kernels.adam import update_values
+    from imbench.kernels.affine import moved
     from imbench.kernels.convolutional import forward
     from imbench.kernels.row_kernels import between
 
-    return bool(forward.stats.cache_misses or between.stats.cache_misses)
+    return any(function.stats.cache_misses for function in (update_values, moved, forward, between))
 
 
 # For each kernel that `Modality.kernel` can name, the function that compiles it.

@@ -7,6 +7,8 @@ import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from imbench.engine.fused import FusedNets
     from imbench.engine.pooled import Pooled
 
@@ -37,3 +39,13 @@ def pooled_backprop() -> type[Pooled] | None:
         )
         return None
     return Pooled
+
+
+@functools.cache
+def adam_kernels() -> ModuleType | None:
+    """The compiled passes of Adam; None, without a warning, without Numba: few steps gain much by them."""
+    try:
+        from imbench.kernels import adam
+    except ImportError:
+        return None
+    return adam

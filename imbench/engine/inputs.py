@@ -24,6 +24,7 @@ class Inputs:
     features, classes : shape of a row, and number of classes
     hidden : ``(hidden layers with dropout, units of each)``
     device : device of the buffers
+    recordable : whether steps can be recorded and replayed; otherwise a single net's batches are not copied
     """
 
     def __init__(
@@ -35,8 +36,10 @@ class Inputs:
         classes: int,
         hidden: tuple[int, int],
         device: torch.device | str,
+        *,
+        recordable: bool = True,
     ) -> None:
-        self.steps, self.size, self._hidden = steps, size, hidden
+        self.steps, self.size, self._hidden, self._recordable = steps, size, hidden, recordable
         self._x = torch.zeros(nets, steps, size, *features, device=device)
         self._y = torch.zeros(nets, steps, size, classes, device=device)
         self._share = torch.zeros(nets, steps, size, device=device)
@@ -80,6 +83,9 @@ class Inputs:
         x ``(nets, batch, *features)``, y ``(nets, batch, classes)``, and the weight of each row in its batch's loss,
         ``(nets, batch)``.
         """
+        if not self._recordable and len(self._step) == 1:
+            step = int(self._step)
+            return self._x[:, step], self._y[:, step], self._share[:, step]
         rows = self._first + self._step
         return self._gather(self._x, rows), self._gather(self._y, rows), self._gather(self._share, rows)
 

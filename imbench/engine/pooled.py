@@ -28,6 +28,8 @@ class Pooled:
     architecture : `suits` must be true for it
     """
 
+    recordable = False
+
     def __init__(self, architecture: Cnn) -> None:
         self._inputs, *sides = architecture.features
         self._channels = architecture.channels

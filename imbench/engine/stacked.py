@@ -16,7 +16,7 @@ from imbench.engine.adam import StackedAdam
 from imbench.engine.architecture import Architecture, StagedNet
 from imbench.engine.backprop import Autograd, Backprop, ManualBackprop, leaves_of, mean_loss, write_gradients
 from imbench.engine.cnn import Cnn
-from imbench.engine.compiled_engines import pooled_backprop
+from imbench.engine.compiled_engines import adam_kernels, pooled_backprop
 from imbench.engine.dropout import block_keys
 from imbench.engine.inputs import Inputs
 from imbench.engine.mlp import Mlp
@@ -61,12 +61,13 @@ class StackedNets:
         self.runner = runner or runner_for(device)
         self._streams = list(dropout_streams)
         arrays = [np.stack(layer) for layer in zip(*weights, strict=True)]  # (nets, *shape)
-        self._adam = StackedAdam([torch.as_tensor(layer, device=device) for layer in arrays], protocol)
+        self._backprop = backprop_for(architecture, device)
+        kernels = None if self._backprop.recordable else adam_kernels()
+        self._adam = StackedAdam([torch.as_tensor(layer, device=device) for layer in arrays], protocol, kernels)
         # (nets,) sums of losses, reset by `StackSlice.pop_losses`
         self.step_losses = torch.zeros(len(weights), dtype=torch.float64, device=device)
         self._active = np.ones(len(weights), bool)
         self._rates = np.zeros(len(weights))
-        self._backprop = backprop_for(architecture, device)
         self._slices: list[StackSlice] = []
         self._logits = torch.empty(0)  # of the current step
         self._allocate(*capacity)
@@ -176,7 +177,8 @@ class StackedNets:
 
     def _allocate(self, steps: int, size: int) -> None:
         nets, net = len(self._active), self.architecture
-        self._inputs = Inputs(nets, steps, size, net.features, net.classes, net.dropout_shape, self.device)
+        shape = nets, steps, size, net.features, net.classes, net.dropout_shape
+        self._inputs = Inputs(*shape, self.device, recordable=self._backprop.recordable)
         self._delta = torch.zeros(nets, size, net.classes, device=self.device)
 
     def _pack(self) -> None:

@@ -81,6 +81,31 @@ def scaled(table: Any, numbers: Any, center: Any, scale: Any, clip: Any, has_mis
     return True
 
 
+@compiled("boolean(uint8[:,:,::1], int64[:,::1], float32[:,::1], float32[:,::1], float32, float32[:,:,:,::1])")
+def scaled_pixels(table: Any, numbers: Any, center: Any, scale: Any, clip: Any, result: Any) -> bool:
+    """As `scaled`, for images of bytes: none of their values are missing.
+
+    Parameters
+    ----------
+    table : ``(rows, channels, pixels)``
+    numbers : ``(nets, batch)`` row numbers of the table
+    center, scale : ``(nets, channels)``
+    result : ``(nets, batch, channels, pixels)``, written
+    """
+    for i in range(numbers.shape[0]):
+        for row in range(numbers.shape[1]):
+            k = numbers[i, row]
+            if not 0 <= k < table.shape[0]:
+                return False
+            for c in range(table.shape[1]):
+                middle, factor = center[i, c], scale[i, c]
+                for j in range(table.shape[2]):
+                    value = (np.float32(table[k, c, j]) - middle) * factor
+                    value = clip if value > clip else value
+                    result[i, row, c, j] = -clip if value < -clip else value
+    return True
+
+
 @compiled("void(float32[:,:,::1], float32[:,::1], float32[:,::1], int64[:,::1])")
 def balanced(y: Any, class_luck: Any, row_luck: Any, rows: Any) -> None:
     """Draw rows so that classes take turns: see `imbench.contract.noise.Noise.balanced`.

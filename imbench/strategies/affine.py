@@ -1,8 +1,8 @@
 """Rotate and shift images: one transform for each row, with bilinear interpolation and filled borders.
 
 The computation consists of a few PyTorch operations and works on any device and in any precision. For float32 on a
-CPU, where memory traffic costs nine times the arithmetic, compiled code replaces them (`imbench.kernels.affine`): it
-makes one pass and gives the same bits. PyTorch's `grid_sample` is as fast as the compiled code, but it rounds when it
+CPU, where memory traffic costs more than the arithmetic, compiled code replaces them (`imbench.kernels.affine`): it
+makes one pass, also over rows that are drawn, and gives the same bits. PyTorch's `grid_sample` rounds when it
 normalises coordinates to [-1, 1], so that an image would change even without rotation and shift.
 """
 
@@ -14,6 +14,8 @@ from types import ModuleType
 
 import torch
 from torch import Tensor
+
+from imbench.contract.rows import row_numbers
 
 # Pixels computed at a time; their coordinates and neighbours take about 40 MB. Does not change results.
 PIECE = 2**18
@@ -32,7 +34,14 @@ def _nearest(index: Tensor, size: int) -> Tensor:
 FILLS: dict[str, Callable[[Tensor, int], Tensor]] = {"reflect": _reflect, "nearest": _nearest}
 
 
-def moved(images: Tensor, angle: Tensor, down: Tensor, right: Tensor, fill: str = "reflect") -> Tensor:
+def moved(
+    images: Tensor,
+    angle: Tensor,
+    down: Tensor,
+    right: Tensor,
+    fill: str = "reflect",
+    rows: Tensor | None = None,
+) -> Tensor:
     """Rotate each image clockwise about its center, then shift it.
 
     The pixel ``(i, j)`` of the result is the value of the image at ``(y, x)``:
@@ -44,28 +53,38 @@ def moved(images: Tensor, angle: Tensor, down: Tensor, right: Tensor, fill: str 
 
     Parameters
     ----------
-    images : ``(*rows, channels, height, width)`` floating point
-    angle : ``(*rows)`` in radians, clockwise
-    down, right : ``(*rows)`` in pixels
+    images : ``(*stack, batch, channels, height, width)`` floating point
+    angle : ``(*stack, new batch)`` in radians, clockwise
+    down, right : ``(*stack, new batch)`` in pixels
     fill : how pixels outside the image are filled, a key of `FILLS`, as in `scipy.ndimage`
+    rows : ``(*stack, new batch)`` the image of each result, int64 in ``[0, batch)``; None for all images in their order
 
     Returns
     -------
-    Images of the same shape and dtype. Values stay within the range of the image's values, up to rounding.
+    ``(*stack, new batch, channels, height, width)`` of the same dtype. Values stay within the range of the image's
+    values, up to rounding.
+
+    Raises
+    ------
+    IndexError for row numbers that the batch does not have.
     """
-    shape = images.shape
+    shape = (*angle.shape, *images.shape[-3:])
     flat = images.reshape(-1, *shape[-3:])
+    numbers = (
+        torch.arange(len(flat), device=flat.device) if rows is None else row_numbers(images.shape[rows.ndim - 1], rows)
+    )
     # Contiguous, since the sines of strided tensors are computed by other code and may differ in the last bit.
     angle, down, right = (values.reshape(-1).contiguous() for values in (angle, down, right))
     moves = torch.stack([angle.cos(), angle.sin(), down, right], dim=-1).float()  # (rows, 4)
     compiled = _compiled_for(flat, moves)
-    result = torch.empty_like(flat, memory_format=torch.contiguous_format)
+    result = flat.new_empty(len(numbers), *shape[-3:])
     if compiled is not None:
-        compiled.moved(flat.contiguous().numpy(), moves.numpy(), fill == "reflect", result.numpy())
+        compiled.moved(flat.contiguous().numpy(), numbers.numpy(), moves.numpy(), fill == "reflect", result.numpy())
         return result.reshape(shape)
     step = max(1, PIECE // max(1, shape[-1] * shape[-2]))
-    for piece in (slice(i, i + step) for i in range(0, len(flat), step)):
-        result[piece] = _interpolated(flat[piece], moves[piece], FILLS[fill])
+    for piece in (slice(i, i + step) for i in range(0, len(numbers), step)):
+        images = flat[piece] if rows is None else flat.index_select(0, numbers[piece])
+        result[piece] = _interpolated(images, moves[piece], FILLS[fill])
     return result.reshape(shape)
 
 

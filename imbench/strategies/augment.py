@@ -59,7 +59,7 @@ class Augment(BatchStrategy):
 
     def rebalance(self, batch: Batch, info: TrainingInfo, noise: Noise) -> Batch:
         """Resample B/C rows of each class, and augment each row independently."""
-        return augment(batch.take(noise.balanced(batch.y)), noise, self.rotation, self.shift, self.fill)
+        return augment(batch, noise, self.rotation, self.shift, self.fill, rows=noise.balanced(batch.y))
 
     def class_share(self, batch: Batch, info: TrainingInfo) -> Tensor | None:
         """1/C for each of the C classes present if labels are hard; None if rows have weights."""

@@ -6,9 +6,12 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from torch import Tensor
+
 from imbench.contract.batch import Batch
 from imbench.contract.errors import UsageError
 from imbench.contract.noise import Noise
+from imbench.contract.rows import take_rows
 from imbench.strategies.affine import FILLS, moved
 from imbench.strategies.parameters import at_most, one_of
 
@@ -22,7 +25,15 @@ from imbench.strategies.parameters import at_most, one_of
 ROTATION, SHIFT, FILL = 0.2, 0.2, "reflect"
 
 
-def augment(batch: Batch, noise: Noise, rotation: float = ROTATION, shift: float = SHIFT, fill: str = FILL) -> Batch:
+def augment(
+    batch: Batch,
+    noise: Noise,
+    rotation: float = ROTATION,
+    shift: float = SHIFT,
+    fill: str = FILL,
+    *,
+    rows: Tensor | None = None,
+) -> Batch:
     """Rotate and shift each image of a batch at random and independently; labels do not change.
 
     Parameters
@@ -33,6 +44,8 @@ def augment(batch: Batch, noise: Noise, rotation: float = ROTATION, shift: float
         ``[-rotation, rotation)`` turns
     shift : largest shift in all directions, as a share of height and width, from 0 to 1; not rounded to whole pixels
     fill : pixels outside the image: ``"reflect"`` (d c b a | a b c d | d c b a) or ``"nearest"`` (a a a a | a b c d)
+    rows : ``(*stack, new batch)`` row numbers in ``[0, batch)`` to take first, as `Batch.take` does, but without
+        building that batch; default: all rows
 
     Returns
     -------
@@ -56,10 +69,15 @@ def augment(batch: Batch, noise: Noise, rotation: float = ROTATION, shift: float
             f"{tuple(batch.x.shape)}; use remix or mixup for tabular data, and x[:, None] for images without channels"
         )
     height, width = batch.x.shape[-2:]
-    draws = noise.uniform(3, batch.size) * 2 - 1  # (*stack, 3, batch) in [-1, 1)
+    size = batch.size if rows is None else rows.shape[-1]
+    draws = noise.uniform(3, size) * 2 - 1  # (*stack, 3, batch) in [-1, 1)
     angle, down, right = draws.unbind(dim=-2)
     moves = (2 * math.pi * rotation) * angle, (shift * height) * down, (shift * width) * right
-    return replace(batch, x=moved(batch.x, *moves, fill))
+    x = moved(batch.x, *moves, fill, rows)
+    if rows is None:
+        return replace(batch, x=x)
+    weight = None if batch.weight is None else batch.weight.gather(-1, rows)
+    return Batch(x, take_rows(batch.y, rows), weight, batch.fallback)
 
 
 def validated(owner: str, rotation: Any, shift: Any, fill: Any) -> tuple[float, float, str]:

@@ -97,6 +97,27 @@ def test_scaled_rows_are_a_plain_formula_and_the_same_compiled(nets, taken, feat
         np.testing.assert_array_equal(found[at], np.clip(np.where(np.isnan(plain), 0, plain), -5, 5))
 
 
+@settled
+@given(
+    nets=st.integers(1, 3),
+    taken=st.lists(st.integers(1, 5), min_size=1, max_size=2).map(tuple),
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)),
+    clip=st.sampled_from([0.1, 5.0]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_scaled_pixels_are_a_plain_formula_and_the_same_compiled(nets, taken, shape, clip, seed):
+    table = torch.as_tensor(np.random.default_rng(seed).integers(256, size=(7, *shape), dtype=np.uint8))
+    center, scale = (make_values(nets, shape[0], 1, 1, seed=seed + i) / 40 for i in (1, 2))
+    numbers = make_numbers((nets,), int(np.prod(taken)), 7, seed).reshape(nets, *taken)
+    found = module.scaled(table, numbers, center, scale, clip, has_missing=False)
+    assert same_bits(found, in_torch(module.scaled, table, numbers, center, scale, clip, has_missing=False))
+    for at in np.ndindex(numbers.shape):
+        plain = (table[numbers[at]].float() - center[at[0]]) * scale[at[0]]
+        np.testing.assert_array_equal(found[at], plain.clamp(-clip, clip))
+    with pytest.raises(IndexError, match="from 0 to 6 for 7 rows"):
+        module.scaled(table, numbers + 7, center, scale, clip)
+
+
 def plain_balanced(labels, class_draws, row_draws):
     """One batch, in plain Python."""
     members = {c: np.flatnonzero(labels == c) for c in np.unique(labels)}

@@ -68,7 +68,9 @@ class _Tape(TorchDispatchMode):
         for function, arguments, named, fresh in self._operations:
             again = [t for t in _flat(function(*arguments, **named)) if torch.is_tensor(t)]
             for held, made in zip(fresh, again, strict=False):
-                held.copy_(made)
+                # As a graph does, whose replays autograd does not know of: gradients read the new values.
+                with torch.autograd._unsafe_preserve_version_counter(held):
+                    held.copy_(made)
 
 
 def _values(function, arguments, named):

@@ -47,7 +47,9 @@ ORACLES = [
     "tests/engine/test_pooled.py::test_logits_and_gradients_are_exact_where_nothing_is_rounded",
     "tests/contract/test_rows.py::test_scaled_rows_are_a_plain_formula_and_the_same_compiled",
     "tests/contract/test_table_rows.py::test_every_method_gives_the_bits_of_computed_features",
+    "tests/contract/test_rows.py::test_scaled_pixels_are_a_plain_formula_and_the_same_compiled",
     "tests/contract/test_rows.py::test_a_balanced_draw_is_a_plain_loop_and_the_same_compiled",
+    "tests/strategies/test_affine.py::test_compiled_and_torch_agree_to_the_bit",
     "tests/strategies/test_affine.py::test_every_row_is_what_scipy_makes_of_it[moved-(33, 31)-3-reflect]",
 ]
 

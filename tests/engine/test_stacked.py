@@ -5,6 +5,8 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
@@ -15,6 +17,7 @@ from imbench.engine.inputs import Inputs
 from imbench.engine.mlp import Mlp, glorot_uniform
 from imbench.engine.runner import Graphed
 from imbench.engine.stacked import StackedNets
+from imbench.kernels import adam as kernels
 from tests.engine.recorded import Recorder
 from tests.engine.test_fused import advance, blocks
 from tests.engine.test_train import ByStages, Focal, Plain
@@ -147,11 +150,12 @@ def test_nets_that_ended_are_carried_along_until_packing_pays_and_change_nothing
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_adam_is_torch_s_adam():
+@pytest.mark.parametrize("compiled", [None, kernels], ids=["torch", "compiled"])
+def test_adam_is_torch_s_adam(compiled):
     generator = torch.Generator().manual_seed(0)
     start = [torch.randn(1, 4, 3, generator=generator), torch.randn(1, 3, generator=generator)]
     protocol = Protocol()
-    ours = StackedAdam([p.clone() for p in start], protocol)
+    ours = StackedAdam([p.clone() for p in start], protocol, compiled)
     ours.set_rates(slice(0, 1), np.array([3e-3]))
     theirs = [p.clone().requires_grad_() for p in start]
     adam = torch.optim.Adam(theirs, 3e-3, (protocol.beta1, protocol.beta2), protocol.epsilon)
@@ -163,6 +167,34 @@ def test_adam_is_torch_s_adam():
         adam.step()
     for mine, other in zip(ours.parameters, theirs, strict=True):
         np.testing.assert_allclose(mine, other.detach(), atol=1e-5)
+
+
+@settings(deadline=None, derandomize=True, max_examples=25)
+@given(
+    nets=st.integers(1, 3),
+    size=st.integers(1, 70),
+    zeros=st.sampled_from([0.0, 0.5, 1.0]),
+    small=st.sampled_from([1.0, 1e-12, 1e-22]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_adam_is_the_same_to_the_bit_compiled_and_in_torch(nets, size, zeros, small, seed):
+    """Also where gradients are 0 or their squares are too small for a float, whose roots compiled code takes itself."""
+    rng = np.random.default_rng(seed)
+    start = [torch.as_tensor(rng.normal(size=(nets, *shape)), dtype=torch.float32) for shape in ((size, 3), (3,))]
+    ways = [StackedAdam([p.clone() for p in start], Protocol(), compiled) for compiled in (None, kernels)]
+    torch.set_flush_denormal(True)
+    try:
+        for _ in range(5):
+            gradients = [rng.normal(size=p.shape) * small * (rng.random(p.shape) >= zeros) for p in start]
+            for adam in ways:
+                adam.set_rates(slice(0, nets), np.linspace(1e-5, 1e-3, nets))
+                for place, gradient in zip(adam.gradients, gradients, strict=True):
+                    place.copy_(torch.as_tensor(gradient))
+                adam.step()
+    finally:
+        torch.set_flush_denormal(False)
+    for ours, theirs in zip(*(adam.parameters for adam in ways), strict=True):
+        assert torch.equal(ours.view(torch.int32), theirs.view(torch.int32))
 
 
 def test_an_error_of_a_loss_ends_only_what_it_belongs_to():

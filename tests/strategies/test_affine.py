@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from imbench.contract.rows import take_rows
 from imbench.strategies import affine
 from imbench.strategies.affine import moved
 
@@ -81,6 +82,45 @@ def test_compiled_and_torch_agree_to_the_bit(rows, size, channels, fill, seed):
     images, moves = make_images(rows, channels, *size, seed=seed), make_moves(rows, *size, 0.5, 3.0, seed)
     found, expected = moved(images, *moves, fill), in_torch(images, *moves, fill)
     assert torch.equal(found.view(torch.int32), expected.view(torch.int32))
+
+
+@settled
+@given(
+    stack=st.lists(st.integers(1, 3), max_size=2).map(tuple),
+    sizes=st.tuples(st.integers(1, 5), st.integers(1, 7)),
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)),
+    fill=st.sampled_from(["reflect", "nearest"]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_drawn_rows_are_moved_as_after_they_are_taken(stack, sizes, shape, fill, seed):
+    size, drawn = sizes
+    images, count = make_images(*stack, size, *shape, seed=seed), int(np.prod(stack, dtype=int)) * drawn
+    moves = [values.reshape(*stack, drawn) for values in make_moves(count, *shape[1:], seed=seed)]
+    rows = torch.as_tensor(np.random.default_rng(seed).integers(size, size=(*stack, drawn)))
+    expected = in_torch(take_rows(images, rows), *moves, fill)
+    for way in (moved, in_torch):
+        found = way(images, *moves, fill, rows)
+        assert torch.equal(found.view(torch.int32), expected.view(torch.int32))
+
+
+@pytest.mark.parametrize("way", [moved, in_torch])
+@pytest.mark.parametrize("wrong", [-1, 2])
+def test_a_row_that_the_batch_does_not_have_is_refused(way, wrong):
+    """In a stack of two batches, where it could be a row of the other one."""
+    rows = torch.zeros(2, 3, dtype=torch.int64)
+    rows[1, 2] = wrong
+    with pytest.raises(IndexError, match="row numbers must be from 0 to 1"):
+        way(make_images(2, 2, 1, 4, 4), *(torch.zeros(2, 3) for _ in range(3)), "reflect", rows)
+
+
+@fills
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e9, -3e38])
+def test_no_coordinate_reads_beyond_the_image(value, fill):
+    """Whatever it is: the value read is one of the image, or NaN where the way between two of them is."""
+    images, zero = make_images(2, 1, 5, 7), torch.zeros(2)
+    found = moved(images, zero, torch.tensor([value, 0.0]), zero, fill)
+    assert torch.equal(found[1], images[1])
+    assert bool((found[0].isnan() | ((found[0] >= 0) & (found[0] <= 1))).all())
 
 
 @fills

@@ -141,6 +141,17 @@ def test_the_function_judges_its_parameters_too():
         augment(make_images((2, 2)), make_noise(), rotation=45)
 
 
+@pytest.mark.parametrize("stack", [(), (3, 2)], ids=str)
+def test_rows_to_augment_are_those_taken_first_to_the_bit(stack):
+    batch = make_images((8, 3), stack, (3, 7, 9))
+    batch = batch.weighted(torch.rand(batch.y.shape[:-1])).mark_fallback(torch.rand(stack) < 0.5)
+    rows = torch.randint(batch.size, (*stack, 14))
+    found = augment(batch, make_noise(stack), shift=0.4, rows=rows)
+    expected = augment(batch.take(rows), make_noise(stack), shift=0.4)
+    for name in ("x", "y", "weight", "fallback"):
+        assert torch.equal(getattr(found, name), getattr(expected, name))
+
+
 @dataclasses.dataclass(frozen=True)
 class Own(PerBatchStrategy):
     """A plugin's strategy with everything of its own."""

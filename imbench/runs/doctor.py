@@ -19,7 +19,14 @@ from imbench.data.cache import cache_folder
 from imbench.data.shared import shared_arrays
 from imbench.data.sources.mirror import ENVIRONMENT as MIRROR
 from imbench.data.sources.mirror import open_mirror
-from imbench.runs.machine import available_cores, available_memory, check_device, cpu_model
+from imbench.runs.machine import (
+    available_cores,
+    available_memory,
+    cache_sizes,
+    check_device,
+    compiler_target,
+    cpu_model,
+)
 from imbench.runs.registry import Registry
 from imbench.runs.requirements import needed, version_of
 from imbench.runs.worker import THREAD_VARIABLES
@@ -167,10 +174,27 @@ def _threads(_: Setup) -> Finding:
     return Finding(OK, f"1 in each worker; {torch.get_num_threads()} in this process for PyTorch ({listed})")
 
 
+def _cache_size(size: int) -> str:
+    return f"{size / 2**20:g} MiB" if size >= 2**20 else f"{size / 2**10:g} KiB"
+
+
 def _cores(_: Setup) -> Finding:
     usable, of = available_cores(), os.cpu_count() or 1
     limited = "" if usable == of else f" of {of}, by affinity or a container's limit"
-    return Finding(OK, f"{usable}{limited}: {cpu_model() or 'unknown processor'}")
+    return Finding(OK, f"{usable}{limited}")
+
+
+def _processor(_: Setup) -> Finding:
+    found = [cpu_model() or "unknown"]
+    try:
+        target = compiler_target()
+    except ImportError:  # which the check of Numba reports
+        pass
+    else:
+        vectors = f" ({', '.join(target.features)})" if target.features else ""
+        found.append(f"Numba {target.numba} compiles for {target.cpu}{vectors} with LLVM {target.llvm}")
+    caches = ", ".join(f"{level} {_cache_size(size)}" for level, size in cache_sizes().items())
+    return Finding(OK, "; ".join([*found, f"caches {caches}"] if caches else found))
 
 
 def _memory(_: Setup) -> Finding:
@@ -272,6 +296,7 @@ CHECKS: Mapping[str, Callable[[Setup], Finding]] = {
     "Numba": _numba,
     "BLAS": _blas,
     "threads": _threads,
+    "processor": _processor,
     "cores": _cores,
     "memory": _memory,
     "open files": _open_files,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +15,9 @@ from imbench.contract.errors import UsageError
 from imbench.contract.names import counted
 
 CGROUPS = Path("/sys/fs/cgroup")
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+# Vector instructions that change how fast, and with what rounding, numbers are computed; as LLVM names them.
+VECTOR_FEATURES = ("fma", "avx", "avx2", "avx512f", "avx512bf16", "amx-bf16", "neon", "sve", "sve2")
 # A limit above this is none: cgroups of version 1 write the largest number there is.
 _NO_LIMIT = 2**60
 
@@ -42,6 +47,56 @@ def cpu_model() -> str:
     lines = info.read_text().splitlines() if info.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
+
+
+@dataclass(frozen=True)
+class CompilerTarget:
+    """The processor that Numba compiles for.
+
+    Parameters
+    ----------
+    cpu : its name in LLVM
+    features : those of `VECTOR_FEATURES` that compiled code may use
+    numba, llvm : versions
+    """
+
+    cpu: str
+    features: tuple[str, ...]
+    numba: str
+    llvm: str
+
+
+@lru_cache
+def compiler_target() -> CompilerTarget:
+    """What Numba compiles for in this process: this processor, unless NUMBA_CPU_NAME or NUMBA_CPU_FEATURES say else.
+
+    Raises `ImportError` without Numba.
+    """
+    import llvmlite.binding
+    import numba
+    from numba.core.registry import cpu_target
+
+    _, cpu, features = cpu_target.target_context.codegen().magic_tuple()
+    enabled = {name.removeprefix("+") for name in features.split(",") if name.startswith("+")}
+    return CompilerTarget(
+        cpu or "a generic processor",
+        tuple(name for name in VECTOR_FEATURES if name in enabled),
+        numba.__version__,
+        ".".join(map(str, llvmlite.binding.llvm_version_info)),
+    )
+
+
+def cache_sizes() -> dict[str, int]:
+    """Bytes of each cache of data of the first core, such as ``{"L1": 49152, "L2": 2097152}``.
+
+    Empty where the system does not say.
+    """
+    sizes = {}
+    for folder in sorted(CACHES.glob("index*")):
+        level, kind, size = (_text(folder / name) or "" for name in ("level", "type", "size"))
+        if kind != "Instruction" and level and re.fullmatch(r"\d+K", size):
+            sizes[f"L{level}"] = int(size.removesuffix("K")) * 1024
+    return sizes
 
 
 def _cgroups() -> Iterator[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def scored(p: Predictions) -> dict[str, Any]:
 
 def derivable(classes: int) -> list[str]:
     """The columns that follow from predictions of this many classes: metrics × rules, and further ones."""
-    of_rules = (name for rule in RULES for name in _under(rule, METRICS.values(), classes))
+    of_rules = (name for rule in RULES for name in _under(rule, tuple(METRICS.values()), classes))
     return [*of_rules, *(name for names, _, _ in _BESIDE for name in names(classes))]
 
 
@@ -51,7 +52,7 @@ def metric_columns(metrics: Iterable[Metric]) -> list[str]:
 def rule_columns(rule: str, classes: int) -> list[str]:
     """The columns of a decision rule: metrics under it, and the values that it fits on validation rows."""
     beside = (name for of_classes, _, of in _BESIDE if of == rule for name in of_classes(classes))
-    return [*_under(rule, METRICS.values(), classes), *beside]
+    return [*_under(rule, tuple(METRICS.values()), classes), *beside]
 
 
 def derived(p: Predictions, names: Collection[str], metrics: Iterable[Metric] | None = None) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def derived(p: Predictions, names: Collection[str], metrics: Iterable[Metric] | 
     A rule that needs a missing measurement gives NaN. ``metrics``: default all of `METRICS`.
     """
     wanted, classes = frozenset(names), p.test.proba.shape[1]
-    known = list(METRICS.values() if metrics is None else metrics)
+    known = tuple(METRICS.values() if metrics is None else metrics)
     found: dict[str, Any] = {}
     for rule in RULES:
         columns = {name: of for name, of in _under(rule, known, classes).items() if name in wanted}
@@ -88,7 +89,9 @@ def rows_hashes(predictions: Sequence[Predictions]) -> dict[tuple[int, int], str
     return hashes
 
 
-def _under(rule: str, metrics: Iterable[Metric], classes: int) -> dict[str, Callable[[Outcome], float]]:
+# Every fold of a run asks for the same few.
+@lru_cache
+def _under(rule: str, metrics: tuple[Metric, ...], classes: int) -> Mapping[str, Callable[[Outcome], float]]:
     """The columns that a rule adds, each with its function of the outcome under the rule."""
     suffix = "" if rule == ARGMAX else f"@{rule}"
     named = ((ruled_column(metric, rule), metric) for metric in metrics)

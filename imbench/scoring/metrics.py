@@ -122,7 +122,7 @@ def bbs(outcome: Outcome) -> float:
 
     In 0 … 1. It scores as if classes were equally frequent, so it rewards a shifted prior: read it beside `brier`.
     """
-    return float(outcome.class_means(outcome.half_squared)[outcome.present].mean())
+    return float(outcome.class_brier[outcome.present].mean())
 
 
 @_metric("Balanced Brier score, one-dimensional", higher_is_better=False, bounds=_UNIT)
@@ -173,7 +173,7 @@ def mcc(outcome: Outcome) -> float:
 @_metric("Log-loss", higher_is_better=False, bounds=(0.0, math.inf))
 def log_loss(outcome: Outcome) -> float:
     """Mean over rows of −ln p_y in nats, p clipped to [ε, 1 − ε] with float64's ε = 2.2e-16, as in scikit-learn."""
-    return float(_surprise(outcome).mean())
+    return float(outcome.surprise.mean())
 
 
 @_metric("Balanced log-loss", higher_is_better=False, bounds=(0.0, math.inf))
@@ -182,7 +182,7 @@ def balanced_log_loss(outcome: Outcome) -> float:
 
     It scores as if classes were equally frequent, so it rewards a shifted prior: read it beside `log_loss`.
     """
-    return float(outcome.class_means(_surprise(outcome))[outcome.present].mean())
+    return float(outcome.class_means(outcome.surprise)[outcome.present].mean())
 
 
 @_metric("AUROC", higher_is_better=True, bounds=_UNIT)
@@ -193,7 +193,7 @@ def auroc(outcome: Outcome) -> float:
     """
     rows = len(outcome.y)
     areas = [
-        np.sum(np.diff(fp, prepend=0) * (tp + np.append(0, tp[:-1]))) / (2.0 * count * (rows - count))
+        (fp[0] * tp[0] + (fp[1:] - fp[:-1]) @ (tp[1:] + tp[:-1])) / (2.0 * count * (rows - count))
         for (tp, fp), count in zip(outcome.thresholds, outcome.counts.tolist(), strict=True)
         if 0 < count < rows
     ]
@@ -207,14 +207,14 @@ def auprc(outcome: Outcome) -> float:
     NaN for two classes if y_true has no row of class 1. Chance level is the share of class 1.
     """
     if outcome.classes == 2:
-        return float(_average_precisions(outcome)[1])
-    return float(np.nanmean(_average_precisions(outcome)))
+        return float(outcome.average_precisions[1])
+    return float(np.nanmean(outcome.average_precisions))
 
 
 @_metric("AUPRC, mean over classes", higher_is_better=True, bounds=_UNIT)
 def auprc_macro(outcome: Outcome) -> float:
     """Mean of the one-vs-rest average precisions Σ (R_n − R_(n−1)) P_n, over the classes present in y_true."""
-    return float(np.nanmean(_average_precisions(outcome)))
+    return float(np.nanmean(outcome.average_precisions))
 
 
 @_metric("Expected calibration error", higher_is_better=False, bounds=_UNIT)
@@ -248,23 +248,6 @@ def calibration_slope(outcome: Outcome) -> float:
     return float(np.mean(defined)) if defined else float("nan")
 
 
-def _surprise(outcome: Outcome) -> Floats:
-    """``(rows,)`` −ln of the probability given to the row's class."""
-    epsilon = np.finfo(np.float64).eps
-    surprise: Floats = -np.log(np.clip(outcome.own_proba, epsilon, 1.0 - epsilon))
-    return surprise
-
-
-def _average_precisions(outcome: Outcome) -> Floats:
-    """``(classes,)`` one-vs-rest average precision of each class; NaN for one without a row."""
-    return np.array(
-        [
-            np.sum(np.diff(tp, prepend=0) * (tp / (tp + fp))) / count if count else np.nan
-            for (tp, fp), count in zip(outcome.thresholds, outcome.counts.tolist(), strict=True)
-        ]
-    )
-
-
 def _calibration_gap(confidence: Floats, hit: NDArray[np.bool_]) -> float:
     # The inner edges alone, so that the last bin is closed; divided, so that 0.6 is 9/15 and not a rounding below it.
     inner = np.arange(1, CALIBRATION_BINS) / CALIBRATION_BINS
@@ -282,7 +265,7 @@ class PerClass:
 
 PER_CLASS: Mapping[str, PerClass] = {
     "recall": PerClass(lambda outcome: outcome.recalls, of_decisions=True),
-    "brier": PerClass(lambda outcome: outcome.class_means(outcome.half_squared), of_decisions=False),
+    "brier": PerClass(lambda outcome: outcome.class_brier, of_decisions=False),
 }
 
 

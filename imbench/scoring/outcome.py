@@ -117,6 +117,28 @@ class Outcome:
         """
         return [_positives(self.y == j, self.proba[:, j]) for j in range(self.classes)]
 
+    @cached_property
+    def class_brier(self) -> Floats:
+        """``(classes,)`` mean of `half_squared` over the rows of each class; NaN for an absent class."""
+        return self.class_means(self.half_squared)
+
+    @cached_property
+    def surprise(self) -> Floats:
+        """``(rows,)`` −ln of the probability given to the row's class, clipped to [ε, 1 − ε], float64's ε = 2.2e-16."""
+        epsilon = np.finfo(np.float64).eps
+        surprise: Floats = -np.log(np.clip(self.own_proba, epsilon, 1.0 - epsilon))
+        return surprise
+
+    @cached_property
+    def average_precisions(self) -> Floats:
+        """``(classes,)`` one-vs-rest average precision Σ (R_n − R_(n−1)) P_n; NaN for a class without a row."""
+        return np.array(
+            [
+                np.sum(np.diff(tp, prepend=0) * (tp / (tp + fp))) / count if count else np.nan
+                for (tp, fp), count in zip(self.thresholds, self.counts.tolist(), strict=True)
+            ]
+        )
+
     def class_means(self, values: ArrayLike) -> Floats:
         """``(classes,)`` mean of ``(rows,)`` values over the rows of each true class; NaN for an absent class."""
         sums = np.bincount(self.y, weights=np.asarray(values, dtype=np.float64), minlength=self.classes)
@@ -125,9 +147,9 @@ class Outcome:
 
 
 def _positives(is_class: NDArray[np.bool_], proba: Floats) -> tuple[Integers, Integers]:
-    order = np.argsort(-proba, kind="stable")
+    order = np.argsort(proba)[::-1]  # in any order where equal: they count at once
     falling = proba[order]
-    last_of_equals = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)
+    last_of_equals = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
     true_positives = np.cumsum(is_class[order])[last_of_equals]
     return true_positives, last_of_equals + 1 - true_positives
 
@@ -141,10 +163,14 @@ def _probabilities(proba: ArrayLike) -> Floats:
     values: Floats = given.astype(np.float64)
     if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2:
         raise UsageError(f"proba must be (rows, classes) with at least 1 row and 2 classes, got shape {values.shape}")
+    with np.errstate(invalid="ignore"):  # infinities of both signs
+        off = np.abs(values.sum(axis=1) - 1)
+    if values.min() >= 0 and off.max() <= SUM_TOLERANCE:  # neither with a NaN
+        return values
     for wrong, complaint in (
         (~np.isfinite(values).all(axis=1), "is not finite; the net may have diverged"),
         ((values < 0).any(axis=1), "has a negative probability"),
-        (np.abs(values.sum(axis=1) - 1) > SUM_TOLERANCE, _no_sum(given.dtype)),
+        (off > SUM_TOLERANCE, _no_sum(given.dtype)),
     ):
         if wrong.any():
             row = int(wrong.argmax())

@@ -90,17 +90,19 @@ def _best_shift(scores: Floats, outcome: Outcome, j: int, present: float) -> flo
     others[:, j] = -np.inf
     rival = others.argmax(axis=1)
     turns = others.max(axis=1) - scores[:, j] + present
-    order = np.argsort(turns, kind="stable")
+    order = np.argsort(turns)  # in any order where equal: no candidate lies between them
     # As ln w_j rises, rows change to j one after another: those of j become hits, those of their rival misses.
     change = np.zeros((len(turns) + 1, outcome.classes))
     rows = np.arange(1, len(turns) + 1)
     y, rival = outcome.y[order], rival[order]
     change[rows, y] = np.where(y == j, 1.0, np.where(y == rival, -1.0, 0.0))
     change[0] = np.bincount(y[y == rival], minlength=outcome.classes)
-    goals = _goal(np.cumsum(change, axis=0), outcome.counts)
-    edges = np.concatenate([[turns.min() - 1.0], np.sort(turns), [turns.max() + 1.0]])
-    middles = (edges[:-1] + edges[1:]) / 2  # with i rows turned
-    apart = np.diff(edges) > 0
+    rising = turns[order]
+    edges = np.concatenate([[rising[0] - 1.0], rising, [rising[-1] + 1.0]])
+    apart = edges[1:] > edges[:-1]
+    middles = ((edges[:-1] + edges[1:]) / 2)[apart]  # with i rows turned
+    goals = _goal(np.cumsum(change, axis=0)[apart], outcome.counts)
     # Among tied candidates, the nearest to the current value wins, then the smaller one.
-    candidates = np.lexsort((middles[apart], np.abs(middles[apart] - present), -goals[apart]))
-    return float(middles[apart][candidates[0]])
+    best = middles[goals == goals.max()]
+    away = np.abs(best - present)
+    return float(best[away == away.min()].min())

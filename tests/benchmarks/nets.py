@@ -154,10 +154,21 @@ def plain_microseconds(dataset, protocol):
     return min(times) / (len(dataset.y) // protocol.batch_size) * 1e6
 
 
+def step_operations(features, classes, protocol):
+    """Floating-point operations of one step of a dense net that are needed: the first layer passes nothing back."""
+    products = [a * b for a, b in itertools.pairwise(mlp_widths(features, classes, protocol))]
+    return 2 * protocol.batch_size * (3 * sum(products) - products[0])
+
+
 def sgemm_gigaflops():
     """What one core multiplies in a second, in large matrices."""
     a, b, c = torch.rand(512, 512), torch.rand(512, 512), torch.empty(512, 512)
     return 2 * 512**3 / fastest(lambda: torch.mm(a, b, out=c), 30) / 1e9
+
+
+def core_gigaflops():
+    """As `sgemm_gigaflops`, for `in_processes`."""
+    return (sgemm_gigaflops(),)
 
 
 def kernel_gigaflops(shape, seconds=2.0):
@@ -165,12 +176,11 @@ def kernel_gigaflops(shape, seconds=2.0):
     features, size, rows, *_ = SHAPES[shape]
     protocol = Protocol(batch_size=size)
     nets = Epochs(FusedNets, made(features, rows), protocol)
-    products = [a * b for a, b in itertools.pairwise(mlp_widths(features, 2, protocol))]
     end, peak = time.perf_counter() + seconds, 0.0
     while time.perf_counter() < end:
         nets.measure()
         peak = max(peak, sgemm_gigaflops())
-    return 2 * size * (3 * sum(products) - products[0]) / nets.shares["nets"] / 1e3, peak
+    return step_operations(features, 2, protocol) / nets.shares["nets"] / 1e3, peak
 
 
 def plain_loop_microseconds(shape, seconds=2.0):

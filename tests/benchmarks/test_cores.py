@@ -2,7 +2,6 @@
 
 import time
 
-import pandas as pd
 import pytest
 
 from imbench.engine.train import compile_once
@@ -12,9 +11,9 @@ from tests.benchmarks.nets import (
     SHAPES,
     in_processes,
     kernel_gigaflops,
-    made,
     plain_loop_microseconds,
 )
+from tests.benchmarks.whole_runs import table_spec
 
 # How many plain loops (one alone, on one thread or two) two cores must replace; half of it where one runs on each core.
 FLOORS = {"segment": 60, "coil": 25, "musk": 9, "seizure": 9}
@@ -28,12 +27,8 @@ def run(tmp_path):
 
     def steps_and_seconds(shape, epochs):
         features, size, rows, *_ = SHAPES[shape]
-        path = tmp_path / f"{shape}.parquet"
-        if not path.exists():
-            table = made(features, int(rows / 0.35))
-            pd.DataFrame(table.x, columns=[f"f{j}" for j in range(features)]).assign(y=table.y).to_parquet(path)
         plan = bench.plan(
-            datasets=[f"{path}:target=y"],
+            datasets=[table_spec(tmp_path / f"{shape}.parquet", features, rows)],
             strategies=["remix"],
             protocol=f"paper:epochs={epochs},batch_size={size}",
             store=tmp_path / f"store-{shape}",

@@ -5,15 +5,12 @@ by index-select, on one thread or two, whichever is faster. Each engine is timed
 strategy, steps), with the shares printed; the fastest of several repeats counts.
 """
 
-import itertools
-
 import pytest
 import torch
 
 from imbench.contract.protocol import Protocol
 from imbench.engine.fused import FusedNets
 from imbench.engine.group import train_group
-from imbench.engine.mlp import mlp_widths
 from imbench.engine.stacked import StackedNets
 from imbench.strategies.remix import ReMix
 from tests.benchmarks.nets import (
@@ -26,6 +23,7 @@ from tests.benchmarks.nets import (
     made,
     plain_microseconds,
     sgemm_gigaflops,
+    step_operations,
 )
 
 
@@ -48,11 +46,11 @@ def test_a_step_of_the_fused_engine(benchmark, shape, capsys):
         whole = benchmark.stats.stats.min / fused.net_steps * 1e6
     finally:
         torch.set_num_threads(threads)
-    widths = mlp_widths(features, 2, protocol)
-    products = [a * b for a, b in itertools.pairwise(widths)]
-    gigaflops = 2 * size * (3 * sum(products) - products[0]) / fused.shares["nets"] / 1e3
+    gigaflops = step_operations(features, 2, protocol) / fused.shares["nets"] / 1e3
     parts = ", ".join(f"{name} {value:.1f}" for name, value in fused.shares.items())
     benchmark.extra_info.update(fused.shares, plain=plain, whole=whole, gigaflops=gigaflops, sgemm=peak, **times)
+    found = {"step": whole, "sgemm": gigaflops / peak, "plain": plain, "ratio": plain / whole}
+    benchmark.extra_info["table"] = {"row": shape} | fused.shares | found
     with capsys.disabled():
         print(
             f"\n{shape}: fused {whole:.1f} us a step ({parts}), stacked {times['stacked']:.1f} "

@@ -7,6 +7,7 @@ import pytest
 
 from imbench.runs.machine import available_cores
 from tests.benchmarks.memory import run_measured
+from tests.benchmarks.whole_runs import run_command
 
 ROWS = (10_000, 100_000, 1_000_000)
 FEATURES = 100
@@ -41,19 +42,15 @@ def table_of(tmp_path_factory):
     return make
 
 
-def command(path, store, *settings, jobs):
-    return [
-        *(sys.executable, "-m", "imbench", "run", "--dataset", f"{path}:target=y", "--strategy", "remix"),
-        *("--protocol", "paper", "--store", str(store), "--jobs", str(jobs), "-q"),
-        *(argument for setting in settings for argument in ("--set", setting)),
-    ]
+def command(path, store, jobs, **settings):
+    return run_command([f"{path}:target=y"], ["remix"], store=store, jobs=jobs, protocol="paper", **settings)
 
 
 @pytest.mark.parametrize("rows", ROWS)
 def test_rows(benchmark, table_of, tmp_path, rows, capsys):
     if benchmark.disabled:
         pytest.skip("timings are taken by tox -e benchmark")
-    call = command(table_of(rows), tmp_path / "store", "epochs=1", "repeats=1", jobs=available_cores())
+    call = command(table_of(rows), tmp_path / "store", available_cores(), epochs=1, repeats=1)
     seconds, peak = benchmark.pedantic(run_measured, (call,), rounds=1)
     with capsys.disabled():
         size = rows * FEATURES * 4
@@ -67,7 +64,7 @@ def test_rows(benchmark, table_of, tmp_path, rows, capsys):
 def test_nets(benchmark, table_of, tmp_path, nets, capsys):
     if benchmark.disabled:
         pytest.skip("timings are taken by tox -e benchmark")
-    call = command(table_of(2000, 19), tmp_path / "store", "epochs=10", f"repeats={nets // 2}", jobs=available_cores())
+    call = command(table_of(2000, 19), tmp_path / "store", available_cores(), epochs=10, repeats=nets // 2)
     seconds, peak = benchmark.pedantic(run_measured, (call,), rounds=1)
     with capsys.disabled():
         print(f"\n{nets} nets: {seconds:.1f} s, {nets / seconds:.1f} nets/s, peak {peak / 1e9:.2f} GB")
@@ -82,7 +79,7 @@ def test_cores(benchmark, table_of, tmp_path, cores, capsys):
     table = table_of(6000, 166)
 
     def call(epochs):
-        return command(table, tmp_path / f"store-{epochs}", f"epochs={epochs}", jobs=cores)
+        return command(table, tmp_path / f"store-{epochs}", cores, epochs=epochs)
 
     seconds, peak = benchmark.pedantic(run_measured, (call(300),), rounds=1)
     begun, _ = run_measured(call(1))

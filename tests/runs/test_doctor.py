@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from imbench.runs.doctor import FAILED, NOTE, OK, Finding, Setup, examine
+from imbench.runs.machine import cpu_model
 from imbench.runs.registry import Registry
 
 # A folder in which not even root can write.
@@ -32,7 +33,9 @@ def finding_elsewhere(name, before="", **environment) -> Finding:
     return found
 
 
-@pytest.mark.parametrize("name", ["Python", "packages", "Numba", "threads", "cores", "memory", "open files", "plugins"])
+@pytest.mark.parametrize(
+    "name", ["Python", "packages", "Numba", "threads", "processor", "cores", "memory", "open files", "plugins"]
+)
 def test_here_all_is_well(name):
     assert finding(name).state == OK, finding(name)
 
@@ -81,6 +84,23 @@ def test_without_numba_there_is_a_note(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     found = finding("Numba")
     assert (found.state, found.fix) == (NOTE, "pip install --force-reinstall numba")
+
+
+def test_without_numba_the_processor_is_shown_all_the_same(monkeypatch):
+    monkeypatch.setattr("imbench.runs.doctor.compiler_target", absent)
+    found = finding("processor")
+    assert (found.state, found.found.partition(";")[0]) == (OK, cpu_model() or "unknown")
+    assert "Numba" not in found.found
+
+
+def absent():
+    raise ImportError("no Numba")
+
+
+@linux
+def test_the_processor_that_numba_compiles_for_is_the_one_that_the_environment_names():
+    found = finding_elsewhere("processor", NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="+fma,+avx2,-avx512f")
+    assert "compiles for generic (fma, avx2) with LLVM" in found.found
 
 
 def test_a_limit_on_open_files_is_found():

@@ -3,11 +3,16 @@
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imbench.runs import machine
-from imbench.runs.machine import available_cores, available_memory
+from imbench.runs.machine import available_cores, available_memory, cache_sizes
 
 GIB = 2**30
 
@@ -68,3 +73,20 @@ def test_memory_follows_the_limit_on_address_space():
     program += "from imbench.runs.machine import available_memory; print(available_memory())"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
     assert 0 < int(found) < GIB
+
+
+@given(st.dictionaries(st.integers(1, 4), st.integers(1, 10**6), max_size=4))
+def test_caches_of_data_are_those_that_the_system_names(sizes):
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(machine, "CACHES", Path(folder)):
+        described = [(level, "Unified", f"{size}K") for level, size in sizes.items()]
+        for i, files in enumerate([*described, (1, "Instruction", "32K"), (2, "Data", "")]):
+            index = Path(folder, f"index{i}")
+            index.mkdir()
+            for name, text in zip(("level", "type", "size"), files, strict=True):
+                (index / name).write_text(f"{text}\n")
+        assert cache_sizes() == {f"L{level}": size * 1024 for level, size in sizes.items()}
+
+
+def test_where_the_system_names_no_caches_there_are_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "CACHES", tmp_path / "nowhere")
+    assert cache_sizes() == {}

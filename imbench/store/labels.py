@@ -62,17 +62,18 @@ def _size(identity: Identity, name: str) -> int:
 def check_labels(rows: pa.Table, identity: Identity, key: str) -> None:
     """Raise `DamagedError` unless every row is labelled as the job of this identity."""
     variant = _variant(identity)
-    name, _, version = identity.strategy.rpartition("@")
     expected = {
         "key": key,
         "data_hash": identity.data,
         "variant": variant.name,
         "task": variant.task,
-        "strategy_version": version,
         "numbers": identity.schema,
     }
     expected |= {} if identity.dataset is None else {"dataset": identity.dataset}
-    labels = {n: rows[n].unique().to_pylist() for n in (*expected, *_CHECKED) if n in rows.column_names}
+    there = frozenset(rows.column_names)
+    labels = {n: list(dict.fromkeys(rows[n].to_pylist())) for n in (*expected, *_CHECKED) if n in there}
+    # A version may contain an @, such as that of a strategy around another one: only the rest is the name.
+    name = identity.strategy.removesuffix(f"@{next(iter(labels['strategy_version']), None)}")
     for column, value in expected.items():
         if labels.get(column, [value]) != [value]:
             raise DamagedError(f"its {column} is {_listed(labels[column])}, but its job's is {shown(repr(value))}")
@@ -98,6 +99,10 @@ def _is_strategy(label: str, identity: Identity, name: str) -> bool:
     return label == name or _agrees(label, name, identity.params)
 
 
+def _is_version(label: str, identity: Identity, _: str) -> bool:
+    return identity.strategy.endswith(f"@{label}")
+
+
 def _is_protocol(label: str, identity: Identity, _: str) -> bool:
     """Whether the settings in a protocol's name are those of the job."""
     head, colon, _ = label.partition(":")
@@ -114,6 +119,7 @@ def _is_fields(label: str | None, identity: Identity, _: str) -> bool:
 # Labels that are not copied from the identity, and whether one agrees with it.
 _CHECKED = {
     "dataset": _is_dataset,
+    "strategy_version": _is_version,
     "strategy": _is_strategy,
     "protocol": _is_protocol,
     "protocol_fields": _is_fields,
@@ -137,13 +143,15 @@ def _written(value: Any) -> str:
 
 
 def _check_columns(rows: pa.Table, filled: Sequence[str]) -> None:
-    lacking = [name for name in filled if name not in rows.column_names]
+    # A table makes its list of names anew whenever it is asked.
+    types = {field.name: field.type for field in rows.schema}
+    lacking = [name for name in filled if name not in types]
     if lacking:
         raise DamagedError(f"it has no column {lacking[0]!r}")
-    if len(set(rows.column_names)) < len(rows.column_names):
+    if len(types) < rows.num_columns:
         raise DamagedError("it has two columns of one name")
     for known in schema():
-        found = rows.schema.field(known.name).type if known.name in rows.column_names else known.type
+        found = types.get(known.name, known.type)
         if found != known.type and not pa.types.is_null(found):
             raise DamagedError(f"its column {known.name!r} is of type {found}, not {known.type}")
     for name in filled:

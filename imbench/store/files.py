@@ -70,6 +70,32 @@ def listed(folder: Path) -> list[Path]:
         raise StoreError(f"cannot read {folder}: {error.strerror}; check the folder's permissions") from error
 
 
+# Size in bytes, times of change of the content and of anything in nanoseconds, and number of a file.
+Stamp = tuple[int, int, int, int]
+NO_STAMP: Stamp = (0, 0, 0, 0)
+
+
+def stamp_of(file: Path | os.DirEntry[str]) -> Stamp | None:
+    """What changes with the content of a file; None if it does not exist."""
+    try:
+        facts = file.stat()
+    except OSError:
+        return None
+    return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino
+
+
+def stamps_in(folder: Path) -> dict[str, Stamp]:
+    """The files in a folder by name, unsorted; none if it does not exist. Raises StoreError if it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            found = {entry.name: stamp_of(entry) for entry in entries if entry.is_file()}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise StoreError(f"cannot read {folder}: {error.strerror}; check the folder's permissions") from error
+    return {name: stamp for name, stamp in found.items() if stamp is not None}
+
+
 def remove_stale(folder: Path) -> None:
     """Delete temporary files of dead processes in `folder`; those that may still be renamed stay.
 

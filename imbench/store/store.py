@@ -16,8 +16,9 @@ import msgspec
 
 from imbench.contract.errors import StoreError
 from imbench.contract.records import Job, Predictions
-from imbench.store.files import listed, marked, remove_stale, write_durably
-from imbench.store.marker import FOLDERS, check_marker, check_present
+from imbench.store.contents import Contents, Status
+from imbench.store.files import Stamp, listed, marked, remove_stale, stamp_of, write_durably
+from imbench.store.marker import DERIVED, FOLDERS, check_marker, check_present
 from imbench.store.parquet import (
     DamagedError,
     Identity,
@@ -35,30 +36,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Columns that older files lack, derived from their predictions; may be deleted at any time.
-DERIVED = "derived"
 _DERIVED_FROM = b"imbench.derived_from"
 
 
-# Damaged files that this process could not move away, each with its size and time and with what is wrong.
-_STUCK: dict[Path, tuple[tuple[int, int] | None, str]] = {}
-
-
-@dataclass(frozen=True)
-class Status:
-    """Counts of jobs in a store, and the size of its files.
-
-    Parameters
-    ----------
-    done, failed : jobs that finished, and jobs that failed and did not finish since
-    quarantined : unfinished jobs with damaged or missing files
-    bytes : of all files
-    """
-
-    done: int
-    failed: int
-    quarantined: int
-    bytes: int
+# Damaged files that this process could not move away, each with its stamp and with what is wrong.
+_STUCK: dict[Path, tuple[Stamp | None, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -97,8 +79,8 @@ class Store:
     """
 
     path: Path
-    # Size and time of the row files found intact, so that each is read in full only once.
-    _whole: dict[str, tuple[int, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    # Stamps of the row files found intact, so that each is read in full only once.
+    _whole: dict[str, Stamp] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
@@ -125,7 +107,7 @@ class Store:
     def has(self, key: str) -> bool:
         """Whether the job of this key is finished: its rows are readable and its predictions not truncated."""
         known = self._whole.get(key)
-        if known is not None and known == _stamp(self._file("jobs", key)):
+        if known is not None and known == stamp_of(self._file("jobs", key)):
             return self._in_place(key)
         return self._rows(key) is not None
 
@@ -141,7 +123,7 @@ class Store:
         for key in set(self._named("predictions", ".parquet")) - set(self._named("jobs", ".parquet")):
             self._predictions(key)
         for key in self._named("failed", ".json"):
-            self._failed_rows(key)
+            self.failed_rows(key)
 
     def damaged_in_place(self) -> dict[Path, str]:
         """Damaged files that this process could not move to ``quarantine/``, with what is wrong."""
@@ -157,9 +139,13 @@ class Store:
             return None
         return (rows["source_hash"][0].as_py() if "source_hash" in rows.column_names else None) or UNKNOWN
 
+    def contents(self) -> Contents:
+        """What the store contains now: its jobs, counts and rows, with folders listed only once."""
+        return Contents(self)
+
     def keys(self) -> list[str]:
         """Keys of the finished jobs, sorted."""
-        return [key for key in self._named("jobs", ".parquet") if self.has(key)]
+        return self.contents().keys()
 
     def write(self, job: Job, predictions: Sequence[Predictions], facts: Mapping[str, Any]) -> None:
         """Score and store a finished job; an earlier failure of it is removed.
@@ -216,7 +202,7 @@ class Store:
         for key in self._named("failed", ".json"):
             if (keys is not None and key not in keys) or (kept := self.source(key)) is None:
                 continue
-            row = failed.slice(0, 1).to_pylist()[0] if (failed := self._failed_rows(key)) else {}
+            row = failed.slice(0, 1).to_pylist()[0] if (failed := self.failed_rows(key)) else {}
             tried = row.get("source_hash") or UNKNOWN
             # Of the same source it failed in one process and finished in another.
             if not kept.startswith(UNKNOWN) and not tried.startswith(UNKNOWN) and kept != tried:
@@ -243,25 +229,7 @@ class Store:
             other column is derived.
         failed : of the jobs to read the failure of, even if an older result is kept
         """
-        from imbench.store.derive import with_origin
-        from imbench.store.rows import SORTED_BY, joined
-
-        wanted = None if keys is None else frozenset(keys)
-        read = None if columns is None else {*columns, *SORTED_BY}
-        found = (
-            *(
-                self._current(key, read)
-                for key in self._named("jobs", ".parquet")
-                if (wanted is None or key in wanted) and key not in failed
-            ),
-            *(self._failed_rows(key) for key in {*self._failed(), *failed} if wanted is None or key in wanted),
-        )
-        frame: pd.DataFrame = joined([with_origin(table) for table in found if table is not None], read).to_pandas()
-        for name in frame.columns[frame.dtypes == "category"]:
-            # Sorted like text: the order in which files were read must not show.
-            frame[name] = frame[name].cat.reorder_categories(sorted(frame[name].cat.categories))
-        frame = frame.sort_values(list(SORTED_BY), kind="stable", ignore_index=True)
-        return frame if columns is None else frame[[name for name in frame.columns if name in set(columns)]]
+        return self.contents().frame(keys, columns, failed)
 
     def predictions(self, key: str) -> list[Predictions]:
         """Predictions of every fold of a finished job, in order; float32 probabilities, as from the net.
@@ -304,38 +272,33 @@ class Store:
     def copy_failure(self, key: str, source: Store) -> None:
         """Copy a job's failure from another store."""
         content = source._read("failed", key, bytes)
-        if content is not None and source.path != self.path and source._failed_rows(key) is not None:
+        if content is not None and source.path != self.path and source.failed_rows(key) is not None:
             write_durably(self._failure(key), content)
 
     def failed_keys(self) -> list[str]:
         """Keys of the jobs that failed and did not finish since, sorted."""
-        return self._failed()
+        return self.contents().failed_keys()
 
     def incomplete(self) -> list[str]:
         """Keys of unfinished jobs with damaged or missing files: in quarantine, or rows without predictions; sorted."""
-        in_place = {file.stem for file in self.damaged_in_place()}
-        there = {*self._named("jobs", ".parquet"), *self._quarantined(), *in_place}
-        return sorted(key for key in there if not self.has(key))
+        return self.contents().incomplete()
 
     def status(self) -> Status:
         """Counts of finished, failed and damaged jobs, and the size of the store."""
-        done = set(self.keys())
-        aside = self.incomplete()
-        stamps = [_stamp(file) for file in self.path.rglob("*") if file.is_file()]
-        return Status(len(done), len(self._failed()), len(aside), sum(stamp[0] for stamp in stamps if stamp))
+        return self.contents().status()
 
     def _rows(self, key: str) -> pa.Table | None:
         """The rows of a finished job; None if it is not finished or a file is damaged."""
         if not self._in_place(key):
             return None
-        stamp = _stamp(self._file("jobs", key))
+        stamp = stamp_of(self._file("jobs", key))
         rows = self._read("jobs", key, partial(_rows_of, key))
         if rows is not None and stamp is not None:
             self._whole[key] = stamp
         return rows
 
-    def _current(self, key: str, columns: Collection[str] | None) -> pa.Table | None:
-        """Like `_rows`, but missing columns (None: all) are derived from the predictions."""
+    def current(self, key: str, columns: Collection[str] | None) -> pa.Table | None:
+        """Like `rows`, but missing columns among these (None: all) are derived from the predictions."""
         from imbench.store.derive import lacking, upgrade_rows, with_numbers, without_strangers
 
         rows = self._rows(key)
@@ -373,9 +336,6 @@ class Store:
                 file.unlink(missing_ok=True)
             return None
 
-    def _quarantined(self) -> set[str]:
-        return {file.name.split(".")[0] for file in listed(self.path / "quarantine")}
-
     def _in_place(self, key: str) -> bool:
         """Whether both files exist and are not truncated."""
         if not (self._file("jobs", key).exists() and self._file("predictions", key).exists()):
@@ -385,10 +345,8 @@ class Store:
             return False
         return not any(_is_stuck(self._file(folder, key)) for folder in ("jobs", "predictions"))
 
-    def _failed(self) -> list[str]:
-        return [key for key in self._named("failed", ".json") if not self.has(key)]
-
-    def _failed_rows(self, key: str) -> pa.Table | None:
+    def failed_rows(self, key: str) -> pa.Table | None:
+        """The rows of a failed job; None if it did not fail, or its file is damaged."""
         return self._read("failed", key, partial(_failure_of, key))
 
     def _predictions(self, key: str) -> list[Predictions] | None:
@@ -420,7 +378,7 @@ class Store:
     def _set_aside(self, file: Path, reason: str) -> None:
         """Move a damaged file to quarantine, with a note; in a folder that cannot be written, remember it."""
         aside = self.path / "quarantine" / f"{file.stem}.{file.parent.name}{file.suffix}"
-        stamp = _stamp(file)
+        stamp = stamp_of(file)
         try:
             aside.parent.mkdir(exist_ok=True)
             os.replace(file, aside)
@@ -474,18 +432,9 @@ def _failure_of(key: str, content: bytes) -> pa.Table:
 
 
 def _is_stuck(file: Path) -> bool:
-    return file in _STUCK and _STUCK[file][0] == _stamp(file)
+    return file in _STUCK and _STUCK[file][0] == stamp_of(file)
 
 
 def _requested(names: Collection[str], columns: Collection[str] | None) -> bool:
     """Whether any of these names is among the requested columns (None: all)."""
     return bool(names) if columns is None else not frozenset(columns).isdisjoint(names)
-
-
-def _stamp(file: Path) -> tuple[int, int] | None:
-    """Size in bytes and time of change; None if the file does not exist."""
-    try:
-        facts = file.stat()
-    except OSError:
-        return None
-    return facts.st_size, facts.st_mtime_ns

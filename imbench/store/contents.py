@@ -98,18 +98,31 @@ class Contents:
 
     def keys(self) -> list[str]:
         """Keys of the finished jobs, sorted."""
-        return sorted(key for key in self._rows if self._has(key))
+        return sorted(key for key in self._rows if self.has(key))
+
+    def has(self, key: str) -> bool:
+        """Whether a job is finished."""
+        if key in self._finished or (key, False) in self._known:
+            return True
+        if (key, False) in self._lost or key not in self._rows:
+            return False
+        found = self._store.has(key)
+        if found:
+            self._finished.add(key)
+        else:
+            self._lost.add((key, False))
+        return found
 
     def failed_keys(self) -> list[str]:
         """Keys of the jobs that failed and did not finish since, sorted."""
-        return sorted(key for key in self._failures if (key, True) not in self._lost and not self._has(key))
+        return sorted(key for key in self._failures if (key, True) not in self._lost and not self.has(key))
 
     def incomplete(self) -> list[str]:
         """Keys of unfinished jobs with damaged or missing files: in quarantine, or rows without predictions; sorted."""
-        unfinished = {key for key in self._rows if not self._has(key)}
+        unfinished = {key for key in self._rows if not self.has(key)}
         aside = {file.name.split(".")[0] for file in listed(self._store.path / "quarantine")}
         in_place = {file.stem for file in self._store.damaged_in_place()}
-        return sorted(unfinished | {key for key in aside | in_place if not self._has(key)})
+        return sorted(unfinished | {key for key in aside | in_place if not self.has(key)})
 
     def status(self) -> Status:
         """Counts of finished, failed and damaged jobs, and the size of the store."""
@@ -142,19 +155,6 @@ class Contents:
                 return frame(self._chosen(keys, failed, read), columns)
             except LostError as lost:
                 self._forget(lost.file)
-
-    def _has(self, key: str) -> bool:
-        """Whether a job is finished."""
-        if key in self._finished or (key, False) in self._known:
-            return True
-        if (key, False) in self._lost or key not in self._rows:
-            return False
-        found = self._store.has(key)
-        if found:
-            self._finished.add(key)
-        else:
-            self._lost.add((key, False))
-        return found
 
     @cached_property
     def _blocks(self) -> list[Block]:
@@ -202,7 +202,7 @@ class Contents:
         jobs = [(k, False) for k in sorted(self._rows) if (wanted is None or k in wanted) and k not in as_failed]
         passing = self._read(jobs, columns)
         failed_keys = sorted(k for k in self._failures if wanted is None or k in wanted)
-        failures = [(k, True) for k in failed_keys if k in as_failed or not self._has(k)]
+        failures = [(k, True) for k in failed_keys if k in as_failed or not self.has(k)]
         passing += self._read(failures, columns)
         places: dict[int, list[int]] = {}
         for job in (*jobs, *failures):

@@ -231,15 +231,19 @@ class Store:
         """
         return self.contents().frame(keys, columns, failed)
 
-    def predictions(self, key: str) -> list[Predictions]:
+    def predictions(self, key: str, known: Contents | None = None) -> list[Predictions]:
         """Predictions of every fold of a finished job, in order; float32 probabilities, as from the net.
+
+        Parameters
+        ----------
+        known : what the store contains, so that the rows of jobs that it knows are not read again
 
         Raises
         ------
         StoreError
             If the job is not finished, or its predictions are damaged (then they are moved to ``quarantine/``).
         """
-        if not self.has(key):
+        if not (self if known is None else known).has(key):
             raise StoreError(f"store {self.path} has no finished job {key}; run it first")
         found = self._predictions(key)
         if found is None:

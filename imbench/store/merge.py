@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,9 +15,13 @@ import pyarrow as pa
 from imbench.contract.errors import StoreError, UsageError
 from imbench.contract.records import Predictions
 from imbench.scoring.columns import ORIGIN, TIMING, UNKNOWN, class_of, schema
+from imbench.store.contents import Contents
 from imbench.store.derive import lacking
 from imbench.store.parquet import rows_schema
 from imbench.store.store import Store
+
+# A disk is waited for after each file, so that it is durable; waits overlap.
+_COPIED_AT_ONCE = 16
 
 # Metrics of equal predictions may differ by rounding between processors; such results are the same.
 ROUNDING = 1e-9
@@ -145,15 +150,16 @@ def merge(
     """
     stores = _opened(sources, Path(into))
     preferred = [_among(stores, path) for path in prefer]
+    known = {store.path: store.contents() for store in stores}
+    conflicts, undecided, refused = _of_sources(known, stores, preferred, Path(into))
     holders: dict[str, list[Store]] = {}
     for store in stores:
-        for key in store.keys():  # noqa: SIM118  # a store is not a dict
+        for key in known[store.path].keys():  # noqa: SIM118  # contents are not a dict
             holders.setdefault(key, []).append(store)
     chosen: dict[str, Store] = {}
-    conflicts, undecided, refused = _of_sources(stores, preferred, Path(into))
     for key, having in holders.items():
         having = [store for store in having if (store.path, key) not in refused]
-        if len(having) > 1 or any(store.path.resolve() != Path(into).resolve() for store in having):
+        if len(having) > 1:  # the only copy is checked when it is copied
             having = [store for store in having if store.is_intact(key)]
         if not having:
             continue
@@ -175,8 +181,8 @@ def merge(
             }
     if undecided:
         raise ConflictError(undecided)
+    joined, chosen = _joined(stores, Store.open(into, create=True), chosen, tuple(conflicts))
     left_out = _left_out(stores, refused, chosen)
-    joined = _joined(stores, Store.open(into, create=True), chosen, tuple(conflicts))
     damaged = tuple((store.path, jobs) for store in stores if (jobs := len(store.incomplete())))
     return replace(joined, left_out=left_out, damaged=damaged)
 
@@ -199,7 +205,7 @@ _Sources = dict[tuple[str, str], dict[str, list[str]]]
 
 
 def _of_sources(
-    stores: Sequence[Store], preferred: Sequence[Store], into: Path
+    contents: Mapping[Path, Contents], stores: Sequence[Store], preferred: Sequence[Store], into: Path
 ) -> tuple[list[Conflict], list[Conflict], dict[tuple[Path, str], str]]:
     """Strategies with different source in two stores: decided and undecided conflicts, and the jobs to omit.
 
@@ -207,7 +213,7 @@ def _of_sources(
 
     A store with both sources was merged with a preference before, and does not conflict with a store of either.
     """
-    known: dict[Path, _Sources] = {store.path: _sources(store) for store in stores}
+    known: dict[Path, _Sources] = {path: _sources(of) for path, of in contents.items()}
     decided: list[Conflict] = []
     undecided: list[Conflict] = []
     refused: dict[tuple[Path, str], str] = {}
@@ -233,9 +239,9 @@ def _of_sources(
     return decided, undecided, refused
 
 
-def _sources(store: Store) -> _Sources:
-    rows = store.frame(columns=["key", "strategy", "strategy_version", "source_hash", "error"])
-    rows = rows[rows["error"] == ""].drop_duplicates("key")
+def _sources(contents: Contents) -> _Sources:
+    rows = contents.jobs()
+    rows = rows[rows["error"] == ""]
     found: _Sources = {}
     for key, strategy, version, source in zip(
         *(rows[name].tolist() for name in ("key", "strategy", "strategy_version", "source_hash")), strict=True
@@ -267,20 +273,30 @@ def _two_sources(one: dict[str, list[str]], other: dict[str, list[str]]) -> str:
 
 
 def _joined(
-    stores: Sequence[Store], target: Store, chosen: dict[str, Store], conflicts: tuple[Conflict, ...]
-) -> Merged:
+    stores: Sequence[Store], target: Store, chosen: Mapping[str, Store], conflicts: tuple[Conflict, ...]
+) -> tuple[Merged, dict[str, Store]]:
+    """Copy the chosen jobs; the outcome, and those of them that are not damaged."""
     before = set(target.keys())
-    changed = {key: store for key, store in chosen.items() if store.path.resolve() != target.path.resolve()}
-    for key, store in changed.items():
-        target.copy(key, store)
+    changed = [key for key, store in chosen.items() if store.path.resolve() != target.path.resolve()]
+
+    def copied(key: str) -> bool:
+        intact = chosen[key].is_intact(key)
+        if intact:
+            target.copy(key, chosen[key], checked=True)
+        return intact
+
+    with ThreadPoolExecutor(_COPIED_AT_ONCE) as pool:
+        done = dict(zip(changed, pool.map(copied, changed), strict=True))
+    chosen = {key: store for key, store in chosen.items() if done.get(key, True)}
     failed = set(target.failed_keys())
     for store in stores:
         for key in store.failed_keys():
             if key not in chosen and key not in failed:
                 target.copy_failure(key, store)
                 failed.add(key)
-    added = len(changed.keys() - before)
-    return Merged(target.path, len(chosen), added, len(changed) - added, len(failed), conflicts)
+    copies = {key for key, intact in done.items() if intact}
+    added = len(copies - before)
+    return Merged(target.path, len(chosen), added, len(copies) - added, len(failed), conflicts), chosen
 
 
 def _opened(sources: Sequence[str | os.PathLike[str]], into: Path) -> list[Store]:

@@ -255,15 +255,19 @@ class Store:
         """The rows of a finished job as in its file, without derived columns; None if it is not finished."""
         return self._rows(key)
 
-    def copy(self, key: str, source: Store) -> None:
+    def copy(self, key: str, source: Store, *, checked: bool = False) -> None:
         """Copy a finished job from another store, byte for byte, replacing its files here.
+
+        Parameters
+        ----------
+        checked : whether the job was just found intact (`is_intact`), so that its files are not checked again
 
         Raises
         ------
         StoreError
             If a file is damaged, or cannot be read or written; then nothing is changed.
         """
-        if not source.is_intact(key):
+        if not (checked or source.is_intact(key)):
             raise StoreError(f"job {key} in {source.path} is damaged; run it again there")
         for folder in ("predictions", "jobs"):  # predictions first: rows exist only if their predictions do
             if source._file(folder, key) != self._file(folder, key):

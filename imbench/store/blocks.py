@@ -160,7 +160,8 @@ def frame(chosen: Sequence[Chosen], columns: Collection[str] | None = None) -> p
     filled = {name: _filled({pa.string()} if name in mixed else kinds[name], size) for name in names}
     for one, rows, to in zip(chosen, taken, places, strict=True):
         table = one.block.table()
-        has = frozenset(table.column_names)
+        # Other jobs of the block may have columns of other types that these jobs lack.
+        has = {name for layout in _layouts(one) for name in layout.names}
         table = table.select([name for name in names if name in has])
         if table.num_rows > len(rows):  # the rows of a block are in order: if they are as many, they are all
             table = table.take(pa.array(rows))

@@ -10,6 +10,7 @@ import inspect
 import json
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
 from types import ModuleType
@@ -162,17 +163,25 @@ def _file(folder: Path, name: str) -> Path | None:
 
 def _imported(content: bytes, name: str, is_package: bool, folder: Path) -> Iterator[str]:
     """Modules of the same package that this source imports."""
+    for base, names in _imports(content, name, is_package):
+        if not names:
+            yield base
+        for submodule in (f"{base}.{one}" for one in names):
+            yield submodule if _file(folder, submodule) else base
+
+
+# Jobs compare the source of their strategies again and again, and most of that would be parsing.
+@lru_cache(maxsize=1024)
+def _imports(content: bytes, name: str, is_package: bool) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """``(module, names taken from it)`` of each import of the same package."""
     top = name.partition(".")[0]
+    found: list[tuple[str, tuple[str, ...]]] = []
     for node in ast.walk(ast.parse(content)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == top)
+            found += [(alias.name, ()) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = _base(node, name, is_package)
-            if base.partition(".")[0] != top:
-                continue
-            for alias in node.names:
-                submodule = f"{base}.{alias.name}"
-                yield submodule if _file(folder, submodule) else base
+            found.append((_base(node, name, is_package), tuple(alias.name for alias in node.names)))
+    return tuple((base, names) for base, names in found if base.partition(".")[0] == top)
 
 
 def _base(node: ast.ImportFrom, name: str, is_package: bool) -> str:

@@ -31,8 +31,8 @@ from imbench.cli.output import say
 from imbench.cli.session import Session, Verbs
 from imbench.contract.entry_points import exits_raised
 from imbench.contract.errors import UsageError
-from imbench.contract.reading import shown
 from imbench.contract.stdio import OutputError
+from imbench.contract.text import shown
 
 # Errors of the operating system that are the fault of a path, whoever opens it.
 _OF_PATHS = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS)

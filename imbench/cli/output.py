@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from imbench.contract.text import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 # Rows are not folded if the output has no width (a file, a pipe).
 _UNLIMITED = 1000
+# Characters of a message, which may repeat names and values from files of any size.
+_LONGEST = 4000
 # JSON tokens that are joined before each write.
 _TOKENS = 100_000
 
@@ -46,21 +50,16 @@ def emit_json(value: Any) -> None:
 
 
 def say(text: str) -> None:
-    """Print a message on stderr."""
-    click.echo(visible(text), err=True)
+    """Print a message on stderr; the middle of a very long one is left out."""
+    click.echo(visible(_shortened(text)), err=True)
 
 
-def visible(text: str) -> str:
-    r"""Text without control characters, which names and errors could send to the terminal: they are shown as escapes.
-
-    >>> visible("red: \x1b[31m"), visible("tab\tand a dash")
-    ('red: \\x1b[31m', 'tab\tand a dash')
-    """
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+def _shortened(text: str) -> str:
+    """Text of at most about `_LONGEST` characters: its beginning, and its end, where an error names the fix."""
+    end = _LONGEST // 4
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - end]}… ({len(text):,} characters) …{text[-end:]}"
 
 
-# All control characters but tab and line feed, those that change the direction of text, and bytes that are not UTF-8.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 # Colours, which `render` writes on a terminal.
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 

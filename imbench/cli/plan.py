@@ -40,8 +40,9 @@ def plan(
 ) -> None:
     """Show the jobs of a run without training.
 
-    Takes the options of `imbench run`. With --export, each line of the file is a command that runs one shard, for the
-    array jobs of a batch system; without --own-stores all shards write to one store, which all machines must share.
+    Takes the options of `imbench run`. With --export, data is downloaded if needed, and each line of the file is a
+    command that runs one shard, for the array jobs of a batch system; without --own-stores all shards write to one
+    store, which all machines must share.
 
     \b
     imbench plan --suite tabular
@@ -64,10 +65,13 @@ def plan(
         show_plan(planned, as_json)
         return
     assert shards is not None
+    if planned.unfetched:  # which jobs there are is known with the data
+        say(f"fetching {', '.join(planned.unfetched)}")
+        planned = bench.plan(request)
     _write(Path(export), _commands(session, planned, shards, own_stores))
     say(f"{shards} commands written to {export}")
-    if planned.unfetched:
-        say(f"the shards are fixed once the data is there: {', '.join(planned.unfetched)}; fetch it and export again")
+    for note in planned.notes:
+        say(note)
     if own_stores:
         stores = " ".join(shlex.quote(_own_store(planned, i, shards)) for i in range(1, shards + 1))
         say(f"to join the stores: imbench merge {stores} --into {shlex.quote(str(planned.store))}")
@@ -78,10 +82,9 @@ def _commands(session: Session, plan: Plan, shards: int, own_stores: bool) -> li
     arguments = list(session.arguments)
     arguments.remove("plan")
     arguments = _without(arguments, {"--shards": 1, "--export": 1, "--own-stores": 0, "--json": 0, "--debug": 0})
-    of = "" if plan.unfetched else f"@{plan.id}"
     commands = []
     for i in range(1, shards + 1):
-        given = ["imbench", "run", *arguments, "--shard", f"{i}/{shards}{of}"]
+        given = ["imbench", "run", *arguments, "--shard", f"{i}/{shards}@{plan.id}"]
         if own_stores:
             given = [*_without(given, {"--store": 1}), "--store", _own_store(plan, i, shards)]
         commands.append(shlex.join(given))

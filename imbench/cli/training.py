@@ -12,7 +12,7 @@ from imbench.cli.output import say
 from imbench.cli.session import Session
 from imbench.contract.errors import UsageError
 from imbench.contract.names import counted
-from imbench.contract.quantities import duration, memory_size, read_duration, read_memory
+from imbench.contract.quantities import duration, limit_of_time, memory_size, read_duration, read_memory
 
 if TYPE_CHECKING:
     from imbench.runs.bench import Plan
@@ -61,9 +61,8 @@ def plan_or_train(
         if not quiet:
             say(f"fetching {', '.join(plan.unfetched)}")
         plan = bench.plan(request)
-    session.working = bool(plan.pending)
     try:
-        results = train(plan, quiet)
+        results = train(plan, quiet, session)
     except WorkerError as error:
         say(f"error: {error}")
         return 1
@@ -74,7 +73,7 @@ def plan_or_train(
     return code or (1 if failed else 0)
 
 
-def train(plan: Plan, quiet: bool) -> Results:
+def train(plan: Plan, quiet: bool, session: Session) -> Results:
     """Train the pending jobs, with progress unless quiet."""
     from imbench.cli.progress import reporter
     from imbench.runs import bench
@@ -83,7 +82,12 @@ def train(plan: Plan, quiet: bool) -> Results:
         for note in (*plan.notes, outlook(plan), *limits(plan)):
             say(note)
     started = time.monotonic()
-    with reporter(quiet) as progress:
+    with reporter(quiet) as report:
+
+        def progress(event: bench.Event) -> None:
+            session.working |= event.kind == "started"
+            report(event)
+
         results = bench.run_plan(plan, progress)
     if not quiet:
         failed = len(results.failures())
@@ -104,14 +108,19 @@ def outlook(plan: Plan) -> str:
 def limits(plan: Plan) -> list[str]:
     """The limits of the jobs of a run in worker processes, in one line."""
     from imbench.runs.bench import default_memory
+    from imbench.runs.cluster import Cluster
 
     request = plan.request
     memory = default_memory(plan) if request.memory is None else request.memory
-    if not plan.pending or memory is None:
+    on_cluster = isinstance(request.executor, Cluster)
+    if not plan.pending or (memory is None and not on_cluster):
         return []
     longest = max(request.limits_of(plan.size(job).cost).seconds or math.inf for job in plan.pending)
-    time_limit = "no time limit" if longest == math.inf else f"at most {duration(longest)} for a job (--timeout)"
-    size = "no memory limit" if memory == math.inf else f"{memory_size(memory)} for each worker (--memory)"
+    time_limit = "no time limit" if longest == math.inf else f"at most {limit_of_time(longest)} for a job (--timeout)"
+    if memory is None:
+        size = "the memory of a cluster's worker divided by its threads (--memory)"
+    else:
+        size = "no memory limit" if memory == math.inf else f"{memory_size(memory)} for each worker (--memory)"
     return [f"limits: {time_limit}, {size}"]
 
 

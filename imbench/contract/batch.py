@@ -10,6 +10,9 @@ from torch import Tensor
 from imbench.contract.old_names import OldName
 from imbench.contract.rows import between, mixed, take_rows
 
+# What PyTorch computes with; narrower types have no order and few operations.
+FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -125,3 +128,20 @@ class Batch:
 
 def _either(a: Tensor | None, b: Tensor | None) -> Tensor | None:
     return a if b is None else b if a is None else a | b
+
+
+def flaw_of(value: Tensor, device: torch.device | None = None) -> str:
+    """Why compiled code cannot read this tensor on this device, for a sentence such as "returned features on meta".
+
+    "" for a dense tensor with all of its memory.
+    """
+    if value.is_nested or value.is_quantized:
+        return "in nested form" if value.is_nested else "in quantised form"
+    if device is not None and value.device != device:
+        return f"on {value.device}"
+    if value.layout != torch.strided:
+        return f"on {str(value.layout).removeprefix('torch.')}"
+    last = value.storage_offset() + sum((n - 1) * step for n, step in zip(value.shape, value.stride(), strict=True))
+    if value.numel() and value.untyped_storage().nbytes() < (last + 1) * value.element_size():
+        return "whose memory was freed"
+    return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from pathlib import PureWindowsPath
+from pathlib import Path, PureWindowsPath
 
 # Largest number of names that an error lists.
 _MAX_LISTED = 24
@@ -69,3 +69,8 @@ def is_inside(name: str) -> bool:
     fits = all(len(part.encode("utf-8", "replace")) < 256 for part in windows.parts)
     relative = not windows.drive and not windows.root and ".." not in windows.parts
     return bool(windows.parts) and fits and relative and "\0" not in name
+
+
+def is_beside(place: Path, file: Path) -> bool:
+    """Whether a place is where a file may lead: in its own folder or below, or so in the current folder."""
+    return any(place.resolve().is_relative_to(folder) for folder in (file.parent.resolve(), Path.cwd()))

@@ -12,8 +12,8 @@ from typing import Any
 from imbench.contract.errors import UsageError
 from imbench.contract.modality import net_names
 from imbench.contract.names import suggest
-from imbench.contract.reading import shown
 from imbench.contract.spec import convert, format_spec
+from imbench.contract.text import shown
 
 SCHEDULES = ("plateau", "constant", "cosine")
 # Caveats that are shown with all results of a protocol, by its name.

@@ -25,6 +25,15 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
+def limit_of_time(seconds: float) -> str:
+    """Seconds as text that is exact up to an hour.
+
+    >>> limit_of_time(0.5), limit_of_time(90), limit_of_time(3_600 * 2 + 61)
+    ('0.5 s', '90 s', '2 h 1 min')
+    """
+    return f"{seconds:g} s" if seconds < 3600 and seconds % 60 else duration(seconds)
+
+
 def memory_size(size: float) -> str:
     """Bytes as readable text.
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from imbench.contract.errors import UsageError
+from imbench.contract.text import shown
 
 T = TypeVar("T")
 
@@ -22,8 +23,6 @@ MOST_BYTES = 64 * 2**20
 MOST_TOML_BYTES = 4 * 2**20
 MOST_LEVELS = 50
 LARGEST = 2**63 - 1
-# Characters of a wrong value that an error repeats.
-SHOWN = 80
 
 _NAMES = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "nothing"}
 _NAMES |= {"array": "a list", "object": "a table"}
@@ -83,11 +82,6 @@ def fitting(value: Any, kind: Any, what: str, error: type[UsageError] = UsageErr
         return msgspec.convert(value, kind)
     except (msgspec.ValidationError, RecursionError) as reason:
         raise error(_mismatch(str(reason), value, what)) from None
-
-
-def shown(text: str, most: int = SHOWN) -> str:
-    """Text cut to a length that fits into an error message."""
-    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
 
 
 def _check_size(content: bytes | str, what: str, error: type[UsageError], most: int) -> None:

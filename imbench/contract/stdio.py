@@ -6,7 +6,9 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, TextIO, cast
 
 
@@ -71,9 +73,13 @@ class LastingStream:
 
 @contextlib.contextmanager
 def lasting_stdio(strict: bool = False) -> Iterator[None]:
-    """Meanwhile no failed write to stderr, nor to stdout unless ``strict``, ends anything; see `LastingStream`."""
+    """Meanwhile no failed write to stderr, nor to stdout unless ``strict``, ends anything; see `LastingStream`.
+
+    Warnings of imbench are printed as a message, without the line of code that Python adds.
+    """
     _open_closed()
-    before = sys.stdout, sys.stderr
+    before, format_before = (sys.stdout, sys.stderr), warnings.formatwarning
+    warnings.formatwarning = _formatted(format_before)
     sys.stdout = cast(TextIO, LastingStream(sys.stdout, "stdout", strict))
     sys.stderr = cast(TextIO, LastingStream(sys.stderr, "stderr", False))
     try:
@@ -82,7 +88,21 @@ def lasting_stdio(strict: bool = False) -> Iterator[None]:
         with contextlib.suppress(OutputError):
             sys.stdout.flush()
         sys.stderr.flush()
-        sys.stdout, sys.stderr = before
+        (sys.stdout, sys.stderr), warnings.formatwarning = before, format_before
+
+
+def _formatted(others: Callable[..., str]) -> Callable[..., str]:
+    """A format of warnings: those of imbench as ``warning: …``, and those of other packages as before."""
+    package = str(Path(__file__).parents[1])
+
+    def formatted(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        if category is UserWarning and filename.startswith(package):
+            return f"warning: {message}\n"
+        return others(message, category, filename, lineno, line)
+
+    return formatted
 
 
 def _open_closed() -> None:

@@ -17,6 +17,7 @@ from imbench.contract.modality import modality_of_rows
 from imbench.contract.noise import Noise
 from imbench.contract.old_names import OldName, adopt_old_attributes
 from imbench.contract.spec import Specified, params_of, spec_of
+from imbench.contract.text import shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,13 +208,25 @@ class PerBatchStrategy(BatchStrategy):
         for index in np.ndindex(*batch.stack):
             single = Batch(batch.x[index], batch.y[index], None if batch.weight is None else batch.weight[index])
             net_noise = Noise([noise.generators[index[0]]], (), noise.device)
-            results.append(self.rebalance_one(single, dataclasses.replace(info, class_counts=counts[index]), net_noise))
-        return Batch(
-            _restack([r.x for r in results], batch.stack),
-            _restack([r.y for r in results], batch.stack),
-            _restack_some([r.weight for r in results], 1.0, batch.stack),
-            _restack_some([r.fallback for r in results], False, batch.stack),
-        )
+            result: object = self.rebalance_one(
+                single, dataclasses.replace(info, class_counts=counts[index]), net_noise
+            )
+            if not isinstance(result, Batch):
+                found = type(result).__name__
+                raise ValueError(f"{self.spec}: rebalance_one returned {found}; return an imbench.Batch")
+            results.append(result)
+        try:
+            return Batch(
+                _restack([r.x for r in results], batch.stack),
+                _restack([r.y for r in results], batch.stack),
+                _restack_some([r.weight for r in results], 1.0, batch.stack),
+                _restack_some([r.fallback for r in results], False, batch.stack),
+            )
+        except (RuntimeError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(
+                f"{self.spec}: rebalance_one returned batches that cannot be stacked ({shown(str(error), 200)}); "
+                "return dense tensors of the shapes, types and device of the batch"
+            ) from error
 
 
 def _restack(parts: Sequence[Tensor], stack: tuple[int, ...]) -> Tensor:

@@ -46,9 +46,9 @@ class Copy:
 def cache_folder(cache: Path | None = None) -> Path:
     """Folder of the cache: ``cache``, else the environment's ``IMBENCH_CACHE``, else the platform's cache folder."""
     if cache is not None:
-        return Path(cache).expanduser()
+        return Path(os.path.expanduser(cache))
     if os.environ.get(ENVIRONMENT):
-        return Path(os.environ[ENVIRONMENT]).expanduser()
+        return Path(os.path.expanduser(os.environ[ENVIRONMENT]))
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("imbench"))

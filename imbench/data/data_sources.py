@@ -12,6 +12,7 @@ from imbench.contract.errors import DataError
 from imbench.contract.names import counted
 from imbench.contract.records import Card, Dataset, Source, Variant
 from imbench.contract.spec import parse_spec
+from imbench.contract.text import visible
 from imbench.data import cache as data_cache
 from imbench.data.canonical import Table, content_hash
 from imbench.data.canonical import data_hash as hash_table
@@ -145,7 +146,8 @@ class DataSources:
 @functools.cache
 def _note_unusable(name: str, reason: str) -> None:
     """Warn once: a dataset is looked up for every variant and job."""
-    log.warning("%s: the data mirror's copy is unusable (%s); the next source is used", name, reason)
+    message = "%s: the data mirror's copy is unusable (%s); the next source is used"
+    log.warning(message, visible(name), visible(reason))
 
 
 def _attempt(card: Card, kind: str, read: Callable[[], Table], reasons: list[str]) -> Table | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from imbench.contract.errors import DataError
-from imbench.contract.names import suggest
+from imbench.contract.names import is_beside, suggest
 from imbench.contract.reading import read_toml
 from imbench.contract.spec import parse_spec
 from imbench.data.cards import cards_folder
@@ -71,17 +72,15 @@ def load_suite(name_or_path: str) -> Suite:
 
 def _check_inside(suite: Suite, path: Path) -> None:
     """Raise `DataError` for a table, folder, card or protocol file outside the suite's folder and the current one."""
-    folders = path.parent.resolve(), Path.cwd()
     specs = [spec for entry in suite.entries for spec in (entry.spec, entry.fallback) if spec]
     for spec in [*specs, *([suite.protocol] if suite.protocol else [])]:
         name, _ = parse_spec(spec)
-        if name.endswith(".toml") or is_user_data(name):
-            place = Path(name).expanduser().resolve()
-            if not any(place.is_relative_to(folder) for folder in folders):
-                raise DataError(
-                    f"suite {path}: {name!r} is outside the folder of the suite and the current folder; move it there, "
-                    "or name it with --dataset or --protocol"
-                )
+        is_file = name.endswith(".toml") or is_user_data(name)
+        if is_file and not is_beside(Path(os.path.expanduser(name)), path):
+            raise DataError(
+                f"suite {path}: {name!r} is outside the folder of the suite and the current folder; move it there, "
+                "or name it with --dataset or --protocol"
+            )
 
 
 def _suite(name: str, fields: dict[str, Any]) -> Suite:

@@ -121,7 +121,21 @@ def _frame(path: str, target: str, categorical: Sequence[str]) -> pd.DataFrame:
     if not len(frame):
         raise DataError(f"{path} has no rows; give a table with a header and at least one row per class")
     frame.columns = frame.columns.map(str)
+    _check_columns(path, frame)
     return frame
+
+
+def _check_columns(path: str, frame: pd.DataFrame) -> None:
+    """Raise `DataError` for two columns of one name, and for cells that are lists or tables, as Parquet can contain."""
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise DataError(f"{path} has two columns named {twice[0]!r}; rename one of them")
+    for column in frame.columns:
+        is_object = pd.api.types.is_object_dtype(frame[column])
+        if is_object and not frame[column].map(pd.api.types.is_hashable).all():
+            raise DataError(
+                f"{path}: column {column!r} contains lists or tables; split it into columns of single values"
+            )
 
 
 def _read_text(path: str, target: str, categorical: Sequence[str]) -> pd.DataFrame:

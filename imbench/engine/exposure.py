@@ -11,6 +11,7 @@ from torch import Tensor
 from imbench.contract.batch import Batch
 from imbench.contract.records import Exposure
 from imbench.contract.strategy import BatchStrategy
+from imbench.engine.validation import TrainingError
 
 # Only the first epochs are measured, since a strategy without a schedule treats all epochs alike. The cost is then
 # below 1 % of training on Musk for the paper's 500 epochs (docs/store.md). Features cost more than labels.
@@ -44,6 +45,7 @@ class ExposureMeter:
         self._mass = torch.zeros(nets, classes, dtype=torch.float64, device=device)
         self._soft, self._synthetic = (torch.zeros(nets, dtype=torch.bool, device=device) for _ in range(2))
         custom = {_LOSS: strategy.overrides("loss"), _FORWARD: strategy.overrides("forward")}
+        self._spec = strategy.spec
         self._custom = [reason for reason, is_custom in custom.items() if is_custom]
 
     def update(self, raw: Batch, batch: Batch, nets: np.ndarray, epoch: int) -> None:
@@ -73,8 +75,16 @@ class ExposureMeter:
             self._synthetic[at] |= ~_copies(batch.x, raw.x).flatten(1).all(dim=1)
 
     def exposure(self, net: int) -> Exposure:
-        """The exposure measured so far for the net at this position."""
+        """The exposure measured so far for the net at this position.
+
+        Raises `TrainingError` if its batches have no weight, or one that is not finite.
+        """
         batches, mass = float(self._batches[net]), self._mass[net].cpu().numpy()
+        if not (np.isfinite(mass).all() and mass.min() >= 0 and mass.sum() > 0):
+            raise TrainingError(
+                f"{self._spec}: the labels and weights of its batches add up to {mass.tolist()} for the classes; each "
+                "sum must be finite and from 0 up, and one above 0"
+            )
         found = {_SOFT: bool(self._soft[net]), _SYNTHETIC: bool(self._synthetic[net])}
         return Exposure(
             empty=float(self._empty[net]) / batches,

@@ -132,9 +132,7 @@ class FusedNets:
         drawn = []
         for step in range(steps):
             weight = None if batch.weight is None else batch.weight[:, step]
-            mix = self.strategy.hidden_mix(layers, Batch(batch.x[:, step], batch.y[:, step], weight), noise)
-            mix.validate_shape(owner, (nets, batch.size))
-            drawn.append(mix)
+            drawn.append(self.strategy.mix_of(layers, Batch(batch.x[:, step], batch.y[:, step], weight), noise))
         whole = HiddenMix(*(torch.stack([getattr(mix, f.name) for mix in drawn], dim=1) for f in fields(HiddenMix)))
         whole.validate_values(owner, layers)
         stage, partners = whole.stage.numpy(), whole.partners.numpy()
@@ -164,7 +162,8 @@ class FusedNets:
                 leaf = torch.from_numpy(logits).requires_grad_()
                 weight = None if batch.weight is None else batch.weight[:, step]
                 losses = mean_loss(self._validation.losses(leaf, batch.y[:, step], info), weight)
-                delta = torch.autograd.grad(losses.sum(), leaf)[0].contiguous().numpy()
+                with self._validation.differentiating("loss"):
+                    delta = torch.autograd.grad(losses.sum(), leaf)[0].contiguous().numpy()
             for i, (net, of_net) in enumerate(zip(nets, steps, strict=True)):
                 kernel.backward_step(net, delta[i], of_net.settings, self._steps_done + step, mixes[i])
             total += losses.detach().numpy()

@@ -178,8 +178,9 @@ class NetGroup:
         if not np.isfinite(losses).all():
             fold = self.folds[self.active[int(np.argmin(np.isfinite(losses)))]]
             raise TrainingError(
-                f"the training loss of repeat {fold.repeat}, fold {fold.fold} is {losses[~np.isfinite(losses)][0]} "
-                f"after epoch {epochs}; check the strategy's batches and loss for values that are not finite"
+                f"{self.strategy.spec}: the training loss of repeat {fold.repeat}, fold {fold.fold} is "
+                f"{losses[~np.isfinite(losses)][0]} after epoch {epochs}; check the strategy's batches and loss for "
+                "values that are not finite"
             )
         self.schedule.step(losses)
         ended = self.schedule.ended | (epochs == self.protocol.epochs)

@@ -112,7 +112,8 @@ class StackSlice:
             with torch.enable_grad():
                 leaf = logits[self._at, : batch.size].detach().requires_grad_()
                 losses = mean_loss(self._stack.validation.losses(leaf, batch.y, info), batch.weight)
-                (gradient,) = torch.autograd.grad(losses.sum(), leaf)
+                with self._stack.validation.differentiating("loss"):
+                    (gradient,) = torch.autograd.grad(losses.sum(), leaf)
         except Exception as error:  # raised by a plugin; the other slices of the stack continue
             self.error = error
             return

@@ -238,7 +238,8 @@ class StackedNets:
             logits, y = self.validation.forwarded(forward, batch.y)
             losses = mean_loss(self.validation.losses(logits, y, info), batch.weight)
             total = losses.sum()
-        write_gradients(total, leaves, self._adam.gradients)
+        with self.validation.differentiating("forward"):
+            write_gradients(total, leaves, self._adam.gradients)
         self.step_losses.add_(losses.detach())
         self._end_step()
         self._count_steps(1)

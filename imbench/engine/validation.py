@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from imbench.contract.batch import Batch
+from imbench.contract.batch import FLOATS, Batch, flaw_of
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
+from imbench.contract.text import shown
 
 # What nets compute in.
 DTYPE = torch.float32
@@ -76,6 +78,7 @@ class Validation:
         weight = result.weight
         if weight is not None:
             weight = self._tensor(hook, "weights", weight, labels_shape[:-1], y.device, whole=True)
+        self._fallback(hook, result.fallback, y)
         if found_x is result.x and found_y is result.y and weight is result.weight:
             batch = result
         else:
@@ -104,6 +107,17 @@ class Validation:
         result = self.strategy.loss(logits, y, info)
         return self._tensor("loss", "losses", result, y.shape[:-1], y.device, gradient=True)
 
+    @contextmanager
+    def differentiating(self, hook: str) -> Iterator[None]:
+        """Raise `TrainingError` for a result of this hook of which PyTorch finds no gradient meanwhile."""
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            wrong = f"returned what has no gradient ({shown(str(error), 200)})"
+            raise self._error(hook, wrong, "compute it by torch from the logits") from error
+
     def settle(self) -> None:
         """Look at the values that have not been looked at yet. Raises `TrainingError` for wrong ones."""
         pending, self._pending = self._pending, []
@@ -124,23 +138,38 @@ class Validation:
         """The value as a dense float32 tensor of this shape. ``whole``: whether whole numbers lose nothing."""
         if not isinstance(value, Tensor):
             raise self._error(hook, f"returned {thing} of type {type(value).__name__}", "return a torch.Tensor")
+        if flaw := flaw_of(value, device):
+            raise self._error(hook, f"returned {thing} {flaw}", f"return dense tensors on {device}")
         if value.shape != tuple(shape):
             keep = "keep the rows, features and classes of the batch" if hook == "rebalance" else "return that shape"
             raise self._error(hook, f"returned {thing} of shape {tuple(value.shape)}, not {tuple(shape)}", keep)
-        if value.device != device or value.layout != torch.strided:
-            found = value.device if value.device != device else str(value.layout).removeprefix("torch.")
-            raise self._error(hook, f"returned {thing} on {found}", f"return dense tensors on {device}")
         if value.requires_grad and not gradient:
             raise self._error(hook, f"returned {thing} with a gradient", "detach() them")
         if gradient and not value.requires_grad:
             raise self._error(hook, f"returned {thing} without a gradient", "compute them from the logits by torch")
-        if value.dtype == DTYPE or (gradient and value.is_floating_point()):
+        if gradient and value.dtype in FLOATS:
             return value
+        if value.dtype == DTYPE:
+            # Compiled code reads the bytes as they are: of whole numbers, with their own sign.
+            return value.clone() if value.is_neg() or value.data_ptr() % value.element_size() else value
         kind = str(value.dtype).removeprefix("torch.")
         if value.is_complex() or not (value.is_floating_point() or whole):
             raise self._error(hook, f"returned {thing} of type {kind}", "return float32")
         _note_cast(self.strategy.name, thing, kind)
         return value.to(DTYPE)
+
+    def _fallback(self, hook: str, value: Any, y: Tensor) -> None:
+        """Raise `TrainingError` unless this is `Batch.fallback` for labels like these."""
+        if value is None:
+            return
+        if not isinstance(value, Tensor) or value.dtype != torch.bool:
+            found = str(value.dtype).removeprefix("torch.") if isinstance(value, Tensor) else type(value).__name__
+            raise self._error(hook, f"returned a fallback of type {found}", "mark it with Batch.mark_fallback")
+        if flaw := flaw_of(value, y.device):
+            raise self._error(hook, f"returned a fallback {flaw}", f"return dense tensors on {y.device}")
+        if value.shape != y.shape[:-2]:
+            wrong = f"returned a fallback of shape {tuple(value.shape)}, not {tuple(y.shape[:-2])}"
+            raise self._error(hook, wrong, "mark it with Batch.mark_fallback")
 
     def _finite(self, hook: str, thing: str, values: Tensor) -> None:
         # A sum reads a block at the speed of memory; it is finite only if every number is.

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imbench.contract.errors import StoreError
-from imbench.contract.reading import fitting, parse_json, read_file, shown
+from imbench.contract.reading import fitting, parse_json, read_file
+from imbench.contract.text import shown
 from imbench.report.page_files import badge, citation
 from imbench.report.tables import without_formula
 from imbench.store.derive import outdated, with_versions

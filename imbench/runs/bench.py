@@ -242,7 +242,7 @@ def _on_cores(
         Task(
             i,
             part.cost,
-            partial(place.do, part),
+            partial(place.of(part.job.strategy).do, part),
             partial(place.prepare, part.job, plan.request.sources),
             plan.request.limits_of(part.cost),
         )

@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from imbench.contract.errors import UsageError
@@ -16,6 +15,7 @@ from imbench.contract.names import counted
 from imbench.runs.execution import Executor
 from imbench.runs.machine import check_device
 from imbench.runs.registry import Registry
+from imbench.runs.requirements import version_of
 
 _MISSING = "missing"
 # Packages on which numbers depend.
@@ -42,7 +42,8 @@ class Needs:
     def here(self) -> dict[str, str]:
         """What this process has: versions and source hashes by name."""
         found = {"Python": ".".join(platform.python_version_tuple()[:2])}
-        found |= {f"package {name}": _version(name) for name in dict.fromkeys([*PACKAGES, *self.packages])}
+        packages = dict.fromkeys([*PACKAGES, *self.packages])
+        found |= {f"package {name}": version_of(name) or _MISSING for name in packages}
         found["source of imbench"] = _package_hash()
         found |= {f"source of {spec}": self._source(spec) for spec in self.strategies}
         return found | {"device": self._device()}
@@ -117,13 +118,6 @@ def refusal(found: list[Mismatch]) -> str:
     """Mismatches of one or more workers as one message."""
     more = f" ({counted(len(found) - 1, 'more difference')})" if len(found) > 1 else ""
     return found[0].text + more
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return _MISSING
 
 
 def _package_hash() -> str:

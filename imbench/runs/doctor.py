@@ -13,6 +13,7 @@ from pathlib import Path
 from imbench.contract.entry_points import CORE_PACKAGE, GROUPS
 from imbench.contract.errors import UsageError
 from imbench.contract.names import counted
+from imbench.contract.quantities import memory_size
 from imbench.data.cache import ENVIRONMENT as CACHE
 from imbench.data.cache import cache_folder
 from imbench.data.shared import shared_arrays
@@ -28,10 +29,9 @@ from imbench.store.store import Store
 # What a check finds: all well; a difference in numbers or speed; something that makes runs fail.
 OK, NOTE, FAILED = "ok", "note", "FAILED"
 
-GIB = 2**30
-# A worker with PyTorch, the compiled kernels and a small table takes about 0.5 GiB.
-WORKER_MEMORY = GIB // 2
-LEAST_SPACE = GIB
+# Bytes that a worker with PyTorch, the compiled kernels and a small table takes, about.
+WORKER_MEMORY = 2**29
+LEAST_SPACE = 2**30
 # The process of a run opens libraries, data and the store, and two pipes to each worker.
 FILES, FILES_PER_WORKER = 64, 4
 
@@ -177,9 +177,9 @@ def _memory(_: Setup) -> Finding:
     free, cores = available_memory(), available_cores()
     if free is None:
         return Finding(OK, "unknown")
-    found = f"{_size(free)} available, {_size(free // cores)} for each of {counted(cores, 'worker')}"
+    found = f"{memory_size(free)} available, {memory_size(free // cores)} for each of {counted(cores, 'worker')}"
     if free < WORKER_MEMORY:
-        return Finding(FAILED, found, f"free memory: a worker needs about {_size(WORKER_MEMORY)}")
+        return Finding(FAILED, found, f"free memory: a worker needs about {memory_size(WORKER_MEMORY)}")
     if free < WORKER_MEMORY * cores:
         return Finding(NOTE, found, f"start fewer workers: --jobs {free // WORKER_MEMORY}")
     return Finding(OK, found)
@@ -261,12 +261,8 @@ def _room(folder: Path, fix: str) -> Finding:
     except UsageError as error:
         return Finding(FAILED, str(error), fix)
     free = shutil.disk_usage(existing).free
-    found = f"{folder}: {_size(free)} free"
+    found = f"{folder}: {memory_size(free)} free"
     return Finding(OK, found) if free >= LEAST_SPACE else Finding(NOTE, found, fix)
-
-
-def _size(count: int) -> str:
-    return f"{count / GIB:.1f} GiB"
 
 
 # In the order in which they are printed. A new check is one function and one entry.

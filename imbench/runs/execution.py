@@ -184,7 +184,11 @@ class _Pool:
             worker, message = receive(self.inbox, self.slots)
             if worker in self.slots:
                 slot = self.slots[worker]
-                yield from self._ended(slot) if message is None else self._answered(slot, message)
+                events = self._ended(slot) if message is None else self._answered(slot, message)
+                # Any worker may be idle: a task whose process died waits again.
+                for idle in [one for one in self.slots.values() if one.ready and one.task is None]:
+                    events += self._given(idle)
+                yield from events
 
     def dismiss(self) -> None:
         """Let idle workers end by themselves within `PATIENCE`."""
@@ -204,10 +208,15 @@ class _Pool:
         self.slots.clear()
 
     def _answered(self, slot: _WorkerSlot, message: Any) -> list[Started | Outcome]:
-        """Give an idle worker its next task; returns the events."""
+        """Take the answer of a worker, which is idle then."""
         self.failed_starts = 0
         events: list[Started | Outcome] = [] if slot.task is None else [unpacked(slot.task, message)]
         slot.ready, slot.task = True, None
+        return events
+
+    def _given(self, slot: _WorkerSlot) -> list[Started | Outcome]:
+        """Give an idle worker its next task, if there is any."""
+        events: list[Started | Outcome] = []
         while self.waiting and slot.task is None:
             task = self.waiting.popleft()
             if not self.retried[task.index]:

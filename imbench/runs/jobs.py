@@ -7,8 +7,8 @@ import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,10 @@ class JobRunner:
     device: str
     origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     mark: str = ""
+
+    def of(self, strategy: str) -> JobRunner:
+        """The runner for jobs of this strategy, without the source code of the others: it travels with each job."""
+        return replace(self, origins={strategy: self.origins[strategy]} if strategy in self.origins else {})
 
     def prepare(self, job: Job, sources: DataSources) -> None:
         """Load the job's arrays into shared memory; called by the process that starts jobs. Raises `DataError`."""
@@ -197,11 +201,16 @@ def _splits_of(arrays: SharedArrays, spec: str, protocol: Protocol) -> PreparedF
 
 def facts_of(device: str) -> dict[str, Any]:
     """Versions and hardware for the record; no result depends on them, and no fact identifies a host."""
+    return {**_facts_of_process(), "device": device}
+
+
+# Looked up once: reading the metadata of packages takes milliseconds, as short jobs do.
+@cache
+def _facts_of_process() -> Mapping[str, Any]:
     return {
         **{name: version(name) for name in _RECORDED},
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": cpu_model(),
         "cores": available_cores(),
-        "device": device,
     }

@@ -139,9 +139,12 @@ class Plan:
         if self.request.shard is None:
             return self
         keys = self.request.shard.keys({job.key: self.size(job).cost for job in self.jobs})
+        jobs = tuple(job for job in self.jobs if job.key in keys)
+        elsewhere = len(self.configurations) - len({job.variant for job in jobs})
         return replace(
             self,
-            jobs=tuple(job for job in self.jobs if job.key in keys),
+            jobs=jobs,
+            wanted=self.wanted - elsewhere,  # what other shards train is not missing here
             changed=tuple(job for job in self.changed if job.key in keys),
             shard_of=len(self.jobs),
         )
@@ -307,9 +310,7 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
         known, _ = found.setdefault(data.identity(used), (data.variant(used), data.hash_of(used)))
         cards.setdefault(data.variant(used).spec, data.card(used))
         same |= {file_name(data.variant(used).dataset): file_name(known.dataset)}
-    _refuse(
-        request.datasets, unavailable, substituted, request.strict or request.shard is not None, complete=bool(found)
-    )
+    _refuse(request, unavailable, substituted, complete=bool(found))
     jobs, sizes, constant = [], {}, {}
     for variant, content in found.values():
         card = cards[variant.spec]
@@ -468,19 +469,29 @@ def _entries(suite: Suite | None, datasets: Sequence[str]) -> list[SuiteEntry]:
 
 
 def _refuse(
-    plan_for: Sequence[str],
+    request: RunRequest,
     unavailable: Sequence[tuple[str, str]],
     substituted: Sequence[tuple[str, str]],
-    strict: bool,
+    *,
     complete: bool,
 ) -> None:
     """Raise for unavailable data that this run requires."""
+    # A shard that names its plan is refused anyway where other data makes another plan.
+    unnamed = request.shard is not None and not request.shard.plan
     for spec, reason in unavailable:
-        if spec in plan_for or strict or not complete:
-            raise DataError(f"{spec}: {reason}")
-    if strict and substituted:
+        if spec in request.datasets or request.strict or unnamed or not complete:
+            raise DataError(f"{spec}: {reason}{_SHARD if unnamed and not request.strict else ''}")
+    if substituted and (request.strict or unnamed):
         wanted, used = substituted[0]
-        raise DataError(f"{wanted} is unavailable; run without --strict to use {used} instead")
+        fix = f"; run without --strict to use {used} instead" if request.strict else f", {used} would be used{_SHARD}"
+        raise DataError(f"{wanted} is unavailable{fix}")
+
+
+# What to do about a shard of whatever is available here, which elsewhere would be a shard of something else.
+_SHARD = (
+    "; --shard I/N needs all data, since machines with other data would share out other jobs: fetch it, or write the "
+    "shards with imbench plan --shards N --export FILE, whose commands check that the jobs are the same"
+)
 
 
 def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:

@@ -80,7 +80,7 @@ class RunRequest:
         no limit
     retry : number of further attempts for a job whose worker process was ended by a signal
     shard : run only this share of the jobs; as with ``strict``, all data must then be available, so that all shards
-        are of one plan
+        are of one plan, unless the shard names its plan
     registry : everything installed, with the plugin files and strategy objects of this request; default: a new one. A
         given registry is used if it has the same plugin files, so that a command builds one only
 

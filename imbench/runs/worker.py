@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import IO, Any, NamedTuple
 
-from imbench.contract.quantities import duration, memory_size
+from imbench.contract.quantities import limit_of_time, memory_size
 from imbench.contract.stdio import lasting_stdio
 from imbench.runs.memory import exact_memory_of, memory_of
 
@@ -219,8 +219,7 @@ class Worker:
         """The limit that the present call exceeds; "" if there is none."""
         seconds, memory = self._limits.seconds, self._limits.memory
         if seconds is not None and time.monotonic() - self._since > seconds:
-            limit = f"{seconds:g} s" if seconds < 60 else duration(seconds)
-            return f"exceeded the time limit of {limit} and was ended; --timeout raises the limit"
+            return f"exceeded the time limit of {limit_of_time(seconds)} and was ended; --timeout raises the limit"
         # Every page of a forked child counts twice in the quick number.
         if memory is not None and memory_of(self.process.pid) > memory < exact_memory_of(self.process.pid):
             return (

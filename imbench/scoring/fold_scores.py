@@ -11,9 +11,7 @@ import numpy as np
 from imbench.contract.records import Predictions
 from imbench.scoring.metrics import METRICS, PER_CLASS, Metric
 from imbench.scoring.outcome import Outcome
-from imbench.scoring.recalibration import recalibration
-from imbench.scoring.rules import ARGMAX, RULES, ruled_column
-from imbench.scoring.tuning import tuned_weights
+from imbench.scoring.rules import ARGMAX, RULES, fitted_recalibration, fitted_weights, ruled_column
 
 
 def scored(p: Predictions) -> dict[str, Any]:
@@ -114,12 +112,11 @@ _UNKNOWN: Mapping[Callable[[Outcome], float], None] = {_never_hit: None}
 
 
 def _tuned_weights(p: Predictions) -> dict[str, Any]:
-    weights = tuned_weights(p.validation.y, p.validation.proba)
-    return {f"tuned_weight[{j}]": float(weight) for j, weight in enumerate(weights)}
+    return {f"tuned_weight[{j}]": float(weight) for j, weight in enumerate(fitted_weights(p.validation))}
 
 
 def _recalibration(p: Predictions) -> dict[str, Any]:
-    fitted = recalibration(p.validation.y, p.validation.proba)
+    fitted = fitted_recalibration(p.validation)
     return {"recalibrated_by": fitted.method, "recalibration_slope": fitted.slope}
 
 

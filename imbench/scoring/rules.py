@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
-from imbench.contract.records import Predictions
+from imbench.contract.records import Predictions, Split
 from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.outcome import Floats, Integers, Outcome
-from imbench.scoring.recalibration import recalibration
+from imbench.scoring.recalibration import Recalibration, recalibration
 from imbench.scoring.tuning import tuned_weights, weighted_decisions
 
 ARGMAX = "argmax"
@@ -51,8 +52,7 @@ def by_argmax(p: Predictions) -> Outcome:
 
 def by_tuned_weights(p: Predictions) -> Outcome:
     """The test rows with the class of largest w_j · p_j; the weights are chosen on the validation rows."""
-    weights = tuned_weights(p.validation.y, p.validation.proba)
-    return Outcome(p.test.y, p.test.proba, weighted_decisions(p.test.proba, weights))
+    return Outcome(p.test.y, p.test.proba, weighted_decisions(p.test.proba, fitted_weights(p.validation)))
 
 
 def by_corrected_prior(p: Predictions) -> Outcome | None:
@@ -64,7 +64,20 @@ def by_corrected_prior(p: Predictions) -> Outcome | None:
 
 def by_recalibration(p: Predictions) -> Outcome:
     """The test rows with probabilities recalibrated on the validation rows."""
-    return Outcome(p.test.y, recalibration(p.validation.y, p.validation.proba)(p.test.proba))
+    return Outcome(p.test.y, fitted_recalibration(p.validation)(p.test.proba))
+
+
+# What is fitted on the validation rows decides metrics and is a column itself, so it is needed twice for each fold.
+@lru_cache(maxsize=1)
+def fitted_weights(validation: Split) -> Floats:
+    """The weights of `by_tuned_weights`; see `imbench.scoring.tuning.tuned_weights`."""
+    return tuned_weights(validation.y, validation.proba)
+
+
+@lru_cache(maxsize=1)
+def fitted_recalibration(validation: Split) -> Recalibration:
+    """The map of `by_recalibration`; see `imbench.scoring.recalibration.recalibration`."""
+    return recalibration(validation.y, validation.proba)
 
 
 def corrected(proba: Floats, trained: Floats, natural: Floats | Integers) -> Floats:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
-from imbench.contract.reading import shown
+from imbench.contract.text import shown
 from imbench.scoring.columns import schema
 from imbench.stats.block_scores import FOLD, REPEAT, is_blank
 
@@ -24,6 +24,9 @@ MISSING = ("", "na", "nan", "n/a", "null", "none", "-")
 _DELIMITERS = ",;\t"
 # Optional columns with their default values.
 _OPTIONAL: Mapping[str, int | str] = {"numbers": 1, "strategy_version": "", "protocol_fields": "{}"}
+# Columns that have a value in every row, and those of whole numbers.
+_FILLED = ("dataset", "variant", "task", "strategy", "protocol", "repeat", "fold", "key", "data_hash", "error")
+_WHOLE = ("repeat", "fold", "schema", "numbers")
 
 
 def read_scores(path: str | Path, labels: Sequence[str] = ()) -> pd.DataFrame:
@@ -115,6 +118,9 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str], beside: Sequ
         raise UsageError(
             f"{os.fspath(path)} has no column {lacking[0]!r}; give rows per fold, as imbench publish writes them"
         )
+    twice = [name for name in columns if known.names.count(name) > 1]
+    if twice:
+        raise UsageError(f"{os.fspath(path)} has two columns {twice[0]!r}; give rows as imbench publish writes them")
     try:
         old = outdated(known)
     except DamagedError as error:
@@ -132,7 +138,7 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str], beside: Sequ
     known_types = {column.name: column.type for column in schema()}
     for name in there:
         kind = known.field(name).type
-        if not pa.types.is_null(kind) and _is_number_type(kind) != _is_number_type(known_types.get(name, kind)):
+        if not pa.types.is_null(kind) and _is_of(kind) != _is_of(known_types.get(name, kind)):
             raise UsageError(
                 f"{os.fspath(path)}: column {name!r} is of type {kind}; give rows as imbench publish writes them"
             )
@@ -140,15 +146,27 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str], beside: Sequ
         table = pq.read_table(path, columns=there, read_dictionary=texts, memory_map=True).unify_dictionaries()
     except (OSError, ValueError, pa.ArrowException) as error:
         raise UsageError(f"{os.fspath(path)} is damaged: {shown(str(error), 300)}; publish the store again") from error
+    for name in there:
+        if name in _FILLED and table[name].null_count:
+            raise UsageError(f"{os.fspath(path)}: column {name!r} has an empty cell; publish the store again")
     # Column by column, freeing each as soon as it is converted.
     frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
+    for name in (name for name in there if name in _WHOLE):
+        values = frame[name].fillna(_OPTIONAL.get(name, np.nan))
+        if not (np.isfinite(values) & (values == values.round())).all():
+            raise UsageError(f"{os.fspath(path)}: column {name!r} must be whole numbers; publish the store again")
+        frame[name] = values.astype(np.int64)
     return frame.assign(**{name: value for name, value in _OPTIONAL.items() if name in columns and name not in there})
 
 
-def _is_number_type(kind: pa.DataType) -> bool:
+def _is_of(kind: pa.DataType) -> str:
+    """Whether a type is one of numbers, of text, or which other."""
     import pyarrow as pa
 
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return "numbers"
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return "text" if pa.types.is_string(plain) or pa.types.is_large_string(plain) else str(kind)
 
 
 def _lines(path: Path) -> tuple[list[str], list[list[str]], list[int]]:

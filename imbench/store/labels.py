@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import counted
-from imbench.contract.reading import shown
 from imbench.contract.records import Variant
 from imbench.contract.spec import FILE_SUFFIXES, format_value, parse_spec
+from imbench.contract.text import shown
 from imbench.scoring.columns import schema
 from imbench.store.derive import outdated
 from imbench.store.parquet import DamagedError, Identity, identity_parts
@@ -62,18 +62,18 @@ def _size(identity: Identity, name: str) -> int:
 def check_labels(rows: pa.Table, identity: Identity, key: str) -> None:
     """Raise `DamagedError` unless every row is labelled as the job of this identity."""
     variant = _variant(identity)
+    name, _, version = identity.strategy.partition("@")  # a version may name those of inner strategies
     expected = {
         "key": key,
         "data_hash": identity.data,
         "variant": variant.name,
         "task": variant.task,
+        "strategy_version": version,
         "numbers": identity.schema,
     }
     expected |= {} if identity.dataset is None else {"dataset": identity.dataset}
     there = frozenset(rows.column_names)
     labels = {n: list(dict.fromkeys(rows[n].to_pylist())) for n in (*expected, *_CHECKED) if n in there}
-    # A version may contain an @, such as that of a strategy around another one: only the rest is the name.
-    name = identity.strategy.removesuffix(f"@{next(iter(labels['strategy_version']), None)}")
     for column, value in expected.items():
         if labels.get(column, [value]) != [value]:
             raise DamagedError(f"its {column} is {_listed(labels[column])}, but its job's is {shown(repr(value))}")
@@ -99,10 +99,6 @@ def _is_strategy(label: str, identity: Identity, name: str) -> bool:
     return label == name or _agrees(label, name, identity.params)
 
 
-def _is_version(label: str, identity: Identity, _: str) -> bool:
-    return identity.strategy.endswith(f"@{label}")
-
-
 def _is_protocol(label: str, identity: Identity, _: str) -> bool:
     """Whether the settings in a protocol's name are those of the job."""
     head, colon, _ = label.partition(":")
@@ -119,7 +115,6 @@ def _is_fields(label: str | None, identity: Identity, _: str) -> bool:
 # Labels that are not copied from the identity, and whether one agrees with it.
 _CHECKED = {
     "dataset": _is_dataset,
-    "strategy_version": _is_version,
     "strategy": _is_strategy,
     "protocol": _is_protocol,
     "protocol_fields": _is_fields,
@@ -143,8 +138,7 @@ def _written(value: Any) -> str:
 
 
 def _check_columns(rows: pa.Table, filled: Sequence[str]) -> None:
-    # A table makes its list of names anew whenever it is asked.
-    types = {field.name: field.type for field in rows.schema}
+    types = dict(zip(rows.column_names, rows.schema.types, strict=True))
     lacking = [name for name in filled if name not in types]
     if lacking:
         raise DamagedError(f"it has no column {lacking[0]!r}")

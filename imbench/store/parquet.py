@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from imbench.contract.errors import StoreError, UsageError
-from imbench.contract.reading import parse_json, shown
+from imbench.contract.reading import parse_json
 from imbench.contract.records import NUMBERS_VERSION
+from imbench.contract.text import shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +33,9 @@ _IDENTITY = b"imbench.identity"
 _ROWS = b"imbench.rows"
 _SEAL = b"imbench.seal"
 
+# Bytes of a column up to which compression saves nothing. It would take two thirds of the time for the 200 columns of
+# a job's rows: 2.3 ms to write and 1.9 ms to read them.
+_SMALL = 256
 
 # A file that inflates more than this, beyond the first bytes, was not written by a store.
 _MOST_INFLATED, _FIRST_BYTES = 2_000, 256 * 2**20
@@ -68,8 +72,9 @@ def to_parquet(table: pa.Table, identity: str) -> bytes:
     metadata.pop(_SEAL, None)  # that of the file the table was read from
     sealed = table.replace_schema_metadata({**metadata, _SEAL: _seal(table, metadata)})
     sink = pa.BufferOutputStream()
+    codecs = {name: "zstd" if table[name].nbytes > _SMALL else "none" for name in table.column_names}
     pq.write_table(
-        sealed, sink, compression="zstd", use_dictionary=False, write_page_checksum=True, write_statistics=False
+        sealed, sink, compression=codecs, use_dictionary=False, write_page_checksum=True, write_statistics=False
     )
     content: bytes = sink.getvalue().to_pybytes()
     return content

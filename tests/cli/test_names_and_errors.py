@@ -5,7 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from imbench.cli.output import paragraph, table, visible
+from imbench.cli.output import paragraph, table
+from imbench.contract.text import visible
+from imbench.data.data_sources import _note_unusable
 from imbench.report.markdown import _without_tags
 from imbench.report.tables import csv, without_formula
 from imbench.store.source_marks import source_notes
@@ -26,6 +28,19 @@ def test_control_characters_are_shown_as_escapes(case):
         assert text.isprintable() or "\n" in text
         assert "\\" in text
         assert not set(text) & set("\x1b\x07\x9b\r\u202e\udc80")
+
+
+def test_a_message_as_long_as_a_file_is_shown_by_its_beginning_and_end(imbench):
+    answer = imbench("info", "x" * 100_000)
+    assert answer.code == 2
+    assert answer.err.startswith("error: ")
+    assert len(answer.err) < 10_000
+    assert "characters" in answer.err
+
+
+def test_a_warning_about_a_mirror_has_no_control_characters(caplog):
+    _note_unusable("made\x1b[31m", "no file \x83")
+    assert "made\\x1b[31m: the data mirror's copy is unusable (no file \\x83)" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+cmd", "-x", "@sum", "\tx", "=HYPERLINK(1)"])

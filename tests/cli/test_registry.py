@@ -44,6 +44,8 @@ CALLS = {
     "info": f"{MINE} --plugin mine.py",
     "data": "",
     "data fetch": "{table}",
+    "plan": f"--plugin mine.py --strategy {MINE} --dataset {{table}} --protocol smoke --store new",
+    "doctor": "--plugin mine.py",
     "status": f"store --strategy {MINE} --plugin mine.py",
     "report": f"store --to report --strategy {MINE} --plugin mine.py",
     "evaluate": f"store --metric gmean --strategy {MINE} --strategy baseline --plugin mine.py",

@@ -102,10 +102,10 @@ def test_other_protocols_do_not_say_so(imbench, store, tmp_path):
         assert SMOKE not in (tmp_path / "out" / file).read_text("utf-8").lower()
 
 
-@pytest.mark.parametrize("protocol", ["smoke", "smoke:epochs=9,repeats=4", "smoke (epochs=3)", "smoke/mine"])
+@pytest.mark.parametrize("protocol", ["smoke", "smoke:epochs=9,repeats=2", "smoke (epochs=3)", "smoke/mine"])
 def test_smoke_with_settings_is_smoke(protocol, tmp_path, imbench):
     store = Store.open(tmp_path / "smoke", create=True)
-    fill(store, ["a", "b"], ["baseline", "remix"], protocol=Protocol(protocol, repeats=2))
+    fill(store, ["a", "b"], ["baseline", "remix"], protocol=Protocol(protocol, repeats=2, epochs=9))
     refused = imbench("publish", store.path, "--to", tmp_path / "site")
     assert (refused.code, SMOKE in refused.err) == (2, True)
 

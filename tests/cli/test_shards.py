@@ -1,13 +1,31 @@
 """A plan shared out among machines and joined again."""
 
+import math
 import shlex
+from pathlib import Path
 
 import pytest
 
 import imbench
 from imbench.cli import main
+from imbench.cli.training import limits
+from imbench.runs.shards import Shard
 
 MACHINE = ["seconds"]
+# A dataset whose only source is a file that is missing.
+CARD = """
+title = "Gone"
+target = "kind"
+rows = 90
+features = 2
+missing = 0
+class_counts = {no = 60, yes = 30}
+task = [{name = "binary", minority = ["yes"]}]
+licence = "CC0"
+citation = "Nobody (2020)"
+content = "%s"
+source = [{kind = "file", path = "gone.csv"}]
+""" % ("0" * 64)
 
 
 @pytest.fixture
@@ -35,6 +53,25 @@ def test_four_shards_merged_equal_the_whole_run(options, tmp_path, capsys):
     assert len(set(stores)) == 4
     assert main(["merge", *stores, "--into", str(merged)]) == 0
     assert rows(merged).equals(rows(whole))
+
+
+def test_shards_of_a_suite_with_missing_data_are_those_of_a_named_plan(table, options, tmp_path, capsys):
+    suite, gone = tmp_path / "half.toml", tmp_path / "gone.toml"
+    gone.write_text(CARD)
+    suite.write_text(f'title = "Half"\nconfigurations = ["{table}", "{gone}"]\n')
+    given = ["--suite", str(suite), *options[2:], "--store", str(tmp_path / "store")]
+    assert main(["run", *given, "--shard", "1/2"]) == 2
+    assert "imbench plan --shards N --export FILE" in capsys.readouterr().err
+    assert main(["plan", *given, "--shards", "2", "--export", str(tmp_path / "jobs.txt")]) == 0
+    commands = [shlex.split(line) for line in (tmp_path / "jobs.txt").read_text().splitlines()]
+    assert [main([*command[1:], "-q"]) for command in commands] == [0, 0]
+    assert rows(tmp_path / "store")["key"].nunique() == 3
+    # Elsewhere the data is another.
+    named = commands[0][-1]
+    file = Path(table.partition(":")[0])
+    file.write_text(file.read_text() + file.read_text().splitlines()[-1] + "\n")
+    assert main(["run", *given, "--shard", named]) == 2
+    assert "of another plan" in capsys.readouterr().err
 
 
 def test_shards_may_share_one_store(options, tmp_path):
@@ -94,3 +131,29 @@ def test_wrong_limits_and_clusters_are_refused_before_any_work(options, tmp_path
     assert main(["run", *options, "--store", str(store), *given]) == 2
     assert message in capsys.readouterr().err
     assert not list(store.glob("jobs/*"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"jobs": 2}, ["at most 1 h 0 min for a job (--timeout)", "GB for each worker (--memory)"]),
+        ({"jobs": 1}, []),
+        ({"jobs": 1, "timeout": 90.0, "memory": 4e9}, ["at most 90 s for a job", "4.0 GB for each worker"]),
+        ({"executor": imbench.DaskExecutor("local:2")}, ["1 h 0 min", "a cluster's worker divided by its threads"]),
+        ({"jobs": 2, "timeout": math.inf, "memory": math.inf}, ["no time limit", "no memory limit"]),
+    ],
+)
+def test_the_limits_of_jobs_are_shown(fields, words, table, tmp_path):
+    plan = imbench.plan(datasets=[table], protocol="smoke", store=tmp_path / "store", **fields)
+    shown = limits(plan)
+    assert len(shown) == bool(words)
+    assert all(word in shown[0] for word in words)
+
+
+def test_configurations_of_other_shards_are_not_missing_here(table, tmp_path):
+    fields = {"datasets": [table, f"{table},ir=0.2"], "strategies": ["baseline"], "protocol": "smoke"}
+    whole, *shards = (
+        imbench.plan(**fields, store=tmp_path / "store", shard=shard) for shard in (None, Shard(1, 2), Shard(2, 2))
+    )
+    assert whole.coverage == "Data ready: 2 configurations of 1 dataset"
+    assert [shard.coverage for shard in shards] == ["Data ready: 1 dataset"] * 2

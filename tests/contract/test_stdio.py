@@ -2,6 +2,7 @@
 
 import io
 import os
+import subprocess
 import sys
 
 import pytest
@@ -15,6 +16,11 @@ needs_full = pytest.mark.skipif(not os.path.exists(FULL), reason="no device that
 def say(stream, text="text"):
     stream.write(text)
     stream.flush()
+
+
+def goes_nowhere(file):
+    """Whether what is written to a file is dropped from now on."""
+    return os.path.samestat(os.fstat(file.fileno()), os.stat(os.devnull))
 
 
 @needs_full
@@ -31,6 +37,7 @@ def test_a_full_disk_is_an_error_once_and_then_all_is_dropped(buffering):
 def test_a_stream_that_need_not_be_kept_drops_at_once():
     with open(FULL, "w") as full:
         say(LastingStream(full, "stderr", strict=False))
+        assert goes_nowhere(full)
 
 
 def test_a_reader_that_left_is_no_error():
@@ -38,6 +45,7 @@ def test_a_reader_that_left_is_no_error():
     os.close(read)
     with open(write, "w") as pipe:
         say(LastingStream(pipe, "stdout", strict=True))
+        assert goes_nowhere(pipe)
 
 
 def test_a_stream_closed_before_the_start_cannot_be_written_to():
@@ -60,3 +68,14 @@ def test_the_streams_of_before_come_back(capsys):
         assert not sys.stdout.isatty()
     assert (sys.stdout, sys.stderr) == before
     assert capsys.readouterr().out == "text\n"
+
+
+def test_warnings_of_imbench_are_messages_without_code():
+    code = (
+        "import warnings; from imbench.contract import stdio\n"
+        "with stdio.lasting_stdio():\n"
+        "    warnings.warn_explicit('slow', UserWarning, stdio.__file__, 3)\n"
+        "    warnings.warn_explicit('other', UserWarning, 'elsewhere.py', 3)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "warning: slow\nelsewhere.py:3: UserWarning: other\n"

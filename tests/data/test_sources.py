@@ -5,6 +5,7 @@ import sys
 import tarfile
 import types
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import pytest
 from imbench.contract.errors import DataError
 from imbench.contract.records import Source, Task
 from imbench.data import cache
+from imbench.data.cache import cache_folder
 from imbench.data.canonical import content_hash, from_frame
 from imbench.data.sources import downloads, network
 from imbench.data.sources.network import SourceError, probe
@@ -311,3 +313,21 @@ def test_imblearns_archive_is_fetched_once_and_a_broken_one_is_removed(monkeypat
     np.testing.assert_array_equal(dataset.y, table.y == 0)
     fetch(dataclasses.replace(card, name="again"))
     assert calls.count(True) == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("http://[", "is not a URL"),
+        ("https://[::1", "is not a URL"),
+        ("~nobody-has-this-name/mirror", "does not exist; give the folder or URL"),
+    ],
+)
+def test_a_place_that_cannot_be_one_is_named(place, message):
+    with pytest.raises(DataError, match=message):
+        fetch(made.card(), place)
+
+
+def test_a_cache_of_an_unknown_user_is_a_folder_of_that_name(monkeypatch):
+    monkeypatch.setenv("IMBENCH_CACHE", "~nobody-has-this-name/cache")
+    assert cache_folder() == Path("~nobody-has-this-name/cache")

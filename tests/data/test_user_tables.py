@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from imbench.contract.errors import UsageError
@@ -137,6 +139,18 @@ def test_a_file_that_is_no_parquet_is_said():
     Path("t.parquet").write_text(CHURN)
     with pytest.raises(UsageError, match=r"cannot read t\.parquet"):
         dataset("t.parquet:target=churn")
+
+
+def test_columns_of_lists_and_two_columns_of_one_name_are_refused():
+    single, nested = ["a", "b"], [[1], [2]]
+    for columns, message in (
+        ([single, nested], "column 'y' contains lists or tables; split it"),
+        ([nested, single], "column 'x' contains lists or tables; split it"),
+        ([single, single, single], "two columns named 'y'; rename one"),
+    ):
+        pq.write_table(pa.table(columns, names=["x", "y", "y"][: len(columns)]), "t.parquet")
+        with pytest.raises(UsageError, match=message):
+            dataset("t.parquet:target=y")
 
 
 def test_a_card_of_ones_own_is_a_dataset_by_its_path():

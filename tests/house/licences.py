@@ -65,9 +65,9 @@ def licence(name: str) -> str | None:
         about = metadata(name)
     except PackageNotFoundError:
         return None
-    if about["License-Expression"]:
-        return about["License-Expression"]
-    text = (about["License"] or "").strip()
+    if about.get("License-Expression"):
+        return about.get("License-Expression")
+    text = (about.get("License") or "").strip()
     if text and "\n" not in text and len(text) < 40 and text != "UNKNOWN":
         return SPDX.get(text, text)
     classes = [c.rpartition(" :: ")[2] for c in about.get_all("Classifier") or () if c.startswith("License :: ")]

@@ -196,11 +196,12 @@ def fork_while_large(size):
     return len(kept)
 
 
-def kill_self_at_first(times, folder):
-    """End by a signal the first so many times; returns how often it was called."""
+def kill_self_at_first(times, folder, pause=0.0):
+    """End by a signal the first so many times, after a pause; returns how often it was called."""
     calls = len(list(Path(folder).glob("call*")))
     (Path(folder) / f"call{calls}").touch()
     if calls < times:
+        time.sleep(pause)
         kill_self(signal.SIGKILL)
     return calls + 1
 

@@ -1,5 +1,6 @@
 """A small table of one's own, a store, and packages that are only metadata and a module."""
 
+import faulthandler
 import sys
 from pathlib import Path
 from textwrap import dedent
@@ -9,6 +10,14 @@ import pandas as pd
 import pytest
 
 from imbench.contract import entry_points
+
+
+@pytest.fixture(autouse=True)
+def watch():
+    """A run that waits for ever ends its process with the stacks of all threads, and not the tests' time."""
+    faulthandler.dump_traceback_later(600, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture

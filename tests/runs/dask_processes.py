@@ -1,5 +1,6 @@
 """A Dask scheduler and workers as separate processes of this machine, as users start them."""
 
+import contextlib
 import os
 import re
 import signal
@@ -48,7 +49,8 @@ class DaskProcesses:
 
     def stop(self) -> None:
         for process in [*self.workers.values(), self.scheduler]:
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it ended before
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
     def kill(self, name: str) -> None:

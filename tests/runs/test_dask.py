@@ -76,28 +76,49 @@ def is_alive(pid):
     return True
 
 
+def observed(events, outcomes, change):
+    """All events; once there are so many outcomes, the cluster is changed."""
+    found = []
+    for event in events:
+        found.append(event)
+        if isinstance(event, Outcome) and sum(isinstance(one, Outcome) for one in found) == outcomes:
+            change()
+    return found
+
+
 def test_one_worker_is_killed_half_way_and_one_joins_late(pair):
-    events = []
+    def change():
+        pair.kill("one")
+        pair.start_worker("three")
+
     with DaskExecutor(pair.address).connect(NEEDS) as (run, at_once):
         assert at_once == 2
-        for event in run.run(squares(60, 0.1)):
-            events.append(event)
-            if sum(isinstance(one, Outcome) for one in events) == 10 and "three" not in pair.workers:
-                pair.kill("one")
-                pair.start_worker("three")
-    check_once(events, 60)
+        check_once(observed(run.run(squares(60, 0.1)), 10, change), 60)
+
+
+def test_a_worker_that_is_ended_in_order_leaves_its_jobs_to_others(pair):
+    # As a batch system ends it at its time limit, or an adaptive cluster that shrinks.
+    def change():
+        pair.workers["one"].send_signal(signal.SIGTERM)
+        pair.workers["one"].wait(300)
+
+    with DaskExecutor(pair.address).connect(NEEDS) as (run, _):
+        check_once(observed(run.run(squares(40, 0.1)), 10, change), 40)
 
 
 def test_all_workers_die_and_others_take_over(pair):
-    events = []
-    with DaskExecutor(pair.file).connect(NEEDS) as (run, _):
-        for event in run.run(squares(30, 0.1)):
-            events.append(event)
-            if sum(isinstance(one, Outcome) for one in events) == 5 and "three" not in pair.workers:
-                pair.kill("one")
-                pair.kill("two")
-            if isinstance(event, Note):
+    def change():
+        pair.kill("one")
+        pair.kill("two")
+
+    def replaced(events):
+        for event in events:
+            if isinstance(event, Note) and "three" not in pair.workers:
                 pair.start_worker("three")
+            yield event
+
+    with DaskExecutor(pair.file).connect(NEEDS) as (run, _):
+        events = observed(replaced(run.run(squares(30, 0.1))), 5, change)
     check_once(events, 30)
     assert Note("waiting for Dask workers; none is there at present") in events
 
@@ -195,6 +216,17 @@ def test_rows_equal_those_of_one_process(pair, table, plugin, tmp_path, monkeypa
     assert len(done) == len(set(done)) == 8
     pd.testing.assert_frame_equal(found.frame().drop(columns="seconds"), plain.frame().drop(columns="seconds"))
     assert not list((tmp_path / "here" / "dask").glob(".seen*"))
+
+
+def test_an_adaptive_cluster_starts_workers_for_the_jobs():
+    from distributed import Client, LocalCluster
+
+    empty = LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address="127.0.0.1:0")
+    with empty, Client(empty, set_as_default=False) as client:
+        empty.adapt(minimum=0, maximum=2, interval="200ms")
+        with DaskExecutor(client).connect(NEEDS) as (run, _):
+            events = list(run.run(squares(12, 0.05)))
+    check_once(events, 12)
 
 
 def test_local_workers_need_no_cluster():

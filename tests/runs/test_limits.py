@@ -81,6 +81,12 @@ def test_a_call_whose_process_was_ended_by_a_signal_is_made_again(tmp_path, deat
     assert len(list(tmp_path.iterdir())) == min(deaths, retries) + 1
 
 
+def test_a_worker_that_became_idle_meanwhile_makes_the_call_again(tmp_path):
+    # Long enough for the other worker to make all other calls and wait.
+    call = partial(chores.kill_self_at_first, 2, tmp_path, 1.5)
+    assert outcomes(LocalPool(2), call, Limits(retries=2)).value == 3
+
+
 @pytest.mark.parametrize("call", [chores.refuse, partial(chores.vanish, 3)])
 def test_errors_exits_and_exceeded_limits_are_not_made_again(call):
     assert "not today" in (error := outcomes(LocalPool(1), call, Limits(retries=5)).error) or "exit code 3" in error

@@ -1,5 +1,6 @@
 """A job is cut among workers without a number changing."""
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 import imbench
 from imbench.runs import bench, jobs
+from imbench.runs.execution import InProcess
 from imbench.runs.jobs import parts_of
 from imbench.runs.registry import Registry
 
@@ -71,6 +73,21 @@ def test_a_job_in_parts_gives_the_numbers_of_a_whole_one(request_of, tmp_path, c
     )
 
 
+@pytest.mark.parametrize("count", [2, 200])
+def test_a_task_is_as_small_with_many_strategies_as_with_few(count, request_of):
+    sizes = []
+
+    class Measured(InProcess):
+        def run(self, tasks):
+            sizes.extend(len(pickle.dumps(task.call)) for task in tasks)
+            return iter(())
+
+    strategies = [f"remix:alpha={0.2 + 0.001 * i:.3f}" for i in range(count)]
+    imbench.run(**request_of(strategies=strategies, executor=Measured()), checks=False)
+    assert len(sizes) == count
+    assert max(sizes) < 10_000
+
+
 def test_the_folds_of_a_job_are_each_in_one_part(request_of, cut_finely):
     plan = bench.plan(**request_of())
     for workers in (2, 3, 100):
@@ -119,7 +136,7 @@ def test_a_job_whose_parts_fail_fails_once_and_costs_no_other(request_of, tmp_pa
     ends = [(e.kind, e.job.strategy, e.done) for e in events if e.kind in ("finished", "failed")]
     assert sorted(kind for kind, *_ in ends) == ["failed", "finished"]
     assert sorted(done for *_, done in ends) == [1, 2]
-    assert "after epoch 2" in results.failures()["error"].item()
+    assert "rebalance returned features with the value" in results.failures()["error"].item()
     assert results.frame().groupby("strategy")["gmean"].count().to_dict() == {"baseline": 6, "sickly": 0}
     last = events[-1]
     assert (last.kind, last.nets, last.work_done) == ("done", 12, pytest.approx(last.work_total))
@@ -142,4 +159,4 @@ def test_what_was_looked_up_for_a_plan_is_handed_on_and_not_looked_up_again(requ
         monkeypatch.setattr(Registry, name, lambda *_: pytest.fail("looked up again"))
     assert len(parts_of(plan, 2, "cpu")) > len(plan.jobs)
     assert bench._modalities(plan) == {"tabular"}
-    assert bench._outcomes(plan, ["baseline", "remix"], 1) == {"baseline": "passed", "remix": "passed"}
+    assert bench._outcomes(plan, ["baseline", "remix"], InProcess()) == {"baseline": "passed", "remix": "passed"}

@@ -4,11 +4,14 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from imbench.contract.errors import DataError, StoreError, UsageError
 from imbench.runs.planning import plan
+from imbench.store.store import Store
 from tests.runs.conftest import STRATEGY
 
 
@@ -265,3 +268,24 @@ def test_the_key_depends_on_what_the_numbers_depend_on(ask, table):
         ask(strategies=["remix"], datasets=[table.replace("ir=0.2", "ir=0.3")]),
     ]
     assert len({first, *(made.jobs[0].key for made in others)}) == 6
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of small images of two classes."""
+    for label, count in (("cat", 40), ("dog", 12)):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for i in range(count):
+            Image.fromarray(np.full((12, 12, 3), i * 5, np.uint8)).save(tmp_path / "photos" / label / f"{i}.png")
+    return f"{tmp_path / 'photos'}/"
+
+
+def test_labels_of_every_installed_strategy_agree_with_their_identity(ask, photos, tmp_path):
+    # A store takes a file whose labels do not agree for damaged.
+    nested = ["augmented:inner=(remix:alpha=0.3)", "augmented:inner=(augmented:inner=mixup),rotation=0.1"]
+    jobs = [*ask(datasets=[photos]).jobs, *ask(datasets=[photos], strategies=[*nested, "mixup:alpha=0.25"]).jobs]
+    store = Store.open(tmp_path / "labelled", create=True)
+    for job in jobs:
+        store.fail(job, "an error", {"ir": 0.1})
+    assert {"baseline", "remix", *nested} <= {job.strategy for job in jobs}
+    assert set(store.frame()["key"]) == {job.key for job in jobs}

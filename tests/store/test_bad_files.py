@@ -141,3 +141,18 @@ def test_an_error_of_a_megabyte_is_cut_with_a_note(store):
     assert error.startswith("first")
     assert error.endswith("ValueError: the last")
     assert "of 1,000,027 characters cut" in error
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"dataset": ["a", None]}, "column 'dataset' has an empty cell"),
+        ({"dataset": [True, False]}, "column 'dataset' is of type bool"),
+        ({"repeat": [0.0, float("inf")]}, "column 'repeat' must be whole numbers"),
+        ({"numbers": [1.0, float("inf")]}, "column 'numbers' must be whole numbers"),
+    ],
+)
+def test_rows_without_labels_or_with_labels_of_another_type_are_refused(tmp_path, columns, message):
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    with pytest.raises(UsageError, match=message):
+        read_rows(tmp_path / "rows.parquet", list(columns))

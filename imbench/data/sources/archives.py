@@ -1,4 +1,4 @@
-"""Files of a source, packed or not, read into memory: never unpacked to disk, and never more than a card explains."""
+"""Files of a source, packed or not, read into memory: never unpacked to disk, and never more than a card allows."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ def _open(path: Path, most: int, packings: set[bytes]) -> _Limited:
 def _check_size(path: Path, size: int, most: int) -> None:
     if size > most:
         raise SourceError(
-            f"{path.name} holds {counted(size, 'byte')} or more, but the card explains {most:,} at most; "
-            "correct rows and features, or unpack the file yourself"
+            f"{path.name} has {counted(size, 'byte')} or more, but its card allows {most:,} at most; "
+            "correct rows and features of the card, or unpack the file"
         )
 
 

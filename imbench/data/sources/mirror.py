@@ -115,7 +115,7 @@ def open_mirror(place: str | None) -> Mirror | None:
     if place is None:
         return None
     if not _is_url(place):
-        place = str(Path(place).expanduser())
+        place = os.path.expanduser(place)  # as it is, where the user is unknown
     return Mirror(place, _url_manifest(place) if _is_url(place) else _manifest(place))
 
 

@@ -14,6 +14,8 @@ from contextlib import closing, contextmanager
 from functools import cache
 from urllib.parse import urlsplit
 
+from imbench.contract.text import shown
+
 PROBE_SECONDS = 5.0
 # A download is given up that brings fewer bytes a second than this, on average, once it has taken so many seconds.
 SLOWEST, SLOW_SECONDS = 10_000, 60.0
@@ -28,8 +30,11 @@ class SourceError(Exception):
 
 
 def host_of(url: str) -> str:
-    """The host of a URL."""
-    return urlsplit(url).netloc
+    """The host of a URL. Raises `SourceError` for text that is none, such as ``http://[``."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError as error:
+        raise SourceError(f"{shown(url)!r} is not a URL ({error})") from None
 
 
 def probe(url: str) -> str | None:

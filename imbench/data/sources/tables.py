@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -67,12 +68,15 @@ def read_floats_of(frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
 def read_parquet(source: str | io.BytesIO, integers: Collection[str] = (), most: float = math.inf) -> pd.DataFrame:
     """Read a Parquet file; the columns ``integers`` keep their integer type even if values are missing.
 
-    Raises `SourceError` for one with more than ``most`` bytes unpacked, of 8 a value at least.
+    Raises `SourceError` for two columns of one name, and for more than ``most`` bytes unpacked, of 8 a value at least.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     about = pq.read_metadata(source)
+    names = about.schema.to_arrow_schema().names
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise SourceError(f"the Parquet file has two columns named {twice[0]!r}; rename one of them")
     packed = sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups))
     if max(packed, 8 * about.num_rows * about.num_columns) > most:
         shape = f"{counted(about.num_rows, 'row')} and {counted(about.num_columns, 'column')}"

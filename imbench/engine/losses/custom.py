@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from imbench.contract.batch import flaw_of
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.engine.losses.code import compile_loss
 from imbench.engine.losses.program import Program
@@ -88,7 +89,10 @@ def _compiled(strategy: BatchStrategy, info: TrainingInfo) -> CompiledLoss | Non
     watched = _EpochWatcher(**{f.name: getattr(info, f.name) for f in fields(info)})
 
     def loss(logits: Tensor, y: Tensor) -> Tensor:
-        return strategy.loss(logits, y, watched)
+        losses = strategy.loss(logits, y, watched)
+        if flaw := flaw_of(losses, logits.device):  # PyTorch would compute with memory that is not theirs
+            raise ValueError(f"losses {flaw}")
+        return losses
 
     shape = tuple(info.class_counts.shape)
     logits, y = _sample_inputs(shape, _OTHER_ROWS, seed=1)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from imbench.contract.errors import UsageError
-from imbench.contract.names import suggest
+from imbench.contract.names import is_beside, suggest
 from imbench.contract.protocol import Protocol, derived_name
 from imbench.contract.reading import parse_toml, read_toml
 from imbench.contract.spec import parse_spec
@@ -50,7 +50,7 @@ def _read(name: str) -> tuple[str, dict[str, Any]]:
         path = " extends ".join([*chain, base])
         if _place(base) in map(_place, chain):
             raise UsageError(f"{path}: a protocol cannot extend itself; name another one in extends of {chain[-1]}")
-        if base.endswith(".toml") and not _is_near(base, chain[-1]):
+        if base.endswith(".toml") and not is_beside(Path(base), Path(chain[-1])):
             raise UsageError(
                 f"{path}: {base!r} is outside the folder of {chain[-1]} and the current folder; move it there"
             )
@@ -72,12 +72,6 @@ def _table(name: str, where: str) -> dict[str, Any]:
     if shipped:
         return parse_toml((files(__name__) / f"{name}.toml").read_bytes(), what)
     return read_toml(name, what)
-
-
-def _is_near(base: str, name: str) -> bool:
-    """Whether the file ``base`` is where the file ``name`` may say to read: its own folder, or the current one."""
-    folders = Path(name).parent.resolve(), Path.cwd()
-    return any(Path(base).resolve().is_relative_to(folder) for folder in folders)
 
 
 def _place(name: str) -> Path | str:

@@ -1,0 +1,8 @@
+"""All targets, by name."""
+
+from tests.fuzz.arrays import TARGETS as _ARRAYS
+from tests.fuzz.sources import TARGETS as _SOURCES
+from tests.fuzz.stores import TARGETS as _STORES
+from tests.fuzz.texts import TARGETS as _TEXTS
+
+TARGETS = {target.name: target for target in (*_TEXTS, *_SOURCES, *_STORES, *_ARRAYS)}

@@ -93,6 +93,20 @@ def jobs_of(block: Block) -> list[tuple[str, bool]]:
     return list(zip(keys, failed, strict=True))
 
 
+def part_of(jobs: pa.Table, block: Block, places: Sequence[int]) -> InMemory:
+    """Some of a block's jobs, by their ascending places, with their rows.
+
+    Parameters
+    ----------
+    jobs : the jobs of the block, with columns of `LABELS` and `PLACED` only
+    """
+    taken = jobs.take(pa.array(places))
+    counts = taken["rows"].to_numpy()
+    rows = block.table().take(pa.array(_runs(taken["first"].to_numpy(), counts)))
+    at = taken.schema.get_field_index("first")
+    return InMemory(taken.set_column(at, "first", pa.array(counts.cumsum() - counts)), block.layouts, rows)
+
+
 def _block(group: Mapping[pa.Schema, Sequence[tuple[str, bool]]], tables: Mapping[Any, pa.Table]) -> InMemory:
     jobs = [job for those in group.values() for job in those]
     of_layout = [pa.concat_tables([_by_fold(tables[job]) for job in those]) for those in group.values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from imbench.contract.errors import StoreError
-from imbench.store.files import NO_STAMP, Stamp, listed, stamp_of, stamps_in
+from imbench.store.files import NO_STAMP, Digests, Stamp, listed, stamp_of, stamps_in
 from imbench.store.marker import INDEX
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from imbench.store.blocks import Block, Chosen, InMemory
+    from imbench.store.copying import Copied
+    from imbench.store.index import Seen
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,15 @@ class Reader(Protocol):
     def damaged_in_place(self) -> Mapping[Path, str]:
         """Damaged files that could not be moved away."""
 
+    def digest(self, folder: str, key: str, stamp: Stamp) -> bytes | None:
+        """The SHA-256 of a file with this stamp, if it was found intact."""
+
+    def intact_files(self, key: str, known: Digests) -> tuple[bytes, bytes] | None:
+        """The bytes of a finished job's rows and predictions, all of them checked; None if a file is damaged."""
+
+
+# The folders of a finished job's files.
+_OF_JOB = ("jobs", "predictions")
 
 # A job by its key, and whether its failure is meant.
 _Job = tuple[str, bool]
@@ -85,6 +97,8 @@ class Contents:
         # Jobs found finished, and jobs that cannot be read; whether the index has new blocks.
         self._finished: set[str] = set()
         self._lost: set[_Job] = set()
+        # SHA-256 of the files of jobs that were read.
+        self._digests: dict[str, Digests] = {}
         self._written = False
 
     @property
@@ -178,9 +192,13 @@ class Contents:
             if not isinstance(block, Stored):
                 self._place(number, known)
                 continue
-            for place, (key, failed, stamps) in enumerate(block.seen):
-                job = key, failed
-                if stamps == self._stamps(job) and job not in stuck:
+            keys, failed = block.keys, block.failed
+            now = [self._stamps(job) for job in zip(keys, failed, strict=True)]
+            stamps = [np.array([pair[i] or NO_STAMP for pair in now], dtype=np.int64) for i in (0, 1)]
+            valid = (block.stamps == np.stack(stamps, axis=1)).all(axis=(1, 2)) if keys else np.zeros(0, dtype=bool)
+            for place in np.flatnonzero(valid).tolist():
+                job = keys[place], failed[place]
+                if job not in stuck:
                     known.setdefault(job, (number, place))
 
     def _place(self, number: int, known: dict[_Job, tuple[int, int]]) -> None:
@@ -236,12 +254,60 @@ class Contents:
 
     def _rows_of(self, job: _Job, columns: Collection[str] | None) -> pa.Table | None:
         from imbench.store.derive import with_origin
+        from imbench.store.parquet import digest_of_predictions
 
         key, failed = job
         rows = self._store.failed_rows(key) if failed else self._store.current(key, columns)
         if rows is not None and not failed:
             self._finished.add(key)
+            checked = [self._digest(folder, key) for folder in _OF_JOB]
+            self._digests[key] = checked[0], checked[1] or digest_of_predictions(rows)
         return None if rows is None else with_origin(rows)
+
+    def _digest(self, folder: str, key: str) -> bytes | None:
+        stamp = (self._rows if folder == "jobs" else self._predictions).get(key)
+        return None if stamp is None else self._store.digest(folder, key, stamp)
+
+    def intact_files(self, key: str) -> tuple[bytes, bytes] | None:
+        """The bytes of a finished job's rows and predictions, all of them checked; None if a file is damaged.
+
+        Files with the SHA-256 that they had when they were found intact are not parsed again.
+        """
+        return self._store.intact_files(key, self._digests_of(key))
+
+    def _digests_of(self, key: str) -> Digests:
+        from imbench.store.index import Stored
+
+        number, place = self._known.get((key, False), (None, 0))
+        block = None if number is None else self._blocks[number]
+        return block.digests[place] if isinstance(block, Stored) else self._digests.get(key, (None, None))
+
+    def take_over(self, copies: Mapping[str, Copied]) -> None:
+        """Index jobs that were copied here, with the rows that the contents they were copied from know."""
+        import pyarrow as pa
+
+        from imbench.store.index import FEWEST_JOBS, LostError, adopt_block
+
+        parts: dict[tuple[Contents, int], list[int]] = {}
+        for key, copy in copies.items():
+            now = self._stamps((key, False))
+            mine = tuple(None if stamp is None else (stamp[0], stamp[1], stamp[3]) for stamp in now)
+            where = copy.source._known.get((key, False))
+            same = where is not None and copy.source._digests_of(key)[0] == copy.digests[0] and mine == copy.files
+            if where is not None and same and self._is_settled((key, False)):
+                self._digests[key] = copy.digests
+                parts.setdefault((copy.source, where[0]), []).append(where[1])
+        if sum(map(len, parts.values())) < FEWEST_JOBS:
+            return
+        for (source, number), places in parts.items():
+            block = source._blocks[number]
+            places.sort()
+            seen = [self._seen((key, False)) for key in block.jobs["key"].take(pa.array(places)).to_pylist()]
+            with contextlib.suppress(LostError, StoreError):  # then the next command reads these jobs
+                self._keep([adopt_block(self.path, block, places, seen)])
+                self._written = True
+        if self._written:
+            self._tidy()
 
     def _add(self, tables: Mapping[_Job, pa.Table], columns: Collection[str] | None) -> list[Block]:
         """Keep the rows of jobs that have all columns, in the index if they are many; blocks of the others."""
@@ -265,16 +331,21 @@ class Contents:
     def _stored(self, block: InMemory) -> Block:
         """The block in the index, or the same where that cannot be written."""
         from imbench.store.blocks import jobs_of
-        from imbench.store.index import Seen, add_block
+        from imbench.store.index import add_block
 
-        stamps = (self._stamps(job) for job in jobs_of(block))
-        seen = [Seen(*job, (a or NO_STAMP, b or NO_STAMP)) for job, (a, b) in zip(jobs_of(block), stamps, strict=True)]
         try:
-            stored = add_block(self._store.path, block, seen)
+            stored = add_block(self._store.path, block, list(map(self._seen, jobs_of(block))))
         except StoreError:
             return block
         self._written = True
         return stored
+
+    def _seen(self, job: _Job) -> Seen:
+        from imbench.store.index import Seen
+
+        rows, predictions = self._stamps(job)
+        digests = (None, None) if job[1] else self._digests[job[0]]
+        return Seen(*job, (rows or NO_STAMP, predictions or NO_STAMP), digests)
 
     def _is_settled(self, job: _Job) -> bool:
         """Whether any later change of the files of a job will show in their stamps."""

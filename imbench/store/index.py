@@ -19,13 +19,14 @@ import pyarrow as pa
 from imbench.contract.errors import StoreError
 from imbench.scoring.columns import schema
 from imbench.scoring.metrics import METRICS
+from imbench.scoring.outcome import Integers
 from imbench.scoring.rules import RULES
-from imbench.store.blocks import InMemory, blocks, jobs_of
-from imbench.store.files import Stamp, listed, write_durably
+from imbench.store.blocks import LABELS, PLACED, Block, InMemory, blocks, jobs_of, part_of
+from imbench.store.files import Digests, Stamp, listed, write_durably
 from imbench.store.marker import INDEX
 
 # Raised when the files of an index change; those of another version are ignored.
-VERSION = 1
+VERSION = 2
 # Jobs in one block of rows.
 MOST_JOBS = 2_000
 # New jobs that are worth a block; fewer are read from their own files, which takes some milliseconds each.
@@ -38,6 +39,7 @@ SETTLED = 2.0
 _ABANDONED = 3600.0
 
 _ABOUT = b"imbench.index"
+_FILES = ("rows", "predictions")
 _STAMPS = ("bytes", "modified", "changed", "inode")
 
 
@@ -57,11 +59,13 @@ class Seen(NamedTuple):
     key : the job
     failed : whether these are the rows of its failure
     stamps : of its file of rows (of its failure), and of its predictions (`NO_STAMP` for a failure)
+    digests : SHA-256 of these files as far as it is known; that of predictions may be the one that the rows state
     """
 
     key: str
     failed: bool
     stamps: tuple[Stamp, Stamp]
+    digests: Digests
 
 
 class LostError(Exception):
@@ -96,14 +100,32 @@ class Stored:
     rows: str
 
     @cached_property
-    def seen(self) -> list[Seen]:
-        """The files of each job."""
-        stamps = (
-            zip(*(self.jobs[f"{of}_{name}"].to_pylist() for name in _STAMPS), strict=True)
-            for of in ("rows", "predictions")
-        )
-        keys, failed = (self.jobs[name].to_pylist() for name in ("key", "failed"))
-        return [Seen(*one) for one in zip(keys, failed, zip(*stamps, strict=True), strict=True)]
+    def keys(self) -> list[str]:
+        """The key of each job."""
+        found: list[str] = self.jobs["key"].to_pylist()
+        return found
+
+    @cached_property
+    def failed(self) -> list[bool]:
+        """Whether each job failed."""
+        found: list[bool] = self.jobs["failed"].to_pylist()
+        return found
+
+    @cached_property
+    def stamps(self) -> Integers:
+        """The stamps of both files of each job: (jobs, 2, 4)."""
+        columns = [[self.jobs[f"{of}_{name}"].to_numpy() for name in _STAMPS] for of in _FILES]
+        return np.moveaxis(np.array(columns, dtype=np.int64), -1, 0)
+
+    def seen(self, place: int) -> Seen:
+        """The files of the job in this place."""
+        rows, predictions = (tuple(stamp) for stamp in self.stamps[place].tolist())
+        return Seen(self.keys[place], self.failed[place], (rows, predictions), self.digests[place])
+
+    @cached_property
+    def digests(self) -> list[Digests]:
+        """The SHA-256 of both files of each job, as far as it is known."""
+        return list(zip(*(self.jobs[f"{of}_sha256"].to_pylist() for of in _FILES), strict=True))
 
     def table(self) -> pa.Table:
         """The rows of all jobs; raises `LostError` if they cannot be read."""
@@ -142,19 +164,40 @@ def is_settled(stamp: Stamp, now: float) -> bool:
     return max(stamp[1], stamp[2]) < (now - SETTLED) * 1e9
 
 
+def adopt_block(store: Path, block: Block, places: Sequence[int], seen: Sequence[Seen]) -> Stored:
+    """Add these jobs of another store's block to the index, with the same file of rows if they are most of its jobs.
+
+    Raises
+    ------
+    LostError
+        If the rows of the block cannot be read.
+    StoreError
+        If the index cannot be written.
+    """
+    jobs = block.jobs.select([name for name in block.jobs.column_names if name in (*LABELS, *PLACED)])
+    if not isinstance(block, Stored) or 2 * len(places) < block.jobs.num_rows:
+        return add_block(store, part_of(jobs, block, places), seen)
+    content = _content(block.folder / block.rows)
+    write_durably(store / INDEX / block.rows, content)
+    jobs = jobs.take(pa.array(places))
+    return _with_jobs(store / INDEX, _with_files(jobs, seen), block.layouts, block.rows)
+
+
 def add_block(store: Path, block: InMemory, seen: Sequence[Seen]) -> Stored:
     """Write a block to the index; raises `StoreError` if it cannot be written."""
     folder = store / INDEX
     rows = _write(folder, "rows", block.rows)
-    columns = {
-        f"{of}_{name}": np.array([one.stamps[part][i] for one in seen], dtype=np.int64)
-        for part, of in enumerate(("rows", "predictions"))
-        for i, name in enumerate(_STAMPS)
-    }
-    jobs = block.jobs
-    for name, values in columns.items():
-        jobs = jobs.append_column(name, pa.array(values))
-    return _with_jobs(folder, jobs, block.layouts, rows)
+    return _with_jobs(folder, _with_files(block.jobs, seen), block.layouts, rows)
+
+
+def _with_files(jobs: pa.Table, seen: Sequence[Seen]) -> pa.Table:
+    """The jobs of a block with the stamps and digests of their files."""
+    for part, of in enumerate(_FILES):
+        stamps = np.array([one.stamps[part] for one in seen], dtype=np.int64).reshape(-1, len(_STAMPS))
+        for name, values in zip(_STAMPS, stamps.T, strict=True):
+            jobs = jobs.append_column(f"{of}_{name}", pa.array(values))
+        jobs = jobs.append_column(f"{of}_sha256", pa.array([one.digests[part] for one in seen], pa.binary()))
+    return jobs
 
 
 def _with_jobs(folder: Path, jobs: pa.Table, layouts: Sequence[pa.Schema], rows: str) -> Stored:
@@ -198,9 +241,9 @@ def _joined(store: Path, several: Sequence[tuple[Stored, Sequence[int]]]) -> lis
         by_layout = [rows.select(layout.names) for layout in block.layouts]
         first, counts, layout = (block.jobs[name].to_pylist() for name in ("first", "rows", "layout"))
         for place in places:
-            job = block.seen[place].key, block.seen[place].failed
+            job = block.keys[place], block.failed[place]
             tables[job] = by_layout[layout[place]].slice(first[place], counts[place])
-            seen[job] = block.seen[place]
+            seen[job] = block.seen(place)
     return [
         add_block(store, block, [seen[job] for job in jobs_of(block)])
         for start in range(0, len(tables), MOST_JOBS)
@@ -224,13 +267,17 @@ def _read(file: Path) -> pa.Table:
     """The table in a file whose name is the hash of its content."""
     import pyarrow.parquet as pq
 
+    return pq.ParquetFile(pa.BufferReader(_content(file)), pre_buffer=False).read()
+
+
+def _content(file: Path) -> bytes:
     try:
         content = file.read_bytes()
     except OSError as error:
         raise LostError(file) from error
     if sha256(content).hexdigest() != file.name.partition(".")[0]:
         raise LostError(file)
-    return pq.ParquetFile(pa.BufferReader(content), pre_buffer=False).read()
+    return content
 
 
 def _delete(file: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,12 +15,10 @@ from imbench.contract.errors import StoreError, UsageError
 from imbench.contract.records import Predictions
 from imbench.scoring.columns import ORIGIN, TIMING, UNKNOWN, class_of, schema
 from imbench.store.contents import Contents
+from imbench.store.copying import copy_jobs, take_over
 from imbench.store.derive import lacking
 from imbench.store.parquet import rows_schema
 from imbench.store.store import Store
-
-# A disk is waited for after each file, so that it is durable; waits overlap.
-_COPIED_AT_ONCE = 16
 
 # Metrics of equal predictions may differ by rounding between processors; such results are the same.
 ROUNDING = 1e-9
@@ -160,10 +157,10 @@ def merge(
     for key, having in holders.items():
         having = [store for store in having if (store.path, key) not in refused]
         if len(having) > 1:  # the only copy is checked when it is copied
-            having = [store for store in having if store.is_intact(key)]
+            having, differ = _intact(key, having, known)
         if not having:
             continue
-        if len(having) == 1:
+        if len(having) == 1 or not differ:
             chosen[key] = having[0]
             continue
         copies = [(store, rows) for store in having if (rows := store.rows(key)) is not None]
@@ -181,7 +178,7 @@ def merge(
             }
     if undecided:
         raise ConflictError(undecided)
-    joined, chosen = _joined(stores, Store.open(into, create=True), chosen, tuple(conflicts))
+    joined, chosen = _joined(known, Store.open(into, create=True), chosen, tuple(conflicts))
     left_out = _left_out(stores, refused, chosen)
     damaged = tuple((store.path, jobs) for store in stores if (jobs := len(store.incomplete())))
     return replace(joined, left_out=left_out, damaged=damaged)
@@ -272,30 +269,35 @@ def _two_sources(one: dict[str, list[str]], other: dict[str, list[str]]) -> str:
     return f"the strategy's source, {described(one)} and {described(other)}"
 
 
+def _intact(key: str, having: Sequence[Store], known: Mapping[Path, Contents]) -> tuple[list[Store], bool]:
+    """The stores whose copy of a job is intact, and whether any two copies differ in a byte."""
+    first, differ, intact = None, False, []
+    for store in having:
+        if (content := known[store.path].intact_files(key)) is not None:
+            first = first or content
+            differ = differ or content != first
+            intact.append(store)
+    return intact, differ
+
+
 def _joined(
-    stores: Sequence[Store], target: Store, chosen: Mapping[str, Store], conflicts: tuple[Conflict, ...]
+    known: Mapping[Path, Contents], target: Store, chosen: Mapping[str, Store], conflicts: tuple[Conflict, ...]
 ) -> tuple[Merged, dict[str, Store]]:
     """Copy the chosen jobs; the outcome, and those of them that are not damaged."""
-    before = set(target.keys())
-    changed = [key for key, store in chosen.items() if store.path.resolve() != target.path.resolve()]
-
-    def copied(key: str) -> bool:
-        intact = chosen[key].is_intact(key)
-        if intact:
-            target.copy(key, chosen[key], checked=True)
-        return intact
-
-    with ThreadPoolExecutor(_COPIED_AT_ONCE) as pool:
-        done = dict(zip(changed, pool.map(copied, changed), strict=True))
-    chosen = {key: store for key, store in chosen.items() if done.get(key, True)}
-    failed = set(target.failed_keys())
-    for store in stores:
-        for key in store.failed_keys():
+    there = known.get(target.path)
+    before, failed = (set(there.keys()), set(there.failed_keys())) if there else (set(), set())
+    here = {path: path.resolve() == target.path.resolve() for path in known}
+    done = copy_jobs(target, {key: known[store.path] for key, store in chosen.items() if not here[store.path]})
+    chosen = {key: store for key, store in chosen.items() if done.get(key, store) is not None}
+    for contents in known.values():
+        for key in contents.failed_keys():
             if key not in chosen and key not in failed:
-                target.copy_failure(key, store)
+                target.copy_failure(key, Store(contents.path))
                 failed.add(key)
-    copies = {key for key, intact in done.items() if intact}
-    added = len(copies - before)
+    copies = {key: copied for key, copied in done.items() if copied is not None}
+    take_over(target, copies)
+    failed -= copies.keys()
+    added = len(copies.keys() - before)
     return Merged(target.path, len(chosen), added, len(copies) - added, len(failed), conflicts), chosen
 
 

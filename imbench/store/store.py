@@ -17,7 +17,7 @@ import msgspec
 from imbench.contract.errors import StoreError
 from imbench.contract.records import Job, Predictions
 from imbench.store.contents import Contents, Status
-from imbench.store.files import Stamp, listed, marked, remove_stale, stamp_of, write_durably
+from imbench.store.files import Digests, Stamp, listed, marked, remove_stale, stamp_of, write_durably
 from imbench.store.marker import DERIVED, FOLDERS, check_marker, check_present
 from imbench.store.parquet import (
     DamagedError,
@@ -27,6 +27,7 @@ from imbench.store.parquet import (
     identity_of,
     parsed,
     to_parquet,
+    with_digest,
     with_identity,
 )
 
@@ -79,8 +80,10 @@ class Store:
     """
 
     path: Path
-    # Stamps of the row files found intact, so that each is read in full only once.
-    _whole: dict[str, Stamp] = field(default_factory=dict, init=False, repr=False, compare=False)
+    # Of files found intact, by folder and key: the stamp, so that rows are read in full only once, and the SHA-256.
+    _intact: dict[tuple[str, str], tuple[Stamp, bytes]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
@@ -106,14 +109,37 @@ class Store:
 
     def has(self, key: str) -> bool:
         """Whether the job of this key is finished: its rows are readable and its predictions not truncated."""
-        known = self._whole.get(key)
-        if known is not None and known == stamp_of(self._file("jobs", key)):
+        known = self._intact.get(("jobs", key))
+        if known is not None and known[0] == stamp_of(self.file("jobs", key)):
             return self._in_place(key)
         return self._rows(key) is not None
 
     def is_intact(self, key: str) -> bool:
         """Whether the job is finished and every byte of its two files is as written; reads both in full."""
         return self.has(key) and self._predictions(key) is not None
+
+    def digest(self, folder: str, key: str, stamp: Stamp) -> bytes | None:
+        """The SHA-256 of a file with this stamp, if this process wrote it or found it intact."""
+        known = self._intact.get((folder, key))
+        return known[1] if known is not None and known[0] == stamp else None
+
+    def intact_files(self, key: str, known: Digests = (None, None)) -> tuple[bytes, bytes] | None:
+        """The bytes of a finished job's rows and predictions, all of them checked; None if a file is damaged.
+
+        Parameters
+        ----------
+        known : the SHA-256 of each file when it was found intact before, if it was; equal bytes are not parsed again
+        """
+        found = []
+        for (folder, parse), digest in zip(_PARSERS.items(), known, strict=True):
+            read = self._content(folder, key)
+            if read is None or _is_stuck(self.file(folder, key)):
+                return None
+            known_bytes = digest is not None and hashlib.sha256(read[1]).digest() == digest
+            if not known_bytes and self._parsed(folder, key, *read, partial(parse, key)) is None:
+                return None
+            found.append(read[1])
+        return found[0], found[1]
 
     def check(self) -> None:
         """Read every file of jobs, predictions and failures in full; what is damaged is set aside."""
@@ -173,10 +199,13 @@ class Store:
             raise ValueError(f"predictions must have each of the job's {wanted} folds once, got {len(predictions)}")
         check_present(self.path)
         identity = identity_text(job)
-        rows = to_parquet(finished_rows(job, predictions, facts), identity)
+        predicted = to_parquet(to_table(predictions), identity)
+        rows = to_parquet(with_digest(finished_rows(job, predictions, facts), predicted), identity)
         # Predictions first: rows exist only if their predictions do.
-        write_durably(self._file("predictions", job.key), to_parquet(to_table(predictions), identity))
-        write_durably(self._file("jobs", job.key), rows)
+        for folder, content in (("predictions", predicted), ("jobs", rows)):
+            write_durably(self.file(folder, job.key), content)
+            if (stamp := stamp_of(self.file(folder, job.key))) is not None:
+                self._intact[folder, job.key] = stamp, hashlib.sha256(content).digest()
         self._failure(job.key).unlink(missing_ok=True)
 
     def fail(self, job: Job, error: str, facts: Mapping[str, Any]) -> None:
@@ -247,7 +276,7 @@ class Store:
             raise StoreError(f"store {self.path} has no finished job {key}; run it first")
         found = self._predictions(key)
         if found is None:
-            aside = "cannot be moved away" if _is_stuck(self._file("predictions", key)) else "moved to quarantine/"
+            aside = "cannot be moved away" if _is_stuck(self.file("predictions", key)) else "moved to quarantine/"
             raise StoreError(f"predictions of job {key} in {self.path} are damaged and {aside}; run the job again")
         return found
 
@@ -255,33 +284,11 @@ class Store:
         """The rows of a finished job as in its file, without derived columns; None if it is not finished."""
         return self._rows(key)
 
-    def copy(self, key: str, source: Store, *, checked: bool = False) -> None:
-        """Copy a finished job from another store, byte for byte, replacing its files here.
-
-        Parameters
-        ----------
-        checked : whether the job was just found intact (`is_intact`), so that its files are not checked again
-
-        Raises
-        ------
-        StoreError
-            If a file is damaged, or cannot be read or written; then nothing is changed.
-        """
-        if not (checked or source.is_intact(key)):
-            raise StoreError(f"job {key} in {source.path} is damaged; run it again there")
-        for folder in ("predictions", "jobs"):  # predictions first: rows exist only if their predictions do
-            if source._file(folder, key) != self._file(folder, key):
-                content = source._read(folder, key, bytes)
-                if content is None:
-                    raise StoreError(f"job {key} in {source.path} was removed meanwhile; run it again there")
-                write_durably(self._file(folder, key), content)
-        self._failure(key).unlink(missing_ok=True)
-
     def copy_failure(self, key: str, source: Store) -> None:
         """Copy a job's failure from another store."""
-        content = source._read("failed", key, bytes)
-        if content is not None and source.path != self.path and source.failed_rows(key) is not None:
-            write_durably(self._failure(key), content)
+        read = source._content("failed", key)
+        if read is not None and source.path != self.path and source.failed_rows(key) is not None:
+            write_durably(self._failure(key), read[1])
 
     def failed_keys(self) -> list[str]:
         """Keys of the jobs that failed and did not finish since, sorted."""
@@ -297,13 +304,7 @@ class Store:
 
     def _rows(self, key: str) -> pa.Table | None:
         """The rows of a finished job; None if it is not finished or a file is damaged."""
-        if not self._in_place(key):
-            return None
-        stamp = stamp_of(self._file("jobs", key))
-        rows = self._read("jobs", key, partial(_rows_of, key))
-        if rows is not None and stamp is not None:
-            self._whole[key] = stamp
-        return rows
+        return self._read("jobs", key, partial(_rows_of, key)) if self._in_place(key) else None
 
     def current(self, key: str, columns: Collection[str] | None) -> pa.Table | None:
         """Like `rows`, but missing columns among these (None: all) are derived from the predictions."""
@@ -315,7 +316,7 @@ class Store:
         rows = with_numbers(rows)
         if not _requested(lacking(rows), columns):
             return rows
-        digest = hashlib.sha256(self._file("jobs", key).read_bytes()).hexdigest().encode()
+        digest = hashlib.sha256(self.file("jobs", key).read_bytes()).hexdigest().encode()
         kept = self._kept(key)
         if kept is not None and (kept.schema.metadata or {}).get(_DERIVED_FROM) == digest:
             rows = without_strangers(kept, rows)
@@ -329,12 +330,12 @@ class Store:
         metadata = {**(upgraded.schema.metadata or {}), _DERIVED_FROM: digest}
         with contextlib.suppress(StoreError):  # a read-only store derives them each time
             content = to_parquet(upgraded.replace_schema_metadata(metadata), identity_of(rows))
-            write_durably(self._file(DERIVED, key), content)
+            write_durably(self.file(DERIVED, key), content)
         return upgraded
 
     def _kept(self, key: str) -> pa.Table | None:
         """The rows derived before; None if missing or damaged."""
-        file = self._file(DERIVED, key)
+        file = self.file(DERIVED, key)
         try:
             return _rows_of(key, file.read_bytes())
         except (OSError, StoreError):
@@ -346,12 +347,12 @@ class Store:
 
     def _in_place(self, key: str) -> bool:
         """Whether both files exist and are not truncated."""
-        if not (self._file("jobs", key).exists() and self._file("predictions", key).exists()):
+        if not (self.file("jobs", key).exists() and self.file("predictions", key).exists()):
             return False
-        if not ends_well(self._file("predictions", key)):
-            self._set_aside(self._file("predictions", key), "it is truncated, or is not Parquet")
+        if not ends_well(self.file("predictions", key)):
+            self._set_aside(self.file("predictions", key), "it is truncated, or is not Parquet")
             return False
-        return not any(_is_stuck(self._file(folder, key)) for folder in ("jobs", "predictions"))
+        return not any(_is_stuck(self.file(folder, key)) for folder in ("jobs", "predictions"))
 
     def failed_rows(self, key: str) -> pa.Table | None:
         """The rows of a failed job; None if it did not fail, or its file is damaged."""
@@ -363,9 +364,15 @@ class Store:
 
     def _read(self, folder: str, key: str, parse: Callable[[bytes], T]) -> T | None:
         """The parsed content of a file; None for a damaged file, which is moved to quarantine."""
-        file = self._failure(key) if folder == "failed" else self._file(folder, key)
+        read = self._content(folder, key)
+        return None if read is None else self._parsed(folder, key, *read, parse)
+
+    def _content(self, folder: str, key: str) -> tuple[Stamp | None, bytes] | None:
+        """A file's stamp and bytes; None if it does not exist."""
+        file = self._named_file(folder, key)
+        stamp = stamp_of(file)
         try:
-            content = file.read_bytes()
+            return stamp, file.read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -373,8 +380,13 @@ class Store:
             raise StoreError(
                 f"cannot read {file}: {error.strerror}; check the folder's permissions and disk"
             ) from error
+
+    def _parsed(
+        self, folder: str, key: str, stamp: Stamp | None, content: bytes, parse: Callable[[bytes], T]
+    ) -> T | None:
+        file = self._named_file(folder, key)
         try:
-            return parse(content)
+            found = parse(content)
         except StoreError:
             raise
         except MemoryError:
@@ -382,6 +394,9 @@ class Store:
         except Exception as error:  # the bytes are in memory, so any error is theirs
             self._set_aside(file, str(error) if isinstance(error, DamagedError) else f"{type(error).__name__}: {error}")
             return None
+        if stamp is not None:
+            self._intact[folder, key] = stamp, hashlib.sha256(content).digest()
+        return found
 
     def _set_aside(self, file: Path, reason: str) -> None:
         """Move a damaged file to quarantine, with a note; in a folder that cannot be written, remember it."""
@@ -402,11 +417,15 @@ class Store:
     def _named(self, folder: str, suffix: str) -> list[str]:
         return sorted(file.stem for file in listed(self.path / folder) if file.suffix == suffix)
 
-    def _file(self, folder: str, key: str) -> Path:
+    def file(self, folder: str, key: str) -> Path:
+        """The path of a job's file in the folder of rows (``jobs``), of predictions, or of derived rows."""
         return self.path / folder / f"{key}.parquet"
 
     def _failure(self, key: str) -> Path:
         return self.path / "failed" / f"{key}.json"
+
+    def _named_file(self, folder: str, key: str) -> Path:
+        return self._failure(key) if folder == "failed" else self.file(folder, key)
 
 
 class _Failure(msgspec.Struct):
@@ -426,6 +445,10 @@ def _predictions_of(key: str, content: bytes) -> list[Predictions]:
     from imbench.store.predictions import from_table
 
     return from_table(from_parquet(content, key))
+
+
+# How the files of a finished job are parsed, by folder.
+_PARSERS: Mapping[str, Callable[[str, bytes], object]] = {"jobs": _rows_of, "predictions": _predictions_of}
 
 
 def _failure_of(key: str, content: bytes) -> pa.Table:

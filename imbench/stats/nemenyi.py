@@ -44,10 +44,13 @@ def critical_difference(strategies: int, blocks: int, alpha: float = 0.05) -> fl
 
 @lru_cache(maxsize=256)
 def _range_quantile(alpha: float, strategies: int) -> float:
-    """The upper quantile of the range of standard normals, which many boards share and which is slow to find."""
-    from scipy.stats import studentized_range
-
-    return float(studentized_range.isf(alpha, strategies, np.inf))
+    """The upper quantile of the range of standard normals, to the last digit, which many boards share."""
+    low, high = 0.0, 1.0
+    while normal_range_sf([high], strategies)[0] > alpha:
+        low, high = high, 2 * high
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (middle, high) if normal_range_sf([middle], strategies)[0] > alpha else (low, middle)
+    return high
 
 
 def nemenyi(average_ranks: ArrayLike, blocks: int) -> Floats:

@@ -25,6 +25,8 @@ LABELS = (
 PLACED = ("failed", "first", "rows", "layout")
 # A frame of fewer rows is copied into one array for each type, which is quicker to work with.
 _FEW_ROWS = 100_000
+# Text of a frame of more rows is categorical: as such it would take as much memory as all numbers.
+MANY_ROWS = 1_000_000
 
 
 class Block(Protocol):
@@ -159,7 +161,8 @@ def frame(chosen: Sequence[Chosen], columns: Collection[str] | None = None) -> p
 
     Parameters
     ----------
-    columns : names of columns, in any order; text is then categorical. None: all, text as such
+    columns : names of columns, in any order; text is then categorical. None: all, and text is categorical in more
+        than `MANY_ROWS` rows
     """
     import pandas as pd
 
@@ -181,7 +184,8 @@ def frame(chosen: Sequence[Chosen], columns: Collection[str] | None = None) -> p
             table = table.take(pa.array(rows))
         for name, values in zip(table.column_names, table.columns, strict=True):
             filled[name].add(values, to)
-    made = {name: filled.pop(name).made(categorical=columns is not None and name not in mixed) for name in names}
+    categorical = columns is not None or size > MANY_ROWS
+    made = {name: filled.pop(name).made(categorical=categorical and name not in mixed) for name in names}
     found = pd.DataFrame(made, columns=pd.Index(names, dtype="str"), index=pd.RangeIndex(size), copy=False)
     return found if size > _FEW_ROWS else found.copy()
 

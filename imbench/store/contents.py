@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from imbench.contract.errors import StoreError
-from imbench.store.files import NO_STAMP, Digests, Stamp, listed, stamp_of, stamps_in
+from imbench.store.files import NO_STAMP, Digests, Stamp, listed, size_of, stamps_in
 from imbench.store.marker import INDEX
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from imbench.store.blocks import Block, Chosen, InMemory
-    from imbench.store.copying import Copied
     from imbench.store.index import Seen
 
 
@@ -381,30 +379,25 @@ class Contents:
         known = dict(self._files)
         if moved:
             known = {name: stamps_in(self._store.path / name) for name in known}
-        return sum(stamp[0] for files in known.values() for stamp in files.values()) + sum(
-            _size(Path(entry.path)) if entry.is_dir() else _bytes_of(entry)
-            for entry in _entries(self._store.path)
-            if entry.name not in (*known, INDEX)
-        )
+        counted = sum(stamp[0] for files in known.values() for stamp in files.values())
+        return counted + size_of(self.path, without=(*known, INDEX))
+
+
+@dataclass(frozen=True)
+class Copied:
+    """The files of a job as they were copied.
+
+    Parameters
+    ----------
+    source : what the store that they are from contains
+    digests : SHA-256 of the rows and of the predictions
+    files : size, time of change in nanoseconds, and number of both files
+    """
+
+    source: Contents
+    digests: Digests
+    files: tuple[tuple[int, int, int], tuple[int, int, int]]
 
 
 def _by_key(files: Mapping[str, Stamp], suffix: str) -> dict[str, Stamp]:
     return {name.removesuffix(suffix): stamp for name, stamp in files.items() if name.endswith(suffix)}
-
-
-def _size(folder: Path) -> int:
-    """Bytes of all files in a folder and those in it."""
-    return sum(_size(Path(entry.path)) if entry.is_dir() else _bytes_of(entry) for entry in _entries(folder))
-
-
-def _bytes_of(entry: os.DirEntry[str]) -> int:
-    stamp = stamp_of(entry)
-    return stamp[0] if stamp else 0
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            return list(found)
-    except OSError:
-        return []

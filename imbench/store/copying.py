@@ -6,36 +6,21 @@ import itertools
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from imbench.store.files import Digests, Temporary, put_in_place, write_temporary
+from imbench.store.contents import Contents, Copied
+from imbench.store.files import Temporary, put_in_place, write_temporary
 
 if TYPE_CHECKING:
-    from imbench.store.contents import Contents
     from imbench.store.store import Store
 
 # Jobs whose files are made durable together.
 _TOGETHER = 2_000
 # Jobs that are read at once: most of the time of small files is waiting.
 _AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class Copied:
-    """The files of a job as they were copied.
-
-    Parameters
-    ----------
-    source : what the store contains that they are from
-    digests : SHA-256 of the rows and of the predictions
-    files : size, time of change in nanoseconds, and number of both files
-    """
-
-    source: Contents
-    digests: Digests
-    files: tuple[tuple[int, int, int], tuple[int, int, int]]
+# The folders of a finished job's files.
+_FOLDERS = ("jobs", "predictions")
 
 
 def copy_jobs(target: Store, sources: Mapping[str, Contents]) -> dict[str, Copied | None]:
@@ -73,26 +58,27 @@ def take_over(target: Store, copies: Mapping[str, Copied]) -> None:
 def _copy_together(
     target: Store, sources: Mapping[str, Contents], pool: ThreadPoolExecutor
 ) -> Iterator[tuple[str, Copied | None]]:
-    files: list[tuple[Temporary, Temporary]] = []
+    files: dict[tuple[str, str], Temporary] = {}
 
     def written(key: str) -> Copied | None:
         content = sources[key].intact_files(key)
         if content is None:
             return None
-        rows, predictions = (
-            write_temporary(target.file(folder, key), part)
-            for folder, part in zip(("jobs", "predictions"), content, strict=True)
-        )
-        files.append((rows, predictions))
-        digests = sha256(content[0]).digest(), sha256(content[1]).digest()
-        return Copied(sources[key], digests, (rows.facts, predictions.facts))
+        for folder, part in zip(_FOLDERS, content, strict=True):
+            files[folder, key] = write_temporary(target.file(folder, key), part)
+        rows, predictions = (files[folder, key].facts for folder in _FOLDERS)
+        return Copied(sources[key], (sha256(content[0]).digest(), sha256(content[1]).digest()), (rows, predictions))
 
     try:
         done = list(zip(sources, pool.map(written, sources), strict=True))
         # Predictions first: rows exist only if their predictions do.
-        put_in_place([*(predictions for _, predictions in files), *(rows for rows, _ in files)])
+        order = [(folder, key) for folder in reversed(_FOLDERS) for key, copied in done if copied is not None]
+        put_in_place([files[one] for one in order])
+    except BaseException:
+        pool.shutdown(cancel_futures=True)  # and wait for those that are writing
+        raise
     finally:
-        for one in itertools.chain.from_iterable(files):
+        for one in files.values():
             one.remove()
     for key, copied in done:
         if copied is not None:

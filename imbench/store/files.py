@@ -154,6 +154,17 @@ def stamps_in(folder: Path) -> dict[str, Stamp]:
     return {name: stamp for name, stamp in found.items() if stamp is not None}
 
 
+def size_of(folder: Path, without: Sequence[str] = ()) -> int:
+    """Bytes of all files in a folder and those in it, except in entries of these names; 0 if it cannot be read."""
+    try:
+        with os.scandir(folder) as found:
+            entries = [entry for entry in found if entry.name not in without]
+    except OSError:
+        return 0
+    stamps = (stamp_of(entry) or NO_STAMP for entry in entries if not entry.is_dir())
+    return sum(size_of(Path(entry.path)) for entry in entries if entry.is_dir()) + sum(stamp[0] for stamp in stamps)
+
+
 def remove_stale(folder: Path) -> None:
     """Delete temporary files of dead processes in `folder`; those that may still be renamed stay.
 

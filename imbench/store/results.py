@@ -158,6 +158,10 @@ def load(path: str | os.PathLike[str], keys: Collection[str] | None = None) -> R
     path : the folder
     keys : keys of the jobs to read; None reads all jobs
 
+    Returns
+    -------
+    Their rows, with every column; text is categorical in more than a million rows, to save memory.
+
     Raises
     ------
     StoreError

@@ -254,8 +254,8 @@ class Store:
         Parameters
         ----------
         keys : keys of the jobs to read; None reads all jobs
-        columns : columns to read, in any order; None reads all. If given, text is categorical to save memory, and no
-            other column is derived.
+        columns : columns to read, in any order; None reads all. If given, or with more than a million rows, text is
+            categorical to save memory. If given, no other column is derived.
         failed : of the jobs to read the failure of, even if an older result is kept
         """
         return self.contents().frame(keys, columns, failed)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from imbench.contract.spec import format_spec
 from imbench.store.blocks import blocks, jobs_of
+from imbench.store.derive import with_origin
 from imbench.store.files import stamp_of
 from imbench.store.index import MOST_JOBS, Seen, add_block
 from imbench.store.parquet import from_parquet, identity_of, to_parquet, with_digest
@@ -63,7 +64,7 @@ def _jobs(small, large, template, seed, numbers, repeats, size):
     shape = (len(numbers), len(measured), 1), (len(numbers), *values.shape)
     noisy = values * (1 + 0.01 * (rng.normal(size=shape[0]) + rng.normal(size=shape[1])))
     identity["variant"]["seed"] = seed
-    identity["protocol"]["repeats"] = repeats
+    identity["protocol"]["repeats"] = repeats = min(repeats, identity["protocol"]["repeats"])
     variant = rows["variant"][0].as_py()
     labels = {
         "variant": variant if not seed else f"seed={seed}" if variant == "natural" else f"{variant},seed={seed}",
@@ -92,7 +93,7 @@ def _jobs(small, large, template, seed, numbers, repeats, size):
         content = to_parquet(mine, text)
         (large / "predictions" / f"{key}.parquet").write_bytes(predicted)
         (large / "jobs" / f"{key}.parquet").write_bytes(content)
-        yield key, mine.replace_schema_metadata(None), (sha256(content).digest(), sha256(predicted).digest())
+        yield key, with_origin(mine), (sha256(content).digest(), sha256(predicted).digest())
 
 
 @cache

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+from hashlib import sha256
 from random import Random
 
 import numpy as np
@@ -12,9 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imbench.store import index
+from imbench.store import blocks, contents, files, index
+from imbench.store.merge import merge
+from imbench.store.parquet import digest_of_predictions
 from imbench.store.results import load
 from imbench.store.store import Store
+from tests.benchmarks.large_store import fill_large
 from tests.made_results import FACTS, fill, job, predictions
 
 JOBS = [job("a", "mixup"), job("a", "remix"), job("b", "mixup"), job("c", "remix", task="multiclass")]
@@ -99,6 +105,17 @@ def of_another_version(path, _, random):
         Store.open(path).frame()
 
 
+def half_written(path, _, random):
+    """What a process leaves that was killed while it wrote the index."""
+    for file in files_of(path):
+        if random.random() < 0.5:
+            file.rename(file.with_name(f".{file.name}~000000000000~1~00000000.tmp"))
+
+
+def merged_into(path, other, _):
+    merge([other], path, prefer=[other])
+
+
 def rewritten(path, _, random):
     one = random.choice(JOBS)
     classes = 3 if one.variant.task == "multiclass" else 2
@@ -138,7 +155,7 @@ def failed_again(path, _, random):
 
 CHANGES = [
     *(corrupted, deleted, of_another_store, of_another_version, rewritten, swapped, damaged, removed, finished),
-    failed_again,
+    *(failed_again, half_written, merged_into),
 ]
 
 
@@ -210,3 +227,106 @@ def test_the_index_counts_neither_as_a_foreign_file_nor_as_size(tmp_path):
     assert files_of(store.path)
     assert store.status().bytes == before
     assert np.isfinite(Store.open(store.path, create=True).frame()["gmean"]).any()
+
+
+def test_rows_state_the_hash_of_their_predictions(tmp_path):
+    store = made(tmp_path / "store")
+    for key in (one.key for one in JOBS):
+        content = (store.path / "predictions" / f"{key}.parquet").read_bytes()
+        assert digest_of_predictions(store.rows(key)) == sha256(content).digest()
+
+
+def test_a_merge_parses_no_file_that_was_checked_and_indexes_what_it_copies(tmp_path, monkeypatch):
+    store = made(tmp_path / "store")
+    keys = store.keys()
+    expected = store.frame(keys)
+    parsed = Store._parsed
+
+    def only_failures(self, folder, *rest):
+        assert folder == "failed"
+        return parsed(self, folder, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "_parsed", only_failures)
+        merge([store.path], tmp_path / "into")
+        again = merge([store.path, tmp_path / "into"], tmp_path / "third")
+    assert again.jobs == len(keys)
+    (tmp_path / "third" / "failed" / f"{FAILED.key}.json").unlink()  # failures are not indexed by a merge
+    monkeypatch.setattr(Store, "_read", None)
+    for path in (tmp_path / "into", tmp_path / "third"):
+        pd.testing.assert_frame_equal(Store.open(path).frame(keys), expected, check_exact=True)
+
+
+@pytest.mark.parametrize("folder", ["jobs", "predictions"])
+def test_a_merge_finds_damage_that_no_size_time_or_number_shows(tmp_path, monkeypatch, folder):
+    store = made(tmp_path / "store")
+    store.frame()
+    before = {name: files.stamps_in(store.path / name) for name in ("jobs", "predictions", "failed")}
+    file = store.path / folder / f"{JOBS[0].key}.parquet"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 3] ^= 1
+    file.write_bytes(content)
+    listed = contents.stamps_in
+
+    def unchanged(of):
+        return before[of.name] if of.parent == store.path and of.name in before else listed(of)
+
+    monkeypatch.setattr(contents, "stamps_in", unchanged)
+    done = merge([store.path], tmp_path / "into")
+    assert done.jobs == len(JOBS) - 1
+    assert not (tmp_path / "into" / folder / file.name).exists()
+    assert (store.path / "quarantine" / f"{JOBS[0].key}.{folder}.parquet").exists()
+
+
+def test_a_merge_takes_rows_of_a_store_whose_index_cannot_be_written(tmp_path, monkeypatch):
+    store = made(tmp_path / "store")
+
+    def write(path, content):
+        if path.is_relative_to(store.path):
+            refuse(path, content)
+        files.write_durably(path, content)
+
+    monkeypatch.setattr(index, "write_durably", write)
+    merge([store.path], tmp_path / "into")
+    assert not (store.path / "index").exists()
+    assert files_of(tmp_path / "into")
+    assert_alike(tmp_path / "into", tmp_path)
+
+
+WRITER = """
+import sys
+from imbench.store import index
+from imbench.store.store import Store
+from tests.made_results import fill
+index.FEWEST_JOBS, index.SETTLED, index.MOST_SMALL = 1, -60.0, 2
+store = Store.open(sys.argv[1], create=True)
+for number in range(5):
+    fill(store, [f"{sys.argv[2]}{number}"], ["mixup", "remix"])
+    store.frame()
+"""
+
+
+def test_two_processes_that_write_jobs_and_the_index_lose_nothing(tmp_path):
+    path = tmp_path / "store"
+    running = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), name]) for name in "ab"]
+    assert [process.wait(600) for process in running] == [0, 0]
+    assert len(Store.open(path).keys()) == 20
+    assert_alike(path, tmp_path)
+
+
+def test_a_made_large_store_has_the_index_that_reading_its_files_gives(tmp_path):
+    fill(Store.open(tmp_path / "small", create=True), ["a", "b"], ["baseline", "remix"])
+    fill_large(tmp_path / "small", tmp_path / "large", 8, strategies=4, repeats=1, workers=1)
+    assert files_of(tmp_path / "large")
+    assert Store.open(tmp_path / "large").status().done == 8
+    assert_alike(tmp_path / "large", tmp_path)
+
+
+def test_text_of_many_rows_is_categorical(tmp_path, monkeypatch):
+    store = made(tmp_path / "store")
+    plain = store.frame()
+    monkeypatch.setattr(blocks, "MANY_ROWS", len(plain) - 1)
+    many = store.frame()
+    texts = ["key", "dataset", "strategy", "protocol_fields", "error", "source_hash"]
+    assert all(isinstance(many[name].dtype, pd.CategoricalDtype) for name in texts)
+    pd.testing.assert_frame_equal(many.astype(plain.dtypes), plain, check_exact=True)

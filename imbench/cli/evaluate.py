@@ -198,9 +198,9 @@ def _rows_of(
     columns = analysis_columns(metric, within, rule)
     if not Path(path).is_dir():
         return read_rows(path, columns, beside=[name for name in SAME if name != metric]), METRICS
-    store = Store.open(path)
-    rows = store.frame(columns=columns)
-    for note in damage_notes(store):
+    contents = Store.open(path).contents()
+    rows = contents.frame(columns=columns)
+    for note in damage_notes(contents):
         say(f"note: {note}")
     return rows, METRICS
 

@@ -15,7 +15,7 @@ from imbench.cli.session import Session, Verb
 from imbench.contract.names import counted
 
 if TYPE_CHECKING:
-    from imbench.store.store import Status
+    from imbench.store.contents import Status
 
 _JOB = ("dataset", "variant", "strategy", "protocol", "error")
 
@@ -47,7 +47,7 @@ def status(
     again.
     """
     from imbench.report.completeness import completeness
-    from imbench.store.results import damage_notes, load
+    from imbench.store.results import Results, damage_notes
     from imbench.store.source_marks import retrain_notes
     from imbench.store.store import Store
 
@@ -55,14 +55,15 @@ def status(
     choice, opened = Choice(**chosen), Store.open(path)
     if check:
         opened.check()
-    whole = load(path)
-    status = opened.status()
-    results = dataclasses.replace(whole, rows=choice.of(whole.rows, registry))
+    contents = opened.contents()
+    # A row for each job says as much here as one for each fold.
+    results = Results(choice.of(contents.jobs(), registry), opened.path)
+    status = contents.status()
     done = results.rows.loc[results.rows["error"] == "", "key"].nunique()
     counts = status if choice.is_all else dataclasses.replace(status, done=done, failed=len(results.failures()))
     retrains = opened.failed_retrains(set(results.rows["key"]))
     notes = list(completeness(results.rows, registry.known_suites()) if len(results.rows) else ())
-    notes += [*retrain_notes(retrains), *damage_notes(opened)]
+    notes += [*retrain_notes(retrains), *damage_notes(contents)]
     if as_json:
         failures = results.failures().to_dict("records")
         kept = [{name: getattr(one, name) for name in _JOB} for one in retrains]

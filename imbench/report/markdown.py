@@ -10,7 +10,7 @@ from imbench.contract.protocol import caveat
 from imbench.report.coverage import PROCESS, zero_recall_title
 from imbench.report.gains import ALL, Gain
 from imbench.report.model import Model
-from imbench.report.page import MOST_MATRIX, win_rate
+from imbench.report.page import MOST_MATRIX
 from imbench.report.provenance import SHOWN_VALUES
 from imbench.stats.board import Board
 from imbench.stats.ranks import TRAINED
@@ -145,7 +145,10 @@ def _wins(board: Board) -> str:
     names = [row.name for row in board.table][:MOST_MATRIX]
     if not board.configurations or len(names) < 2:
         return ""
-    rows = [[a, *("–" if a == b else f"{100 * win_rate(board, a, b):.0f}" for b in names)] for a in names]
+    rates = zip(names, board.win_rates(names).tolist(), strict=True)
+    rows = [
+        [a, *("–" if a == b else f"{100 * rate:.0f}" for b, rate in zip(names, of, strict=True))] for a, of in rates
+    ]
     basis = "Percentage of configurations on which the row beats the column; a tie counts half."
     return f"## Win rates: {board.title}\n\n{basis}\n\n{_table(['', *names], rows)}"
 

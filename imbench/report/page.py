@@ -140,7 +140,7 @@ class View:
     def wins(self, board: Board) -> tuple[list[str], list[list[float]]]:
         """Names, best first, and for each pair the share of configurations the first wins; a tie counts half."""
         names = [row.name for row in board.table][:MOST_MATRIX]
-        return names, [[win_rate(board, a, b) for b in names] for a in names]
+        return names, board.win_rates(names).tolist()
 
     def datasets(self, scores: ScoreTable) -> list[dict[str, Any]]:
         """Tables of mean ± sd: for each headline column, the strategies shown and a row for each configuration."""
@@ -218,14 +218,6 @@ class View:
             "target": {metric.name: metric.target for metric in metrics if metric.target is not None},
             "groups": groups,
         }
-
-
-def win_rate(board: Board, first: str, second: str) -> float:
-    """Share of configurations on which the first beats the second, ties counting half; NaN for itself."""
-    if first == second or not board.configurations:
-        return math.nan
-    wins, ties, losses = board.against(first, second)
-    return (wins + 0.5 * ties) / (wins + ties + losses)
 
 
 def _step_ratios(scores: ScoreTable) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -15,10 +16,14 @@ from imbench.report.model import Model
 from imbench.report.tables import costs as cost_table
 from imbench.report.tables import coverage, gains, gains_of, leaderboard, reliability
 
+# Columns of the table of leaderboards that identify one.
+_BOARD = ["protocol", "task", "metric", "rule"]
+
 
 def summary(model: Model) -> dict[str, Any]:
     """The report without the scores of single configurations and pairs; None for undefined numbers."""
     rows = leaderboard(model)
+    of_board = {} if rows.empty else dict(iter(rows.groupby(_BOARD, sort=False)))
     return {
         "notes": list(model.notes),
         "lacking": list(model.lacking),
@@ -36,7 +41,7 @@ def summary(model: Model) -> dict[str, Any]:
                 "rule": board.rule,
                 "higher_is_better": board.metric.higher_is_better,
                 "control": board.control,
-                "rows": _records(_of_board(rows, board)),
+                "rows": _records(_of_board(of_board, board)),
                 "groups": [list(group) for group in board.tests.groups],
                 "configurations": [[c.dataset, c.variant] for c in board.configurations],
                 "dropped": [
@@ -90,14 +95,9 @@ def _images(images: Images) -> dict[str, Any]:
     }
 
 
-def _of_board(rows: pd.DataFrame, board: Any) -> pd.DataFrame:
-    if rows.empty:
-        return rows
-    values = {"protocol": board.protocol, "task": board.task, "metric": board.metric.name, "rule": board.rule}
-    mine = pd.Series(True, index=rows.index)
-    for name, value in values.items():
-        mine &= rows[name] == value
-    return rows[mine].drop(columns=[*values, "higher_is_better"])
+def _of_board(rows: Mapping[Any, pd.DataFrame], board: Any) -> pd.DataFrame:
+    mine = rows.get((board.protocol, board.task, board.metric.name, board.rule), pd.DataFrame())
+    return mine.drop(columns=[*_BOARD, "higher_is_better"], errors="ignore")
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from imbench.contract.errors import StoreError
 from imbench.contract.records import Predictions
 from imbench.stats.names import CONFIGURATION
+from imbench.store.contents import Contents
 from imbench.store.results import Results
 from imbench.store.store import Store
 
@@ -64,7 +65,8 @@ def curves(
     if not (results.store / "predictions").is_dir() or labelled_rows.empty:
         return []
     jobs = labelled_rows[labelled_rows["error"] == ""].drop_duplicates("key")
-    store, found = Store(results.store), []
+    store = Store(results.store)
+    known, found = store.contents(), []
     for (of_protocol, of_task), group in jobs.groupby(["protocol", "task"], sort=True):
         protocol, task = str(of_protocol), str(of_task)
         shown = [s for s in leading.get((protocol, task), ()) if (group["strategy"] == s).any()][:MOST_STRATEGIES]
@@ -74,7 +76,7 @@ def curves(
         kept = _spread(total, max(MOST_JOBS // max(len(shown), 1), 1))
         for strategy in shown:
             keys = mine["key"][(mine["strategy"] == strategy) & numbers.isin(kept)].tolist()
-            sums = [_sums(folds) for folds in (_read(store, key) for key in keys) if folds]
+            sums = [_sums(folds) for folds in (_read(store, key, known) for key in keys) if folds]
             if sums:
                 found.append(_curve(protocol, task, strategy, np.array(sums), total))
     return [curve for curve in found if np.isfinite(curve.observed).any()]
@@ -84,9 +86,9 @@ def _spread(total: int, most: int) -> list[int]:
     return sorted({round(i) for i in np.linspace(0, total - 1, min(total, most))}) if total else []
 
 
-def _read(store: Store, key: str) -> list[Predictions]:
+def _read(store: Store, key: str, known: Contents) -> list[Predictions]:
     try:
-        return store.predictions(key)
+        return store.predictions(key, known)
     except StoreError:  # rows without predictions still count everywhere else
         return []
 

@@ -186,6 +186,21 @@ class Board:
         wins = int((~tied & (one > other)).sum())
         return wins, int(tied.sum()), len(one) - wins - int(tied.sum())
 
+    def win_rates(self, names: Sequence[str]) -> Floats:
+        """``(names, names)`` share of configurations in which one beats another; a tie is half, and NaN with itself."""
+        places = [self.names.index(name) for name in names]
+        if not len(self.merit) or not places:
+            return np.full((len(places), len(places)), np.nan)
+        scores = self.merit[:, places]
+        rows = []
+        for column in scores.T:
+            one = np.broadcast_to(column[:, None], scores.shape)
+            tied = equal(one, scores, TRAINED)
+            rows.append(((~tied & (one > scores)).sum(axis=0) + 0.5 * tied.sum(axis=0)) / len(scores))
+        shares: Floats = np.array(rows)
+        np.fill_diagonal(shares, np.nan)
+        return shares
+
     @cached_property
     def evaluation(self) -> Evaluation | str:
         """The tests with configurations as blocks and intervals over datasets; or why they are impossible."""

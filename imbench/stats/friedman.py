@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
 from itertools import permutations
 from math import factorial
 from typing import NamedTuple
@@ -19,6 +21,8 @@ PERMUTATIONS = 19_999
 _ENUMERATED = 300_000
 # Numbers drawn at a time, and in all; beyond that chi-squared is used.
 _CHUNK, _DRAWN = 2_000_000, 100_000_000
+# Drawn numbers that are kept, a byte each, for the next table of the same shape.
+_KEPT = 20_000_000
 
 
 class Friedman(NamedTuple):
@@ -150,11 +154,23 @@ def _extremeness(sums: Integers) -> Integers:
 
 def _counted(ranks: Integers) -> float | None:
     """The share of all arrangements that are at least as extreme; None if there are too many to count."""
-    blocks, k = ranks.shape
+    # Arrangements depend on which ranks a block has, not on their order: many boards share them.
+    known = _arrangements(ranks.shape, np.sort(ranks, axis=1).tobytes())
+    if known is None:
+        return None
+    extremeness, share = known
+    return float(min(share[extremeness >= _extremeness(ranks.sum(axis=0))].sum(), 1.0))
+
+
+@lru_cache(maxsize=64)
+def _arrangements(shape: tuple[int, int], sorted_ranks: bytes) -> tuple[Integers, Floats] | None:
+    """The extremeness of the sums that arrangements of these ranks reach, and the share of arrangements of each."""
+    blocks, k = shape
+    ranks: Integers = np.frombuffer(sorted_ranks, dtype=np.int64).reshape(shape)
     orders = np.array(list(permutations(range(k))))
     digit = int(2 * k * blocks + 1) ** np.arange(k)
     # Strategies are exchangeable under the hypothesis, so only the sorted sums are kept: (states, strategies).
-    states = np.sort(ranks[:1], axis=1)
+    states = ranks[:1]
     share: Floats = np.ones(1)
     work = 0
     for block in ranks[1:]:
@@ -166,20 +182,36 @@ def _counted(ranks: Integers) -> float | None:
         _, first, which = np.unique(reached @ digit, return_index=True, return_inverse=True)
         states = reached[first]
         share = np.bincount(which, weights=np.repeat(share / len(arranged), len(arranged))).astype(np.float64)
-    return float(min(share[_extremeness(states) >= _extremeness(ranks.sum(axis=0))].sum(), 1.0))
+    return _extremeness(states), share
 
 
 def _drawn(ranks: Integers, seed: int) -> float:
     """The share of random arrangements that are at least as extreme, the observed one among them."""
-    rng = np.random.default_rng(seed)
     observed = _extremeness(ranks.sum(axis=0))
     at_least = 1
-    chunk = max(_CHUNK // ranks.size, 1)
+    orders = _orders(ranks.shape, seed) if PERMUTATIONS * ranks.size <= _KEPT else _drawn_orders(ranks.shape, seed)
+    for of_blocks in orders:
+        # Block by block: (permutations, strategies) numbers stay in the processor's cache.
+        sums = sum(block.take(order) for block, order in zip(ranks, of_blocks, strict=True))
+        at_least += int((_extremeness(sums) >= observed).sum())
+    return at_least / (PERMUTATIONS + 1)
+
+
+@lru_cache(maxsize=12)
+def _orders(shape: tuple[int, int], seed: int) -> list[Integers]:
+    return list(_drawn_orders(shape, seed))
+
+
+def _drawn_orders(shape: tuple[int, int], seed: int) -> Iterator[Integers]:
+    """The drawn orders of the ranks of each block: arrays ``(blocks, permutations, strategies)``, in chunks."""
+    rng = np.random.default_rng(seed)
+    blocks, k = shape
+    chunk = max(_CHUNK // (blocks * k), 1)
+    numbers = np.arange(k)
     for start in range(0, PERMUTATIONS, chunk):
         size = min(chunk, PERMUTATIONS - start)
-        drawn = rng.permuted(np.broadcast_to(ranks, (size, *ranks.shape)), axis=2)
-        at_least += int((_extremeness(drawn.sum(axis=1)) >= observed).sum())
-    return at_least / (PERMUTATIONS + 1)
+        orders = rng.permuted(np.broadcast_to(numbers, (size, blocks, k)), axis=2)
+        yield orders.transpose(1, 0, 2).astype(np.int8 if k < 128 else np.int64, order="C")
 
 
 def _ties(ranks: Floats) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -48,17 +51,27 @@ def bootstrap_means(values: ArrayLike, datasets: ArrayLike, alpha: float = 0.05,
         return np.full((2, columns), np.nan)
     sums = np.zeros((n, columns))
     np.add.at(sums, which, table)
-    rng = np.random.default_rng(seed)
-    means = np.empty((RESAMPLES, columns))
-    chunk = max(_CHUNK // n, 1)
-    for start in range(0, RESAMPLES, chunk):
-        part = means[start : start + chunk]
-        # (resamples, datasets) how often each dataset was drawn
-        weights = rng.multinomial(n, np.full(n, 1 / n), size=len(part)).astype(np.float64)
-        np.divide(weights @ sums, (weights @ sizes)[:, None], out=part)
+    means = np.empty((RESAMPLES, columns), order="F")  # the resamples of a column lie together for its quantiles
+    start = 0
+    for weights in _kept_weights(n, seed) if RESAMPLES * n <= _CHUNK else _weights(n, seed):
+        np.divide(weights @ sums, (weights @ sizes)[:, None], out=means[start : start + len(weights)])
+        start += len(weights)
     low = _expanded(alpha, n)
     ends: Floats = np.quantile(means, [low, 1 - low], axis=0)
     return ends
+
+
+@lru_cache(maxsize=4)
+def _kept_weights(n: int, seed: int) -> list[Floats]:
+    return list(_weights(n, seed))
+
+
+def _weights(n: int, seed: int) -> Iterator[Floats]:
+    """``(resamples, datasets)`` how often each dataset was drawn, in chunks."""
+    rng = np.random.default_rng(seed)
+    chunk = max(_CHUNK // n, 1)
+    for start in range(0, RESAMPLES, chunk):
+        yield rng.multinomial(n, np.full(n, 1 / n), size=min(chunk, RESAMPLES - start)).astype(np.float64)
 
 
 def _expanded(alpha: float, n: int) -> float:

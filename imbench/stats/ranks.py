@@ -62,10 +62,14 @@ def typical_sizes(scores: Floats) -> Floats:
 
 
 def equal(one: ArrayLike, other: ArrayLike, tolerance: Tolerance = GIVEN) -> NDArray[np.bool_]:
-    """Whether ``(blocks,)`` scores of two strategies are tied."""
-    both = np.stack([np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)], axis=1)
-    allowed = tolerance.of(np.abs(both).max(axis=1), typical_sizes(both)[:, 0])
-    same: NDArray[np.bool_] = ~(np.abs(both[:, 0] - both[:, 1]) > allowed)
+    """Whether scores of two strategies are tied, ``(blocks,)``, or of several pairs, ``(blocks, pairs)``."""
+    both = np.stack([np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)])
+    sizes = np.abs(both)
+    finite = np.where(np.isfinite(both), sizes, 0.0)
+    # As `typical_sizes` of the table of each pair.
+    middle = np.median(finite, axis=(0, 1)) if finite.size else 0.0
+    allowed = tolerance.of(sizes.max(axis=0), np.minimum(finite.max(axis=0), middle))
+    same: NDArray[np.bool_] = ~(np.abs(both[0] - both[1]) > allowed)
     return same
 
 

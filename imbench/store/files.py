@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import hashlib
 import os
 import platform
+import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from imbench.contract.errors import StoreError
 
@@ -46,6 +49,59 @@ def write_durably(path: Path, content: bytes) -> None:
         _remove(temporary)
 
 
+class Temporary(NamedTuple):
+    """A file written under a temporary name.
+
+    Parameters
+    ----------
+    path : its path in the end
+    temporary : its path now
+    facts : its size, time of change in nanoseconds, and number
+    """
+
+    path: Path
+    temporary: Path
+    facts: tuple[int, int, int]
+
+    def remove(self) -> None:
+        """Delete it if it is not in place yet."""
+        _remove(self.temporary)
+
+
+def write_temporary(path: Path, content: bytes) -> Temporary:
+    """Write content that `put_in_place` moves to `path`, not yet durable. Raises `StoreError` as `write_durably`."""
+    temporary = path.with_name(_temporary(path.name))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            facts = os.fstat(file.fileno())
+    except OSError as error:
+        _remove(temporary)
+        raise StoreError(_complaint(path.parent, error)) from error
+    return Temporary(path, temporary, (facts.st_size, facts.st_mtime_ns, facts.st_ino))
+
+
+def put_in_place(files: Sequence[Temporary]) -> None:
+    """Make files durable and move them to their paths, in this order, each in one step.
+
+    After a crash readers find the old file or the new one, never a part. Raises `StoreError` as `write_durably`.
+    """
+    folders = list(dict.fromkeys(file.path.parent for file in files))
+    try:
+        if not all(map(_sync_disk, folders)):
+            for file in files:
+                with open(file.temporary, "rb+") as handle:
+                    os.fsync(handle.fileno())
+        for file in files:
+            os.replace(file.temporary, file.path)
+        for folder in folders:
+            _sync_folder(folder)
+    except OSError as error:
+        raise StoreError(_complaint(folders[0], error)) from error
+
+
 @contextlib.contextmanager
 def marked(folder: Path) -> Iterator[str]:
     """A hidden empty file in a folder for a while: its name, which tells another process whether it sees the folder.
@@ -68,6 +124,45 @@ def listed(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise StoreError(f"cannot read {folder}: {error.strerror}; check the folder's permissions") from error
+
+
+# Size in bytes, times of change of the content and of anything in nanoseconds, and number of a file.
+Stamp = tuple[int, int, int, int]
+NO_STAMP: Stamp = (0, 0, 0, 0)
+# SHA-256 of a job's rows and of its predictions, None if unknown.
+Digests = tuple[bytes | None, bytes | None]
+
+
+def stamp_of(file: Path | os.DirEntry[str]) -> Stamp | None:
+    """What changes with the content of a file; None if it does not exist."""
+    try:
+        facts = file.stat()
+    except OSError:
+        return None
+    return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino
+
+
+def stamps_in(folder: Path) -> dict[str, Stamp]:
+    """The files in a folder by name, unsorted; none if it does not exist. Raises StoreError if it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            found = {entry.name: stamp_of(entry) for entry in entries if entry.is_file()}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise StoreError(f"cannot read {folder}: {error.strerror}; check the folder's permissions") from error
+    return {name: stamp for name, stamp in found.items() if stamp is not None}
+
+
+def size_of(folder: Path, without: Sequence[str] = ()) -> int:
+    """Bytes of all files in a folder and those in it, except in entries of these names; 0 if it cannot be read."""
+    try:
+        with os.scandir(folder) as found:
+            entries = [entry for entry in found if entry.name not in without]
+    except OSError:
+        return 0
+    stamps = (stamp_of(entry) or NO_STAMP for entry in entries if not entry.is_dir())
+    return sum(size_of(Path(entry.path)) for entry in entries if entry.is_dir()) + sum(stamp[0] for stamp in stamps)
 
 
 def remove_stale(folder: Path) -> None:
@@ -126,6 +221,21 @@ def _sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def _sync_disk(folder: Path) -> bool:
+    """Wait until all files on the disk of a folder are durable; False on systems that cannot, such as macOS."""
+    sync = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None) if sys.platform == "linux" else None
+    if sync is None:
+        return False
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if sync(handle):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(handle)
+    return True
 
 
 def _complaint(folder: Path, error: OSError) -> str:

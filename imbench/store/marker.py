@@ -14,7 +14,9 @@ from imbench.store.parquet import newer
 MARKER = "imbench-store.json"
 
 # Its folders, and the names of the files in them: of finished, failed and damaged jobs, and those being written.
-FOLDERS = ("jobs", "predictions", "failed", "quarantine", "derived")
+# The index and what is derived follow from the others, and may be deleted at any time.
+DERIVED, INDEX = "derived", "index"
+FOLDERS = ("jobs", "predictions", "failed", "quarantine", DERIVED, INDEX)
 _OF_JOB = re.compile(r"\.?[0-9a-f]{64}\..*")
 
 # Of the folder's layout; the schema of the results is in every row.

@@ -14,6 +14,8 @@ import pyarrow as pa
 from imbench.contract.errors import StoreError, UsageError
 from imbench.contract.records import Predictions
 from imbench.scoring.columns import ORIGIN, TIMING, UNKNOWN, class_of, schema
+from imbench.store.contents import Contents
+from imbench.store.copying import copy_jobs, take_over
 from imbench.store.derive import lacking
 from imbench.store.parquet import rows_schema
 from imbench.store.store import Store
@@ -145,19 +147,20 @@ def merge(
     """
     stores = _opened(sources, Path(into))
     preferred = [_among(stores, path) for path in prefer]
+    known = {store.path: store.contents() for store in stores}
+    conflicts, undecided, refused = _of_sources(known, stores, preferred, Path(into))
     holders: dict[str, list[Store]] = {}
     for store in stores:
-        for key in store.keys():  # noqa: SIM118  # a store is not a dict
+        for key in known[store.path].keys():  # noqa: SIM118  # contents are not a dict
             holders.setdefault(key, []).append(store)
     chosen: dict[str, Store] = {}
-    conflicts, undecided, refused = _of_sources(stores, preferred, Path(into))
     for key, having in holders.items():
         having = [store for store in having if (store.path, key) not in refused]
-        if len(having) > 1 or any(store.path.resolve() != Path(into).resolve() for store in having):
-            having = [store for store in having if store.is_intact(key)]
+        if len(having) > 1:  # the only copy is checked when it is copied
+            having, differ = _intact(key, having, known)
         if not having:
             continue
-        if len(having) == 1:
+        if len(having) == 1 or not differ:
             chosen[key] = having[0]
             continue
         copies = [(store, rows) for store in having if (rows := store.rows(key)) is not None]
@@ -175,8 +178,8 @@ def merge(
             }
     if undecided:
         raise ConflictError(undecided)
+    joined, chosen = _joined(known, Store.open(into, create=True), chosen, tuple(conflicts))
     left_out = _left_out(stores, refused, chosen)
-    joined = _joined(stores, Store.open(into, create=True), chosen, tuple(conflicts))
     damaged = tuple((store.path, jobs) for store in stores if (jobs := len(store.incomplete())))
     return replace(joined, left_out=left_out, damaged=damaged)
 
@@ -199,7 +202,7 @@ _Sources = dict[tuple[str, str], dict[str, list[str]]]
 
 
 def _of_sources(
-    stores: Sequence[Store], preferred: Sequence[Store], into: Path
+    contents: Mapping[Path, Contents], stores: Sequence[Store], preferred: Sequence[Store], into: Path
 ) -> tuple[list[Conflict], list[Conflict], dict[tuple[Path, str], str]]:
     """Strategies with different source in two stores: decided and undecided conflicts, and the jobs to omit.
 
@@ -207,7 +210,7 @@ def _of_sources(
 
     A store with both sources was merged with a preference before, and does not conflict with a store of either.
     """
-    known: dict[Path, _Sources] = {store.path: _sources(store) for store in stores}
+    known: dict[Path, _Sources] = {path: _sources(of) for path, of in contents.items()}
     decided: list[Conflict] = []
     undecided: list[Conflict] = []
     refused: dict[tuple[Path, str], str] = {}
@@ -233,9 +236,9 @@ def _of_sources(
     return decided, undecided, refused
 
 
-def _sources(store: Store) -> _Sources:
-    rows = store.frame(columns=["key", "strategy", "strategy_version", "source_hash", "error"])
-    rows = rows[rows["error"] == ""].drop_duplicates("key")
+def _sources(contents: Contents) -> _Sources:
+    rows = contents.jobs()
+    rows = rows[rows["error"] == ""]
     found: _Sources = {}
     for key, strategy, version, source in zip(
         *(rows[name].tolist() for name in ("key", "strategy", "strategy_version", "source_hash")), strict=True
@@ -266,21 +269,36 @@ def _two_sources(one: dict[str, list[str]], other: dict[str, list[str]]) -> str:
     return f"the strategy's source, {described(one)} and {described(other)}"
 
 
+def _intact(key: str, having: Sequence[Store], known: Mapping[Path, Contents]) -> tuple[list[Store], bool]:
+    """The stores whose copy of a job is intact, and whether any two copies differ in a byte."""
+    first, differ, intact = None, False, []
+    for store in having:
+        if (content := known[store.path].intact_files(key)) is not None:
+            first = first or content
+            differ = differ or content != first
+            intact.append(store)
+    return intact, differ
+
+
 def _joined(
-    stores: Sequence[Store], target: Store, chosen: dict[str, Store], conflicts: tuple[Conflict, ...]
-) -> Merged:
-    before = set(target.keys())
-    changed = {key: store for key, store in chosen.items() if store.path.resolve() != target.path.resolve()}
-    for key, store in changed.items():
-        target.copy(key, store)
-    failed = set(target.failed_keys())
-    for store in stores:
-        for key in store.failed_keys():
+    known: Mapping[Path, Contents], target: Store, chosen: Mapping[str, Store], conflicts: tuple[Conflict, ...]
+) -> tuple[Merged, dict[str, Store]]:
+    """Copy the chosen jobs; the outcome, and those of them that are not damaged."""
+    there = known.get(target.path)
+    before, failed = (set(there.keys()), set(there.failed_keys())) if there else (set(), set())
+    here = {path: path.resolve() == target.path.resolve() for path in known}
+    done = copy_jobs(target, {key: known[store.path] for key, store in chosen.items() if not here[store.path]})
+    chosen = {key: store for key, store in chosen.items() if done.get(key, store) is not None}
+    for contents in known.values():
+        for key in contents.failed_keys():
             if key not in chosen and key not in failed:
-                target.copy_failure(key, store)
+                target.copy_failure(key, Store(contents.path))
                 failed.add(key)
-    added = len(changed.keys() - before)
-    return Merged(target.path, len(chosen), added, len(changed) - added, len(failed), conflicts)
+    copies = {key: copied for key, copied in done.items() if copied is not None}
+    take_over(target, copies)
+    failed -= copies.keys()
+    added = len(copies.keys() - before)
+    return Merged(target.path, len(chosen), added, len(copies) - added, len(failed), conflicts), chosen
 
 
 def _opened(sources: Sequence[str | os.PathLike[str]], into: Path) -> list[Store]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -32,6 +33,7 @@ ROWS_SCHEMA = 3
 _IDENTITY = b"imbench.identity"
 _ROWS = b"imbench.rows"
 _SEAL = b"imbench.seal"
+_PREDICTIONS = b"imbench.predictions"
 
 # Bytes of a column up to which compression saves nothing. It would take two thirds of the time for the 200 columns of
 # a job's rows: 2.3 ms to write and 1.9 ms to read them.
@@ -107,6 +109,18 @@ def from_parquet(content: bytes, key: str) -> pa.Table:
             raise newer(f"job {key}", found, known)
     # Without the seal of these bytes: derived tables get a new one.
     return table.replace_schema_metadata(metadata)
+
+
+def with_digest(rows: pa.Table, predictions: bytes) -> pa.Table:
+    """The rows of a job with the SHA-256 of its file of predictions, so that this can be checked without parsing it."""
+    digest = sha256(predictions).hexdigest().encode()
+    return rows.replace_schema_metadata({**(rows.schema.metadata or {}), _PREDICTIONS: digest})
+
+
+def digest_of_predictions(rows: pa.Table) -> bytes | None:
+    """The SHA-256 of the predictions that were written with these rows; None if the rows do not state it."""
+    stated = (rows.schema.metadata or {}).get(_PREDICTIONS, b"")
+    return bytes.fromhex(stated.decode()) if re.fullmatch(rb"[0-9a-f]{64}", stated) else None
 
 
 def rows_schema(table: pa.Table) -> int:

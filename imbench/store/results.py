@@ -16,6 +16,7 @@ from imbench.contract.spec import parse_spec
 from imbench.scoring.metrics import METRICS, Metric
 from imbench.stats.names import HEADLINE, by_label, rows_of_dataset
 from imbench.stats.scope import Scope
+from imbench.store.contents import Contents
 from imbench.store.selection import DATASET_DEFAULTS, dataset_specs, matching, select
 from imbench.store.store import Store
 
@@ -157,6 +158,10 @@ def load(path: str | os.PathLike[str], keys: Collection[str] | None = None) -> R
     path : the folder
     keys : keys of the jobs to read; None reads all jobs
 
+    Returns
+    -------
+    Their rows, with every column; text is categorical in more than a million rows, to save memory.
+
     Raises
     ------
     StoreError
@@ -165,24 +170,26 @@ def load(path: str | os.PathLike[str], keys: Collection[str] | None = None) -> R
     from imbench.store.source_marks import retrain_notes, source_notes
 
     store = Store.open(path)
-    rows = store.frame(keys)
-    known = (*source_notes(rows), *retrain_notes(store.failed_retrains(keys)))
-    return Results(rows, store.path, (*known, *damage_notes(store, keys)))
+    contents = store.contents()
+    rows = contents.frame(keys)
+    known = (*source_notes(contents.jobs(keys)), *retrain_notes(store.failed_retrains(keys)))
+    return Results(rows, store.path, (*known, *damage_notes(contents, keys)))
 
 
-def damage_notes(store: Store, keys: Collection[str] | None = None) -> list[str]:
-    """Notes on the jobs of a store, or those among `keys`, that have damaged or missing files."""
-    lost = [key for key in store.incomplete() if keys is None or key in frozenset(keys)]
+def damage_notes(contents: Contents, keys: Collection[str] | None = None) -> list[str]:
+    """Notes on the jobs in a store, or those among `keys`, that have damaged or missing files."""
+    among = None if keys is None else frozenset(keys)
+    lost = [key for key in contents.incomplete() if among is None or key in among]
     notes = []
     if lost:
         their = "their" if len(lost) > 1 else "its"
         notes.append(
-            f"{counted(len(lost), 'job is', 'jobs are')} omitted because {their} files in {store.path} are damaged or "
-            "missing; run these jobs again"
+            f"{counted(len(lost), 'job is', 'jobs are')} omitted because {their} files in {contents.path} are damaged "
+            "or missing; run these jobs again"
         )
-    if stuck := store.damaged_in_place():
+    if stuck := contents.damaged_in_place():
         notes.append(
-            f"{counted(len(stuck), 'damaged file')} cannot be set aside because {store.path} is not writable: "
+            f"{counted(len(stuck), 'damaged file')} cannot be set aside because {contents.path} is not writable: "
             f"{', '.join(f'{file.parent.name}/{file.name}' for file in list(stuck)[:3])}"
         )
     return notes

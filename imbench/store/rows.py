@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,17 +85,21 @@ def joined(tables: Sequence[pa.Table], columns: Collection[str] | None = None) -
     whole = [schema().empty_table(), *tables]
     if columns is not None:
         wanted = frozenset(columns)
-        whole = [_as_dictionaries(t.select([n for n in t.column_names if n in wanted])) for t in whole]
+        whole = [as_dictionaries(t.select([n for n in t.column_names if n in wanted])) for t in whole]
     kinds: dict[str, set[pa.DataType]] = {}
     for table in whole:
         for column in table.schema:
             kinds.setdefault(column.name, set()).add(column.type)
-    mixed = {
-        name for name, types in kinds.items() if len(types - {pa.null(), pa.int64(), pa.float64()}) > 0 < len(types) - 1
-    }
+    mixed = mixed_columns(kinds)
     together = pa.concat_tables([_as_text(table, mixed) for table in whole], promote_options="permissive")
     together = together.unify_dictionaries()
     return together.select(column_order(together.column_names))
+
+
+def mixed_columns(kinds: Mapping[str, AbstractSet[pa.DataType]]) -> set[str]:
+    """The columns, by name with the types they have in several tables, that are text in one and not in another."""
+    numbers = {pa.null(), pa.int64(), pa.float64()}
+    return {name for name, types in kinds.items() if len(types - numbers) > 0 < len(types) - 1}
 
 
 def fact_values(frame: pd.DataFrame, metrics: Collection[str] = ()) -> dict[str, list[str]]:
@@ -160,7 +165,8 @@ def _as_text(table: pa.Table, names: set[str]) -> pa.Table:
     return table.cast(pa.schema(fields)) if names & set(table.column_names) else table
 
 
-def _as_dictionaries(table: pa.Table) -> pa.Table:
+def as_dictionaries(table: pa.Table) -> pa.Table:
+    """The table with text as dictionaries, which take little memory."""
     for i, field in enumerate(table.schema):
         if pa.types.is_string(field.type):
             table = table.set_column(i, field.name, table[field.name].dictionary_encode())

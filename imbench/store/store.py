@@ -16,8 +16,9 @@ import msgspec
 
 from imbench.contract.errors import StoreError
 from imbench.contract.records import Job, Predictions
-from imbench.store.files import listed, marked, remove_stale, write_durably
-from imbench.store.marker import FOLDERS, check_marker, check_present
+from imbench.store.contents import Contents, Status
+from imbench.store.files import Digests, Stamp, listed, marked, remove_stale, stamp_of, write_durably
+from imbench.store.marker import DERIVED, FOLDERS, check_marker, check_present
 from imbench.store.parquet import (
     DamagedError,
     Identity,
@@ -26,6 +27,7 @@ from imbench.store.parquet import (
     identity_of,
     parsed,
     to_parquet,
+    with_digest,
     with_identity,
 )
 
@@ -35,30 +37,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Columns that older files lack, derived from their predictions; may be deleted at any time.
-DERIVED = "derived"
 _DERIVED_FROM = b"imbench.derived_from"
 
 
-# Damaged files that this process could not move away, each with its size and time and with what is wrong.
-_STUCK: dict[Path, tuple[tuple[int, int] | None, str]] = {}
-
-
-@dataclass(frozen=True)
-class Status:
-    """Counts of jobs in a store, and the size of its files.
-
-    Parameters
-    ----------
-    done, failed : jobs that finished, and jobs that failed and did not finish since
-    quarantined : unfinished jobs with damaged or missing files
-    bytes : of all files
-    """
-
-    done: int
-    failed: int
-    quarantined: int
-    bytes: int
+# Damaged files that this process could not move away, each with its stamp and with what is wrong.
+_STUCK: dict[Path, tuple[Stamp | None, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -97,8 +80,10 @@ class Store:
     """
 
     path: Path
-    # Size and time of the row files found intact, so that each is read in full only once.
-    _whole: dict[str, tuple[int, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    # Of files found intact, by folder and key: the stamp, so that rows are read in full only once, and the SHA-256.
+    _intact: dict[tuple[str, str], tuple[Stamp, bytes]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
@@ -124,14 +109,37 @@ class Store:
 
     def has(self, key: str) -> bool:
         """Whether the job of this key is finished: its rows are readable and its predictions not truncated."""
-        known = self._whole.get(key)
-        if known is not None and known == _stamp(self._file("jobs", key)):
+        known = self._intact.get(("jobs", key))
+        if known is not None and known[0] == stamp_of(self.file("jobs", key)):
             return self._in_place(key)
         return self._rows(key) is not None
 
     def is_intact(self, key: str) -> bool:
         """Whether the job is finished and every byte of its two files is as written; reads both in full."""
         return self.has(key) and self._predictions(key) is not None
+
+    def digest(self, folder: str, key: str, stamp: Stamp) -> bytes | None:
+        """The SHA-256 of a file with this stamp, if this process wrote it or found it intact."""
+        known = self._intact.get((folder, key))
+        return known[1] if known is not None and known[0] == stamp else None
+
+    def intact_files(self, key: str, known: Digests = (None, None)) -> tuple[bytes, bytes] | None:
+        """The bytes of a finished job's rows and predictions, all of them checked; None if a file is damaged.
+
+        Parameters
+        ----------
+        known : the SHA-256 of each file when it was found intact before, if it was; equal bytes are not parsed again
+        """
+        found = []
+        for (folder, parse), digest in zip(_PARSERS.items(), known, strict=True):
+            read = self._content(folder, key)
+            if read is None or _is_stuck(self.file(folder, key)):
+                return None
+            known_bytes = digest is not None and hashlib.sha256(read[1]).digest() == digest
+            if not known_bytes and self._parsed(folder, key, *read, partial(parse, key)) is None:
+                return None
+            found.append(read[1])
+        return found[0], found[1]
 
     def check(self) -> None:
         """Read every file of jobs, predictions and failures in full; what is damaged is set aside."""
@@ -141,7 +149,7 @@ class Store:
         for key in set(self._named("predictions", ".parquet")) - set(self._named("jobs", ".parquet")):
             self._predictions(key)
         for key in self._named("failed", ".json"):
-            self._failed_rows(key)
+            self.failed_rows(key)
 
     def damaged_in_place(self) -> dict[Path, str]:
         """Damaged files that this process could not move to ``quarantine/``, with what is wrong."""
@@ -157,9 +165,13 @@ class Store:
             return None
         return (rows["source_hash"][0].as_py() if "source_hash" in rows.column_names else None) or UNKNOWN
 
+    def contents(self) -> Contents:
+        """What the store contains now: its jobs, counts and rows, with folders listed only once."""
+        return Contents(self)
+
     def keys(self) -> list[str]:
         """Keys of the finished jobs, sorted."""
-        return [key for key in self._named("jobs", ".parquet") if self.has(key)]
+        return self.contents().keys()
 
     def write(self, job: Job, predictions: Sequence[Predictions], facts: Mapping[str, Any]) -> None:
         """Score and store a finished job; an earlier failure of it is removed.
@@ -187,10 +199,13 @@ class Store:
             raise ValueError(f"predictions must have each of the job's {wanted} folds once, got {len(predictions)}")
         check_present(self.path)
         identity = identity_text(job)
-        rows = to_parquet(finished_rows(job, predictions, facts), identity)
+        predicted = to_parquet(to_table(predictions), identity)
+        rows = to_parquet(with_digest(finished_rows(job, predictions, facts), predicted), identity)
         # Predictions first: rows exist only if their predictions do.
-        write_durably(self._file("predictions", job.key), to_parquet(to_table(predictions), identity))
-        write_durably(self._file("jobs", job.key), rows)
+        for folder, content in (("predictions", predicted), ("jobs", rows)):
+            write_durably(self.file(folder, job.key), content)
+            if (stamp := stamp_of(self.file(folder, job.key))) is not None:
+                self._intact[folder, job.key] = stamp, hashlib.sha256(content).digest()
         self._failure(job.key).unlink(missing_ok=True)
 
     def fail(self, job: Job, error: str, facts: Mapping[str, Any]) -> None:
@@ -216,7 +231,7 @@ class Store:
         for key in self._named("failed", ".json"):
             if (keys is not None and key not in keys) or (kept := self.source(key)) is None:
                 continue
-            row = failed.slice(0, 1).to_pylist()[0] if (failed := self._failed_rows(key)) else {}
+            row = failed.slice(0, 1).to_pylist()[0] if (failed := self.failed_rows(key)) else {}
             tried = row.get("source_hash") or UNKNOWN
             # Of the same source it failed in one process and finished in another.
             if not kept.startswith(UNKNOWN) and not tried.startswith(UNKNOWN) and kept != tried:
@@ -239,43 +254,29 @@ class Store:
         Parameters
         ----------
         keys : keys of the jobs to read; None reads all jobs
-        columns : columns to read, in any order; None reads all. If given, text is categorical to save memory, and no
-            other column is derived.
+        columns : columns to read, in any order; None reads all. If given, or with more than a million rows, text is
+            categorical to save memory. If given, no other column is derived.
         failed : of the jobs to read the failure of, even if an older result is kept
         """
-        from imbench.store.derive import with_origin
-        from imbench.store.rows import SORTED_BY, joined
+        return self.contents().frame(keys, columns, failed)
 
-        wanted = None if keys is None else frozenset(keys)
-        read = None if columns is None else {*columns, *SORTED_BY}
-        found = (
-            *(
-                self._current(key, read)
-                for key in self._named("jobs", ".parquet")
-                if (wanted is None or key in wanted) and key not in failed
-            ),
-            *(self._failed_rows(key) for key in {*self._failed(), *failed} if wanted is None or key in wanted),
-        )
-        frame: pd.DataFrame = joined([with_origin(table) for table in found if table is not None], read).to_pandas()
-        for name in frame.columns[frame.dtypes == "category"]:
-            # Sorted like text: the order in which files were read must not show.
-            frame[name] = frame[name].cat.reorder_categories(sorted(frame[name].cat.categories))
-        frame = frame.sort_values(list(SORTED_BY), kind="stable", ignore_index=True)
-        return frame if columns is None else frame[[name for name in frame.columns if name in set(columns)]]
-
-    def predictions(self, key: str) -> list[Predictions]:
+    def predictions(self, key: str, known: Contents | None = None) -> list[Predictions]:
         """Predictions of every fold of a finished job, in order; float32 probabilities, as from the net.
+
+        Parameters
+        ----------
+        known : what the store contains, so that the rows of jobs that it knows are not read again
 
         Raises
         ------
         StoreError
             If the job is not finished, or its predictions are damaged (then they are moved to ``quarantine/``).
         """
-        if not self.has(key):
+        if not (self if known is None else known).has(key):
             raise StoreError(f"store {self.path} has no finished job {key}; run it first")
         found = self._predictions(key)
         if found is None:
-            aside = "cannot be moved away" if _is_stuck(self._file("predictions", key)) else "moved to quarantine/"
+            aside = "cannot be moved away" if _is_stuck(self.file("predictions", key)) else "moved to quarantine/"
             raise StoreError(f"predictions of job {key} in {self.path} are damaged and {aside}; run the job again")
         return found
 
@@ -283,59 +284,30 @@ class Store:
         """The rows of a finished job as in its file, without derived columns; None if it is not finished."""
         return self._rows(key)
 
-    def copy(self, key: str, source: Store) -> None:
-        """Copy a finished job from another store, byte for byte, replacing its files here.
-
-        Raises
-        ------
-        StoreError
-            If a file is damaged, or cannot be read or written; then nothing is changed.
-        """
-        if not source.is_intact(key):
-            raise StoreError(f"job {key} in {source.path} is damaged; run it again there")
-        for folder in ("predictions", "jobs"):  # predictions first: rows exist only if their predictions do
-            if source._file(folder, key) != self._file(folder, key):
-                content = source._read(folder, key, bytes)
-                if content is None:
-                    raise StoreError(f"job {key} in {source.path} was removed meanwhile; run it again there")
-                write_durably(self._file(folder, key), content)
-        self._failure(key).unlink(missing_ok=True)
-
     def copy_failure(self, key: str, source: Store) -> None:
         """Copy a job's failure from another store."""
-        content = source._read("failed", key, bytes)
-        if content is not None and source.path != self.path and source._failed_rows(key) is not None:
-            write_durably(self._failure(key), content)
+        read = source._content("failed", key)
+        if read is not None and source.path != self.path and source.failed_rows(key) is not None:
+            write_durably(self._failure(key), read[1])
 
     def failed_keys(self) -> list[str]:
         """Keys of the jobs that failed and did not finish since, sorted."""
-        return self._failed()
+        return self.contents().failed_keys()
 
     def incomplete(self) -> list[str]:
         """Keys of unfinished jobs with damaged or missing files: in quarantine, or rows without predictions; sorted."""
-        in_place = {file.stem for file in self.damaged_in_place()}
-        there = {*self._named("jobs", ".parquet"), *self._quarantined(), *in_place}
-        return sorted(key for key in there if not self.has(key))
+        return self.contents().incomplete()
 
     def status(self) -> Status:
         """Counts of finished, failed and damaged jobs, and the size of the store."""
-        done = set(self.keys())
-        aside = self.incomplete()
-        stamps = [_stamp(file) for file in self.path.rglob("*") if file.is_file()]
-        return Status(len(done), len(self._failed()), len(aside), sum(stamp[0] for stamp in stamps if stamp))
+        return self.contents().status()
 
     def _rows(self, key: str) -> pa.Table | None:
         """The rows of a finished job; None if it is not finished or a file is damaged."""
-        if not self._in_place(key):
-            return None
-        stamp = _stamp(self._file("jobs", key))
-        rows = self._read("jobs", key, partial(_rows_of, key))
-        if rows is not None and stamp is not None:
-            self._whole[key] = stamp
-        return rows
+        return self._read("jobs", key, partial(_rows_of, key)) if self._in_place(key) else None
 
-    def _current(self, key: str, columns: Collection[str] | None) -> pa.Table | None:
-        """Like `_rows`, but missing columns (None: all) are derived from the predictions."""
+    def current(self, key: str, columns: Collection[str] | None) -> pa.Table | None:
+        """Like `rows`, but missing columns among these (None: all) are derived from the predictions."""
         from imbench.store.derive import lacking, upgrade_rows, with_numbers, without_strangers
 
         rows = self._rows(key)
@@ -344,7 +316,7 @@ class Store:
         rows = with_numbers(rows)
         if not _requested(lacking(rows), columns):
             return rows
-        digest = hashlib.sha256(self._file("jobs", key).read_bytes()).hexdigest().encode()
+        digest = hashlib.sha256(self.file("jobs", key).read_bytes()).hexdigest().encode()
         kept = self._kept(key)
         if kept is not None and (kept.schema.metadata or {}).get(_DERIVED_FROM) == digest:
             rows = without_strangers(kept, rows)
@@ -358,12 +330,12 @@ class Store:
         metadata = {**(upgraded.schema.metadata or {}), _DERIVED_FROM: digest}
         with contextlib.suppress(StoreError):  # a read-only store derives them each time
             content = to_parquet(upgraded.replace_schema_metadata(metadata), identity_of(rows))
-            write_durably(self._file(DERIVED, key), content)
+            write_durably(self.file(DERIVED, key), content)
         return upgraded
 
     def _kept(self, key: str) -> pa.Table | None:
         """The rows derived before; None if missing or damaged."""
-        file = self._file(DERIVED, key)
+        file = self.file(DERIVED, key)
         try:
             return _rows_of(key, file.read_bytes())
         except (OSError, StoreError):
@@ -373,22 +345,17 @@ class Store:
                 file.unlink(missing_ok=True)
             return None
 
-    def _quarantined(self) -> set[str]:
-        return {file.name.split(".")[0] for file in listed(self.path / "quarantine")}
-
     def _in_place(self, key: str) -> bool:
         """Whether both files exist and are not truncated."""
-        if not (self._file("jobs", key).exists() and self._file("predictions", key).exists()):
+        if not (self.file("jobs", key).exists() and self.file("predictions", key).exists()):
             return False
-        if not ends_well(self._file("predictions", key)):
-            self._set_aside(self._file("predictions", key), "it is truncated, or is not Parquet")
+        if not ends_well(self.file("predictions", key)):
+            self._set_aside(self.file("predictions", key), "it is truncated, or is not Parquet")
             return False
-        return not any(_is_stuck(self._file(folder, key)) for folder in ("jobs", "predictions"))
+        return not any(_is_stuck(self.file(folder, key)) for folder in ("jobs", "predictions"))
 
-    def _failed(self) -> list[str]:
-        return [key for key in self._named("failed", ".json") if not self.has(key)]
-
-    def _failed_rows(self, key: str) -> pa.Table | None:
+    def failed_rows(self, key: str) -> pa.Table | None:
+        """The rows of a failed job; None if it did not fail, or its file is damaged."""
         return self._read("failed", key, partial(_failure_of, key))
 
     def _predictions(self, key: str) -> list[Predictions] | None:
@@ -397,9 +364,15 @@ class Store:
 
     def _read(self, folder: str, key: str, parse: Callable[[bytes], T]) -> T | None:
         """The parsed content of a file; None for a damaged file, which is moved to quarantine."""
-        file = self._failure(key) if folder == "failed" else self._file(folder, key)
+        read = self._content(folder, key)
+        return None if read is None else self._parsed(folder, key, *read, parse)
+
+    def _content(self, folder: str, key: str) -> tuple[Stamp | None, bytes] | None:
+        """A file's stamp and bytes; None if it does not exist."""
+        file = self._named_file(folder, key)
+        stamp = stamp_of(file)
         try:
-            content = file.read_bytes()
+            return stamp, file.read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -407,8 +380,13 @@ class Store:
             raise StoreError(
                 f"cannot read {file}: {error.strerror}; check the folder's permissions and disk"
             ) from error
+
+    def _parsed(
+        self, folder: str, key: str, stamp: Stamp | None, content: bytes, parse: Callable[[bytes], T]
+    ) -> T | None:
+        file = self._named_file(folder, key)
         try:
-            return parse(content)
+            found = parse(content)
         except StoreError:
             raise
         except MemoryError:
@@ -416,11 +394,14 @@ class Store:
         except Exception as error:  # the bytes are in memory, so any error is theirs
             self._set_aside(file, str(error) if isinstance(error, DamagedError) else f"{type(error).__name__}: {error}")
             return None
+        if stamp is not None:
+            self._intact[folder, key] = stamp, hashlib.sha256(content).digest()
+        return found
 
     def _set_aside(self, file: Path, reason: str) -> None:
         """Move a damaged file to quarantine, with a note; in a folder that cannot be written, remember it."""
         aside = self.path / "quarantine" / f"{file.stem}.{file.parent.name}{file.suffix}"
-        stamp = _stamp(file)
+        stamp = stamp_of(file)
         try:
             aside.parent.mkdir(exist_ok=True)
             os.replace(file, aside)
@@ -436,11 +417,15 @@ class Store:
     def _named(self, folder: str, suffix: str) -> list[str]:
         return sorted(file.stem for file in listed(self.path / folder) if file.suffix == suffix)
 
-    def _file(self, folder: str, key: str) -> Path:
+    def file(self, folder: str, key: str) -> Path:
+        """The path of a job's file in the folder of rows (``jobs``), of predictions, or of derived rows."""
         return self.path / folder / f"{key}.parquet"
 
     def _failure(self, key: str) -> Path:
         return self.path / "failed" / f"{key}.json"
+
+    def _named_file(self, folder: str, key: str) -> Path:
+        return self._failure(key) if folder == "failed" else self.file(folder, key)
 
 
 class _Failure(msgspec.Struct):
@@ -462,6 +447,10 @@ def _predictions_of(key: str, content: bytes) -> list[Predictions]:
     return from_table(from_parquet(content, key))
 
 
+# How the files of a finished job are parsed, by folder.
+_PARSERS: Mapping[str, Callable[[str, bytes], object]] = {"jobs": _rows_of, "predictions": _predictions_of}
+
+
 def _failure_of(key: str, content: bytes) -> pa.Table:
     from imbench.store.labels import check_rows
     from imbench.store.rows import failed_table
@@ -474,18 +463,9 @@ def _failure_of(key: str, content: bytes) -> pa.Table:
 
 
 def _is_stuck(file: Path) -> bool:
-    return file in _STUCK and _STUCK[file][0] == _stamp(file)
+    return file in _STUCK and _STUCK[file][0] == stamp_of(file)
 
 
 def _requested(names: Collection[str], columns: Collection[str] | None) -> bool:
     """Whether any of these names is among the requested columns (None: all)."""
     return bool(names) if columns is None else not frozenset(columns).isdisjoint(names)
-
-
-def _stamp(file: Path) -> tuple[int, int] | None:
-    """Size in bytes and time of change; None if the file does not exist."""
-    try:
-        facts = file.stat()
-    except OSError:
-        return None
-    return facts.st_size, facts.st_mtime_ns

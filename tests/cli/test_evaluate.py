@@ -10,6 +10,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from imbench.stats.evaluate import evaluate
+from imbench.store.contents import Contents
 from imbench.store.store import Store
 from tests.made_results import fill
 
@@ -197,9 +198,9 @@ def test_published_rows_are_evaluated_as_their_store_is(imbench, filled, tmp_pat
 
 def test_a_store_is_read_no_further_than_it_is_needed(imbench, filled, monkeypatch):
     asked = []
-    whole = Store.frame
+    whole = Contents.frame
     monkeypatch.setattr(
-        Store, "frame", lambda self, keys=None, columns=None: asked.append(columns) or whole(self, keys, columns)
+        Contents, "frame", lambda self, keys=None, columns=None: asked.append(columns) or whole(self, keys, columns)
     )
     imbench("evaluate", filled, "--metric", "bbs")
     (columns,) = asked

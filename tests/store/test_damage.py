@@ -17,7 +17,7 @@ from imbench.store.merge import merge
 from imbench.store.parquet import from_parquet, identity_of, to_parquet
 from imbench.store.results import load
 from imbench.store.store import Store
-from tests.made_results import fill, job
+from tests.made_results import FACTS, fill, job, predictions
 
 MINE, OTHER = job("a", "mixup"), job("a", "remix")
 
@@ -151,6 +151,14 @@ def test_rows_swapped_between_two_strategies_are_not_read(filled):
     store = relabelled(filled, OTHER.key, strategy="mixup")
     assert store.frame().empty
     assert store.status().quarantined == 2
+
+
+@pytest.mark.parametrize("version", ["1", "1+baseline@1", "2+augment@1+remix@3"])
+def test_a_version_may_contain_that_of_an_inner_strategy(store, version):
+    one = job(version=version)
+    store.write(one, predictions(one), FACTS)
+    assert set(Store.open(store.path).frame()["strategy_version"]) == {version}
+    assert Store.open(relabelled(store, one.key, strategy_version="1@1").path).keys() == []
 
 
 def test_parameters_in_a_label_are_those_of_the_identity():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from imbench.report.figures.spec import COLOURS, SERIES, SHAPES, FigureSpec, Line, Mark, Text, polygon
@@ -49,7 +51,7 @@ def render(spec: FigureSpec, formats: Sequence[str] = FORMATS) -> dict[str, byte
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(settings()):
+    with mpl.rc_context(settings()), _glyphs_only():
         figure = Figure(figsize=(spec.width * POINTS / 72, spec.height * POINTS / 72))
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, spec.width), ylim=(spec.height, 0))
@@ -62,6 +64,20 @@ def render(spec: FigureSpec, formats: Sequence[str] = FORMATS) -> dict[str, byte
             figure.savefig(sink, format=kind, metadata={**METADATA[kind], "Title": spec.title}, dpi=PNG_DPI)
             written[kind] = sink.getvalue()
     return written
+
+
+@contextlib.contextmanager
+def _glyphs_only() -> Iterator[None]:
+    """Embed fonts without their tables for laying out text: it is laid out, and cutting them takes most of the time."""
+    options: Any = importlib.import_module("fontTools.subset").Options
+    dropped = getattr(options, "_drop_tables_default", None)
+    if dropped is not None:
+        options._drop_tables_default = [*dropped, "GDEF", "GPOS", "GSUB"]
+    try:
+        yield
+    finally:
+        if dropped is not None:
+            options._drop_tables_default = dropped
 
 
 def _line(axes: Axes, mark: Line) -> None:

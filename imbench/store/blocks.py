@@ -1,0 +1,329 @@
+"""Rows of many jobs in few tables, and the frame of such tables."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from imbench.scoring.columns import ORIGIN, column_order, schema
+from imbench.scoring.outcome import Integers
+from imbench.store.rows import SORTED_BY, as_dictionaries, mixed_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Columns with one value for all rows of a job.
+LABELS = (
+    *("dataset", "variant", "task", "ir", "strategy", "protocol", "key", "data_hash", "strategy_version"),
+    *(*ORIGIN, "schema", "numbers", "error", "protocol_fields"),
+)
+# Of each job in a block, besides its labels: whether it failed, its first row, its rows, and its columns.
+PLACED = ("failed", "first", "rows", "layout")
+# A frame of fewer rows is copied into one array for each type, which is quicker to work with.
+_FEW_ROWS = 100_000
+# Text of a frame of more rows is categorical: as such it would take as much memory as all numbers.
+MANY_ROWS = 1_000_000
+
+
+class Block(Protocol):
+    """Rows of jobs, in memory or in a file."""
+
+    @property
+    def jobs(self) -> pa.Table:
+        """A row for each job, in the order of their rows: the columns of `LABELS` that they have, and `PLACED`."""
+
+    @property
+    def layouts(self) -> Sequence[pa.Schema]:
+        """The columns that jobs have, by the number in ``layout``."""
+
+    def table(self) -> pa.Table:
+        """The rows of all jobs, each by repeat and fold."""
+
+
+@dataclass(frozen=True, eq=False)
+class InMemory:
+    """A `Block` in memory."""
+
+    jobs: pa.Table
+    layouts: Sequence[pa.Schema]
+    rows: pa.Table
+
+    def table(self) -> pa.Table:
+        """The rows."""
+        return self.rows
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Jobs of a block, by their ascending places among its jobs."""
+
+    block: Block
+    places: Integers
+
+    def jobs(self) -> pa.Table:
+        """These rows of the block's `jobs`."""
+        jobs = self.block.jobs
+        return jobs if len(self.places) == jobs.num_rows else jobs.take(pa.array(self.places))
+
+
+def blocks(tables: Mapping[tuple[str, bool], pa.Table]) -> list[InMemory]:
+    """The rows of jobs as few tables: jobs share one unless they have a column of different types.
+
+    Parameters
+    ----------
+    tables : rows of each job, by its key and whether it failed
+    """
+    alike: dict[pa.Schema, list[tuple[str, bool]]] = {}
+    for job, rows in tables.items():
+        alike.setdefault(rows.schema.remove_metadata(), []).append(job)
+    groups: list[dict[pa.Schema, list[tuple[str, bool]]]] = []
+    for layout, jobs in alike.items():
+        group = next((group for group in groups if all(_fit(layout, other) for other in group)), None)
+        if group is None:
+            groups.append(group := {})
+        group[layout] = jobs
+    return [_block(group, tables) for group in groups]
+
+
+def jobs_of(block: Block) -> list[tuple[str, bool]]:
+    """The key of each job of a block, and whether it failed."""
+    keys, failed = (block.jobs[name].to_pylist() for name in ("key", "failed"))
+    return list(zip(keys, failed, strict=True))
+
+
+def part_of(jobs: pa.Table, block: Block, places: Sequence[int]) -> InMemory:
+    """Some of a block's jobs, by their ascending places, with their rows.
+
+    Parameters
+    ----------
+    jobs : the jobs of the block, with columns of `LABELS` and `PLACED` only
+    """
+    taken = jobs.take(pa.array(places))
+    counts = taken["rows"].to_numpy()
+    rows = block.table().take(pa.array(_runs(taken["first"].to_numpy(), counts)))
+    at = taken.schema.get_field_index("first")
+    return InMemory(taken.set_column(at, "first", pa.array(counts.cumsum() - counts)), block.layouts, rows)
+
+
+def _block(group: Mapping[pa.Schema, Sequence[tuple[str, bool]]], tables: Mapping[Any, pa.Table]) -> InMemory:
+    jobs = [job for those in group.values() for job in those]
+    of_layout = [pa.concat_tables([_by_fold(tables[job]) for job in those]) for those in group.values()]
+    rows = pa.concat_tables(of_layout, promote_options="default").combine_chunks()
+    counts = np.array([tables[job].num_rows for job in jobs])
+    first = counts.cumsum() - counts
+    placed = {
+        "failed": np.array([failed for _, failed in jobs]),
+        "first": first,
+        "rows": counts,
+        "layout": np.repeat(np.arange(len(group)), [len(those) for those in group.values()]),
+    }
+    labels = rows.select([name for name in LABELS if name in rows.schema.names]).take(pa.array(first))
+    columns = dict(zip(labels.column_names, labels.columns, strict=True))
+    return InMemory(pa.table(columns | placed), list(group), as_dictionaries(rows))
+
+
+def _fit(layout: pa.Schema, other: pa.Schema) -> bool:
+    """Whether the columns that two layouts share have the same types."""
+    types = dict(zip(layout.names, layout.types, strict=True))
+    return all(types.get(field.name, field.type) == field.type for field in other)
+
+
+def _by_fold(rows: pa.Table) -> pa.Table:
+    """The rows of one job by repeat and fold, without metadata."""
+    order = np.lexsort((rows["fold"].to_numpy(), rows["repeat"].to_numpy()))
+    rows = rows.replace_schema_metadata(None)
+    return rows if bool((order[:-1] < order[1:]).all()) else rows.take(pa.array(order))
+
+
+def job_frame(chosen: Sequence[Chosen]) -> pd.DataFrame:
+    """One row for each job, with its `LABELS` and sorted as its rows in `frame`; text is categorical."""
+    kinds = schema()
+    jobs = pa.concat_tables(
+        [pa.schema([kinds.field(name) for name in LABELS]).empty_table()]
+        + [jobs.select([name for name in LABELS if name in jobs.column_names]) for jobs in map(Chosen.jobs, chosen)],
+        promote_options="permissive",
+    )
+    found: pd.DataFrame = as_dictionaries(jobs.take(pa.array(_order(jobs))).combine_chunks()).to_pandas()
+    for name in found.columns[found.dtypes == "category"]:
+        found[name] = found[name].cat.reorder_categories(sorted(found[name].cat.categories))
+    return found
+
+
+def frame(chosen: Sequence[Chosen], columns: Collection[str] | None = None) -> pd.DataFrame:
+    """The rows of these jobs by `SORTED_BY`, with the columns of any job and of every store.
+
+    A column that is text in one job is text in all. Blocks are read one after another into the arrays of the frame,
+    so that no more memory is needed than for the frame and one block.
+
+    Parameters
+    ----------
+    columns : names of columns, in any order; text is then categorical. None: all, and text is categorical in more
+        than `MANY_ROWS` rows
+    """
+    import pandas as pd
+
+    chosen = [one for one in chosen if len(one.places)]
+    kinds: dict[str, set[pa.DataType]] = {}
+    for layout in [schema(), *(layout for one in chosen for layout in _layouts(one))]:
+        for field in layout:
+            kinds.setdefault(field.name, set()).add(field.type)
+    names = [name for name in column_order(kinds) if columns is None or name in columns]
+    mixed = mixed_columns(kinds)
+    taken, places, size = _places(chosen)
+    filled = {name: _filled({pa.string()} if name in mixed else kinds[name], size) for name in names}
+    for one, rows, to in zip(chosen, taken, places, strict=True):
+        table = one.block.table()
+        # Other jobs of the block may have columns of other types that these jobs lack.
+        has = {name for layout in _layouts(one) for name in layout.names}
+        table = table.select([name for name in names if name in has])
+        if table.num_rows > len(rows):  # the rows of a block are in order: if they are as many, they are all
+            table = table.take(pa.array(rows))
+        for name, values in zip(table.column_names, table.columns, strict=True):
+            filled[name].add(values, to)
+    categorical = columns is not None or size > MANY_ROWS
+    made = {name: filled.pop(name).made(categorical=categorical and name not in mixed) for name in names}
+    found = pd.DataFrame(made, columns=pd.Index(names, dtype="str"), index=pd.RangeIndex(size), copy=False)
+    return found if size > _FEW_ROWS else found.copy()
+
+
+def _layouts(chosen: Chosen) -> list[pa.Schema]:
+    return [chosen.block.layouts[number] for number in np.unique(chosen.jobs()["layout"].to_numpy())]
+
+
+def _places(chosen: Sequence[Chosen]) -> tuple[list[Integers], list[Integers], int]:
+    """For each block: numbers of its rows that are chosen, and their numbers in the frame; and rows of the frame."""
+    if not chosen:
+        return [], [], 0
+    jobs = [one.jobs() for one in chosen]
+    several = pa.concat_tables([table.select(_sorted_by(table)) for table in jobs], promote_options="permissive")
+    counts = np.concatenate([table["rows"].to_numpy() for table in jobs])
+    order = _order(several)
+    start = np.empty(len(order), dtype=np.int64)
+    start[order] = np.cumsum(counts[order]) - counts[order]
+    ends = np.cumsum([table.num_rows for table in jobs])[:-1]
+    taken = [_runs(table["first"].to_numpy(), table["rows"].to_numpy()) for table in jobs]
+    to = [_runs(first, table["rows"].to_numpy()) for first, table in zip(np.split(start, ends), jobs, strict=True)]
+    return taken, to, int(counts.sum())
+
+
+def _runs(first: Integers, counts: Integers) -> Integers:
+    """Whole numbers in runs of these lengths, from these first numbers on.
+
+    >>> _runs(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    ends = np.cumsum(counts)
+    runs: Integers = np.repeat(first - ends + counts, counts) + np.arange(ends[-1] if len(ends) else 0)
+    return runs
+
+
+def _sorted_by(table: pa.Table) -> list[str]:
+    return [name for name in SORTED_BY if name in table.column_names]
+
+
+def _order(jobs: pa.Table) -> Integers:
+    """Places of jobs in the order of `SORTED_BY`, by their labels."""
+    import pyarrow.compute as pc
+
+    sorted_by = [
+        jobs[name].to_numpy()
+        if pa.types.is_floating(jobs[name].type)
+        else pc.rank(jobs[name].combine_chunks(), tiebreaker="dense").to_numpy()
+        for name in _sorted_by(jobs)
+    ]
+    order: Integers = np.lexsort(sorted_by[::-1])
+    return order
+
+
+class _Filled(Protocol):
+    """A column of a frame that is filled block by block; where nothing is added it is empty."""
+
+    def add(self, values: pa.ChunkedArray, to: Integers) -> None:
+        """Set these rows."""
+
+    def made(self, *, categorical: bool) -> Any:
+        """The column for pandas."""
+
+
+class _Numbers:
+    """Numbers; whole numbers become floats if any is missing."""
+
+    def __init__(self, size: int, kind: type[np.int64 | np.float64]) -> None:
+        self.values = np.full(size, 0 if kind is np.int64 else np.nan, dtype=kind)
+        self.has = np.zeros(size if kind is np.int64 else 0, dtype=bool)
+
+    def add(self, values: pa.ChunkedArray, to: Integers) -> None:
+        if pa.types.is_null(values.type):
+            return
+        if not len(self.has):
+            self.values[to] = values.to_numpy()
+            return
+        self.values[to] = values.fill_null(0).to_numpy()
+        self.has[to] = values.is_valid().to_numpy()
+
+    def made(self, *, categorical: bool) -> Any:
+        return self.values if self.has.all() else np.where(self.has, self.values, np.nan)
+
+
+class _Text:
+    """Text, by the number of each different text."""
+
+    def __init__(self, size: int) -> None:
+        self.numbers = np.full(size, -1, dtype=np.int32)
+        self.known: dict[str, int] = {}
+
+    def add(self, values: pa.ChunkedArray, to: Integers) -> None:
+        if pa.types.is_null(values.type):
+            return
+        if not pa.types.is_dictionary(values.type):
+            values = values.cast(pa.string()).dictionary_encode()
+        encoded = values.combine_chunks()
+        encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
+        numbers = [self.known.setdefault(text, len(self.known)) for text in encoded.dictionary.to_pylist()]
+        found = encoded.indices.fill_null(len(numbers)).to_numpy(zero_copy_only=False)
+        self.numbers[to] = np.array([*numbers, -1], dtype=np.int32)[found]
+
+    def made(self, *, categorical: bool) -> Any:
+        import pandas as pd
+
+        if categorical:
+            known, used = list(self.known), np.unique(self.numbers[self.numbers >= 0])
+            # Sorted like text: the order in which files were read must not show.
+            listed = sorted(used.tolist(), key=known.__getitem__)
+            places = np.full(len(known) + 1, -1, dtype=np.int32)
+            places[listed] = np.arange(len(listed))
+            return pd.Categorical.from_codes(places[self.numbers], pd.Index([known[i] for i in listed], dtype="str"))
+        texts = pa.array(self.known, pa.large_string())
+        column = texts.take(pa.array(self.numbers, mask=self.numbers < 0))
+        return pa.table({"": column}).to_pandas()[""].array
+
+
+class _Others:
+    """Values of any other type, such as true and false."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.parts: list[tuple[pa.ChunkedArray, Integers]] = []
+
+    def add(self, values: pa.ChunkedArray, to: Integers) -> None:
+        self.parts.append((values, to))
+
+    def made(self, *, categorical: bool) -> Any:
+        rest = np.setdiff1d(np.arange(self.size), np.concatenate([to for _, to in self.parts]))
+        tables = [pa.table({"": values}) for values, _ in self.parts] + [pa.table({"": pa.nulls(len(rest))})]
+        order = np.argsort(np.concatenate([*(to for _, to in self.parts), rest]))
+        whole = pa.concat_tables(tables, promote_options="permissive").take(pa.array(order))
+        return whole.to_pandas()[""].array
+
+
+def _filled(kinds: set[pa.DataType], size: int) -> _Filled:
+    known = kinds - {pa.null()}
+    if known == {pa.int64()}:
+        return _Numbers(size, np.int64)
+    if known and known <= {pa.int64(), pa.float64()}:
+        return _Numbers(size, np.float64)
+    return _Text(size) if known == {pa.string()} else _Others(size)

@@ -1,0 +1,86 @@
+"""Copy many jobs from stores into one, waiting for the disk once for many files."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from imbench.store.contents import Contents, Copied
+from imbench.store.files import Temporary, put_in_place, write_temporary
+
+if TYPE_CHECKING:
+    from imbench.store.store import Store
+
+# Jobs whose files are made durable together.
+_TOGETHER = 2_000
+# Jobs that are read at once: most of the time of small files is waiting.
+_AT_ONCE = 16
+# The folders of a finished job's files.
+_FOLDERS = ("jobs", "predictions")
+
+
+def copy_jobs(target: Store, sources: Mapping[str, Contents]) -> dict[str, Copied | None]:
+    """Copy finished jobs byte for byte, replacing their files; None for each job that was found damaged.
+
+    Parameters
+    ----------
+    target : the store to copy into
+    sources : for each key, what the store contains that the job is copied from
+
+    Raises
+    ------
+    StoreError
+        If a file cannot be read or written; the jobs copied so far stay, and no job is replaced in part.
+    """
+    done: dict[str, Copied | None] = {}
+    keys = iter(sources)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        while together := list(itertools.islice(keys, _TOGETHER)):
+            done |= _copy_together(target, {key: sources[key] for key in together}, pool)
+    return done
+
+
+def take_over(target: Store, copies: Mapping[str, Copied]) -> None:
+    """Index copied jobs, if they are many, with the rows that are known of their sources."""
+    from imbench.store.index import FEWEST_JOBS, SETTLED
+
+    if len(copies) >= FEWEST_JOBS:
+        # Until now the files might change again without another stamp.
+        newest = max(copied.files[0][1] for copied in copies.values())
+        time.sleep(min(max(newest / 1e9 + SETTLED + 0.2 - time.time(), 0.0), 2 * abs(SETTLED)))
+        target.contents().take_over(copies)
+
+
+def _copy_together(
+    target: Store, sources: Mapping[str, Contents], pool: ThreadPoolExecutor
+) -> Iterator[tuple[str, Copied | None]]:
+    files: dict[tuple[str, str], Temporary] = {}
+
+    def written(key: str) -> Copied | None:
+        content = sources[key].intact_files(key)
+        if content is None:
+            return None
+        for folder, part in zip(_FOLDERS, content, strict=True):
+            files[folder, key] = write_temporary(target.file(folder, key), part)
+        rows, predictions = (files[folder, key].facts for folder in _FOLDERS)
+        return Copied(sources[key], (sha256(content[0]).digest(), sha256(content[1]).digest()), (rows, predictions))
+
+    try:
+        done = list(zip(sources, pool.map(written, sources), strict=True))
+        # Predictions first: rows exist only if their predictions do.
+        order = [(folder, key) for folder in reversed(_FOLDERS) for key, copied in done if copied is not None]
+        put_in_place([files[one] for one in order])
+    except BaseException:
+        pool.shutdown(cancel_futures=True)  # and wait for those that are writing
+        raise
+    finally:
+        for one in files.values():
+            one.remove()
+    for key, copied in done:
+        if copied is not None:
+            target.discard_failure(key)
+    yield from done

@@ -208,7 +208,7 @@ def scaled(
             raise _out_of_range(len(table), numbers)
         return result.reshape(*numbers.shape, features)
     if table.ndim == 4 and table.dtype == torch.uint8 and center.shape == scale.shape == (nets, table.shape[1], 1, 1):
-        kernels = _compiled_for(center, scale)
+        kernels = compiled_for(center, scale)
         if kernels is not None:
             x = center.new_empty(nets, numbers[0].numel(), *table.shape[1:])
             each = _array(table.flatten(2)), _array(numbers.reshape(nets, -1))

@@ -16,12 +16,13 @@ from imbench.contract.protocol import Protocol
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.engine.backprop import mean_loss
 from imbench.engine.dropout import block_keys, threshold
-from imbench.engine.fused_plan import plan_net, working_spaces, zeros
+from imbench.engine.fused_plan import plan_net, working_spaces
 from imbench.engine.losses.custom import OwnLoss
 from imbench.engine.mlp import Mlp
 from imbench.engine.validation import Validation, check_shapes
 from imbench.kernels import dense as kernel
 from imbench.kernels.dense_tiles import PANEL
+from imbench.kernels.simd import zeros
 
 _NO_LOGITS = np.zeros((0, 0, 0), np.float32)
 _NO_X = np.zeros((0, 0, 0, 0), np.float32)

@@ -14,7 +14,7 @@ from imbench.engine.backprop import Kept, ManualBackprop
 from imbench.engine.cnn import POOL, WINDOW, Cnn
 from imbench.engine.mlp import Mlp
 from imbench.kernels import convolutional as kernel
-from imbench.kernels.simd import LANES
+from imbench.kernels.simd import LANES, zeros
 
 
 class Pooled:
@@ -99,26 +99,17 @@ class _Workspace:
         (inputs, height, width, channels, *places, _), (_, _, _, outputs, *last, _) = plan.tolist()
         pixels, hidden = height * width * inputs, math.prod(places) * channels
         # Whole vectors are read where a window's row begins, the last of which would end beyond the image.
-        self.images = _zeros(nets, batch, _padded(pixels) + LANES)
-        self.hidden, self.hidden_codes = _zeros(nets, batch, hidden), _codes(nets, batch, hidden)
+        self.images = zeros(nets, batch, _padded(pixels) + LANES)
+        self.hidden, self.hidden_codes = zeros(nets, batch, hidden), zeros(nets, batch, hidden, dtype=np.uint8)
         shape = nets, batch, outputs, math.prod(last)
-        self.pooled, self.codes = _zeros(*shape), _codes(*shape)
-        self.first = _zeros(nets, channels, WINDOW, _padded(WINDOW * inputs))
-        self.second = _zeros(nets, outputs, WINDOW, WINDOW * channels)
-        self.back = _zeros(hidden)
+        self.pooled, self.codes = zeros(*shape), zeros(*shape, dtype=np.uint8)
+        self.first = zeros(nets, channels, WINDOW, _padded(WINDOW * inputs))
+        self.second = zeros(nets, outputs, WINDOW, WINDOW * channels)
+        self.back = zeros(hidden)
 
 
 def _padded(count: int) -> int:
     return -(-count // LANES) * LANES
-
-
-def _zeros(*shape: int) -> np.ndarray:
-    # Torch's memory begins where a line of the cache does.
-    return torch.zeros(*shape).numpy()
-
-
-def _codes(*shape: int) -> np.ndarray:
-    return torch.zeros(*shape, dtype=torch.uint8).numpy()
 
 
 def _panels(weight: Tensor) -> Tensor:

@@ -23,22 +23,19 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from imbench.kernels.compiled import compiled
-from imbench.kernels.simd import INDEX, LANES, Lanes, address, counted, variables
+from imbench.kernels.simd import INDEX, LANES, WIDE, Lanes, address, counted, variables
 
 # Side of a convolution's window, and of a pool.
 WINDOW, POOL = 3, 2
-# 32 registers of 16 floats have room for 24 sums; 16 registers of 8 floats, for 8. Numba's target decides, not this
-# processor: Numba can compile for another one, and caches the code of each.
-_WIDE = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2].split(",")
-# Vectors of output channels in a tile, and its largest number of pooled places.
-VECTORS, PLACES = (2, 3) if _WIDE else (1, 1)
+# Vectors of output channels in a tile, and its largest number of pooled places. 32 registers of 16 floats have room for
+# 24 sums; 16 registers of 8 floats, for 8.
+VECTORS, PLACES = (2, 3) if WIDE else (1, 1)
 PANEL = VECTORS * LANES
 # Channels for which the gradients of the first weights are summed at the same time.
-TOGETHER = 8 if _WIDE else 2
+TOGETHER = 8 if WIDE else 2
 
 # A convolution and its pool: channels, height and width of the input, channels and pooled height and width of the
 # output, and the side of a window.

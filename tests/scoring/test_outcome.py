@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imbench import score
 from imbench.contract.errors import UsageError
+from imbench.scoring.outcome import Outcome
 
 LABELS = [0, 1, 1, 0]
 PROBA = [[0.75, 0.25], [0.5, 0.5], [0.25, 0.75], [1.0, 0.0]]
@@ -120,3 +123,14 @@ def test_probabilities_that_are_no_numbers_are_named_with_their_type(kind):
     proba, message = BAD_PROBA[kind]
     with pytest.raises(UsageError, match=message):
         score(LABELS, proba)
+
+
+@given(st.integers(2, 4), st.integers(1, 120), st.integers(0, 10**6), st.integers(1, 4))
+def test_thresholds_are_those_of_a_plain_loop_over_distinct_probabilities(classes, rows, seed, levels):
+    rng = np.random.default_rng(seed)
+    y, odds = rng.integers(classes, size=rows), np.round(rng.normal(size=(rows, classes)) * levels)
+    outcome = Outcome(y, np.exp(odds) / np.exp(odds).sum(axis=1, keepdims=True))
+    for j, (true, false) in enumerate(outcome.thresholds):
+        chosen = [outcome.proba[:, j] >= least for least in np.unique(outcome.proba[:, j])[::-1]]
+        assert true.tolist() == [int((y[rows] == j).sum()) for rows in chosen]
+        assert false.tolist() == [int((y[rows] != j).sum()) for rows in chosen]

@@ -71,6 +71,13 @@ def test_no_single_weight_of_many_classes_can_be_bettered(seed):
             assert gmean_of(y, weighted_decisions(proba, tried)) <= best + 1e-12
 
 
+@given(st.integers(2, 5), st.integers(1, 200), st.integers(0, 10**6), st.sampled_from([1, 2, None]))
+def test_the_order_of_rows_changes_no_weight_even_where_rows_are_equal(classes, rows, seed, levels):
+    y, proba = made(classes, rows, seed, levels)
+    order = np.random.default_rng(seed).permutation(len(y))
+    np.testing.assert_array_equal(tuned_weights(y, proba), tuned_weights(y[order], proba[order]))
+
+
 def test_two_classes_that_are_both_never_hit_are_both_raised():
     # One class after another has to be raised before the g-mean leaves zero.
     y = np.array([0] * 8 + [1] * 4 + [2] * 4)

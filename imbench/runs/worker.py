@@ -35,8 +35,14 @@ THREAD_VARIABLES = (
 )
 # Blocks of batches allocate and free megabytes. By default glibc returns such memory to the system at once, and then
 # the next block needs fresh pages. With these limits, a step of musk's nets took 205 and 208 us instead of 212 and 221
-# (two runs each, both cores busy), little more than noise. Other C libraries ignore these variables.
-MEMORY_VARIABLES = {"MALLOC_TRIM_THRESHOLD_": str(2**30), "MALLOC_MMAP_THRESHOLD_": str(2**25)}  # the most it takes
+# (two runs each, both cores busy), little more than noise. A block of 32 batches of 128 colour images is larger than
+# the largest threshold of glibc, 32 MiB; without mappings (MMAP_MAX), ReMix and the gathering of a step take 0.6 ms
+# instead of 1.8 (docs/decisions/0004). Other C libraries ignore these variables.
+MEMORY_VARIABLES = {
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_MMAP_MAX_": "0",
+}
 # What a worker runs. It never imports the parent's main module, so a script needs no `if __name__ == "__main__"`.
 _BOOT = """
 import signal

@@ -17,7 +17,8 @@ from imbench.engine.train import train
 from imbench.runs.registry import strategy
 from tests.benchmarks.nets import REPEATS, made
 
-SHAPE, SIZE, ROWS, SECONDS = (3, 32, 32), 64, 1600, 6.0
+# Rows for one of the longest blocks, 32 steps, of the largest batches, 128 rows.
+SHAPE, SIZE, ROWS, SECONDS = (3, 32, 32), 64, 4096, 6.0
 
 
 def made_images():
@@ -65,7 +66,7 @@ def our_nets(name="remix", size=SIZE):
     The whole path, gathering, schedule and bookkeeping included; the least of several repeats of some epochs each.
     """
     torch.set_num_threads(1)
-    dataset, few, many, size = made_images(), 1, 6, int(size)
+    dataset, few, many, size = made_images(), 1, 3, int(size)
     pixels = Preprocessing(np.zeros((3, 1, 1), np.float32), np.full((3, 1, 1), 1 / 255, np.float32), 5.0)
     timed = Timed(strategy(name))
 

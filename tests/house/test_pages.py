@@ -57,6 +57,15 @@ def test_a_link_leads_to_a_file(page, link):
     assert (page.parent / link).exists()
 
 
+def test_a_page_on_gpus_says_that_nothing_was_measured_there():
+    """Until something is: then the page has numbers instead, and this test goes."""
+    on_gpus = [
+        page for page in pages() if re.search(r"(?<![Ww]ithout a )(?<!needs a )\bGPUs?\b", page.read_text("utf-8"))
+    ]
+    assert on_gpus
+    assert [page.name for page in on_gpus if "unmeasured" not in page.read_text("utf-8")] == []
+
+
 def test_a_file_or_module_of_imbench_on_a_page_exists():
     places = {
         (page.name, name) for page in pages() for name in re.findall(r"`(imbench/[\w/.*-]+)`", page.read_text("utf-8"))

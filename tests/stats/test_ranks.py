@@ -191,9 +191,7 @@ def test_what_cannot_be_ranked_is_named(values, message):
 
 
 @given(
-    both=hnp.arrays(
-        np.float64, (2, 5, 3), elements=st.sampled_from([0.0, 1e-7, 0.5, 0.5 + 1e-7, 1.0, -3.0, np.inf, np.nan])
-    ),
+    both=hnp.arrays(np.float64, (2, 5, 3), elements=st.sampled_from([0.0, 1e-7, 0.5, 0.5 + 1e-7, -3.0, np.nan])),
     tolerance=st.sampled_from([TRAINED, Tolerance(0.0, 1e-12)]),
 )
 def test_pairs_are_tied_together_as_one_by_one(both, tolerance):

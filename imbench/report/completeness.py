@@ -42,7 +42,9 @@ _MAY_HAVE = ("numbers",)
 def _of_protocol(rows: pd.DataFrame, suites: Sequence[KnownSuite]) -> Iterator[str]:
     specs = dataset_specs(rows.assign(dataset=[file_name(str(name)) for name in rows["dataset"]]))
     done = rows["error"] == ""
-    has = {name: frozenset(specs[done & (rows["strategy"] == name)]) for name in sorted(set(rows["strategy"]))}
+    has: dict[str, set[str]] = {name: set() for name in sorted(set(rows["strategy"]))}
+    for name, spec in zip(rows["strategy"][done].tolist(), specs[done].tolist(), strict=True):
+        has[name].add(spec)
     covered = frozenset(specs[done])
     mentioned = _mentioned(suites, covered)
     for suite in mentioned:

@@ -110,7 +110,8 @@ class Contents:
 
     def keys(self) -> list[str]:
         """Keys of the finished jobs, sorted."""
-        return sorted(key for key in self._rows if self.has(key))
+        known = self._known
+        return sorted(key for key in self._rows if (key, False) in known or self.has(key))
 
     def has(self, key: str) -> bool:
         """Whether a job is finished."""
@@ -131,7 +132,8 @@ class Contents:
 
     def incomplete(self) -> list[str]:
         """Keys of unfinished jobs with damaged or missing files: in quarantine, or rows without predictions; sorted."""
-        unfinished = {key for key in self._rows if not self.has(key)}
+        known = self._known
+        unfinished = {key for key in self._rows if (key, False) not in known and not self.has(key)}
         aside = {file.name.split(".")[0] for file in listed(self._store.path / "quarantine")}
         in_place = {file.stem for file in self._store.damaged_in_place()}
         return sorted(unfinished | {key for key in aside | in_place if not self.has(key)})

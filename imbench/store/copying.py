@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from imbench.store.contents import Contents, Copied
-from imbench.store.files import Temporary, put_in_place, write_temporary
+from imbench.store.files import Temporary, listed, put_in_place, write_temporary
 
 if TYPE_CHECKING:
     from imbench.store.store import Store
@@ -41,6 +41,9 @@ def copy_jobs(target: Store, sources: Mapping[str, Contents]) -> dict[str, Copie
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         while together := list(itertools.islice(keys, _TOGETHER)):
             done |= _copy_together(target, {key: sources[key] for key in together}, pool)
+    for failure in listed(target.path / "failed"):
+        if done.get(failure.stem) is not None:
+            target.discard_failure(failure.stem)
     return done
 
 
@@ -76,11 +79,7 @@ def _copy_together(
         put_in_place([files[one] for one in order])
     except BaseException:
         pool.shutdown(cancel_futures=True)  # and wait for those that are writing
-        raise
-    finally:
         for one in files.values():
             one.remove()
-    for key, copied in done:
-        if copied is not None:
-            target.discard_failure(key)
+        raise
     yield from done

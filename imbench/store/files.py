@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,8 +73,12 @@ def write_temporary(path: Path, content: bytes) -> Temporary:
     """Write content that `put_in_place` moves to `path`, not yet durable. Raises `StoreError` as `write_durably`."""
     temporary = path.with_name(_temporary(path.name))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "xb") as file:
+        try:
+            file = open(temporary, "xb")  # noqa: SIM115  # closed below
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = open(temporary, "xb")  # noqa: SIM115
+        with file:
             file.write(content)
             file.flush()
             facts = os.fstat(file.fileno())
@@ -180,6 +185,7 @@ def _temporary(name: str) -> str:
     return f".{name}~{_host()}~{os.getpid()}~{uuid.uuid4().hex[:8]}.tmp"
 
 
+@cache
 def _host() -> str:
     # Hashed, so that a shared store does not name a machine.
     return hashlib.sha256(platform.node().encode()).hexdigest()[:12]

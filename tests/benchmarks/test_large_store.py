@@ -17,7 +17,7 @@ from imbench.store.store import Store
 from tests.benchmarks.large_store import fill_large
 from tests.made_results import fill
 
-JOBS, STRATEGIES = int(os.environ.get("IMBENCH_BENCHMARK_JOBS", 5_000)), 200
+JOBS, STRATEGIES = int(os.environ.get("IMBENCH_BENCHMARK_JOBS", "5000")), 200
 SMALL = os.environ.get("IMBENCH_BENCHMARK_STORE")
 
 LOAD = "import sys; from imbench import load; print(len(load(sys.argv[1]).rows))"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import zlib
 from importlib import resources
 
 from imbench.report import Options, write_report
 from imbench.report.figures.kinds import FIGURES, FigureKind
+from imbench.report.figures.rendering import render
 from imbench.report.figures.spec import COLOURS, FigureSpec, Text
 from imbench.store.results import load
 from tests.made_results import fill
@@ -48,3 +50,13 @@ def test_the_page_has_the_colours_of_the_files():
     css = resources.files("imbench.report").joinpath("templates", "report.css").read_text("utf-8")
     light = css.partition("@media")[0]
     assert re.findall(r"--s\d:(#\w+)", light) == list(COLOURS)
+
+
+def test_fonts_in_pdf_have_no_tables_for_laying_out_text():
+    spec = FigureSpec("name", "title", "description", 100, 50, (Text(10, 20, "fi AV 0.5"),))
+    content = render(spec, ["pdf"])["pdf"]
+    streams = [part.partition(b"endstream")[0] for part in content.split(b"stream\n")[1:]]
+    inflated = [zlib.decompressobj().decompress(one) for one in streams if one[:1] == b"x"]
+    fonts = [text for text in inflated if b"glyf" in text[:500]]
+    assert fonts
+    assert not [name for text in fonts for name in (b"GDEF", b"GPOS", b"GSUB") if name in text[:500]]

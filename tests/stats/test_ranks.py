@@ -14,7 +14,7 @@ from scipy import stats
 
 from imbench.contract.errors import UsageError
 from imbench.stats.friedman import friedman, friedman_from_sums, friedman_undefined
-from imbench.stats.ranks import TRAINED, Tolerance, average_ranks, rank, rank_sums, tolerance_of
+from imbench.stats.ranks import TRAINED, Tolerance, average_ranks, equal, rank, rank_sums, tolerance_of
 
 # Demsar, Statistical Comparisons of Classifiers over Multiple Data Sets (2006), Table 6: AUC of C4.5 and its variants.
 DEMSAR = np.array(
@@ -188,3 +188,13 @@ def test_two_strategies_that_differ_once_are_tested():
 def test_what_cannot_be_ranked_is_named(values, message):
     with pytest.raises(UsageError, match=message):
         rank(values, higher_is_better=True)
+
+
+@given(
+    both=hnp.arrays(np.float64, (2, 5, 3), elements=st.sampled_from([0.0, 1e-7, 0.5, 0.5 + 1e-7, -3.0, np.nan])),
+    tolerance=st.sampled_from([TRAINED, Tolerance(0.0, 1e-12)]),
+)
+def test_pairs_are_tied_together_as_one_by_one(both, tolerance):
+    together = equal(*both, tolerance)
+    for pair in range(both.shape[2]):
+        np.testing.assert_array_equal(together[:, pair], equal(*both[:, :, pair], tolerance))

@@ -189,8 +189,8 @@ def _drawn(ranks: Integers, seed: int) -> float:
     """The share of random arrangements that are at least as extreme, the observed one among them."""
     observed = _extremeness(ranks.sum(axis=0))
     at_least = 1
-    orders = _orders(ranks.shape, seed) if PERMUTATIONS * ranks.size <= _KEPT else _drawn_orders(ranks.shape, seed)
-    for of_blocks in orders:
+    orders = _orders if PERMUTATIONS * ranks.size <= _KEPT else _drawn_orders
+    for of_blocks in orders(ranks.shape, PERMUTATIONS, seed):
         # Block by block: (permutations, strategies) numbers stay in the processor's cache.
         sums = sum(block.take(order) for block, order in zip(ranks, of_blocks, strict=True))
         at_least += int((_extremeness(sums) >= observed).sum())
@@ -198,18 +198,18 @@ def _drawn(ranks: Integers, seed: int) -> float:
 
 
 @lru_cache(maxsize=12)
-def _orders(shape: tuple[int, int], seed: int) -> list[Integers]:
-    return list(_drawn_orders(shape, seed))
+def _orders(shape: tuple[int, int], count: int, seed: int) -> list[Integers]:
+    return list(_drawn_orders(shape, count, seed))
 
 
-def _drawn_orders(shape: tuple[int, int], seed: int) -> Iterator[Integers]:
+def _drawn_orders(shape: tuple[int, int], count: int, seed: int) -> Iterator[Integers]:
     """The drawn orders of the ranks of each block: arrays ``(blocks, permutations, strategies)``, in chunks."""
     rng = np.random.default_rng(seed)
     blocks, k = shape
     chunk = max(_CHUNK // (blocks * k), 1)
     numbers = np.arange(k)
-    for start in range(0, PERMUTATIONS, chunk):
-        size = min(chunk, PERMUTATIONS - start)
+    for start in range(0, count, chunk):
+        size = min(chunk, count - start)
         orders = rng.permuted(np.broadcast_to(numbers, (size, blocks, k)), axis=2)
         yield orders.transpose(1, 0, 2).astype(np.int8 if k < 128 else np.int64, order="C")
 

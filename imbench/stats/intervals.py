@@ -53,7 +53,7 @@ def bootstrap_means(values: ArrayLike, datasets: ArrayLike, alpha: float = 0.05,
     np.add.at(sums, which, table)
     means = np.empty((RESAMPLES, columns), order="F")  # the resamples of a column lie together for its quantiles
     start = 0
-    for weights in _kept_weights(n, seed) if RESAMPLES * n <= _CHUNK else _weights(n, seed):
+    for weights in (_kept_weights if RESAMPLES * n <= _CHUNK else _weights)(n, RESAMPLES, seed):
         np.divide(weights @ sums, (weights @ sizes)[:, None], out=means[start : start + len(weights)])
         start += len(weights)
     low = _expanded(alpha, n)
@@ -62,16 +62,16 @@ def bootstrap_means(values: ArrayLike, datasets: ArrayLike, alpha: float = 0.05,
 
 
 @lru_cache(maxsize=4)
-def _kept_weights(n: int, seed: int) -> list[Floats]:
-    return list(_weights(n, seed))
+def _kept_weights(n: int, resamples: int, seed: int) -> list[Floats]:
+    return list(_weights(n, resamples, seed))
 
 
-def _weights(n: int, seed: int) -> Iterator[Floats]:
+def _weights(n: int, resamples: int, seed: int) -> Iterator[Floats]:
     """``(resamples, datasets)`` how often each dataset was drawn, in chunks."""
     rng = np.random.default_rng(seed)
     chunk = max(_CHUNK // n, 1)
-    for start in range(0, RESAMPLES, chunk):
-        yield rng.multinomial(n, np.full(n, 1 / n), size=min(chunk, RESAMPLES - start)).astype(np.float64)
+    for start in range(0, resamples, chunk):
+        yield rng.multinomial(n, np.full(n, 1 / n), size=min(chunk, resamples - start)).astype(np.float64)
 
 
 def _expanded(alpha: float, n: int) -> float:

@@ -142,9 +142,9 @@ script()
 @pytest.mark.parametrize(
     ("verb", "where", "number"),
     [
-        (["report", "STORE", "--to", "page"], "imbench.store.store.Store.frame", signal.SIGINT),
-        (["publish", "STORE", "--to", "site"], "imbench.store.store.Store.frame", signal.SIGTERM),
-        (["status", "--store", "STORE"], "imbench.store.store.Store.keys", signal.SIGHUP),
+        (["report", "STORE", "--to", "page"], "imbench.store.store.Store.contents", signal.SIGINT),
+        (["publish", "STORE", "--to", "site"], "imbench.store.store.Store.contents", signal.SIGTERM),
+        (["status", "--store", "STORE"], "imbench.store.store.Store.contents", signal.SIGHUP),
         (["evaluate", "scores.csv", "--higher"], "imbench.store.evaluation_files.read_scores", signal.SIGINT),
         (["reproduce", "table1", "--to", "pages"], "imbench.reproduce.catalogue.make", signal.SIGTERM),
         (["run", "--dataset", "TABLE"], "imbench.runs.bench.plan", signal.SIGHUP),

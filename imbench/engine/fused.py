@@ -21,12 +21,13 @@ from imbench.engine.losses.custom import OwnLoss
 from imbench.engine.mlp import Mlp
 from imbench.engine.validation import Validation, check_shapes
 from imbench.kernels import dense as kernel
+from imbench.kernels.dense_records import SETTINGS, Nets, Rows, Steps
 from imbench.kernels.dense_tiles import PANEL
 from imbench.kernels.simd import zeros
 
 _NO_LOGITS = np.zeros((0, 0, 0), np.float32)
 _NO_X = np.zeros((0, 0, 0, 0), np.float32)
-_NO_ROWS = kernel.Rows(
+_NO_ROWS = Rows(
     np.zeros((0, 0), np.float32),
     np.zeros((0, 0, 0), np.int64),
     np.zeros((0, 0, 0), np.int64),
@@ -111,7 +112,7 @@ class FusedNets:
         address, constants = (0, np.zeros((nets, 1), np.float32)) if loss is None else (loss.address, loss.constants)
         weights = np.zeros((nets, 0, 0), np.float32) if batch.weight is None else batch.weight.numpy()
         x, rows = _features(batch)
-        steps = kernel.Steps(x, rows, batch.y.numpy(), weights, self._settings(rates), *mixes, address, constants)
+        steps = Steps(x, rows, batch.y.numpy(), weights, self._settings(rates), *mixes, address, constants)
         if self._own_loss is None or loss is not None:
             losses = np.zeros(nets)
             self._run(kernel.WHOLE, self._nets(batch.size, 1), steps, 0, losses, _NO_LOGITS)
@@ -155,7 +156,7 @@ class FusedNets:
         share = np.ascontiguousarray(whole.share.numpy(), np.float32)
         return (np.ascontiguousarray(stage, np.int64), rows, share), batch.replace(y=whole.of(batch.y))
 
-    def _through_autograd(self, batch: Batch, info: TrainingInfo, steps: kernel.Steps) -> np.ndarray:
+    def _through_autograd(self, batch: Batch, info: TrainingInfo, steps: Steps) -> np.ndarray:
         """The strategy's loss is differentiated on the logits, for all nets at once, between two halves of a step."""
         nets = self._nets(batch.size, len(self._streams))
         logits, total = (
@@ -174,15 +175,13 @@ class FusedNets:
             total += losses.detach().numpy()
         return total
 
-    def _run(
-        self, part: int, nets: kernel.Nets, steps: kernel.Steps, first: int, losses: np.ndarray, logits: np.ndarray
-    ) -> None:
+    def _run(self, part: int, nets: Nets, steps: Steps, first: int, losses: np.ndarray, logits: np.ndarray) -> None:
         if not kernel.advance(nets, steps, part, first, self._steps_done, losses, logits):
             raise IndexError("a batch has the number of a row that its table does not have")
 
-    def _nets(self, size: int, spaces: int) -> kernel.Nets:
+    def _nets(self, size: int, spaces: int) -> Nets:
         workspace = self._workspace(size, spaces)
-        return kernel.Nets(self._values, self._means, self._squares, workspace.spaces[:spaces], workspace.plan)
+        return Nets(self._values, self._means, self._squares, workspace.spaces[:spaces], workspace.plan)
 
     def _workspace(self, size: int, spaces: int) -> _Workspace:
         workspace = self._workspaces.get(size)
@@ -195,7 +194,7 @@ class FusedNets:
     def _settings(self, rates: np.ndarray) -> np.ndarray:
         """`SETTINGS` of each net for a block; no keys are drawn where nothing can be dropped."""
         p, hidden = self.protocol, len(self.widths) - 2
-        settings = np.zeros(len(rates), kernel.SETTINGS)
+        settings = np.zeros(len(rates), SETTINGS)
         settings["rate"], settings["scale"] = rates, 1.0 / (1.0 - p.dropout)
         settings["decay1"], settings["decay2"], settings["epsilon"] = p.beta1, p.beta2, p.epsilon
         if p.dropout and hidden > 1:
@@ -204,7 +203,7 @@ class FusedNets:
         return settings
 
 
-def _features(batch: Batch) -> tuple[np.ndarray, kernel.Rows]:
+def _features(batch: Batch) -> tuple[np.ndarray, Rows]:
     """The features of a batch for `Steps`, computed or as rows of a table."""
     rows = batch.uncomputed
     if rows is None:
@@ -215,7 +214,7 @@ def _features(batch: Batch) -> tuple[np.ndarray, kernel.Rows]:
     center, scale = (_array(values.expand(len(rows.numbers), -1)) for values in (rows.center, rows.scale))
     missing = np.float32(0.0 if rows.has_missing else np.nan)
     of_table = _array(rows.table), _array(rows.numbers), partners, share
-    return _NO_X, kernel.Rows(*of_table, center, scale, np.float32(rows.clip), missing)
+    return _NO_X, Rows(*of_table, center, scale, np.float32(rows.clip), missing)
 
 
 def _array(values: Tensor) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from imbench.kernels.dense import PLAN
+from imbench.kernels.dense_records import PLAN
 from imbench.kernels.dense_tiles import PANEL
 from imbench.kernels.simd import zeros
 

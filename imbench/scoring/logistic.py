@@ -9,41 +9,77 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from imbench.scoring.outcome import Floats
+Floats = NDArray[np.float64]
 
 # Newton's method converges quadratically; halved steps need a few more.
 _STEPS, _HALVINGS, _FLAT = 100, 30, 1e-12
 # Probabilities of nets are float32 with relative rounding errors of about 1e-7, which are absolute errors of log-odds.
 # Rows closer than this count as equal: their order is not an overlap that a slope can be fitted to.
 ROUNDING = 1e-6
-_SLOPE_TOLERANCE, _SCALING_TOLERANCE = 1e-12, 1e-10
+# After a step of size s, Newton's next one is smaller by the factor s · max |z|, where |z| ≤ √rows: a slope's last step
+# leaves less than 1e-13.
+_SLOPE_TOLERANCE, _SCALING_TOLERANCE = 1e-8, 1e-10
+# Standardised log-odds that differ by no more are equal: rounding of logarithms differs by about 1e-14.
+_SAME = 1e-12
 
 
-def logistic_slope(log_odds: Floats, positive: NDArray[np.bool_]) -> float:
-    """The b of the maximum-likelihood fit logit P(positive) = a + b · log_odds.
+@dataclass(frozen=True, eq=False)
+class SlopeFit:
+    """The maximum-likelihood fit logit P(positive) = a + b · log_odds.
 
     D. R. Cox, "Two further applications of a model for binary regression", Biometrika 45 (1958).
 
     Parameters
     ----------
+    z : ``(rows,)`` standardised log-odds, positive rows first
+    scale : standard deviation of the log-odds
+    parameters : ``(2,)`` intercept and slope for ``z``; NaN if the fit does not exist
+    """
+
+    z: Floats
+    scale: float
+    parameters: Floats
+
+    @property
+    def slope(self) -> float:
+        """b; NaN if the fit does not exist."""
+        return float(self.parameters[1] / self.scale)
+
+
+def fit_slope(log_odds: Floats, positive: NDArray[np.bool_], like: SlopeFit | None = None) -> SlopeFit:
+    """Fit the slope of log-odds.
+
+    Parameters
+    ----------
     log_odds, positive : ``(rows,)``
+    like : the fit of other log-odds of the same rows. It saves time and changes the result by rounding only: if the
+        log-odds are equal up to shift and scale, so are the parameters, and otherwise the search starts there.
 
     Returns
     -------
-    The slope; NaN if the fit does not exist: only positive or only negative rows, or log-odds of positive and
-    negative rows that do not overlap (A. Albert and J. A. Anderson, Biometrika 71, 1984) by more than rounding.
+    The fit. It does not exist if all rows are positive or all are negative, or if log-odds of positive and
+    negative rows do not overlap (A. Albert and J. A. Anderson, Biometrika 71, 1984) by more than rounding.
     """
     yes, no = log_odds[positive], log_odds[~positive]
     if not len(yes) or not len(no) or min(yes.max() - no.min(), no.max() - yes.min()) <= ROUNDING:
-        return float("nan")
+        return SlopeFit(log_odds, 1.0, np.full(2, np.nan))
     # Standardised, so that the two parameters are of one scale; the slope is scaled back at the end.
-    scale = float(log_odds.std())
-    z = (log_odds - log_odds.mean()) / scale
-    rows = _LabelledRows(z, z**2, positive.astype(np.float64), np.flatnonzero(positive), np.empty((3, len(z))))
-    share = positive.mean()
+    z = np.concatenate([yes, no])
+    z -= z.mean()
+    scale = float(z.std())
+    z /= scale
+    known = like if like is not None and not np.isnan(like.parameters[1]) else None
+    if known is not None and np.abs(z - known.z).max() <= _SAME:
+        return SlopeFit(z, scale, known.parameters)
+    rows = _LabelledRows(z, len(yes))
     with np.errstate(over="ignore"):  # of an exponential; the probability is 0 there, as it should be
-        fit = _newton(_SlopeFit.at(np.array([np.log(share / (1 - share)), 0.0]), rows), _SLOPE_TOLERANCE)
-    return float(fit[1] / scale)
+        start = _SlopeAt.of(rows.start if known is None else known.parameters, rows)
+        return SlopeFit(z, scale, _newton(start, _SLOPE_TOLERANCE))
+
+
+def logistic_slope(log_odds: Floats, positive: NDArray[np.bool_]) -> float:
+    """The b of `fit_slope`, NaN if the fit does not exist."""
+    return fit_slope(log_odds, positive).slope
 
 
 def fit_scaling(log_proba: Floats, targets: Floats) -> tuple[float, Floats]:
@@ -96,12 +132,8 @@ class _Fit(Protocol):
     def loss(self) -> float: ...
 
     @property
-    def gradient(self) -> Floats:
-        """``(parameters,)``."""
-
-    @property
-    def information(self) -> Floats:
-        """``(parameters, parameters)`` Hessian, invertible."""
+    def step(self) -> Floats:
+        """``(parameters,)`` Newton's step: minus the gradient, divided by the Hessian."""
 
     def after(self, step: Floats) -> Self:
         """The same fit with parameters that are a step further."""
@@ -110,74 +142,86 @@ class _Fit(Protocol):
         """Whether the loss is certain not to be larger than ``before`` the step, without being computed."""
 
 
-@dataclass(frozen=True)
 class _LabelledRows:
-    """Of each row: log-odds and their squares, and 1 for a positive row; the numbers of the positive rows.
+    """Standardised log-odds ``z``, the first ``positive`` of them of positive rows, and sums that all fits need.
 
-    ``space`` is ``(3, rows)`` for what is computed on the way to derivatives: new memory would cost more than that.
+    ``space`` is ``(2, rows)`` for what is computed on the way to derivatives: new memory would cost more than that.
     """
 
-    z: Floats
-    squared: Floats
-    label: Floats
-    positive: NDArray[np.intp]
-    space: Floats
+    def __init__(self, z: Floats, positive: int) -> None:
+        self.z, self.positive = z, positive
+        self.squared, self.ones, self.space = z * z, np.ones(len(z)), np.empty((2, len(z)))
+        self.sum, self.size = float(z[:positive].sum()), float(np.abs(z[:positive]).sum())
+
+    @property
+    def start(self) -> Floats:
+        """``(2,)`` intercept and slope after Newton's first step from the best fit without a slope."""
+        share = self.positive / len(self.z)
+        return np.array([np.log(share / (1.0 - share)), self.sum / self.positive / (1.0 - share)])
 
 
-@dataclass(frozen=True)
-class _SlopeFit:
+@dataclass(frozen=True, eq=False)
+class _SlopeAt:
     """The fit P(positive) = sigmoid(a + b z).
 
     Parameters
     ----------
-    falling : ``(rows,)`` −(a + b z)
-    size : sum of its absolute values over the positive rows
+    gradient, information : as in `_Fit`, ``(g_a, g_b)`` and ``(h_aa, h_ab, h_bb)``
+    size : not less than the sum of |a + b z| over the positive rows
     missing : sum of 1 − P(positive) over the positive rows
     """
 
     parameters: Floats
     rows: _LabelledRows
-    gradient: Floats
-    information: Floats
-    falling: Floats
+    gradient: tuple[float, float]
+    information: tuple[float, float, float]
     size: float
     missing: float
 
     @classmethod
-    def at(cls, parameters: Floats, rows: _LabelledRows) -> _SlopeFit:
+    def of(cls, parameters: Floats, rows: _LabelledRows) -> _SlopeAt:
         """The fit with these parameters."""
-        intercept, slope = parameters
-        falling = -slope * rows.z
-        falling -= intercept
-        p, gap, weight = rows.space
-        np.exp(falling, out=p)
+        intercept, slope = parameters.tolist()
+        z, ones, positive = rows.z, rows.ones, rows.positive
+        p, weight = rows.space
+        np.multiply(z, -slope, out=p)
+        p -= intercept
+        np.exp(p, out=p)
         p += 1.0
-        np.divide(1.0, p, out=p)
-        np.subtract(p, rows.label, out=gap)
-        np.subtract(1.0, p, out=weight)
-        weight *= p
-        total, weighted = float(weight.sum()), float(weight @ rows.z)
+        np.reciprocal(p, out=p)
+        np.multiply(p, p, out=weight)
+        np.subtract(p, weight, out=weight)  # p (1 − p)
+        total = float(weight @ ones)
         ridge = _ridge(total)
-        information = np.array([[total + ridge, weighted], [weighted, float(weight @ rows.squared) + ridge]])
-        size, missing = np.abs(falling[rows.positive]).sum(), -gap[rows.positive].sum()
-        return cls(parameters, rows, np.array([gap.sum(), gap @ rows.z]), information, falling, size, missing)
+        gradient = float(p @ ones) - positive, float(p @ z) - rows.sum
+        information = total + ridge, float(weight @ z), float(weight @ rows.squared) + ridge
+        size = positive * abs(intercept) + abs(slope) * rows.size
+        return cls(parameters, rows, gradient, information, size, positive - float(p[:positive] @ ones[:positive]))
 
-    def after(self, step: Floats) -> _SlopeFit:
-        return _SlopeFit.at(self.parameters + step, self.rows)
+    @property
+    def step(self) -> Floats:
+        (g, k), (h, m, n) = self.gradient, self.information
+        determinant = h * n - m * m
+        return np.array([(m * k - n * g) / determinant, (m * g - h * k) / determinant])
 
-    def is_surely_no_larger(self, before: _SlopeFit, step: Floats) -> bool:
+    def after(self, step: Floats) -> _SlopeAt:
+        return _SlopeAt.of(self.parameters + step, self.rows)
+
+    def is_surely_no_larger(self, before: _SlopeAt, step: Floats) -> bool:
         """See `_Fit.is_surely_no_larger`: `loss` takes as long as all else, and most steps do not need it.
 
         A convex loss rose by at most its slope along the step at the step's end. Rounding adds less than 5e-15 of the
         sums in each loss, which are at most the loss and twice ``size``; and the loss is at least ``missing``.
         """
-        rise = float(self.gradient @ step) + 2e-14 * max(self.size, before.size)
-        return rise <= _FLAT / 2 * (1.0 + before.missing)
+        rise = self.gradient[0] * step[0] + self.gradient[1] * step[1] + 2e-14 * max(self.size, before.size)
+        return bool(rise <= _FLAT / 2 * (1.0 + before.missing))
 
     @cached_property
     def loss(self) -> float:
-        line = -self.falling
-        return float(np.logaddexp(0.0, line).sum() - line[self.rows.positive].sum())
+        intercept, slope = self.parameters.tolist()
+        line = slope * self.rows.z + intercept
+        softplus = np.log1p(np.exp(-np.abs(line))) + np.maximum(line, 0.0)  # ln(1 + exp(line)), faster than logaddexp
+        return float(softplus.sum() - line[: self.rows.positive].sum())
 
 
 @dataclass(frozen=True)
@@ -207,15 +251,7 @@ class _ScalingFit:
         return -float((self.rows.targets * self._log_proba).sum())
 
     @property
-    def gradient(self) -> Floats:
-        return self._derivatives[0]
-
-    @property
-    def information(self) -> Floats:
-        return self._derivatives[1]
-
-    @cached_property
-    def _derivatives(self) -> tuple[Floats, Floats]:
+    def step(self) -> Floats:
         z, p = self.rows.z, np.exp(self._log_proba)
         gap = p - self.rows.targets
         mean = (p * z).sum(axis=1)
@@ -224,7 +260,8 @@ class _ScalingFit:
         information[0, 0] = ((p * self.rows.squared).sum(axis=1) - mean**2).sum()
         information[0, 1:] = information[1:, 0] = (p * (z - mean[:, None]))[:, 1:].sum(axis=0)
         information[1:, 1:] = np.diag(p[:, 1:].sum(axis=0)) - p[:, 1:].T @ p[:, 1:]
-        return gradient, information + _ridge(float(np.trace(information))) * np.eye(len(information))
+        information += _ridge(float(np.trace(information))) * np.eye(len(information))
+        return -np.asarray(np.linalg.solve(information, gradient), dtype=np.float64)
 
     @cached_property
     def _log_proba(self) -> Floats:
@@ -239,7 +276,7 @@ def _newton(fit: _Fit, tolerance: float) -> Floats:
     A step that moves no parameter by more than ``tolerance`` is the last one.
     """
     for _ in range(_STEPS):
-        step = -np.asarray(np.linalg.solve(fit.information, fit.gradient), dtype=np.float64)
+        step = fit.step
         for _ in range(_HALVINGS):
             following = fit.after(step)
             # Near the end the loss is flat to rounding, and Newton's full steps still gain digits.

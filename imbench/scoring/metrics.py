@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from imbench.contract.errors import UsageError
 from imbench.contract.spec import check_name
-from imbench.scoring.logistic import logistic_slope
 from imbench.scoring.outcome import Floats, Outcome
 
 CALIBRATION_BINS = 15
+# The last bin is closed, and the one after it, for the products that it takes to find a bin, has no value.
+_EDGES = np.append(np.arange(CALIBRATION_BINS) / CALIBRATION_BINS, [np.inf, np.inf])
 
 _UNIT = (0.0, 1.0)
 
@@ -223,7 +224,7 @@ def ece(outcome: Outcome) -> float:
 
     The confidence is the largest probability; bins are [lo, hi), the last one closed.
     """
-    return _calibration_gap(outcome.proba.max(axis=1), outcome.predicted == outcome.y)
+    return _calibration_gap(outcome.by_class.max(axis=0), outcome.predicted == outcome.y)
 
 
 @_metric("Classwise calibration error", higher_is_better=False, bounds=_UNIT)
@@ -232,7 +233,7 @@ def classwise_ece(outcome: Outcome) -> float:
 
     The last bin is closed; a class absent from y_true counts, since probability given to it is misplaced.
     """
-    return float(np.mean([_calibration_gap(outcome.proba[:, j], outcome.y == j) for j in range(outcome.classes)]))
+    return float(np.mean([_calibration_gap(proba, outcome.y == j) for j, proba in enumerate(outcome.by_class)]))
 
 
 @_metric("Calibration slope", higher_is_better=False, target=1.0)
@@ -243,15 +244,15 @@ def calibration_slope(outcome: Outcome) -> float:
     are too extreme, above 1 too modest. It does not exist for a class without rows, or whose rows the log-odds separate
     from all others; NaN if it exists for no class. Ranked by the distance from 1.
     """
-    slopes = [logistic_slope(outcome.log_odds[:, j], outcome.y == j) for j in range(outcome.classes)]
-    defined = [slope for slope in slopes if not np.isnan(slope)]
+    defined = [fit.slope for fit in outcome.slopes if not np.isnan(fit.slope)]
     return float(np.mean(defined)) if defined else float("nan")
 
 
 def _calibration_gap(confidence: Floats, hit: NDArray[np.bool_]) -> float:
-    # The inner edges alone, so that the last bin is closed; divided, so that 0.6 is 9/15 and not a rounding below it.
-    inner = np.arange(1, CALIBRATION_BINS) / CALIBRATION_BINS
-    bins = np.searchsorted(inner, confidence, side="right")
+    # The product can round to a neighbouring bin: edges are quotients, so that 0.6 is 9/15 and not a rounding below it.
+    bins = (confidence * CALIBRATION_BINS).astype(np.intp)
+    bins += confidence >= _EDGES[bins + 1]
+    bins -= confidence < _EDGES[bins]
     return float(np.abs(np.bincount(bins, weights=hit - confidence)).sum() / len(confidence))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imbench.contract.errors import UsageError
+from imbench.scoring.logistic import SlopeFit, fit_slope
 
 # Softmax in float32 over a hundred classes sums to one within about 1e-6.
 SUM_TOLERANCE = 1e-4
@@ -37,6 +38,7 @@ class Outcome:
         to one.
     decided : ``(rows,)`` class decided for each row by a decision rule; None for the class of largest probability, the
         first if tied
+    origin : the outcome from which a decision rule made this one, see `under`; its values are not checked again
 
     Raises
     ------
@@ -47,10 +49,20 @@ class Outcome:
     y: Integers
     proba: Floats
     decided: Integers | None = None
+    origin: Outcome | None = None
 
     def __post_init__(self) -> None:
+        if self.origin is not None:
+            return
         object.__setattr__(self, "proba", _probabilities(self.proba))
         object.__setattr__(self, "y", _class_numbers(self.y, *self.proba.shape))
+
+    def under(self, *, proba: Floats | None = None, decided: Integers | None = None) -> Outcome:
+        """The same rows with the probabilities or decisions of a rule, and with what they have in common computed once.
+
+        ``proba`` is ``(rows, classes)``, made from these probabilities; None for the same ones.
+        """
+        return Outcome(self.y, self.proba if proba is None else proba, decided, self)
 
     @property
     def classes(self) -> int:
@@ -60,12 +72,17 @@ class Outcome:
     @cached_property
     def counts(self) -> Integers:
         """``(classes,)`` rows of each class."""
-        return np.bincount(self.y, minlength=self.classes)
+        return np.bincount(self.y, minlength=self.classes) if self.origin is None else self.origin.counts
 
     @cached_property
     def present(self) -> NDArray[np.bool_]:
         """``(classes,)`` whether y_true contains the class."""
         return self.counts > 0
+
+    @cached_property
+    def by_class(self) -> Floats:
+        """``(classes, rows)`` the probabilities of each class, one after another in memory, which is faster to read."""
+        return np.ascontiguousarray(self.proba.T)
 
     @cached_property
     def predicted(self) -> Integers:
@@ -105,9 +122,24 @@ class Outcome:
         The sum of the others keeps digits that 1 − p_j would lose for p_j close to one.
         """
         smallest = np.finfo(np.float64).eps
+        logs = np.log(np.maximum(self.proba, smallest))
+        if self.classes == 2:
+            odds: Floats = logs - logs[:, ::-1]
+            return odds
         others = self.proba @ (1.0 - np.eye(self.classes))
-        odds: Floats = np.log(np.maximum(self.proba, smallest)) - np.log(np.maximum(others, smallest))
-        return odds
+        logs -= np.log(np.maximum(others, smallest))
+        return logs
+
+    @cached_property
+    def slopes(self) -> tuple[SlopeFit, ...]:
+        """The logistic fit of each class's `log_odds`; of two classes, whose slopes are equal, the second one's alone.
+
+        Fits of probabilities that a rule made begin with those of `origin`: for two classes, rules shift and scale
+        log-odds, which leaves the standardised fit as it is.
+        """
+        classes = range(1 if self.classes == 2 else 0, self.classes)
+        likes = [None] * len(classes) if self.origin is None else self.origin.slopes
+        return tuple(fit_slope(self.log_odds[:, j], self.y == j, like) for j, like in zip(classes, likes, strict=True))
 
     @cached_property
     def thresholds(self) -> list[tuple[Integers, Integers]]:
@@ -115,7 +147,7 @@ class Outcome:
 
         One entry for each distinct probability, largest first, so that rows of equal probability count at once.
         """
-        return [_positives(self.y == j, self.proba[:, j]) for j in range(self.classes)]
+        return [_positives(self.y == j, proba) for j, proba in enumerate(self.by_class)]
 
     @cached_property
     def class_brier(self) -> Floats:

@@ -45,6 +45,8 @@ class Rule:
     version: int = 1
 
 
+# The other rules make their outcomes from this one.
+@lru_cache(maxsize=1)
 def by_argmax(p: Predictions) -> Outcome:
     """The test rows with the class of largest probability, the first if tied."""
     return Outcome(p.test.y, p.test.proba)
@@ -52,19 +54,22 @@ def by_argmax(p: Predictions) -> Outcome:
 
 def by_tuned_weights(p: Predictions) -> Outcome:
     """The test rows with the class of largest w_j · p_j; the weights are chosen on the validation rows."""
-    return Outcome(p.test.y, p.test.proba, weighted_decisions(p.test.proba, fitted_weights(p.validation)))
+    outcome = by_argmax(p)
+    return outcome.under(decided=weighted_decisions(outcome.proba, fitted_weights(p.validation)))
 
 
 def by_corrected_prior(p: Predictions) -> Outcome | None:
     """The test rows with probabilities corrected to the natural prior; None if the trained prior is unknown."""
     if p.exposure is None:
         return None
-    return Outcome(p.test.y, corrected(p.test.proba, p.exposure.prior, p.train_counts))
+    outcome = by_argmax(p)
+    return outcome.under(proba=corrected(outcome.proba, p.exposure.prior, p.train_counts))
 
 
 def by_recalibration(p: Predictions) -> Outcome:
     """The test rows with probabilities recalibrated on the validation rows."""
-    return Outcome(p.test.y, fitted_recalibration(p.validation)(p.test.proba))
+    outcome = by_argmax(p)
+    return outcome.under(proba=fitted_recalibration(p.validation)(outcome.proba))
 
 
 # What is fitted on the validation rows decides metrics and is a column itself, so it is needed twice for each fold.

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import stat
@@ -167,6 +168,11 @@ def unreadable_result():
 def count_calls(_calls=[]):  # noqa: B006
     _calls.append(None)
     return len(_calls)
+
+
+def garbage_collection():
+    """Whether it is on, and the number of objects that it leaves out."""
+    return gc.isenabled(), gc.get_freeze_count()
 
 
 def swell(pid_file):

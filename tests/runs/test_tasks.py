@@ -158,6 +158,12 @@ def test_workers_stay_warm_between_tasks():
     assert sorted(o.value for o in outcome.values()) == [1, 2, 3, 4]
 
 
+def test_workers_collect_garbage_but_not_among_the_modules_of_their_start():
+    collects, frozen = outcomes(run(LocalPool(1), chores.garbage_collection))[0].value
+    assert collects
+    assert frozen > 0
+
+
 def test_no_more_workers_than_tasks():
     outcome = outcomes(run(LocalPool(50), chores.who, chores.who))
     assert len({o.value for o in outcome.values()}) <= 2

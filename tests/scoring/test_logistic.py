@@ -1,10 +1,10 @@
-"""Slopes of logistic regression: a fast fit that skips the loss where it can, beside a plain one that does not."""
+"""Slopes of logistic regression: a fast fit that skips steps and losses where it can, beside a plain one."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbench.scoring.logistic import ROUNDING, _LabelledRows, _SlopeFit, logistic_slope
+from imbench.scoring.logistic import ROUNDING, _LabelledRows, _SlopeAt, fit_slope, logistic_slope
 
 SEEDS, ROWS = st.integers(0, 2**32 - 1), st.integers(2, 400)
 
@@ -54,18 +54,36 @@ def drawn_rows(seed, rows, spread, slope, decimals):
 
 
 @given(SEEDS, ROWS, st.sampled_from([0.1, 1.0, 10.0]), st.sampled_from([-1.0, 0.0, 0.2, 1.0, 5.0]), st.integers(0, 12))
-def test_a_slope_has_the_bits_of_the_plain_fit(seed, rows, spread, slope, decimals):
+def test_a_slope_is_that_of_the_plain_fit(seed, rows, spread, slope, decimals):
     x, positive = drawn_rows(seed, rows, spread, slope, decimals)
-    np.testing.assert_array_equal(logistic_slope(x, positive), plain_slope(x, positive))
+    close = {"rtol": 1e-10, "atol": 1e-12 / spread}
+    np.testing.assert_allclose(logistic_slope(x, positive), plain_slope(x, positive), **close)
+
+
+@given(SEEDS, ROWS, st.sampled_from([0.1, 1.0, 10.0]), st.floats(0.1, 10), st.floats(-10, 10))
+def test_shifted_and_scaled_log_odds_share_a_fit(seed, rows, spread, scale, shift):
+    x, positive = drawn_rows(seed, rows, spread, 1.0, 4)
+    other = fit_slope(x, positive)
+    shared, alone = fit_slope(scale * x + shift, positive, other), logistic_slope(scale * x + shift, positive)
+    np.testing.assert_allclose(shared.slope, alone, rtol=1e-10, atol=1e-12 / spread)
+    assert shared.parameters is other.parameters or np.isnan(alone)
+
+
+@given(SEEDS, ROWS, st.sampled_from([0.1, 1.0, 10.0]), st.sampled_from([-1.0, 0.2, 1.0, 5.0]))
+def test_where_a_fit_begins_does_not_matter(seed, rows, spread, slope):
+    x, positive = drawn_rows(seed, rows, spread, slope, 4)
+    like = fit_slope(np.random.default_rng(seed).permutation(x), positive)
+    close = {"rtol": 1e-10, "atol": 1e-12 / spread}
+    np.testing.assert_allclose(fit_slope(x, positive, like).slope, plain_slope(x, positive), **close)
 
 
 @given(SEEDS, ROWS, st.sampled_from([0.1, 1.0, 10.0]), st.floats(-8, 1))
 def test_a_loss_that_is_surely_no_larger_is_none(seed, rows, spread, magnitude):
     rng = np.random.default_rng(seed)
     z, positive = rng.normal(size=rows), rng.random(rows) < rng.random()
-    labelled = _LabelledRows(z, z**2, positive.astype(float), np.flatnonzero(positive), np.empty((3, rows)))
+    labelled = _LabelledRows(np.concatenate([z[positive], z[~positive]]), int(positive.sum()))
     with np.errstate(over="ignore"):
-        before = _SlopeFit.at(rng.normal(size=2) * spread, labelled)
+        before = _SlopeAt.of(rng.normal(size=2) * spread, labelled)
         step = rng.normal(size=2) * 10**magnitude
         after = before.after(step)
     if after.is_surely_no_larger(before, step):
@@ -75,8 +93,8 @@ def test_a_loss_that_is_surely_no_larger_is_none(seed, rows, spread, magnitude):
 
 def test_most_steps_need_no_loss(monkeypatch):
     counted = []
-    loss = _SlopeFit.loss.func
-    monkeypatch.setattr(_SlopeFit, "loss", property(lambda fit: counted.append(1) or loss(fit)))
+    loss = _SlopeAt.loss.func
+    monkeypatch.setattr(_SlopeAt, "loss", property(lambda fit: counted.append(1) or loss(fit)))
     for seed in range(20):
         logistic_slope(*drawn_rows(seed, 2000, 1.0, 1.0, 12))
     assert len(counted) < 20 * 3  # a fit takes five steps or more

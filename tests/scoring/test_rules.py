@@ -16,7 +16,8 @@ from imbench.contract.errors import UsageError
 from imbench.contract.records import Exposure
 from imbench.scoring.fold_scores import scored
 from imbench.scoring.metrics import METRICS, score
-from imbench.scoring.rules import by_corrected_prior, by_tuned_weights, corrected, ruled_column
+from imbench.scoring.outcome import Outcome
+from imbench.scoring.rules import ARGMAX, RULES, by_corrected_prior, by_tuned_weights, corrected, ruled_column
 from imbench.scoring.tuning import tuned_weights, weighted_decisions
 from tests.made_results import job, predictions
 
@@ -157,6 +158,21 @@ def test_a_row_holds_every_metric_under_every_rule(classes):
     for name, value in moved.items():
         assert row[f"{name}@prior-corrected"] == pytest.approx(value, nan_ok=True)
     assert row["brier@prior-corrected"] != row["brier"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 11), st.integers(0, 2**32 - 1), st.sampled_from([None, 1, 3]))
+def test_outcomes_that_share_work_score_as_outcomes_alone(classes, seed, levels):
+    y, proba = made(classes, 120, seed, levels)
+    p = predictions(job(), classes=classes)[0]
+    p = dataclasses.replace(p, test=dataclasses.replace(p.test, y=y, proba=proba))
+    for name, rule in RULES.items():
+        shared = rule.apply(p)
+        alone = Outcome(shared.y, shared.proba, shared.decided)
+        for metric in METRICS.values():
+            if name == ARGMAX or ruled_column(metric, name).endswith(name):
+                close = {"rtol": 1e-9, "atol": 1e-12} if metric.name == "calibration_slope" else {"rtol": 0}
+                np.testing.assert_allclose(metric.function(shared), metric.function(alone), **close, err_msg=name)
 
 
 def test_without_a_measured_prior_what_needs_it_is_nan():

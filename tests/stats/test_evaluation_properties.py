@@ -29,7 +29,12 @@ def _fewer_draws():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(intervals, "RESAMPLES", 200)
         patch.setattr(friedman, "PERMUTATIONS", 199)
+        kept = (intervals._kept_weights, friedman._orders)
+        for one in kept:
+            one.cache_clear()
         yield
+        for one in kept:
+            one.cache_clear()
 
 
 BY_RANK = ["average_ranks", "rank_sums", "nemenyi", "rank_intervals"]

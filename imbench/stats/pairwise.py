@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -88,7 +88,8 @@ class AllPairs:
         columns = int(self.second.max(initial=0)) + 1
         number = np.zeros((columns, columns), dtype=np.int64)
         number[self.first, self.second] = number[self.second, self.first] = np.arange(len(self.first))
-        tests, turned = PairTests(*(values[number[one, other]] for values in self.tests)), one > other
+        picked: list[Any] = [values[number[one, other]] for values in self.tests]
+        tests, turned = PairTests(*picked), one > other
         return tests._replace(
             effect=np.where(turned, 0.0 - tests.effect, tests.effect),
             wins=np.where(turned, tests.losses, tests.wins),

@@ -49,10 +49,10 @@ def _subset(cut: Callable[..., Any], fontfile: Any, glyphs: Collection[Any]) -> 
     cut : that function
     glyphs : characters as a string, or since matplotlib 3.11 numbers of glyphs
     """
-    from fontTools.ttLib import TTFont
+    read: Any = importlib.import_module("fontTools.ttLib").TTFont
 
     result, content = _kept(cut, fontfile, frozenset(glyphs) | _common(fontfile, isinstance(glyphs, str)))
-    with TTFont(io.BytesIO(content), recalcBBoxes=False, recalcTimestamp=False, lazy=True) as font:
+    with read(io.BytesIO(content), recalcBBoxes=False, recalcTimestamp=False, lazy=True) as font:
         yield font if result is None else result._replace(font=font)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -22,8 +21,11 @@ _BOARD = ["protocol", "task", "metric", "rule"]
 
 def summary(model: Model) -> dict[str, Any]:
     """The report without the scores of single configurations and pairs; None for undefined numbers."""
-    rows = leaderboard(model)
-    of_board = {} if rows.empty else dict(iter(rows.groupby(_BOARD, sort=False)))
+    of_board: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in _records(leaderboard(model)):
+        board_of_row = tuple(row.pop(name) for name in _BOARD)
+        row.pop("higher_is_better")
+        of_board.setdefault(board_of_row, []).append(row)
     return {
         "notes": list(model.notes),
         "lacking": list(model.lacking),
@@ -41,7 +43,7 @@ def summary(model: Model) -> dict[str, Any]:
                 "rule": board.rule,
                 "higher_is_better": board.metric.higher_is_better,
                 "control": board.control,
-                "rows": _records(_of_board(of_board, board)),
+                "rows": of_board.get((board.protocol, board.task, board.metric.name, board.rule), []),
                 "groups": [list(group) for group in board.tests.groups],
                 "configurations": [[c.dataset, c.variant] for c in board.configurations],
                 "dropped": [
@@ -93,11 +95,6 @@ def _images(images: Images) -> dict[str, Any]:
             for samples, grid in ((samples, samples.grid) for samples in images.samples)
         ],
     }
-
-
-def _of_board(rows: Mapping[Any, pd.DataFrame], board: Any) -> pd.DataFrame:
-    mine = rows.get((board.protocol, board.task, board.metric.name, board.rule), pd.DataFrame())
-    return mine.drop(columns=[*_BOARD, "higher_is_better"], errors="ignore")
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ def leaderboard(model: Model) -> pd.DataFrame:
         [
             _of(board)
             | {"place": place}
-            | dataclasses.asdict(row)
+            | vars(row)
             | {
                 "configurations": len(board.configurations),
                 "datasets": board.tests.datasets,
@@ -48,7 +48,7 @@ def pairs(model: Model) -> pd.DataFrame:
     """A row for each pair of competitors on each leading board, with configurations and with datasets as blocks."""
     return _frame(
         [
-            _of(board) | {"blocks": blocks, "first": first, "second": second} | dataclasses.asdict(pair)
+            _of(board) | {"blocks": blocks, "first": first, "second": second} | vars(pair)
             for board in model.leading
             for blocks, tests in (("configurations", board.tests), ("datasets", board.tests_by_dataset))
             for (first, second), pair in tests.pairs.items()
@@ -64,9 +64,9 @@ def gains(model: Model) -> pd.DataFrame:
 
 def gains_of(boards: Sequence[Board], gains: Mapping[str, Sequence[Gain]]) -> pd.DataFrame:
     """A row for each gain of these boards; ``gains`` has them by slug of the board."""
-    return _frame(
-        [_of(board) | dataclasses.asdict(gain) for board in boards for gain in gains[board.slug]], _BOARD
-    ).rename(columns={"name": "strategy"})
+    return _frame([_of(board) | vars(gain) for board in boards for gain in gains[board.slug]], _BOARD).rename(
+        columns={"name": "strategy"}
+    )
 
 
 def image_gains(model: Model) -> pd.DataFrame:
@@ -116,7 +116,7 @@ def reliability(model: Model) -> pd.DataFrame:
 
 def costs(model: Model) -> pd.DataFrame:
     """A row for each protocol, task and strategy with its training time."""
-    return _frame([dataclasses.asdict(cost) for cost in model.costs], ["protocol", "task", "strategy"])
+    return _frame([vars(cost) for cost in model.costs], ["protocol", "task", "strategy"])
 
 
 def coverage(model: Model) -> pd.DataFrame:

@@ -13,13 +13,15 @@ import pandas as pd
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
 from imbench.scoring.metrics import Metric
+from imbench.scoring.outcome import Integers
 from imbench.scoring.rules import ARGMAX, EACH, ruled_column
+from imbench.stats.comparison import compare
 from imbench.stats.evaluate import evaluate
 from imbench.stats.evaluation import Evaluation
 from imbench.stats.names import BASELINE, competitor
 from imbench.stats.ranks import TRAINED, average_ranks, equal, rank
 from imbench.stats.score_table import Configuration, Floats, ScoreTable
-from imbench.stats.tests import TestResults, as_test_results
+from imbench.stats.tests import TestResults, test_results, untested
 from imbench.stats.words import counted
 
 
@@ -181,23 +183,24 @@ class Board:
 
     def against(self, first: str, second: str) -> tuple[int, int, int]:
         """Configurations in which the first scores better than the second, equally well (within 1e-6), and worse."""
-        one, other = self.merit[:, self.names.index(first)], self.merit[:, self.names.index(second)]
-        tied = equal(one, other, TRAINED)
-        wins = int((~tied & (one > other)).sum())
-        return wins, int(tied.sum()), len(one) - wins - int(tied.sum())
+        wins, ties, losses = _outcomes(*(self.merit[:, [self.names.index(name)]] for name in (first, second)))
+        return int(wins[0]), int(ties[0]), int(losses[0])
+
+    @cached_property
+    def _against_control(self) -> list[tuple[int, int, int]]:
+        """`against` of each competitor and the control."""
+        control = np.broadcast_to(self.merit[:, [self.names.index(self.control)]], self.merit.shape)
+        wins, ties, losses = (counts.tolist() for counts in _outcomes(self.merit, control))
+        return list(zip(wins, ties, losses, strict=True))
 
     def win_rates(self, names: Sequence[str]) -> Floats:
         """``(names, names)`` share of configurations in which one beats another; a tie is half, and NaN with itself."""
         places = [self.names.index(name) for name in names]
         if not len(self.merit) or not places:
             return np.full((len(places), len(places)), np.nan)
-        scores = self.merit[:, places]
-        rows = []
-        for column in scores.T:
-            one = np.broadcast_to(column[:, None], scores.shape)
-            tied = equal(one, scores, TRAINED)
-            rows.append(((~tied & (one > scores)).sum(axis=0) + 0.5 * tied.sum(axis=0)) / len(scores))
-        shares: Floats = np.array(rows)
+        scores, k = self.merit[:, places], len(places)
+        wins, ties, _ = _outcomes(np.repeat(scores, k, axis=1), np.tile(scores, k))
+        shares: Floats = ((wins + 0.5 * ties) / len(scores)).reshape(k, k)
         np.fill_diagonal(shares, np.nan)
         return shares
 
@@ -233,15 +236,30 @@ class Board:
     @cached_property
     def tests(self) -> TestResults:
         """The tests with configurations as blocks, as plain values."""
-        return as_test_results(self.evaluation, self.names, self.ranks, len(set(self.datasets)))
+        return self._tests(self.merit, self._dataset_codes, "evaluation")
 
     @cached_property
     def tests_by_dataset(self) -> TestResults:
         """The tests with datasets as blocks, as plain values."""
-        table = pd.DataFrame(self.ranked).groupby(np.array(self.datasets, dtype=object), sort=False).mean().to_numpy()
-        table = table.reshape(len(set(self.datasets)), len(self.names))  # pandas forgets the width of an empty table
-        ranks = rank(table, higher_is_better=self.metric.higher_is_better, tolerance=TRAINED)
-        return as_test_results(self.evaluation_by_dataset, self.names, ranks, len(table))
+        means = pd.DataFrame(self.merit).groupby(self._dataset_codes, sort=False).mean().to_numpy()
+        means = means.reshape(len(set(self.datasets)), len(self.names))  # pandas forgets the width of an empty table
+        return self._tests(means, np.arange(len(means)), "evaluation_by_dataset")
+
+    @cached_property
+    def _dataset_codes(self) -> Integers:
+        """``(configurations,)`` number of each one's dataset, in the order in which they come."""
+        number = {name: i for i, name in enumerate(dict.fromkeys(self.datasets))}
+        return np.array([number[name] for name in self.datasets], dtype=np.int64)
+
+    def _tests(self, gains: Floats, datasets: Integers, evaluation: str) -> TestResults:
+        """The tests over ``(blocks, competitors)`` gains; ``evaluation`` is the attribute with the same numbers."""
+        if len(gains) < 2 or len(self.names) < 2 or not np.isfinite(self.merit).all():
+            ranks = rank(gains, higher_is_better=True, tolerance=TRAINED)
+            return untested(self.names, ranks, len(set(self.datasets)), str(getattr(self, evaluation)))
+        # A report has hundreds of boards: `evaluate` gives the same numbers and takes several times as long.
+        reference = self.names.index(self.control) if self.control else 0
+        found = compare(gains, datasets, reference, self.alpha, TRAINED)
+        return test_results(found, self.names, self.names[reference], self.alpha)
 
     @cached_property
     def table(self) -> tuple[Competitor, ...]:
@@ -252,7 +270,7 @@ class Board:
     def _row(self, i: int, best: str) -> Competitor:
         name, tests = self.names[i], self.tests
         against = tests.against_control.get(name) if name != self.control else None
-        won = self.against(name, self.control) if self.control and name != self.control else (None, None, None)
+        won = self._against_control[i] if self.control and name != self.control else (None, None, None)
         leader = tests.pair(name, best) if name != best else None
         own = name == self.control
         rank_low, rank_high = (float(end) for end in tests.rank_intervals[i])
@@ -339,6 +357,13 @@ def merit(metric: Metric, scores: Floats) -> Floats:
     """Scores with the sign chosen so that larger is better; for a metric with a target, minus the distance from it."""
     ranked = metric.ranked(scores)
     return ranked if metric.higher_is_better else -ranked
+
+
+def _outcomes(one: Floats, other: Floats) -> tuple[Integers, Integers, Integers]:
+    """``(pairs,)`` blocks in which one is better, tied, and worse, of ``(blocks, pairs)`` merits."""
+    tied = equal(one, other, TRAINED)
+    wins, ties = (~tied & (one > other)).sum(axis=0), tied.sum(axis=0)
+    return wins, ties, len(one) - wins - ties
 
 
 def _listed(names: Sequence[str]) -> str:

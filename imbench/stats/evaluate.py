@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,36 +14,16 @@ from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
 from imbench.scoring.outcome import Floats
 from imbench.stats.block_scores import BlockScores, Labels, block_scores
+from imbench.stats.comparison import Order, best_first, compare
 from imbench.stats.evaluation import Evaluation
-from imbench.stats.friedman import (
-    Friedman,
-    ImanDavenport,
-    SmallSample,
-    friedman,
-    friedman_small_sample,
-    friedman_undefined,
-    iman_davenport,
-)
-from imbench.stats.intervals import bootstrap_means
+from imbench.stats.friedman import Friedman, ImanDavenport, SmallSample
 from imbench.stats.names import BASELINE
-from imbench.stats.nemenyi import check_alpha, critical_difference, nemenyi, runs
-from imbench.stats.pairwise import holm, wilcoxon
-from imbench.stats.ranks import GIVEN, Tolerance, average_ranks, difference, rank, rank_sums, tolerance_of
-from imbench.stats.smallest_p import FAMILIES, SmallestP, smallest_p, undecidable
+from imbench.stats.nemenyi import check_alpha, nemenyi, runs
+from imbench.stats.pairwise import holm
+from imbench.stats.ranks import GIVEN, Tolerance, difference, rank, tolerance_of
+from imbench.stats.smallest_p import SmallestP, smallest_p
 from imbench.stats.within import FEWEST_FOLDS, TOO_FEW_FOLDS, corrected_pairs, fold_interval
-from imbench.stats.words import counted
 
-# Below this many datasets bootstrap intervals are too narrow.
-FEW_DATASETS = 8
-
-# The question that each family of tests answers.
-_QUESTIONS = {
-    "omnibus": "whether strategies differ at all",
-    "pairs": "which pairs differ",
-    "control": "which strategies differ from one reference, or from the best",
-}
-
-Order = NDArray[np.int64]
 # Pairs of columns to a table of `imbench.stats.pairwise.wilcoxon`.
 PairTest = Callable[[Order, Order], pd.DataFrame]
 
@@ -116,39 +96,34 @@ def evaluate(
 def _over_blocks(
     checked: BlockScores, gains: Floats, names: pd.Index[Any], over: int, alpha: float, tolerance: Tolerance
 ) -> dict[str, Any]:
-    ranks = rank(gains, higher_is_better=True, tolerance=tolerance)
-    n, k = ranks.shape
-    means = average_ranks(ranks)
-    order = _best_first(gains, means)
-    omnibus = friedman(ranks)
-    test = partial(wilcoxon, gains, tolerance=tolerance)
+    found = compare(gains, checked.datasets, over, alpha, tolerance)
+    order, means, n = found.order, found.average_ranks, found.blocks
+
+    def test(first: Order, second: Order) -> pd.DataFrame:
+        return found.pairs.between(first, second).table()
+
     pairs, by_pairs = _pairs(test, names, alpha)
-    cd = critical_difference(k, n, alpha)
-    # NOTE: at least the critical difference apart is different (Demšar 2006, section 3.2.2).
-    by_cd = np.abs(means[:, None] - means) >= cd
-    over_reference = gains - gains[:, [over]]
-    ends = bootstrap_means(np.hstack([ranks, over_reference]), checked.datasets, alpha)
-    f_test = iman_davenport(omnibus.statistic, n, k)
-    datasets = int(checked.datasets.max()) + 1
     return {
         "average_ranks": pd.Series(means, names, name="average_rank"),
-        "rank_sums": pd.Series(rank_sums(ranks), names, name="rank_sum"),
-        "rank_intervals": pd.DataFrame({"low": ends[0, :k], "high": ends[1, :k]}, names),
-        "gains": pd.DataFrame({"mean": over_reference.mean(axis=0), "low": ends[0, k:], "high": ends[1, k:]}, names),
-        "friedman": omnibus,
-        "friedman_small_sample": friedman_small_sample(ranks),
-        "iman_davenport": f_test,
-        "nemenyi_cd": cd,
+        "rank_sums": pd.Series(found.rank_sums, names, name="rank_sum"),
+        "rank_intervals": pd.DataFrame(found.rank_intervals, names, ["low", "high"]),
+        "gains": pd.DataFrame(
+            {"mean": found.gains, "low": found.gain_intervals[:, 0], "high": found.gain_intervals[:, 1]}, names
+        ),
+        "friedman": found.friedman,
+        "friedman_small_sample": found.small_sample,
+        "iman_davenport": found.iman_davenport,
+        "nemenyi_cd": found.cd,
         "nemenyi": pd.DataFrame(nemenyi(means, n), names, names.rename("against")),
         "wilcoxon": pairs,
         "against_reference": _against(test, over, order[order != over], names, "reference"),
         "control": _control(test, means, n, order, names),
-        "groups": _named(names, runs(by_cd, order.tolist())),
+        "groups": _named(names, found.groups),
         "groups_wilcoxon": _named(names, runs(by_pairs, order.tolist())),
-        "smallest_p": smallest_p(n, k),
+        "smallest_p": smallest_p(n, len(names)),
         "n_blocks": n,
-        "n_datasets": datasets,
-        "notes": (*_averaged_folds(checked), *_notes(ranks, f_test, cd, datasets, alpha)),
+        "n_datasets": found.datasets,
+        "notes": (*_averaged_folds(checked), *found.notes),
     }
 
 
@@ -160,7 +135,7 @@ def _over_folds(
     assert share is not None
     folds, k = gains.shape
     ranks = rank(gains.mean(axis=0, keepdims=True), higher_is_better=True, tolerance=tolerance)[0]
-    order = _best_first(gains, ranks)
+    order = best_first(gains, ranks)
     test = partial(corrected_pairs, gains, test_share=share, tolerance=tolerance)
     pairs, by_pairs = _pairs(test, names, alpha)
     ends = np.array([fold_interval(difference(column, gains[:, over], tolerance), share, alpha) for column in gains.T])
@@ -198,11 +173,6 @@ def _averaged_folds(checked: BlockScores) -> tuple[str, ...]:
     if not checked.averaged:
         return ()
     return (f"rows are folds, which are not blocks: each block is a mean over {checked.averaged} folds",)
-
-
-def _best_first(gains: Floats, ranks: Floats) -> Order:
-    """Columns by rank; of tied columns the one with the larger mean first."""
-    return np.lexsort((np.arange(len(ranks)), -gains.mean(axis=0), ranks))
 
 
 def _reference(names: pd.Index[Any], reference: Any) -> int:
@@ -247,31 +217,5 @@ def _control(test: PairTest, means: Floats, blocks: int, order: Order, names: pd
     return tests.assign(z=z, p_z=p_z, p_z_holm=holm(p_z))
 
 
-def _named(names: pd.Index[Any], found: list[list[int]]) -> tuple[tuple[Any, ...], ...]:
+def _named(names: pd.Index[Any], found: Sequence[Sequence[int]]) -> tuple[tuple[Any, ...], ...]:
     return tuple(tuple(names[number] for number in run) for run in found)
-
-
-def _notes(ranks: Floats, f_test: ImanDavenport, cd: float, datasets: int, alpha: float) -> tuple[str, ...]:
-    n, k = ranks.shape
-    undefined = friedman_undefined(ranks)
-    # One note for all questions that this many blocks cannot decide.
-    undecided = [
-        f"{_QUESTIONS[family]} ({why.partition(': ')[2]})"
-        for family in FAMILIES
-        if (why := undecidable(family, n, k, alpha))
-    ]
-    if cd > k - 1:
-        undecided.append(
-            f"which average ranks differ by Nemenyi's test (the critical difference, {cd:.2f}, exceeds {k - 1}, the "
-            f"largest possible difference of average ranks of {k} strategies)"
-        )
-    checks = (
-        (bool(undefined), undefined),
-        (
-            np.isinf(f_test.statistic),
-            "perfect agreement: all blocks rank the strategies alike, so Iman-Davenport's F is infinite and its p is 0",
-        ),
-        (bool(undecided), f"cannot be decided with {counted(n, 'block')}: {'; '.join(undecided)}"),
-        (datasets < FEW_DATASETS, f"bootstrap intervals over fewer than {FEW_DATASETS} datasets are too narrow"),
-    )
-    return tuple(note for applies, note in checks if applies)

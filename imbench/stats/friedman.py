@@ -190,10 +190,12 @@ def _drawn(ranks: Integers, seed: int) -> float:
     observed = _extremeness(ranks.sum(axis=0))
     at_least = 1
     orders = _orders if PERMUTATIONS * ranks.size <= _KEPT else _drawn_orders
+    # Sums of ranks mostly fit 16 bits, which NumPy gathers five times as fast.
+    narrow = ranks.astype(np.int16) if ranks.max(axis=1).sum() < 2**15 else ranks
     for of_blocks in orders(ranks.shape, PERMUTATIONS, seed):
         # Block by block: (permutations, strategies) numbers stay in the processor's cache.
-        sums = sum(block.take(order) for block, order in zip(ranks, of_blocks, strict=True))
-        at_least += int((_extremeness(sums) >= observed).sum())
+        sums = sum(block.take(order) for block, order in zip(narrow, of_blocks, strict=True))
+        at_least += int((_extremeness(np.asarray(sums, dtype=np.int64)) >= observed).sum())
     return at_least / (PERMUTATIONS + 1)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -41,6 +43,80 @@ def wilcoxon(gains: ArrayLike, first: ArrayLike, second: ArrayLike, tolerance: T
     better; Kerby 2014), ``wins``, ``ties`` and ``losses`` of the first, and ``method``: ``exact`` or
     ``asymptotic``.
     """
+    return _tested(gains, first, second, tolerance).table()
+
+
+class PairTests(NamedTuple):
+    """Tests of a family of pairs: the columns of `wilcoxon` but for ``p_holm``, each ``(pairs,)``."""
+
+    statistic: Floats
+    p: Floats
+    effect: Floats
+    wins: Integers
+    ties: Integers
+    losses: Integers
+    method: NDArray[np.str_]
+
+    @property
+    def p_holm(self) -> Floats:
+        """`holm` over these pairs."""
+        return holm(self.p)
+
+    def table(self) -> pd.DataFrame:
+        """The table of `wilcoxon`."""
+        columns = ("statistic", "p", "p_holm", "effect", "wins", "ties", "losses", "method")
+        return pd.DataFrame({name: getattr(self, name) for name in columns})
+
+
+@dataclass(frozen=True, eq=False)
+class AllPairs:
+    """Wilcoxon's tests of every pair of columns; the tests of fewer pairs, in either order, follow from them.
+
+    Parameters
+    ----------
+    first, second : ``(pairs,)`` columns of each pair
+    tests : one for each pair; the family is all pairs
+    """
+
+    first: Integers
+    second: Integers
+    tests: PairTests
+
+    def between(self, first: ArrayLike, second: ArrayLike) -> PairTests:
+        """The tests of these ``(pairs,)`` columns, as a family of their own; equal to those of `wilcoxon`."""
+        one, other = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
+        columns = int(self.second.max(initial=0)) + 1
+        number = np.zeros((columns, columns), dtype=np.int64)
+        number[self.first, self.second] = number[self.second, self.first] = np.arange(len(self.first))
+        picked: list[Any] = [values[number[one, other]] for values in self.tests]
+        tests, turned = PairTests(*picked), one > other
+        return tests._replace(
+            effect=np.where(turned, 0.0 - tests.effect, tests.effect),
+            wins=np.where(turned, tests.losses, tests.wins),
+            losses=np.where(turned, tests.wins, tests.losses),
+        )
+
+
+def compare_pairs(gains: ArrayLike, tolerance: Tolerance = GIVEN) -> AllPairs:
+    """Every pair of the columns of ``(blocks, strategies)`` scores by Wilcoxon's test (see `wilcoxon`)."""
+    table = np.asarray(gains, dtype=np.float64)
+    first, second = np.triu_indices(table.shape[1], 1)
+    return AllPairs(first, second, _tested(table, first, second, tolerance))
+
+
+def holm(pvalues: ArrayLike) -> Floats:
+    """Holm's step-down correction of ``(tests,)`` p-values: max over p_(i) ≤ p_(j) of (m − i + 1) p_(i), at most 1.
+
+    Holm, A simple sequentially rejective multiple test procedure (1979).
+    """
+    p = np.asarray(pvalues, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
+    return corrected
+
+
+def _tested(gains: ArrayLike, first: ArrayLike, second: ArrayLike, tolerance: Tolerance) -> PairTests:
     columns = np.ascontiguousarray(np.asarray(gains, dtype=np.float64).T)  # (strategies, blocks)
     one, other = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
     typical = typical_sizes(columns.T).T  # (1, blocks)
@@ -54,30 +130,15 @@ def wilcoxon(gains: ArrayLike, first: ArrayLike, second: ArrayLike, tolerance: T
     statistic = np.minimum(plus, total - plus)
     exact = n <= EXACT
     p = np.where(exact, _exact(statistic, np.where(exact, n, 0), pattern), _normal(statistic, n, ties))
-    return pd.DataFrame(
-        {
-            "statistic": statistic,
-            "p": p,
-            "p_holm": holm(p),
-            "effect": np.divide(2 * plus - total, total, out=np.zeros(len(n)), where=total > 0),
-            "wins": wins,
-            "ties": columns.shape[1] - n,
-            "losses": n - wins,
-            "method": np.where(exact, "exact", "asymptotic"),
-        }
+    return PairTests(
+        statistic=statistic,
+        p=p,
+        effect=np.divide(2 * plus - total, total, out=np.zeros(len(n)), where=total > 0),
+        wins=wins,
+        ties=columns.shape[1] - n,
+        losses=n - wins,
+        method=np.where(exact, "exact", "asymptotic"),
     )
-
-
-def holm(pvalues: ArrayLike) -> Floats:
-    """Holm's step-down correction of ``(tests,)`` p-values: max over p_(i) ≤ p_(j) of (m − i + 1) p_(i), at most 1.
-
-    Holm, A simple sequentially rejective multiple test procedure (1979).
-    """
-    p = np.asarray(pvalues, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    corrected = np.empty(len(p))
-    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
-    return corrected
 
 
 def _signed_ranks(

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from imbench.scoring.outcome import Floats
-from imbench.stats.evaluation import Evaluation
+from imbench.stats.comparison import Comparison
 from imbench.stats.friedman import friedman_undefined
+from imbench.stats.pairwise import PairTests
 from imbench.stats.ranks import average_ranks, rank_sums
-from imbench.stats.smallest_p import FAMILIES
+from imbench.stats.smallest_p import FAMILIES, undecidable
 from imbench.stats.words import p_in_text
 
 
@@ -91,54 +91,53 @@ class TestResults:
         return found.turned() if found else None
 
 
-def as_test_results(found: Evaluation | str, names: Sequence[str], ranks: Floats, datasets: int) -> TestResults:
-    """The plain values of an evaluation.
+def test_results(found: Comparison, names: Sequence[str], control: str, alpha: float) -> TestResults:
+    """A comparison of these competitors as plain values.
 
     Parameters
     ----------
-    found : the evaluation, or why it is impossible
-    names : names of the competitors
-    ranks : ``(blocks, competitors)``, used if there is no evaluation
-    datasets : their number
+    control : the reference of the comparison
+    alpha : its level
     """
-    if isinstance(found, str):
-        return _untested(names, ranks, datasets, found)
-    small, asymptotic = found.friedman_small_sample, found.friedman
+    k = len(names)
+    first, second = ([names[i] for i in numbers.tolist()] for numbers in (found.pairs.first, found.pairs.second))
+    others = [names[i] for i in found.order.tolist() if names[i] != control]
     return TestResults(
         names=tuple(names),
-        average_ranks=np.array(found.average_ranks, dtype=np.float64),
-        rank_sums=np.array(found.rank_sums, dtype=np.float64),
-        rank_intervals=found.rank_intervals.to_numpy(),
-        gain_intervals=found.gains[["low", "high"]].to_numpy(),
-        blocks=found.n_blocks,
-        datasets=found.n_datasets,
-        friedman=(asymptotic.statistic, asymptotic.pvalue),
-        small_sample=(small.pvalue, small.method),
+        average_ranks=found.average_ranks,
+        rank_sums=found.rank_sums,
+        rank_intervals=found.rank_intervals,
+        gain_intervals=found.gain_intervals,
+        blocks=found.blocks,
+        datasets=found.datasets,
+        friedman=(found.friedman.statistic, found.friedman.pvalue),
+        small_sample=(found.small_sample.pvalue, found.small_sample.method),
         iman_davenport=(found.iman_davenport.statistic, found.iman_davenport.pvalue),
-        cd=found.nemenyi_cd,
-        groups=tuple(tuple(map(str, group)) for group in found.groups),
-        pairs=_pairs(found.wilcoxon),
-        against_control=_control(found.against_reference),
-        undefined="; ".join(found.notes[:1]) if np.isnan(asymptotic.statistic) else "",
-        undecidable={family: found.undecidable(family) for family in FAMILIES},
+        cd=found.cd,
+        groups=tuple(tuple(names[i] for i in group) for group in found.groups),
+        pairs=dict(zip(zip(first, second, strict=True), _pairs(found.pairs.tests), strict=True)),
+        against_control=dict(zip(others, _pairs(found.against_reference), strict=True)),
+        undefined="; ".join(found.notes[:1]) if np.isnan(found.friedman.statistic) else "",
+        undecidable={family: undecidable(family, found.blocks, k, alpha) for family in FAMILIES},
         notes=found.notes,
     )
 
 
-def _pairs(table: pd.DataFrame) -> dict[tuple[str, str], Pair]:
-    columns = ["first", "second", "wins", "ties", "losses", "p", "p_holm", "effect", "method"]
-    rows = zip(*(table[name].tolist() for name in columns), strict=True)
-    return {(str(first), str(second)): Pair(*rest) for first, second, *rest in rows}
+def _pairs(tests: PairTests) -> list[Pair]:
+    columns = (tests.wins, tests.ties, tests.losses, tests.p, tests.p_holm, tests.effect, tests.method)
+    return [Pair(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
-def _control(table: pd.DataFrame) -> dict[str, Pair]:
-    columns = ["strategy", "wins", "ties", "losses", "p", "p_holm", "effect", "method"]
-    rows = zip(*(table[name].tolist() for name in columns), strict=True)
-    return {str(name): Pair(*rest) for name, *rest in rows}
+def untested(names: Sequence[str], ranks: Floats, datasets: int, reason: str) -> TestResults:
+    """Ranks without tests.
 
-
-def _untested(names: Sequence[str], ranks: Floats, datasets: int, reason: str) -> TestResults:
-    """Ranks without tests, for too few blocks or competitors."""
+    Parameters
+    ----------
+    names : names of the competitors
+    ranks : ``(blocks, competitors)``
+    datasets : their number
+    reason : why there are no tests
+    """
     blocks, k = ranks.shape
     nan, none = float("nan"), np.full((k, 2), np.nan)
     return TestResults(

@@ -25,6 +25,7 @@ COLUMNS = {
     "ratio": ("plain loop / whole step", "{:.1f}"),
     "outside": ("ms a job outside nets", "{:.0f}"),
     "seconds": ("whole run, s", "{:.1f}"),
+    "report": ("report, CPU s", "{:.1f}"),
 }
 MISSING = "–"
 # The checks of `imbench doctor` that say what a machine is.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -11,6 +14,8 @@ from imbench.report.figures.kinds import Figures
 from imbench.report.model import Options, gather
 from imbench.report.page import page
 from imbench.store.results import Results
+from imbench.store.store import Store
+from tests.made_results import fill
 
 STRATEGIES, CONFIGURATIONS, FOLDS = 200, 500, 20
 RATIOS = np.array([0.01, 0.025, 0.05, 0.1, 0.25])
@@ -77,3 +82,16 @@ def test_a_page_of_many_strategies_says_what_it_left_to_the_data_files():
     for statement in ("Shown: the best 20 of 60; pairs.csv has all.", "scores.csv has all", "gains.csv has all"):
         assert statement in text
     assert len(text) < 3e6
+
+
+def test_the_command_on_a_store_of_a_suite(benchmark, tmp_path):
+    datasets = 2 if benchmark.disabled else 27
+    store = Store.open(tmp_path / "store", create=True)
+    fill(store, [f"dataset-{i:02d}" for i in range(datasets)], ["baseline", "cost-adjusted", "mixup", "remix", "smote"])
+    command = [sys.executable, "-m", "imbench", "report", str(store.path), "--to", str(tmp_path / "report")]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    benchmark.pedantic(subprocess.run, (command,), {"check": True, "stdout": subprocess.DEVNULL}, rounds=1)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    benchmark.extra_info["table"] = {"row": f"report of {5 * datasets} jobs", "report": busy}
+    assert (tmp_path / "report" / "index.html").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import zlib
 from importlib import resources
@@ -60,3 +61,26 @@ def test_fonts_in_pdf_have_no_tables_for_laying_out_text():
     fonts = [text for text in inflated if b"glyf" in text[:500]]
     assert fonts
     assert not [name for text in fonts for name in (b"GDEF", b"GPOS", b"GSUB") if name in text[:500]]
+
+
+def with_text(name, text):
+    return FigureSpec(name, "title", "description", 100, 50, (Text(10, 20, text),))
+
+
+def test_figures_of_usual_text_share_one_cut_of_the_font(monkeypatch):
+    cuts = []
+    backend = importlib.import_module("matplotlib.backends._backend_pdf_ps")
+    original = backend.get_glyphs_subset
+    monkeypatch.setattr(backend, "get_glyphs_subset", lambda *args: cuts.append(args) or original(*args))
+    for text in ("remix 0.93", "fi config., 9 datasets", "IR 0.01–0.05", "−0.2 → +1"):
+        render(with_text("name", text), ["pdf"])
+    assert len(cuts) == 1
+    assert backend.get_glyphs_subset is not original
+
+
+def test_the_bytes_of_a_figure_do_not_depend_on_other_figures():
+    first, other = with_text("first", "remix 0.93"), with_text("other", "Żółw Ω remix")
+    alone = render(first, ["pdf"])
+    before = render(other, ["pdf"])
+    assert render(first, ["pdf"]) == alone
+    assert render(other, ["pdf"]) == before

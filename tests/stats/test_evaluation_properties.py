@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from imbench.stats import friedman, intervals
 from imbench.stats.evaluate import evaluate
 from imbench.stats.nemenyi import runs
 from imbench.stats.pairwise import holm, wilcoxon
@@ -20,16 +19,8 @@ TABLES = hnp.arrays(
     st.tuples(st.integers(2, 10), st.integers(2, 6)),
     elements=st.integers(0, 6).map(lambda level: level / 4),
 ).map(lambda values: pd.DataFrame(values, columns=list("abcdef")[: values.shape[1]]))
+pytestmark = pytest.mark.usefixtures("fewer_draws")
 quick = settings(max_examples=40, deadline=None)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _fewer_draws():
-    """What is drawn keeps its properties with fewer draws."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(intervals, "RESAMPLES", 200)
-        patch.setattr(friedman, "PERMUTATIONS", 199)
-        yield
 
 
 BY_RANK = ["average_ranks", "rank_sums", "nemenyi", "rank_intervals"]

@@ -84,14 +84,21 @@ class Figures:
 
     def draw(self, kind: str, subject: Any) -> FigureSpec | None:
         """The figure of one kind, a key of `FIGURES`, for one of its subjects."""
-        return FIGURES[kind].draw(self.model, subject)
+        if (kind, subject) not in self._made:
+            self._made[kind, subject] = FIGURES[kind].draw(self.model, subject)
+        return self._made[kind, subject]
+
+    @cached_property
+    def _made(self) -> dict[tuple[str, Any], FigureSpec | None]:
+        """The page and the files show the same figures."""
+        return {}
 
     @cached_property
     def drawn(self) -> Mapping[str, tuple[tuple[Any, FigureSpec], ...]]:
         """Subjects with their figures, by kind."""
         found = {}
         for name, kind in FIGURES.items():
-            pairs = [(subject, kind.draw(self.model, subject)) for subject in kind.subjects(self.model)]
+            pairs = [(subject, self.draw(name, subject)) for subject in kind.subjects(self.model)]
             found[name] = tuple((subject, spec) for subject, spec in pairs if spec is not None)
         return found
 

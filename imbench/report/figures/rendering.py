@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from imbench.report.figures.spec import COLOURS, SERIES, SHAPES, FigureSpec, Line, Mark, Text, polygon
+from imbench.report.figures.fonts import fewer_subsets
+from imbench.report.figures.spec import COLOURS, SERIES, SHAPES, FigureSpec, Line, Mark, Point, Text, polygon
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +50,7 @@ def render(spec: FigureSpec, formats: Sequence[str] = FORMATS) -> dict[str, byte
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(settings()), _glyphs_only():
+    with mpl.rc_context(settings()), fewer_subsets():
         figure = Figure(figsize=(spec.width * POINTS / 72, spec.height * POINTS / 72))
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, spec.width), ylim=(spec.height, 0))
@@ -66,24 +65,16 @@ def render(spec: FigureSpec, formats: Sequence[str] = FORMATS) -> dict[str, byte
     return written
 
 
-@contextlib.contextmanager
-def _glyphs_only() -> Iterator[None]:
-    """Embed fonts without their tables for laying out text: it is laid out, and cutting them takes most of the time."""
-    options: Any = importlib.import_module("fontTools.subset").Options
-    dropped = getattr(options, "_drop_tables_default", None)
-    if dropped is not None:
-        options._drop_tables_default = [*dropped, "GDEF", "GPOS", "GSUB"]
-    try:
-        yield
-    finally:
-        if dropped is not None:
-            options._drop_tables_default = dropped
-
-
 def _line(axes: Axes, mark: Line) -> None:
-    x, y = zip(*mark.points, strict=True)
     style: Any = (0, tuple(d * POINTS for d in mark.dash)) if mark.dash else "-"
-    axes.plot(x, y, color=_color(mark.color), linewidth=mark.width * POINTS, linestyle=style, solid_capstyle="butt")
+    _stroke(
+        axes,
+        mark.points,
+        color=_color(mark.color),
+        linewidth=mark.width * POINTS,
+        linestyle=style,
+        solid_capstyle="butt",
+    )
 
 
 def _mark(axes: Axes, mark: Mark) -> None:
@@ -91,14 +82,22 @@ def _mark(axes: Axes, mark: Mark) -> None:
 
     shape, color = SHAPES[mark.series % SERIES], _color(mark.series)
     if shape in ("circle", "ring"):
-        axes.add_patch(
+        axes.add_artist(
             Circle((mark.x, mark.y), mark.size, fill=shape == "circle", color=color, linewidth=POINTS, zorder=3)
         )
     for ring in polygon(mark):
         if len(ring) == 2:
-            axes.plot(*zip(*ring, strict=True), color=color, linewidth=2 * POINTS, zorder=3)
+            _stroke(axes, ring, color=color, linewidth=2 * POINTS, zorder=3)
         else:
-            axes.add_patch(Polygon(ring, closed=True, color=color, linewidth=0, zorder=3))
+            axes.add_artist(Polygon(ring, closed=True, color=color, linewidth=0, zorder=3))
+
+
+def _stroke(axes: Axes, points: Sequence[Point], **style: Any) -> None:
+    """A polyline; unlike ``axes.plot`` it does not measure what it adds, since the limits are fixed."""
+    from matplotlib.lines import Line2D
+
+    x, y = zip(*points, strict=True)
+    axes.add_artist(Line2D(x, y, **style))
 
 
 def _text(axes: Axes, mark: Text) -> None:

@@ -228,7 +228,7 @@ def _boards(
         competitors = len(scores.strategies) * len(rules)
         pairs += competitors**2 // 2
         leads = _leads(metric.name, rule, lead, columns)
-        if leads and rule == EACH not in options.rules and competitors**2 // 2 > MOST_PAIRS:
+        if leads and rule == EACH and EACH not in options.rules and competitors**2 // 2 > MOST_PAIRS:
             crowded.append(
                 f"{counted(len(scores.strategies), 'strategy', 'strategies')} under each of {len(rules)} decision "
                 "rules are too many to be ranked together by default; --rule each ranks them"

@@ -46,13 +46,15 @@ def leaderboard(model: Model) -> pd.DataFrame:
 
 def pairs(model: Model) -> pd.DataFrame:
     """A row for each pair of competitors on each leading board, with configurations and with datasets as blocks."""
-    parts = [
-        pd.DataFrame({**_of(board), "blocks": blocks, **tests.pairs}, index=range(len(tests.pairs)))
-        for board in model.leading
-        for blocks, tests in (("configurations", board.tests), ("datasets", board.tests_by_dataset))
-        if len(tests.pairs)
-    ]
-    return pd.concat(parts, ignore_index=True) if parts else _frame([], _BOARD)
+    return _frame(
+        [
+            _of(board) | {"blocks": blocks, "first": first, "second": second} | dataclasses.asdict(pair)
+            for board in model.leading
+            for blocks, tests in (("configurations", board.tests), ("datasets", board.tests_by_dataset))
+            for (first, second), pair in tests.pairs.items()
+        ],
+        _BOARD,
+    )
 
 
 def gains(model: Model) -> pd.DataFrame:
@@ -217,7 +219,7 @@ def _without_formulas(column: pd.Series) -> pd.Series:
     # Looked up once for each distinct text.
     numbers, texts = pd.factorize(column.astype(object))
     safe = [*map(without_formula, texts), None]
-    return pd.Series(np.array(safe, dtype=object)[numbers], column.index)
+    return pd.Series(np.array(safe, dtype=object)[numbers], column.index, dtype=object)
 
 
 def parquet(table: pd.DataFrame) -> bytes:

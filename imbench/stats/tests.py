@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,9 +33,6 @@ class Pair:
         return Pair(self.losses, self.ties, self.wins, self.p, self.p_holm, -self.effect, self.method)
 
 
-_PAIR = tuple(field.name for field in dataclasses.fields(Pair))
-
-
 @dataclass(frozen=True, eq=False)
 class TestResults:
     """Competitors ranked over blocks, with the tests and intervals.
@@ -53,8 +47,7 @@ class TestResults:
     small_sample : Friedman's p-value for few blocks, and its kind: ``exact``, ``permutation`` or ``asymptotic``
     cd : Nemenyi's critical difference of average ranks
     groups : maximal sets of competitors whose average ranks differ by less than ``cd``
-    pairs : a row for each pair ``first``, ``second``, in the order of names, with the columns of `Pair`; corrected over
-        all pairs
+    pairs : tests by (first, second), in the order of names; corrected over all pairs
     against_control : each other competitor against the control; corrected over these pairs only
     undecidable : by family of tests (`imbench.stats.smallest_p.FAMILIES`), why tests cannot decide with this
         many blocks; "" where they can
@@ -73,7 +66,7 @@ class TestResults:
     iman_davenport: tuple[float, float]
     cd: float
     groups: tuple[tuple[str, ...], ...]
-    pairs: pd.DataFrame
+    pairs: Mapping[tuple[str, str], Pair]
     against_control: Mapping[str, Pair]
     undefined: str
     undecidable: Mapping[str, str]
@@ -92,22 +85,10 @@ class TestResults:
 
     def pair(self, first: str, second: str) -> Pair | None:
         """The comparison of these two from the first's point of view; None if they were not compared."""
-        if self.pairs.empty or first == second:
-            return None
-        one, other = self._places[first], self._places[second]
-        low, high = sorted((one, other))
-        # The place of a pair among the pairs of names in order.
-        at = low * (2 * len(self.names) - low - 1) // 2 + high - low - 1
-        found = Pair(*(values[at] for values in self._columns))
-        return found if one < other else found.turned()
-
-    @cached_property
-    def _places(self) -> Mapping[str, int]:
-        return {name: place for place, name in enumerate(self.names)}
-
-    @cached_property
-    def _columns(self) -> list[list[Any]]:
-        return [self.pairs[name].tolist() for name in _PAIR]
+        if (first, second) in self.pairs:
+            return self.pairs[first, second]
+        found = self.pairs.get((second, first))
+        return found.turned() if found else None
 
 
 def as_test_results(found: Evaluation | str, names: Sequence[str], ranks: Floats, datasets: int) -> TestResults:
@@ -136,7 +117,7 @@ def as_test_results(found: Evaluation | str, names: Sequence[str], ranks: Floats
         iman_davenport=(found.iman_davenport.statistic, found.iman_davenport.pvalue),
         cd=found.nemenyi_cd,
         groups=tuple(tuple(map(str, group)) for group in found.groups),
-        pairs=found.wilcoxon[["first", "second", *_PAIR]],
+        pairs=_pairs(found.wilcoxon),
         against_control=_control(found.against_reference),
         undefined="; ".join(found.notes[:1]) if np.isnan(asymptotic.statistic) else "",
         undecidable={family: found.undecidable(family) for family in FAMILIES},
@@ -144,8 +125,15 @@ def as_test_results(found: Evaluation | str, names: Sequence[str], ranks: Floats
     )
 
 
+def _pairs(table: pd.DataFrame) -> dict[tuple[str, str], Pair]:
+    columns = ["first", "second", "wins", "ties", "losses", "p", "p_holm", "effect", "method"]
+    rows = zip(*(table[name].tolist() for name in columns), strict=True)
+    return {(str(first), str(second)): Pair(*rest) for first, second, *rest in rows}
+
+
 def _control(table: pd.DataFrame) -> dict[str, Pair]:
-    rows = zip(*(table[name].tolist() for name in ("strategy", *_PAIR)), strict=True)
+    columns = ["strategy", "wins", "ties", "losses", "p", "p_holm", "effect", "method"]
+    rows = zip(*(table[name].tolist() for name in columns), strict=True)
     return {str(name): Pair(*rest) for name, *rest in rows}
 
 
@@ -166,7 +154,7 @@ def _untested(names: Sequence[str], ranks: Floats, datasets: int, reason: str) -
         iman_davenport=(nan, nan),
         cd=nan,
         groups=(),
-        pairs=pd.DataFrame(columns=["first", "second", *_PAIR]),
+        pairs={},
         against_control={},
         undefined=friedman_undefined(ranks) or reason,
         undecidable={},

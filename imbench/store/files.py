@@ -21,7 +21,6 @@ import numpy as np
 
 from imbench.contract.errors import StoreError
 from imbench.scoring.outcome import Integers
-from imbench.scoring.outcome import Integers
 
 # A write takes seconds: a temporary file this old is abandoned, whichever machine began it.
 STALE_SECONDS = 24 * 3600.0

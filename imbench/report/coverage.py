@@ -40,6 +40,10 @@ PROCESS: Mapping[str, tuple[str, str]] = {
 ZERO_RECALL: Mapping[str, str] = {rule: "zero_recall" if rule == ARGMAX else f"zero_recall@{rule}" for rule in RULES}
 
 
+# The columns of the rows that `covered` reads.
+READ_BY_COVERAGE = frozenset({"strategy", "error", "key", "prior_inexact", *ZERO_RECALL.values(), *PROCESS})
+
+
 def zero_recall_title(rule: str) -> str:
     """The title of the column that counts nets with a recall of zero."""
     return "nets that miss a class" if rule == ARGMAX else f"nets that miss a class, {rule}"
@@ -86,7 +90,7 @@ class Failure:
 
 
 def covered(scores: ScoreTable, rows: pd.DataFrame) -> list[Covered]:
-    """Coverage of every strategy in a score table; ``rows`` are those of the same protocol and task."""
+    """Coverage of every strategy in a score table; ``rows``: `READ_BY_COVERAGE` of the same protocol and task."""
     failed = rows[rows["error"] != ""].drop_duplicates("key")["strategy"].value_counts()
     strategy = rows["strategy"]
     missed = {

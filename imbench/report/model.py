@@ -13,7 +13,7 @@ from imbench.contract.protocol import caveats
 from imbench.report.columns import Column, choose, columns_of, headline
 from imbench.report.completeness import completeness
 from imbench.report.cost import Cost, costs
-from imbench.report.coverage import Covered, Failure, covered, failures
+from imbench.report.coverage import READ_BY_COVERAGE, Covered, Failure, covered, failures
 from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.gains import Gain, gains_by_ir
 from imbench.report.images import Images, images_of
@@ -32,7 +32,8 @@ from imbench.store.source_marks import Origin, origins, source_notes
 
 ALPHA = 0.05
 
-# Testing all pairs of 200 strategies takes a second per board; 5 strategies have a few hundred pairs in all.
+# Testing all pairs of 200 strategies takes a second per board; 5 strategies have a few hundred pairs in all. Under four
+# decision rules 200 strategies have 320,000 pairs, which take minutes, and no difference survives their correction.
 MOST_PAIRS = 100_000
 
 
@@ -77,7 +78,8 @@ class Model:
     columns : metrics under decision rules, those of ``headline`` first
     boards : the leading ones first; ``left_out``: metrics without boards because there are too many strategies
     fingerprint : see `imbench.report.provenance.fingerprint`
-    lacking : a sentence for each decision rule that is missing from some results, with the reason
+    lacking : a sentence for each decision rule that is missing from some results, and for boards that rank too many
+        competitors, with the reason
     origins : the source code behind the jobs of each strategy
     title : title of the page; "" for the default
     images : the image section; None without images
@@ -158,11 +160,14 @@ def gather(results: Results, options: Options) -> Model:
     scope = results.scope if results.scope.whole else Scope(suites=options.suites)
     score_tables = make_score_tables(rows, measured, options.modality, scope)
     lead = headline(columns, options.metrics)
-    boards, left_out = _boards(score_tables, columns, lead, options)
+    boards, left_out, crowded = _boards(score_tables, columns, lead, options)
     first = {(b.protocol, b.task): b for b in reversed(boards)}
     leading = {where: _leading(board) for where, board in first.items()}
+    # Not all columns: a copy of millions of rows takes seconds for each protocol and task.
+    trained = rows[[name for name in rows.columns if name in READ_BY_COVERAGE]]
     groups = {
-        (c.protocol, c.task): rows[(rows["protocol"] == c.protocol) & (rows["task"] == c.task)] for c in score_tables
+        (c.protocol, c.task): trained[((rows["protocol"] == c.protocol) & (rows["task"] == c.task)).to_numpy()]
+        for c in score_tables
     }
     modality = options.modality or {}
     opening = [board for board in boards if _leads(board.metric.name, board.rule, lead, columns)]
@@ -185,7 +190,7 @@ def gather(results: Results, options: Options) -> Model:
         commands=options.commands or tuple(commands(results.rows)),
         alpha=options.alpha,
         origins=tuple(origins(results.rows)),
-        lacking=tuple(_lacking(rows, plain)),
+        lacking=(*_lacking(rows, plain), *crowded),
         title=options.title,
         images=images_of(score_tables, opening, results.rows, modality, options.sample_grids or {}),
     )
@@ -211,18 +216,28 @@ def _known(rows: pd.DataFrame) -> list[str]:
 
 def _boards(
     score_tables: Sequence[ScoreTable], columns: Sequence[Column], lead: Sequence[str], options: Options
-) -> tuple[list[Board], list[str]]:
-    """The leading boards, then others up to `MOST_PAIRS` pairs; and the metrics of omitted boards."""
+) -> tuple[list[Board], list[str], list[str]]:
+    """The leading boards, then others up to `MOST_PAIRS` pairs; the metrics of omitted boards; notes on crowded ones.
+
+    A board that ranks all decision rules together is crowded if it has more pairs alone. It is made on request only.
+    """
     planned = [(scores, *board) for scores in score_tables for board in _plan(columns, options.rules)]
     planned.sort(key=lambda plan: not _leads(plan[1].name, plan[3], lead, columns))
-    made, left_out, pairs = [], [], 0
+    made, left_out, crowded, pairs = [], [], [], 0
     for scores, metric, rules, rule in planned:
-        pairs += (len(scores.strategies) * len(rules)) ** 2 // 2
-        if pairs <= MOST_PAIRS or _leads(metric.name, rule, lead, columns):
+        competitors = len(scores.strategies) * len(rules)
+        pairs += competitors**2 // 2
+        leads = _leads(metric.name, rule, lead, columns)
+        if leads and rule == EACH and EACH not in options.rules and competitors**2 // 2 > MOST_PAIRS:
+            crowded.append(
+                f"{counted(len(scores.strategies), 'strategy', 'strategies')} under each of {len(rules)} decision "
+                "rules are too many to be ranked together by default; --rule each ranks them"
+            )
+        elif pairs <= MOST_PAIRS or leads:
             made.append(make_board(scores, metric, rules, rule, options.alpha))
         else:
             left_out.append(metric.name)
-    return made, list(dict.fromkeys(left_out))
+    return made, list(dict.fromkeys(left_out)), list(dict.fromkeys(crowded))
 
 
 def _plan(columns: Sequence[Column], wanted: Sequence[str]) -> list[tuple[Metric, list[str], str]]:

@@ -70,7 +70,7 @@ def commands(
     if rows.empty:
         return []
     wanted = ["protocol", "protocol_fields", "dataset", "variant", "task", "strategy", *ORIGIN[:4]]
-    jobs = rows.reindex(columns=wanted).astype(object).drop_duplicates()
+    jobs = rows.reindex(columns=wanted).drop_duplicates().astype(object).drop_duplicates()
     jobs = jobs.where(jobs.notna(), "")
     here = jobs[jobs["package"].map(lambda text: NOTEBOOK in text.split(JOINT))]
     found = [*_installed(rows, jobs), *_files(jobs)]

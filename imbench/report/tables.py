@@ -214,7 +214,12 @@ def without_formula(cell: object) -> object:
 
 def _without_formulas(column: pd.Series) -> pd.Series:
     is_text = column.dtype == object or isinstance(column.dtype, pd.StringDtype | pd.CategoricalDtype)
-    return column.astype(object).map(without_formula, na_action="ignore") if is_text else column
+    if not is_text:
+        return column
+    # Looked up once for each distinct text.
+    numbers, texts = pd.factorize(column.astype(object))
+    safe = [*map(without_formula, texts), None]
+    return pd.Series(np.array(safe, dtype=object)[numbers], column.index, dtype=object)
 
 
 def parquet(table: pd.DataFrame) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -141,16 +141,19 @@ def _by_fold(rows: pa.Table) -> pa.Table:
 
 def job_frame(chosen: Sequence[Chosen]) -> pd.DataFrame:
     """One row for each job, with its `LABELS` and sorted as its rows in `frame`; text is categorical."""
-    kinds = schema()
-    jobs = pa.concat_tables(
-        [pa.schema([kinds.field(name) for name in LABELS]).empty_table()]
-        + [jobs.select([name for name in LABELS if name in jobs.column_names]) for jobs in map(Chosen.jobs, chosen)],
-        promote_options="permissive",
-    )
-    found: pd.DataFrame = as_dictionaries(jobs.take(pa.array(_order(jobs))).combine_chunks()).to_pandas()
-    for name in found.columns[found.dtypes == "category"]:
-        found[name] = found[name].cat.reorder_categories(sorted(found[name].cat.categories))
-    return found
+    import pandas as pd
+
+    several = [jobs.select([n for n in LABELS if n in jobs.column_names]) for jobs in map(Chosen.jobs, chosen)]
+    kinds = _kinds([schema(), *(jobs.schema for jobs in several)])
+    order = _order(several)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    places = np.split(place, np.cumsum([jobs.num_rows for jobs in several])[:-1])
+    filled = {name: _filled(kinds[name], len(order)) for name in LABELS}
+    for jobs, to in zip(several, places, strict=False):
+        for name, values in zip(jobs.column_names, jobs.columns, strict=True):
+            filled[name].add(values, to)
+    return pd.DataFrame({name: column.made(categorical=True) for name, column in filled.items()})
 
 
 def frame(chosen: Sequence[Chosen], columns: Collection[str] | None = None) -> pd.DataFrame:
@@ -167,10 +170,7 @@ def frame(chosen: Sequence[Chosen], columns: Collection[str] | None = None) -> p
     import pandas as pd
 
     chosen = [one for one in chosen if len(one.places)]
-    kinds: dict[str, set[pa.DataType]] = {}
-    for layout in [schema(), *(layout for one in chosen for layout in _layouts(one))]:
-        for field in layout:
-            kinds.setdefault(field.name, set()).add(field.type)
+    kinds = _kinds([schema(), *(layout for one in chosen for layout in _layouts(one))])
     names = [name for name in column_order(kinds) if columns is None or name in columns]
     mixed = mixed_columns(kinds)
     taken, places, size = _places(chosen)
@@ -190,6 +190,15 @@ def frame(chosen: Sequence[Chosen], columns: Collection[str] | None = None) -> p
     return found if size > _FEW_ROWS else found.copy()
 
 
+def _kinds(layouts: Iterable[pa.Schema]) -> dict[str, set[pa.DataType]]:
+    """The types of each column."""
+    kinds: dict[str, set[pa.DataType]] = {}
+    for layout in layouts:
+        for field in layout:
+            kinds.setdefault(field.name, set()).add(field.type)
+    return kinds
+
+
 def _layouts(chosen: Chosen) -> list[pa.Schema]:
     return [chosen.block.layouts[number] for number in np.unique(chosen.jobs()["layout"].to_numpy())]
 
@@ -199,9 +208,8 @@ def _places(chosen: Sequence[Chosen]) -> tuple[list[Integers], list[Integers], i
     if not chosen:
         return [], [], 0
     jobs = [one.jobs() for one in chosen]
-    several = pa.concat_tables([table.select(_sorted_by(table)) for table in jobs], promote_options="permissive")
     counts = np.concatenate([table["rows"].to_numpy() for table in jobs])
-    order = _order(several)
+    order = _order(jobs)
     start = np.empty(len(order), dtype=np.int64)
     start[order] = np.cumsum(counts[order]) - counts[order]
     ends = np.cumsum([table.num_rows for table in jobs])[:-1]
@@ -221,20 +229,23 @@ def _runs(first: Integers, counts: Integers) -> Integers:
     return runs
 
 
-def _sorted_by(table: pa.Table) -> list[str]:
-    return [name for name in SORTED_BY if name in table.column_names]
-
-
-def _order(jobs: pa.Table) -> Integers:
-    """Places of jobs in the order of `SORTED_BY`, by their labels."""
+def _order(tables: Sequence[pa.Table]) -> Integers:
+    """Places of the jobs of these tables, one after another, in the order of `SORTED_BY`, by their labels."""
     import pyarrow.compute as pc
 
-    sorted_by = [
-        jobs[name].to_numpy()
-        if pa.types.is_floating(jobs[name].type)
-        else pc.rank(jobs[name].combine_chunks(), tiebreaker="dense").to_numpy()
-        for name in _sorted_by(jobs)
-    ]
+    if not tables:
+        return np.zeros(0, dtype=np.int64)
+    several = [table.select([name for name in SORTED_BY if name in table.column_names]) for table in tables]
+    jobs = pa.concat_tables(several, promote_options="permissive")
+    sorted_by = []
+    for column in jobs.columns:
+        if pa.types.is_floating(column.type):
+            sorted_by.append(column.to_numpy())
+            continue
+        # Only distinct texts are ranked: there are few.
+        encoded = column.combine_chunks().dictionary_encode()
+        ranks = np.append(pc.rank(encoded.dictionary).to_numpy(), len(encoded.dictionary) + 1)
+        sorted_by.append(ranks[encoded.indices.fill_null(len(ranks) - 1).to_numpy()])
     order: Integers = np.lexsort(sorted_by[::-1])
     return order
 

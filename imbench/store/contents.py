@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from imbench.contract.errors import StoreError
+from imbench.scoring.outcome import Integers
 from imbench.store.files import NO_STAMP, Digests, Stamp, listed, size_of, stamps_in
 from imbench.store.marker import INDEX
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from imbench.store.blocks import Block, Chosen, InMemory
-    from imbench.store.index import Seen
+    from imbench.store.index import Seen, Stored
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,9 @@ class Reader(Protocol):
 # The folders of a finished job's files.
 _OF_JOB = ("jobs", "predictions")
 
+# The folders of jobs, and how the names of their files end.
+SUFFIXES = {"jobs": ".parquet", "predictions": ".parquet", "failed": ".json"}
+
 # A job by its key, and whether its failure is meant.
 _Job = tuple[str, bool]
 
@@ -89,9 +94,7 @@ class Contents:
         self._store = store
         self._moment = time.time()
         folder = store.path
-        self._files = {name: stamps_in(folder / name) for name in ("jobs", "predictions", "failed")}
-        self._rows, self._predictions = (_by_key(self._files[name], ".parquet") for name in ("jobs", "predictions"))
-        self._failures = _by_key(self._files["failed"], ".json")
+        self._rows, self._predictions, self._failures = (stamps_in(folder / name, of) for name, of in SUFFIXES.items())
         # Jobs found finished, and jobs that cannot be read; whether the index has new blocks.
         self._finished: set[str] = set()
         self._lost: set[_Job] = set()
@@ -188,18 +191,25 @@ class Contents:
         from imbench.store.index import Stored
 
         stuck = {(file.stem, file.parent.name == "failed") for file in self._store.damaged_in_place()}
+        # Of several blocks with a job the first is used, unless it was read just now.
+        for number, block in reversed(list(enumerate(self._blocks))):
+            if isinstance(block, Stored):
+                places = np.flatnonzero((block.stamps == self._stamps_of(block)).all(axis=(1, 2))).tolist()
+                keys, failed = block.keys, block.failed
+                jobs = [(keys[place], failed[place]) for place in places]
+                known.update(zip(jobs, zip(itertools.repeat(number), places), strict=False))
+        for job in stuck:
+            known.pop(job, None)
         for number, block in enumerate(self._blocks):
             if not isinstance(block, Stored):
                 self._place(number, known)
-                continue
-            keys, failed = block.keys, block.failed
-            now = [self._stamps(job) for job in zip(keys, failed, strict=True)]
-            stamps = [np.array([pair[i] or NO_STAMP for pair in now], dtype=np.int64) for i in (0, 1)]
-            valid = (block.stamps == np.stack(stamps, axis=1)).all(axis=(1, 2)) if keys else np.zeros(0, dtype=bool)
-            for place in np.flatnonzero(valid).tolist():
-                job = keys[place], failed[place]
-                if job not in stuck:
-                    known.setdefault(job, (number, place))
+
+    def _stamps_of(self, block: Stored) -> Integers:
+        """The stamps of both files of each job of a block now: (jobs, 2, 4)."""
+        failed = np.array(block.failed, dtype=bool)[:, None]
+        rows = np.where(failed, self._failures.of(block.keys), self._rows.of(block.keys))
+        predictions = np.where(failed, np.array(NO_STAMP), self._predictions.of(block.keys))
+        return np.stack([rows, predictions], axis=1)
 
     def _place(self, number: int, known: dict[_Job, tuple[int, int]]) -> None:
         from imbench.store.blocks import jobs_of
@@ -378,11 +388,10 @@ class Contents:
 
     def _bytes(self, *, moved: bool) -> int:
         """The size of all files but those of the index; ``moved``: whether some were moved since they were listed."""
-        known = dict(self._files)
+        known = [self._rows, self._predictions, self._failures]
         if moved:
-            known = {name: stamps_in(self._store.path / name) for name in known}
-        counted = sum(stamp[0] for files in known.values() for stamp in files.values())
-        return counted + size_of(self.path, without=(*known, INDEX))
+            known = [stamps_in(self.path / name, of) for name, of in SUFFIXES.items()]
+        return sum(stamps.bytes for stamps in known) + size_of(self.path, without=(*SUFFIXES, INDEX))
 
 
 @dataclass(frozen=True)
@@ -399,7 +408,3 @@ class Copied:
     source: Contents
     digests: Digests
     files: tuple[tuple[int, int, int], tuple[int, int, int]]
-
-
-def _by_key(files: Mapping[str, Stamp], suffix: str) -> dict[str, Stamp]:
-    return {name.removesuffix(suffix): stamp for name, stamp in files.items() if name.endswith(suffix)}

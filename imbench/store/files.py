@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import errno
 import hashlib
+import itertools
 import os
 import platform
 import sys
@@ -16,7 +17,10 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from imbench.contract.errors import StoreError
+from imbench.scoring.outcome import Integers
 
 # A write takes seconds: a temporary file this old is abandoned, whichever machine began it.
 STALE_SECONDS = 24 * 3600.0
@@ -147,16 +151,74 @@ def stamp_of(file: Path | os.DirEntry[str]) -> Stamp | None:
     return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino
 
 
-def stamps_in(folder: Path) -> dict[str, Stamp]:
-    """The files in a folder by name, unsorted; none if it does not exist. Raises StoreError if it cannot be read."""
+class Stamps:
+    """The files in a folder at one moment, each with its stamp.
+
+    Parameters
+    ----------
+    names : their names, unsorted
+    stamps : ``(files, 4)``, the `Stamp` of each
+    """
+
+    def __init__(self, names: Sequence[str], stamps: Integers) -> None:
+        self.bytes = int(stamps[:, 0].sum())
+        self._places = dict(zip(names, range(len(names)), strict=True))
+        # The last row is for files that do not exist.
+        self._stamps = np.concatenate([stamps, np.array([NO_STAMP])])
+
+    def __iter__(self) -> Iterator[str]:
+        """Each name."""
+        return iter(self._places)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the file exists."""
+        return name in self._places
+
+    def get(self, name: str) -> Stamp | None:
+        """The stamp of a file; None if it does not exist."""
+        place = self._places.get(name)
+        if place is None:
+            return None
+        size, modified, changed, inode = self._stamps[place].tolist()
+        return size, modified, changed, inode
+
+    def of(self, names: Sequence[str]) -> Integers:
+        """``(names, 4)``, the stamps of these files; `NO_STAMP` for those that do not exist."""
+        places = np.fromiter(map(self._places.get, names, itertools.repeat(-1)), dtype=np.int64, count=len(names))
+        found: Integers = self._stamps[places]
+        return found
+
+
+def stamps_in(folder: Path, suffix: str) -> Stamps:
+    """The files in a folder whose names end with this, by the rest of their names; the bytes are those of all files.
+
+    None if the folder does not exist. Raises StoreError if it cannot be read.
+    """
+    names: list[str] = []
+    # One flat list of numbers: a large store has hundreds of thousands of files.
+    found: list[int] = []
+    others = 0
     try:
         with os.scandir(folder) as entries:
-            found = {entry.name: stamp_of(entry) for entry in entries if entry.is_file()}
+            for entry in entries:
+                if not entry.is_file():
+                    continue
+                try:
+                    facts = entry.stat()
+                except OSError:  # deleted since it was listed
+                    continue
+                if entry.name.endswith(suffix):
+                    names.append(entry.name[: -len(suffix)])
+                    found += (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
+                else:
+                    others += facts.st_size
     except FileNotFoundError:
-        return {}
+        pass
     except OSError as error:
         raise StoreError(f"cannot read {folder}: {error.strerror}; check the folder's permissions") from error
-    return {name: stamp for name, stamp in found.items() if stamp is not None}
+    stamps = Stamps(names, np.array(found, dtype=np.int64).reshape(-1, len(NO_STAMP)))
+    stamps.bytes += others
+    return stamps
 
 
 def size_of(folder: Path, without: Sequence[str] = ()) -> int:

@@ -53,7 +53,8 @@ class Origin:
 def origins(rows: pd.DataFrame) -> list[Origin]:
     """The origins of each strategy, one for each source code that made any of its jobs, sorted."""
     wanted = ["strategy", "strategy_version", *ORIGIN]
-    known = rows.reindex(columns=[*wanted, "key"]).astype(object)
+    # One row for each job first: a large store has a million rows of a few thousand jobs.
+    known = rows.reindex(columns=[*wanted, "key"]).drop_duplicates().astype(object)
     known[list(ORIGIN)] = known[list(ORIGIN)].where(known[list(ORIGIN)].notna(), UNKNOWN)
     known["strategy_version"] = known["strategy_version"].where(known["strategy_version"].notna(), "")
     counts = known.drop_duplicates([*wanted, "key"]).groupby(wanted, sort=True).size()

@@ -17,12 +17,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from imbench.contract.errors import StoreError, UsageError
-from imbench.report import FILES, Options, write_report
-from imbench.report.tables import TABLES
+from imbench.report import FILES, Options, model, write_report
+from imbench.report.markdown import markdown
+from imbench.report.model import gather
+from imbench.report.tables import TABLES, _without_formulas, without_formula
 from imbench.scoring.metrics import METRICS
+from imbench.scoring.rules import EACH
 from imbench.store.results import Results, load
 from imbench.store.store import Store
 from tests.report.made import MODALITY, RATIOS, STRATEGIES, filled, plain_means, plain_ranks
@@ -374,3 +379,22 @@ def test_a_folder_that_cannot_be_written_is_named(results, tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match=re.escape(f"cannot write in {Path(tmp_path / 'file')}")):
         write_report(results, tmp_path / "file")
+
+
+def test_all_rules_together_are_ranked_on_request_only_if_there_are_too_many_competitors(results, monkeypatch):
+    plain = gather(results, Options())
+    assert EACH in {board.rule for board in plain.leading}
+    monkeypatch.setattr(model, "MOST_PAIRS", 0)
+    crowded, asked = gather(results, Options()), gather(results, Options(rules=(EACH,)))
+    assert EACH not in {board.rule for board in crowded.leading}
+    assert EACH in {board.rule for board in asked.leading}
+    notes = [note for note in crowded.lacking if "--rule each" in note]
+    assert notes
+    assert all(note in markdown(crowded) for note in notes)
+    assert not set(notes) & {*asked.lacking, *plain.lacking}
+
+
+@given(st.lists(st.none() | st.sampled_from(["=1+1", "-0.5", "+a", "@x", "remix", ""]) | st.text(max_size=3)))
+def test_csv_has_every_cell_as_a_spreadsheet_may_open_it(cells):
+    found = _without_formulas(pd.Series(cells, dtype=object))
+    assert found.tolist() == [without_formula(cell) for cell in cells]

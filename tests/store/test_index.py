@@ -261,15 +261,15 @@ def test_a_merge_parses_no_file_that_was_checked_and_indexes_what_it_copies(tmp_
 def test_a_merge_finds_damage_that_no_size_time_or_number_shows(tmp_path, monkeypatch, folder):
     store = made(tmp_path / "store")
     store.frame()
-    before = {name: files.stamps_in(store.path / name) for name in ("jobs", "predictions", "failed")}
+    before = {name: files.stamps_in(store.path / name, of) for name, of in contents.SUFFIXES.items()}
     file = store.path / folder / f"{JOBS[0].key}.parquet"
     content = bytearray(file.read_bytes())
     content[len(content) // 3] ^= 1
     file.write_bytes(content)
     listed = contents.stamps_in
 
-    def unchanged(of):
-        return before[of.name] if of.parent == store.path and of.name in before else listed(of)
+    def unchanged(of, suffix):
+        return before[of.name] if of.parent == store.path and of.name in before else listed(of, suffix)
 
     monkeypatch.setattr(contents, "stamps_in", unchanged)
     done = merge([store.path], tmp_path / "into")

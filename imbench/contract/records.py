@@ -108,6 +108,8 @@ class Card:
     content : SHA-256 of the rows in any order (see `imbench.data.canonical.content_hash`), "" if not known
     categorical : names of the categorical columns
     licence, citation, notes : licence, publication to cite, and remarks for users
+    family : name that datasets made from the same original share, such as ``yeast``; "" for none. On boards a family
+        counts as one dataset, since its members share rows
     pixels : how the columns of a table become images; None if they do not
     test_per_class : rows of each class in the official test part, which are the last rows; 0 without such a part
     constant : names of the columns with at most one value, which carry no information; known for user data only
@@ -128,6 +130,7 @@ class Card:
     licence: str = ""
     citation: str = ""
     notes: tuple[str, ...] = ()
+    family: str = ""
     pixels: Pixels | None = None
     test_per_class: int = 0
     constant: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ _CARD: Mapping[str, Field] = {
     "content": (str, False),
     "decimals": (int, False),
     "categorical": (list, False),
+    "family": (str, False),
     "licence": (str, False),
     "citation": (str, False),
     "notes": (list, False),
@@ -77,6 +78,7 @@ def read_card(path: Path, name: str) -> Card:
         licence=fields.get("licence", ""),
         citation=fields.get("citation", ""),
         notes=_texts(fields, "notes", where),
+        family=fields.get("family", ""),
         pixels=_pixels(fields, where),
         test_per_class=_test_per_class(fields, counts, where),
     )

@@ -31,7 +31,6 @@ from imbench.scoring.metrics import METRICS
 from imbench.scoring.rules import by_argmax
 from imbench.stats.leaderboard import Leaderboard
 from imbench.stats.names import CONFIGURATION, labelled
-from imbench.stats.scope import Scope
 from imbench.stats.words import counted
 from imbench.store.derive import with_versions
 from imbench.store.folder import check_own, manifest, renew
@@ -250,7 +249,7 @@ def _page(
     results: Results, scrubber: Scrubber, options: Options, authors: Sequence[str]
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """The files of a page, and the facts in its manifest."""
-    results = replace(results, scope=Scope(suites=options.suites))
+    results = replace(results, scope=options.scope_of(results))
     rows, boards, title = results.rows, results.leaderboards(), options.title
     parquet = rows_as_parquet(rows)
     files = _report_files(results, scrubber, options)

@@ -175,6 +175,12 @@ class Plan:
         return tuple(dict.fromkeys(job.variant for job in self.jobs))
 
     @property
+    def families(self) -> dict[str, str]:
+        """The family of each dataset that has one, by the dataset's name in results."""
+        cards = {variant.dataset: self.cards.get(variant.spec) for variant in self.configurations}
+        return {name: card.family for name, card in cards.items() if card is not None and card.family}
+
+    @property
     def unfetched(self) -> tuple[str, ...]:
         """Datasets that a run would fetch first (only after planning with ``fetch=False``)."""
         return tuple(dict.fromkeys(job.variant.dataset for job in self.jobs if job.data_hash == NOT_FETCHED))
@@ -199,7 +205,8 @@ class Plan:
 
         Planned without fetching: ``27 configurations of 9 datasets; the data of 15 is not fetched yet``.
         """
-        found, datasets = len(self.configurations), len({variant.dataset for variant in self.configurations})
+        found, families = len(self.configurations), self.families
+        datasets = len({families.get(variant.dataset, variant.dataset) for variant in self.configurations})
         missing = len({job.variant for job in self.jobs if job.data_hash == NOT_FETCHED})
         count = counted(datasets, "dataset")
         if found != datasets:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from imbench.data.sources.source_kind import SourceKind
     from imbench.data.suites import Suite
     from imbench.scoring.metrics import Metric
-    from imbench.stats.scope import KnownSuite
+    from imbench.stats.scope import KnownSuite, Scope
     from imbench.store.results import Results
 
 
@@ -246,6 +246,24 @@ class Registry:
             entries = tuple((self.stored_spec(e.spec), self.stored_spec(e.fallback or "")) for e in suite.entries)
             found.append(KnownSuite(self.canonical(entry), entries))
         return tuple(found)
+
+    def families(self) -> dict[str, str]:
+        """The family of every loadable dataset that has one, by the dataset's name in results."""
+        found = {}
+        for entry in self.entries("dataset"):
+            try:
+                family = entry.load_as(_card_class()).family
+            except UsageError:  # imbench list --check names a broken package
+                continue
+            if family:
+                found[self.canonical(entry)] = family
+        return found
+
+    def scope(self) -> Scope:
+        """What boards of a store need to know: the installed suites, and the families of datasets."""
+        from imbench.stats.scope import Scope
+
+        return Scope(suites=self.known_suites(), families=self.families())
 
     def stored_spec(self, spec: str) -> str:
         """A dataset spec as in results; unchanged if its card is not installed."""

@@ -19,7 +19,9 @@ SCHEDULES = ("plateau", "constant", "cosine")
 # Caveats that are shown with all results of a protocol, by its name.
 CAVEATS: Mapping[str, str] = {"smoke": "smoke checks that everything works; it ranks nothing"}
 # Fields added after results were first stored: with these values they are not part of a job's identity.
-_ADDED_LATER = {"net": "paper"}
+_ADDED_LATER = {"net": "paper", "split": "stratified"}
+# For each split, the column of the data that it needs, ``group`` or ``time``; "" for none.
+SPLITS: Mapping[str, str] = {"stratified": "", "grouped": "group", "ordered": "time"}
 
 
 def caveat(protocol: str) -> str:
@@ -57,8 +59,10 @@ class Protocol:
     ----------
     name : name of the protocol file and the fields set by hand, for example ``paper:epochs=30``
     epochs : largest number of passes over the training rows
-    repeats, folds : repeats and folds of stratified cross-validation. With 1 fold, nets are tested on the dataset's
-        official test part, and each repeat has other validation rows
+    repeats, folds : repeats and folds of cross-validation. With 1 fold, nets are tested on the dataset's official test
+        part, and each repeat has other validation rows; an ordered split with 1 fold tests on the latest rows instead
+    split : ``stratified``; ``grouped``, which keeps all rows of a group in one part; or ``ordered``, which trains on
+        earlier rows and tests on later ones (see `imbench.data.folds`)
     validation : share of the training rows of each fold that is held out, stratified, for validation; in (0, 1)
     batch_size : rows in a mini-batch; fewer training rows than that form one batch
     drop_last : whether an incomplete last batch is dropped
@@ -87,6 +91,7 @@ class Protocol:
     epochs: int = 500
     repeats: int = 10
     folds: int = 2
+    split: str = "stratified"
     validation: float = 0.3
     batch_size: int = 64
     drop_last: bool = True
@@ -158,6 +163,11 @@ class Protocol:
             changes |= self.exceptions.get(name, {})
         return dataclasses.replace(self, exceptions={}, **changes)
 
+    @property
+    def split_column(self) -> str:
+        """The column of the data that the split needs, ``group`` or ``time``; "" for none."""
+        return SPLITS[self.split]
+
     def identity(self) -> dict[str, Any]:
         """The fields that results depend on: all except name and exceptions, which are already applied."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -191,6 +201,7 @@ _CONSTRAINTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "epochs": (_positive, "a positive whole number"),
     "repeats": (_positive, "a positive whole number"),
     "folds": (lambda v: v >= 1, "at least 2, or 1 for the official test part"),
+    "split": (lambda v: v in SPLITS, "one of " + ", ".join(SPLITS)),
     "validation": (lambda v: 0 < v < 1, "between 0 and 1"),
     "batch_size": (_positive, "a positive whole number"),
     "hidden_layers": (_positive, "a positive whole number"),

@@ -111,6 +111,7 @@ class Card:
     pixels : how the columns of a table become images; None if they do not
     test_per_class : rows of each class in the official test part, which are the last rows; 0 without such a part
     constant : names of the columns with at most one value, which carry no information; known for user data only
+    group, time : names of the columns with the group and the time of each row, which are not features; "" for none
     """
 
     name: str
@@ -131,6 +132,8 @@ class Card:
     pixels: Pixels | None = None
     test_per_class: int = 0
     constant: tuple[str, ...] = ()
+    group: str = ""
+    time: str = ""
 
     @property
     def test_start(self) -> int:
@@ -202,6 +205,9 @@ class Dataset:
     data_hash : SHA-256 of the canonical arrays of the source (see `imbench.data.canonical.data_hash`)
     origin, unit : ``(features,)`` float64, shift and divisor of each column before conversion to float32; 0 and 1
         unless the column would lose digits (see `imbench.data.origin`)
+    group, time : ``(rows,)`` int64, number of each row's group, and its place in time, where rows of equal time have
+        equal numbers (see `imbench.data.split_columns`); None if the data has no such column
+    split_hashes : SHA-256 of ``group`` and ``time`` of the whole source, by name, if it has them
     """
 
     variant: Variant
@@ -216,6 +222,9 @@ class Dataset:
     data_hash: str
     origin: np.ndarray = field(default_factory=lambda: np.zeros(1))
     unit: np.ndarray = field(default_factory=lambda: np.ones(1))
+    group: np.ndarray | None = None
+    time: np.ndarray | None = None
+    split_hashes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def classes(self) -> int:
@@ -289,6 +298,7 @@ class Job:
     strategy_name, strategy_version, strategy_params : identity of the strategy
     protocol : the protocol, with its exceptions for this dataset applied
     data_hash : SHA-256 of the canonical arrays of the source
+    split_hash : SHA-256 of the groups or times that a grouped or ordered split depends on; "" for a stratified split
     """
 
     variant: Variant
@@ -298,6 +308,7 @@ class Job:
     strategy_params: Mapping[str, Any] = field(hash=False)
     protocol: Protocol
     data_hash: str
+    split_hash: str = ""
 
     def identity(self) -> dict[str, Any]:
         """Everything that the results depend on. Host, device, paths and the rest of the plan are not included."""
@@ -311,6 +322,7 @@ class Job:
             "strategy": f"{self.strategy_name}@{self.strategy_version}",
             "params": dict(self.strategy_params),
             "protocol": self.protocol.identity(),
+            **({"split": self.split_hash} if self.split_hash else {}),
         }
 
     @cached_property

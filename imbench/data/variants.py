@@ -12,15 +12,16 @@ from imbench.contract.names import counted, suggest
 from imbench.contract.records import TASKS, Card, Dataset, Task, Variant
 from imbench.contract.spec import convert, parse_spec
 from imbench.contract.streams import stream
-from imbench.data.canonical import Table
+from imbench.data.canonical import Table, split_hashes
 from imbench.data.labels import matching_label
 from imbench.data.origin import origin_and_unit
+from imbench.data.split_columns import SPLIT_COLUMNS
 
 # Smallest number of rows of a class: with fewer, two folds cannot all have rows to train, validate and test on.
 MIN_CLASS_ROWS = 4
 
 PARAMETERS = ("task", "ir", "seed")
-FILE_PARAMETERS = ("target", "minority", "drop", "categorical")
+FILE_PARAMETERS = ("target", "minority", "drop", "categorical", *SPLIT_COLUMNS)
 FOLDER_PARAMETERS = ("minority", "size", "channels")
 _BLOCK = 4096  # rows encoded at a time, so that the input columns and output rows of a block fit in the cache
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
@@ -112,6 +113,7 @@ def _user_options(params: Mapping[str, str], task: Task, card: Card) -> tuple[tu
     for key in ("size", "channels"):
         if key in params:
             options[key] = str(int(params[key]))
+    options |= {role: params[role] for role in SPLIT_COLUMNS if role in params}
     return tuple(sorted(options.items()))
 
 
@@ -153,6 +155,9 @@ def build(table: Table, card: Card, variant: Variant, data_hash: str) -> Dataset
         data_hash=data_hash,
         origin=np.array([column.origin for column in columns]),
         unit=np.array([column.unit for column in columns]),
+        group=None if table.group is None else table.group[kept],
+        time=None if table.time is None else table.time[kept],
+        split_hashes=split_hashes(table),
     )
 
 

@@ -142,8 +142,9 @@ class JobRunner:
         return _splits_of(self.arrays, job.variant.spec, job.protocol)
 
     def _planned(self, job: Job, sources: DataSources) -> Dataset:
-        dataset = self.registry.dataset(job.variant.spec, sources, planned=True)
-        if dataset.data_hash != job.data_hash:
+        column = job.protocol.split_column
+        dataset = self.registry.dataset(job.variant.spec, sources, planned=True, column=column)
+        if (dataset.data_hash, dataset.split_hashes.get(column, "")) != (job.data_hash, job.split_hash):
             raise DataError(f"the data of {job.variant.spec} changed since the run was planned; run again")
         return dataset
 

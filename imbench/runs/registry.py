@@ -219,10 +219,12 @@ class Registry:
         """The variant of a dataset spec, with the dataset's name in results."""
         return self._variant(spec, self.card(spec, planned=planned), planned)
 
-    def dataset(self, spec: str, sources: DataSources, *, planned: bool = False, download: bool = True) -> Dataset:
-        """The arrays of a dataset's spec; see `imbench.dataset` and, for ``download``, `DataSources.load`."""
+    def dataset(
+        self, spec: str, sources: DataSources, *, planned: bool = False, download: bool = True, column: str = ""
+    ) -> Dataset:
+        """The arrays of a dataset's spec; see `imbench.dataset` and, for the last two, `DataSources.load`."""
         card = self.card(spec, planned=planned)
-        return sources.load(card, self._variant(spec, card, planned), download=download)
+        return sources.load(card, self._variant(spec, card, planned), download=download, column=column)
 
     def suite(self, name: str) -> Suite:
         """The suite of this name, or in the ``.toml`` file of this path."""

@@ -19,7 +19,7 @@ SCHEDULES = ("plateau", "constant", "cosine")
 # Caveats that are shown with all results of a protocol, by its name.
 CAVEATS: Mapping[str, str] = {"smoke": "smoke checks that everything works; it ranks nothing"}
 # Fields added after results were first stored: with these values they are not part of a job's identity.
-_ADDED_LATER = {"net": "paper", "split": "stratified"}
+ADDED_LATER = {"net": "paper", "split": "stratified"}
 # For each split, the column of the data that it needs, ``group`` or ``time``; "" for none.
 SPLITS: Mapping[str, str] = {"stratified": "", "grouped": "group", "ordered": "time"}
 
@@ -171,7 +171,7 @@ class Protocol:
     def identity(self) -> dict[str, Any]:
         """The fields that results depend on: all except name and exceptions, which are already applied."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {k: v for k, v in fields.items() if k not in ("name", "exceptions") and _ADDED_LATER.get(k, _UNSET) != v}
+        return {k: v for k, v in fields.items() if k not in ("name", "exceptions") and ADDED_LATER.get(k, _UNSET) != v}
 
 
 def _positive(value: Any) -> bool:

@@ -64,7 +64,7 @@ class DataSources:
         """Folder of downloaded files that contain several datasets."""
         return data_cache.downloads_folder(self.cache)
 
-    def load(self, card: Card, variant: Variant, *, download: bool = True, column: str = "") -> Dataset:
+    def load(self, card: Card, variant: Variant, *, download: bool = True, column: str = "", draws: int = 1) -> Dataset:
         """The arrays of one variant of this card's dataset, fetched first if necessary.
 
         Parameters
@@ -72,6 +72,7 @@ class DataSources:
         card, variant : the dataset and its variant
         download : whether to try the card's sources if neither the mirror nor the cache contains the dataset
         column : the split column that the data must have, ``group`` or ``time``; "" for none
+        draws : draws of the minority
 
         Raises
         ------
@@ -79,12 +80,12 @@ class DataSources:
         """
         if is_user_data(card.name):
             _, user_table = read_user_data(variant.spec)
-            return build(user_table, card, variant, hash_table(user_table))
+            return build(user_table, card, variant, hash_table(user_table), draws)
         copy = self._cached(card, column)
         table = data_cache.get(copy) if copy else None
         if copy is None or table is None:
             table, copy = self._fetch(card, download, column)
-        return build(table, card, variant, copy.data_hash)
+        return build(table, card, variant, copy.data_hash, draws)
 
     def fetch(self, card: Card, column: str = "") -> data_cache.Copy:
         """Return the cached copy, fetched first if necessary; for a user's data, the data itself.

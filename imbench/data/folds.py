@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 
 from imbench.contract.errors import DataError
 from imbench.contract.names import counted
-from imbench.contract.protocol import Protocol
+from imbench.contract.protocol import Place, Protocol
 from imbench.contract.records import Card, Dataset, Fold
 from imbench.contract.streams import stream
 from imbench.data.grouped_folds import grouped_folds
@@ -23,7 +24,7 @@ PARTS = ("train", "validation", "test")
 
 
 def make_folds(dataset: Dataset, protocol: Protocol) -> list[Fold]:
-    """Create the folds of all repeats: ``protocol.repeats * protocol.folds`` in total.
+    """Create the folds of all draws, repeats and training seeds: ``protocol.nets`` in total.
 
     In each fold, a share ``protocol.validation`` of the training rows is held out for validation. A repeat depends only
     on the dataset, the variant with its seed, and the number of the repeat, so adding repeats does not change earlier
@@ -35,7 +36,8 @@ def make_folds(dataset: Dataset, protocol: Protocol) -> list[Fold]:
     - ``ordered``: training rows precede validation rows, which precede test rows (see `imbench.data.ordered_folds`)
 
     With 1 fold, nets are tested on the official test part, and each repeat has other validation rows, except in an
-    ordered split. With more folds, the official test part is not used.
+    ordered split. With more folds, the official test part is not used. Each draw of the minority has folds of its own,
+    and all training seeds have the same rows.
 
     Raises
     ------
@@ -46,11 +48,20 @@ def make_folds(dataset: Dataset, protocol: Protocol) -> list[Fold]:
     if protocol.split_column and getattr(dataset, protocol.split_column) is None:
         raise DataError(f"{dataset.variant.spec}: {_lacks_column(dataset.card, protocol)}")
     _check_rows(dataset, protocol)
-    folds = [
-        fold for repeat in range(protocol.repeats) for fold in _SPLITTERS[protocol.split](dataset, protocol, repeat)
-    ]
-    for fold in folds if protocol.split != "stratified" else ():
-        _check_parts(dataset, fold, protocol)
+    if dataset.draws != protocol.draws:
+        raise DataError(
+            f"{dataset.variant.spec}: draws={protocol.draws} needs arrays of {counted(protocol.draws, 'draw')}, and "
+            f"these have {dataset.draws}; load the dataset with as many draws"
+        )
+    folds = []
+    for draw in range(protocol.draws):
+        one, rows = dataset.of_draw(draw)
+        for repeat in range(protocol.repeats):
+            for fold in _SPLITTERS[protocol.split](one, protocol, repeat):
+                if protocol.split != "stratified":
+                    _check_parts(one, fold, protocol)
+                parts = {name: rows[getattr(fold, name)] for name in PARTS}
+                folds += [replace(fold, draw=draw, train_seed=s, **parts) for s in range(protocol.train_seeds)]
     return folds
 
 
@@ -74,10 +85,11 @@ def _check_parts(dataset: Dataset, fold: Fold, protocol: Protocol) -> None:
             fixes = [f"fewer {what}" for what in ("folds", "repeats") if getattr(protocol, what) > 1]
             fixes += ["a larger ir"] if dataset.variant.ir is not None else []
             use = f"use {' or '.join(fixes)}, or set" if fixes else "set"
+            place = Place(dataset.draw, fold.repeat, fold.fold, 0)
             raise DataError(
-                f"{dataset.variant.spec}: class {dataset.class_names[number]!r} has no {name} row in repeat "
-                f"{fold.repeat}, fold {fold.fold} of the {protocol.split} split, among "
-                f"{counted(int(counts.sum()), 'row')}; each part needs rows of every class: {use} split=stratified"
+                f"{dataset.variant.spec}: class {dataset.class_names[number]!r} has no {name} row in {place} of the "
+                f"{protocol.split} split, among {counted(int(counts.sum()), 'row')}; each part needs rows of every "
+                f"class: {use} split=stratified"
             )
 
 
@@ -156,10 +168,11 @@ _SPLITTERS: Mapping[str, Callable[[Dataset, Protocol, int], list[Fold]]] = {
 def fold_hash(dataset: Dataset, folds: list[Fold]) -> str:
     """SHA-256 of the source row numbers in all folds; runs with equal hashes used the same rows."""
     digest = hashlib.sha256(f"{dataset.data_hash} {dataset.variant.task}".encode())
-    for fold in folds:
+    for fold in (fold for fold in folds if not fold.train_seed):
+        draw = f"draw {fold.draw} " if fold.draw else ""
         for name in PARTS:
             rows = dataset.rows[getattr(fold, name)]
-            digest.update(f"\n{fold.repeat} {fold.fold} {name} {len(rows)}\n".encode())
+            digest.update(f"\n{draw}{fold.repeat} {fold.fold} {name} {len(rows)}\n".encode())
             digest.update(rows.astype("<i8").tobytes())
     return digest.hexdigest()
 
@@ -167,16 +180,22 @@ def fold_hash(dataset: Dataset, folds: list[Fold]) -> str:
 def export_rows(dataset: Dataset, folds: list[Fold], path: Path | str) -> Path:
     """Write the rows of all folds to a file, with the columns dataset, variant, repeat, fold, part, row and label.
 
+    With several draws of the minority, ``draw`` is another column. Training seeds share rows, which are written once.
     ``part`` is train, validation or test, and ``row`` the row number in the source. The suffix of ``path`` selects the
     format, ``.csv`` or ``.parquet``. Raises `DataError` for other suffixes.
     """
     path = Path(path)
     if path.suffix not in _WRITERS:
         raise DataError(f"cannot export rows to {path.name!r}; end the name in {' or '.join(_WRITERS)}")
+    draws = {"draw"} if dataset.draws > 1 else set()
     frames = [
-        pd.DataFrame({"repeat": fold.repeat, "fold": fold.fold, "part": name, "at": getattr(fold, name)})
+        pd.DataFrame(
+            {**{name: getattr(fold, name) for name in ("draw", "repeat", "fold") if name in {"repeat", "fold"} | draws}}
+            | {"part": part, "at": getattr(fold, part)}
+        )
         for fold in folds
-        for name in PARTS
+        for part in PARTS
+        if not fold.train_seed
     ]
     table = pd.concat(frames, ignore_index=True)
     at = table.pop("at").to_numpy()

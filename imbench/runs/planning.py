@@ -356,7 +356,8 @@ def _check_splits(plan: Plan) -> None:
     for variant, protocol in configurations:
         if protocol.split_column:
             sources, column = plan.request.sources, protocol.split_column
-            make_folds(plan.registry.dataset(variant.spec, sources, planned=True, column=column), protocol)
+            registry, draws = plan.registry, protocol.draws
+            make_folds(registry.dataset(variant.spec, sources, planned=True, column=column, draws=draws), protocol)
 
 
 def _constant_note(dataset: str, columns: Sequence[str]) -> str:
@@ -403,7 +404,8 @@ class _Data:
 
     def protocol_of(self, variant: Variant, card: Card) -> Protocol:
         """The protocol with its exceptions for a variant."""
-        return self.protocol.for_dataset(variant.dataset, variant.task, card.modality)
+        downsampled = variant.ir is not None
+        return self.protocol.for_dataset(variant.dataset, variant.task, card.modality, downsampled=downsampled)
 
     def hashes(self, spec: str) -> _Hashes:
         """The hashes of the data behind a spec, fetched if needed; `DataError` if it is unavailable."""
@@ -520,7 +522,7 @@ _SHARD = (
 
 def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:
     counts = expected_counts(card, variant)
-    nets = protocol.repeats * protocol.folds
+    nets = protocol.nets
     train = int(sum(counts) * training_share(protocol))
     steps = nets * protocol.epochs * steps_per_epoch(train, protocol)
     multiplications = architecture_of(card.shape, len(counts), protocol, card.modality).multiplications

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imbench.contract.errors import StoreError, UsageError
-from imbench.contract.protocol import caveat
+from imbench.contract.protocol import Place, caveat
 from imbench.report import FILES, Options, write_report
 from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.model import notes_of
@@ -143,16 +143,16 @@ def check_whole(store: Store, rows: pd.DataFrame) -> None:
     if done.empty:
         raise StoreError(f"store {store.path} has no finished job to publish; run jobs first")
     for key, of_job in done.groupby("key"):
-        folds = {(p.repeat, p.fold): p for p in store.predictions(str(key))}
+        nets = {p.place: p for p in store.predictions(str(key))}
         for row in of_job.to_dict("records"):
-            outcome = by_argmax(folds[row["repeat"], row["fold"]])
+            place = Place(*(row[name] for name in Place._fields))
+            outcome = by_argmax(nets[place])
             for metric in _CHECKED:
                 value = METRICS[metric].function(outcome)
                 if not abs(value - row[metric]) <= ROUNDING:
                     raise StoreError(
-                        f"job {key} of store {store.path}: the stored {metric} of repeat {row['repeat']}, fold "
-                        f"{row['fold']} is {row[metric]}, but its predictions give {value}; delete the job and run it "
-                        "again"
+                        f"job {key} of store {store.path}: the stored {metric} of {place} is {row[metric]}, but "
+                        f"its predictions give {value}; delete the job and run it again"
                     )
 
 

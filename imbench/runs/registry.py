@@ -219,10 +219,20 @@ class Registry:
         """The variant of a dataset spec, with the dataset's name in results."""
         return self._variant(spec, self.card(spec, planned=planned), planned)
 
-    def dataset(self, spec: str, sources: DataSources, *, planned: bool = False, download: bool = True) -> Dataset:
-        """The arrays of a dataset's spec; see `imbench.dataset` and, for ``download``, `DataSources.load`."""
+    def dataset(
+        self,
+        spec: str,
+        sources: DataSources,
+        *,
+        planned: bool = False,
+        download: bool = True,
+        column: str = "",
+        draws: int = 1,
+    ) -> Dataset:
+        """The arrays of a dataset's spec; see `imbench.dataset` and, for the last three, `DataSources.load`."""
         card = self.card(spec, planned=planned)
-        return sources.load(card, self._variant(spec, card, planned), download=download)
+        variant = self._variant(spec, card, planned)
+        return sources.load(card, variant, download=download, column=column, draws=draws)
 
     def suite(self, name: str) -> Suite:
         """The suite of this name, or in the ``.toml`` file of this path."""

@@ -151,7 +151,6 @@ def _evaluate_store(
     from imbench.scoring.metrics import METRICS
     from imbench.scoring.rules import EACH, RULES
     from imbench.stats.block_analyses import evaluate_rows
-    from imbench.stats.scope import Scope
 
     if metric is None:
         raise UsageError(f"--metric NAME is required to evaluate a store; use one of {', '.join(METRICS)}")
@@ -169,7 +168,7 @@ def _evaluate_store(
         alpha=alpha,
         reference=reference,
         within=within,
-        scope=Scope(suites=registry.known_suites()),
+        scope=registry.scope(),
         known_metrics=known_metrics,
     )
     if as_json:

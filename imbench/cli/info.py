@@ -119,6 +119,7 @@ def _dataset(registry: Registry, spec: str) -> Facts:
         "variant_counts": dict(zip(labels, expected_counts(card, variant), strict=True)),
         "sources": [s.kind for s in card.sources],
         "content": card.content,
+        **({"family": card.family} if card.family else {}),
         "licence": card.licence,
         "citation": card.citation,
         "notes": list(card.notes),

@@ -69,8 +69,14 @@ def publish(
     def describe(rows: pd.DataFrame) -> Options:
         kinds = modalities(rows, registry)
         drawn = sample_grids(rows, kinds, data_mirror, registry) if samples else None
-        known = registry.known_suites()
-        return Options(modality=kinds, commands=tuple(commands(rows, kinds)), sample_grids=drawn, suites=known)
+        scope = registry.scope()
+        return Options(
+            modality=kinds,
+            commands=tuple(commands(rows, kinds)),
+            sample_grids=drawn,
+            suites=scope.suites,
+            families=scope.families,
+        )
 
     done = publish_store(
         store,

@@ -66,17 +66,16 @@ def report(
     """
     from imbench.cli.described import commands, modalities
     from imbench.report import Options, write_report
-    from imbench.stats.scope import Scope
     from imbench.store.results import load
 
     registry, found = session.registry, load(store_of(context, folder, store))
     refuse_empty(str(found.store), found.rows)
-    known = registry.known_suites()
-    selected = replace(found, rows=Choice(**chosen).of(found.rows, registry), scope=Scope(suites=known))
+    scope = registry.scope()
+    selected = replace(found, rows=Choice(**chosen).of(found.rows, registry), scope=scope)
     results = registry.with_metrics(selected, metrics)
     names = tuple(name.rpartition("/")[2] for name in metrics)
     kinds = modalities(results.rows, registry)
-    options = Options(names, rules, alpha, kinds, tuple(commands(results.rows, kinds)), title, suites=known)
+    options = Options(names, rules, alpha, kinds, tuple(commands(results.rows, kinds)), title, suites=scope.suites)
     if samples:
         options = replace(options, sample_grids=sample_grids(results.rows, kinds, data_mirror, registry))
     written = write_report(results, to, options)

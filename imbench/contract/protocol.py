@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from imbench.contract.errors import UsageError
 from imbench.contract.modality import net_names
@@ -19,7 +20,9 @@ SCHEDULES = ("plateau", "constant", "cosine")
 # Caveats that are shown with all results of a protocol, by its name.
 CAVEATS: Mapping[str, str] = {"smoke": "smoke checks that everything works; it ranks nothing"}
 # Fields added after results were first stored: with these values they are not part of a job's identity.
-_ADDED_LATER = {"net": "paper"}
+ADDED_LATER = {"net": "paper", "split": "stratified", "draws": 1, "train_seeds": 1}
+# For each split, the column of the data that it needs, ``group`` or ``time``; "" for none.
+SPLITS: Mapping[str, str] = {"stratified": "", "grouped": "group", "ordered": "time"}
 
 
 def caveat(protocol: str) -> str:
@@ -47,6 +50,29 @@ def caveats(protocols: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(filter(None, map(caveat, sorted(set(protocols))))))
 
 
+class Place(NamedTuple):
+    """The place of a net in its job: the draw of the minority, repeat, fold and training seed, each from 0."""
+
+    draw: int
+    repeat: int
+    fold: int
+    train_seed: int
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """Key of the net's random streams; draw and training seed 0 are left out, as results of one of each were."""
+        return (self.repeat, self.fold) if not (self.draw or self.train_seed) else (*self[1:3], *self[::3])
+
+    def __str__(self) -> str:
+        others = {"draw": self.draw, "training seed": self.train_seed}
+        return ", ".join(
+            [
+                f"repeat {self.repeat}, fold {self.fold}",
+                *(f"{name} {number}" for name, number in others.items() if number),
+            ]
+        )
+
+
 @dataclass(frozen=True)
 class Protocol:
     """All settings that results depend on, apart from data and strategy.
@@ -57,8 +83,14 @@ class Protocol:
     ----------
     name : name of the protocol file and the fields set by hand, for example ``paper:epochs=30``
     epochs : largest number of passes over the training rows
-    repeats, folds : repeats and folds of stratified cross-validation. With 1 fold, nets are tested on the dataset's
-        official test part, and each repeat has other validation rows
+    repeats, folds : repeats and folds of cross-validation. With 1 fold, nets are tested on the dataset's official test
+        part, and each repeat has other validation rows; an ordered split with 1 fold tests on the latest rows instead
+    split : ``stratified``; ``grouped``, which keeps all rows of a group in one part; or ``ordered``, which trains on
+        earlier rows and tests on later ones (see `imbench.data.folds`)
+    draws : how often the minority of a downsampled variant is drawn; each draw has all repeats and folds. A variant
+        that keeps all rows has a single draw
+    train_seeds : nets of each fold, which differ in initial weights, order of the batches, dropout and the randomness
+        of the strategy
     validation : share of the training rows of each fold that is held out, stratified, for validation; in (0, 1)
     batch_size : rows in a mini-batch; fewer training rows than that form one batch
     drop_last : whether an incomplete last batch is dropped
@@ -87,6 +119,9 @@ class Protocol:
     epochs: int = 500
     repeats: int = 10
     folds: int = 2
+    split: str = "stratified"
+    draws: int = 1
+    train_seeds: int = 1
     validation: float = 0.3
     batch_size: int = 64
     drop_last: bool = True
@@ -151,17 +186,36 @@ class Protocol:
         name = format_spec(self.name, dict(sorted(values.items())))
         return dataclasses.replace(self, name=name, exceptions={d: f for d, f in rest.items() if f}, **values)
 
-    def for_dataset(self, dataset: str, task: str, modality: str = "tabular") -> Protocol:
-        """The protocol for one task of a dataset, with its exceptions applied."""
+    def for_dataset(self, dataset: str, task: str, modality: str = "tabular", *, downsampled: bool = True) -> Protocol:
+        """The protocol for one task of a dataset, with its exceptions applied.
+
+        ``downsampled``: whether the variant keeps only some rows; otherwise it has a single draw.
+        """
         changes: dict[str, Any] = {}
         for name in (modality, f"{modality}:task={task}", dataset, f"{dataset}:task={task}"):
             changes |= self.exceptions.get(name, {})
+        changes |= {} if downsampled else {"draws": 1}
         return dataclasses.replace(self, exceptions={}, **changes)
+
+    @property
+    def nets(self) -> int:
+        """Nets of a job: draws × repeats × folds × training seeds."""
+        return self.draws * self.repeats * self.folds * self.train_seeds
+
+    def places(self) -> list[Place]:
+        """The place of each net of a job, in order."""
+        ranges = (range(size) for size in (self.draws, self.repeats, self.folds, self.train_seeds))
+        return [Place(*numbers) for numbers in itertools.product(*ranges)]
+
+    @property
+    def split_column(self) -> str:
+        """The column of the data that the split needs, ``group`` or ``time``; "" for none."""
+        return SPLITS[self.split]
 
     def identity(self) -> dict[str, Any]:
         """The fields that results depend on: all except name and exceptions, which are already applied."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {k: v for k, v in fields.items() if k not in ("name", "exceptions") and _ADDED_LATER.get(k, _UNSET) != v}
+        return {k: v for k, v in fields.items() if k not in ("name", "exceptions") and ADDED_LATER.get(k, _UNSET) != v}
 
 
 def _positive(value: Any) -> bool:
@@ -183,7 +237,12 @@ def _has_type(value: Any, kind: Any) -> bool:
 
 # The largest and smallest values that can be meant: beyond them training never ends, or a net fits into no memory.
 LARGEST = 10**9
-_AT_MOST = {"epochs": 10**6, "repeats": 10**4, "folds": 10**4, "hidden_layers": 1000, "batch_size": 10**8}
+_AT_MOST = {
+    "epochs": 10**6,
+    **dict.fromkeys(("repeats", "folds", "draws", "train_seeds"), 10**4),
+    "hidden_layers": 1000,
+    "batch_size": 10**8,
+}
 _AT_LEAST = {"width_divisor": 1e-3, "multiclass_width_divisor": 1e-3}
 _UNSET = object()
 _TYPE_NAMES = {bool: "true or false", str: "text"}
@@ -191,6 +250,9 @@ _CONSTRAINTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "epochs": (_positive, "a positive whole number"),
     "repeats": (_positive, "a positive whole number"),
     "folds": (lambda v: v >= 1, "at least 2, or 1 for the official test part"),
+    "draws": (_positive, "a positive whole number"),
+    "train_seeds": (_positive, "a positive whole number"),
+    "split": (lambda v: v in SPLITS, "one of " + ", ".join(SPLITS)),
     "validation": (lambda v: 0 < v < 1, "between 0 and 1"),
     "batch_size": (_positive, "a positive whole number"),
     "hidden_layers": (_positive, "a positive whole number"),

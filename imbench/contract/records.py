@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from imbench.contract.errors import DataError
 from imbench.contract.modality import MODALITIES
-from imbench.contract.protocol import Protocol
+from imbench.contract.protocol import Place, Protocol
 from imbench.contract.spec import FILE_SUFFIXES, format_spec
 
 # Version of the computation, part of a job's identity. It is raised when the same job gives other results for a reason
@@ -108,9 +108,12 @@ class Card:
     content : SHA-256 of the rows in any order (see `imbench.data.canonical.content_hash`), "" if not known
     categorical : names of the categorical columns
     licence, citation, notes : licence, publication to cite, and remarks for users
+    family : name that datasets made from the same original share, such as ``yeast``; "" for none. On boards a family
+        counts as one dataset, since its members share rows
     pixels : how the columns of a table become images; None if they do not
     test_per_class : rows of each class in the official test part, which are the last rows; 0 without such a part
     constant : names of the columns with at most one value, which carry no information; known for user data only
+    group, time : names of the columns with the group and the time of each row, which are not features; "" for none
     """
 
     name: str
@@ -128,9 +131,12 @@ class Card:
     licence: str = ""
     citation: str = ""
     notes: tuple[str, ...] = ()
+    family: str = ""
     pixels: Pixels | None = None
     test_per_class: int = 0
     constant: tuple[str, ...] = ()
+    group: str = ""
+    time: str = ""
 
     @property
     def test_start(self) -> int:
@@ -202,6 +208,12 @@ class Dataset:
     data_hash : SHA-256 of the canonical arrays of the source (see `imbench.data.canonical.data_hash`)
     origin, unit : ``(features,)`` float64, shift and divisor of each column before conversion to float32; 0 and 1
         unless the column would lose digits (see `imbench.data.origin`)
+    group, time : ``(rows,)`` int64, number of each row's group, and its place in time, where rows of equal time have
+        equal numbers (see `imbench.data.split_columns`); None if the data has no such column
+    split_hashes : SHA-256 of ``group`` and ``time`` of the whole source, by name, if it has them
+    drawn : ``(draws, rows)`` bool, the rows of each draw of the minority, with equal class counts; None for a single
+        draw. The arrays then contain the rows of any draw
+    draw : number of the draw of these arrays, if they are those of one (see `of_draw`)
     """
 
     variant: Variant
@@ -216,6 +228,25 @@ class Dataset:
     data_hash: str
     origin: np.ndarray = field(default_factory=lambda: np.zeros(1))
     unit: np.ndarray = field(default_factory=lambda: np.ones(1))
+    group: np.ndarray | None = None
+    time: np.ndarray | None = None
+    split_hashes: Mapping[str, str] = field(default_factory=dict)
+    drawn: np.ndarray | None = None
+    draw: int = 0
+
+    @property
+    def draws(self) -> int:
+        """Number of draws of the minority."""
+        return 1 if self.drawn is None else len(self.drawn)
+
+    def of_draw(self, draw: int) -> tuple[Dataset, np.ndarray]:
+        """One draw without its features, and the numbers of its rows in these arrays."""
+        if self.drawn is None:
+            return self, np.arange(len(self.y))
+        rows = np.flatnonzero(self.drawn[draw])
+        group, time = (None if values is None else values[rows] for values in (self.group, self.time))
+        arrays = {"x": self.x[:0], "y": self.y[rows], "rows": self.rows[rows], "group": group, "time": time}
+        return replace(self, **arrays, drawn=None, draw=draw), rows
 
     @property
     def classes(self) -> int:
@@ -229,13 +260,15 @@ class Dataset:
 
     @property
     def class_counts(self) -> np.ndarray:
-        """``(classes,)`` rows of each class, without an official test part."""
-        return np.bincount(self.y[~self.official_test], minlength=self.classes)
+        """``(classes,)`` rows of each class in a draw, without an official test part."""
+        counted = ~self.official_test if self.drawn is None else self.drawn[0] & ~self.official_test
+        return np.bincount(self.y[counted], minlength=self.classes)
 
     @property
-    def stream_key(self) -> tuple[str, str]:
+    def stream_key(self) -> tuple[str, ...]:
         """Key of this variant's random streams. It contains no path, so moving a file does not change results."""
-        return (self.data_hash if self.variant.is_file else self.variant.dataset, self.variant.name)
+        draw = (f"draw {self.draw}",) if self.draw else ()
+        return (self.data_hash if self.variant.is_file else self.variant.dataset, self.variant.name, *draw)
 
     @property
     def ir(self) -> float:
@@ -252,6 +285,7 @@ class Fold:
     ----------
     repeat, fold : numbers of repeat and fold, from 0
     train, validation, test : ``(rows,)`` int64 indices
+    draw, train_seed : numbers of the draw of the minority and of the training seed, from 0
     """
 
     repeat: int
@@ -259,6 +293,13 @@ class Fold:
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+    draw: int = 0
+    train_seed: int = 0
+
+    @property
+    def place(self) -> Place:
+        """The place of its net in a job."""
+        return Place(self.draw, self.repeat, self.fold, self.train_seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,6 +330,7 @@ class Job:
     strategy_name, strategy_version, strategy_params : identity of the strategy
     protocol : the protocol, with its exceptions for this dataset applied
     data_hash : SHA-256 of the canonical arrays of the source
+    split_hash : SHA-256 of the groups or times that a grouped or ordered split depends on; "" for a stratified split
     """
 
     variant: Variant
@@ -298,6 +340,7 @@ class Job:
     strategy_params: Mapping[str, Any] = field(hash=False)
     protocol: Protocol
     data_hash: str
+    split_hash: str = ""
 
     def identity(self) -> dict[str, Any]:
         """Everything that the results depend on. Host, device, paths and the rest of the plan are not included."""
@@ -311,6 +354,7 @@ class Job:
             "strategy": f"{self.strategy_name}@{self.strategy_version}",
             "params": dict(self.strategy_params),
             "protocol": self.protocol.identity(),
+            **({"split": self.split_hash} if self.split_hash else {}),
         }
 
     @cached_property
@@ -376,6 +420,7 @@ class Predictions:
     loss : mean training loss of the last epoch
     seconds : training time of this net; nets that train together share it equally
     exposure : exposure of the classes in the batches; None if it was not measured
+    draw, train_seed : numbers of the draw of the minority and of the training seed, from 0
     """
 
     repeat: int
@@ -389,3 +434,10 @@ class Predictions:
     loss: float
     seconds: float
     exposure: Exposure | None = None
+    draw: int = 0
+    train_seed: int = 0
+
+    @property
+    def place(self) -> Place:
+        """The place of the net in its job."""
+        return Place(self.draw, self.repeat, self.fold, self.train_seed)

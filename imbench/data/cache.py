@@ -7,8 +7,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from imbench.contract.errors import DataError
 from imbench.contract.reading import parse_json
 from imbench.contract.records import Card
-from imbench.data.canonical import Table, data_hash
+from imbench.data.canonical import Table, data_hash, split_hashes
+from imbench.data.split_columns import SPLIT_COLUMNS
 
 ENVIRONMENT = "IMBENCH_CACHE"
 _FORMAT = 1
@@ -36,11 +37,13 @@ class Copy:
     path : the file
     origin : kind of the source it was fetched from; for a mirror, ``mirror:`` and a hash of the mirror's files
     data_hash : SHA-256 of its values in order (see `imbench.data.canonical.data_hash`)
+    split_hashes : hash of each split column by role, ``group`` or ``time``, without columns that the copy lacks
     """
 
     path: Path
     origin: str
     data_hash: str
+    split_hashes: Mapping[str, str] = field(default_factory=dict)
 
 
 def cache_folder(cache: Path | None = None) -> Path:
@@ -66,6 +69,7 @@ def put(table: Table, card: Card, origin: str, cache: Path | None = None) -> Cop
     Raises `DataError` if the folder is not writable.
     """
     folder = _dataset_folder(card, cache)
+    hashes = split_hashes(table)
     metadata = {
         "format": _FORMAT,
         "origin": origin,
@@ -77,6 +81,7 @@ def put(table: Table, card: Card, origin: str, cache: Path | None = None) -> Cop
         "image": table.modality.storage == "rows",  # the key is older than other modalities stored by row
         "dtype": str(table.x.dtype),
         "card": _card_hash(card),
+        "split": hashes,
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +97,7 @@ def put(table: Table, card: Card, origin: str, cache: Path | None = None) -> Cop
         raise DataError(
             f"the data cache {folder} is not writable ({error.strerror}); set {ENVIRONMENT} to a writable folder"
         ) from None
-    return Copy(path, origin, str(metadata["data_hash"]))
+    return Copy(path, origin, str(metadata["data_hash"]), hashes)
 
 
 def copies(card: Card, cache: Path | None = None) -> Iterator[Copy]:
@@ -108,7 +113,7 @@ def copies(card: Card, cache: Path | None = None) -> Iterator[Copy]:
         if metadata is None:
             path.unlink(missing_ok=True)
         elif metadata.get("format") == _FORMAT and metadata["card"] == _card_hash(card):
-            yield Copy(path, metadata["origin"], metadata["data_hash"])
+            yield Copy(path, metadata["origin"], metadata["data_hash"], metadata.get("split", {}))
 
 
 def get(copy: Copy) -> Table | None:
@@ -118,9 +123,11 @@ def get(copy: Copy) -> Table | None:
             metadata = parse_json(file.schema_arrow.metadata[_KEY], dict[str, Any], f"the copy {copy.path}")
             read = _rows if metadata["image"] else _columns
             x, y = read(file, metadata["shape"], np.dtype(metadata.get("dtype", "uint8")))
+            split = {role: file.read([role])[role].to_numpy() for role in metadata.get("split", {})}
     except (OSError, pa.ArrowException):
         return None
-    return Table(x, tuple(metadata["names"]), tuple(map(tuple, metadata["categories"])), y, tuple(metadata["labels"]))
+    names, categories, labels = (tuple(metadata[key]) for key in ("names", "categories", "labels"))
+    return Table(x, names, tuple(map(tuple, categories)), y, labels, **split)
 
 
 def _columns(file: pq.ParquetFile, shape: Sequence[int], dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
@@ -159,7 +166,8 @@ def _write(table: Table, metadata: dict[str, Any], path: str) -> None:
         columns = {"image": pa.Array.from_buffers(pa.binary(width), len(flat), [None, pa.py_buffer(flat)])}
     else:
         columns = {f"x{j}": pa.array(table.x[:, j]) for j in range(table.x.shape[1])}
-    stored = pa.table({**columns, "y": pa.array(table.y)}).replace_schema_metadata({_KEY: json.dumps(metadata)})
+    columns |= {"y": pa.array(table.y), **{role: pa.array(getattr(table, role)) for role in metadata["split"]}}
+    stored = pa.table(columns).replace_schema_metadata({_KEY: json.dumps(metadata)})
     if metadata["image"]:
         pq.write_table(stored, path, compression="none", row_group_size=_ROWS_AT_A_TIME)  # pixels barely compress
     else:
@@ -185,6 +193,7 @@ def _card_hash(card: Card) -> str:
     facts += [dataclasses.astuple(card.pixels)] if card.pixels else []
     # Earlier versions could read categories of a user's card as numbers.
     facts += ["categories as text"] if card.categorical and card.name.endswith(".toml") else []
+    facts += [[role, name] for role in SPLIT_COLUMNS if (name := getattr(card, role))]
     facts += [s.options["content"] for s in card.sources if s.kind == "mirror" and "content" in s.options]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

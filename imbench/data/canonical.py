@@ -16,6 +16,7 @@ from imbench.contract.errors import DataError
 from imbench.contract.modality import Modality, modality_of_source
 from imbench.contract.names import counted, suggest
 from imbench.data.labels import label_codes, matching_label, natural_order
+from imbench.data.split_columns import SPLIT_COLUMNS, numbers_hash
 
 _BLOCK = 65_536  # rows hashed at a time, to avoid a second copy of a large table
 
@@ -32,6 +33,8 @@ class Table:
     categories : sorted categories of each column of x; empty for a numeric column
     y : ``(rows,)`` int64 indices into ``labels``
     labels : class labels
+    group, time : ``(rows,)`` int64 numbers of `imbench.data.split_columns`, which are not part of any hash; None if the
+        source has no such column
     """
 
     x: np.ndarray
@@ -39,6 +42,8 @@ class Table:
     categories: tuple[tuple[str, ...], ...]
     y: np.ndarray
     labels: tuple[str, ...]
+    group: np.ndarray | None = None
+    time: np.ndarray | None = None
 
     @property
     def class_counts(self) -> dict[str, int]:
@@ -137,6 +142,12 @@ def data_hash(table: Table) -> str:
         digest.update(_canonical_block(table.x[start : start + _BLOCK]).tobytes())
     digest.update(table.y.astype("<i8").tobytes())
     return digest.hexdigest()
+
+
+def split_hashes(table: Table) -> dict[str, str]:
+    """Hash of each split column that a table has, by role, ``group`` or ``time``."""
+    columns = {role: getattr(table, role) for role in SPLIT_COLUMNS}
+    return {role: numbers_hash(numbers) for role, numbers in columns.items() if numbers is not None}
 
 
 def content_hash(table: Table, decimals: int | None = None, without: Sequence[int] = ()) -> str:

@@ -14,6 +14,7 @@ from imbench.contract.records import TASKS, Card, Pixels, Source, Task
 from imbench.data.sources.kinds import kind_names, source_kind
 from imbench.data.sources.mirror import MIRROR_FIELDS, check_mirror
 from imbench.data.sources.source_kind import Field, check_fields
+from imbench.data.split_columns import SPLIT_COLUMNS
 
 _CARD: Mapping[str, Field] = {
     "title": (str, True),
@@ -25,6 +26,7 @@ _CARD: Mapping[str, Field] = {
     "content": (str, False),
     "decimals": (int, False),
     "categorical": (list, False),
+    "family": (str, False),
     "licence": (str, False),
     "citation": (str, False),
     "notes": (list, False),
@@ -33,6 +35,8 @@ _CARD: Mapping[str, Field] = {
     "source": (list, False),
     "pixels": (dict, False),
     "test_per_class": (int, False),
+    "group": (str, False),
+    "time": (str, False),
 }
 _TASK: Mapping[str, Field] = {
     "name": (str, True),
@@ -61,6 +65,7 @@ def read_card(path: Path, name: str) -> Card:
     modality = fields.get("modality", TABULAR.name)
     if modality not in MODALITIES:
         raise DataError(f"{where}: modality must be one of {', '.join(MODALITIES)}, got {modality!r}")
+    _check_split_columns(fields, modality, where)
     return Card(
         name=name,
         title=fields["title"],
@@ -77,9 +82,22 @@ def read_card(path: Path, name: str) -> Card:
         licence=fields.get("licence", ""),
         citation=fields.get("citation", ""),
         notes=_texts(fields, "notes", where),
+        family=fields.get("family", ""),
         pixels=_pixels(fields, where),
         test_per_class=_test_per_class(fields, counts, where),
+        group=fields.get("group", ""),
+        time=fields.get("time", ""),
     )
+
+
+def _check_split_columns(fields: Mapping[str, Any], modality: str, where: str) -> None:
+    for role in SPLIT_COLUMNS:
+        if role in fields and (modality != TABULAR.name or "pixels" in fields):
+            raise DataError(f"{where}: {role} is for tables, and the rows of this card are images; remove it")
+        if fields.get(role) in ("", fields["target"], *fields.get("categorical", [])):
+            raise DataError(
+                f"{where}: {role} must name a column that is neither the target nor categorical, got {fields[role]!r}"
+            )
 
 
 def _texts(fields: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:

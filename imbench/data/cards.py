@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +22,18 @@ def cards_folder() -> Path:
 
 def card_names() -> list[str]:
     """Sorted names of the shipped cards; the cards are not read."""
-    return sorted(p.stem for p in cards_folder().glob("*.toml"))
+    return sorted(_files())
+
+
+@cache
+def _files() -> dict[str, Path]:
+    """The file of each shipped card, by name: in the folder of cards, or in one below for many of one origin."""
+    return {path.stem: path for path in cards_folder().rglob("*.toml") if path.parent.name != "suites"}
+
+
+def attribute_of(name: str) -> str:
+    """The name under which entry points refer to a card or suite: ``keel-glass0`` is ``keel_glass0``."""
+    return re.sub(r"\W", "_", name)
 
 
 def load_card(name: str) -> Card:
@@ -34,7 +46,7 @@ def load_card(name: str) -> Card:
     """
     if name.endswith(".toml"):
         return read_card(Path(name), os.path.normpath(name))
-    if name not in card_names():
+    if name not in _files():
         also = (
             "`imbench list datasets` shows all, and a .csv, .tsv, .parquet or card .toml file can be given by its path"
         )
@@ -44,11 +56,12 @@ def load_card(name: str) -> Card:
 
 @cache
 def _shipped(name: str) -> Card:
-    return read_card(cards_folder() / f"{name}.toml", name)
+    return read_card(_files()[name], name)
 
 
 def __getattr__(name: str) -> Card:
     # Entry points refer to shipped cards as attributes: `segment = "imbench.data.cards:segment"`.
-    if name.startswith("_") or name not in card_names():
+    called = next((card for card in _files() if attribute_of(card) == name), None)
+    if called is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return load_card(name)
+    return load_card(called)

@@ -19,7 +19,7 @@ from imbench.data.canonical import data_hash as hash_table
 from imbench.data.cards import load_card
 from imbench.data.sources.kinds import source_kind
 from imbench.data.sources.mirror import ENVIRONMENT, Mirror, open_mirror
-from imbench.data.user_data import describe_user_data, is_user_data, read_user_data, user_data_hash
+from imbench.data.user_data import describe_user_data, is_user_data, read_user_data, user_data_hashes
 from imbench.data.variants import build
 
 log = logging.getLogger("imbench.data")
@@ -64,13 +64,15 @@ class DataSources:
         """Folder of downloaded files that contain several datasets."""
         return data_cache.downloads_folder(self.cache)
 
-    def load(self, card: Card, variant: Variant, *, download: bool = True) -> Dataset:
+    def load(self, card: Card, variant: Variant, *, download: bool = True, column: str = "", draws: int = 1) -> Dataset:
         """The arrays of one variant of this card's dataset, fetched first if necessary.
 
         Parameters
         ----------
         card, variant : the dataset and its variant
         download : whether to try the card's sources if neither the mirror nor the cache contains the dataset
+        column : the split column that the data must have, ``group`` or ``time``; "" for none
+        draws : draws of the minority
 
         Raises
         ------
@@ -78,65 +80,77 @@ class DataSources:
         """
         if is_user_data(card.name):
             _, user_table = read_user_data(variant.spec)
-            return build(user_table, card, variant, hash_table(user_table))
-        copy = self._cached(card)
+            return build(user_table, card, variant, hash_table(user_table), draws)
+        copy = self._cached(card, column)
         table = data_cache.get(copy) if copy else None
         if copy is None or table is None:
-            table, copy = self._fetch(card, download)
-        return build(table, card, variant, copy.data_hash)
+            table, copy = self._fetch(card, download, column)
+        return build(table, card, variant, copy.data_hash, draws)
 
-    def fetch(self, card: Card) -> data_cache.Copy:
+    def fetch(self, card: Card, column: str = "") -> data_cache.Copy:
         """Return the cached copy, fetched first if necessary; for a user's data, the data itself.
 
-        Raises `DataError` with each source and the reason why it failed.
+        ``column`` is that of `load`. Raises `DataError` with each source and the reason why it failed.
         """
-        if is_user_data(card.name):
-            return data_cache.Copy(Path(card.name), "file", user_data_hash(card))
-        return self._cached(card) or self._fetch(card)[1]
+        return self._cached(card, column) or self._fetch(card, column=column)[1]
 
-    def data_hash(self, card: Card) -> str | None:
-        """Data hash of the copy that `load` would use, or None if it is not on this disk; nothing is fetched."""
-        if is_user_data(card.name):
-            return user_data_hash(card)
-        copy = self._cached(card)
+    def present(self, card: Card, column: str = "") -> data_cache.Copy | None:
+        """The copy that `load` would use, or None if it is not on this disk; nothing is fetched."""
+        copy = self._cached(card, column)
         if copy is None and self.mirror and self.mirror.is_damaged(card):
-            copy = next(iter(self.copies(card)), None)
-        return copy.data_hash if copy else None
+            return next((c for c in self.copies(card) if not column or column in c.split_hashes), None)
+        return copy
 
     def copies(self, card: Card) -> list[data_cache.Copy]:
         """The valid copies of the dataset in the cache, in order of preference."""
         return list(data_cache.copies(card, self.cache))
 
-    def _cached(self, card: Card) -> data_cache.Copy | None:
-        """The preferred copy. If the mirror contains the dataset, only a copy of the mirror's current files is used."""
-        origin = self.mirror.origin(card) if self.mirror else ""
-        return next((c for c in data_cache.copies(card, self.cache) if not origin or c.origin == origin), None)
+    def _cached(self, card: Card, column: str = "") -> data_cache.Copy | None:
+        """The preferred copy. If the mirror contains the dataset, only a copy of the mirror's current files is used.
 
-    def _fetch(self, card: Card, download: bool = True) -> tuple[Table, data_cache.Copy]:
+        If that copy lacks the split column, the first copy that has it is used. For a user's data, the data itself.
+        """
+        if is_user_data(card.name):
+            return data_cache.Copy(Path(card.name), "file", *user_data_hashes(card))
+        origin = self.mirror.origin(card) if self.mirror else ""
+        if not column:
+            return next((c for c in data_cache.copies(card, self.cache) if not origin or c.origin == origin), None)
+        found = self.copies(card)
+        if origin and origin not in [c.origin for c in found]:
+            return None
+        usable = [c for c in found if column in c.split_hashes]
+        return min(usable, key=lambda c: c.origin != origin, default=None)
+
+    def _fetch(self, card: Card, download: bool = True, column: str = "") -> tuple[Table, data_cache.Copy]:
         reasons: list[str] = []
+        lacking = f"{card.name} with its column {getattr(card, column)!r}" if column else card.name
         mirror = self.mirror
         if mirror and (origin := mirror.origin(card)):
             table = _attempt(card, "mirror", lambda: mirror.read(card), reasons)
             if table is not None:
-                return table, data_cache.put(table, card, origin, self.cache)
-            _note_unusable(card.name, reasons[0])
+                copy = data_cache.put(table, card, origin, self.cache)
+                if _has(table, column, "mirror", reasons):
+                    return table, copy
+            else:
+                _note_unusable(card.name, reasons[0])
             for copy in data_cache.copies(card, self.cache):
-                if (table := data_cache.get(copy)) is not None:
+                is_usable = not column or column in copy.split_hashes
+                if is_usable and (table := data_cache.get(copy)) is not None:
                     return table, copy
         if not download:
             raise DataError(
-                f"{card.name} is not on this computer ({'; '.join(reasons) or 'neither cached nor in a mirror'}); "
+                f"{lacking} is not on this computer ({'; '.join(reasons) or 'neither cached nor in a mirror'}); "
                 f"fetch it with: imbench data fetch {card.name}, or set a mirror that contains it with --data-mirror "
                 f"or {ENVIRONMENT}"
             )
         for source in card.sources:
             if source.kind != "mirror":
                 table = _attempt(card, source.kind, functools.partial(self._read, card, source), reasons)
-                if table is not None:
+                if table is not None and _has(table, column, source.kind, reasons):
                     return table, data_cache.put(table, card, source.kind, self.cache)
         listed = "; ".join(reasons) or "its card lists no source, and no mirror contains it"
         raise DataError(
-            f"{card.name} is unavailable ({listed}); set a mirror that contains it with --data-mirror or {ENVIRONMENT}"
+            f"{lacking} is unavailable ({listed}); set a mirror that contains it with --data-mirror or {ENVIRONMENT}"
         )
 
     def _read(self, card: Card, source: Source) -> Table:
@@ -161,6 +175,14 @@ def _attempt(card: Card, kind: str, read: Callable[[], Table], reasons: list[str
         reasons.append(f"{kind}: {lines[0] if lines else type(error).__name__}")
         return None
     return table
+
+
+def _has(table: Table, column: str, kind: str, reasons: list[str]) -> bool:
+    """Whether a table has the split column, "" for none; otherwise the reason is added to ``reasons``."""
+    if column and getattr(table, column) is None:
+        reasons.append(f"{kind}: its copy has no such column")
+        return False
+    return True
 
 
 def verify(table: Table, card: Card) -> None:

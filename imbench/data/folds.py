@@ -1,10 +1,11 @@
-"""Repeated stratified cross-validation with validation rows: create, hash and export folds."""
+"""Repeated cross-validation with validation rows, stratified, grouped or ordered: create, hash and export folds."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,29 +13,59 @@ import pandas as pd
 
 from imbench.contract.errors import DataError
 from imbench.contract.names import counted
-from imbench.contract.protocol import Protocol
+from imbench.contract.protocol import Place, Protocol
 from imbench.contract.records import Card, Dataset, Fold
 from imbench.contract.streams import stream
+from imbench.data.grouped_folds import grouped_folds
+from imbench.data.ordered_folds import ordered_folds
+from imbench.data.variants import TABLE_SUFFIXES
 
 PARTS = ("train", "validation", "test")
 
 
 def make_folds(dataset: Dataset, protocol: Protocol) -> list[Fold]:
-    """Create the stratified folds of all repeats: ``protocol.repeats * protocol.folds`` in total.
+    """Create the folds of all draws, repeats and training seeds: ``protocol.nets`` in total.
 
-    In each fold, a stratified share ``protocol.validation`` of the training rows is held out for validation. Within a
-    repeat, the sizes of the test sets, and the rows of each class in them, differ by at most one. A repeat depends only
+    In each fold, a share ``protocol.validation`` of the training rows is held out for validation. A repeat depends only
     on the dataset, the variant with its seed, and the number of the repeat, so adding repeats does not change earlier
-    ones.
+    ones. Each part of each fold has rows of every class. By ``protocol.split``:
 
-    With 1 fold, nets are tested on the official test part, and each repeat has other validation rows. With more folds,
-    the official test part is not used.
+    - ``stratified``: within a repeat, the sizes of the test sets, and the rows of each class in them, differ by at most
+      one; validation rows are stratified
+    - ``grouped``: no group has rows in two parts of a fold (see `imbench.data.grouped_folds`)
+    - ``ordered``: training rows precede validation rows, which precede test rows (see `imbench.data.ordered_folds`)
+
+    With 1 fold, nets are tested on the official test part, and each repeat has other validation rows, except in an
+    ordered split. With more folds, the official test part is not used. Each draw of the minority has folds of its own,
+    and all training seeds have the same rows.
 
     Raises
     ------
-    DataError for a class of fewer than ``2 * folds`` rows, and for 1 fold if the dataset has no official test part.
+    DataError for classes with too few rows or groups, a part without rows of a class, 1 fold if the dataset has no
+    official test part, and a split that needs a column which the dataset lacks.
     """
     check_folds(dataset.card, protocol)
+    if protocol.split_column and getattr(dataset, protocol.split_column) is None:
+        raise DataError(f"{dataset.variant.spec}: {_lacks_column(dataset.card, protocol)}")
+    _check_rows(dataset, protocol)
+    if dataset.draws != protocol.draws:
+        raise DataError(
+            f"{dataset.variant.spec}: draws={protocol.draws} needs arrays of {counted(protocol.draws, 'draw')}, and "
+            f"these have {dataset.draws}; load the dataset with as many draws"
+        )
+    folds = []
+    for draw in range(protocol.draws):
+        one, rows = dataset.of_draw(draw)
+        for repeat in range(protocol.repeats):
+            for fold in _SPLITTERS[protocol.split](one, protocol, repeat):
+                if protocol.split != "stratified":
+                    _check_parts(one, fold, protocol)
+                parts = {name: rows[getattr(fold, name)] for name in PARTS}
+                folds += [replace(fold, draw=draw, train_seed=s, **parts) for s in range(protocol.train_seeds)]
+    return folds
+
+
+def _check_rows(dataset: Dataset, protocol: Protocol) -> None:
     counts = dataset.class_counts
     least = 2 * protocol.folds
     for number in np.flatnonzero(counts < least):
@@ -44,24 +75,55 @@ def make_folds(dataset: Dataset, protocol: Protocol) -> list[Fold]:
             f"{dataset.variant.spec}: class {dataset.class_names[number]!r} has {counted(int(counts[number]), 'row')}; "
             f"{least} are needed for {counted(protocol.folds, 'fold')}: {fix}{fewer}"
         )
-    return [fold for repeat in range(protocol.repeats) for fold in _split(dataset, protocol, repeat)]
+
+
+def _check_parts(dataset: Dataset, fold: Fold, protocol: Protocol) -> None:
+    """Raise `DataError` for a part of a fold without rows of some class."""
+    for name in PARTS:
+        counts = np.bincount(dataset.y[getattr(fold, name)], minlength=dataset.classes)
+        for number in np.flatnonzero(counts == 0):
+            fixes = [f"fewer {what}" for what in ("folds", "repeats") if getattr(protocol, what) > 1]
+            fixes += ["a larger ir"] if dataset.variant.ir is not None else []
+            use = f"use {' or '.join(fixes)}, or set" if fixes else "set"
+            place = Place(dataset.draw, fold.repeat, fold.fold, 0)
+            raise DataError(
+                f"{dataset.variant.spec}: class {dataset.class_names[number]!r} has no {name} row in {place} of the "
+                f"{protocol.split} split, among {counted(int(counts.sum()), 'row')}; each part needs rows of every "
+                f"class: {use} split=stratified"
+            )
 
 
 def check_folds(card: Card, protocol: Protocol) -> None:
-    """Raise `DataError` for 1 fold of a dataset that has no official test part."""
-    if protocol.folds == 1 and not card.test_per_class:
+    """Raise `DataError` for a split that this dataset does not support, as far as its card says.
+
+    These are 1 fold without an official test part, except in an ordered split, and a split without its column.
+    """
+    if protocol.folds == 1 and not card.test_per_class and protocol.split != "ordered":
         raise DataError(
             f"{card.name}: folds=1 needs an official test part, which this dataset lacks; use 2 or more folds"
         )
+    if protocol.split_column and not getattr(card, protocol.split_column):
+        raise DataError(f"{card.name}: {_lacks_column(card, protocol)}")
+
+
+def _lacks_column(card: Card, protocol: Protocol) -> str:
+    role = protocol.split_column
+    if card.name.endswith(TABLE_SUFFIXES):
+        fix = f"name it, {card.name}:target={card.target},{role}=COLUMN"
+    else:
+        fix = f"leave this dataset out, or set split in the protocol's exceptions for datasets with a {role} only"
+    return f"split={protocol.split} needs a {role} column, which this dataset lacks; {fix}"
 
 
 def training_share(protocol: Protocol) -> float:
     """Share of a variant's rows that a net trains on; rows of an official test part are not counted."""
     tested = 1 / protocol.folds if protocol.folds > 1 else 0.0
+    if protocol.split == "ordered":
+        tested = (protocol.folds + 1) / 2 / (protocol.folds + 2)  # rows after the origin, on average
     return (1 - tested) * (1 - protocol.validation)
 
 
-def _split(dataset: Dataset, protocol: Protocol, repeat: int) -> list[Fold]:
+def _stratified_folds(dataset: Dataset, protocol: Protocol, repeat: int) -> list[Fold]:
     rng = stream(*dataset.stream_key, "folds", repeat)
     part = np.where(dataset.official_test, 0, 1) if protocol.folds == 1 else _deal(dataset, protocol.folds, rng)
     folds = []
@@ -96,13 +158,21 @@ def _hold_out(y: np.ndarray, rows: np.ndarray, share: float, rng: np.random.Gene
     return np.sort(np.concatenate(drawn))
 
 
+_SPLITTERS: Mapping[str, Callable[[Dataset, Protocol, int], list[Fold]]] = {
+    "stratified": _stratified_folds,
+    "grouped": grouped_folds,
+    "ordered": ordered_folds,
+}
+
+
 def fold_hash(dataset: Dataset, folds: list[Fold]) -> str:
     """SHA-256 of the source row numbers in all folds; runs with equal hashes used the same rows."""
     digest = hashlib.sha256(f"{dataset.data_hash} {dataset.variant.task}".encode())
-    for fold in folds:
+    for fold in (fold for fold in folds if not fold.train_seed):
+        draw = f"draw {fold.draw} " if fold.draw else ""
         for name in PARTS:
             rows = dataset.rows[getattr(fold, name)]
-            digest.update(f"\n{fold.repeat} {fold.fold} {name} {len(rows)}\n".encode())
+            digest.update(f"\n{draw}{fold.repeat} {fold.fold} {name} {len(rows)}\n".encode())
             digest.update(rows.astype("<i8").tobytes())
     return digest.hexdigest()
 
@@ -110,16 +180,22 @@ def fold_hash(dataset: Dataset, folds: list[Fold]) -> str:
 def export_rows(dataset: Dataset, folds: list[Fold], path: Path | str) -> Path:
     """Write the rows of all folds to a file, with the columns dataset, variant, repeat, fold, part, row and label.
 
+    With several draws of the minority, ``draw`` is another column. Training seeds share rows, which are written once.
     ``part`` is train, validation or test, and ``row`` the row number in the source. The suffix of ``path`` selects the
     format, ``.csv`` or ``.parquet``. Raises `DataError` for other suffixes.
     """
     path = Path(path)
     if path.suffix not in _WRITERS:
         raise DataError(f"cannot export rows to {path.name!r}; end the name in {' or '.join(_WRITERS)}")
+    draws = {"draw"} if dataset.draws > 1 else set()
     frames = [
-        pd.DataFrame({"repeat": fold.repeat, "fold": fold.fold, "part": name, "at": getattr(fold, name)})
+        pd.DataFrame(
+            {**{name: getattr(fold, name) for name in ("draw", "repeat", "fold") if name in {"repeat", "fold"} | draws}}
+            | {"part": part, "at": getattr(fold, part)}
+        )
         for fold in folds
-        for name in PARTS
+        for part in PARTS
+        if not fold.train_seed
     ]
     table = pd.concat(frames, ignore_index=True)
     at = table.pop("at").to_numpy()

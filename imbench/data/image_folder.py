@@ -73,7 +73,7 @@ def read_image_folder(spec: str) -> tuple[Card, Table]:
     return card, table
 
 
-def describe_image_folder(spec: str) -> tuple[Card, str]:
+def describe_image_folder(spec: str) -> tuple[Card, str, Mapping[str, str]]:
     """Card and data hash of a folder of images; raises the errors of `read_image_folder`.
 
     The result is cached until a file changes; images are not kept in memory.
@@ -82,9 +82,9 @@ def describe_image_folder(spec: str) -> tuple[Card, str]:
 
 
 @lru_cache(maxsize=64)
-def _described(spec: str, state: str) -> tuple[Card, str]:
+def _described(spec: str, state: str) -> tuple[Card, str, Mapping[str, str]]:
     card, table = read_image_folder(spec)
-    return card, data_hash(table)
+    return card, data_hash(table), {}
 
 
 def _state(name: str) -> str:

@@ -11,7 +11,7 @@ from imbench.contract.errors import DataError
 from imbench.contract.names import is_beside, suggest
 from imbench.contract.reading import read_toml
 from imbench.contract.spec import parse_spec
-from imbench.data.cards import cards_folder
+from imbench.data.cards import attribute_of, cards_folder
 from imbench.data.user_data import is_user_data
 
 _FIELDS = ("title", "protocol", "configurations")
@@ -114,8 +114,7 @@ def _entry(suite: str, row: Any) -> SuiteEntry:
 
 def __getattr__(name: str) -> Suite:
     # Entry points refer to shipped suites as attributes: `tabular = "imbench.data.suites:tabular"`.
-    # In attribute names, hyphens such as in image-small are underscores.
-    written = name.replace("_", "-")
-    if name.startswith("_") or written not in suite_names():
+    called = next((suite for suite in suite_names() if attribute_of(suite) == name), None)
+    if called is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return load_suite(written)
+    return load_suite(called)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from imbench.contract.modality import IMAGE, TABULAR
@@ -22,12 +22,12 @@ class _Reader:
     ----------
     modality : modality of the data
     read : returns card and rows for a spec
-    describe : returns card and data hash for a spec
+    describe : returns card, data hash and hashes of the split columns for a spec
     """
 
     modality: str
     read: Callable[[str], tuple[Card, Table]]
-    describe: Callable[[str], tuple[Card, str]]
+    describe: Callable[[str], tuple[Card, str, Mapping[str, str]]]
 
 
 _READERS = {
@@ -51,15 +51,15 @@ def read_user_data(spec: str) -> tuple[Card, Table]:
     return _reader_of(parse_spec(spec)[0]).read(spec)
 
 
-def describe_user_data(spec: str) -> tuple[Card, str]:
-    """Card and data hash of a user's data; cached until a file changes."""
+def describe_user_data(spec: str) -> tuple[Card, str, Mapping[str, str]]:
+    """Card, data hash and hashes of the split columns of a user's data; cached until a file changes."""
     return _reader_of(parse_spec(spec)[0]).describe(spec)
 
 
-def user_data_hash(card: Card) -> str:
-    """The data hash of a user's data, from the card that `describe_user_data` returned."""
+def user_data_hashes(card: Card) -> tuple[str, Mapping[str, str]]:
+    """The last two values of `describe_user_data`, from the card that it returned."""
     options = {k: v for k, v in card.sources[0].options.items() if k != "path"}
-    return describe_user_data(format_spec(card.name, options))[1]
+    return describe_user_data(format_spec(card.name, options))[1:]
 
 
 def _reader_of(name: str) -> _Reader:

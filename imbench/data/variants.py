@@ -12,15 +12,16 @@ from imbench.contract.names import counted, suggest
 from imbench.contract.records import TASKS, Card, Dataset, Task, Variant
 from imbench.contract.spec import convert, parse_spec
 from imbench.contract.streams import stream
-from imbench.data.canonical import Table
+from imbench.data.canonical import Table, split_hashes
 from imbench.data.labels import matching_label
 from imbench.data.origin import origin_and_unit
+from imbench.data.split_columns import SPLIT_COLUMNS
 
 # Smallest number of rows of a class: with fewer, two folds cannot all have rows to train, validate and test on.
 MIN_CLASS_ROWS = 4
 
 PARAMETERS = ("task", "ir", "seed")
-FILE_PARAMETERS = ("target", "minority", "drop", "categorical")
+FILE_PARAMETERS = ("target", "minority", "drop", "categorical", *SPLIT_COLUMNS)
 FOLDER_PARAMETERS = ("minority", "size", "channels")
 _BLOCK = 4096  # rows encoded at a time, so that the input columns and output rows of a block fit in the cache
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
@@ -112,10 +113,11 @@ def _user_options(params: Mapping[str, str], task: Task, card: Card) -> tuple[tu
     for key in ("size", "channels"):
         if key in params:
             options[key] = str(int(params[key]))
+    options |= {role: params[role] for role in SPLIT_COLUMNS if role in params}
     return tuple(sorted(options.items()))
 
 
-def build(table: Table, card: Card, variant: Variant, data_hash: str) -> Dataset:
+def build(table: Table, card: Card, variant: Variant, data_hash: str, draws: int = 1) -> Dataset:
     """Build one variant of a dataset by downsampling its minority classes.
 
     - Binary: the minority class is downsampled to ``int(n_majority * ir)`` rows; all other classes are merged.
@@ -126,7 +128,8 @@ def build(table: Table, card: Card, variant: Variant, data_hash: str) -> Dataset
 
     ``ir=None`` keeps all rows. Rows of an official test part are always kept and do not count towards the ratio. The
     selected rows depend only on dataset, task, class and seed, so the minority rows of a smaller ``ir`` are a subset of
-    those of a larger one. Rows stay in the order of the source.
+    those of a larger one. Rows stay in the order of the source. With several ``draws``, the arrays contain the rows of
+    any of them; draw 0 selects the same rows as a single draw.
 
     Raises
     ------
@@ -137,7 +140,9 @@ def build(table: Table, card: Card, variant: Variant, data_hash: str) -> Dataset
     task = task_of(card, variant.task)
     minority = [table.labels.index(label) for label in task.minority]
     # Random streams of a file are keyed by its content, so moving the file does not change the selected rows.
-    kept = _kept_rows(table, task, variant, card, data_hash if variant.is_file else variant.dataset)
+    source = data_hash if variant.is_file else variant.dataset
+    of_draw = [_kept_rows(table, task, variant, card, source, draw) for draw in range(draws)]
+    kept = of_draw[0] if draws == 1 else np.unique(np.concatenate(of_draw))
     y, numbers = _number_classes(table, variant.task, minority)
     x, columns = _encode(table, kept)
     return Dataset(
@@ -153,6 +158,10 @@ def build(table: Table, card: Card, variant: Variant, data_hash: str) -> Dataset
         data_hash=data_hash,
         origin=np.array([column.origin for column in columns]),
         unit=np.array([column.unit for column in columns]),
+        group=None if table.group is None else table.group[kept],
+        time=None if table.time is None else table.time[kept],
+        split_hashes=split_hashes(table),
+        drawn=None if draws == 1 else np.stack([np.isin(kept, rows, assume_unique=True) for rows in of_draw]),
     )
 
 
@@ -212,7 +221,7 @@ def _check_kept(wanted: int, has: int, reference: int, ir: float | None, what: s
         )
 
 
-def _kept_rows(table: Table, task: Task, variant: Variant, card: Card, source: str) -> np.ndarray:
+def _kept_rows(table: Table, task: Task, variant: Variant, card: Card, source: str, draw: int) -> np.ndarray:
     start = len(table.y) - card.test_per_class * len(table.labels)
     counts = np.bincount(table.y[:start], minlength=len(table.labels))
     kept = _kept_counts(dict(zip(table.labels, counts.tolist(), strict=True)), task, variant, variant.dataset)
@@ -220,7 +229,8 @@ def _kept_rows(table: Table, task: Task, variant: Variant, card: Card, source: s
     for label in task.minority:
         members = np.flatnonzero(table.y[:start] == table.labels.index(label))
         # A fixed random order of the class's rows; a smaller ratio keeps fewer of its first rows.
-        order = stream(source, "variant", task.name, variant.seed, label).permutation(members)
+        key = (source, "variant", task.name, variant.seed, label, *([draw] if draw else []))
+        order = stream(*key).permutation(members)
         keep[order[kept[label] :]] = False
     return np.flatnonzero(keep)
 

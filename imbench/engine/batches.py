@@ -87,7 +87,7 @@ class Batches:
         self.steps, self.batch_size, self.last = steps, batch_size, last
         self.clip = preprocessing[0].clip
         self._train = [fold.train for fold in folds]
-        self._order = [stream("order", *dataset.stream_key, fold.repeat, fold.fold) for fold in folds]
+        self._order = [stream("order", *dataset.stream_key, *fold.place.key) for fold in folds]
         device = table.x.device
         self._center = torch.as_tensor(np.stack([p.center for p in preprocessing]), device=device)
         self._scale = torch.as_tensor(np.stack([p.scale for p in preprocessing]), device=device)

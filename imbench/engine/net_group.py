@@ -95,7 +95,7 @@ class NetGroup:
         self.preprocessing = [request.preprocessing[i] for i in members]
         self.batches = Batches(table, dataset, self.folds, self.preprocessing, *batching)
         self.architecture = architecture_of(dataset.x.shape[1:], dataset.classes, self.protocol, dataset.card.modality)
-        self._keys = [(*dataset.stream_key, fold.repeat, fold.fold) for fold in self.folds]
+        self._keys = [(*dataset.stream_key, *fold.place.key) for fold in self.folds]
         steps = self.batches.steps + bool(self.batches.last)
         self.schedule = Schedule(len(self.folds), self.protocol, steps, may_end=not self.strategy.scheduled)
         self.streams = [stream("strategy", *key, self.strategy.name) for key in self._keys]
@@ -176,7 +176,7 @@ class NetGroup:
         if not np.isfinite(losses).all():
             fold = self.folds[self.active[int(np.argmin(np.isfinite(losses)))]]
             raise TrainingError(
-                f"{self.strategy.spec}: the training loss of repeat {fold.repeat}, fold {fold.fold} is "
+                f"{self.strategy.spec}: the training loss of {fold.place} is "
                 f"{losses[~np.isfinite(losses)][0]} after epoch {epochs}; check the strategy's batches and loss for "
                 "values that are not finite"
             )
@@ -241,6 +241,8 @@ class NetGroup:
             loss,
             float(self.seconds[index]),
             self.exposure.exposure(int(index)),
+            fold.draw,
+            fold.train_seed,
         )
 
     def _predict(self, position: int, index: int, rows: np.ndarray) -> Split:
@@ -258,7 +260,7 @@ class NetGroup:
         if not np.isfinite(predicted).all():
             fold = self.folds[index]
             raise TrainingError(
-                f"{self.strategy.spec}: the net of repeat {fold.repeat}, fold {fold.fold} predicts "
+                f"{self.strategy.spec}: the net of {fold.place} predicts "
                 f"{predicted[~np.isfinite(predicted)][0]} after epoch {self._epoch + 1}; a gradient was not finite, "
                 "perhaps that of the strategy's loss: clamp before powers, roots and logarithms"
             )

@@ -55,7 +55,7 @@ def gain_overall(board: Board) -> list[Gain]:
 
 def _gains(board: Board, label: str, rows: Sequence[int]) -> list[Gain]:
     """The gains over these configurations of a board."""
-    gains, datasets = board.gains[list(rows)], [board.configurations[i].dataset for i in rows]
+    gains, datasets = board.gains[list(rows)], [board.datasets[i] for i in rows]
     means, spans = gains.mean(axis=0), mean_interval(gains, datasets, board.alpha)
     return [
         Gain(label, name, float(means[i]), float(spans[i][0]), float(spans[i][1]), len(rows), len(set(datasets)))

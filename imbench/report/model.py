@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import pandas as pd
@@ -50,6 +50,7 @@ class Options:
     commands : shell commands that reproduce the results; empty to list every configuration
     title : title of the page; "" for the default
     suites : installed suites; the report says which of them the results cover
+    families : family of each dataset that has one (`imbench.stats.scope.Scope`); empty for those of the results
     sample_grids : grid of each image dataset, or why there is none (see `imbench.report.images.wanted_samples`)
     """
 
@@ -61,10 +62,15 @@ class Options:
     title: str = ""
     sample_grids: Mapping[str, SampleGrid | str] | None = None
     suites: tuple[KnownSuite, ...] = ()
+    families: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
             raise UsageError(f"alpha must lie between 0 and 1, got {self.alpha!r}; 0.05 is usual")
+
+    def scope_of(self, results: Results) -> Scope:
+        """The scope of boards of a store's results."""
+        return Scope(suites=self.suites, families=self.families or results.scope.families)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +163,7 @@ def gather(results: Results, options: Options) -> Model:
     columns = choose(columns_of(_known(rows), results.metrics), options.metrics, () if EACH in options.rules else plain)
     measured = [c.name for c in columns_of(_known(rows), results.metrics)] + [c for c in rows.columns if "[" in c]
     measured += [name for name in ("steps", "seconds") if name in rows]
-    scope = results.scope if results.scope.whole else Scope(suites=options.suites)
+    scope = results.scope if results.scope.whole else options.scope_of(results)
     score_tables = make_score_tables(rows, measured, options.modality, scope)
     lead = headline(columns, options.metrics)
     boards, left_out, crowded = _boards(score_tables, columns, lead, options)

@@ -203,7 +203,7 @@ class View:
                     "inside": [int(there) for there in scores.inside],
                     "complete": [int(there) for there in scores.complete],
                     "configurations": [
-                        [c.dataset, c.variant, ir, c.modality]
+                        [c.dataset, c.variant, ir, c.modality, c.original]
                         for c, ir in zip(scores.configurations, ratios, strict=True)
                     ],
                     "columns": columns,

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imbench.contract.errors import StoreError, UsageError
-from imbench.contract.protocol import caveat
+from imbench.contract.protocol import Place, caveat
 from imbench.report import FILES, Options, write_report
 from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.model import notes_of
@@ -31,7 +31,6 @@ from imbench.scoring.metrics import METRICS
 from imbench.scoring.rules import by_argmax
 from imbench.stats.leaderboard import Leaderboard
 from imbench.stats.names import CONFIGURATION, labelled
-from imbench.stats.scope import Scope
 from imbench.stats.words import counted
 from imbench.store.derive import with_versions
 from imbench.store.folder import check_own, manifest, renew
@@ -144,16 +143,16 @@ def check_whole(store: Store, rows: pd.DataFrame) -> None:
     if done.empty:
         raise StoreError(f"store {store.path} has no finished job to publish; run jobs first")
     for key, of_job in done.groupby("key"):
-        folds = {(p.repeat, p.fold): p for p in store.predictions(str(key))}
+        nets = {p.place: p for p in store.predictions(str(key))}
         for row in of_job.to_dict("records"):
-            outcome = by_argmax(folds[row["repeat"], row["fold"]])
+            place = Place(*(row[name] for name in Place._fields))
+            outcome = by_argmax(nets[place])
             for metric in _CHECKED:
                 value = METRICS[metric].function(outcome)
                 if not abs(value - row[metric]) <= ROUNDING:
                     raise StoreError(
-                        f"job {key} of store {store.path}: the stored {metric} of repeat {row['repeat']}, fold "
-                        f"{row['fold']} is {row[metric]}, but its predictions give {value}; delete the job and run it "
-                        "again"
+                        f"job {key} of store {store.path}: the stored {metric} of {place} is {row[metric]}, but "
+                        f"its predictions give {value}; delete the job and run it again"
                     )
 
 
@@ -250,7 +249,7 @@ def _page(
     results: Results, scrubber: Scrubber, options: Options, authors: Sequence[str]
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """The files of a page, and the facts in its manifest."""
-    results = replace(results, scope=Scope(suites=options.suites))
+    results = replace(results, scope=options.scope_of(results))
     rows, boards, title = results.rows, results.leaderboards(), options.title
     parquet = rows_as_parquet(rows)
     files = _report_files(results, scrubber, options)

@@ -109,7 +109,8 @@ def run_plan(plan: Plan, progress: Callable[[Event], None] | None = None) -> Res
     names = {job.key: job.variant.dataset for job in plan.jobs}
     rows = rows.assign(dataset=rows["key"].map(names).astype("str"))
     shared_out = f"shard {plan.request.shard}" if plan.shard_of else ""
-    scope = Scope(shared_out or (f"suite {plan.suite}" if plan.suite else ""), whole=True)
+    name = shared_out or (f"suite {plan.suite}" if plan.suite else "")
+    scope = Scope(name, whole=True, families=plan.families)
     kept = retrain_notes(store.failed_retrains(retrained))
     return Results(rows, store.path, (*plan.notes, *source_notes(rows), *kept), scope)
 
@@ -128,7 +129,7 @@ def load(store: str | Path, metrics: Sequence[str] = (), plugins: Sequence[str] 
     StoreError if the folder is not a store, UsageError for an unknown metric.
     """
     registry = Registry(tuple(plugins))
-    found = replace(load_results(Path(store)), scope=Scope(suites=registry.known_suites()))
+    found = replace(load_results(Path(store)), scope=registry.scope())
     return registry.with_metrics(found, metrics)
 
 

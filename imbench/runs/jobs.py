@@ -15,7 +15,7 @@ from typing import Any
 
 from imbench.checks.source import UNKNOWN, is_known, source_hash
 from imbench.contract.errors import DataError, UsageError
-from imbench.contract.protocol import Protocol
+from imbench.contract.protocol import Place, Protocol
 from imbench.contract.records import Dataset, Fold, Job, Predictions, Preprocessing
 from imbench.data.data_sources import DataSources
 from imbench.data.folds import fold_hash, make_folds
@@ -142,8 +142,11 @@ class JobRunner:
         return _splits_of(self.arrays, job.variant.spec, job.protocol)
 
     def _planned(self, job: Job, sources: DataSources) -> Dataset:
-        dataset = self.registry.dataset(job.variant.spec, sources, planned=True)
-        if dataset.data_hash != job.data_hash:
+        column = job.protocol.split_column
+        dataset = self.registry.dataset(
+            job.variant.spec, sources, planned=True, column=column, draws=job.protocol.draws
+        )
+        if (dataset.data_hash, dataset.split_hashes.get(column, "")) != (job.data_hash, job.split_hash):
             raise DataError(f"the data of {job.variant.spec} changed since the run was planned; run again")
         return dataset
 
@@ -182,14 +185,15 @@ class PreparedFolds:
         return fold_hash(self.dataset, self.folds)
 
     @cached_property
-    def _fitted(self) -> dict[int, Preprocessing]:
+    def _fitted(self) -> dict[Place, Preprocessing]:
         return {}
 
     def fit(self, number: int) -> Preprocessing:
         """The preprocessing fitted on the training rows of the fold with this number."""
-        if number not in self._fitted:
-            self._fitted[number] = fit(self.dataset, self.folds[number], self.clip)
-        return self._fitted[number]
+        first = self.folds[number].place._replace(train_seed=0)  # nets of one fold share it
+        if first not in self._fitted:
+            self._fitted[first] = fit(self.dataset, self.folds[number], self.clip)
+        return self._fitted[first]
 
 
 # A worker often trains several strategies on one configuration in a row.

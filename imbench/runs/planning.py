@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 from imbench.checks.source import is_known, package_source, source_hash
 from imbench.contract.errors import DataError, UsageError
@@ -15,7 +15,7 @@ from imbench.contract.protocol import Protocol
 from imbench.contract.records import Card, Job, Variant
 from imbench.contract.strategy import BatchStrategy
 from imbench.data.data_sources import DataSources
-from imbench.data.folds import check_folds, training_share
+from imbench.data.folds import check_folds, make_folds, training_share
 from imbench.data.suites import Suite, SuiteEntry
 from imbench.data.variants import expected_counts
 from imbench.engine.architectures import architecture_of
@@ -175,6 +175,12 @@ class Plan:
         return tuple(dict.fromkeys(job.variant for job in self.jobs))
 
     @property
+    def families(self) -> dict[str, str]:
+        """The family of each dataset that has one, by the dataset's name in results."""
+        cards = {variant.dataset: self.cards.get(variant.spec) for variant in self.configurations}
+        return {name: card.family for name, card in cards.items() if card is not None and card.family}
+
+    @property
     def unfetched(self) -> tuple[str, ...]:
         """Datasets that a run would fetch first (only after planning with ``fetch=False``)."""
         return tuple(dict.fromkeys(job.variant.dataset for job in self.jobs if job.data_hash == NOT_FETCHED))
@@ -199,7 +205,8 @@ class Plan:
 
         Planned without fetching: ``27 configurations of 9 datasets; the data of 15 is not fetched yet``.
         """
-        found, datasets = len(self.configurations), len({variant.dataset for variant in self.configurations})
+        found, families = len(self.configurations), self.families
+        datasets = len({families.get(variant.dataset, variant.dataset) for variant in self.configurations})
         missing = len({job.variant for job in self.jobs if job.data_hash == NOT_FETCHED})
         count = counted(datasets, "dataset")
         if found != datasets:
@@ -289,12 +296,12 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
     protocol = load_protocol(request.protocol or (listed and listed.protocol) or DEFAULT_PROTOCOL, request.settings)
     chosen, skipped = _strategies(registry, request.strategies)
     entries = _entries(listed, request.datasets)
-    data = _Data(registry, request.sources, fetch)
+    data = _Data(registry, request.sources, fetch, protocol)
     modality = {entry.spec: data.card(entry.spec).modality for entry in entries}
     skipped += _unserved(chosen, modality, bool(request.strategies))
     store = Store.open(request.store, create=fetch) if fetch or request.store.exists() else None
     # Keyed by content: user data under two paths is one configuration.
-    found: dict[Variant, tuple[Variant, str]] = {}
+    found: dict[Variant, tuple[Variant, _Hashes]] = {}
     wanted: set[Variant] = set()
     unavailable, substituted = [], []
     same: dict[str, str] = {}
@@ -307,21 +314,20 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
             continue
         if used != entry.spec:
             substituted.append((entry.spec, used))
-        known, _ = found.setdefault(data.identity(used), (data.variant(used), data.hash_of(used)))
+        known, _ = found.setdefault(data.identity(used), (data.variant(used), data.hashes(used)))
         cards.setdefault(data.variant(used).spec, data.card(used))
         same |= {file_name(data.variant(used).dataset): file_name(known.dataset)}
     _refuse(request, unavailable, substituted, complete=bool(found))
     jobs, sizes, constant = [], {}, {}
-    for variant, content in found.values():
+    for variant, hashes in found.values():
         card = cards[variant.spec]
         if card.constant:
             constant[card.name] = card.constant
-        resolved = protocol.for_dataset(variant.dataset, variant.task, card.modality)
-        check_folds(card, resolved)
+        resolved = data.protocol_of(variant, card)
         size = _size(card, variant, resolved)
         for selected in (s for s in chosen if card.modality in s.strategy.modalities):
             strategy = selected.strategy
-            job = Job(variant, selected.spec, selected.name, strategy.version, strategy.params, resolved, content)
+            job = Job(variant, selected.spec, selected.name, strategy.version, strategy.params, resolved, *hashes)
             jobs.append(job)
             sizes[job.key] = size
     origins = {one.spec: _origin(registry, one.strategy) for one in chosen}
@@ -346,8 +352,19 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
         cards,
         {one.spec: one.strategy for one in chosen},
     )
+    _check_splits(whole)
     # Which jobs are whose is known with the hashes of all data.
     return whole if whole.unfetched else whole.shard()
+
+
+def _check_splits(plan: Plan) -> None:
+    """Make the folds of pending jobs whose split may be impossible with this data. Raises `DataError` if one is."""
+    configurations = {(job.variant, job.protocol) for job in plan.pending if job.data_hash != NOT_FETCHED}
+    for variant, protocol in configurations:
+        if protocol.split_column:
+            sources, column = plan.request.sources, protocol.split_column
+            registry, draws = plan.registry, protocol.draws
+            make_folds(registry.dataset(variant.spec, sources, planned=True, column=column, draws=draws), protocol)
 
 
 def _constant_note(dataset: str, columns: Sequence[str]) -> str:
@@ -356,18 +373,26 @@ def _constant_note(dataset: str, columns: Sequence[str]) -> str:
     return f"{file_name(dataset)}: {found} no information: {shown}"
 
 
+class _Hashes(NamedTuple):
+    """The hashes of a job's data; see `imbench.contract.records.Job`."""
+
+    data: str
+    split: str = ""
+
+
 @dataclass
 class _Data:
-    """Cards, variants and data hashes, each looked up once."""
+    """Cards, variants and hashes, each looked up once."""
 
     registry: Registry
     sources: DataSources
     fetch: bool
+    protocol: Protocol
 
     def __post_init__(self) -> None:
         self._cards: dict[str, Card] = {}
         self._variants: dict[str, Variant] = {}
-        self._hashes: dict[Card, str | DataError] = {}
+        self._hashes: dict[tuple[Card, str], _Hashes | DataError] = {}
 
     def card(self, spec: str) -> Card:
         if spec not in self._cards:
@@ -380,16 +405,22 @@ class _Data:
         return self._variants[spec]
 
     def identity(self, spec: str) -> Variant:
-        """The variant of a spec with available data; for a file, its data hash replaces its path."""
-        variant, content = self.variant(spec), self.hash_of(spec)
-        return replace(variant, dataset=content) if variant.is_file and content != NOT_FETCHED else variant
+        """The variant of a spec with available data; for a file, the hashes of its data replace its path."""
+        variant, hashes = self.variant(spec), self.hashes(spec)
+        return replace(variant, dataset="".join(hashes)) if variant.is_file and hashes.data != NOT_FETCHED else variant
 
-    def hash_of(self, spec: str) -> str:
-        """The hash of the data behind a spec, fetched if needed; `DataError` if it is unavailable."""
+    def protocol_of(self, variant: Variant, card: Card) -> Protocol:
+        """The protocol with its exceptions for a variant."""
+        downsampled = variant.ir is not None
+        return self.protocol.for_dataset(variant.dataset, variant.task, card.modality, downsampled=downsampled)
+
+    def hashes(self, spec: str) -> _Hashes:
+        """The hashes of the data behind a spec, fetched if needed; `DataError` if it is unavailable."""
         card = self.card(spec)
-        if card not in self._hashes:
-            self._hashes[card] = self._look_up(card)
-        found = self._hashes[card]
+        key = card, self.protocol_of(self.variant(spec), card).split_column
+        if key not in self._hashes:
+            self._hashes[key] = self._look_up(*key)
+        found = self._hashes[key]
         if isinstance(found, DataError):
             raise found
         return found
@@ -398,22 +429,24 @@ class _Data:
         """The spec of the entry if its data is available, else its fallback; None and a reason if neither is."""
         reasons = []
         for spec in filter(None, (entry.spec, entry.fallback)):
-            expected_counts(self.card(spec), self.variant(spec))  # a bad spec is the user's error, not missing data
+            card, variant = self.card(spec), self.variant(spec)
+            # A bad spec or split is the user's error, not missing data.
+            expected_counts(card, variant)
+            check_folds(card, self.protocol_of(variant, card))
             try:
-                self.hash_of(spec)
+                self.hashes(spec)
             except DataError as error:
                 reasons.append(str(error))
             else:
                 return spec, ""
         return None, reasons[0]
 
-    def _look_up(self, card: Card) -> str | DataError:
+    def _look_up(self, card: Card, column: str) -> _Hashes | DataError:
         try:
-            if self.fetch:
-                return self.sources.fetch(card).data_hash
-            return self.sources.data_hash(card) or NOT_FETCHED
+            copy = (self.sources.fetch if self.fetch else self.sources.present)(card, column)
         except DataError as error:
             return error
+        return _Hashes(NOT_FETCHED) if copy is None else _Hashes(copy.data_hash, copy.split_hashes.get(column, ""))
 
 
 def _origin(registry: Registry, strategy: BatchStrategy) -> Origin:
@@ -496,7 +529,7 @@ _SHARD = (
 
 def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:
     counts = expected_counts(card, variant)
-    nets = protocol.repeats * protocol.folds
+    nets = protocol.nets
     train = int(sum(counts) * training_share(protocol))
     steps = nets * protocol.epochs * steps_per_epoch(train, protocol)
     multiplications = architecture_of(card.shape, len(counts), protocol, card.modality).multiplications

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from imbench.data.sources.source_kind import SourceKind
     from imbench.data.suites import Suite
     from imbench.scoring.metrics import Metric
-    from imbench.stats.scope import KnownSuite
+    from imbench.stats.scope import KnownSuite, Scope
     from imbench.store.results import Results
 
 
@@ -219,10 +219,20 @@ class Registry:
         """The variant of a dataset spec, with the dataset's name in results."""
         return self._variant(spec, self.card(spec, planned=planned), planned)
 
-    def dataset(self, spec: str, sources: DataSources, *, planned: bool = False, download: bool = True) -> Dataset:
-        """The arrays of a dataset's spec; see `imbench.dataset` and, for ``download``, `DataSources.load`."""
+    def dataset(
+        self,
+        spec: str,
+        sources: DataSources,
+        *,
+        planned: bool = False,
+        download: bool = True,
+        column: str = "",
+        draws: int = 1,
+    ) -> Dataset:
+        """The arrays of a dataset's spec; see `imbench.dataset` and, for the last three, `DataSources.load`."""
         card = self.card(spec, planned=planned)
-        return sources.load(card, self._variant(spec, card, planned), download=download)
+        variant = self._variant(spec, card, planned)
+        return sources.load(card, variant, download=download, column=column, draws=draws)
 
     def suite(self, name: str) -> Suite:
         """The suite of this name, or in the ``.toml`` file of this path."""
@@ -246,6 +256,24 @@ class Registry:
             entries = tuple((self.stored_spec(e.spec), self.stored_spec(e.fallback or "")) for e in suite.entries)
             found.append(KnownSuite(self.canonical(entry), entries))
         return tuple(found)
+
+    def families(self) -> dict[str, str]:
+        """The family of every loadable dataset that has one, by the dataset's name in results."""
+        found = {}
+        for entry in self.entries("dataset"):
+            try:
+                family = entry.load_as(_card_class()).family
+            except UsageError:  # imbench list --check names a broken package
+                continue
+            if family:
+                found[self.canonical(entry)] = family
+        return found
+
+    def scope(self) -> Scope:
+        """What boards of a store need to know: the installed suites, and the families of datasets."""
+        from imbench.stats.scope import Scope
+
+        return Scope(suites=self.known_suites(), families=self.families())
 
     def stored_spec(self, spec: str) -> str:
         """A dataset spec as in results; unchanged if its card is not installed."""

@@ -19,6 +19,8 @@ _WHAT = {
     "protocol": pa.string(),
     "repeat": pa.int64(),
     "fold": pa.int64(),
+    "draw": pa.int64(),
+    "train_seed": pa.int64(),
     "n_train": pa.int64(),
     "n_test": pa.int64(),
     "seconds": pa.float64(),
@@ -26,6 +28,8 @@ _WHAT = {
 # The code that made a job; not part of its identity. It is `UNKNOWN` in older rows.
 ORIGIN = ("package", "package_version", "package_source", "source_hash", "checks", "checks_version")
 UNKNOWN = "unknown"
+# Columns of the draw of the minority and of the training seed, which are 0 in older rows.
+DRAWN = ("draw", "train_seed")
 _HOW = {
     "epochs": pa.int64(),
     "steps": pa.int64(),

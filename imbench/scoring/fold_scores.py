@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from imbench.contract.protocol import Place
 from imbench.contract.records import Predictions
 from imbench.scoring.metrics import METRICS, PER_CLASS, Metric
 from imbench.scoring.outcome import Outcome
@@ -25,6 +26,8 @@ def scored(p: Predictions) -> dict[str, Any]:
         {
             "repeat": p.repeat,
             "fold": p.fold,
+            "draw": p.draw,
+            "train_seed": p.train_seed,
             "n_train": int(np.sum(p.train_counts)),
             "n_test": len(p.test.y),
             "seconds": float(p.seconds),
@@ -74,18 +77,18 @@ def derived(p: Predictions, names: Collection[str], metrics: Iterable[Metric] | 
     return found
 
 
-def rows_hashes(predictions: Sequence[Predictions]) -> dict[tuple[int, int], str]:
-    """For each repeat and fold, SHA-256 over the rows of the variant, of the validation part and of the test part."""
-    tested: dict[int, list[np.ndarray]] = {}
+def rows_hashes(predictions: Sequence[Predictions]) -> dict[Place, str]:
+    """For each net, SHA-256 over the rows of the variant, of the validation part and of the test part."""
+    tested: dict[Place, list[np.ndarray]] = {}
     for p in predictions:
-        tested.setdefault(p.repeat, []).append(p.test.rows)
+        tested.setdefault(p.place._replace(fold=0), []).append(p.test.rows)
     hashes = {}
     for p in predictions:
         digest = hashlib.sha256()
         # The folds of a repeat test every row of the variant once.
-        for rows in (np.concatenate(tested[p.repeat]), p.validation.rows, p.test.rows):
+        for rows in (np.concatenate(tested[p.place._replace(fold=0)]), p.validation.rows, p.test.rows):
             digest.update(len(rows).to_bytes(8, "little") + np.sort(rows).astype("<i8").tobytes())
-        hashes[p.repeat, p.fold] = digest.hexdigest()
+        hashes[p.place] = digest.hexdigest()
     return hashes
 
 

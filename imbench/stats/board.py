@@ -178,8 +178,8 @@ class Board:
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:
-        """The dataset of each ranked configuration."""
-        return tuple(c.dataset for c in self.configurations)
+        """The dataset of each ranked configuration; datasets of one family count as one."""
+        return tuple(c.original for c in self.configurations)
 
     def against(self, first: str, second: str) -> tuple[int, int, int]:
         """Configurations in which the first scores better than the second, equally well (within 1e-6), and worse."""
@@ -215,10 +215,11 @@ class Board:
         return self._evaluated("blocks")
 
     def _evaluated(self, role: Literal["blocks", "clusters"]) -> Evaluation | str:
-        index = pd.MultiIndex.from_arrays([self.datasets, [c.variant for c in self.configurations]])
+        names = [c.dataset for c in self.configurations]
+        index = pd.MultiIndex.from_arrays([names, [c.variant for c in self.configurations]])
         table = pd.DataFrame(self.ranked, index, list(self.names))
         if not table.index.is_unique:  # other data under one name
-            table.index = pd.MultiIndex.from_arrays([self.datasets, range(len(table))])
+            table.index = pd.MultiIndex.from_arrays([names, range(len(table))])
         table.index.names = ["dataset", "variant"]
         try:
             return evaluate(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +35,14 @@ class Scope:
     name : name of the scope, such as ``suite tabular``; "" if it has none
     whole : whether boards cover every configuration of the rows, as for the rows of one run
     suites : suites that may be recognised in a store
+    families : family of each dataset that has one, by its name in the rows: datasets made from the same original, which
+        boards count as one dataset
     """
 
     name: str = ""
     whole: bool = False
     suites: tuple[KnownSuite, ...] = ()
+    families: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def choose(
         self, task: str, specs: Sequence[str], strategies: Sequence[str], done: NDArray[np.bool_]

@@ -30,12 +30,23 @@ SAME = ("log_loss", "brier")
 
 @dataclass(frozen=True)
 class Configuration:
-    """One variant of a dataset as shown to readers: a user's file by its name, never its path."""
+    """One variant of a dataset as shown to readers: a user's file by its name, never its path.
+
+    Parameters
+    ----------
+    family : name that datasets with the same rows share (`imbench.contract.records.Card`); "" for none
+    """
 
     dataset: str
     variant: str
     ir: float
     modality: str
+    family: str = ""
+
+    @property
+    def original(self) -> str:
+        """The dataset that its rows are from: the family, else the dataset itself."""
+        return self.family or self.dataset
 
     @property
     def label(self) -> str:
@@ -111,14 +122,18 @@ def make_score_tables(
     rows : rows from `labelled`; without a column ``error`` every row is a trained fold
     columns : columns to average
     modality : modality of each dataset by its name in the rows; ``"not stated"`` if missing
-    scope : the configurations of boards; None derives them from the rows
+    scope : the configurations of boards, and the families of datasets; None derives the former from the rows
     """
     if rows.empty:
         return []
+    scope = scope or Scope()
     # Codes instead of text: a big store has millions of rows and a few hundred names.
     coded = {name: _coded(rows[name]) for name in _CODED}
     labels = {pair: found.label for pair, found in dataset_labels(rows).items()}
-    kinds = {label: (modality or {}).get(pair[0], "not stated") for pair, label in sorted(labels.items(), reverse=True)}
+    shown = {label: pair[0] for pair, label in sorted(labels.items(), reverse=True)}
+    about = {
+        label: ((modality or {}).get(name, "not stated"), scope.families.get(name, "")) for label, name in shown.items()
+    }
     coded["dataset"] = _by_label(coded["dataset"], coded["data_hash"], labels)
     tasks = list(coded["task"][1])
     order = [*TASKS, *sorted(set(tasks) - set(TASKS))]
@@ -132,7 +147,7 @@ def make_score_tables(
         for task in (t for t in order if t in tasks):
             where = np.flatnonzero(groups == p * len(tasks) + tasks.index(task))
             if len(where):
-                one = _score_table(str(protocol), task, where, coded, values, ir, done, kinds, scope or Scope())
+                one = _score_table(str(protocol), task, where, coded, values, ir, done, about, scope)
                 found.append(replace(one, mean=_named(one.mean, columns), sd=_named(one.sd, columns)))
     return found
 
@@ -165,15 +180,16 @@ def _score_table(
     values: Mapping[str, Floats],
     ir: Floats,
     done: NDArray[np.bool_],
-    kinds: Mapping[str, str],
+    about: Mapping[str, tuple[str, str]],
     scope: Scope,
 ) -> ScoreTable:
+    """``about`` gives modality and family of each dataset by its label."""
     unique, row = _combinations([(coded[name][0][where], len(coded[name][1])) for name in CONFIGURATION])
     first = np.empty(len(unique[0]), dtype=np.intp)
     first[row[::-1]] = np.arange(len(row))[::-1]
     names = [[str(coded[name][1][code]) for code in unique[i]] for i, name in enumerate(CONFIGURATION[:2])]
     configurations = [
-        Configuration(dataset, variant, float(ir[where[at]]), kinds[dataset])
+        Configuration(dataset, variant, float(ir[where[at]]), *about[dataset])
         for dataset, variant, at in zip(*names, first, strict=True)
     ]
     by_ir = sorted(range(len(configurations)), key=lambda i: _natural(configurations[i]))

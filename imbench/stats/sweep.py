@@ -15,7 +15,7 @@ from imbench.contract.spec import format_value
 from imbench.scoring.metrics import Metric
 from imbench.stats.names import CONFIGURATION
 from imbench.stats.ranks import TRAINED, equal
-from imbench.stats.within import FEWEST_FOLDS, TOO_FEW_FOLDS, compare_within, fold_interval, tested_share
+from imbench.stats.within import FEWEST_FOLDS, TOO_FEW_FOLDS, compare_within, fold_interval, fold_means, tested_share
 
 # The verdict on a configuration: the other values against the default, over the same folds.
 BETTER, WORSE, UNDECIDED = "another value is better", "other values are worse", "no difference shown"
@@ -110,7 +110,7 @@ class Sweep:
         places = {one.strategy: place for place, one in enumerate(self._shown)}
         found = []
         for keys, rows in self._rows.groupby([*CONFIGURATION, "strategy"], sort=True):
-            values = rows[rule.name].dropna().to_numpy(dtype=np.float64)
+            values = fold_means(rows, rule.name).dropna().to_numpy(dtype=np.float64)
             if not len(values):
                 continue
             dataset, variant, _, strategy = map(str, keys)

@@ -23,8 +23,8 @@ from imbench.stats.ranks import GIVEN, TRAINED, Tolerance, difference
 FEWEST_FOLDS = 4
 TOO_FEW_FOLDS = f"{{}} folds are too few for an interval of the mean over folds; at least {FEWEST_FOLDS} are needed"
 
-# The columns that number a fold.
-FOLD = ["repeat", "fold"]
+# The columns that number a fold; its training seeds are averaged, since they share all rows.
+FOLD = ["draw", "repeat", "fold"]
 
 EQUIVALENT, DIFFERENT, UNDECIDED = "equivalent", "different", "undecided"
 
@@ -145,6 +145,14 @@ def corrected_pairs(
     return table.assign(statistic=[test.statistic for test in tests], p=p, p_holm=holm(p), method="corrected t")
 
 
+def fold_means(rows: pd.DataFrame, columns: str | list[str]) -> Any:
+    """The means of these columns over the training seeds of each fold, by draw, repeat and fold.
+
+    ``rows``: one for each net of a job; without a column ``draw`` they are of a single draw.
+    """
+    return rows.groupby([name for name in FOLD if name in rows])[columns].mean()
+
+
 def tested_share(rows: pd.DataFrame) -> float:
     """The share of tested rows among those tested and trained on in a fold, as `corrected_t` takes it.
 
@@ -179,6 +187,7 @@ def compare_within(rows: pd.DataFrame, metric: Metric, reference: str, alpha: fl
     if reference not in set(rows["strategy"]):
         known = sorted(set(rows["strategy"]))
         raise UsageError(f"reference {reference!r} is not a strategy; {suggest(reference, known)}")
+    rows = rows if "draw" in rows else rows.assign(draw=0)
     texts = [name for name in [*CONFIGURATION, "strategy"] if isinstance(rows[name].dtype, pd.CategoricalDtype)]
     ranked = metric.ranked(rows[metric.name].to_numpy(dtype=np.float64))
     rows = rows.astype(dict.fromkeys(texts, "str")).assign(**{metric.name: ranked})

@@ -9,6 +9,7 @@ import numpy as np
 
 from imbench.contract.entry_points import translated_errors
 from imbench.contract.errors import UsageError
+from imbench.contract.protocol import Place
 from imbench.contract.records import Predictions
 from imbench.scoring.fold_scores import derived, metric_columns
 from imbench.scoring.metrics import Metric
@@ -42,8 +43,8 @@ def with_metrics(results: Results, metrics: Sequence[Metric]) -> Results:
     values = {}
     for key in rows.loc[done, "key"].unique():
         for p in store.predictions(str(key)):
-            values[key, p.repeat, p.fold] = _columns(new, p)
-    where = list(zip(rows["key"], rows["repeat"], rows["fold"], strict=True))
+            values[key, *p.place] = _columns(new, p)
+    where = list(zip(rows["key"], *(rows[name] for name in Place._fields), strict=True))
     for name in dict.fromkeys(name for of_fold in values.values() for name in of_fold):
         rows[name] = [values.get(fold, {}).get(name, np.nan) for fold in where]
     return replace(results, rows=rows, added=(*results.added, *new))
@@ -56,7 +57,7 @@ def _columns(metrics: Sequence[Metric], p: Predictions) -> dict[str, float]:
 
 def _guarded(metric: Metric, p: Predictions) -> Callable[[Outcome], float]:
     def function(outcome: Outcome) -> float:
-        what = f"metric {metric.name} failed on repeat {p.repeat}, fold {p.fold} of a job"
+        what = f"metric {metric.name} failed on {p.place} of a job"
         with translated_errors(what, "fix the metric or omit it", passing=()):
             return float(metric.function(outcome))
 

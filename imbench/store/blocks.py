@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pyarrow as pa
 
+from imbench.contract.protocol import Place
 from imbench.scoring.columns import ORIGIN, column_order, schema
 from imbench.scoring.outcome import Integers
 from imbench.store.rows import SORTED_BY, as_dictionaries, mixed_columns
@@ -41,7 +42,7 @@ class Block(Protocol):
         """The columns that jobs have, by the number in ``layout``."""
 
     def table(self) -> pa.Table:
-        """The rows of all jobs, each by repeat and fold."""
+        """The rows of all jobs, each by draw, repeat, fold and training seed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +134,9 @@ def _fit(layout: pa.Schema, other: pa.Schema) -> bool:
 
 
 def _by_fold(rows: pa.Table) -> pa.Table:
-    """The rows of one job by repeat and fold, without metadata."""
-    order = np.lexsort((rows["fold"].to_numpy(), rows["repeat"].to_numpy()))
+    """The rows of one job by draw, repeat, fold and training seed, without metadata."""
+    numbers = [rows[name].to_numpy() for name in Place._fields if name in rows.column_names]
+    order = np.lexsort(numbers[::-1])
     rows = rows.replace_schema_metadata(None)
     return rows if bool((order[:-1] < order[1:]).all()) else rows.take(pa.array(order))
 

@@ -10,16 +10,17 @@ import pandas as pd
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
+from imbench.contract.protocol import Place
 from imbench.contract.spec import FILE_SUFFIXES
 from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.rules import ARGMAX, EACH, RULES, ruled_column
 from imbench.stats.names import HEADLINE, by_label
 from imbench.stats.pairwise import holm
-from imbench.stats.within import corrected_t, tested_share
+from imbench.stats.within import corrected_t, fold_means, tested_share
 
 # Columns that identify a pair of jobs; protocols and versions of the strategy may differ.
 _ABOUT = ["task", "data_hash", "variant", "strategy"]
-_FOLD = ["repeat", "fold", "rows_hash"]
+_NET = [*Place._fields, "rows_hash"]
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def compare(
     found = []
     for key_a, key_b in pairs:
         one, other = folds["A"][key_a], folds["B"][key_b]
-        both = one.merge(other, on=_FOLD, suffixes=("_a", "_b"))
+        both = one.merge(other, on=_NET, suffixes=("_a", "_b"))
         if both.empty:
             reason = "its counterpart has no fold with the same rows"
             unpaired += [_unpaired("A", one.iloc[0], reason), _unpaired("B", other.iloc[0], reason)]
@@ -167,13 +168,14 @@ def _compared(both: pd.DataFrame, metric: str, column: str) -> dict[str, object]
     """One row of the table."""
     first = both.iloc[0]
     defined = both[both[f"{column}_a"].notna() & both[f"{column}_b"].notna()]
-    one, other = (defined[f"{column}_{store}"].to_numpy(dtype=float) for store in ("a", "b"))
+    scores = fold_means(defined, [f"{column}_a", f"{column}_b"])
+    one, other = (scores[f"{column}_{store}"].to_numpy(dtype=float) for store in ("a", "b"))
     share = tested_share(both.rename(columns={"n_test_a": "n_test", "n_train_a": "n_train"}))
-    test = corrected_t(other - one, share) if len(defined) > 1 else None
+    test = corrected_t(other - one, share) if len(scores) > 1 else None
     return {
         **{name: _either(first, name) for name in ("dataset", "variant", "strategy", "protocol")},
         "metric": metric,
-        "folds": len(defined),
+        "folds": len(scores),
         "mean_a": float(one.mean()) if len(one) else np.nan,
         "mean_b": float(other.mean()) if len(other) else np.nan,
         "difference": float((other - one).mean()) if len(one) else np.nan,

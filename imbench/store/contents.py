@@ -263,7 +263,7 @@ class Contents:
         return passing
 
     def _rows_of(self, job: _Job, columns: Collection[str] | None) -> pa.Table | None:
-        from imbench.store.derive import with_origin
+        from imbench.store.derive import with_drawn, with_origin
         from imbench.store.parquet import digest_of_predictions
 
         key, failed = job
@@ -272,7 +272,7 @@ class Contents:
             self._finished.add(key)
             checked = [self._digest(folder, key) for folder in _OF_JOB]
             self._digests[key] = checked[0], checked[1] or digest_of_predictions(rows)
-        return None if rows is None else with_origin(rows)
+        return None if rows is None else with_drawn(with_origin(rows))
 
     def _digest(self, folder: str, key: str) -> bytes | None:
         stamp = (self._rows if folder == "jobs" else self._predictions).get(key)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from imbench.contract.protocol import Place
 from imbench.contract.records import Predictions
-from imbench.scoring.columns import ORIGIN, UNKNOWN, column_order, schema
+from imbench.scoring.columns import DRAWN, ORIGIN, UNKNOWN, column_order, schema
 from imbench.scoring.fold_scores import derivable, derived, metric_columns, rule_columns
 from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.rules import RULES, Rule
@@ -80,8 +81,8 @@ def upgrade_rows(rows: pa.Table, predictions: Sequence[Predictions], names: Coll
     Measurements of training (exposure to the rarest class, the trained prior) stay null where they are missing, and
     metrics that need the prior are NaN. ``schema`` remains that of the file.
     """
-    of_fold = {(p.repeat, p.fold): derived(p, names) for p in predictions}
-    found = [of_fold[where] for where in zip(rows["repeat"].to_pylist(), rows["fold"].to_pylist(), strict=True)]
+    of_place = {p.place: derived(p, names) for p in predictions}
+    found = [of_place[place] for place in places(rows)]
     kinds = schema()
     for name in names:
         kind = kinds.field(name).type if name in kinds.names else pa.float64()
@@ -104,6 +105,22 @@ def with_numbers(rows: pa.Table) -> pa.Table:
         return rows
     rows = rows.append_column("numbers", pa.array([numbers_version(rows)] * rows.num_rows, pa.int64()))
     return rows.select(column_order(rows.column_names))
+
+
+def with_drawn(rows: pa.Table) -> pa.Table:
+    """The rows with draw and training seed, 0 in rows that are older than these columns."""
+    for name in DRAWN:
+        if name not in rows.column_names:
+            rows = rows.append_column(name, pa.array([0] * rows.num_rows, pa.int64()))
+        elif rows[name].null_count:
+            rows = rows.set_column(rows.column_names.index(name), name, rows[name].cast(pa.int64()).fill_null(0))
+    return rows
+
+
+def places(rows: pa.Table) -> list[Place]:
+    """The place of each row in its job."""
+    rows = with_drawn(rows)
+    return [Place(*numbers) for numbers in zip(*(rows[name].to_pylist() for name in Place._fields), strict=True)]
 
 
 def with_origin(rows: pa.Table) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,11 +11,12 @@ import pyarrow as pa
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import counted
+from imbench.contract.protocol import Protocol
 from imbench.contract.records import Variant
 from imbench.contract.spec import FILE_SUFFIXES, format_value, parse_spec
 from imbench.contract.text import shown
 from imbench.scoring.columns import schema
-from imbench.store.derive import outdated
+from imbench.store.derive import outdated, places
 from imbench.store.parquet import DamagedError, Identity, identity_parts
 
 # The columns that rows of every schema have.
@@ -22,6 +24,8 @@ _ALWAYS: tuple[str, ...] = (
     *("dataset", "variant", "task", "strategy", "protocol", "repeat", "fold", "key", "data_hash"),
     *("strategy_version", "error"),
 )
+# The fields of a protocol that say how many nets a job has; older ones lack those with a default.
+_SIZES: Mapping[str, int | None] = {"repeats": None, "folds": None, "draws": 1, "train_seeds": 1}
 _MEASURED = ("ir", "n_train", "n_test", "seconds")
 
 
@@ -43,17 +47,17 @@ def check_rows(rows: pa.Table, key: str, error: bool = False) -> pa.Table:
     outdated(rows.schema)  # the versions of metrics and decision rules can be read
     _check_columns(rows, filled=_ALWAYS if error else (*_ALWAYS, *_MEASURED))
     check_labels(rows, identity, key)
-    folds = list(zip(rows["repeat"].to_pylist(), rows["fold"].to_pylist(), strict=True))
-    repeats, of = (_size(identity, name) for name in ("repeats", "folds"))
-    if repeats * of != len(folds) or sorted(folds) != [(i, j) for i in range(repeats) for j in range(of)]:
-        raise DamagedError(f"it has {counted(len(folds), 'row')}, not one for each fold of {repeats} x {of}")
+    found, sizes = places(rows), {name: _size(identity, name) for name in _SIZES}
+    if math.prod(sizes.values()) != len(found) or sorted(found) != Protocol(**sizes).places():
+        named = " x ".join(f"{size} {name}" for name, size in sizes.items() if size > 1 or name in ("repeats", "folds"))
+        raise DamagedError(f"it has {counted(len(found), 'row')}, not one for each of {named}")
     if any(bool(text) != error for text in rows["error"].to_pylist()):
         raise DamagedError("its column error does not fit a " + ("failed" if error else "finished") + " job")
     return rows
 
 
 def _size(identity: Identity, name: str) -> int:
-    size = identity.protocol.get(name)
+    size = identity.protocol.get(name, _SIZES[name])
     if not isinstance(size, int) or size < 1:
         raise DamagedError(f"its protocol has {name} = {shown(repr(size))}, which is no positive whole number")
     return size

@@ -331,7 +331,7 @@ def _conflicts(key: str, copies: Sequence[tuple[Store, pa.Table]]) -> list[Confl
             continue
         folds = zip(predicted, other.predictions(key), strict=True)
         differing = ((a, difference) for a, b in folds if (difference := _fold_difference(a, b)))
-        where = next((f"repeat {a.repeat}, fold {a.fold}: {difference}" for a, difference in differing), "")
+        where = next((f"{a.place}: {difference}" for a, difference in differing), "")
         if difference := where or _rows_difference(rows, other_rows):
             found.append(Conflict(key, _called(rows), (first.path, other.path), difference))
     return found

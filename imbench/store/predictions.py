@@ -12,12 +12,15 @@ import numpy as np
 import pyarrow as pa
 
 from imbench.contract.names import counted
+from imbench.contract.protocol import Place
 from imbench.contract.records import Exposure, Predictions, Split
 from imbench.store.parquet import DamagedError, parsed
 
 # Parts of a fold, which are attributes of Predictions.
 _PARTS = ("validation", "test")
 _FOLDS = b"imbench.folds"
+# Columns only of jobs with several draws or training seeds.
+_DRAWN = ("draw", "train_seed")
 _FACTS = ("repeat", "fold", "epochs", "steps", "floor_epoch", "loss", "seconds")
 
 
@@ -46,27 +49,37 @@ class _FoldFacts(msgspec.Struct):
     validation: int
     test: int
     exposure: _Exposure | None = None
+    draw: int = 0
+    train_seed: int = 0
+
+    @property
+    def place(self) -> Place:
+        return Place(self.draw, self.repeat, self.fold, self.train_seed)
 
 
 def to_table(predictions: Sequence[Predictions]) -> pa.Table:
     """One row for each predicted row: ``repeat, fold, part, row, y, p[0] … p[K-1]``, probabilities in float32.
 
-    Facts of a whole fold are in the table's metadata.
+    With several draws or training seeds there are also columns ``draw`` and ``train_seed``. Facts of a whole fold are
+    in the table's metadata.
     """
-    ordered = sorted(predictions, key=lambda p: (p.repeat, p.fold))
+    ordered = sorted(predictions, key=lambda p: p.place)
+    drawn = _DRAWN if any(p.draw or p.train_seed for p in ordered) else ()
     splits = [(p, part, getattr(p, part)) for p in ordered for part in _PARTS]
     sizes = [len(split.y) for _, _, split in splits]
     proba = np.concatenate([np.asarray(split.proba, dtype=np.float32) for _, _, split in splits])
+    numbers = ("repeat", "fold", *drawn)
     columns: dict[str, Any] = {
-        "repeat": np.repeat(np.array([p.repeat for p, _, _ in splits], dtype=np.int32), sizes),
-        "fold": np.repeat(np.array([p.fold for p, _, _ in splits], dtype=np.int32), sizes),
+        name: np.repeat(np.array([getattr(p, name) for p, _, _ in splits], dtype=np.int32), sizes) for name in numbers
+    }
+    columns |= {
         "part": np.repeat([part for _, part, _ in splits], sizes),
         "row": np.concatenate([np.asarray(split.rows, dtype=np.int64) for _, _, split in splits]),
         "y": np.concatenate([np.asarray(split.y, dtype=np.int64) for _, _, split in splits]),
     }
     columns |= {f"p[{j}]": np.ascontiguousarray(proba[:, j]) for j in range(proba.shape[1])}
     folds = [
-        {name: _plain(getattr(p, name)) for name in _FACTS}
+        {name: _plain(getattr(p, name)) for name in (*_FACTS, *drawn)}
         | {"train_counts": np.asarray(p.train_counts).tolist()}
         | {part: len(getattr(p, part).y) for part in _PARTS}
         | ({} if p.exposure is None else {"exposure": _exposure_values(p.exposure)})
@@ -76,7 +89,7 @@ def to_table(predictions: Sequence[Predictions]) -> pa.Table:
 
 
 def from_table(table: pa.Table) -> list[Predictions]:
-    """The predictions in a table of `to_table`, by repeat and fold; raises `DamagedError` for any other table."""
+    """The predictions in a table of `to_table`, by place; raises `DamagedError` for any other table."""
     folds = parsed((table.schema.metadata or {}).get(_FOLDS, b""), list[_FoldFacts], "the list of its folds")
     classes = sum(name.startswith("p[") for name in table.column_names)
     rows, y = (_column(table, name, pa.int64()) for name in ("row", "y"))
@@ -84,7 +97,7 @@ def from_table(table: pa.Table) -> list[Predictions]:
     stated = sum(fold.validation + fold.test for fold in folds)
     if stated != len(rows) or any(min(fold.validation, fold.test) < 0 for fold in folds):
         raise DamagedError(f"it has {counted(len(rows), 'row')}, its folds {stated}")
-    if len({(fold.repeat, fold.fold) for fold in folds}) < len(folds):
+    if len({fold.place for fold in folds}) < len(folds):
         raise DamagedError("it has a fold twice")
     if len(rows) and not (y.min() >= 0 and y.max() < classes and np.isfinite(proba).all()):
         raise DamagedError("it has a class or a probability that no net gives")
@@ -95,7 +108,7 @@ def from_table(table: pa.Table) -> list[Predictions]:
             end = start + getattr(fold, part)
             splits[part] = Split(rows[start:end], y[start:end], proba[start:end])
             start = end
-        facts = {name: getattr(fold, name) for name in _FACTS}
+        facts = {name: getattr(fold, name) for name in (*_FACTS, *_DRAWN)}
         exposure = None if fold.exposure is None else _exposure(fold.exposure)
         found.append(Predictions(**facts, train_counts=np.array(fold.train_counts), exposure=exposure, **splits))
     return found

@@ -26,11 +26,11 @@ _GIVEN = ("ir", "rows_hash", *ORIGIN)
 # Characters of a failure's message that are stored with each of its folds.
 MOST_OF_AN_ERROR = 16_000
 
-SORTED_BY = ("task", "dataset", "ir", "variant", "protocol", "strategy", "key", "repeat", "fold")
+SORTED_BY = ("task", "dataset", "ir", "variant", "protocol", "strategy", "key", "draw", "repeat", "fold", "train_seed")
 
 
 def finished_rows(job: Job, predictions: Sequence[Predictions], facts: Mapping[str, Any]) -> pa.Table:
-    """The scored rows of a finished job, one for each fold in the order of repeats and folds.
+    """The scored rows of a finished job, one for each net by draw, repeat, fold and training seed.
 
     Columns: the job (dataset … fold), ``n_train`` rows without validation rows, ``n_test``, ``seconds`` of training,
     the metrics of `imbench.scoring.metrics.score`, those that another decision rule changes (``gmean@tuned``, see
@@ -49,19 +49,15 @@ def finished_rows(job: Job, predictions: Sequence[Predictions], facts: Mapping[s
     """
     common = _common(job, facts)
     hashes = rows_hashes(predictions)
-    ordered = sorted(predictions, key=lambda p: (p.repeat, p.fold))
-    rows = [common | scored(p) | {"rows_hash": hashes[p.repeat, p.fold]} | _facts(facts) for p in ordered]
+    ordered = sorted(predictions, key=lambda p: p.place)
+    rows = [common | scored(p) | {"rows_hash": hashes[p.place]} | _facts(facts) for p in ordered]
     return with_versions(_table(rows))
 
 
 def failed_rows(job: Job, error: str, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One row for each fold of a failed job, with its error and without metrics, as plain JSON values."""
+    """One row for each net of a failed job, with its error and without metrics, as plain JSON values."""
     common = _common(job, facts) | {"error": _cut(error.strip()) or "failed without a message"} | _facts(facts)
-    return [
-        common | {"repeat": repeat, "fold": fold}
-        for repeat in range(job.protocol.repeats)
-        for fold in range(job.protocol.folds)
-    ]
+    return [common | place._asdict() for place in job.protocol.places()]
 
 
 def _cut(error: str) -> str:

@@ -157,7 +157,9 @@ def _labels(rows: pd.DataFrame) -> dict[str, tuple[str, str]]:
 
 
 def _of_suite(suite: str, entries: Collection[str], stored: Collection[str]) -> set[str]:
-    wanted = {spec for entry in entries for spec in matching(entry, stored, DATASET_DEFAULTS, one=True)}
+    # A suite's spec without parameters is the natural ratio, not every variant of the dataset.
+    exact = [entry if ":" in entry else f"{entry}:" for entry in entries]
+    wanted = {spec for entry in exact for spec in matching(entry, stored, DATASET_DEFAULTS, one=True)}
     if not wanted:
         raise UsageError(f"no results on a dataset of suite {suite!r}; {list_known(sorted(stored))}")
     return wanted

@@ -194,8 +194,8 @@ class Store:
         from imbench.store.predictions import to_table
         from imbench.store.rows import finished_rows, identity_text
 
-        wanted = job.protocol.repeats * job.protocol.folds
-        if len({(p.repeat, p.fold) for p in predictions}) != wanted or len(predictions) != wanted:
+        if sorted(p.place for p in predictions) != job.protocol.places():
+            wanted = job.protocol.nets
             raise ValueError(f"predictions must have each of the job's {wanted} folds once, got {len(predictions)}")
         check_present(self.path)
         identity = identity_text(job)

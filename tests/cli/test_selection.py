@@ -16,7 +16,7 @@ SMOKE = CAVEATS["smoke"]
 
 @pytest.fixture
 def store(tmp_path):
-    """Two datasets of the suite natural, a stand-in of the suite tabular, and one ReMix beside the default."""
+    """Three datasets of the suite natural, a stand-in of the suite tabular, and one ReMix beside the default."""
     made = Store.open(tmp_path / "mine", create=True)
     fill(made, ["ecoli", "us_crime", "letter"], ["baseline", "remix"], ir=None)
     fill(made, ["aps_failure_head9000"], ["baseline", "remix"], ir=0.01)
@@ -51,7 +51,9 @@ def test_a_report_is_of_what_was_asked_for(imbench, store, tmp_path, chosen, str
 
 def test_a_report_says_which_suites_it_covers_and_what_stands_in(imbench, store, tmp_path):
     *_, notes = told(imbench, store, tmp_path)
-    assert "suite natural: results on 3 of 10 configurations, none on abalone_19, mammography" in "\n".join(notes)
+    assert "suite natural: results on 3 of 14 configurations, none on abalone_19, aps_failure, coil2000" in "\n".join(
+        notes
+    )
     assert "aps_failure_head9000:ir=0.01 replaces aps_failure:ir=0.01" in notes
 
 

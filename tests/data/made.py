@@ -67,7 +67,8 @@ def fetch(of: Card, mirror: str | None = None, cache: Path | None = None) -> Cop
 
 
 def hash_on_disk(of: Card, mirror: str | None = None, cache: Path | None = None) -> str | None:
-    return sources(mirror, cache).data_hash(of)
+    copy = sources(mirror, cache).present(of)
+    return copy.data_hash if copy else None
 
 
 def load(of: Card, variant: Variant, mirror: str | None = None, cache: Path | None = None, **how) -> Dataset:

@@ -4,7 +4,7 @@ import pytest
 
 from imbench.contract.errors import DataError
 from imbench.data import cards, suites
-from imbench.data.cards import card_names, cards_folder, load_card
+from imbench.data.cards import attribute_of, card_names, cards_folder, load_card
 from imbench.data.sources.kinds import KINDS
 from imbench.data.suites import load_suite
 from imbench.data.variants import expected_counts, parse_variant
@@ -77,8 +77,9 @@ def test_an_entry_point_names_a_card_as_an_attribute():
 def test_pyproject_registers_every_shipped_card_and_suite():
     pyproject = tomllib.loads((cards_folder().parent / "pyproject.toml").read_text())
     points = pyproject["project"]["entry-points"]
-    assert points["imbench.datasets"] == {n: f"imbench.data.cards:{n}" for n in card_names()}
-    assert points["imbench.suites"] == {n: f"imbench.data.suites:{n.replace('-', '_')}" for n in suites.suite_names()}
+    assert points["imbench.datasets"] == {n: f"imbench.data.cards:{attribute_of(n)}" for n in card_names()}
+    assert points["imbench.suites"] == {n: f"imbench.data.suites:{attribute_of(n)}" for n in suites.suite_names()}
+    assert len(set(map(attribute_of, card_names()))) == len(card_names())
 
 
 def test_an_unknown_name_suggests_near_ones():

@@ -28,7 +28,10 @@ from imbench.store.parquet import DamagedError, from_parquet
 from imbench.store.store import Store
 from tests.made_results import FACTS, fill, job, predictions
 
-LEADING = ["dataset", "variant", "task", "ir", "strategy", "protocol", "repeat", "fold", "n_train", "n_test", "seconds"]
+LEADING = [
+    *("dataset", "variant", "task", "ir", "strategy", "protocol", "repeat", "fold", "draw", "train_seed"),
+    *("n_train", "n_test", "seconds"),
+]
 ZERO = ["zero_recall", *(f"zero_recall@{rule}" for rule in RULES if rule != ARGMAX)]
 EXPOSURE = ["empty_batches", "minority_rows", "minority_rows_trained", "prior_inexact", "fallback_share"]
 RECALIBRATION = ["recalibrated_by", "recalibration_slope"]

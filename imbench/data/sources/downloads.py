@@ -26,7 +26,7 @@ from imbench.data.canonical import Table
 from imbench.data.sources.archives import DAMAGE, most_bytes, read_file, read_members
 from imbench.data.sources.network import TRANSFER_SECONDS, SourceError, fetch, host_of
 from imbench.data.sources.source_kind import READING, SourceKind, check_reading, relative_to_card
-from imbench.data.sources.tables import parse_text, read_floats_of, read_parquet, to_table
+from imbench.data.sources.tables import parse_text, read_floats_of, read_parquet, split_names, to_table
 
 PIP_SECONDS = 600
 PYPI = "https://pypi.org/simple"
@@ -203,12 +203,13 @@ def _suffix_format(path: Path) -> str:
 
 def _text_table(parts: list[bytes], card: Card, options: Mapping[str, Any]) -> Table:
     target = options.get("target", card.target)
+    texts = [*card.categorical, *filter(None, [split_names(card, options).group])]
     try:
-        frames = [parse_text(part, options, target, card.categorical) for part in parts]
+        frames = [parse_text(part, options, target, texts) for part in parts]
     except (ValueError, pd.errors.ParserError) as error:
         raise SourceError(f"the text cannot be read as described in the card: {str(error).splitlines()[0]}") from None
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-    return to_table(read_floats_of(frame, (target, *card.categorical)), card, options)
+    return to_table(read_floats_of(frame, (target, *texts)), card, options)
 
 
 def _parquet_table(parts: list[bytes], card: Card, options: Mapping[str, Any]) -> Table:

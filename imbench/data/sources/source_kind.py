@@ -46,8 +46,12 @@ class SourceKind:
     complete: Callable[[Mapping[str, Any], Path, str], Mapping[str, Any]] = unchanged
 
 
-# Fields of all sources of tables: name of the target column, and the card's labels for the source's labels.
-LABELS: Mapping[str, Field] = {"target": (str, False), "labels": (dict, False), "other": (str, False)}
+# Fields of all sources of tables: names of the target and of the columns of groups and times, with the format of dates,
+# and the card's labels for the source's labels.
+LABELS: Mapping[str, Field] = {
+    **dict.fromkeys(("target", "group", "time", "time_format", "other"), (str, False)),
+    "labels": (dict, False),
+}
 # Fields of all sources of text files (see `imbench.data.sources.tables`).
 READING: Mapping[str, Field] = {
     "columns": (list, False),

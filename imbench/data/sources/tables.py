@@ -6,6 +6,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ from imbench.data.canonical import Table, from_frame
 from imbench.data.labels import read_floats
 from imbench.data.pixels import from_columns
 from imbench.data.sources.network import SourceError
+from imbench.data.split_columns import SPLIT_COLUMNS, SplitNames, take_split_columns
 
 # Common spellings of missing values.
 MISSING = ("", "?", "na", "NA", "N/A", "n/a", "nan", "NaN", "null", "NULL")
@@ -37,7 +39,7 @@ def parse_text(
     options : ``separator`` (default: a comma; ``whitespace`` for blanks), ``header`` (default: false), ``skip_rows``,
         ``missing_values``, and ``columns``, the column names of text without a header; by default the last column is
         the target, and the others are f1, f2, …
-    target, categorical : names of the target and of the categorical columns
+    target, categorical : names of the target, and of other columns that contain text
     """
     separator = options.get("separator", ",")
     has_header = options.get("header", False)
@@ -105,18 +107,32 @@ def to_table(frame: pd.DataFrame, card: Card, options: Mapping[str, Any]) -> Tab
     frame : the data frame
     card : gives target, categorical columns, and order of the classes
     options : ``target`` (default: that of the card), ``drop`` (columns to exclude if present), ``first_rows`` (number
-        of rows to keep), ``labels`` (maps the source's labels to the card's) and ``other`` (label of all classes that
-        ``labels`` does not list)
+        of rows to keep), ``labels`` (maps the source's labels to the card's), ``other`` (label of all classes that
+        ``labels`` does not list), ``group`` and ``time`` (columns of this source; default: those of the card if they
+        exist) and ``time_format``
     """
     frame = frame.drop(columns=[c for c in options.get("drop", ()) if c in frame.columns])
     if "first_rows" in options:
         frame = frame.iloc[: options["first_rows"]]
+    target = options.get("target", card.target)
+    required = tuple(role for role in SPLIT_COLUMNS if role in options)
+    frame, split_columns = take_split_columns(frame, split_names(card, options), target, required)
     table = from_frame(
         frame,
-        options.get("target", card.target),
+        target,
         categorical=card.categorical,
         relabel=options.get("labels"),
         other=options.get("other"),
         order=tuple(card.class_counts),
     )
-    return from_columns(table, card.pixels) if card.pixels else table
+    return (
+        from_columns(table, card.pixels)
+        if card.pixels
+        else replace(table, group=split_columns.get("group"), time=split_columns.get("time"))
+    )
+
+
+def split_names(card: Card, options: Mapping[str, Any]) -> SplitNames:
+    """Names of the split columns in a source with these options."""
+    group, time = (options.get(role, getattr(card, role)) for role in SPLIT_COLUMNS)
+    return SplitNames(group, time, options.get("time_format", ""))

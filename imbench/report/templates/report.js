@@ -67,7 +67,7 @@ function compute(el, state) {
   }));
   rows.sort((a, b) => (Math.abs(a.average - b.average) > 1e-9 ? a.average - b.average : 0) || a.cost - b.cost || (a.name < b.name ? -1 : 1));
   return { rows, n, k: mine.length, won, whole, left: shown.length - n,
-    datasets: new Set(whole.map(i => group.configurations[i][0])).size };
+    datasets: new Set(whole.map(i => group.configurations[i][4])).size };
 }
 
 // Text --------------------------------------------------------------------------------------------------------------

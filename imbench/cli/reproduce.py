@@ -53,8 +53,8 @@ def reproduce(
     """Reproduce tables and figures of the paper.
 
     The paper is "ReMix Training for Calibrated Imbalanced Deep Learning". NAME is table1, table2, figure1 to figure8,
-    or all. Two more items are summaries: claims tests the claims of the abstract, and decisions measures the effect of
-    each choice that the paper leaves open.
+    or all. Three more items are summaries: claims tests the claims of the abstract, questions answers what a sceptical
+    reader asks, and decisions measures the effect of each choice that the paper leaves open.
 
     Results in the store are reused; missing ones are trained and stored. Each item gets a page that compares our result
     with the paper's, with figures as SVG, PDF and PNG and numbers as CSV and JSON. On a GPU, nets for images are

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 ALL = "all"
 
-# Each entry is a function from a context to an item, imported on demand. The last two are not tables or figures of the
-# paper: they summarise the reproduction.
+# Each entry is a function from a context to an item, imported on demand. The last three are not tables or figures of
+# the paper: they summarise the reproduction.
 ITEMS = {
     "table1": "imbench.reproduce.table1:table1",
     "table2": "imbench.reproduce.table2:table2",
@@ -29,6 +29,7 @@ ITEMS = {
     "figure7": "imbench.reproduce.sensitivity:figure7",
     "figure8": "imbench.reproduce.harm:figure8",
     "claims": "imbench.reproduce.claims:claims",
+    "questions": "imbench.reproduce.questions:questions",
     "decisions": "imbench.reproduce.decisions:decisions",
 }
 

@@ -57,8 +57,16 @@ def write_item(item: PaperItem, folder: Path, options: str = "") -> Path:
 def _renew_index(folder: Path) -> None:
     """Write the index page of the items in the folder."""
     entries = [json.loads((folder / name / _SUMMARY).read_bytes()) for name in ITEMS if _has(folder, name)]
-    claims = json.loads((folder / _CLAIMS / "claims.json").read_bytes()) if _has(folder, _CLAIMS) else []
-    renew(folder, {_INDEX: index_page(entries, claims).encode()}, {"items": [entry["name"] for entry in entries]})
+    renew(folder, {_INDEX: index_page(entries, _claims(folder)).encode()}, {"items": [e["name"] for e in entries]})
+
+
+def _claims(folder: Path) -> list[dict[str, Any]]:
+    """The table of claims as its page shows it; empty if it was not made."""
+    if not _has(folder, _CLAIMS):
+        return []
+    records = json.loads((folder / _CLAIMS / f"{_CLAIMS}.json").read_bytes())
+    shown = json.loads((folder / _CLAIMS / _SUMMARY).read_bytes()).get("columns", {}).get(_CLAIMS)
+    return [{name: row[name] for name in shown or row} for row in records]
 
 
 def _has(folder: Path, name: str) -> bool:
@@ -73,6 +81,7 @@ def _summary(item: PaperItem) -> dict[str, Any]:
         "found": list(item.found),
         "basis": list(item.basis),
         "tables": {numbers.name: numbers.title for numbers in item.tables},
+        "columns": {numbers.name: list(numbers.columns) for numbers in item.tables if numbers.columns},
         "figures": {figure.name: {"title": figure.title, "description": figure.description} for figure in item.figures},
     }
 

@@ -65,7 +65,9 @@ def index_page(entries: Sequence[Mapping[str, Any]], claims: Sequence[Mapping[st
     claims : rows of the table of claims; empty if it was not made
     """
     named = [{**entry, "called": called(str(entry["name"]))} for entry in entries]
-    return _render("index.html.j2", entries=named, claims=claims, title=TITLE, most=_MOST, in_a_row=_in_a_row)
+    return _render(
+        "index.html.j2", entries=named, claims=claims, title=TITLE, most=_MOST, in_a_row=_in_a_row, cell=_cell
+    )
 
 
 def _render(template: str, **values: Any) -> str:

@@ -38,12 +38,19 @@ class Numbers:
     title : caption
     frame : rows to write as CSV and JSON, without the index
     shown : whether the page shows the table; a long table is only linked
+    columns : columns that the page shows; all if empty
     """
 
     name: str
     title: str
     frame: pd.DataFrame
     shown: bool = True
+    columns: tuple[str, ...] = ()
+
+    @property
+    def on_page(self) -> pd.DataFrame:
+        """The columns that the page shows."""
+        return self.frame[list(self.columns)] if self.columns else self.frame
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,6 +53,15 @@ class Spread:
         """Upper end of the interval."""
         return self.mean + self.half
 
+    def above(self, other: Spread | float) -> int:
+        """1 if the interval lies above a number or another interval, −1 if below, 0 if neither or undefined.
+
+        >>> Spread(2.0, 0.5).above(1.0), Spread(2.0, 0.5).above(Spread(3.0, 0.4)), Spread(2.0, float("nan")).above(1.0)
+        (1, -1, 0)
+        """
+        low, high = (other.low, other.high) if isinstance(other, Spread) else (other, other)
+        return int(self.low > high) - int(self.high < low)
+
     def text(self, digits: int = 2) -> str:
         """The mean with the half-width, if defined: ``0.83 ± 0.02``."""
         if np.isnan(self.half):

@@ -16,6 +16,7 @@ from imbench.reproduce.drawing import MINORITY_COLOUR, bare, blank, saved
 from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.ring import MAJORITY, MINORITY, TESTED, Rings, points, posterior, rings
 from imbench.reproduce.spread import Spread, percent, readable, spreads
+from imbench.reproduce.verdicts import verdict_of
 from imbench.runs.protocols import load_protocol
 from imbench.stats.words import counted, number
 
@@ -202,14 +203,14 @@ def cell(frame: pd.DataFrame, net: str, key: str) -> float:
 
 
 def found_of(measured: dict[str, list[dict[str, float]]], frame: pd.DataFrame) -> tuple[str, ...]:
-    """The findings, and whether they agree with the paper; differences are paired by seed."""
+    """The findings, with verdicts on the paper's claims; differences are paired by seed."""
     balanced, natural = EXACT
     seeds = counted(len(measured[BASELINE]), "net")
 
-    def is_above(name: str, other: str, key: str) -> bool:
-        """Whether the 95 % interval of the mean difference is above zero."""
+    def is_above(name: str, other: str, key: str) -> int:
+        """1 if the 95 % interval of the mean difference is above zero, −1 if it is below, else 0."""
         pairs = zip(measured[name], measured[other], strict=True)
-        return Spread.of([a[key] - b[key] for a, b in pairs]).low > 0
+        return Spread.of([a[key] - b[key] for a, b in pairs]).above(0.0)
 
     def times(name: str, other: str, key: str) -> int:
         return sum(a[key] > b[key] for a, b in zip(measured[name], measured[other], strict=True))
@@ -237,8 +238,8 @@ def found_of(measured: dict[str, list[dict[str, float]]], frame: pd.DataFrame) -
         f"Length of the fall: {each('fall')}; exact {exact('fall')} for balanced classes. {closest} is the closest to "
         f"the exact length. Gradient at the boundary: {each('gradient')}; exact {exact('gradient')}. "
         + " ".join(
-            _verdict(agrees, f"the probability falls more smoothly with ReMix than with {_CALLED[other]}")
-            for other, agrees in smooth.items()
+            _verdict(signs, f"the probability falls more smoothly with ReMix than with {_CALLED[other]}")
+            for other, signs in smooth.items()
         ),
         f"Balanced Brier score: {each('bbs', 3)}; exact {exact('bbs', digits=3)}. "
         + _verdict(calibrated, "ReMix is better calibrated than the baseline and batch-smote")
@@ -251,13 +252,10 @@ def found_of(measured: dict[str, list[dict[str, float]]], frame: pd.DataFrame) -
 _CALLED = {BASELINE: "the baseline", SMOTE: "batch-smote"}
 
 
-def _verdict(agrees: Sequence[bool], claim: str) -> str:
-    """A sentence on the paper's claim, from whether the interval of each comparison agrees with it."""
-    if all(agrees):
-        return f"This agrees with the paper's claim that {claim}."
-    if any(agrees):
-        return f"Only {sum(agrees)} of {len(agrees)} comparisons agree with the paper's claim that {claim}."
-    return f"This does not confirm the paper's claim that {claim}."
+def _verdict(signs: Sequence[int], claim: str) -> str:
+    """A sentence on the paper's claim, from the sign of each comparison whose interval excludes zero."""
+    counts = f" ({signs.count(1)} of {len(signs)} comparisons support it)" if len(signs) > 1 else ""
+    return f"The paper's claim that {claim}: {verdict_of(signs)}{counts}."
 
 
 TITLES = {

@@ -13,6 +13,7 @@ from imbench.reproduce.drawing import bare, blank, limits_of, saved, soft_colour
 from imbench.reproduce.mini_batches import Fed, draw, feed
 from imbench.reproduce.paper_item import Numbers, PaperItem, RenderedFigure
 from imbench.reproduce.spread import HALF, Spread, percent, readable, spreads
+from imbench.reproduce.verdicts import verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -265,15 +266,16 @@ def _alpha(spec: str) -> str:
 
 
 def found_of_hulls(frame: pd.DataFrame) -> tuple[str, ...]:
-    """The findings of Figure 2, and whether they agree with the paper."""
+    """The findings of Figure 2, with verdicts on the paper's claims."""
     smote = _at(frame, SMOTE, "outside").mean
-    beyond = [_at(frame, spec, "outside").mean for spec in REMIX]
-    agrees = smote == 0 and min(beyond) > 0
+    # One sample outside is enough to contradict that SMOTE draws none.
+    beyond = verdict_of([1 if smote == 0 else -1, *(_at(frame, spec, "outside").above(0.0) for spec in REMIX)])
     soft = [_at(frame, spec, "soft").mean for spec in REMIX]
-    contracts = _at(frame, SMOTE, "spread").mean < 1
+    contracts = verdict_of([-_at(frame, SMOTE, "spread").above(1.0)])
     return (
         f"Minority samples outside the hull: {percent(smote)} with batch-SMOTE; with ReMix "
-        f"{_by_alpha(frame, 'outside')}. This {'agrees with' if agrees else 'contradicts'} the paper.",
+        f"{_by_alpha(frame, 'outside')}. The paper's claim that ReMix draws samples beyond the hull and SMOTE does "
+        f"not: {beyond}.",
         f"Samples with soft labels: {percent(_at(frame, SMOTE, 'soft').mean)} with batch-SMOTE; with ReMix "
         f"{_by_alpha(frame, 'soft')}. "
         + (
@@ -285,37 +287,28 @@ def found_of_hulls(frame: pd.DataFrame) -> tuple[str, ...]:
         f"Spread of the minority samples relative to the training minority: {_at(frame, SMOTE, 'spread').text()} with "
         "batch-SMOTE; with ReMix "
         + ", ".join(f"{_at(frame, spec, 'spread').text()} at {_alpha(spec)}" for spec in REMIX)
-        + f". batch-SMOTE {'contracts' if contracts else 'does not contract'} the minority, "
-        + ("as the paper cites." if contracts else "unlike in the work that the paper cites."),
+        + f". The result that the paper cites, that SMOTE contracts the minority: {contracts}.",
     )
 
 
 def found_of_batches(frame: pd.DataFrame) -> tuple[str, ...]:
-    """The findings of Figure 3, and whether they agree with the paper."""
+    """The findings of Figure 3, with verdicts on the paper's claims."""
     smote, shown = _at(frame, SMOTE, "area"), _at(frame, SHOWN, "area")
-    expands = shown.mean > max(smote.mean, 1.0)
-    rare = max(_at(frame, spec, "repeats").mean for spec in (REMIX[0], SHOWN)) < RARE
+    expands = verdict_of([shown.above(smote), shown.above(1.0)])
+    rare = verdict_of([-_at(frame, spec, "repeats").above(RARE) for spec in (REMIX[0], SHOWN)])
     return (
         f"The mean minority label is {percent(_at(frame, 'baseline', 'minority').mean)} in the original mini-batches, "
         f"{percent(_at(frame, SMOTE, 'minority').mean)} after batch-SMOTE and "
         f"{percent(_at(frame, SHOWN, 'minority').mean)} after ReMix ({_alpha(SHOWN)}).",
         f"Area of the minority samples relative to the training minority: {smote.text()} after batch-SMOTE and "
-        f"{shown.text()} after ReMix ({_alpha(SHOWN)}). ReMix "
-        + (
-            "expands the minority's region, as the paper says."
-            if expands
-            else "does not expand the minority's region, which contradicts the paper."
-        ),
+        f"{shown.text()} after ReMix ({_alpha(SHOWN)}). The paper's claim that ReMix expands the minority's region: "
+        f"{expands}.",
         f"Samples with soft labels, between the classes: {percent(_at(frame, SMOTE, 'soft').mean)} after batch-SMOTE; "
         f"after ReMix {_by_alpha(frame, 'soft')}.",
         f"Minority samples that repeat another one in their mini-batch: "
         f"{percent(_at(frame, SMOTE, 'repeats').mean)} after batch-SMOTE; after ReMix {_by_alpha(frame, 'repeats')}. "
-        + (
-            "Repeats are rare, as the paper says."
-            if rare
-            else "Repeats are common, which contradicts the paper: the few minority rows are drawn with replacement, "
-            "and a small α leaves many of them nearly unchanged."
-        ),
+        f"The paper's claim that repeats are rare (here below {percent(RARE, 0)}): {rare}. The few minority rows are "
+        "drawn with replacement, and a small α leaves many of them nearly unchanged.",
     )
 
 

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from imbench.contract.errors import UsageError
+from imbench.reproduce.boards import board_of
+from imbench.reproduce.claim_tests import (
+    AGAIN,
+    EQUIVALENT,
+    REMIX,
+    WITHOUT,
+    by_configurations,
+    by_datasets,
+    further_tests,
+)
 from imbench.reproduce.context import TABULAR, basis_of
 from imbench.reproduce.paper_item import Numbers, PaperItem
 from imbench.reproduce.printed import CONFIGURATIONS, TABLE2
-from imbench.reproduce.verdicts import leads
+from imbench.reproduce.second_baseline import (
+    COST_ADJUSTED,
+    REASON,
+    SECOND,
+    SEED,
+    train_second_baseline,
+    with_second_baseline,
+)
+from imbench.reproduce.verdicts import ALPHA, MARGINS
 from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.outcome import Outcome
-from imbench.stats.block_analyses import BlockAnalyses, evaluate_rows
 from imbench.stats.friedman import friedman_from_sums, iman_davenport
 from imbench.stats.names import labelled
 from imbench.stats.nemenyi import critical_difference, nemenyi
@@ -27,9 +44,10 @@ from imbench.store.added import with_metrics
 if TYPE_CHECKING:
     from imbench import Evaluation, Results
     from imbench.reproduce.context import ReproductionContext
+    from imbench.stats.board import Board
 
-REMIX = "remix"
-Columns = Mapping[tuple[str, str], BlockAnalyses]
+# A board for each (task, metric) with results.
+Columns = Mapping[tuple[str, str], "Board"]
 
 
 def _authors_bbs(outcome: Outcome) -> float:
@@ -51,12 +69,19 @@ AUTHORS_BBS = Metric(
 
 def table2(context: ReproductionContext) -> PaperItem:
     """The five strategies on the 27 tabular configurations, ranked as in the paper and tested."""
-    return table2_of(context.train(TABULAR, suite="tabular"))
+    results = context.train(TABULAR, suite="tabular")
+    return table2_of(results, train_second_baseline(context, results))
 
 
-def table2_of(results: Results) -> PaperItem:
-    """The item for these results."""
+def table2_of(results: Results, second: Results | None = None) -> PaperItem:
+    """The item for these results.
+
+    Parameters
+    ----------
+    second : results of a second baseline on the same configurations; None leaves its columns empty
+    """
     columns = evaluated(results)
+    again = with_second(columns, second)
     scored = with_metrics(results, [AUTHORS_BBS])
     authors = evaluated(scored, [("binary", AUTHORS_BBS.name)])
     return PaperItem(
@@ -67,53 +92,87 @@ def table2_of(results: Results) -> PaperItem:
             "Brier score; 1 is the best rank. ReMix has by far the smallest sum in all four columns.",
             "The paper prints no tests. Tests of the printed sums, computed without correction for ties, are shown "
             "beside ours.",
+            REASON,
         ),
-        found=tuple(_sentences(columns, authors)),
+        found=tuple(_sentences(columns, again, authors)),
         tables=(
-            Numbers("rank-sums", "Rank sums, printed and ours", _rank_sums(columns)),
-            Numbers("tests", "Friedman, Iman and Davenport, and Nemenyi's critical difference at .05", _tests(columns)),
-            Numbers("claims", "The paper's claims over configurations and over datasets", _claims(columns)),
-            Numbers("pairs", "ReMix against each other strategy, printed and ours", _pairs(columns)),
+            Numbers(
+                "rank-sums",
+                "Rank sums, printed and ours. In the columns “second baseline” an independent run of the baseline "
+                "replaces cost-adjusted",
+                _rank_sums(columns, again),
+            ),
+            Numbers(
+                "tests",
+                "Friedman, Iman and Davenport, and Nemenyi's critical difference at .05",
+                _tests(columns, again),
+            ),
+            Numbers(
+                "claims",
+                "The paper's claims, with cost-adjusted, without it, and with a second baseline in its place",
+                _claims(columns, again),
+                columns=(
+                    "claim",
+                    "by configurations",
+                    EQUIVALENT,
+                    "margin",
+                    WITHOUT,
+                    AGAIN,
+                    "smallest p",
+                    "by datasets",
+                ),
+            ),
+            Numbers("pairs", "ReMix against each other strategy, printed and ours", _pairs(columns, again)),
             Numbers(
                 "authors-score",
                 "Rank sums of binary BBS by the paper's formula and by the authors' code",
                 _authors(columns, authors),
             ),
-            Numbers("means", "Means over folds", _means(scored), shown=False),
+            Numbers("means", "Means over folds", _means(scored, again), shown=False),
         ),
-        basis=basis_of(results),
+        basis=(*basis_of(results), *claim_basis()),
     )
 
 
-def evaluated(results: Results, wanted: list[tuple[str, str]] | None = None) -> dict[tuple[str, str], BlockAnalyses]:
-    """Analyses of each (task, metric), by default those of Table 2, without those that have too few results."""
-    found = {}
-    for task, metric in wanted or list(TABLE2):
-        try:
-            (found[task, metric],) = evaluate_rows(
-                results.rows,
-                metric,
-                task=task,
-                within=False,
-                scope=results.scope,
-                known_metrics=results.metrics,
-            )
-        except UsageError:  # no result of this task, or too few
-            continue
-    return found
+def evaluated(results: Results, wanted: list[tuple[str, str]] | None = None) -> dict[tuple[str, str], Board]:
+    """The board of each (task, metric) with results, by default those of Table 2."""
+    boards = {key: board_of(results, *key) for key in wanted or list(TABLE2)}
+    return {key: board for key, board in boards.items() if board is not None}
 
 
-def _rank_sums(columns: Columns) -> pd.DataFrame:
+def with_second(columns: Columns, second: Results | None) -> dict[tuple[str, str], Board]:
+    """The boards with a second baseline in place of cost-adjusted, where it has results."""
+    boards = {key: with_second_baseline(board, second) for key, board in columns.items()}
+    return {key: board for key, board in boards.items() if board is not None}
+
+
+def _rank_sums(columns: Columns, again: Columns) -> pd.DataFrame:
     table: dict[str, list[Any]] = {"strategy": list(TABULAR)}
     for (task, metric), printed in TABLE2.items():
         label = f"{task} {metric}"
         table[f"{label} printed"] = [printed[name] for name in TABULAR]
-        found = columns[task, metric].configurations if (task, metric) in columns else None
-        table[label] = [float(found.rank_sums[name]) if found else np.nan for name in TABULAR]
+        table[label] = _sums(columns.get((task, metric)), TABULAR)
+        table[f"{label} {SECOND}"] = _sums(again.get((task, metric)), [_in_place(name) for name in TABULAR])
     return pd.DataFrame(table)
 
 
-def _tests(columns: Columns) -> pd.DataFrame:
+def _in_place(name: str) -> str:
+    """The competitor that takes this one's place on boards with a second baseline."""
+    return SECOND if name == COST_ADJUSTED else name
+
+
+def _sums(board: Board | None, names: Sequence[str]) -> list[float]:
+    """The rank sums of these competitors; NaN without tests."""
+    found = _tested(board)
+    return [float(found.rank_sums[name]) if found and name in found.rank_sums else np.nan for name in names]
+
+
+def _tested(board: Board | None) -> Evaluation | None:
+    """The tests over configurations, if there are any."""
+    return None if board is None or isinstance(board.evaluation, str) else board.evaluation
+
+
+def _tests(columns: Columns, again: Columns) -> pd.DataFrame:
     rows = []
     for (task, metric), printed in TABLE2.items():
         blocks, sums = CONFIGURATIONS[task], list(printed.values())
@@ -130,7 +189,7 @@ def _tests(columns: Columns) -> pd.DataFrame:
                 "CD": critical_difference(len(sums), blocks),
             }
         )
-        for of, found in _both(columns.get((task, metric))):
+        for of, found in _levels(columns.get((task, metric)), again.get((task, metric))):
             rows.append(
                 {
                     "column": f"{task} {metric}",
@@ -146,21 +205,23 @@ def _tests(columns: Columns) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _both(levels: BlockAnalyses | None) -> list[tuple[str, Evaluation]]:
-    """The available analyses, over configurations and over datasets, with their names."""
-    if levels is None:
-        return []
-    both = (("configurations", levels.configurations), ("datasets", levels.datasets))
-    return [(name, found) for name, found in both if found is not None]
+def _levels(board: Board | None, again: Board | None) -> list[tuple[str, Evaluation]]:
+    """The available tests with their names: over configurations, over datasets, and with a second baseline."""
+    named = {
+        "configurations": board and board.evaluation,
+        "datasets": board and board.evaluation_by_dataset,
+        SECOND: again and again.evaluation,
+    }
+    return [(name, found) for name, found in named.items() if found and not isinstance(found, str)]
 
 
-def _pairs(columns: Columns) -> pd.DataFrame:
+def _pairs(columns: Columns, again: Columns) -> pd.DataFrame:
     """ReMix against each other strategy: Nemenyi's p of the printed ranks, and our tests."""
     rows = []
     for (task, metric), printed in TABLE2.items():
         names, blocks = list(printed), CONFIGURATIONS[task]
         p = nemenyi([printed[name] / blocks for name in names], blocks)[names.index(REMIX)]
-        levels = dict(_both(columns.get((task, metric))))
+        levels = dict(_levels(columns.get((task, metric)), again.get((task, metric))))
         for i, name in enumerate(names):
             if name == REMIX:
                 continue
@@ -171,6 +232,8 @@ def _pairs(columns: Columns) -> pd.DataFrame:
                 row |= _wilcoxon(found, name, "")
             if "datasets" in levels:
                 row |= _wilcoxon(levels["datasets"], name, " by datasets")
+            if SECOND in levels:
+                row |= _wilcoxon(levels[SECOND], _in_place(name), f", {SECOND}")
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -195,17 +258,17 @@ class Claim:
     task: str
     metric: str
 
-    def verdicts(self, columns: Columns) -> dict[str, str]:
-        """The claim with its verdicts over configurations and over datasets."""
-        levels = columns.get((self.task, self.metric))
-        by_configuration = leads(levels.configurations if levels else None, REMIX)
-        by_dataset = leads(levels.datasets if levels else None, REMIX)
+    def verdicts(self, columns: Columns, again: Columns) -> dict[str, Any]:
+        """The claim with its verdicts over configurations and over datasets, and `further_tests`."""
+        board, second = (boards.get((self.task, self.metric)) for boards in (columns, again))
+        by_configuration, by_dataset = by_configurations(board), by_datasets(board)
         return {
             "claim": self.text,
             "by configurations": by_configuration.word,
             "numbers": by_configuration.statistic,
-            "by datasets": by_dataset.word.replace("blocks", "datasets"),
-            "numbers by datasets": by_dataset.statistic,
+            "by datasets": by_dataset.word,
+            "numbers by datasets": by_dataset.statistic.replace("blocks", "datasets"),
+            **further_tests(board, second, self.metric),
         }
 
 
@@ -214,22 +277,35 @@ CLAIMS = tuple(
 )
 
 
-def _claims(columns: Columns) -> pd.DataFrame:
-    return pd.DataFrame([claim.verdicts(columns) for claim in CLAIMS])
+def _claims(columns: Columns, again: Columns) -> pd.DataFrame:
+    return pd.DataFrame([claim.verdicts(columns, again) for claim in CLAIMS])
+
+
+def claim_basis() -> tuple[str, ...]:
+    """Notes on the verdicts for readers: tests, words, margins, and the second baseline."""
+    margins = listed([f"{MARGINS[name]:g} in {METRICS[name].title}" for name in MARGINS])
+    return (
+        "A claim says that ReMix is better than each other strategy. It is supported if Wilcoxon's signed-rank test "
+        "shows this for each of them, contradicted if the test shows that another one is better, and undecided "
+        f"otherwise. Level {ALPHA:g}, Holm's correction over all pairs of strategies.",
+        f"“Equivalent or better”: the same tests with ReMix's scores raised by a margin, {margins}, so that they ask "
+        "whether ReMix is worse by less than the margin.",
+        "The smallest p is what so many blocks can reach: for one pair 2 of the 2ⁿ patterns of signs, after Holm's "
+        "correction that many times the number of pairs.",
+        f"The second baseline has seed {SEED}: other minority rows, folds, initial weights and batches.",
+    )
 
 
 def _authors(columns: Columns, authors: Columns) -> pd.DataFrame:
     """Rank sums of binary BBS: printed, by the paper's formula, and by the authors' code."""
     table: dict[str, list[Any]] = {"strategy": list(TABULAR)}
     table["printed"] = [TABLE2["binary", "bbs"][name] for name in TABULAR]
-    formula, code = columns.get(("binary", "bbs")), authors.get(("binary", AUTHORS_BBS.name))
-    for label, levels in (("formula", formula), ("authors' line", code)):
-        found = levels.configurations if levels else None
-        table[label] = [float(found.rank_sums[name]) if found else np.nan for name in TABULAR]
+    table["formula"] = _sums(columns.get(("binary", "bbs")), TABULAR)
+    table["authors' line"] = _sums(authors.get(("binary", AUTHORS_BBS.name)), TABULAR)
     return pd.DataFrame(table)
 
 
-def _means(results: Results) -> pd.DataFrame:
+def _means(results: Results, again: Columns) -> pd.DataFrame:
     """A row for each configuration, strategy and metric: the mean over folds."""
     frames = []
     for metric in ("gmean", "bbs", AUTHORS_BBS.name):
@@ -238,44 +314,48 @@ def _means(results: Results) -> pd.DataFrame:
             means = pd.DataFrame(cells.mean[metric], index.set_names(["dataset", "variant"]), cells.strategies)
             long = means.reset_index().melt(id_vars=["dataset", "variant"], var_name="strategy", value_name="mean")
             frames.append(long.assign(metric=metric))
+    for (_, metric), board in again.items():
+        named = [{"dataset": c.dataset, "variant": c.variant, "strategy": SECOND} for c in board.configurations]
+        scores = board.scores[:, board.names.index(SECOND)]
+        frames.append(pd.DataFrame(named).assign(mean=scores, metric=metric))
     return pd.concat(frames, ignore_index=True).dropna(subset=["mean"])
 
 
-def _sentences(columns: Columns, authors: Columns) -> list[str]:
+def _sentences(columns: Columns, again: Columns, authors: Columns) -> list[str]:
     sentences = []
     for claim in CLAIMS:
-        verdicts = claim.verdicts(columns)
+        verdicts = claim.verdicts(columns, again)
         sentences.append(
             f"{claim.text}. Over configurations: {verdicts['by configurations']} ({verdicts['numbers']}). Over "
             f"datasets: {verdicts['by datasets']} ({verdicts['numbers by datasets']})."
         )
-    for (task, metric), levels in columns.items():
-        found = levels.configurations
+    for (task, metric), board in columns.items():
+        found = _tested(board)
         if found is None:
             continue
         printed = TABLE2[task, metric]
-        agree = _agreement(found, printed)
+        agree = _agreement(list(printed.values()), _sums(board, list(printed)))
+        second = ""
+        if (task, metric) in again:
+            count = _agreement(list(printed.values()), _sums(again[task, metric], list(map(_in_place, printed))))
+            second = f" With a second baseline in place of cost-adjusted, {count} are."
         sentences.append(
-            f"{METRICS[metric].title} on {task} data: {agree} of the ten pairs of strategies are in the printed order; "
-            f"Friedman {p_in_text(found.friedman.pvalue)}."
+            f"{METRICS[metric].title} on {task} data: {agree} of the ten pairs of strategies are in the printed "
+            f"order.{second} Friedman {p_in_text(found.friedman.pvalue)}."
         )
     sentences.append(_printed_binary_bbs())
-    code = authors.get(("binary", AUTHORS_BBS.name))
-    if code is not None and code.configurations is not None:
-        ranks = code.configurations.average_ranks.sort_values(kind="stable")
+    code = _tested(authors.get(("binary", AUTHORS_BBS.name)))
+    if code is not None:
+        ranks = code.average_ranks.sort_values(kind="stable")
         order = listed([f"{name} {number(float(rank), 2)}" for name, rank in ranks.items()])
         sentences.append(f"With BBS as the authors' code computes it, the average ranks on binary data are {order}.")
     return sentences
 
 
-def _agreement(found: Evaluation, printed: Mapping[str, int]) -> int:
+def _agreement(printed: Sequence[float], ours: Sequence[float]) -> int:
     """Number of pairs of strategies whose printed rank sums and ours differ in the same direction."""
-    names, count = list(printed), 0
-    for i, one in enumerate(names):
-        for other in names[i + 1 :]:
-            ours = float(found.rank_sums[one] - found.rank_sums[other])
-            count += ours * (printed[one] - printed[other]) > 0
-    return count
+    pairs = combinations(zip(printed, ours, strict=True), 2)
+    return sum((one[0] - other[0]) * (one[1] - other[1]) > 0 for one, other in pairs)
 
 
 def _printed_binary_bbs() -> str:

@@ -1,77 +1,109 @@
-"""Verdicts on the paper's claims: whether a strategy is best, and whether a difference has the claimed sign."""
+"""Verdicts on the paper's claims, in three words: supported, undecided, contradicted."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+
 from imbench.stats.pairwise import holm
-from imbench.stats.words import listed, number, p_in_text, span
+from imbench.stats.smallest_p import smallest_p
+from imbench.stats.words import counted, listed, number, p_in_text, span
 
 if TYPE_CHECKING:
     from imbench import Evaluation
 
-HOLDS, PARTLY, FAILS, UNDECIDED = "holds", "holds in rank only", "does not hold", "undecided"
+SUPPORTED, UNDECIDED, CONTRADICTED = "supported", "undecided", "contradicted"
 # With missing results.
 NO_RESULTS = "not tested"
 ALPHA = 0.05
+# A smaller difference between two strategies counts as none. The paper states no margin for “equivalent”; these are
+# about a sixth of ReMix's mean gain over the baseline on binary data (0.112 in g-mean, 0.068 in BBS).
+MARGINS = {"gmean": 0.02, "bbs": 0.01}
 
 # Average ranks are multiples of ½ divided by the number of blocks, so ranks this close are equal.
 _EQUAL = 1e-9
 
 
+def verdict_of(signs: Iterable[int]) -> str:
+    """The verdict on a claim that consists of several differences.
+
+    Parameters
+    ----------
+    signs : for each difference 1 if a test shows what the claim says, −1 if a test shows the opposite, else 0
+
+    >>> verdict_of([1, 1]), verdict_of([1, 0]), verdict_of([1, 0, -1])
+    ('supported', 'undecided', 'contradicted')
+    """
+    known = set(signs)
+    return CONTRADICTED if -1 in known else SUPPORTED if known == {1} else UNDECIDED
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """A verdict in a few words, and its numbers as text."""
+    """A verdict on the claim that one strategy is better than every other.
+
+    Parameters
+    ----------
+    word : `SUPPORTED`, `UNDECIDED` or `CONTRADICTED`; `NO_RESULTS` without results
+    statistic : ranks, p-values and number of blocks as text
+    smallest_pair, smallest_p : the smallest p-value that so many blocks can reach: of one pair alone, and after Holm's
+        correction over all pairs; NaN without results
+    """
 
     word: str
     statistic: str
+    smallest_pair: float = float("nan")
+    smallest_p: float = float("nan")
 
 
-def leads(evaluation: Evaluation | None, name: str) -> Verdict:
+def better_than_all(evaluation: Evaluation | str, name: str, *, own_pairs: bool = False) -> Verdict:
     """Test the claim that this strategy is better than every other.
 
-    The claim *holds* if the strategy has the best average rank and Wilcoxon's signed-rank test, with Holm's correction
-    over all pairs, shows a difference from each other strategy. It *holds in rank only* if the rank is the best but
-    not every difference is shown. Otherwise it *does not hold*, and the text names the best strategy and whether the
-    two differ. If there are too few blocks for any result to reach the level, it *cannot be decided with N blocks*.
+    Wilcoxon's signed-rank test compares it with each other strategy, with Holm's correction over all pairs of
+    strategies. The claim is *supported* if the test shows that the strategy is better than each other one,
+    *contradicted* if the test shows that another one is better, and *undecided* otherwise. With so few blocks that no
+    p-value can be small enough, it is always undecided.
+
+    Parameters
+    ----------
+    evaluation : the tests, or the reason why there are none
+    own_pairs : correct over this strategy's own pairs instead of all pairs
     """
-    if evaluation is None or name not in evaluation.average_ranks:
+    if isinstance(evaluation, str) or name not in evaluation.average_ranks:
         return Verdict(NO_RESULTS, "too few results")
-    ranks = evaluation.average_ranks.sort_values(kind="stable")
-    blocks = f"{evaluation.n_blocks} blocks"
-    others = [str(other) for other in ranks.index if other != name]
-    p = {other: _p(evaluation, name, other) for other in others}
-    mine = f"{name} {number(float(ranks[name]), 2)}"
-    first, best = float(ranks.iloc[0]), str(ranks.index[0])
-    if evaluation.undecidable("pairs"):
-        leader = "" if float(ranks[name]) - first <= _EQUAL else f", {best} {number(first, 2)}"
-        least = p_in_text(evaluation.smallest_p.pairs)
-        return Verdict(
-            f"cannot be decided with {blocks}", f"average ranks: {mine}{leader}; the smallest possible {least}"
-        )
-    if float(ranks[name]) - first > _EQUAL:
-        shown = "difference shown" if p[best] < evaluation.alpha else "no difference shown"
-        text = f"average ranks: {best} {number(first, 2)}, {mine}; {shown} ({p_in_text(p[best])}), {blocks}"
-        return Verdict(FAILS, text)
-    not_shown = [other for other in others if p[other] >= evaluation.alpha]
-    second = others[0]
-    relation = "next" if float(ranks[second]) - float(ranks[name]) > _EQUAL else "tied with"
-    rank = number(float(ranks[second]), 2)
-    text = f"average ranks: {mine}, {relation} {second} {rank} ({p_in_text(p[second])}), {blocks}"
-    if not_shown:
-        return Verdict(PARTLY, f"{text}; no difference shown from {listed(not_shown)}")
-    return Verdict(HOLDS, text)
+    pairs = _pairs_of(evaluation, name)
+    p = dict(zip(pairs.index, holm(pairs["p"]) if own_pairs else pairs["p_holm"], strict=True))
+    signs = {other: int(np.sign(pairs.loc[other, "effect"])) * (p[other] < evaluation.alpha) for other in pairs.index}
+    parts = [_ranks(evaluation, name, pairs.index[0])]
+    for sign, words in ((1, "better than"), (-1, "worse than"), (0, "no difference shown from")):
+        named = [f"{other} ({p_in_text(p[other])})" for other in pairs.index if signs[other] == sign]
+        parts += [f"{words} {listed(named)}"] if named else []
+    smallest = evaluation.smallest_p.control if own_pairs else evaluation.smallest_p.pairs
+    blocks = evaluation.n_blocks
+    parts.append(f"{counted(blocks, 'block')}, smallest possible {p_in_text(smallest)}")
+    return Verdict(verdict_of(signs.values()), "; ".join(parts), smallest_p(blocks, 2).pairs, smallest)
 
 
-def _p(evaluation: Evaluation, first: str, second: str) -> float:
-    """Wilcoxon's p of this pair after Holm's correction."""
+def _pairs_of(evaluation: Evaluation, name: str) -> pd.DataFrame:
+    """The tests of a strategy against each other one, best average rank first; a positive effect is in its favour."""
     pairs = evaluation.wilcoxon
-    either = ((pairs["first"] == first) & (pairs["second"] == second)) | (
-        (pairs["first"] == second) & (pairs["second"] == first)
-    )
-    return float(pairs.loc[either, "p_holm"].iloc[0])
+    first, second = pairs[pairs["first"] == name], pairs[pairs["second"] == name]
+    found = pd.concat([first.set_index("second"), second.assign(effect=-second["effect"]).set_index("first")], axis=0)[
+        ["p", "p_holm", "effect"]
+    ]
+    order = evaluation.average_ranks.drop(name).sort_values(kind="stable").index
+    return found.loc[order]
+
+
+def _ranks(evaluation: Evaluation, name: str, best: str) -> str:
+    """The average rank of a strategy and of the best other one."""
+    mine, other = (float(evaluation.average_ranks[one]) for one in (name, best))
+    relation = "tied with" if abs(other - mine) <= _EQUAL else "next" if mine < other else "best"
+    return f"average ranks: {name} {number(mine, 2)}, {relation} {best} {number(other, 2)}"
 
 
 @dataclass(frozen=True)
@@ -115,17 +147,18 @@ class Claim:
     @property
     def counts(self) -> tuple[int, int, int]:
         """Configurations that support, contradict and do not decide the claim, at level 0.05 with Holm's correction."""
-        corrected = holm([one.p for one in self.evidence])
-        found = [one.sign if p <= ALPHA else 0 for one, p in zip(self.evidence, corrected, strict=True)]
+        found = self._signs
         return found.count(1), found.count(-1), found.count(0)
 
     @property
+    def _signs(self) -> list[int]:
+        corrected = holm([one.p for one in self.evidence])
+        return [one.sign if p <= ALPHA else 0 for one, p in zip(self.evidence, corrected, strict=True)]
+
+    @property
     def verdict(self) -> str:
-        """`HOLDS` if every configuration supports the claim, `FAILS` if one contradicts it, `UNDECIDED` otherwise."""
-        support, contradict, undecided = self.counts
-        if contradict:
-            return FAILS
-        return HOLDS if support and not undecided else UNDECIDED
+        """`SUPPORTED` if all configurations support the claim, `CONTRADICTED` if one contradicts it, or `UNDECIDED`."""
+        return verdict_of(self._signs)
 
     def __str__(self) -> str:
         support, contradict, undecided = self.counts

@@ -47,6 +47,23 @@ def test_each_way_is_trained_as_it_is_said_to_be(context, monkeypatch):
     assert item.tables[0].frame["configurations"].tolist() == [1, 1, 1, 1]
 
 
+def test_without_class_weights_cost_adjusted_is_the_baseline_again(context, monkeypatch):
+    only(monkeypatch, "class-weights")
+    item = decisions.decisions(context)
+    table = item.tables[1].frame
+    assert set(table["strategy"]) == {"cost-adjusted"}
+    rows = library.load(context.store).frame()
+    means = rows.groupby("strategy")[["gmean", "bbs"]].mean()
+    for row in table.to_dict("records"):
+        assert row["other"] == pytest.approx(means.loc["baseline", row["metric"]])
+        assert row["ours"] == pytest.approx(means.loc["cost-adjusted", row["metric"]])
+        best = means[row["metric"]].agg("max" if row["metric"] == "gmean" else "min")
+        assert row["leads"] == (means.loc["remix", row["metric"]] == pytest.approx(best, abs=1e-6))
+    assert "class weights ignored instead of each class weighs" in item.found[0]
+    assert "cost-adjusted's mean g-mean changes by" in item.found[0]
+    assert "most likely the baseline run again" in item.printed[0]
+
+
 def test_keras_loss_gives_the_baseline_the_same_nets_but_for_rounding(context, monkeypatch):
     only(monkeypatch, "loss")
     table = decisions.decisions(context).tables[1].frame

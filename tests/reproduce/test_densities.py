@@ -95,11 +95,15 @@ def test_the_sentences_turn_with_the_numbers(items):
     frame = items[0].tables[0].frame.copy()
     frame["soft"] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
     frame["gap"] = [0.02, 0.1, 0.2, 0.3, 0.4, 0.5]
-    assert "It rises with α, as the paper says" in found_of(frame)[0]
-    assert "A higher α puts more structure between the classes, as the paper says" in found_of(frame)[2]
+    frame["soft_half"] = frame["gap_half"] = 0.01
+    assert "that it rises with α: supported" in found_of(frame)[0]
+    assert "puts more structure between the classes: supported" in found_of(frame)[2]
+    overlapping = frame.assign(soft_half=0.06, gap_half=0.06)
+    assert "that it rises with α: undecided" in found_of(overlapping)[0]
+    assert "puts more structure between the classes: undecided" in found_of(overlapping)[2]
     frame["soft"] = frame["soft"].to_numpy()[::-1]
     frame["gap"] = frame["gap"].to_numpy()[::-1]
-    assert "does not rise with every step of α, which contradicts the paper" in found_of(frame)[0]
-    assert "Not every step of α adds structure between the classes, which contradicts" in found_of(frame)[2]
+    assert "that it rises with α: contradicted" in found_of(frame)[0]
+    assert "puts more structure between the classes: contradicted" in found_of(frame)[2]
     frame["expected"], frame["soft_half"] = frame["soft"] - 0.04, 0.01
     assert "4.0 times the half-width" in found_of(frame)[1]

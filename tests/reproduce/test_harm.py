@@ -117,13 +117,14 @@ CONTROLS = pd.DataFrame({"dataset": ["a", "b"], "ir": 0.1, "other_class": [0.3, 
 
 def test_the_sentences_turn_with_the_numbers():
     found = found_of(counted(0.01, 0.2, 0.0), CONTROLS)
-    assert "happens on every dataset" in found[0]
+    assert "on every dataset here: supported" in found[0]
     assert "1.0 % on a and 1.0 % on b" in found[0]
-    assert "This agrees with the paper: a small α reduces the harm" in found[3]
+    assert "a small α reduces the harm: supported" in found[3]
     assert "8 of 8 comparisons" in found[5]
     turned = found_of(counted(0.2, 0.0, 0.3), CONTROLS)
-    assert "does not happen on every dataset" in turned[0]
-    assert "A small α does not reduce the harm everywhere, which contradicts the paper" in turned[3]
+    assert "on every dataset here: undecided" in turned[0]
+    assert "a small α reduces the harm: contradicted" in turned[3]
+    assert "a small α reduces the harm: undecided" in found_of(counted(0.1, 0.11, 0.3), CONTROLS)[3]
     assert "in 0 of 2 configurations" in turned[3]
     assert "0 of 8 comparisons" in turned[5]
 

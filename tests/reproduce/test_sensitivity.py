@@ -12,7 +12,7 @@ from imbench import RunRequest
 from imbench.contract.errors import DataError
 from imbench.reproduce.context import Images, ReproductionContext
 from imbench.reproduce.sensitivity import ALPHAS, FEW_ALPHAS, PRINTED, claims_of, figure7
-from imbench.reproduce.verdicts import FAILS, HOLDS, UNDECIDED
+from imbench.reproduce.verdicts import CONTRADICTED, SUPPORTED, UNDECIDED
 from imbench.runs.registry import Registry
 from imbench.runs.sweeping import design
 from imbench.store.results import Results
@@ -56,14 +56,14 @@ def as_the_paper_says():
 def test_what_is_as_the_paper_says_is_found_to_hold():
     found = verdicts(*as_the_paper_says())
     assert found == {
-        "BBS falls with α": HOLDS,
-        "GM is stable": FAILS,  # it cannot be where a larger α raises it by more than the margin
-        "a larger α raises GM on Epileptic Seizure": HOLDS,
-        "the GM increase on Epileptic Seizure is largest at the most extreme imbalance": HOLDS,
-        "a larger α lowers GM on Musk 2": HOLDS,
-        "the effect on CIFAR-10's GM is negligible": HOLDS,
-        "α = 0.3 has a lower BBS than 0.1": HOLDS,
-        "α = 0.3 loses less than 0.02 of GM compared with 0.1": HOLDS,
+        "BBS falls with α": SUPPORTED,
+        "GM is stable": CONTRADICTED,  # it cannot be where a larger α raises it by more than the margin
+        "a larger α raises GM on Epileptic Seizure": SUPPORTED,
+        "the GM increase on Epileptic Seizure is largest at the most extreme imbalance": SUPPORTED,
+        "a larger α lowers GM on Musk 2": SUPPORTED,
+        "the effect on CIFAR-10's GM is negligible": SUPPORTED,
+        "α = 0.3 has a lower BBS than 0.1": SUPPORTED,
+        "α = 0.3 loses less than 0.02 of GM compared with 0.1": SUPPORTED,
     }
 
 
@@ -75,7 +75,7 @@ def test_the_opposite_of_what_the_paper_says_is_found_not_to_hold():
         rows_of("epileptic_seizure", 0.05, lambda a: 0.8 + 0.1 * a, **rising),
         rows_of(IMAGES, 0.1, lambda a: 0.7 + 0.5 * a, **rising),
     )
-    assert set(found.values()) == {FAILS}
+    assert set(found.values()) == {CONTRADICTED}
 
 
 def test_no_printed_interval_reaches_beyond_the_largest_difference_of_two_scores():
@@ -132,7 +132,7 @@ def test_a_dataset_that_cannot_be_had_is_left_out_and_said_so(tmp_path):
     ]
     assert "cifar10 was trained under protocol standard:epochs=30,repeats=1." in item.basis
     assert not any("Seizure" in sentence for sentence in item.found)
-    assert any(sentence.startswith("BBS falls with α (from 0.01 to 0.5): holds") for sentence in item.found)
+    assert any(sentence.startswith("BBS falls with α (from 0.01 to 0.5): supported") for sentence in item.found)
     assert item.printed == PRINTED
     assert {figure.name for figure in item.figures} == {"sweep-gmean", "sweep-bbs"}
     assert all(set(figure.files) == {"svg", "pdf", "png"} for figure in item.figures)

@@ -1,4 +1,4 @@
-"""A claim holds where every configuration says so, fails where one says the opposite, and else nothing is decided."""
+"""A claim is supported if every configuration shows it, contradicted if one shows the opposite, else undecided."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from imbench.reproduce.verdicts import FAILS, HOLDS, UNDECIDED, Claim, Evidence
+from imbench.reproduce.verdicts import CONTRADICTED, SUPPORTED, UNDECIDED, Claim, Evidence
 
 
 def of(*signs_and_p):
@@ -17,13 +17,13 @@ def of(*signs_and_p):
 @pytest.mark.parametrize(
     ("claim", "verdict"),
     [
-        (of((1, 0.001), (1, 0.002)), HOLDS),
+        (of((1, 0.001), (1, 0.002)), SUPPORTED),
         (of((1, 0.001), (1, 0.2)), UNDECIDED),
-        (of((1, 0.001), (-1, 0.001)), FAILS),
+        (of((1, 0.001), (-1, 0.001)), CONTRADICTED),
         (of((-1, 0.2), (1, 0.2)), UNDECIDED),
         (of((1, 0.001), (0, 0.001)), UNDECIDED),
         (of((1, 0.04), (1, 0.04)), UNDECIDED),  # each is below 0.05, neither after Holm
-        (of((1, 0.04)), HOLDS),
+        (of((1, 0.04)), SUPPORTED),
         (of(), UNDECIDED),
     ],
 )

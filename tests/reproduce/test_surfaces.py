@@ -149,20 +149,22 @@ def found_for(**changed):
 
 def test_the_sentences_turn_with_the_numbers():
     found = found_for()
-    assert "This agrees with the paper's claim that both push the boundary out" in found[0]
+    assert "The paper's claim that both push the boundary out: supported (2 of 2 comparisons support it)" in found[0]
     assert "batch-smote in 3 of 3 nets and with remix in 3" in found[0]
-    assert "This agrees with the paper's claim that ReMix pushes the boundary slightly further" in found[1]
+    assert "that ReMix pushes the boundary slightly further than SMOTE: supported." in found[1]
     assert "remix is the closest to the exact length" in found[2]
     for other in ("the baseline", SMOTE):
-        claim = f"that the probability falls more smoothly with ReMix than with {other}."
-        assert f"This agrees with the paper's claim {claim}" in found[2]
-    assert "This agrees with the paper's claim that ReMix is better calibrated than the baseline" in found[3]
+        claim = f"that the probability falls more smoothly with ReMix than with {other}"
+        assert f"The paper's claim {claim}: supported (2 of 2" in found[2]
+    assert "that ReMix is better calibrated than the baseline and batch-smote: supported" in found[3]
     assert "under the natural class shares, baseline is best" in found[3]
     turned = found_for(remix=rounded(0.5, 0.2, 9.0, 0.1))
-    assert "Only 1 of 2 comparisons agree with the paper's claim that both push the boundary out" in turned[0]
-    assert "This does not confirm the paper's claim that ReMix pushes the boundary slightly further" in turned[1]
-    assert f"This does not confirm the paper's claim {claim}" in turned[2]
-    assert "Only 1 of 2 comparisons agree" in turned[3]
+    assert "that both push the boundary out: contradicted (1 of 2 comparisons support it)" in turned[0]
+    assert "that ReMix pushes the boundary slightly further than SMOTE: contradicted." in turned[1]
+    assert f"The paper's claim {claim}: contradicted (0 of 2" in turned[2]
+    assert "that ReMix is better calibrated than the baseline and batch-smote: contradicted (1 of 2" in turned[3]
+    noisy = [{**one, "area": 1.0 + s} for one, s in zip(rounded(0, 0.9, 1.0, 0.04), (-5, 0, 5.2), strict=True)]
+    assert "that both push the boundary out: undecided (1 of 2" in found_for(remix=noisy)[0]
 
 
 def test_the_same_again_gives_the_same_bytes(places):

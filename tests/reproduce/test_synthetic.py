@@ -97,22 +97,28 @@ def numbers_of(item):
 
 def test_the_sentences_on_hulls_turn_with_the_numbers(items):
     frame = numbers_of(items["figure2"][0])
-    assert "agrees with the paper" in found_of_hulls(frame)[0]
+    assert "beyond the hull and SMOTE does not: supported" in found_of_hulls(frame)[0]
     frame.loc[frame["strategy"] == SMOTE, "outside"] = 0.2
-    assert "contradicts the paper" in found_of_hulls(frame)[0]
+    assert "beyond the hull and SMOTE does not: contradicted" in found_of_hulls(frame)[0]
     assert "20.0 %" in found_of_hulls(frame)[0]
-    assert "batch-SMOTE contracts the minority, as the paper cites" in found_of_hulls(frame)[2]
-    frame.loc[frame["strategy"] == SMOTE, "spread"] = 1.1
-    assert "batch-SMOTE does not contract the minority, unlike" in found_of_hulls(frame)[2]
+    frame["spread_half"] = 0.001
+    assert "SMOTE contracts the minority: supported" in found_of_hulls(frame)[2]
+    frame.loc[frame["strategy"] == SMOTE, "spread"] = 1.5
+    assert "SMOTE contracts the minority: contradicted" in found_of_hulls(frame)[2]
+    frame.loc[frame["strategy"] == SMOTE, ["spread", "spread_half"]] = 1.01, 0.1
+    assert "SMOTE contracts the minority: undecided" in found_of_hulls(frame)[2]
     frame["soft"] = 0.5
     assert "Even at α = 0.1" in found_of_hulls(frame)[1]
 
 
 def test_the_sentences_on_batches_turn_with_the_numbers(items):
     frame = numbers_of(items["figure3"][0])
-    assert "expands the minority's region, as the paper says" in found_of_batches(frame)[1]
-    assert "Repeats are common, which contradicts the paper" in found_of_batches(frame)[3]
+    frame[["area_half", "repeats_half"]] = 0.001
+    assert "expands the minority's region: supported" in found_of_batches(frame)[1]
+    assert "repeats are rare (here below 10 %): contradicted" in found_of_batches(frame)[3]
     frame.loc[frame["strategy"] == SHOWN, "area"] = 0.9
     frame["repeats"] = 0.01
-    assert "does not expand" in found_of_batches(frame)[1]
-    assert "Repeats are rare, as the paper says" in found_of_batches(frame)[3]
+    assert "expands the minority's region: contradicted" in found_of_batches(frame)[1]
+    assert "repeats are rare (here below 10 %): supported" in found_of_batches(frame)[3]
+    frame["repeats_half"] = 0.2
+    assert "repeats are rare (here below 10 %): undecided" in found_of_batches(frame)[3]

@@ -67,7 +67,7 @@ def test_a_real_table_2_and_figure_5_of_one_training(tmp_path):
     assert (code, err) == (0, "")
     assert (tmp_path / "to" / "table2" / "index.html").is_file()
     jobs = sorted((tmp_path / "store" / "jobs").iterdir())
-    assert len(jobs) == 27 * 5
+    assert len(jobs) == 27 * 5 + 27  # with a second baseline
     code, out, err = call("reproduce", "figure5", *tail, "--json")
     assert code == 0
     answer = json.loads(out)

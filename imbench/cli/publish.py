@@ -60,9 +60,10 @@ def publish(
     The store is checked first, and host names, user names and paths are removed. The folder can be served by any static
     host or opened from disk. Publishing another store to the same folder adds a page.
     """
-    from imbench.cli.described import commands, modalities
+    from imbench.cli.described import citations, commands, modalities
     from imbench.report import Options
     from imbench.report.publish import publish as publish_store
+    from imbench.store.files import last_result
 
     registry = session.registry
 
@@ -70,7 +71,14 @@ def publish(
         kinds = modalities(rows, registry)
         drawn = sample_grids(rows, kinds, data_mirror, registry) if samples else None
         known = registry.known_suites()
-        return Options(modality=kinds, commands=tuple(commands(rows, kinds)), sample_grids=drawn, suites=known)
+        return Options(
+            modality=kinds,
+            commands=tuple(commands(rows, kinds)),
+            sample_grids=drawn,
+            suites=known,
+            date=last_result(store),
+            citations=citations(rows, registry),
+        )
 
     done = publish_store(
         store,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from imbench.contract.protocol import caveat
@@ -79,8 +78,9 @@ def _better(board: Board, names: Sequence[str], other: str, merit: Floats, of: i
     if len(merit) < 2:
         return []
     tests = wilcoxon(merit, at, [against] * len(at), TRAINED)
-    p = np.minimum(tests["p"] * of, 1.0) if of else tests["p_holm"]
-    sure = ((p < board.alpha) & (tests["effect"] > 0)).to_numpy()
+    # Corrected over all pairs of the family, as if none were smaller, if only some of them are tested.
+    p = tests["p"].to_numpy() * of if of else tests["p_holm"].to_numpy()
+    sure = (p < board.alpha) & (tests["effect"].to_numpy() > 0)
     return [name for name, there in zip(names, sure, strict=True) if there]
 
 

@@ -284,8 +284,8 @@ class View:
                     "columns": columns,
                 }
             )
-        columns = [*self.model.columns, *(column for one in self.overviews for column in one.columns)]
-        metrics = list(dict.fromkeys(column.metric for column in columns))
+        every = [*self.model.columns, *(column for one in self.overviews for column in one.columns)]
+        metrics = list(dict.fromkeys(column.metric for column in every))
         return {
             "leading": self.model.headline,
             "rule": self.model.columns[0].rule if self.model.columns else PLAIN_RULE,

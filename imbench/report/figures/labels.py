@@ -43,10 +43,12 @@ class Labels:
     Parameters
     ----------
     marks : texts, and lines from points to the names in the margin
+    keys : (number of the point, x, y) where the shape of a point is repeated before its name in the margin
     right, bottom : the ends of the marks
     """
 
     marks: tuple[Line | Text, ...]
+    keys: tuple[tuple[int, float, float], ...]
     right: float
     bottom: float
 
@@ -77,14 +79,16 @@ def place_labels(points: Sequence[tuple[float, float]], names: Sequence[str], fr
         else:
             marks.append(text)
             taken.append(box_of(text))
-    right, below, start = frame.right, frame.top, frame.right + 22
+    keys: list[tuple[int, float, float]] = []
+    right, below, start = frame.right, frame.top, frame.right + 34
     for i in sorted(left_over, key=lambda i: points[i][::-1]):
         x, y = points[i]
         below = max(below + HEIGHT, y + 4)
-        marks.append(Line(((x, y), (frame.right + 8, below - 4), (start - 3, below - 4)), "grid"))
+        marks.append(Line(((x, y), (frame.right + 8, below - 4), (start - 14, below - 4)), "grid"))
+        keys.append((i, start - 8, below - 4))
         marks.append(Text(start, below, names[i], size=SIZE))
         right = max(right, start + text_width(names[i], SIZE))
-    return Labels(tuple(marks), right, max(frame.bottom, below + 4))
+    return Labels(tuple(marks), tuple(keys), right, max(frame.bottom, below + 4))
 
 
 def _beside(x: float, y: float, name: str) -> list[Text]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import pandas as pd
@@ -88,6 +88,11 @@ class Model:
     origins : the source code behind the jobs of each strategy
     title : title of the page; "" for the default
     images : the image section; None without images
+    references : names of the competitors that are references (`imbench.references`); no board of ``boards`` ranks them
+    reference_tables : for each of ``score_tables``, the scores of strategies and references over the same
+        configurations; empty without references
+    reference_boards : by slug of a leading board, the board over the same configurations that ranks strategies and
+        references together; empty without references
     date : day of the results; "" if unknown
     citations : (dataset, publication to cite), for the datasets that state one
     """
@@ -113,6 +118,9 @@ class Model:
     lacking: tuple[str, ...] = ()
     title: str = ""
     images: Images | None = None
+    references: frozenset[str] = frozenset()
+    reference_tables: tuple[ScoreTable, ...] = ()
+    reference_boards: Mapping[str, Board] = field(default_factory=dict)
     date: str = ""
     citations: tuple[tuple[str, str], ...] = ()
 
@@ -139,7 +147,7 @@ class Model:
     @cached_property
     def series(self) -> Mapping[str, int]:
         """The series number of each competitor (`imbench.report.figures.spec.series_of`)."""
-        return series_of(name for scores in self.score_tables for name in scores.strategies)
+        return series_of((name for scores in self.score_tables for name in scores.strategies), self.references)
 
     @cached_property
     def zero_rules(self) -> tuple[str, ...]:

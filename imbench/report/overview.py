@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,7 +156,47 @@ def _overview(model: Model, scores: ScoreTable) -> Overview | None:
         )
         for i, name in enumerate(names)
     ]
-    return Overview(*where, answer(scores, leading), tuple(boards), tuple(columns), tuple(rows))
+    together = next((one for one in model.reference_tables if (one.protocol, one.task) == where), None)
+    references = _references(together, model.references, boards, columns) if together else []
+    return Overview(*where, answer(scores, leading), tuple(boards), tuple(columns), tuple(rows), tuple(references))
+
+
+def _references(
+    scores: ScoreTable, references: Collection[str], boards: Sequence[Board], columns: Sequence[Column]
+) -> list[Row]:
+    """The references with a result on every configuration of the boards.
+
+    Parameters
+    ----------
+    scores : strategies and references over the same configurations
+    """
+    found = []
+    for i, name in enumerate(scores.strategies):
+        if name not in references or not scores.complete[i]:
+            continue
+        means = [_means(scores, [c], [name])[0, 0] if c.name in scores.mean else math.nan for c in columns]
+        seconds = scores.mean.get("seconds", np.full(scores.folds.shape, np.nan))[scores.inside, i]
+        known = seconds[~np.isnan(seconds)]
+        found.append(
+            Row(
+                name,
+                tuple(map(float, means)),
+                (False,) * len(columns),
+                ahead=tuple(_ahead(scores, board, i) for board in boards),
+                seconds=float(known.mean()) if len(known) else math.nan,
+            )
+        )
+    return sorted(found, key=lambda row: row.name)
+
+
+def _ahead(scores: ScoreTable, board: Board, reference: int) -> int:
+    """The configurations of a board on which a reference is better than every strategy that the board ranks."""
+    column = Column(board.metric, board.rule).name
+    known = scores.mean.get(column, scores.mean[board.metric.name])
+    where = [i for i, c in enumerate(scores.configurations) if c in set(board.configurations)]
+    ranked = [scores.strategies.index(name) for name in board.names]
+    worth = merit(board.metric, known[where])
+    return int((worth[:, reference] > worth[:, ranked].max(axis=1, initial=-np.inf) + TRAINED.absolute).sum())
 
 
 def _columns(scores: ScoreTable, ranked: Sequence[Metric], rule: str) -> list[Column]:

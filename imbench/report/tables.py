@@ -45,6 +45,11 @@ def leaderboard(model: Model) -> pd.DataFrame:
     return leaderboard_of(model.boards)
 
 
+def reference_leaderboard(model: Model) -> pd.DataFrame:
+    """`leaderboard` for the boards that rank strategies and references together."""
+    return leaderboard_of(tuple(model.reference_boards.values()))
+
+
 def image_leaderboard(model: Model) -> pd.DataFrame:
     """`leaderboard` for the boards over images only."""
     return leaderboard_of(model.images.boards if model.images else ())
@@ -228,6 +233,7 @@ TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
     "sources": sources,
     "facts": facts,
 }
+REFERENCE_TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {"reference-leaderboard": reference_leaderboard}
 # The tables of a report with images.
 IMAGE_TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
     "image-gains": image_gains,

@@ -10,14 +10,17 @@ import pytest
 
 from imbench.report import Options, write_report
 from imbench.report.figures import rendering
-from tests.report.made import FIRST_SCREEN, scored_rows
+from imbench.report.model import gather
+from tests.report.made import FIRST_SCREEN, scored_rows, with_references
 
 LONG = [f"augmented:inner=manifold-mixup-{i},alpha=0.{i}" for i in range(1, 30)]
+REFERENCES = ("strategy-003", "strategy-004")
 # Strategies, their names after the baseline (None: short ones), tasks.
 PAGES = {
     "five": (5, None, ("binary", "binary")),
     "two tasks": (5, None, ("binary", "multiclass")),
     "nineteen": (19, None, ("binary", "binary")),
+    "references": (6, None, ("binary", "binary")),
     "thirty": (30, LONG, ("binary", "binary")),
 }
 
@@ -33,7 +36,11 @@ def pages(tmp_path_factory):
             names = ["baseline", *names] if names else None
             rows = scored_rows(strategies, 20, 2, names=names, tasks=tasks, metrics=FIRST_SCREEN)
             options = Options(date="2026-11-28", metrics=("gmean", "bbs"), rules=("argmax", "tuned"))
-            with mock.patch.object(rendering, "render", return_value={}):
+            known = with_references(rows, REFERENCES, options) if name == "references" else gather(rows, options)
+            with (
+                mock.patch.object(rendering, "render", return_value={}),
+                mock.patch("imbench.report.gather", return_value=known),
+            ):
                 made[name] = write_report(rows, tmp_path_factory.mktemp("page"), options)[0]
         return made[name].as_uri()
 
@@ -241,6 +248,21 @@ def test_a_printed_page_keeps_the_strips_and_is_as_wide_as_the_paper(visit):
     assert page.locator(".overview table").evaluate("e => getComputedStyle(e).fontSize") == "12px", "9 pt"
     for table in page.locator(".overview table, #leaderboards > div .board table").all():
         assert table.bounding_box()["width"] <= 703
+
+
+def test_references_stay_below_the_strategies_and_leave_with_filters(visit):
+    page = visit("references")
+    groups = page.locator(".overview tbody")
+    assert groups.count() == 2
+    own = groups.first.locator("th").all_inner_texts()
+    apart = groups.last.locator("tr:not(:first-child) th").all_inner_texts()
+    assert (len(own), sorted(apart)) == (4, ["strategy-003", "strategy-004"])
+    page.locator(".overview thead button", has_text="Brier").click()
+    assert sorted(groups.first.locator("th").all_inner_texts()) == sorted(own)
+    assert groups.last.locator("tr:not(:first-child) th").all_inner_texts() == apart
+    assert re.match(r"beats all on \d+ of 20", groups.last.locator("td.ahead").first.inner_text())
+    page.select_option("#f-ir", "0.05")
+    assert not groups.last.is_visible()
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 
 from imbench.report.figures.sample_grid import SampleGrid, SampleRow
+from imbench.report.model import Model, gather
 from imbench.store.results import Results, load
 from tests.made_results import FACTS, job, predictions
 
@@ -104,6 +107,16 @@ def scored_rows(
         "imbench": "0.1.0",
     }
     return Results(pd.DataFrame(columns), "nowhere")
+
+
+def with_references(results, names, options) -> Model:
+    """The model of these results with some strategies in the part of references."""
+    rows, both = results.rows, gather(results, options)
+    own = gather(dataclasses.replace(results, rows=rows[~rows["strategy"].isin(names)]), options)
+    together = {board.slug: board for board in both.leading}
+    return dataclasses.replace(
+        own, references=frozenset(names), reference_tables=both.score_tables, reference_boards=together
+    )
 
 
 def plain_means(rows, metric):

@@ -32,7 +32,7 @@ def shape_of(series: int) -> str:
     return SHAPES[(series + series // SERIES) % len(SHAPES)]
 
 
-def series_of(strategies: Iterable[str]) -> Mapping[str, int]:
+def series_of(strategies: Iterable[str], references: Iterable[str] = ()) -> Mapping[str, int]:
     """The series number of each competitor, which fixes its colour and shape on every chart and strip of a report.
 
     A strategy has one colour under all decision rules; 0, which is grey, is the baseline's alone. Strategies that have
@@ -42,7 +42,8 @@ def series_of(strategies: Iterable[str]) -> Mapping[str, int]:
     2
     """
     found: dict[str, int] = {}
-    for place, name in enumerate(sorted(set(strategies) - {BASELINE})):
+    names = [*sorted(set(strategies) - {BASELINE}), *sorted(references)]
+    for place, name in enumerate(names):
         lap, colour = divmod(place, SERIES - 1)
         found |= _under_each_rule(name, 1 + colour, lap)
     return found | _under_each_rule(BASELINE, 0, 0)

@@ -1,4 +1,4 @@
-"""Facts about stored results that come from the registry, not from the store: modalities and suites."""
+"""Facts about stored results that come from the registry, not from the store: modalities, citations, commands."""
 
 from __future__ import annotations
 
@@ -30,6 +30,21 @@ def modalities(rows: pd.DataFrame, registry: Registry) -> dict[str, str]:
             found[name] = registry.card(name, planned=True).modality
         except UsageError:  # a plugin or card that is no longer installed: the report says "not stated"
             continue
+    return found
+
+
+def citations(rows: pd.DataFrame, registry: Registry) -> dict[str, str]:
+    """The publication to cite for every registered dataset in these rows whose card states one."""
+    from imbench.data.user_data import is_user_data
+
+    found = {}
+    for name in map(str, rows["dataset"].unique()):
+        try:
+            card = None if is_user_data(name) else registry.card(name, planned=True)
+        except UsageError:  # a plugin or card that is no longer installed
+            continue
+        if card is not None and card.citation:
+            found[name] = card.citation
     return found
 
 

@@ -60,9 +60,10 @@ def publish(
     The store is checked first, and host names, user names and paths are removed. The folder can be served by any static
     host or opened from disk. Publishing another store to the same folder adds a page.
     """
-    from imbench.cli.described import commands, modalities
+    from imbench.cli.described import citations, commands, modalities
     from imbench.report import Options
     from imbench.report.publish import publish as publish_store
+    from imbench.store.files import last_result
 
     registry = session.registry
 
@@ -76,6 +77,8 @@ def publish(
             sample_grids=drawn,
             suites=scope.suites,
             families=scope.families,
+            date=last_result(store),
+            citations=citations(rows, registry),
         )
 
     done = publish_store(

@@ -64,8 +64,9 @@ def report(
     The report is a web page with figures; its contents are also written as Markdown, CSV, JSON, Parquet and LaTeX.
     Prints the paths of the files, starting with the page.
     """
-    from imbench.cli.described import commands, modalities
+    from imbench.cli.described import citations, commands, modalities
     from imbench.report import Options, write_report
+    from imbench.store.files import last_result
     from imbench.store.results import load
 
     registry, found = session.registry, load(store_of(context, folder, store))
@@ -75,7 +76,9 @@ def report(
     results = registry.with_metrics(selected, metrics)
     names = tuple(name.rpartition("/")[2] for name in metrics)
     kinds = modalities(results.rows, registry)
-    options = Options(names, rules, alpha, kinds, tuple(commands(results.rows, kinds)), title, suites=scope.suites)
+    reproduced, cited = tuple(commands(results.rows, kinds)), citations(results.rows, registry)
+    day = last_result(results.store)
+    options = Options(names, rules, alpha, kinds, reproduced, title, suites=scope.suites, date=day, citations=cited)
     if samples:
         options = replace(options, sample_grids=sample_grids(results.rows, kinds, data_mirror, registry))
     written = write_report(results, to, options)

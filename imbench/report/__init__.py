@@ -79,7 +79,7 @@ def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
     from imbench.report.markdown import markdown
     from imbench.report.page import page
     from imbench.report.plain import to_json
-    from imbench.report.tables import TABLES, csv, image_gains, parquet, sample_labels
+    from imbench.report.tables import IMAGE_TABLES, REFERENCE_TABLES, TABLES, csv, parquet, sample_labels
 
     model = gather(results, options)
     figures = Figures(model)
@@ -91,7 +91,11 @@ def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
     }
     for name, text in texts.items():
         yield name, text().encode()
-    tables = {**TABLES, "image-gains": image_gains} if model.images else TABLES
+    tables = {
+        **TABLES,
+        **(REFERENCE_TABLES if model.reference_boards else {}),
+        **(IMAGE_TABLES if model.images else {}),
+    }
     for name, make in tables.items():
         table = make(model)
         yield f"{name}.csv", csv(table)

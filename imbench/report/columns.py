@@ -43,7 +43,7 @@ def columns_of(names: Iterable[str], known_metrics: Mapping[str, Metric] = METRI
 
 
 def choose(columns: Sequence[Column], metrics: Sequence[str] = (), rules: Sequence[str] = ()) -> list[Column]:
-    """The columns of these metrics and rules, the headline metrics first; all of them if none is named.
+    """The columns of these metrics and rules, the leading metrics first; all of them if none is named.
 
     Raises
     ------

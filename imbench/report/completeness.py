@@ -12,9 +12,6 @@ from imbench.stats.scope import KnownSuite
 from imbench.stats.words import counted, listed
 from imbench.store.selection import dataset_specs
 
-# A sentence lists at most this many names; the data files and the page's coverage table have all.
-_MOST_NAMED = 6
-
 
 def completeness(rows: pd.DataFrame, suites: Sequence[KnownSuite] = ()) -> tuple[str, ...]:
     """Sentences on the suites that these rows cover, on stand-ins, and on strategies that lack results.
@@ -74,7 +71,7 @@ def _of_suite(suite: KnownSuite, covered: AbstractSet[str]) -> Iterator[str]:
     count = counted(len(suite.entries), "configuration")
     if missing:
         number = f"{len(suite.entries) - len(missing)} of {count}"
-        yield f"suite {suite.name}: results on {number}, none on {listed(missing, _MOST_NAMED)}"
+        yield f"suite {suite.name}: results on {number}, none on {listed(missing)}"
     else:
         yield f"suite {suite.name}: results on all {count}"
     for spec, stand_in in suite.entries:
@@ -94,7 +91,7 @@ def _lacking(has: Mapping[str, AbstractSet[str]], covered: AbstractSet[str]) -> 
     for missing, names in alike.items():
         verb = "has" if len(names) == 1 else "have"
         if len(missing) == len(covered):
-            yield f"{listed(names, _MOST_NAMED)} {verb} no results"
+            yield f"{listed(names)} {verb} no results"
         elif missing:
             number = f"{len(missing)} of {counted(len(covered), 'configuration')}"
-            yield f"{listed(names, _MOST_NAMED)} {verb} no results on {number}: {listed(missing, _MOST_NAMED)}"
+            yield f"{listed(names)} {verb} no results on {number}: {listed(missing)}"

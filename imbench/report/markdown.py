@@ -10,6 +10,7 @@ from imbench.contract.protocol import caveat
 from imbench.report.coverage import PROCESS, zero_recall_title
 from imbench.report.gains import ALL, Gain
 from imbench.report.model import Model
+from imbench.report.overview import UNRANKED, Overview, overviews
 from imbench.report.page import MOST_MATRIX
 from imbench.report.provenance import SHOWN_VALUES
 from imbench.stats.board import Board
@@ -28,6 +29,7 @@ def markdown(model: Model) -> str:
     sections = [
         "# Leaderboard",
         _facts(model),
+        *(_overview(one) for one in overviews(model)),
         _verdicts(model),
         *(_board(board) for board in model.leading),
         *(_gains(model, board) for board in model.leading),
@@ -44,6 +46,7 @@ def markdown(model: Model) -> str:
 
 def _facts(model: Model) -> str:
     facts = [
+        *([f"results of {model.date}"] if model.date else []),
         *model.notes,
         f"{counted(model.jobs, 'job')} on {counted(model.configurations, 'configuration')}, "
         f"{len(model.failures)} failed",
@@ -60,7 +63,26 @@ def _facts(model: Model) -> str:
 
 def _verdicts(model: Model) -> str:
     verdicts = [f"- **{v.title}**: {v.lead} {' '.join(v.support)}".rstrip() for v in model.verdicts]
-    return "\n".join(["## Verdict", "", *verdicts]) if verdicts else ""
+    return "\n".join(["## Tests and cautions", "", *verdicts]) if verdicts else ""
+
+
+def _overview(one: Overview) -> str:
+    """The answer of a task and its table, as on the first screen of the page."""
+    heads = ["strategy"]
+    for board in one.boards:
+        heads += [f"{board.metric.name} rank", "interval"]
+    heads += [column.name for column in one.columns]
+    facts = [name for name in ("seconds", "fallback") if one.knows(name)]
+    rows = []
+    for row in (*one.rows[:MOST_ROWS], *one.references):
+        cells = [f"{row.name} (reference)" if row in one.references else row.name]
+        for i in range(len(one.boards)):
+            at = row.standings[i] if row.standings else UNRANKED
+            cells += [number(at.rank, 2), span(at.low, at.high)]
+        cells += [number(mean, 3) for mean in row.means]
+        rows.append([*cells, *(number(getattr(row, name), 2) for name in facts), row.mark])
+    heads += [{"seconds": "s/net", "fallback": "fallback share"}[name] for name in facts]
+    return f"## {one.title}, protocol {one.protocol}\n\n{one.answer}\n\n{_table([*heads, 'checks'], rows)}"
 
 
 def _title(board: Board) -> str:

@@ -15,6 +15,7 @@ from imbench.report.completeness import completeness
 from imbench.report.cost import Cost, costs
 from imbench.report.coverage import READ_BY_COVERAGE, Covered, Failure, covered, failures
 from imbench.report.figures.sample_grid import SampleGrid
+from imbench.report.figures.spec import series_of
 from imbench.report.gains import Gain, gains_by_ir
 from imbench.report.images import Images, images_of
 from imbench.report.provenance import commands, data_hashes, facts, fingerprint
@@ -23,7 +24,7 @@ from imbench.report.verdict import Verdict, verdict
 from imbench.scoring.metrics import Metric
 from imbench.scoring.rules import EACH, RULES
 from imbench.stats.board import Board, make_board
-from imbench.stats.names import CONFIGURATION, HEADLINE, labelled, strategy_of
+from imbench.stats.names import CONFIGURATION, HEADLINE, file_name, labelled, strategy_of
 from imbench.stats.scope import KnownSuite, Scope
 from imbench.stats.score_table import ScoreTable, make_score_tables
 from imbench.stats.words import counted, scrub
@@ -43,7 +44,7 @@ class Options:
 
     Parameters
     ----------
-    metrics : names of the headline metrics; empty for all metrics, led by g-mean and balanced Brier score
+    metrics : names of the leading metrics; empty for all metrics, led by g-mean and balanced Brier score
     rules : decision rules, or ``each`` for boards that rank all of them together; empty for all in the results
     alpha : level of the tests, in (0, 1)
     modality : modality of each dataset, such as ``{"segment": "tabular"}``
@@ -52,6 +53,8 @@ class Options:
     suites : installed suites; the report says which of them the results cover
     families : family of each dataset that has one (`imbench.stats.scope.Scope`); empty for those of the results
     sample_grids : grid of each image dataset, or why there is none (see `imbench.report.images.wanted_samples`)
+    date : day of the results, such as ``2026-11-28``; "" to show none
+    citations : publication to cite for each dataset, such as ``{"segment": "UCI, 1990"}``
     """
 
     metrics: tuple[str, ...] = ()
@@ -63,6 +66,8 @@ class Options:
     sample_grids: Mapping[str, SampleGrid | str] | None = None
     suites: tuple[KnownSuite, ...] = ()
     families: Mapping[str, str] = field(default_factory=dict)
+    date: str = ""
+    citations: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
@@ -89,6 +94,13 @@ class Model:
     origins : the source code behind the jobs of each strategy
     title : title of the page; "" for the default
     images : the image section; None without images
+    references : names of the competitors that are references (`imbench.references`); no board of ``boards`` ranks them
+    reference_tables : for each of ``score_tables``, the scores of strategies and references over the same
+        configurations; empty without references
+    reference_boards : by slug of a leading board, the board over the same configurations that ranks strategies and
+        references together; empty without references
+    date : day of the results; "" if unknown
+    citations : (dataset, publication to cite), for the datasets that state one
     """
 
     notes: tuple[str, ...]
@@ -112,10 +124,15 @@ class Model:
     lacking: tuple[str, ...] = ()
     title: str = ""
     images: Images | None = None
+    references: frozenset[str] = frozenset()
+    reference_tables: tuple[ScoreTable, ...] = ()
+    reference_boards: Mapping[str, Board] = field(default_factory=dict)
+    date: str = ""
+    citations: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def leading(self) -> tuple[Board, ...]:
-        """The boards of the headline metrics: under the first decision rule, and with all rules in one ranking."""
+        """The boards of the leading metrics: under the first decision rule, and with all rules in one ranking."""
         return tuple(b for b in self.boards if _leads(b.metric.name, b.rule, self.headline, self.columns))
 
     @cached_property
@@ -132,6 +149,11 @@ class Model:
     def gains(self) -> Mapping[str, tuple[Gain, ...]]:
         """Gains by imbalance ratio, by slug of the board."""
         return {board.slug: tuple(gains_by_ir(board)) for board in self.boards}
+
+    @cached_property
+    def series(self) -> Mapping[str, int]:
+        """The series number of each competitor (`imbench.report.figures.spec.series_of`)."""
+        return series_of((name for scores in self.score_tables for name in scores.strategies), self.references)
 
     @cached_property
     def zero_rules(self) -> tuple[str, ...]:
@@ -199,7 +221,15 @@ def gather(results: Results, options: Options) -> Model:
         lacking=(*_lacking(rows, plain), *crowded),
         title=options.title,
         images=images_of(score_tables, opening, results.rows, modality, options.sample_grids or {}),
+        date=options.date,
+        citations=_citations(rows, options.citations or {}),
     )
+
+
+def _citations(rows: pd.DataFrame, known: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What to cite for the datasets of these rows, sorted by name."""
+    names = sorted(set(map(str, rows["dataset"])))
+    return tuple((file_name(name), scrub(known[name])) for name in names if known.get(name))
 
 
 def _lacking(rows: pd.DataFrame, wanted: Sequence[str]) -> list[str]:

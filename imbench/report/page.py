@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 
 from imbench.contract.protocol import caveat
+from imbench.report.answer import TUNED
 from imbench.report.columns import PLAIN_RULE, RULES, Column
 from imbench.report.coverage import PROCESS, zero_recall_title
 from imbench.report.figures.inline import inline_svg
 from imbench.report.figures.kinds import Figures
 from imbench.report.figures.sample_grid import SampleGrid, picture
-from imbench.report.figures.spec import FigureSpec
+from imbench.report.figures.spec import FigureSpec, colour_of
 from imbench.report.gains import ir_labels
 from imbench.report.model import Model
+from imbench.report.overview import Overview, overviews
 from imbench.report.provenance import SHOWN_VALUES
 from imbench.report.verdict import Verdict, verdict
 from imbench.scoring.rules import EACH
@@ -33,6 +35,19 @@ from imbench.stats.words import counted, level, listed, number, p_in_text, p_val
 MOST_MATRIX = 20
 MOST_CELLS = 20_000
 MOST_FAILURES = 200
+# More notes than these would push the first table off the first screen; the section on coverage has all.
+MOST_NOTES = 3
+
+PAPER = """@misc{bellinger2020remix,
+  title = {ReMix Training for Calibrated Imbalanced Deep Learning},
+  author = {Bellinger, Colin and Corizzo, Roberto and Japkowicz, Nathalie},
+  year = {2020},
+  eprint = {2012.02312},
+  archivePrefix = {arXiv}
+}"""
+
+# Titles of metrics in the columns of the first screen, where the whole title is a tooltip.
+_SHORT = {"bbs": "BBS", "brier": "Brier"}
 
 
 def page(model: Model, figures: Figures) -> str:
@@ -53,6 +68,7 @@ def page(model: Model, figures: Figures) -> str:
         "p_in_text": p_in_text,
         "listed": listed,
         "percent": _percent,
+        "share": _share,
     }
     environment.filters["capitalize_first"] = _capitalized
     environment.globals |= {"span": span, "counted": counted, "caveat": caveat}
@@ -73,6 +89,7 @@ def page(model: Model, figures: Figures) -> str:
         shown_values=SHOWN_VALUES,
         most_failures=MOST_FAILURES,
         zero_recall_title=zero_recall_title,
+        most_notes=MOST_NOTES,
     )
     # Macros leave empty lines where they are defined.
     return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
@@ -83,6 +100,62 @@ class View:
 
     def __init__(self, model: Model, figures: Figures) -> None:
         self.model, self.figures = model, figures
+
+    @cached_property
+    def overviews(self) -> list[Overview]:
+        """The tables of the first screen."""
+        return overviews(self.model)
+
+    @property
+    def scopes(self) -> list[str]:
+        """The named sets of configurations that boards are over, such as ``suite tabular``."""
+        return list(dict.fromkeys(scores.scope for scores in self.model.score_tables if scores.scope))
+
+    @property
+    def verdicts(self) -> list[tuple[Board, Verdict]]:
+        """The verdict of each leading board, and of those with a tuned threshold for every strategy."""
+        model = self.model
+        tuned = [
+            b for b in model.others if b.rule == TUNED and b.metric.of_decisions and b.metric.name in model.headline
+        ]
+        order = {(scores.protocol, scores.task): place for place, scores in enumerate(model.score_tables)}
+        boards = sorted([*model.leading, *tuned], key=lambda b: order[b.protocol, b.task])
+        known = dict(zip(model.leading, model.verdicts, strict=True))
+        return [(board, known.get(board) or verdict(board)) for board in boards]
+
+    def short(self, column: Column | Board) -> str:
+        """The title of a column of the first screen."""
+        title = _SHORT.get(column.metric.name, column.metric.title)
+        return title if column.rule == PLAIN_RULE else f"{title}, {column.rule}"
+
+    def colour(self, name: str) -> int:
+        """The number of a competitor's colour."""
+        return colour_of(self.model.series.get(name, 0))
+
+    def unranked(self, one: Overview) -> list[str]:
+        """The strategies that the first board does not rank."""
+        return [*(partial.name for partial in one.first.partial), *one.first.absent]
+
+    def seconds_digits(self, one: Overview) -> int:
+        """Decimals of seconds per net."""
+        known = [row.seconds for row in (*one.rows, *one.references) if not math.isnan(row.seconds)]
+        return 1 if max(known, default=0.0) >= 10 else 2
+
+    @property
+    def bibtex(self) -> str:
+        """Entries for imbench with this page's fingerprint, and for the paper."""
+        model = self.model
+        versions = ", ".join(model.facts.get("imbench", ()))
+        fields = {
+            "title": f"{{{model.title or 'imbench report'}}}",
+            "author": "{{The authors of imbench}}",
+            "note": f"{{imbench {versions}, {listed([*self.scopes, *(f'protocol {p}' for p in model.protocols)])}, "
+            f"SHA-256 of all job keys {model.fingerprint}}}",
+        }
+        if model.date:
+            fields["year"] = f"{{{model.date[:4]}}}"
+        lines = ",\n".join(f"  {name} = {value}" for name, value in fields.items())
+        return f"@misc{{imbench-{model.fingerprint[:12]},\n{lines}\n}}\n\n{PAPER}"
 
     def choices(self, what: str) -> list[str]:
         """The options of a filter, in the order of the page."""
@@ -143,7 +216,7 @@ class View:
         return names, board.win_rates(names).tolist()
 
     def datasets(self, scores: ScoreTable) -> list[dict[str, Any]]:
-        """Tables of mean ± sd: for each headline column, the strategies shown and a row for each configuration."""
+        """Tables of mean ± sd: for each leading column, the strategies shown and a row for each configuration."""
         columns = [b for b in self.model.leading if (b.protocol, b.task) == (scores.protocol, scores.task)]
         columns = [b for b in columns if b.rule != EACH]
         most = max(2, MOST_CELLS // max(1, len(scores.configurations) * len(self.model.leading)))
@@ -187,12 +260,14 @@ class View:
 
     def _data(self) -> dict[str, Any]:
         shown = {(b.protocol, b.task, b.metric.name, b.rule) for b in self.model.boards}
+        first = {(one.protocol, one.task): one.columns for one in self.overviews}
         groups = []
         for scores, ratios in zip(self.model.score_tables, self.ratios, strict=True):
             columns = [
                 [c.metric.name, c.rule, _packed(scores.mean[c.name])]
-                for c in self.model.columns
-                if {(scores.protocol, scores.task, c.metric.name, rule) for rule in (c.rule, EACH)} & shown
+                for c in dict.fromkeys((*self.model.columns, *first.get((scores.protocol, scores.task), ())))
+                if c in first.get((scores.protocol, scores.task), ())
+                or {(scores.protocol, scores.task, c.metric.name, rule) for rule in (c.rule, EACH)} & shown
             ]
             groups.append(
                 {
@@ -209,13 +284,15 @@ class View:
                     "columns": columns,
                 }
             )
-        metrics = list(dict.fromkeys(column.metric for column in self.model.columns))
+        every = [*self.model.columns, *(column for one in self.overviews for column in one.columns)]
+        metrics = list(dict.fromkeys(column.metric for column in every))
         return {
-            "headline": self.model.headline,
+            "leading": self.model.headline,
             "rule": self.model.columns[0].rule if self.model.columns else PLAIN_RULE,
             "tolerance": {"absolute": TRAINED.absolute, "relative": TRAINED.relative},
             "higher": {metric.name: metric.higher_is_better for metric in metrics},
             "target": {metric.name: metric.target for metric in metrics if metric.target is not None},
+            "colours": {name: colour_of(series) for name, series in self.model.series.items()},
             "groups": groups,
         }
 
@@ -254,6 +331,13 @@ def _data_url(image: np.ndarray) -> str:
 
 def _percent(value: float) -> str:
     return "–" if math.isnan(value) else f"{100 * value:.0f}"
+
+
+def _share(value: float) -> str:
+    """A share as whole percent; less than half a percent, but not 0, as ``< 1 %``."""
+    if math.isnan(value):
+        return "–"
+    return "< 1 %" if 0 < value < 0.005 else f"{100 * value:.0f} %"
 
 
 def _capitalized(text: str) -> str:

@@ -206,7 +206,10 @@ def _scrubbed(options: Options, scrubber: Scrubber) -> Options:
         left_out = tuple((scrubber.text(strategy), scrubber.text(reason)) for strategy, reason in grid.left_out)
         grids[name] = replace(grid, title=scrubber.text(grid.title.replace(dataset, name)), left_out=left_out)
     modality = {scrubber.file_name(dataset): kind for dataset, kind in (options.modality or {}).items()}
-    return replace(options, modality=modality, sample_grids=grids)
+    citations = {
+        scrubber.file_name(dataset): scrubber.text(text) for dataset, text in (options.citations or {}).items()
+    }
+    return replace(options, modality=modality, sample_grids=grids, citations=citations)
 
 
 def _page_name(name: str | None, store: Path, scrubber: Scrubber) -> str:

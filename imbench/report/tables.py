@@ -13,11 +13,50 @@ from imbench.report.coverage import ZERO_RECALL
 from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.gains import Gain
 from imbench.report.model import Model
+from imbench.report.overview import UNRANKED, overviews
 from imbench.stats.board import Board
+
+
+def overview(model: Model) -> pd.DataFrame:
+    """A row for each protocol, task and strategy or reference of the first screen, strategies best first."""
+    return _frame(
+        [
+            {"protocol": one.protocol, "task": one.task, "strategy": row.name, "reference": row in one.references}
+            | {
+                f"{board.metric.name}_{name}": value
+                for board, standing in zip(one.boards, row.standings or [UNRANKED] * len(one.boards), strict=True)
+                for name, value in (
+                    ("average_rank", standing.rank),
+                    ("rank_low", standing.low),
+                    ("rank_high", standing.high),
+                )
+            }
+            | {column.name: mean for column, mean in zip(one.columns, row.means, strict=True)}
+            | {"seconds": row.seconds, "fallback_share": row.fallback, "checks": row.checks}
+            for one in overviews(model)
+            for row in (*one.rows, *one.references)
+        ],
+        ["protocol", "task", "strategy"],
+    )
 
 
 def leaderboard(model: Model) -> pd.DataFrame:
     """A row for each board and competitor, best first; every row repeats the tests of its board."""
+    return leaderboard_of(model.boards)
+
+
+def reference_leaderboard(model: Model) -> pd.DataFrame:
+    """`leaderboard` for the boards that rank strategies and references together."""
+    return leaderboard_of(tuple(model.reference_boards.values()))
+
+
+def image_leaderboard(model: Model) -> pd.DataFrame:
+    """`leaderboard` for the boards over images only."""
+    return leaderboard_of(model.images.boards if model.images else ())
+
+
+def leaderboard_of(boards: Sequence[Board]) -> pd.DataFrame:
+    """A row for each competitor of these boards."""
     return _frame(
         [
             _of(board)
@@ -37,7 +76,7 @@ def leaderboard(model: Model) -> pd.DataFrame:
                 "p_datasets": board.tests_by_dataset.friedman[1],
                 "p_datasets_small_sample": board.tests_by_dataset.small_sample[0],
             }
-            for board in model.boards
+            for board in boards
             for place, row in enumerate(board.table, 1)
         ],
         _BOARD,
@@ -130,6 +169,26 @@ def coverage(model: Model) -> pd.DataFrame:
     return _frame(rows, ["protocol", "task", "strategy"])
 
 
+def failures(model: Model) -> pd.DataFrame:
+    """A row for each failed job, with its whole error message."""
+    rows: list[dict[str, object]] = [dataclasses.asdict(failure) for failure in model.failures]
+    return _frame(rows, ["dataset", "variant", "strategy", "protocol", "error"])
+
+
+def sources(model: Model) -> pd.DataFrame:
+    """A row for each strategy and source code that made its jobs."""
+    rows: list[dict[str, object]] = [dataclasses.asdict(origin) for origin in model.origins]
+    return _frame(rows, ["strategy"])
+
+
+def facts(model: Model) -> pd.DataFrame:
+    """A row for each value of each fact: versions, hardware, hashes of the data, and the fingerprint of all jobs."""
+    pairs = [("SHA-256 of all job keys", model.fingerprint)]
+    pairs += [(name, value) for name, values in model.facts.items() for value in values]
+    pairs += [(f"SHA-256 of {name}", digest) for name, digest in model.data]
+    return _frame([{"fact": name, "value": value} for name, value in pairs], ["fact", "value"])
+
+
 def scores(model: Model) -> pd.DataFrame:
     """A row for each configuration and strategy: ``<metric>_mean`` and ``<metric>_sd`` over the folds that define it.
 
@@ -162,6 +221,7 @@ def _scores(model: Model, number: int) -> pd.DataFrame:
 
 
 TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
+    "overview": overview,
     "leaderboard": leaderboard,
     "scores": scores,
     "pairs": pairs,
@@ -169,6 +229,15 @@ TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
     "reliability": reliability,
     "costs": costs,
     "coverage": coverage,
+    "failures": failures,
+    "sources": sources,
+    "facts": facts,
+}
+REFERENCE_TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {"reference-leaderboard": reference_leaderboard}
+# The tables of a report with images.
+IMAGE_TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
+    "image-gains": image_gains,
+    "image-leaderboard": image_leaderboard,
 }
 
 

@@ -51,7 +51,7 @@ def verdict(board: Board) -> Verdict:
     if not tests.p < board.alpha:
         lead = f"No difference between the {len(names)} competitors is shown ({_friedman(tests)}, {scope})."
         return _of(board, lead, (f"{leader}, which chance alone may explain.",))
-    beaten, open_ = _split(tests, best.name, names[1:], board.alpha)
+    beaten, open_ = split(tests, best.name, names[1:], board.alpha)
     equals = [row.name for row in board.table if abs(row.average_rank - best.average_rank) < 1e-9]
     lead = f"{best.name} leads, {rank} over {scope}"
     if len(equals) > 1:
@@ -76,8 +76,7 @@ def _of(board: Board, lead: str, support: Sequence[str]) -> Verdict:
 
 
 def _pairwise(board: Board, best: str, beaten: Sequence[str], alone: bool) -> list[str]:
-    """Friedman's test and the competitors that the best one beats; omitted if the verdict of a single leader says "
-    "it."""
+    """Friedman's test and the competitors that the best one beats; omitted if the lead says it."""
     test = f"Friedman's test finds differences ({_friedman(board.tests)})."
     if beaten:
         level_ = f"{board.alpha:g}"
@@ -124,13 +123,13 @@ def _datasets(board: Board) -> str:
         if board.tests.undecidable.get("pairs"):
             return f"{first}; {by.blocks} blocks are also too few to decide which pairs differ."
         return f"{first}; which pairs differ {by.undecidable['pairs']}."
-    beaten, open_ = _split(by, leader, [n for n in by.names if n != leader], board.alpha)
+    beaten, open_ = split(by, leader, [n for n in by.names if n != leader], board.alpha)
     if not by.p < board.alpha or not beaten:
         return f"{first}; no difference is shown at that level."
     return f"{first}, better than {listed(beaten)}" + (f", not shown to differ from {listed(open_)}." if open_ else ".")
 
 
-def _split(tests: TestResults, best: str, others: Sequence[str], alpha: float) -> tuple[list[str], list[str]]:
+def split(tests: TestResults, best: str, others: Sequence[str], alpha: float) -> tuple[list[str], list[str]]:
     """The competitors that the pairwise test finds worse than the best, and the rest."""
     beaten = []
     for name in others:

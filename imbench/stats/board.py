@@ -22,7 +22,7 @@ from imbench.stats.names import BASELINE, competitor
 from imbench.stats.ranks import TRAINED, average_ranks, equal, rank
 from imbench.stats.score_table import Configuration, Floats, ScoreTable
 from imbench.stats.tests import TestResults, test_results, untested
-from imbench.stats.words import counted
+from imbench.stats.words import counted, listed
 
 
 @dataclass(frozen=True)
@@ -301,14 +301,14 @@ class Board:
 
     def _same(self) -> list[str]:
         return [
-            f"same predictions, ranked once as {group[0]}: {_listed(group)}"
+            f"same predictions, ranked once as {group[0]}: {listed(group)}"
             for group in self.same
             if any(entrant.strategy == group[0] for entrant in self.entrants)
         ]
 
     def _undefined(self) -> list[str]:
         return [
-            f"not ranked: {c.label}, where the metric is undefined for {_listed(names)}" for c, names in self.dropped
+            f"not ranked: {c.label}, where the metric is undefined for {listed(names)}" for c, names in self.dropped
         ]
 
     def _partial(self) -> list[str]:
@@ -317,15 +317,15 @@ class Board:
         for one in self.partial:
             alike.setdefault(one.lacks, []).append(one.name)
         found = [
-            f"not ranked: {_listed(names)} {'lacks' if len(names) == 1 else 'lack'} {len(lacks)} of {total} "
-            f"configurations ({_listed([c.label for c in lacks])})"
+            f"not ranked: {listed(names)} {'lacks' if len(names) == 1 else 'lack'} {len(lacks)} of {total} "
+            f"configurations ({listed([c.label for c in lacks])})"
             for lacks, names in alike.items()
         ]
         return [*found, self._common] if found and self._common else found
 
     def _absent(self) -> list[str]:
         verb = "has" if len(self.absent) == 1 else "have"
-        return [f"not ranked: {_listed(self.absent)} {verb} no results"] if self.absent else []
+        return [f"not ranked: {listed(self.absent)} {verb} no results"] if self.absent else []
 
     def _outside(self) -> list[str]:
         if not self.outside:
@@ -333,7 +333,7 @@ class Board:
         count = len(self.outside)
         return [
             f"{counted(count, 'more configuration')} with results {'is' if count == 1 else 'are'} "
-            f"not part of this board: {_listed([c.label for c in self.outside])}"
+            f"not part of this board: {listed([c.label for c in self.outside])}"
         ]
 
     @cached_property
@@ -365,11 +365,6 @@ def _outcomes(one: Floats, other: Floats) -> tuple[Integers, Integers, Integers]
     tied = equal(one, other, TRAINED)
     wins, ties = (~tied & (one > other)).sum(axis=0), tied.sum(axis=0)
     return wins, ties, len(one) - wins - ties
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_SHOWN])
-    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
 
 
 def entrants_of(strategies: Sequence[str], rules: Sequence[str], rule: str) -> list[Entrant]:

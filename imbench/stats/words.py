@@ -24,11 +24,11 @@ def number(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
     return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
 
 
-def decimals(steps: Sequence[float], least: int = 2) -> int:
-    """Decimals that distinguish the ticks of an axis, at least ``least``."""
+def decimals(steps: Sequence[float]) -> int:
+    """Decimals that the ticks of an axis need, from their step: 0 for 5, 1 for 0.5, 2 for 0.02."""
     # Equal ticks need no decimals.
     nearest = min((after - before for before, after in pairwise(steps) if after > before), default=1.0)
-    return max(least, -math.floor(math.log10(nearest) + 1e-9))
+    return max(0, -math.floor(math.log10(nearest) + 1e-9))
 
 
 def span(low: float, high: float, digits: int = 2, *, sign: bool = False) -> str:
@@ -59,10 +59,18 @@ def level(alpha: float) -> str:
     return f"{100 * (1 - alpha):g} %"
 
 
-def listed(names: Sequence[str], most: int = 8) -> str:
-    """Names joined: ``a, b and c``; of many names the first ones and a count."""
+# A sentence with more names than this has to be read twice.
+MOST_NAMED = 4
+
+
+def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
+    """Names joined: ``a, b and c``; of many names the first ones and a count.
+
+    >>> listed(["a", "b", "c", "d", "e", "f"])
+    'a, b, c, d and 2 others'
+    """
     if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
+        return f"{', '.join(names[:most])} and {counted(len(names) - most, 'other')}"
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 2 else names)
 
 

@@ -221,6 +221,13 @@ def stamps_in(folder: Path, suffix: str) -> Stamps:
     return stamps
 
 
+def last_result(store: Path | str) -> str:
+    """The day (UTC) on which the newest job of a store was written, such as ``2026-11-28``; "" without jobs."""
+    found = stamps_in(Path(store) / "jobs", ".parquet")
+    newest = found.of(list(found))[:, 1].max(initial=0)
+    return time.strftime("%Y-%m-%d", time.gmtime(int(newest) / 1e9)) if newest else ""
+
+
 def size_of(folder: Path, without: Sequence[str] = ()) -> int:
     """Bytes of all files in a folder and those in it, except in entries of these names; 0 if it cannot be read."""
     try:

@@ -7,54 +7,15 @@ import subprocess
 import sys
 import time
 
-import numpy as np
-import pandas as pd
-
 from imbench.report.figures.kinds import Figures
 from imbench.report.model import Options, gather
 from imbench.report.page import page
 from imbench.store.results import Results
 from imbench.store.store import Store
 from tests.made_results import fill
+from tests.report.made import scored_rows
 
 STRATEGIES, CONFIGURATIONS, FOLDS = 200, 500, 20
-RATIOS = np.array([0.01, 0.025, 0.05, 0.1, 0.25])
-METRICS = ("gmean", "bbs", "brier", "balanced_accuracy", "log_loss", "auroc")
-
-
-def big_results(strategies=STRATEGIES, configurations=CONFIGURATIONS, folds=FOLDS) -> Results:
-    """Rows as `Store.frame` gives them, of a hundred datasets at five ratios, two thirds of them binary."""
-    rng = np.random.default_rng(0)
-    number = np.arange(configurations)
-    configuration = np.repeat(number, strategies * folds)
-    strategy = np.tile(np.repeat(np.arange(strategies), folds), configurations)
-    names = np.array(["baseline", *(f"strategy-{i:03d}" for i in range(1, strategies))], dtype=object)
-    ratio = RATIOS[number % len(RATIOS)]
-    dataset = np.array([f"dataset-{i // len(RATIOS):03d}" for i in number], dtype=object)
-    task = np.where(number // len(RATIOS) % 3 == 0, "multiclass", "binary")
-    variant = np.array([f"ir={value:g}" for value in ratio], dtype=object)
-    rows = len(configuration)
-    merit = rng.normal(size=strategies)[strategy] * 0.03 + rng.normal(size=configurations)[configuration] * 0.1
-    columns = {
-        "dataset": dataset[configuration],
-        "variant": variant[configuration],
-        "task": task[configuration],
-        "ir": ratio[configuration],
-        "strategy": names[strategy],
-        "protocol": "paper",
-        "seconds": rng.uniform(1, 2, rows),
-        **{name: 1 / (1 + np.exp(-merit - rng.normal(size=rows) * 0.1)) for name in METRICS},
-        "epochs": 500,
-        "zero_recall": 0,
-        "key": np.char.add("k", (configuration * strategies + strategy).astype(str)).astype(object),
-        "data_hash": np.char.add("h", (configuration // len(RATIOS)).astype(str)).astype(object),
-        "strategy_version": "1",
-        "schema": 1,
-        "error": "",
-        "protocol_fields": "{}",
-        "imbench": "0.1.0",
-    }
-    return Results(pd.DataFrame(columns), "nowhere")
 
 
 def render(results: Results) -> str:
@@ -66,7 +27,7 @@ def render(results: Results) -> str:
 def test_two_hundred_strategies_on_five_hundred_configurations(benchmark):
     # With --benchmark-disable, in the ordinary tests, a few rows show that it runs.
     size = (30, 20, 2) if benchmark.disabled else (STRATEGIES, CONFIGURATIONS, FOLDS)
-    results = big_results(*size)
+    results = scored_rows(*size)
     start, busy = time.perf_counter(), time.process_time()
     text = benchmark.pedantic(render, (results,), rounds=1)
     wall, busy = time.perf_counter() - start, time.process_time() - busy
@@ -78,7 +39,7 @@ def test_two_hundred_strategies_on_five_hundred_configurations(benchmark):
 
 
 def test_a_page_of_many_strategies_says_what_it_left_to_the_data_files():
-    text = render(big_results(strategies=60, configurations=20, folds=2))
+    text = render(scored_rows(strategies=60, configurations=20, folds=2))
     for statement in ("Shown: the best 20 of 60; pairs.csv has all.", "scores.csv has all", "gains.csv has all"):
         assert statement in text
     assert len(text) < 3e6

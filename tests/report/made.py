@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
+import pandas as pd
 
 from imbench.report.figures.sample_grid import SampleGrid, SampleRow
+from imbench.report.model import Model, gather
 from imbench.store.results import Results, load
 from tests.made_results import FACTS, job, predictions
 
@@ -13,6 +17,8 @@ RATIOS = (0.01, 0.05, 0.1)
 DATASETS = ("iris", "musk", "ozone", "pixels", "segment")
 MODALITY = {name: "image" if name == "pixels" else "tabular" for name in DATASETS}
 CLASSES = ("cat", "dog", "owl")
+METRICS = ("gmean", "bbs", "brier", "balanced_accuracy", "log_loss", "auroc")
+FIRST_SCREEN = ("gmean", "gmean@tuned", "bbs", "brier", "auprc")
 
 
 def filled(store, datasets=DATASETS, strategies=STRATEGIES) -> Results:
@@ -52,6 +58,65 @@ def with_rule(results: Results) -> Results:
     rows = results.rows
     gain = np.where(rows["strategy"] == "baseline", 0.5, 0.01)
     return Results(rows.assign(**{"gmean@tuned": np.minimum(rows["gmean"] + gain, 1.0)}), results.store, results.notes)
+
+
+def scored_rows(
+    strategies,
+    configurations,
+    folds,
+    *,
+    names=None,
+    tasks=("binary", "multiclass"),
+    metrics=METRICS,
+    spread=0.03,
+    seed=0,
+) -> Results:
+    """Rows as `Store.frame` gives them, without a store: datasets at five ratios, every third of the last task.
+
+    ``spread``: standard deviation of the strategies' skills, where scores of configurations have one of 0.1.
+    """
+    rng = np.random.default_rng(seed)
+    ratios = np.array([0.01, 0.025, 0.05, 0.1, 0.25])
+    number = np.arange(configurations)
+    configuration = np.repeat(number, strategies * folds)
+    strategy = np.tile(np.repeat(np.arange(strategies), folds), configurations)
+    labels = np.array(names or ["baseline", *(f"strategy-{i:03d}" for i in range(1, strategies))], dtype=object)
+    ratio = ratios[number % len(ratios)]
+    dataset = np.array([f"dataset-{i // len(ratios):03d}" for i in number], dtype=object)
+    task = np.where(number // len(ratios) % 3 == 0, tasks[-1], tasks[0])
+    variant = np.array([f"ir={value:g}" for value in ratio], dtype=object)
+    rows = len(configuration)
+    merit = rng.normal(size=strategies)[strategy] * spread + rng.normal(size=configurations)[configuration] * 0.1
+    columns = {
+        "dataset": dataset[configuration],
+        "variant": variant[configuration],
+        "task": task[configuration],
+        "ir": ratio[configuration],
+        "strategy": labels[strategy],
+        "protocol": "paper",
+        "seconds": rng.uniform(1, 2, rows),
+        **{name: 1 / (1 + np.exp(-merit - rng.normal(size=rows) * 0.1)) for name in metrics},
+        "epochs": 500,
+        "zero_recall": 0,
+        "key": np.char.add("k", (configuration * strategies + strategy).astype(str)).astype(object),
+        "data_hash": np.char.add("h", (configuration // len(ratios)).astype(str)).astype(object),
+        "strategy_version": "1",
+        "schema": 1,
+        "error": "",
+        "protocol_fields": "{}",
+        "imbench": "0.1.0",
+    }
+    return Results(pd.DataFrame(columns), "nowhere")
+
+
+def with_references(results, names, options) -> Model:
+    """The model of these results with some strategies in the part of references."""
+    rows, both = results.rows, gather(results, options)
+    own = gather(dataclasses.replace(results, rows=rows[~rows["strategy"].isin(names)]), options)
+    together = {board.slug: board for board in both.leading}
+    return dataclasses.replace(
+        own, references=frozenset(names), reference_tables=both.score_tables, reference_boards=together
+    )
 
 
 def plain_means(rows, metric):

@@ -7,10 +7,27 @@ import re
 import zlib
 from importlib import resources
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from imbench.report import Options, write_report
 from imbench.report.figures.kinds import FIGURES, FigureKind
+from imbench.report.figures.labels import Box, box_of, place_labels
 from imbench.report.figures.rendering import render
-from imbench.report.figures.spec import COLOURS, FigureSpec, Text
+from imbench.report.figures.spec import (
+    COLOURS,
+    SERIES,
+    FigureSpec,
+    Text,
+    colour_of,
+    log_ticks,
+    series_of,
+    shape_of,
+    ticks,
+)
+from imbench.scoring.rules import RULES
+from imbench.stats.names import BASELINE, competitor
+from imbench.stats.words import decimals
 from imbench.store.results import load
 from tests.made_results import fill
 
@@ -50,7 +67,81 @@ def test_a_kind_without_a_figure_has_no_section(store, tmp_path, monkeypatch):
 def test_the_page_has_the_colours_of_the_files():
     css = resources.files("imbench.report").joinpath("templates", "report.css").read_text("utf-8")
     light = css.partition("@media")[0]
-    assert re.findall(r"--s\d:(#\w+)", light) == list(COLOURS)
+    assert re.findall(r"--s\d+:(#\w+)", light) == list(COLOURS)
+
+
+def contrast(one, other):
+    """The contrast ratio of two colours (WCAG 2.1)."""
+    shares = [[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in (one, other)]
+    linear = [[c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour] for colour in shares]
+    low, high = sorted(0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in linear)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_every_colour_is_seen_on_white_and_in_the_dark():
+    css = resources.files("imbench.report").joinpath("templates", "report.css").read_text("utf-8")
+    blocks = re.findall(r"--bg:(#\w+)[^}]*?((?:--s\d+:#\w+;?)+)", css)
+    assert len(blocks) == 3
+    for background, colours in blocks:
+        full = background if len(background) == 7 else "#" + "".join(2 * c for c in background[1:])
+        found = re.findall(r"#\w+", colours)
+        assert len(set(found)) == SERIES
+        assert min(contrast(full, colour) for colour in found) >= 3, (background, found)
+
+
+names = st.lists(st.text("abcdwm", min_size=1, max_size=12), unique=True, min_size=1, max_size=60)
+
+
+@given(names)
+def test_a_strategy_has_one_colour_under_all_rules_and_grey_is_the_baselines(strategies):
+    series = series_of([BASELINE, *strategies])
+    for name in strategies:
+        if name == BASELINE:
+            continue
+        colours = {colour_of(series[competitor(name, rule)]) for rule in RULES}
+        assert len(colours) == 1
+        assert colours != {0}
+    looks = [(colour_of(series[name]), shape_of(series[name])) for name in {*strategies, BASELINE}]
+    assert len(set(looks)) == len(looks)
+
+
+points = st.lists(st.tuples(st.floats(60, 480), st.floats(20, 230)), min_size=1, max_size=40)
+
+
+@settings(deadline=None)
+@given(points, st.integers(1, 60))
+def test_labels_are_printed_over_no_label_and_no_point(points, length):
+    labels = [f"{'n' * length}{i}" for i in range(len(points))]
+    frame = Box(48, 14, 490, 234)
+    placed = place_labels(points, labels, frame, 6)
+    texts = [mark for mark in placed.marks if isinstance(mark, Text)]
+    assert sorted(mark.text for mark in texts) == sorted(labels)
+    boxes = [box_of(mark) for mark in texts]
+    assert not [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if a.meets(b)]
+    for (x, y), name in zip(points, labels, strict=True):
+        others = [box for mark, box in zip(texts, boxes, strict=True) if mark.text != name]
+        assert not any(Box(x - 6, y - 6, x + 6, y + 6).meets(box) for box in others)
+    assert max(box.right for box in boxes) <= placed.right + 1e-9
+    assert max(box.bottom for box in boxes) <= placed.bottom + 1e-9
+
+
+@given(st.floats(-1e3, 1e3), st.floats(1e-4, 1e3))
+def test_ticks_have_the_decimals_of_their_step_and_no_more(low, width):
+    steps = ticks(low, low + width)
+    digits = decimals(steps)
+    shown = [f"{tick:.{digits}f}" for tick in steps]
+    assert len(set(shown)) == len(shown)
+    assert digits == 0 or any(not text.endswith("0") for text in shown) or len(steps) < 3
+    for tick, text in zip(steps, shown, strict=True):
+        assert abs(float(text) - tick) <= 1e-6 * width
+
+
+@given(st.floats(-3, 4), st.floats(0.01, 6))
+def test_ticks_of_a_logarithmic_axis_lie_inside_it(first, decades):
+    low, high = 10**first, 10 ** (first + decades)
+    found = log_ticks(low, high)
+    assert all(low * (1 - 1e-6) <= tick <= high * (1 + 1e-6) for tick in found)
+    assert found == sorted(set(found))
 
 
 def test_fonts_in_pdf_have_no_tables_for_laying_out_text():

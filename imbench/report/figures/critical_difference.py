@@ -8,10 +8,12 @@ from imbench.report.figures.spec import FigureSpec, Line, Mark, Text, scale, tex
 from imbench.stats.board import Board
 from imbench.stats.words import counted, listed, number
 
-MOST = 20
+MOST = 40
 WIDTH, TOP, STEP = 520.0, 58.0, 17.0
-# The least width of the axis between the names, however long they are.
-LEAST_AXIS = 220.0
+# The least width of the axis between the names, however long they are, and for each rank on it.
+LEAST_AXIS, LEAST_RANK = 220.0, 18.0
+# Distance of the bars, and all of them together if they are many.
+BAR, MOST_BARS = 8.0, 120.0
 
 
 def critical_difference(board: Board) -> FigureSpec | None:
@@ -27,7 +29,7 @@ def critical_difference(board: Board) -> FigureSpec | None:
     ranks = {row.name: row.average_rank for row in rows}
     most = max(2, math.ceil(max(ranks.values())))
     label = max(text_width(f"{name}  00.00") for name in ranks)
-    width = max(WIDTH, 2 * (label + 24) + LEAST_AXIS)
+    width = max(WIDTH, 2 * (label + 24) + max(LEAST_AXIS, LEAST_RANK * (most - 1)))
     x = scale(1, most, label + 24, width - label - 24)
     marks: list[Line | Mark | Text] = [Line(((x(1), TOP), (x(most), TOP)), "text", 1.2)]
     every = max(1, math.ceil((most - 1) / 12))
@@ -42,11 +44,11 @@ def critical_difference(board: Board) -> FigureSpec | None:
     marks += [Text(end + 8, 20, f"CD {number(tests.cd, 2)}", "start", "text", 12)]
     groups = [[n for n in group if n in ranks] for group in tests.groups]
     groups = [group for group in groups if len(group) > 1]
-    below = TOP + 10
+    below, bar = TOP + 10, min(BAR, MOST_BARS / max(len(groups), 1))
     for group in groups:
         low, high = min(ranks[n] for n in group), max(ranks[n] for n in group)
-        marks.append(Line(((x(low) - 3, below), (x(high) + 3, below)), "text", 4))
-        below += 8
+        marks.append(Line(((x(low) - 3, below), (x(high) + 3, below)), "text", min(4, bar / 2)))
+        below += bar
     half = math.ceil(len(rows) / 2)
     for i, row in enumerate(rows):
         left = i < half

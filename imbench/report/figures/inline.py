@@ -6,7 +6,7 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from imbench.report.figures.spec import SERIES, SHAPES, FigureSpec, Line, Mark, Text, polygon
+from imbench.report.figures.spec import FigureSpec, Line, Mark, Text, colour_of, polygon, shape_of
 
 
 def inline_svg(spec: FigureSpec) -> str:
@@ -30,7 +30,7 @@ def _line(mark: Line) -> str:
 
 
 def _mark(mark: Mark) -> str:
-    shape, color = SHAPES[mark.series % SERIES], _color(mark.series)
+    shape, color = shape_of(mark.series), _color(mark.series)
     if shape in ("circle", "ring"):
         kind = "l" if shape == "ring" else "f"
         return f'<circle class="{kind} {color}" cx="{_n(mark.x)}" cy="{_n(mark.y)}" r="{_n(mark.size)}"/>'
@@ -52,7 +52,7 @@ def _path(points: list[tuple[float, float]]) -> str:
 
 
 def _color(color: str | int) -> str:
-    return f"s{color % SERIES}" if isinstance(color, int) else f"c-{color}"
+    return f"s{colour_of(color)}" if isinstance(color, int) else f"c-{color}"
 
 
 def _n(value: float) -> str:

@@ -11,7 +11,7 @@ from imbench.report.figures.cost import quality_against_time
 from imbench.report.figures.critical_difference import critical_difference
 from imbench.report.figures.gain_by_ratio import gain_by_ratio
 from imbench.report.figures.reliability import reliability
-from imbench.report.figures.spec import SERIES, FigureSpec
+from imbench.report.figures.spec import FigureSpec
 from imbench.report.model import Model
 from imbench.scoring.rules import EACH
 from imbench.stats.board import Board
@@ -36,35 +36,25 @@ class FigureKind:
     text: str = ""
 
 
-def board_series(board: Board) -> Mapping[str, int]:
-    """The series number of each competitor, which fixes its colour and shape; 0, which is grey, is the control's."""
-    # In the order of the board, so that figures of one task agree; ranked order where colours have to repeat.
-    few = len(board.names) <= SERIES
-    names = board.names if few else [row.name for row in board.table]
-    others = [name for name in names if name != board.control]
-    return {board.control: 0} | {name: 1 + i % (SERIES - 1) for i, name in enumerate(others)}
-
-
 def _cost(model: Model, board: Board) -> FigureSpec | None:
     if board.rule == EACH:  # decision rules take no training time
         return None
     costs = [c for c in model.costs if (c.protocol, c.task) == (board.protocol, board.task)]
-    return quality_against_time(board, costs, board_series(board))
+    return quality_against_time(board, costs, model.series)
 
 
 def _gain(model: Model, board: Board) -> FigureSpec | None:
-    return gain_by_ratio(board, model.gains[board.slug], board_series(board))
+    return gain_by_ratio(board, model.gains[board.slug], model.series)
 
 
 def _image_gain(model: Model, board: Board) -> FigureSpec | None:
-    spec = gain_by_ratio(board, model.images.gains[board.slug], board_series(board)) if model.images else None
+    spec = gain_by_ratio(board, model.images.gains[board.slug], model.series) if model.images else None
     return replace(spec, name=f"image-{spec.name}") if spec else None
 
 
 def _reliability(model: Model, scores: ScoreTable) -> FigureSpec | None:
-    series = {name: i % SERIES for i, name in enumerate(scores.strategies)}
     curves = [c for c in model.curves if (c.protocol, c.task) == (scores.protocol, scores.task)]
-    return reliability(curves, series)
+    return reliability(curves, model.series)
 
 
 FIGURES: dict[str, FigureKind] = {

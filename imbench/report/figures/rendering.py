@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from imbench.report.figures.fonts import fewer_subsets
-from imbench.report.figures.spec import COLOURS, SERIES, SHAPES, FigureSpec, Line, Mark, Point, Text, polygon
+from imbench.report.figures.spec import COLOURS, FigureSpec, Line, Mark, Point, Text, colour_of, polygon, shape_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +80,7 @@ def _line(axes: Axes, mark: Line) -> None:
 def _mark(axes: Axes, mark: Mark) -> None:
     from matplotlib.patches import Circle, Polygon
 
-    shape, color = SHAPES[mark.series % SERIES], _color(mark.series)
+    shape, color = shape_of(mark.series), _color(mark.series)
     if shape in ("circle", "ring"):
         axes.add_artist(
             Circle((mark.x, mark.y), mark.size, fill=shape == "circle", color=color, linewidth=POINTS, zorder=3)
@@ -115,7 +115,7 @@ def _text(axes: Axes, mark: Text) -> None:
 
 
 def _color(color: str | int) -> str:
-    return COLOURS[color % SERIES] if isinstance(color, int) else _COLORS[color]
+    return COLOURS[colour_of(color)] if isinstance(color, int) else _COLORS[color]
 
 
 _DRAW: dict[type, Any] = {Line: _line, Mark: _mark, Text: _text}

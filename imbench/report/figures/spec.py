@@ -3,17 +3,54 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from imbench.scoring.rules import RULES
+from imbench.stats.names import BASELINE, competitor
 
 Point = tuple[float, float]
 
-# Okabe and Ito's colours, darkened to a contrast of 3:1 on white where they need it; the first is the control's.
-# `report.css` has the same, and lighter ones for dark mode. Shapes distinguish series in print without colours and for
-# colour-blind readers.
-COLOURS = ("#5a5a5a", "#0072b2", "#d55e00", "#00805d", "#b0508a", "#a66f00", "#2b86b8", "#1a1a1a")
+# The first is the baseline's grey; the next five are Okabe and Ito's, darkened to a contrast of 3:1 on white where they
+# need it. `report.css` has the same, and lighter ones for dark mode. Shapes distinguish series in print without colours
+# and for colour-blind readers, and series that share a colour.
+COLOURS = (
+    *("#5a5a5a", "#0072b2", "#d55e00", "#00805d", "#b0508a", "#a66f00"),
+    *("#5b4bc4", "#c2223f", "#2f8fa3", "#6b7f00", "#8a4b1f", "#1b3a8f"),
+)
 SHAPES = ("circle", "square", "triangle", "diamond", "down", "plus", "cross", "ring")
 SERIES = len(COLOURS)
+
+
+def colour_of(series: int) -> int:
+    """The number of a series' colour."""
+    return series % SERIES
+
+
+def shape_of(series: int) -> str:
+    """The shape of a series; those of the same colour differ."""
+    return SHAPES[(series + series // SERIES) % len(SHAPES)]
+
+
+def series_of(strategies: Iterable[str], references: Iterable[str] = ()) -> Mapping[str, int]:
+    """The series number of each competitor, which fixes its colour and shape on every chart and strip of a report.
+
+    A strategy has one colour under all decision rules; 0, which is grey, is the baseline's alone. Strategies that have
+    to share a colour differ in shape.
+
+    >>> series_of(["baseline", "mixup", "remix"])["remix+tuned"] % SERIES
+    2
+    """
+    found: dict[str, int] = {}
+    names = [*sorted(set(strategies) - {BASELINE}), *sorted(references)]
+    for place, name in enumerate(names):
+        lap, colour = divmod(place, SERIES - 1)
+        found |= _under_each_rule(name, 1 + colour, lap)
+    return found | _under_each_rule(BASELINE, 0, 0)
+
+
+def _under_each_rule(name: str, colour: int, lap: int) -> dict[str, int]:
+    return {competitor(name, rule): colour + SERIES * (lap + 3 * i) for i, rule in enumerate(RULES)}
 
 
 @dataclass(frozen=True)
@@ -79,7 +116,7 @@ def polygon(mark: Mark) -> list[list[Point]]:
         "plus": [[(x - r, y), (x + r, y)], [(x, y - r), (x, y + r)]],
         "cross": [[(x - r, y - r), (x + r, y + r)], [(x - r, y + r), (x + r, y - r)]],
     }
-    return shapes.get(SHAPES[mark.series % SERIES], [])
+    return shapes.get(shape_of(mark.series), [])
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
@@ -93,6 +130,14 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     return [round(i * step, 12) for i in range(first, last + 1)]
 
 
+def log_ticks(low: float, high: float) -> list[float]:
+    """Numbers in [low, high] for a logarithmic axis: 1, 2 and 5 times powers of ten, else those of `ticks`."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    found = [factor * 10.0**power for power in range(first, last + 1) for factor in (1, 2, 5)]
+    inside = [round(tick, 12) for tick in found if low <= tick <= high]
+    return inside if len(inside) > 1 else [tick for tick in ticks(low, high) if tick > 0]
+
+
 def scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
     """A map from values in [low, high] to pixels in [start, end]; the middle if all values are equal."""
     if not high > low:
@@ -100,9 +145,13 @@ def scale(low: float, high: float, start: float, end: float) -> Callable[[float]
     return lambda value: start + (value - low) / (high - low) * (end - start)
 
 
+# Widths of characters as shares of the font's size, in DejaVu Sans, which is wider than other sans-serif fonts.
+_WIDTHS = {**dict.fromkeys("fijlrtI.,:;'|()[]!- ", 0.42), **dict.fromkeys("mwMW@%+=", 0.98)}
+
+
 def text_width(text: str, size: float = 12.0) -> float:
-    """The approximate width of a text in pixels, for layout."""
-    return 0.58 * size * len(text)
+    """The width of a text in pixels, for layout: rather too wide than too narrow."""
+    return size * sum(_WIDTHS.get(c, 0.78 if c.isupper() else 0.64 if c.isascii() else 0.9) for c in text)
 
 
 def legend(names: Sequence[tuple[str, int]], x: float, y: float, width: float) -> tuple[list[Mark | Text], float]:

@@ -1,4 +1,4 @@
-// Sorting, filters that rank the shown subset, search and dark mode. The page is complete without this script. Tests and
+// Sorting, filters that rank the shown subset and live in the address, copying of tables, search and dark mode. The page is complete without this script. Tests and
 // intervals are shown for whole boards only: p-values of subsets that were chosen by looking at results mean little.
 (() => {
 "use strict";
@@ -79,13 +79,43 @@ function number(v, digits, sign = false) {
 }
 const counted = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 
+// A row of the first screen: ranks and means of the shown subset; what is not made anew keeps its text.
+function refill(row, heads, by, k) {
+  const name = $("th", row).textContent;
+  [...row.cells].forEach((cell, i) => {
+    const { metric, rule } = heads[i].dataset, found = metric && by.get(metric + "|" + rule)?.get(name);
+    if (!metric) return;
+    cell.removeAttribute("title");
+    if (!heads[i].classList.contains("rank")) { cell.textContent = number(found?.mean ?? NaN, 3); return; }
+    cell.dataset.v = found ? found.average : "";
+    cell.firstElementChild.textContent = number(found?.average ?? NaN, 2);
+    $(".vh", cell)?.remove();
+    const strip = $(".strip", cell), at = found ? (found.average - 1) / Math.max(k - 1, 1) * 100 : 0;
+    if (strip) { strip.setAttribute("style", `--a:${at.toFixed(1)}`); strip.hidden = !found; }
+  });
+  return by.values().next().value.get(name)?.average;
+}
+
 // Views -------------------------------------------------------------------------------------------------------------
 const VIEWS = {
+  overview(el, b, state, key) {
+    const table = $("table", el), heads = [...$("thead tr", table).cells], body = $("tbody", table), by = new Map();
+    for (const { dataset: { metric, rule } } of heads) if (metric) {
+      const of = { dataset: { ...el.dataset, metric, rule } }, found = computed(of, state, key);
+      by.set(metric + "|" + rule, new Map(found.n ? found.rows.map(r => [r.name, r]) : []));
+    }
+    const rows = [...body.rows].map(row => ({ row, at: refill(row, heads, by, b.k) }));
+    for (const { row, at } of rows) row.hidden = at === undefined;
+    body.append(...rows.sort((one, other) => (one.at ?? 1e9) - (other.at ?? 1e9)).map(r => r.row));
+    $(".recomputed", el).textContent = `Ranks and means of the ${counted(b.n, "configuration")} of ${counted(b.datasets, "dataset")} that the filters show, ` +
+      "without intervals. The sentence, seconds, fallback and checks are those of the whole board; references are hidden.";
+    for (const part of $$(".whole", el)) part.hidden = true;
+  },
   ranked(el, b) {
     const table = $("table", el), control = el.dataset.control, share = r => ((r - 1) / Math.max(b.k - 1, 1) * 100).toFixed(1);
     $("tbody", table).innerHTML = !b.n ? "" : b.rows.map((r, i) =>
       `<tr><td class="n">${i + 1}</td><th scope="row">${escape(r.name)}</th><td class="n">${number(r.average, 2)}</td>` +
-      `<td class="n i"></td><td class="rank-plot"><i style="--a:${share(r.average)}"></i></td><td class="n">${+r.sum.toFixed(1)}</td>` +
+      `<td class="n i"></td><td class="rank-plot"><i class="strip s${D.colours[r.name] ?? 0}" style="--a:${share(r.average)}"></i></td><td class="n">${+r.sum.toFixed(1)}</td>` +
       `<td class="n">${number(r.mean, 4)}</td>` +
       (control ? `<td class="n">${r.isControl ? "–" : number(r.gain, 4, true)}</td><td class="n i"></td>` +
         `<td class="n">${r.isControl ? "–" : `${r.wins}–${b.n - r.wins - r.losses}–${r.losses}`}</td>` : "") +
@@ -100,7 +130,7 @@ const VIEWS = {
   },
   wins(el, b) {
     const rows = b.rows.slice(0, MOST_MATRIX), table = $("table", el);
-    $("thead tr", table).innerHTML = "<td></td>" + rows.map(r => `<th scope="col">${escape(r.name)}</th>`).join("");
+    $("thead tr", table).innerHTML = "<td></td>" + rows.map(r => `<th scope="col" title="${escape(r.name)}"><span>${escape(r.name)}</span></th>`).join("");
     $("tbody", table).innerHTML = rows.map(r => `<tr><th scope="row">${escape(r.name)}</th>` + rows.map(o => {
       if (r === o || !b.n) return '<td class="n">–</td>';
       const percent = Math.round(100 * (b.won(r.c, o.c) + b.n - b.won(o.c, r.c)) / (2 * b.n));
@@ -110,11 +140,53 @@ const VIEWS = {
   },
 };
 
+// Copying -----------------------------------------------------------------------------------------------------------
+// Several columns of the page have no text, such as plots; empty columns are not copied.
+function cells(table) {
+  const text = cell => (cell.innerText === undefined ? cell.textContent : cell.textContent).replace(/\s+/g, " ").trim();
+  const rows = [...table.rows].filter(row => !row.hidden && !row.parentNode.hidden && row.cells.length > 1).map(row => [...row.cells].map(text));
+  const kept = rows[0].map((_, i) => rows.some(row => row[i]));
+  return rows.map(row => row.filter((_, i) => kept[i]));
+}
+const SPECIAL = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "−": "\\textminus{}", "–": "--", "±": "\\textpm{}",
+  "×": "\\texttimes{}", "<": "\\textless{}", ">": "\\textgreater{}", "✓": "yes", "✗": "failed", "²": "\\textsuperscript{2}" };
+const COPY = {
+  Markdown(rows) {
+    const line = row => "| " + row.map(c => c.replace(/\|/g, "\\|").replace(/<(?=[a-z/!?])/gi, "&lt;")).join(" | ") + " |";
+    return [line(rows[0]), line(rows[0].map((_, i) => i ? "---:" : "---")), ...rows.slice(1).map(line)].join("\n") + "\n";
+  },
+  LaTeX(rows) {
+    const tex = c => c.replace(/[\\~^−–±×<>✓✗²]/g, m => SPECIAL[m]).replace(/[&%$#_]/g, "\\$&");
+    const line = row => row.map(c => c.split(/([{}])/).map(p => p === "{" || p === "}" ? "\\" + p : tex(p)).join("")).join(" & ") + " \\\\";
+    return ["\\begin{tabular}{l" + "r".repeat(rows[0].length - 1) + "}", "\\toprule", line(rows[0]), "\\midrule", ...rows.slice(1).map(line),
+      "\\bottomrule", "\\end{tabular}", ""].join("\n");
+  },
+};
+async function copy(button) {
+  const table = $("table", button.closest(".files").previousElementSibling);
+  const text = COPY[button.dataset.copy](cells(table)), before = button.textContent;
+  try { await navigator.clipboard.writeText(text); } catch { // pages opened from disk may not have a clipboard
+    const area = document.body.appendChild(document.createElement("textarea"));
+    area.value = text; area.select(); document.execCommand("copy"); area.remove();
+  }
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = before; }, 1200);
+}
+function add_copy_buttons() {
+  for (const files of $$(".files")) if (!$("button", files))
+    for (const kind of Object.keys(COPY)) {
+      const button = files.appendChild(document.createElement("button"));
+      Object.assign(button, { type: "button", textContent: `Copy ${kind}` });
+      button.dataset.copy = kind;
+    }
+}
+
 // Filters -----------------------------------------------------------------------------------------------------------
 const terms = text => text.toLowerCase().split(/[\s,]+/).filter(Boolean);
 const matches = (name, wanted) => !wanted.length || wanted.some(term => name.toLowerCase().includes(term));
 const passes = ([dataset, variant, ir, modality], state) =>
   (!state.ir || ir === state.ir) && (!state.modality || modality === state.modality) && matches(`${dataset} ${variant}`, state.dataset);
+add_copy_buttons();
 const boards = $$(".board").map(el => {
   const kind = Object.keys(VIEWS).find(name => el.classList.contains(name) || $("table." + name, el));
   return { el, kind, original: kind ? el.innerHTML : "", shows: "" };
@@ -131,13 +203,14 @@ function read() {
 function chosen({ protocol, task, metric, rule, leading }, state) {
   if ((state.protocol && protocol !== state.protocol) || (state.task && task !== state.task)) return false;
   if (!state.metric && !state.rule) return true;
-  if (state.metric ? metric !== state.metric : !D.headline.includes(metric)) return false;
+  if (state.metric ? metric !== state.metric : !D.leading.includes(metric)) return false;
   return state.rule ? rule === state.rule : rule === D.rule || rule === EACH;
 }
 function update() {
   const state = read(), subset = Boolean(state.modality || state.ir || state.dataset.length || state.strategy.length);
   const picked = Boolean(state.metric || state.rule);
-  for (const { el } of boards) el.hidden = !chosen(el.dataset, state);
+  // The first screen shows all its metrics, whichever is chosen.
+  for (const { el, kind } of boards) el.hidden = !chosen(el.dataset, kind === "overview" ? { ...state, metric: "", rule: "" } : state);
   for (const el of $$("details.others")) {
     const visible = $$(".board", el).some(b => !b.hidden);
     el.hidden = !visible;
@@ -168,7 +241,32 @@ function show(board, state, key) {
   if (!key || ($("table", board.el) ?? $(".draw", board.el)) === null) return;
   const result = computed(board.el, state, key);
   board.el.dataset.recomputed = "1";
-  VIEWS[board.kind](board.el, result);
+  VIEWS[board.kind](board.el, result, state, key);
+}
+
+// The filters live in the fragment of the address, so that a reload, a bookmark and a shared link keep them:
+// #task=binary&strategy=remix&section=cd. A fragment without "=" is a section alone.
+function write(section) {
+  const fragment = new URLSearchParams();
+  for (const name of FILTERS) if ($("#f-" + name)?.value) fragment.set(name, $("#f-" + name).value);
+  section ??= fragmentOf().get("section");
+  if (section && !fragment.size) return history.replaceState(null, "", "#" + section);
+  if (section) fragment.set("section", section);
+  history.replaceState(null, "", fragment.size ? "#" + fragment : location.pathname + location.search);
+}
+function fragmentOf() {
+  const text = location.hash.slice(1);
+  return text.includes("=") || !text ? new URLSearchParams(text) : new URLSearchParams({ section: decodeURIComponent(text) });
+}
+function restore() {
+  const fragment = fragmentOf(), section = fragment.get("section");
+  if (location.hash.includes("=") || !location.hash)
+    for (const name of FILTERS) {
+      const control = $("#f-" + name), value = fragment.get(name) ?? "";
+      if (control) control.value = control.tagName !== "SELECT" || [...control.options].some(o => o.value === value) ? value : "";
+    }
+  update();
+  if (section) document.getElementById(section)?.scrollIntoView();
 }
 
 // Sorting -----------------------------------------------------------------------------------------------------------
@@ -202,13 +300,22 @@ const label_theme_button = () => { theme.textContent = isDark() ? "Light" : "Dar
 // Start -------------------------------------------------------------------------------------------------------------
 const form = $("#filters");
 form.hidden = false;
-form.addEventListener("input", update);
+const changed = () => { update(); write(); };
+form.addEventListener("input", changed);
 form.addEventListener("submit", event => event.preventDefault());
-form.addEventListener("reset", () => setTimeout(update));
+form.addEventListener("reset", () => setTimeout(changed));
 document.addEventListener("click", event => {
   const button = event.target.closest("button.sort");
   if (button) sort(button);
+  if (event.target.dataset?.copy) copy(event.target);
+  const link = event.target.closest('a[href^="#"]');
+  if (link && FILTERS.some(name => $("#f-" + name)?.value)) {
+    event.preventDefault();
+    write(link.getAttribute("href").slice(1));
+    document.getElementById(link.getAttribute("href").slice(1))?.scrollIntoView();
+  }
 });
+addEventListener("hashchange", restore);
 document.addEventListener("toggle", event => {
   if (event.target.matches?.("details.others[open]")) update_folded(event.target);
 }, true);
@@ -227,5 +334,5 @@ if (kept === "dark" || kept === "light") root.dataset.theme = kept;
 label_theme_button();
 system.addEventListener("change", label_theme_button);
 theme.addEventListener("click", () => { remember.set(root.dataset.theme = isDark() ? "light" : "dark"); label_theme_button(); });
-if (FILTERS.some(name => $("#f-" + name)?.value)) update(); // browsers may restore form values after going back
+if (location.hash.includes("=")) restore();
 })();

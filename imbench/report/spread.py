@@ -55,5 +55,5 @@ def spread_of(rows: pd.DataFrame, boards: Sequence[Board], columns: Sequence[Col
         for (protocol, task), group in groups.items()
         if group[["draw", "train_seed"]].to_numpy().any()
     ]
-    found = [row for table in components for row in table.to_dict("records")]
+    found = [{str(k): v for k, v in row.items()} for table in components for row in table.to_dict("records")]
     return Spread(intervals, missing_sources(intervals.values()), tuple(found))

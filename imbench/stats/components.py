@@ -109,7 +109,10 @@ def variance_components(
     weights = (1 / counts[0], 1 / counts[1] + extra, 1 / counts[2])
     # Without several seeds their variance is part of the splits', and without several splits nothing is known of them.
     total = sum(w * part for w, part in zip(weights, parts, strict=True) if part is not None)
-    variance = tuple(float("nan") if part is None else float(part @ np.nan_to_num(mean_squares)) for part in parts)
+    draw_part, split_part, seed_part = (
+        float("nan") if part is None else float(part @ np.nan_to_num(mean_squares)) for part in parts
+    )
+    variance = (draw_part, split_part, seed_part)
     if not known[1]:
         return Components(mean, variance, counts, float("nan"), float("nan"))
     contributions = np.nan_to_num(total * mean_squares)
@@ -290,9 +293,9 @@ def _mean_of_board(
     scores = scores.dropna().sort_index()
     # Configurations of a dataset with the same nets have one score of each net, their mean.
     alike: dict[tuple[str, tuple[object, ...]], list[Floats]] = {}
-    for keys, of_nets in scores.groupby(level=["dataset", "variant"]):
-        places = tuple(of_nets.index.droplevel(["dataset", "variant"]))
-        alike.setdefault((str(keys[0]), places), []).append(of_nets.to_numpy())
+    for _, of_nets in scores.groupby(level=[0, 1]):
+        keys: list[Any] = of_nets.index.tolist()
+        alike.setdefault((str(keys[0][0]), tuple(key[2:] for key in keys)), []).append(of_nets.to_numpy())
     found = []
     for (dataset, places), several in alike.items():
         numbers = pd.DataFrame(list(places), columns=list(_LEVELS[2]))

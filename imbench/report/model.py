@@ -20,6 +20,7 @@ from imbench.report.gains import Gain, gains_by_ir
 from imbench.report.images import Images, images_of
 from imbench.report.provenance import commands, data_hashes, facts, fingerprint
 from imbench.report.reliability import Curve, curves
+from imbench.report.spread import Spread, spread_of
 from imbench.report.verdict import Verdict, verdict
 from imbench.scoring.metrics import Metric
 from imbench.scoring.rules import EACH, RULES
@@ -101,6 +102,7 @@ class Model:
         references together; empty without references
     date : day of the results; "" if unknown
     citations : (dataset, publication to cite), for the datasets that state one
+    spread : intervals over nets, and variance components of draws, splits and training seeds
     """
 
     notes: tuple[str, ...]
@@ -129,6 +131,7 @@ class Model:
     reference_boards: Mapping[str, Board] = field(default_factory=dict)
     date: str = ""
     citations: tuple[tuple[str, str], ...] = ()
+    spread: Spread = field(default_factory=lambda: Spread({}, (), ()))
 
     @cached_property
     def leading(self) -> tuple[Board, ...]:
@@ -220,6 +223,9 @@ def gather(results: Results, options: Options) -> Model:
         origins=tuple(origins(results.rows)),
         lacking=(*_lacking(rows, plain), *crowded),
         title=options.title,
+        spread=spread_of(
+            rows, opening, [column for column in columns if _leads(column.metric.name, column.rule, lead, columns)]
+        ),
         images=images_of(score_tables, opening, results.rows, modality, options.sample_grids or {}),
         date=options.date,
         citations=_citations(rows, options.citations or {}),

@@ -216,7 +216,7 @@ def _of_variant(
         seen = partial(_seen, data, fit(data, fold, protocol.clip))
         training, y = seen(fold.train), data.y[fold.train]
         real.append(float((nearest_class(seen(fold.validation), training, y) != data.y[fold.validation]).mean()))
-        key = ("figure8", *data.stream_key, fold.repeat)
+        key: tuple[str | int, ...] = ("figure8", *data.stream_key, fold.repeat)
         numbers = draw(len(y), protocol.batch_size, batches, stream(*key, "order"))
         kept = np.arange(numbers.size)
         if data.card.modality == "image":

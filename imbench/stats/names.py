@@ -157,6 +157,20 @@ def by_label(rows: pd.DataFrame, among: pd.DataFrame | None = None) -> pd.DataFr
     return renamed
 
 
+def called_alike(*frames: pd.DataFrame) -> list[pd.DataFrame]:
+    """The rows with files by their label: a user's table may have another path in each frame.
+
+    A registered dataset keeps its name, whatever the hash of its data.
+    """
+    among = pd.concat([frame[["dataset", "data_hash"]].astype("str") for frame in frames])
+    labels = [by_label(frame, among)["dataset"] for frame in frames]
+    own = [frame["dataset"].astype("str").str.endswith(FILE_SUFFIXES) for frame in frames]
+    return [
+        frame.assign(dataset=label.where(mine, frame["dataset"].astype("str")))
+        for frame, label, mine in zip(frames, labels, own, strict=True)
+    ]
+
+
 def rows_of_dataset(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     """The rows of the dataset with this name or label, or for a file any path of its data.
 

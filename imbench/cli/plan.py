@@ -50,6 +50,7 @@ def plan(
     """
     from imbench.cli.dry_run import show_plan
     from imbench.runs import bench
+    from imbench.stats.words import listed
 
     if options["suite"] is None and not options["datasets"]:
         options["suite"] = _DEFAULT_SUITE
@@ -66,7 +67,7 @@ def plan(
         return
     assert shards is not None
     if planned.unfetched:  # which jobs there are is known with the data
-        say(f"fetching {', '.join(planned.unfetched)}")
+        say(f"fetching {listed(planned.unfetched)}")
         planned = bench.plan(request)
     _write(Path(export), _commands(session, planned, shards, own_stores))
     say(f"{shards} commands written to {export}")

@@ -48,6 +48,7 @@ def plan_or_train(
     """Show the plan, or train and show the results; returns the exit code."""
     from imbench.runs import bench
     from imbench.runs.execution import WorkerError
+    from imbench.stats.words import listed
 
     if dry_run:
         from imbench.cli.dry_run import show_plan
@@ -59,7 +60,7 @@ def plan_or_train(
     plan = bench.plan(request, fetch=False)
     if plan.unfetched:
         if not quiet:
-            say(f"fetching {', '.join(plan.unfetched)}")
+            say(f"fetching {listed(plan.unfetched)}")
         plan = bench.plan(request)
     try:
         results = train(plan, quiet, session)

@@ -194,7 +194,9 @@ def _card_hash(card: Card) -> str:
     # Earlier versions could read categories of a user's card as numbers.
     facts += ["categories as text"] if card.categorical and card.name.endswith(".toml") else []
     facts += [[role, name] for role in SPLIT_COLUMNS if (name := getattr(card, role))]
-    facts += [s.options["content"] for s in card.sources if s.kind == "mirror" and "content" in s.options]
+    mirror = next((s.options for s in card.sources if s.kind == "mirror"), {})
+    facts += [mirror["content"]] if "content" in mirror else []
+    facts += [[key, mirror[key]] for key in ("known_order", "in_time_order", "groups_in_turn") if key in mirror]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

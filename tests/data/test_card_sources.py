@@ -64,7 +64,8 @@ def test_openmls_dataset_has_the_rows_and_features_of_the_card(card, options):
     rows, features = OPENML[options["id"]]
     assert min(rows, options.get("first_rows", rows)) == card.rows
     columns = card.pixels.height * card.pixels.width if card.pixels else card.features
-    assert features - len(options.get("drop", ())) == columns
+    beside = {options.get("group", ""), options.get("time", ""), *options.get("drop", ())} - {""}
+    assert features - len(beside) == columns
 
 
 @pytest.mark.parametrize(("card", "options"), of_kind("imblearn"))
@@ -78,7 +79,8 @@ def test_imbalanced_learns_dataset_has_the_rows_and_features_of_the_card(card, o
 @pytest.mark.parametrize(("card", "options"), of_kind("uci", "url", "wheel", "file"))
 def test_named_columns_are_the_features_and_the_target_of_the_card(card, options):
     if "columns" in options:
-        kept = set(options["columns"]) - set(options.get("drop", ()))
+        split = {options.get(role, getattr(card, role)) for role in ("group", "time")}
+        kept = set(options["columns"]) - set(options.get("drop", ())) - split
         assert options.get("target", card.target) in kept
         assert len(kept) == card.features + 1
         assert len(set(options["columns"])) == len(options["columns"])

@@ -1,4 +1,6 @@
 import datetime
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -258,3 +260,74 @@ def test_a_wrong_card_is_refused(tmp_path, before, after, message):
     (tmp_path / "mine.toml").write_text(CARD.replace(before, after))
     with pytest.raises(DataError, match=message):
         load_card(str(tmp_path / "mine.toml"))
+
+
+VARIANT = parse_variant("made:task=multiclass", made.card())
+
+
+def by_order(place, options, **changes):
+    """The copy of a mirror whose rows are in an order that the card describes."""
+    card = made.card(sources=(Source("mirror", options),), **changes)
+    return load(card, parse_variant("made:task=multiclass", card), place)
+
+
+@pytest.fixture
+def of_mirror(tmp_path):
+    place = made.mirror(tmp_path / "mirror")
+    return place, fetch(made.card(), place).data_hash
+
+
+@given(st.integers(2, 8))
+def test_rows_of_a_known_order_have_groups_that_take_turns_in_each_class(groups):
+    with tempfile.TemporaryDirectory() as folder:
+        place = made.mirror(Path(folder) / "mirror")
+        known = {"known_order": load(made.card(), VARIANT, place).data_hash}
+        found = by_order(place, {**known, "groups_in_turn": groups}, group="patient")
+    of_class = [found.group[found.y == c].tolist() for c in range(found.classes)]
+    assert sum(len(set(numbers)) for numbers in of_class) == len(set(found.group))  # no group has rows of two classes
+    for numbers in of_class:
+        assert numbers == [numbers[i % groups] for i in range(len(numbers))]
+        assert len(set(numbers)) == min(groups, len(numbers))
+
+
+def test_rows_of_a_known_order_can_be_in_the_order_of_time(of_mirror):
+    place, data = of_mirror
+    assert by_order(place, {"known_order": data, "in_time_order": True}, time="day").time.tolist() == list(range(ROWS))
+
+
+def test_rows_in_another_order_have_neither_group_nor_time(of_mirror):
+    place, _ = of_mirror
+    found = by_order(place, {"known_order": "0" * 64, "in_time_order": True, "groups_in_turn": 3}, time="day")
+    assert found.time is None
+    assert found.group is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("in_time_order = true", "in_time_order needs known_order, the data hash of the copy with this order; add it"),
+        ('known_order = "abc"', "known_order must be 64 hexadecimal digits, got 'abc'"),
+        (f'known_order = "{"0" * 64}"\ngroups_in_turn = 1', "groups_in_turn must be 2 or more, got 1"),
+    ],
+)
+def test_a_card_describes_an_order_completely(tmp_path, options, message):
+    (tmp_path / "mine.toml").write_text(f'{CARD}\n[[source]]\nkind = "mirror"\n{options}\n')
+    with pytest.raises(DataError, match=message):
+        load_card(str(tmp_path / "mine.toml"))
+
+
+@pytest.mark.data
+def test_ozone_is_in_the_order_of_its_days_and_seizures_are_of_500_recordings(real_mirror, real_cache):
+    ozone = dataset("ozone_onehr", mirror=real_mirror, cache=real_cache)
+    assert ozone.time.tolist() == list(range(2536))
+    seizures = dataset("epileptic_seizure", mirror=real_mirror, cache=real_cache)
+    assert np.bincount(seizures.group).tolist() == [23] * 500
+
+
+@pytest.mark.network
+def test_the_wheel_names_the_102_molecules_of_musk(tmp_path):
+    card = load_card("musk2")
+    found = made.sources(None, tmp_path).load(card, parse_variant("musk2", card), column="group")
+    assert len(set(found.group)) == 102
+    for group in range(102):
+        assert len(set(found.y[found.group == group])) == 1

@@ -7,7 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from imbench.contract.errors import DataError
 from imbench.contract.names import is_inside
 from imbench.contract.reading import MOST_TOML_BYTES, parse_toml
 from imbench.contract.records import Card
-from imbench.data.canonical import Table, content_hash, encode_target
+from imbench.data.canonical import Table, content_hash, data_hash, encode_target
 from imbench.data.pixels import first_of_each, image_table
 from imbench.data.sources.archives import most_bytes
 from imbench.data.sources.network import SourceError, fetch
-from imbench.data.sources.source_kind import LABELS, Field
+from imbench.data.sources.source_kind import LABELS, Field, check_digest
 from imbench.data.sources.tables import read_parquet, to_table
+from imbench.data.split_columns import group_numbers
 
 ENVIRONMENT = "IMBENCH_DATA_MIRROR"
 
@@ -83,7 +84,7 @@ class Mirror:
         frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
         if "image" in options:
             return encoded_images(frame, card, options)
-        return to_table(frame, card, {"target": "target", **options})
+        return _split_by_order(to_table(frame, card, {"target": "target", **options}), options)
 
     def faults(self) -> list[str]:
         """What is wrong with its files, each checked against the manifest; a URL's files are not downloaded."""
@@ -160,21 +161,51 @@ MIRROR_FIELDS: Mapping[str, Field] = {
     "content": (str, False),
     "altered": (list, False),
     "first_of_each": (int, False),
+    "known_order": (str, False),
+    "in_time_order": (bool, False),
+    "groups_in_turn": (int, False),
     **LABELS,
 }
 _IMAGE_OPTIONS = ("content", "altered", "first_of_each")
+_ORDER_OPTIONS = ("in_time_order", "groups_in_turn")
 
 
 def check_mirror(options: Mapping[str, Any], where: str) -> None:
-    """Raise `DataError` for image options in a card without the option ``image``."""
+    """Raise `DataError` for options that need another option which is not set, and for values out of range."""
     unused = [key for key in _IMAGE_OPTIONS if key in options and "image" not in options]
     if unused:
         raise DataError(f"{where}: {unused[0]} is for images only; set image to the name of their column")
+    unused = [key for key in _ORDER_OPTIONS if key in options and "known_order" not in options]
+    if unused:
+        raise DataError(f"{where}: {unused[0]} needs known_order, the data hash of the copy with this order; add it")
+    if "known_order" in options:
+        check_digest("sha256", options["known_order"], where, "known_order")
+    if options.get("groups_in_turn", 2) < 2:
+        raise DataError(f"{where}: groups_in_turn must be 2 or more, got {options['groups_in_turn']}")
 
 
 def mirror_options(card: Card) -> Mapping[str, Any]:
     """The card's options for reading copies of mirrors."""
     return next((s.options for s in card.sources if s.kind == "mirror"), {})
+
+
+def _split_by_order(table: Table, options: Mapping[str, Any]) -> Table:
+    """The table with the split columns that follow from the order of its rows, if that is the known one.
+
+    Parameters
+    ----------
+    table : the table
+    options : ``known_order``, the data hash of the copy with a known order; ``in_time_order``, whether its rows are in
+        the order of time; ``groups_in_turn``, the number of groups in each class, whose rows take turns
+    """
+    if data_hash(table) != options.get("known_order"):
+        return table
+    if options.get("in_time_order"):
+        table = replace(table, time=np.arange(len(table.y), dtype=np.int64))
+    if groups := options.get("groups_in_turn"):
+        place = pd.Series(table.y).groupby(table.y).cumcount()
+        table = replace(table, group=group_numbers(pd.Series(table.y * groups + place % groups, name="group")))
+    return table
 
 
 def encoded_images(frame: pd.DataFrame, card: Card, options: Mapping[str, Any]) -> Table:

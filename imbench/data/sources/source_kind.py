@@ -127,11 +127,14 @@ def check_url(url: str, where: str) -> None:
         raise DataError(f"{where}: url must be an http or https URL, got {url!r}")
 
 
-def check_digest(kind: str, digest: str, where: str) -> None:
-    """Raise `DataError` for a checksum that is not hexadecimal digits, as many as its kind has."""
+def check_digest(kind: str, digest: str, where: str, field: str = "") -> None:
+    """Raise `DataError` for a checksum that is not hexadecimal digits, as many as its kind has.
+
+    ``field`` is the name of its field; default: that of its kind.
+    """
     length = CHECKSUMS[kind]
     if len(digest) != length or set(digest) - set("0123456789abcdef"):
-        raise DataError(f"{where}: {kind} must be {length} hexadecimal digits, got {digest!r}")
+        raise DataError(f"{where}: {field or kind} must be {length} hexadecimal digits, got {digest!r}")
 
 
 # Number of hexadecimal digits of each checksum.

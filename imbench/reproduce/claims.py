@@ -117,6 +117,7 @@ def claims_of(tabular: Results, images: Results, second: Results | None = None) 
                     "by datasets",
                 ),
             ),
+            Numbers("tests", "The tests behind the verdicts", _tests(frame)),
         ),
         basis=(*basis_of(tabular), *basis_of(images), *claim_basis()),
     )
@@ -150,22 +151,41 @@ def _row(claim: Claim, board: Board | None, again: Board | None) -> dict[str, An
     }
 
 
+# What each column of verdicts tests, besides the claim as it stands.
+_FURTHER = {
+    OWN_PAIRS: "Holm's correction over ReMix's pairs only",
+    EQUIVALENT: "equivalent or better",
+    WITHOUT: "without cost-adjusted",
+    AGAIN: "with a second baseline in place of cost-adjusted",
+    f"{AGAIN}, {EQUIVALENT}": "equivalent or better, with a second baseline",
+}
+
+
 def _sentence(row: Mapping[Hashable, Any]) -> str:
-    """The verdicts of one claim with their numbers."""
-    found = [f"{row['claim']}: {row['verdict']} ({row['statistic']})."]
-    if row[OWN_PAIRS] != row["verdict"]:
-        found.append(f"With Holm's correction {OWN_PAIRS}: {row[OWN_PAIRS]} ({row[f'{OWN_PAIRS}: numbers']}).")
-    if row[EQUIVALENT] != row["verdict"]:
-        found.append(
-            f"Equivalent or better, margin {row['margin']:g}: {row[EQUIVALENT]} ({row[f'{EQUIVALENT}: numbers']})."
+    """The verdict of one claim with its numbers, and the tests that give another verdict."""
+    found = f"{row['claim']}: {row['verdict']} ({row['statistic']})."
+    margin = f", margin {row['margin']:g}"
+    others = [
+        f"{words}{margin if EQUIVALENT in name else ''}: {row[name]}"
+        for name, words in _FURTHER.items()
+        if row[name] not in (row["verdict"], NO_RESULTS)
+    ]
+    return f"{found} Other tests differ: {'; '.join(others)}." if others else found
+
+
+def _tests(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row for each claim and test: its verdict and numbers."""
+    rows = []
+    for row in frame.to_dict("records"):
+        rows.append(
+            {"claim": row["claim"], "test": "the claim", "verdict": row["verdict"], "numbers": row["statistic"]}
         )
-    for name, words in (
-        (WITHOUT, "Without cost-adjusted"),
-        (AGAIN, "With a second baseline in place of cost-adjusted"),
-    ):
-        if row[name] != NO_RESULTS:
-            found.append(f"{words}: {row[name]} ({row[f'{name}: numbers']}).")
-    return " ".join(found)
+        rows += [
+            {"claim": row["claim"], "test": words, "verdict": row[name], "numbers": row[f"{name}: numbers"]}
+            for name, words in _FURTHER.items()
+            if row[name] != NO_RESULTS
+        ]
+    return pd.DataFrame(rows)
 
 
 def _ours(board: Board | None) -> str:

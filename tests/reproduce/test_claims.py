@@ -58,9 +58,22 @@ def test_the_verdict_turns_with_the_results(remix_is_last, images):
 
 
 def test_the_page_shows_few_columns_and_the_files_have_all(remix_leads, images, second):
-    (numbers,) = claims_of(remix_leads, images, second).tables
+    numbers, tests = claims_of(remix_leads, images, second).tables
     assert set(numbers.columns) < set(numbers.frame.columns)
     assert list(numbers.on_page.columns) == list(numbers.columns)
+    # Every verdict has its numbers in the second table: six tests of dense nets, four of convolutional ones.
+    assert len(tests.frame) == 4 * 6 + 4 * 4
+    assert tests.frame["numbers"].str.startswith("average ranks: remix ").all()
+
+
+def test_a_test_with_another_verdict_is_named_in_the_sentence(remix_leads, images):
+    import dataclasses
+
+    # ReMix is worse everywhere, by less than the margin.
+    rows = remix_leads.rows.assign(gmean=0.5 + 0.001 * (remix_leads.rows["strategy"] != "remix"))
+    item = claims_of(dataclasses.replace(remix_leads, rows=rows), images)
+    assert "g-mean: contradicted (average ranks: remix 5.00" in item.found[3]
+    assert "Other tests differ: equivalent or better, margin 0.02: supported." in item.found[3]
 
 
 @pytest.mark.parametrize(("gap", "word"), [(0.005, "supported"), (0.019, "supported"), (0.06, "contradicted")])

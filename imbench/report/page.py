@@ -11,6 +11,7 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from imbench.contract.protocol import caveat
 from imbench.report.answer import TUNED
@@ -20,10 +21,13 @@ from imbench.report.figures.inline import inline_svg
 from imbench.report.figures.kinds import Figures
 from imbench.report.figures.sample_grid import SampleGrid, picture
 from imbench.report.figures.spec import FigureSpec, colour_of
+from imbench.report.further import Shown, further
 from imbench.report.gains import ir_labels
+from imbench.report.latex import escape
 from imbench.report.model import Model
 from imbench.report.overview import Overview, overviews
 from imbench.report.provenance import SHOWN_VALUES
+from imbench.report.tables import TABLES
 from imbench.report.verdict import Verdict, verdict
 from imbench.scoring.rules import EACH
 from imbench.stats.board import Board, merit
@@ -123,6 +127,25 @@ class View:
         known = dict(zip(model.leading, model.verdicts, strict=True))
         return [(board, known.get(board) or verdict(board)) for board in boards]
 
+    @cached_property
+    def further(self) -> list[tuple[Board, list[Shown], list[tuple[str, list[str]]]]]:
+        """For each leading board under one decision rule, columns that go beyond ranks and tests."""
+        rows = TABLES["leaderboard"](self.model)
+        found = []
+        for board in self.model.leading:
+            where = (rows["task"] == board.task) & (rows["protocol"] == board.protocol) & (rows["rule"] == board.rule)
+            columns, cells = further(rows[where & (rows["metric"] == board.metric.name)])
+            if columns and board.rule != EACH:
+                found.append((board, columns, cells))
+        return found
+
+    @cached_property
+    def evidence(self) -> pd.DataFrame | None:
+        """A row for each configuration with what its scores rest on; None if the report has no such table."""
+        made = TABLES.get("evidence")
+        table = made(self.model) if made else None
+        return table if table is not None and len(table) else None
+
     def short(self, column: Column | Board) -> str:
         """The title of a column of the first screen."""
         title = _SHORT.get(column.metric.name, column.metric.title)
@@ -147,7 +170,7 @@ class View:
         model = self.model
         versions = ", ".join(model.facts.get("imbench", ()))
         fields = {
-            "title": f"{{{model.title or 'imbench report'}}}",
+            "title": f"{{{escape(model.title) or 'imbench report'}}}",
             "author": "{{The authors of imbench}}",
             "note": f"{{imbench {versions}, {listed([*self.scopes, *(f'protocol {p}' for p in model.protocols)])}, "
             f"SHA-256 of all job keys {model.fingerprint}}}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from imbench.report.markdown import markdown
 from imbench.report.model import gather
 from imbench.report.overview import Row, overviews
 from imbench.report.page import page
-from imbench.report.tables import overview
+from imbench.report.tables import TABLES, overview
 from tests.report.made import FIRST_SCREEN, plain_means, plain_ranks, scored_rows, with_references
 
 OPTIONS = Options(metrics=("gmean", "bbs"), rules=("argmax",))
@@ -96,3 +97,16 @@ def test_what_results_lack_is_left_out():
     assert not one.knows("seconds")
     assert not one.knows("fallback")
     assert "s/net" not in page(model, Figures(model))
+
+
+def test_further_columns_and_evidence_have_a_place_below_where_results_have_them(monkeypatch):
+    model, plain = gather(rows_of(), OPTIONS), TABLES["leaderboard"]
+    text = page(model, Figures(model))
+    assert 'id="evidence"' not in text
+    extra = {"elo": 1000.4, "elo_low": 990.0, "elo_high": 1010.0, "largest_share": 0.37, "largest": "segment ir=0.01"}
+    monkeypatch.setitem(TABLES, "leaderboard", lambda model: plain(model).assign(**extra))
+    monkeypatch.setitem(TABLES, "evidence", lambda model: pd.DataFrame({"dataset": ["segment"], "train_low": [6.0]}))
+    section = re.search(r'<section id="evidence".*?</section>', page(model, Figures(model)), flags=re.DOTALL)[0]
+    assert section.count("1000 (990 to 1010)") == 2 * 5
+    assert '<td class="n">37 %</td><td class="n">segment ir=0.01</td>' in section
+    assert '<th scope="row">segment</th><td class="n">6</td>' in section

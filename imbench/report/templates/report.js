@@ -216,7 +216,7 @@ function update() {
     el.hidden = !visible;
     el.open = picked && visible;
   }
-  for (const el of $$(".dataset, .verdicts article"))
+  for (const el of $$(".dataset, .verdicts article, #evidence article"))
     el.hidden = Boolean((state.protocol && el.dataset.protocol !== state.protocol) || (state.task && el.dataset.task !== state.task));
   for (const el of $$(".stale")) el.hidden = !subset;
   for (const table of $$("table.scores")) {

@@ -194,7 +194,7 @@ def _counted(context: ReproductionContext, amount: _Amount) -> tuple[pd.DataFram
                 data = load_dataset(f"{name}:task=multiclass,ir={ir}", mirror=context.request.data_mirror)
                 modality = data.card.modality
                 protocol = dataclasses.replace(
-                    rules.for_dataset(data.variant.dataset, data.variant.task, modality),
+                    rules.for_dataset(data.variant.dataset, data.variant.task, modality, downsampled=False),
                     repeats=amount.image_repeats if modality == "image" else amount.repeats,
                 )
                 own, control = _of_variant(data, ir, protocol, amount.batches)

@@ -84,11 +84,13 @@ def _fields(text: object) -> dict[str, Any]:
 
 def _protocol_names(rows: pd.DataFrame) -> dict[tuple[str, str], str]:
     """The label of each pair of a protocol's name and fields."""
-    few = rows[["protocol_fields", *_NAMED]].drop_duplicates()
+    few = rows[["protocol_fields", *_NAMED, *(["variant"] if "variant" in rows else [])]].drop_duplicates()
     pairs = {pair: _fields(pair[1]) for pair in zip(few["protocol"], few["protocol_fields"], strict=True)}
     differing: dict[str, set[str]] = {name: set() for name, _ in pairs}
-    # Within one dataset only: between datasets a protocol's exceptions differ.
-    for _, group in few.groupby(_NAMED, observed=True):
+    # Within one dataset only: between datasets a protocol's exceptions differ. Variants that keep all rows have one
+    # draw of the minority under every protocol.
+    downsampled = few["variant"].astype("str").str.contains(r"(?:^|,)ir=") if "variant" in few else "variant"
+    for _, group in few.assign(_downsampled=downsampled).groupby([*_NAMED, "_downsampled"], observed=True):
         name = group["protocol"].iloc[0]
         first, *others = (pairs[name, text] for text in group["protocol_fields"])
         differing[name] |= {key for other in others for key in other if other[key] != first.get(key)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from imbench.runs.registry import Registry
+    from imbench.stats.board_changes import BoardChanges
     from imbench.store.compare import Unpaired
 
 
@@ -83,6 +85,9 @@ def merge(stores: tuple[str, ...], into: str, prefer: tuple[str, ...], as_json: 
 )
 @selection_options
 @protocols_option
+@click.option("--protocol-a", metavar="NAME", help="Only results of A under this protocol.")
+@click.option("--protocol-b", metavar="NAME", help="Only results of B under this protocol.")
+@click.option("--boards", is_flag=True, help="Compare the boards of A and B instead of single jobs.")
 @click.option("--all", "everything", is_flag=True, help="List all jobs without a counterpart instead of their number.")
 @plugin_option
 @json_option
@@ -95,24 +100,42 @@ def compare(
     metrics: tuple[str, ...],
     rule: str,
     alpha: float,
+    protocol_a: str | None,
+    protocol_b: str | None,
+    boards: bool,
     everything: bool,
     as_json: bool,
     **chosen: tuple[str, ...],
 ) -> None:
-    """Compare two stores, job by job.
+    """Compare two stores, job by job or by their boards.
 
     Shows the scores that differ between the stores A and B by more than the noise of folds. Jobs with the same data,
     variant and strategy are paired, fold by fold. The test is Nadeau and Bengio's corrected resampled t-test with
     Holm's correction.
+
+    With --boards, ranks the strategies of both over the configurations that both have, and shows Kendall's tau and the
+    conclusions that differ. Use it for results of other splits, whose folds have no rows in common. A and B can be the
+    same store with two protocols: --protocol-a and --protocol-b.
     """
     from imbench.scoring.rules import RULES
+    from imbench.stats.board_changes import board_changes
     from imbench.stats.names import HEADLINE
     from imbench.store.compare import compare as compare_rows
     from imbench.store.results import load
+    from imbench.store.selection import select
 
     registry, names = session.registry, [name.rpartition("/")[2] for name in metrics] or HEADLINE
     results = [registry.with_metrics(load(store), metrics) for store in (a, b)]
     one, other = _chosen((a, b), [of_store.rows for of_store in results], Choice(**chosen), registry)
+    one, other = (
+        rows if protocol is None else select(rows, protocols=[protocol])
+        for rows, protocol in ((one, protocol_a), (other, protocol_b))
+    )
+    if boards:
+        _compare_boards(
+            (a, b), (one, other), board_changes(one, other, names, rule, alpha, results[0].metrics), as_json
+        )
+        return
     needs = RULES[rule].needs if rule in RULES else ""
     found = compare_rows(one, other, names, rule, alpha, results[0].metrics)
     if as_json:
@@ -143,6 +166,45 @@ def compare(
         emit(paragraph(f"no data for decision rule {rule} in {counted(lacking, 'comparison')}: it needs {needs}"))
     for line in _not_paired(found.unpaired, everything):
         emit(paragraph(line))
+
+
+def _compare_boards(
+    stores: tuple[str, str], rows: tuple[pd.DataFrame, pd.DataFrame], found: Sequence[BoardChanges], as_json: bool
+) -> None:
+    """Print the boards of both stores side by side, and the conclusions that differ."""
+    if as_json:
+        emit_json({"a": stores[0], "b": stores[1], "boards": [_changes_json(one) for one in found]})
+        return
+    (a, b), protocols = stores, [frame["protocol"].iloc[0] for frame in rows]
+    emit(f"A is {a} ({protocols[0]}), B is {b} ({protocols[1]})\n")
+    for one in found:
+        headers = ["strategy", "place A", "place B", "rank A", "rank B", "mean A", "mean B"]
+        values = [
+            [name, *map(str, places), *(f"{rank:.2f}" for rank in ranks), *(f"{mean:.4f}" for mean in means)]
+            for name, *numbers in one.table.itertuples(index=False, name=None)
+            for places, ranks, means in [(numbers[:2], numbers[2:4], numbers[4:])]
+        ]
+        emit(table(headers, values, title=one.a.title, right=headers[1:]))
+        count = counted(len(one.changes), "conclusion")
+        emit(paragraph(f"over {one.a.over}; Kendall's tau {one.tau:.2f}; {count} of {one.pairs} changed"))
+        for change in one.changes:
+            emit(paragraph(f"{change.first} and {change.second}: {change.a} in A, {change.b} in B"))
+        emit("")
+
+
+def _changes_json(one: BoardChanges) -> dict[str, Any]:
+    return {
+        "task": one.a.task,
+        "metric": one.a.metric.name,
+        "rule": one.a.rule,
+        "protocol_a": one.a.protocol,
+        "protocol_b": one.b.protocol,
+        "configurations": [[c.dataset, c.variant] for c in one.a.configurations],
+        "tau": None if math.isnan(one.tau) else one.tau,
+        "pairs": one.pairs,
+        "rows": one.table.to_dict("records"),
+        "changes": [dataclasses.asdict(change) for change in one.changes],
+    }
 
 
 def _chosen(

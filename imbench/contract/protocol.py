@@ -73,6 +73,11 @@ class Place(NamedTuple):
         )
 
 
+def net_places(draws: int, repeats: int, folds: int, train_seeds: int) -> list[Place]:
+    """The place of each net of a job with these numbers, in order."""
+    return [Place(*numbers) for numbers in itertools.product(*map(range, (draws, repeats, folds, train_seeds)))]
+
+
 @dataclass(frozen=True)
 class Protocol:
     """All settings that results depend on, apart from data and strategy.
@@ -204,8 +209,7 @@ class Protocol:
 
     def places(self) -> list[Place]:
         """The place of each net of a job, in order."""
-        ranges = (range(size) for size in (self.draws, self.repeats, self.folds, self.train_seeds))
-        return [Place(*numbers) for numbers in itertools.product(*ranges)]
+        return net_places(self.draws, self.repeats, self.folds, self.train_seeds)
 
     @property
     def split_column(self) -> str:

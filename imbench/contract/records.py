@@ -245,8 +245,8 @@ class Dataset:
             return self, np.arange(len(self.y))
         rows = np.flatnonzero(self.drawn[draw])
         group, time = (None if values is None else values[rows] for values in (self.group, self.time))
-        arrays = {"x": self.x[:0], "y": self.y[rows], "rows": self.rows[rows], "group": group, "time": time}
-        return replace(self, **arrays, drawn=None, draw=draw), rows
+        y, source_rows = self.y[rows], self.rows[rows]
+        return replace(self, x=self.x[:0], y=y, rows=source_rows, group=group, time=time, drawn=None, draw=draw), rows
 
     @property
     def classes(self) -> int:

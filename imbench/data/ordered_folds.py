@@ -36,7 +36,8 @@ def ordered_folds(dataset: Dataset, protocol: Protocol, repeat: int) -> list[Fol
         start, end = _nearest(cuts, origin), _nearest(cuts, origin + block)
         held_out = _nearest(cuts, start - math.ceil(protocol.validation * start))
         parts = order[:held_out], order[held_out:start], order[start:end]
-        folds.append(Fold(repeat, number, *(np.sort(part) for part in parts)))
+        train, validation, test = map(np.sort, parts)
+        folds.append(Fold(repeat, number, train, validation, test))
     return folds
 
 

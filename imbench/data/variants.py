@@ -229,7 +229,7 @@ def _kept_rows(table: Table, task: Task, variant: Variant, card: Card, source: s
     for label in task.minority:
         members = np.flatnonzero(table.y[:start] == table.labels.index(label))
         # A fixed random order of the class's rows; a smaller ratio keeps fewer of its first rows.
-        key = (source, "variant", task.name, variant.seed, label, *([draw] if draw else []))
+        key: tuple[str | int, ...] = (source, "variant", task.name, variant.seed, label, *([draw] if draw else []))
         order = stream(*key).permutation(members)
         keep[order[kept[label] :]] = False
     return np.flatnonzero(keep)

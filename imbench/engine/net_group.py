@@ -95,7 +95,7 @@ class NetGroup:
         self.preprocessing = [request.preprocessing[i] for i in members]
         self.batches = Batches(table, dataset, self.folds, self.preprocessing, *batching)
         self.architecture = architecture_of(dataset.x.shape[1:], dataset.classes, self.protocol, dataset.card.modality)
-        self._keys = [(*dataset.stream_key, *fold.place.key) for fold in self.folds]
+        self._keys: list[tuple[str | int, ...]] = [(*dataset.stream_key, *fold.place.key) for fold in self.folds]
         steps = self.batches.steps + bool(self.batches.last)
         self.schedule = Schedule(len(self.folds), self.protocol, steps, may_end=not self.strategy.scheduled)
         self.streams = [stream("strategy", *key, self.strategy.name) for key in self._keys]

@@ -19,6 +19,7 @@ from imbench.report.gains import Gain, gains_by_ir
 from imbench.report.images import Images, images_of
 from imbench.report.provenance import commands, data_hashes, facts, fingerprint
 from imbench.report.reliability import Curve, curves
+from imbench.report.spread import Spread, spread_of
 from imbench.report.verdict import Verdict, verdict
 from imbench.scoring.metrics import Metric
 from imbench.scoring.rules import EACH, RULES
@@ -89,6 +90,7 @@ class Model:
     origins : the source code behind the jobs of each strategy
     title : title of the page; "" for the default
     images : the image section; None without images
+    spread : intervals over nets, and variance components of draws, splits and training seeds
     """
 
     notes: tuple[str, ...]
@@ -112,6 +114,7 @@ class Model:
     lacking: tuple[str, ...] = ()
     title: str = ""
     images: Images | None = None
+    spread: Spread = field(default_factory=lambda: Spread({}, (), ()))
 
     @cached_property
     def leading(self) -> tuple[Board, ...]:
@@ -198,6 +201,9 @@ def gather(results: Results, options: Options) -> Model:
         origins=tuple(origins(results.rows)),
         lacking=(*_lacking(rows, plain), *crowded),
         title=options.title,
+        spread=spread_of(
+            rows, opening, [column for column in columns if _leads(column.metric.name, column.rule, lead, columns)]
+        ),
         images=images_of(score_tables, opening, results.rows, modality, options.sample_grids or {}),
     )
 

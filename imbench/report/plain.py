@@ -13,7 +13,7 @@ from imbench.contract.protocol import caveat
 from imbench.report.images import Images
 from imbench.report.model import Model
 from imbench.report.tables import costs as cost_table
-from imbench.report.tables import coverage, gains, gains_of, leaderboard, reliability
+from imbench.report.tables import coverage, gains, gains_of, intervals, leaderboard, reliability, variance_components
 
 # Columns of the table of leaderboards that identify one.
 _BOARD = ["protocol", "task", "metric", "rule"]
@@ -66,6 +66,9 @@ def summary(model: Model) -> dict[str, Any]:
         "reliability": _records(reliability(model)),
         "costs": _records(cost_table(model)),
         "coverage": _records(coverage(model)),
+        "intervals": _records(intervals(model)),
+        "intervals_lack": list(model.spread.missing),
+        "variance_components": _records(variance_components(model)),
         "failures": [dataclasses.asdict(failure) for failure in model.failures],
         "facts": {name: list(values) for name, values in model.facts.items()},
         "data": dict(model.data),

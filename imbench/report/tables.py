@@ -161,6 +161,25 @@ def _scores(model: Model, number: int) -> pd.DataFrame:
     return table
 
 
+def intervals(model: Model) -> pd.DataFrame:
+    """A row for each leading board and competitor: means and gains with intervals over nets (`NetInterval`)."""
+    return _frame(
+        [
+            _of(board) | vars(one) | {"contains": "+".join(one.contains)}
+            for board in model.leading
+            for one in model.spread.intervals.get(board.slug, ())
+        ],
+        _BOARD,
+    ).rename(columns={"name": "strategy"})
+
+
+def variance_components(model: Model) -> pd.DataFrame:
+    """A row for each configuration, strategy and headline column with several draws or training seeds."""
+    rows = [dict(row) for row in model.spread.components]
+    columns = ["protocol", "task", "dataset", "variant", "strategy", "column"]
+    return _frame(rows, columns)[columns + [name for name in (rows[0] if rows else ()) if name not in columns]]
+
+
 TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
     "leaderboard": leaderboard,
     "scores": scores,
@@ -169,6 +188,8 @@ TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
     "reliability": reliability,
     "costs": costs,
     "coverage": coverage,
+    "intervals": intervals,
+    "variance-components": variance_components,
 }
 
 

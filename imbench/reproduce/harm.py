@@ -195,7 +195,7 @@ def _counted(context: ReproductionContext, amount: _Amount) -> tuple[pd.DataFram
                 data = load_dataset(f"{name}:task=multiclass,ir={ir}", mirror=context.request.data_mirror)
                 modality = data.card.modality
                 protocol = dataclasses.replace(
-                    rules.for_dataset(data.variant.dataset, data.variant.task, modality),
+                    rules.for_dataset(data.variant.dataset, data.variant.task, modality, downsampled=False),
                     repeats=amount.image_repeats if modality == "image" else amount.repeats,
                 )
                 own, control = _of_variant(data, ir, protocol, amount.batches)
@@ -217,7 +217,7 @@ def _of_variant(
         seen = partial(_seen, data, fit(data, fold, protocol.clip))
         training, y = seen(fold.train), data.y[fold.train]
         real.append(float((nearest_class(seen(fold.validation), training, y) != data.y[fold.validation]).mean()))
-        key = ("figure8", *data.stream_key, fold.repeat)
+        key: tuple[str | int, ...] = ("figure8", *data.stream_key, fold.repeat)
         numbers = draw(len(y), protocol.batch_size, batches, stream(*key, "order"))
         kept = np.arange(numbers.size)
         if data.card.modality == "image":

@@ -77,7 +77,9 @@ def _trained(context: ReproductionContext, dataset: Dataset, spec: str) -> str:
     """The key of the job, which is trained if the store lacks it."""
     store, selected = _store(context), context.request.registry.select(spec)
     rules = load_protocol(context.protocol, context.settings)
-    protocol = rules.for_dataset(dataset.variant.dataset, dataset.variant.task, dataset.card.modality)
+    protocol = rules.for_dataset(
+        dataset.variant.dataset, dataset.variant.task, dataset.card.modality, downsampled=False
+    )
     strategy = selected.strategy
     job = Job(
         dataset.variant,

@@ -90,7 +90,7 @@ def samples_of(
     chosen, skipped = _chosen(registry, strategies)
     requested = load_protocol(protocol)
     loaded = registry.dataset(dataset, sources, download=download)
-    resolved = requested.for_dataset(loaded.variant.dataset, loaded.variant.task, card.modality)
+    resolved = requested.for_dataset(loaded.variant.dataset, loaded.variant.task, card.modality, downsampled=False)
     train = make_folds(loaded, dataclasses.replace(resolved, repeats=1))[0].train
     rng = stream("samples", *loaded.stream_key, seed)
     _, size, _ = batching(len(train), resolved)  # as in training

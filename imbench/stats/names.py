@@ -84,11 +84,13 @@ def _fields(text: object) -> dict[str, Any]:
 
 def _protocol_names(rows: pd.DataFrame) -> dict[tuple[str, str], str]:
     """The label of each pair of a protocol's name and fields."""
-    few = rows[["protocol_fields", *_NAMED]].drop_duplicates()
+    few = rows[["protocol_fields", *_NAMED, *(["variant"] if "variant" in rows else [])]].drop_duplicates()
     pairs = {pair: _fields(pair[1]) for pair in zip(few["protocol"], few["protocol_fields"], strict=True)}
     differing: dict[str, set[str]] = {name: set() for name, _ in pairs}
-    # Within one dataset only: between datasets a protocol's exceptions differ.
-    for _, group in few.groupby(_NAMED, observed=True):
+    # Within one dataset only: between datasets a protocol's exceptions differ. Variants that keep all rows have one
+    # draw of the minority under every protocol.
+    downsampled = few["variant"].astype("str").str.contains(r"(?:^|,)ir=") if "variant" in few else "variant"
+    for _, group in few.assign(_downsampled=downsampled).groupby([*_NAMED, "_downsampled"], observed=True):
         name = group["protocol"].iloc[0]
         first, *others = (pairs[name, text] for text in group["protocol_fields"])
         differing[name] |= {key for other in others for key in other if other[key] != first.get(key)}
@@ -155,6 +157,20 @@ def by_label(rows: pd.DataFrame, among: pd.DataFrame | None = None) -> pd.DataFr
     labels = [found[str(dataset), str(digest)].label for dataset, digest in few]
     renamed: pd.DataFrame = rows.assign(dataset=number.map(dict(enumerate(labels))).astype("str"))
     return renamed
+
+
+def called_alike(*frames: pd.DataFrame) -> list[pd.DataFrame]:
+    """The rows with files by their label: a user's table may have another path in each frame.
+
+    A registered dataset keeps its name, whatever the hash of its data.
+    """
+    among = pd.concat([frame[["dataset", "data_hash"]].astype("str") for frame in frames])
+    labels = [by_label(frame, among)["dataset"] for frame in frames]
+    own = [frame["dataset"].astype("str").str.endswith(FILE_SUFFIXES) for frame in frames]
+    return [
+        frame.assign(dataset=label.where(mine, frame["dataset"].astype("str")))
+        for frame, label, mine in zip(frames, labels, own, strict=True)
+    ]
 
 
 def rows_of_dataset(rows: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -11,10 +11,9 @@ import pandas as pd
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
 from imbench.contract.protocol import Place
-from imbench.contract.spec import FILE_SUFFIXES
 from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.rules import ARGMAX, EACH, RULES, ruled_column
-from imbench.stats.names import HEADLINE, by_label
+from imbench.stats.names import HEADLINE, called_alike
 from imbench.stats.pairwise import holm
 from imbench.stats.within import corrected_t, fold_means, tested_share
 
@@ -95,7 +94,7 @@ def compare(
         ruled = [ruled_column(known_metrics[name], each) for name in metrics for each in RULES]
         columns = {name: name for name in ruled if name in a and name in b}
     a, b = (frame[frame["error"] == ""] for frame in (a, b))
-    a, b = _called_alike(a, b)
+    a, b = called_alike(a, b)
     folds = {store: dict(iter(frame.groupby("key", observed=True))) for store, frame in (("A", a), ("B", b))}
     pairs, unpaired = _pairs(a, b)
     found = []
@@ -107,17 +106,6 @@ def compare(
             unpaired += [_unpaired("A", one.iloc[0], reason), _unpaired("B", other.iloc[0], reason)]
         found += [_compared(both, name, column) for name, column in columns.items() if len(both)]
     return Comparison(_table(found, alpha), tuple(unpaired), rule, alpha)
-
-
-def _called_alike(*frames: pd.DataFrame) -> list[pd.DataFrame]:
-    """The rows with files by their label: a user's table may have another path in each store."""
-    among = pd.concat([frame[["dataset", "data_hash"]].astype("str") for frame in frames])
-    labels = [by_label(frame, among)["dataset"] for frame in frames]
-    own = [frame["dataset"].astype("str").str.endswith(FILE_SUFFIXES) for frame in frames]
-    return [
-        frame.assign(dataset=label.where(mine, frame["dataset"].astype("str")))
-        for frame, label, mine in zip(frames, labels, own, strict=True)
-    ]
 
 
 def _pairs(a: pd.DataFrame, b: pd.DataFrame) -> tuple[list[tuple[str, str]], list[Unpaired]]:

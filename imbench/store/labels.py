@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import counted
-from imbench.contract.protocol import Protocol
+from imbench.contract.protocol import net_places
 from imbench.contract.records import Variant
 from imbench.contract.spec import FILE_SUFFIXES, format_value, parse_spec
 from imbench.contract.text import shown
@@ -48,7 +48,7 @@ def check_rows(rows: pa.Table, key: str, error: bool = False) -> pa.Table:
     _check_columns(rows, filled=_ALWAYS if error else (*_ALWAYS, *_MEASURED))
     check_labels(rows, identity, key)
     found, sizes = places(rows), {name: _size(identity, name) for name in _SIZES}
-    if math.prod(sizes.values()) != len(found) or sorted(found) != Protocol(**sizes).places():
+    if math.prod(sizes.values()) != len(found) or sorted(found) != net_places(**sizes):
         named = " x ".join(f"{size} {name}" for name, size in sizes.items() if size > 1 or name in ("repeats", "folds"))
         raise DamagedError(f"it has {counted(len(found), 'row')}, not one for each of {named}")
     if any(bool(text) != error for text in rows["error"].to_pylist()):

@@ -68,6 +68,23 @@ def test_a_conflict_is_told_and_decided_by_prefer(store, imbench, tmp_path):
     assert (left_out["store"], left_out["jobs"], left_out["missing"]) == (str(store), 1, 0)
 
 
+def test_two_boards_of_equal_results_agree(store, imbench):
+    told = json.loads(imbench("compare", store, store, "--boards", "--metric", "gmean", "--json").out)
+    (board,) = told["boards"]
+    assert (board["changes"], board["pairs"]) == ([], 1)
+    assert board["tau"] in (1.0, None)
+    assert {row["strategy"] for row in board["rows"]} == {"baseline", "remix"}
+    text = imbench("compare", store, store, "--boards", "--protocol-a", board["protocol_a"]).out
+    assert "0 conclusions of 1 changed" in text
+    assert "place A" in text
+
+
+def test_a_protocol_that_one_store_lacks_is_refused(store, imbench):
+    answer = imbench("compare", store, store, "--boards", "--protocol-b", "paper")
+    assert answer.code == 2
+    assert "paper" in answer.err
+
+
 def test_a_store_compared_with_itself_differs_in_nothing(store, imbench):
     answer = imbench("compare", store, store)
     assert answer.code == 0

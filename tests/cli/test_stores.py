@@ -70,10 +70,10 @@ def test_a_conflict_is_told_and_decided_by_prefer(store, imbench, tmp_path):
 
 def test_two_boards_of_equal_results_agree(store, imbench):
     told = json.loads(imbench("compare", store, store, "--boards", "--metric", "gmean", "--json").out)
-    (board,) = told["boards"]
-    assert (board["changes"], board["pairs"]) == ([], 1)
-    assert board["tau"] in (1.0, None)
-    assert {row["strategy"] for row in board["rows"]} == {"baseline", "remix"}
+    for board in told["boards"]:
+        assert (board["changes"], board["pairs"]) == ([], 1)
+        assert board["tau"] in (1.0, None)
+        assert {row["strategy"] for row in board["rows"]} == {"baseline", "remix"}
     text = imbench("compare", store, store, "--boards", "--protocol-a", board["protocol_a"]).out
     assert "0 conclusions of 1 changed" in text
     assert "place A" in text

@@ -5,8 +5,10 @@ import re
 import imblearn.datasets._zenodo as zenodo
 import pytest
 
-from imbench.data.cards import card_names, load_card
+from imbench.contract.spec import parse_spec
+from imbench.data.cards import card_names, cards_folder, load_card
 from imbench.data.sources.downloads import PINNED
+from imbench.data.suites import load_suite, suite_names
 
 # Rows and features as OpenML's pages state them. Number 182, satimage, has 6,430 rows: 5 fewer than the repository's.
 OPENML = {
@@ -25,6 +27,7 @@ OPENML = {
 # Cards without a hash of the data or of every file, and why.
 COUNTS_ONLY = {"aps_failure": "no complete copy has been read; rows, features and class counts are verified"}
 
+DOCS = cards_folder().parent / "docs" / "datasets.md"
 CARDS = {name: load_card(name) for name in card_names()}
 SOURCES = [(name, source) for name, card in CARDS.items() for source in card.sources]
 
@@ -97,3 +100,16 @@ def test_labels_of_a_source_become_classes_of_the_card(name, source):
 @pytest.mark.parametrize("name", CARDS)
 def test_no_card_names_a_table_that_its_repository_removed(name):
     assert not any("epileptic" in s.options.get("url", "") for s in CARDS[name].sources)
+
+
+@pytest.mark.parametrize("suite", suite_names())
+def test_the_documentation_says_how_much_of_a_suite_the_package_index_has(suite):
+    (row,) = re.findall(rf"^\| .*`{suite}`.*\|$", DOCS.read_text("utf-8"), flags=re.MULTILINE)
+    entries = [parse_spec(entry.spec)[0] for entry in load_suite(suite).entries]
+    in_wheels = [name for name in entries if "wheel" in {source.kind for source in CARDS[name].sources}]
+    stated = row.split("|")[3]
+    if len(in_wheels) in (0, len(entries)):
+        assert stated.strip() == ("none" if not in_wheels else "all")
+    else:
+        assert str(len(in_wheels)) in re.findall(r"\d+", stated.partition(":")[0])
+        assert re.findall(r"`(\w+)`", stated) == sorted(set(in_wheels))

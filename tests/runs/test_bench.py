@@ -19,7 +19,21 @@ from imbench.strategies.remix import ReMix
 
 # What a clock or the machine decides.
 MACHINE = ["seconds"]
-COLUMNS = ["dataset", "variant", "task", "ir", "strategy", "protocol", "repeat", "fold", "n_train", "n_test", "seconds"]
+COLUMNS = [
+    "dataset",
+    "variant",
+    "task",
+    "ir",
+    "strategy",
+    "protocol",
+    "repeat",
+    "fold",
+    "draw",
+    "train_seed",
+    "n_train",
+    "n_test",
+    "seconds",
+]
 
 
 def numbers(results):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 TITLE = "ReMix, reproduced"
 # Sentences of an item on the index page.
 _MOST = 4
+# Characters of a note on data and settings on the index page; longer notes are on the item's page.
+_LONGEST = 160
 # A larger SVG file, in bytes, renders more slowly than a PNG.
 _LARGE_SVG = 400_000
 # A figure wider than this multiple of its height takes the full width of the page.
@@ -28,6 +30,7 @@ figure img{display:block;max-width:100%;height:auto;background:#fff;border-radiu
 .pair h2{border:0;margin-top:.6rem}
 main li{max-width:62rem;margin:.2rem 0}
 td,th{white-space:normal;max-width:34rem}tbody th{min-width:9rem}
+.scroll th:first-child{position:sticky;left:0;background:var(--bg)}
 """
 
 
@@ -100,8 +103,9 @@ def _is_wide(figure: RenderedFigure) -> bool:
 
 
 def _in_a_row(notes: Sequence[str]) -> str:
-    """Notes joined into one line; notes without a full stop are separated by semicolons."""
-    return "".join(n + (" " if n.endswith(".") else "; ") for n in notes).rstrip("; ")
+    """The short notes joined into one line; notes without a full stop are separated by semicolons."""
+    short = [note for note in notes if len(note) <= _LONGEST]
+    return "".join(n + (" " if n.endswith(".") else "; ") for n in short).rstrip("; ")
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[list[tuple[str, Any]]]:

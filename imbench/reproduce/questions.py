@@ -27,11 +27,11 @@ from imbench.stats.names import HEADLINE
 from imbench.stats.words import counted, listed, number, p_in_text
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
-    from imbench import Results
+    from imbench import Evaluation, Results
     from imbench.reproduce.context import ReproductionContext
     from imbench.stats.board import Board
 
@@ -52,7 +52,7 @@ def constant_bbs(classes: int) -> float:
 
 
 def questions(context: ReproductionContext) -> PaperItem:
-    """Six questions about the tabular configurations. Under ``smoke`` one dataset has one other draw."""
+    """Questions on the tabular configurations. Under ``smoke`` one dataset has one other draw."""
     results = context.train(TABULAR, suite="tabular")
     small, seeds = (SMALL[:1], DRAWS[:1]) if context.is_smoke else (SMALL, DRAWS)
     rows = results.rows[(results.rows["task"] == TASKS[0]) & results.rows["dataset"].isin(small)]
@@ -93,7 +93,7 @@ def questions_of(results: Results, second: Results | None = None, draws: Results
                 "Balanced Brier score of constant probabilities 1/K, and of the strategies",
                 constant,
             ),
-            Numbers("tuned-thresholds", "G-mean on binary data by argmax and with a tuned threshold", tuned),
+            Numbers("tuned-thresholds", "G-mean by argmax and with a tuned threshold", tuned),
             Numbers("gains", "Gains over the baseline: mean, median, and share of the largest configuration", gains),
             Numbers("training-rows", "Rows that a net trains on, in all and of the rarest class", rows),
             Numbers("draws", "Means over the same configurations with other draws of the minority", moved),
@@ -140,15 +140,20 @@ def against_constant(boards: Mapping[tuple[str, str], Board], rows: pd.DataFrame
 
 
 def tuned_thresholds(results: Results) -> pd.DataFrame:
-    """A row for each strategy: mean g-mean and average rank on binary data under both decision rules."""
-    frames = []
-    for rule in (ARGMAX, TUNED):
-        board = board_of(results, TASKS[0], "gmean", rule)
-        if board is not None and not isinstance(board.evaluation, str):
-            ranks = board.evaluation.average_ranks
-            columns = {f"g-mean, {rule}": board.means, f"average rank, {rule}": ranks.to_numpy()}
-            frames.append(pd.DataFrame(columns, index=pd.Index(board.names, name="strategy")))
-    return pd.concat(frames, axis=1).reset_index() if frames else pd.DataFrame()
+    """A row for each task and strategy: mean g-mean and average rank under both decision rules."""
+    found = []
+    for task in TASKS:
+        frames = []
+        for rule in (ARGMAX, TUNED):
+            board = board_of(results, task, "gmean", rule)
+            tests = _tests(board)
+            if board is not None and tests is not None:
+                columns = {f"g-mean, {rule}": board.means, f"average rank, {rule}": tests.average_ranks.to_numpy()}
+                frames.append(pd.DataFrame(columns, index=pd.Index(board.names, name="strategy")))
+        if frames:
+            found.append(pd.concat(frames, axis=1).reset_index().assign(task=task))
+    table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["task"])
+    return table[["task", *(name for name in table if name != "task")]]
 
 
 def gain_shares(boards: Mapping[tuple[str, str], Board]) -> pd.DataFrame:
@@ -189,32 +194,36 @@ def draw_means(results: Results, draws: Results | None) -> pd.DataFrame:
 
 
 def _on_constant(constant: pd.DataFrame) -> list[str]:
-    sentences = []
-    for task in TASKS:
-        rows = constant[constant["task"] == task] if len(constant) else constant
-        if not len(rows):
-            continue
+    """On how many configurations constant probabilities are better than every strategy."""
+    parts = []
+    for task, rows in constant.groupby("task", sort=False) if len(constant) else ():
         beaten = rows[rows["worse than the constant"] == rows["strategies"]]
-        where = listed([f"{row['dataset']} {row['variant']}" for row in beaten.to_dict("records")])
-        sentences.append(
-            f"Do the probabilities beat a constant? On {len(beaten)} of {counted(len(rows), f'{task} configuration')} "
-            f"the constant probability {'.5' if task == TASKS[0] else '1/K'} has a better BBS than every strategy"
-            f"{f' ({where})' if where else ''}."
+        names = listed([f"{row['dataset']} {row['variant']}" for row in beaten.to_dict("records")])
+        where = f" ({names})" if names else ""
+        parts.append(
+            f"On {len(beaten)} of {counted(len(rows), f'{task} configuration')} the constant probability "
+            f"{'.5' if task == TASKS[0] else '1/K'} has a better BBS than every strategy{where}."
         )
-    return sentences
+    return [f"Do the probabilities beat a constant? {' '.join(parts)}"] if parts else []
 
 
 def _on_tuning(results: Results) -> list[str]:
-    plain, tuned = (board_of(results, TASKS[0], "gmean", rule) for rule in (ARGMAX, TUNED))
-    if plain is None or tuned is None or isinstance(plain.evaluation, str) or isinstance(tuned.evaluation, str):
-        return []
-    one, other = plain.evaluation, tuned.evaluation
-    pairs = int((other.wilcoxon["p_holm"] < other.alpha).sum())
-    return [
-        "Is it the strategy or the threshold? With every strategy's threshold tuned on validation rows, Friedman's "
-        f"test of g-mean on binary data gives {p_in_text(other.friedman.pvalue)}, and {pairs} of "
-        f"{counted(len(other.wilcoxon), 'pair')} differ. By argmax it gives {p_in_text(one.friedman.pvalue)}."
-    ]
+    """Friedman's test with argmax and with tuned thresholds."""
+    parts = []
+    for task in TASKS:
+        plain, tuned = (_tests(board_of(results, task, "gmean", rule)) for rule in (ARGMAX, TUNED))
+        if plain and tuned:
+            differ = int((tuned.wilcoxon["p_holm"] < tuned.alpha).sum())
+            parts.append(
+                f"On {task} data it gives {p_in_text(tuned.friedman.pvalue)}, and {differ} of "
+                f"{counted(len(tuned.wilcoxon), 'pair')} differ (by argmax {p_in_text(plain.friedman.pvalue)})."
+            )
+    question = "Is it the strategy or the threshold? Friedman's test of g-mean with every strategy's threshold tuned:"
+    return [f"{question} {' '.join(parts)}"] if parts else []
+
+
+def _tests(board: Board | None) -> Evaluation | None:
+    return None if board is None or isinstance(board.evaluation, str) else board.evaluation
 
 
 def _on_datasets(boards: Mapping[tuple[str, str], Board]) -> list[str]:
@@ -250,23 +259,28 @@ def _on_draws(moved: pd.DataFrame) -> list[str]:
     """How far other draws move the mean of a strategy, compared with the gaps between neighbours in the ranking."""
     if not len(moved) or moved["draw"].nunique() < 2:
         return []
-    sentences = []
     configurations = counted(int(moved["configurations"].iloc[0]), "small binary configuration")
+    parts = [f"Would other minority rows give the same? On {configurations}, {moved['draw'].nunique()} draws each:"]
     for metric in HEADLINE:
         table = moved.pivot_table(index="draw", columns="strategy", values=metric)
         moves = (table.max() - table.min()).sort_values()
         least, most = (f"{number(float(moves.iloc[at]), 3)} ({moves.index[at]})" for at in (0, -1))
-        sentences.append(
-            f"Would other minority rows give the same? On {configurations} with {len(table)} draws of the minority "
-            f"each, the mean {METRICS[metric].title} of a strategy moves by {least} to {most} between draws; with "
-            f"the published draw, neighbours in the ranking are {_gaps(table.loc[0])} apart."
+        gaps = _gaps(table.loc[0])
+        smaller = sum(gap < moves.iloc[-1] for gap in gaps)
+        parts.append(
+            f"The mean {METRICS[metric].title} of a strategy moves by {least} to {most}; {smaller} of {len(gaps)} gaps "
+            f"between neighbours in the ranking are smaller than that ({_listed(gaps)})."
         )
-    return sentences
+    return [" ".join(parts)]
 
 
-def _gaps(means: ArrayLike) -> str:
-    """The differences between neighbours in the ranking by mean, as text."""
-    return listed([number(high - low, 3) for low, high in pairwise(np.sort(np.asarray(means)))])
+def _gaps(means: ArrayLike) -> list[float]:
+    """The differences between neighbours in the ranking by mean."""
+    return [high - low for low, high in pairwise(np.sort(np.asarray(means)).tolist())]
+
+
+def _listed(gaps: Sequence[float]) -> str:
+    return listed([number(gap, 3) for gap in gaps])
 
 
 def _on_second(board: Board | None, second: Results | None) -> list[str]:
@@ -278,9 +292,10 @@ def _on_second(board: Board | None, second: Results | None) -> list[str]:
         return []
     mine = board.scores[:, board.names.index(BASELINE)]
     return [
-        f"And on all {len(mine)}? The baseline's mean g-mean on binary data is {number(mine.mean(), 3)} with the "
-        f"published draw and {number(other.mean(), 3)} with seed {SEED}; on one configuration it moves by up to "
-        f"{number(np.abs(mine - other).max(), 3)}. Neighbours in the ranking are {_gaps(board.means)} apart."
+        f"And on all {counted(len(mine), 'configuration')}? The baseline's mean g-mean on binary data is "
+        f"{number(mine.mean(), 3)} with the published draw and {number(other.mean(), 3)} with seed {SEED}; on one "
+        f"configuration it moves by up to {number(np.abs(mine - other).max(), 3)}. Neighbours in the ranking are "
+        f"{_listed(_gaps(board.means))} apart."
     ]
 
 

@@ -62,6 +62,13 @@ def test_the_leading_page_parts_notes_that_are_no_sentences(tmp_path):
     assert '<p class="basis">It is so. 4 jobs; complete</p>' in (tmp_path / "index.html").read_text("utf-8")
 
 
+def test_the_leading_page_leaves_long_notes_to_the_page_of_the_item(tmp_path):
+    long = f"the source changed since 27 jobs were stored: {', '.join(f'set{i}:ir=0.05' for i in range(27))}"
+    page = write_item(PaperItem("figure4", "Title", (), (), basis=("It is so.", long, "4 jobs")), tmp_path)
+    assert '<p class="basis">It is so. 4 jobs</p>' in (tmp_path / "index.html").read_text("utf-8")
+    assert long in page.read_text("utf-8")
+
+
 def test_the_page_says_how_it_was_made(tmp_path):
     context = ReproductionContext(RunRequest(store=tmp_path, protocol="standard:epochs=5", settings={"repeats": "2"}))
     html = write_item(small(), tmp_path / "to", context.options).read_text("utf-8")

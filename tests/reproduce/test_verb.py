@@ -74,6 +74,12 @@ def test_a_real_table_2_and_figure_5_of_one_training(tmp_path):
     assert [item["name"] for item in answer["exhibits"]] == ["figure5"]
     assert len(answer["exhibits"][0]["figures"]) == 4
     assert sorted((tmp_path / "store" / "jobs").iterdir()) == jobs
+    code, out, err = call("reproduce", "questions", *tail, "-q")
+    assert (code, err) == (0, "")
+    assert "Would other minority rows give the same? On 3 small binary configurations, 2 draws each" in " ".join(
+        out.split()
+    )
     leading = (tmp_path / "to" / "index.html").read_text("utf-8")
     assert "table2/index.html" in leading
+    assert "questions/index.html" in leading
     assert "figure5/index.html" in leading

@@ -46,7 +46,7 @@ def boards_json(results: Results, metrics: Sequence[str] = (), rule: str = "argm
 
 
 def _boards(results: Results, metrics: Sequence[str], rule: str) -> list[Leaderboard]:
-    """The leaderboards of these metrics (``name`` or ``package/name``); default: the headline metrics."""
+    """The leaderboards of these metrics (``name`` or ``package/name``); default: the leading metrics."""
     names = [name.rpartition("/")[2] for name in metrics]
     return results.leaderboards(names, rule=rule) if names else results.leaderboards(rule=rule)
 

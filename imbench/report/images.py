@@ -82,7 +82,7 @@ class Images:
 
     Parameters
     ----------
-    boards : one for each headline metric, protocol and task, over image configurations only
+    boards : one for each leading metric, protocol and task, over image configurations only
     gains : at each ratio and over all ratios, by the slug of the board
     pooled : each ``(protocol, task)`` whose other boards rank images together with other data
     samples : one entry for each dataset
@@ -105,7 +105,7 @@ def images_of(
 
     Parameters
     ----------
-    boards : the headline boards, which may pool images with other data
+    boards : the leading boards, which may pool images with other data
     rows : rows of the results; ``modality``: modality of each dataset
     grids : sample grid of each dataset, or the reason why there is none
     """

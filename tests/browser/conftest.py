@@ -64,6 +64,7 @@ def open_page(chromium, report):
     def go(**options):
         context = chromium.new_context(**{"viewport": {"width": 1400, "height": 900}, "offline": True, **options})
         contexts.append(context)
+        context.set_default_timeout(240_000)  # a busy machine takes its time
         page = context.new_page()
         page.on("console", lambda message: noise.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: noise.append(str(error)))

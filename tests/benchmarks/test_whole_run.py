@@ -47,6 +47,8 @@ def test_the_default_run(benchmark, tmp_path, capsys, pytestconfig):
     if benchmark.disabled or not pytestconfig.getoption("--default-run", False):
         pytest.skip("takes half an hour: tox -e benchmark -- --default-run")
     compile_once()
-    command = run_command("tabular", store=tmp_path / "store", jobs=available_cores())
+    # Named, since a default run has the strategies of installed plugins too.
+    command = run_command("tabular", STRATEGIES, store=tmp_path / "store", jobs=available_cores())
     cost = benchmark.pedantic(timed, (command,), rounds=1)
-    keep(benchmark, "default run", cost, imbench.plan(suite="tabular", store=tmp_path / "store"), capsys)
+    plan = imbench.plan(suite="tabular", strategies=STRATEGIES, store=tmp_path / "store")
+    keep(benchmark, "default run", cost, plan, capsys)

@@ -86,6 +86,7 @@ class Board:
     control : the competitor that gains are measured against; "" if there is none
     scores : ``(configurations, competitors)`` means over folds
     configurations : the ranked ones
+    declared : those that an entrant needs results on to be ranked
     dropped : configurations on which the metric is undefined for some competitors, with their names
     partial : entrants without results on some configurations of the board
     absent : entrants without any result
@@ -103,6 +104,7 @@ class Board:
     control: str
     scores: Floats
     configurations: tuple[Configuration, ...]
+    declared: tuple[Configuration, ...]
     dropped: tuple[tuple[Configuration, tuple[str, ...]], ...]
     partial: tuple[Partial, ...]
     absent: tuple[str, ...]
@@ -311,7 +313,7 @@ class Board:
         ]
 
     def _partial(self) -> list[str]:
-        total = len(self.configurations) + len(self.dropped)
+        total = len(self.declared)
         alike: dict[tuple[Configuration, ...], list[str]] = {}
         for one in self.partial:
             alike.setdefault(one.lacks, []).append(one.name)
@@ -341,7 +343,7 @@ class Board:
         if len(self.entrants) > 1:
             return ""
         lacking = {c for one in self.partial for c in one.lacks}
-        common = [c for c in self.configurations if c not in lacking]
+        common = [c for c in self.declared if c not in lacking]
         if not common:
             return "no configuration has results of all of them"
         specs = " ".join(f"--dataset {c.spec}" for c in common[:_SHOWN])
@@ -433,6 +435,7 @@ def make_board(
         control if control is not None else BASELINE if BASELINE in names else "",
         kept[whole],
         tuple(c for c, there in zip(configurations, whole, strict=True) if there),
+        tuple(configurations),
         tuple(
             (c, tuple(name for name, gone in zip(names, np.isnan(row), strict=True) if gone))
             for c, row, there in zip(configurations, kept, whole, strict=True)

@@ -7,11 +7,17 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imbench.report.model import Options, gather
 from imbench.report.plain import to_json
+from imbench.scoring.metrics import METRICS
+from imbench.scoring.rules import ARGMAX
+from imbench.stats.board import make_board
 from imbench.stats.names import BASELINE
 from imbench.stats.scope import Scope
+from imbench.stats.score_table import Configuration, ScoreTable
 from imbench.store.results import Results, load
 from imbench.store.store import Store
 from tests.made_results import FACTS, fill, job
@@ -74,6 +80,22 @@ def test_a_partial_entrant_is_listed_with_what_it_lacks(tmp_path):
     assert "smote" not in set(board.table["strategy"])
     assert board.partial == (("smote", 3),)
     assert any(remark.startswith("not ranked: smote lacks 3 of 4 configurations") for remark in board.remarks)
+
+
+@given(st.lists(st.sets(st.integers(0, 3), min_size=1), min_size=2, max_size=4))
+def test_a_board_counts_what_each_entrant_lacks_and_names_what_all_have(has):
+    names = [BASELINE, "mixup", "remix", "smote"][: len(has)]
+    configurations = tuple(Configuration(f"d{i}", "natural", 0.1, "tabular") for i in range(4))
+    folds = np.array([[5 * (i in of) for of in has] for i in range(4)])
+    scores = np.where(folds > 0, np.arange(4)[:, None] / 4 + np.arange(len(has)) / 40, np.nan)
+    table = ScoreTable("paper", "binary", configurations, tuple(names), {"gmean": scores}, {"gmean": scores}, folds)
+    remarks = " ".join(make_board(table, METRICS["gmean"], [ARGMAX], ARGMAX).remarks)
+    for lacking in {len(of) for of in has} - {4}:
+        assert f" {4 - lacking} of 4 configurations" in remarks
+    common = set.intersection(*has)
+    if sum(len(of) == 4 for of in has) < 2:
+        assert ("no configuration has results of all of them" in remarks) == (not common)
+        assert all((f"--dataset d{i}" in remarks) == (i in common) for i in range(4)) or not remarks
 
 
 def test_a_title_says_what_a_board_is_over(tmp_path):

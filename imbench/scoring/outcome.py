@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imbench.contract.errors import UsageError
+from imbench.scoring.logistic import Floats as Floats
 from imbench.scoring.logistic import SlopeFit, fit_slope
 
 # Softmax in float32 over a hundred classes sums to one within about 1e-6.
@@ -21,7 +22,6 @@ SUM_TOLERANCE = 1e-4
 _MISSING = ("NoneType", "NAType", "NaTType")
 _ENCODE = "encode labels as 0 to K-1, for example with np.unique(labels, return_inverse=True)[1]"
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 

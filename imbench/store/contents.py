@@ -16,7 +16,7 @@ import numpy as np
 from imbench.contract.errors import StoreError
 from imbench.scoring.outcome import Integers
 from imbench.store.files import NO_STAMP, Digests, Stamp, listed, size_of, stamps_in
-from imbench.store.marker import INDEX
+from imbench.store.marker import INDEX, OF_FINISHED, SUFFIXES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,11 +69,8 @@ class Reader(Protocol):
         """The bytes of a finished job's rows and predictions, all of them checked; None if a file is damaged."""
 
 
-# The folders of a finished job's files.
-_OF_JOB = ("jobs", "predictions")
-
-# The folders of jobs, and how the names of their files end.
-SUFFIXES = {"jobs": ".parquet", "predictions": ".parquet", "failed": ".json"}
+# The folders that are listed once.
+LISTED = (*OF_FINISHED, "failed")
 
 # A job by its key, and whether its failure is meant.
 _Job = tuple[str, bool]
@@ -94,7 +91,7 @@ class Contents:
         self._store = store
         self._moment = time.time()
         folder = store.path
-        self._rows, self._predictions, self._failures = (stamps_in(folder / name, of) for name, of in SUFFIXES.items())
+        self._rows, self._predictions, self._failures = (stamps_in(folder / name, SUFFIXES[name]) for name in LISTED)
         # Jobs found finished, and jobs that cannot be read; whether the index has new blocks.
         self._finished: set[str] = set()
         self._lost: set[_Job] = set()
@@ -270,7 +267,7 @@ class Contents:
         rows = self._store.failed_rows(key) if failed else self._store.current(key, columns)
         if rows is not None and not failed:
             self._finished.add(key)
-            checked = [self._digest(folder, key) for folder in _OF_JOB]
+            checked = [self._digest(folder, key) for folder in OF_FINISHED]
             self._digests[key] = checked[0], checked[1] or digest_of_predictions(rows)
         return None if rows is None else with_drawn(with_origin(rows))
 
@@ -390,8 +387,8 @@ class Contents:
         """The size of all files but those of the index; ``moved``: whether some were moved since they were listed."""
         known = [self._rows, self._predictions, self._failures]
         if moved:
-            known = [stamps_in(self.path / name, of) for name, of in SUFFIXES.items()]
-        return sum(stamps.bytes for stamps in known) + size_of(self.path, without=(*SUFFIXES, INDEX))
+            known = [stamps_in(self.path / name, SUFFIXES[name]) for name in LISTED]
+        return sum(stamps.bytes for stamps in known) + size_of(self.path, without=(*LISTED, INDEX))
 
 
 @dataclass(frozen=True)

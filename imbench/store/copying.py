@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from imbench.store.contents import Contents, Copied
 from imbench.store.files import Temporary, listed, put_in_place, write_temporary
+from imbench.store.marker import OF_FINISHED
 
 if TYPE_CHECKING:
     from imbench.store.store import Store
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 _TOGETHER = 2_000
 # Jobs that are read at once: most of the time of small files is waiting.
 _AT_ONCE = 16
-# The folders of a finished job's files.
-_FOLDERS = ("jobs", "predictions")
 
 
 def copy_jobs(target: Store, sources: Mapping[str, Contents]) -> dict[str, Copied | None]:
@@ -67,15 +66,15 @@ def _copy_together(
         content = sources[key].intact_files(key)
         if content is None:
             return None
-        for folder, part in zip(_FOLDERS, content, strict=True):
+        for folder, part in zip(OF_FINISHED, content, strict=True):
             files[folder, key] = write_temporary(target.file(folder, key), part)
-        rows, predictions = (files[folder, key].facts for folder in _FOLDERS)
+        rows, predictions = (files[folder, key].facts for folder in OF_FINISHED)
         return Copied(sources[key], (sha256(content[0]).digest(), sha256(content[1]).digest()), (rows, predictions))
 
     try:
         done = list(zip(sources, pool.map(written, sources), strict=True))
         # Predictions first: rows exist only if their predictions do.
-        order = [(folder, key) for folder in reversed(_FOLDERS) for key, copied in done if copied is not None]
+        order = [(folder, key) for folder in reversed(OF_FINISHED) for key, copied in done if copied is not None]
         put_in_place([files[one] for one in order])
     except BaseException:
         pool.shutdown(cancel_futures=True)  # and wait for those that are writing

@@ -17,6 +17,9 @@ MARKER = "imbench-store.json"
 # The index and what is derived follow from the others, and may be deleted at any time.
 DERIVED, INDEX = "derived", "index"
 FOLDERS = ("jobs", "predictions", "failed", "quarantine", DERIVED, INDEX)
+# The files of a finished job, and how the names of a job's files end.
+OF_FINISHED = ("jobs", "predictions")
+SUFFIXES = {"jobs": ".parquet", "predictions": ".parquet", "failed": ".json", DERIVED: ".parquet"}
 _OF_JOB = re.compile(r"\.?[0-9a-f]{64}\..*")
 
 # Of the folder's layout; the schema of the results is in every row.

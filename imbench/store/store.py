@@ -18,7 +18,7 @@ from imbench.contract.errors import StoreError
 from imbench.contract.records import Job, Predictions
 from imbench.store.contents import Contents, Status
 from imbench.store.files import Digests, Stamp, listed, marked, remove_stale, stamp_of, write_durably
-from imbench.store.marker import DERIVED, FOLDERS, check_marker, check_present
+from imbench.store.marker import DERIVED, FOLDERS, SUFFIXES, check_marker, check_present
 from imbench.store.parquet import (
     DamagedError,
     Identity,
@@ -143,12 +143,12 @@ class Store:
 
     def check(self) -> None:
         """Read every file of jobs, predictions and failures in full; what is damaged is set aside."""
-        for key in self._named("jobs", ".parquet"):
+        for key in self._named("jobs"):
             if self.is_intact(key):
                 self._kept(key)
-        for key in set(self._named("predictions", ".parquet")) - set(self._named("jobs", ".parquet")):
+        for key in set(self._named("predictions")) - set(self._named("jobs")):
             self._predictions(key)
-        for key in self._named("failed", ".json"):
+        for key in self._named("failed"):
             self.failed_rows(key)
 
     def damaged_in_place(self) -> dict[Path, str]:
@@ -206,7 +206,7 @@ class Store:
             write_durably(self.file(folder, job.key), content)
             if (stamp := stamp_of(self.file(folder, job.key))) is not None:
                 self._intact[folder, job.key] = stamp, hashlib.sha256(content).digest()
-        self._failure(job.key).unlink(missing_ok=True)
+        self.file("failed", job.key).unlink(missing_ok=True)
 
     def fail(self, job: Job, error: str, facts: Mapping[str, Any]) -> None:
         """Store a job's failure: its rows show this error until the job succeeds. Raises as `write`.
@@ -217,18 +217,18 @@ class Store:
 
         check_present(self.path)
         text = json.dumps({"identity": job.identity(), "rows": failed_rows(job, error, facts)}, indent=1)
-        write_durably(self._failure(job.key), text.encode() + b"\n")
+        write_durably(self.file("failed", job.key), text.encode() + b"\n")
 
     def discard_failure(self, key: str) -> None:
         """Remove the failure of this job, if there is one."""
-        self._failure(key).unlink(missing_ok=True)
+        self.file("failed", key).unlink(missing_ok=True)
 
     def failed_retrains(self, keys: Collection[str] | None = None) -> list[FailedRetrain]:
         """Finished jobs, or those among `keys`, whose retraining with other source failed or did not finish."""
         from imbench.scoring.columns import UNKNOWN
 
         found = []
-        for key in self._named("failed", ".json"):
+        for key in self._named("failed"):
             if (keys is not None and key not in keys) or (kept := self.source(key)) is None:
                 continue
             row = failed.slice(0, 1).to_pylist()[0] if (failed := self.failed_rows(key)) else {}
@@ -288,7 +288,7 @@ class Store:
         """Copy a job's failure from another store."""
         read = source._content("failed", key)
         if read is not None and source.path != self.path and source.failed_rows(key) is not None:
-            write_durably(self._failure(key), read[1])
+            write_durably(self.file("failed", key), read[1])
 
     def failed_keys(self) -> list[str]:
         """Keys of the jobs that failed and did not finish since, sorted."""
@@ -369,7 +369,7 @@ class Store:
 
     def _content(self, folder: str, key: str) -> tuple[Stamp | None, bytes] | None:
         """A file's stamp and bytes; None if it does not exist."""
-        file = self._named_file(folder, key)
+        file = self.file(folder, key)
         stamp = stamp_of(file)
         try:
             return stamp, file.read_bytes()
@@ -384,7 +384,7 @@ class Store:
     def _parsed(
         self, folder: str, key: str, stamp: Stamp | None, content: bytes, parse: Callable[[bytes], T]
     ) -> T | None:
-        file = self._named_file(folder, key)
+        file = self.file(folder, key)
         try:
             found = parse(content)
         except StoreError:
@@ -414,18 +414,12 @@ class Store:
             note = f"{file.relative_to(self.path)} is damaged: {reason}\nThe next run of this job trains it again.\n"
             write_durably(aside.with_suffix(".txt"), note.encode("utf-8", "replace"))
 
-    def _named(self, folder: str, suffix: str) -> list[str]:
-        return sorted(file.stem for file in listed(self.path / folder) if file.suffix == suffix)
+    def _named(self, folder: str) -> list[str]:
+        return sorted(file.stem for file in listed(self.path / folder) if file.suffix == SUFFIXES[folder])
 
     def file(self, folder: str, key: str) -> Path:
-        """The path of a job's file in the folder of rows (``jobs``), of predictions, or of derived rows."""
-        return self.path / folder / f"{key}.parquet"
-
-    def _failure(self, key: str) -> Path:
-        return self.path / "failed" / f"{key}.json"
-
-    def _named_file(self, folder: str, key: str) -> Path:
-        return self._failure(key) if folder == "failed" else self.file(folder, key)
+        """The path of a job's file in the folder of rows (``jobs``), predictions, failures or derived rows."""
+        return self.path / folder / f"{key}{SUFFIXES[folder]}"
 
 
 class _Failure(msgspec.Struct):

@@ -8,7 +8,7 @@ import pytest
 import imbench
 from imbench.engine.train import compile_once
 from imbench.runs.machine import available_cores
-from tests.benchmarks.whole_runs import run_command, timed
+from tests.benchmarks.whole_runs import STRATEGIES, run_command, timed
 
 STARTS = {
     "python": "pass",
@@ -17,8 +17,8 @@ STARTS = {
     "imbench list datasets": "from imbench.cli import main; main(['list', 'datasets'])",
     "imbench run --dry-run": "from imbench.cli import main; main(['run', '--suite', 'tabular', '--dry-run'])",
 }
-# Milliseconds of a job's processor time that is not training, at most: twice what a busy machine takes.
-MOST_MS = 800
+# Milliseconds of a job's processor time that is not training, at most: half as much again as an idle machine takes.
+MOST_MS = 1000
 
 
 @pytest.mark.parametrize("code", STARTS.values(), ids=STARTS)
@@ -37,7 +37,8 @@ def test_the_tabular_suite_outside_its_nets(benchmark, tmp_path, capsys):
 
     def run(epochs):
         store = tmp_path / f"{epochs}-epochs"
-        return timed(run_command("tabular", store=store, jobs=available_cores(), protocol="paper", epochs=epochs))
+        options = {"jobs": available_cores(), "protocol": "paper", "epochs": epochs}
+        return timed(run_command("tabular", STRATEGIES, store=store, **options))
 
     run(1)  # keeps the data
     again = run(1)  # nothing is left to do

@@ -6,9 +6,8 @@ import imbench
 from imbench.engine.train import compile_once
 from imbench.runs.machine import available_cores
 from tests.benchmarks.nets import SHAPES, core_gigaflops, in_processes
-from tests.benchmarks.whole_runs import operations, run_command, table_spec, timed
+from tests.benchmarks.whole_runs import STRATEGIES, operations, run_command, table_spec, timed
 
-STRATEGIES = ("baseline", "batch-smote", "cost-adjusted", "mixup", "remix")
 # Steps of each net, about.
 STEPS = 1000
 
@@ -47,7 +46,6 @@ def test_the_default_run(benchmark, tmp_path, capsys, pytestconfig):
     if benchmark.disabled or not pytestconfig.getoption("--default-run", False):
         pytest.skip("takes half an hour: tox -e benchmark -- --default-run")
     compile_once()
-    # Named, since a default run has the strategies of installed plugins too.
     command = run_command("tabular", STRATEGIES, store=tmp_path / "store", jobs=available_cores())
     cost = benchmark.pedantic(timed, (command,), rounds=1)
     plan = imbench.plan(suite="tabular", strategies=STRATEGIES, store=tmp_path / "store")

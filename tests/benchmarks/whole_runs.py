@@ -11,6 +11,8 @@ import pandas as pd
 import imbench
 from tests.benchmarks.nets import made, step_operations
 
+# Those of a default run; named, since it also trains the strategies of installed plugins.
+STRATEGIES = ("baseline", "batch-smote", "cost-adjusted", "mixup", "remix")
 # A table of so many rows has this many in the training part of a fold.
 TRAINING_SHARE = 0.35
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imbench.store import blocks, contents, files, index
+from imbench.store import blocks, contents, files, index, marker
 from imbench.store.merge import merge
 from imbench.store.parquet import digest_of_predictions
 from imbench.store.results import load
@@ -261,7 +261,7 @@ def test_a_merge_parses_no_file_that_was_checked_and_indexes_what_it_copies(tmp_
 def test_a_merge_finds_damage_that_no_size_time_or_number_shows(tmp_path, monkeypatch, folder):
     store = made(tmp_path / "store")
     store.frame()
-    before = {name: files.stamps_in(store.path / name, of) for name, of in contents.SUFFIXES.items()}
+    before = {name: files.stamps_in(store.path / name, marker.SUFFIXES[name]) for name in contents.LISTED}
     file = store.path / folder / f"{JOBS[0].key}.parquet"
     content = bytearray(file.read_bytes())
     content[len(content) // 3] ^= 1

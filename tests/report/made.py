@@ -97,6 +97,8 @@ def scored_rows(
         "seconds": rng.uniform(1, 2, rows),
         "n_train": 600,
         "n_test": 200,
+        "repeat": 0,
+        "fold": np.tile(np.arange(folds), configurations * strategies),
         **{name: 1 / (1 + np.exp(-merit - rng.normal(size=rows) * 0.1)) for name in metrics},
         "epochs": 500,
         "zero_recall": 0,

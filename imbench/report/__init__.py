@@ -79,7 +79,7 @@ def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
     from imbench.report.markdown import markdown
     from imbench.report.page import page
     from imbench.report.plain import to_json
-    from imbench.report.tables import TABLES, csv, image_gains, parquet, sample_labels
+    from imbench.report.tables import REFERENCE_TABLES, TABLES, csv, image_gains, parquet, sample_labels
 
     model = gather(results, options)
     figures = Figures(model)
@@ -92,6 +92,7 @@ def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
     for name, text in texts.items():
         yield name, text().encode()
     tables = {**TABLES, "image-gains": image_gains} if model.images else TABLES
+    tables = {**tables, **REFERENCE_TABLES} if model.references else tables
     for name, make in tables.items():
         table = make(model)
         yield f"{name}.csv", csv(table)

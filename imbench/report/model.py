@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import pandas as pd
@@ -24,6 +24,14 @@ from imbench.scoring.metrics import Metric
 from imbench.scoring.rules import EACH, RULES
 from imbench.stats.board import Board, make_board
 from imbench.stats.names import CONFIGURATION, HEADLINE, labelled, strategy_of
+from imbench.stats.references import (
+    beside,
+    is_reference,
+    of_strategies,
+    reference_tables,
+    references_in,
+    with_distinct_names,
+)
 from imbench.stats.scope import KnownSuite, Scope
 from imbench.stats.score_table import ScoreTable, make_score_tables
 from imbench.stats.words import counted, scrub
@@ -83,6 +91,11 @@ class Model:
     origins : the source code behind the jobs of each strategy
     title : title of the page; "" for the default
     images : the image section; None without images
+    references : names of the competitors that are references (`imbench.references`); no board of ``boards`` ranks them
+    reference_tables : for each of ``score_tables``, the scores of strategies and references over the same
+        configurations; empty without references
+    reference_boards : by slug of a leading board, the board over the same configurations that ranks strategies and
+        references together; empty without references
     """
 
     notes: tuple[str, ...]
@@ -106,6 +119,9 @@ class Model:
     lacking: tuple[str, ...] = ()
     title: str = ""
     images: Images | None = None
+    references: frozenset[str] = frozenset()
+    reference_tables: tuple[ScoreTable, ...] = ()
+    reference_boards: Mapping[str, Board] = field(default_factory=dict)
 
     @cached_property
     def leading(self) -> tuple[Board, ...]:
@@ -152,7 +168,8 @@ def gather(results: Results, options: Options) -> Model:
     UsageError
         For a metric or rule that the results do not have.
     """
-    rows = labelled(results.rows)
+    whole = results.rows
+    rows = labelled(of_strategies(whole))
     plain = [rule for rule in options.rules if rule != EACH]
     columns = choose(columns_of(_known(rows), results.metrics), options.metrics, () if EACH in options.rules else plain)
     measured = [c.name for c in columns_of(_known(rows), results.metrics)] + [c for c in rows.columns if "[" in c]
@@ -171,10 +188,14 @@ def gather(results: Results, options: Options) -> Model:
     }
     modality = options.modality or {}
     opening = [board for board in boards if _leads(board.metric.name, board.rule, lead, columns)]
+    together = everything = rows
+    if is_reference(whole).any():
+        together, everything = beside(whole), labelled(with_distinct_names(whole))
+    with_references = reference_tables(together, score_tables, measured, modality) if together is not rows else []
     return Model(
         notes=notes_of(results.rows, options),
-        jobs=int(rows["key"].nunique()),
-        configurations=len(rows[CONFIGURATION].drop_duplicates()),
+        jobs=int(everything["key"].nunique()),
+        configurations=len(everything[CONFIGURATION].drop_duplicates()),
         columns=tuple(columns),
         headline=tuple(lead),
         score_tables=tuple(score_tables),
@@ -183,17 +204,33 @@ def gather(results: Results, options: Options) -> Model:
         curves=tuple(curves(results, rows, leading)),
         costs=tuple(cost for scores in score_tables for cost in costs(scores)),
         covered=tuple(one for scores in score_tables for one in covered(scores, groups[scores.protocol, scores.task])),
-        failures=tuple(failures(rows)),
-        facts=facts(rows, results.metrics),
-        data=tuple(data_hashes(rows)),
-        fingerprint=fingerprint(rows),
+        failures=tuple(failures(everything)),
+        facts=facts(everything, results.metrics),
+        data=tuple(data_hashes(everything)),
+        fingerprint=fingerprint(everything),
         commands=options.commands or tuple(commands(results.rows)),
         alpha=options.alpha,
         origins=tuple(origins(results.rows)),
         lacking=(*_lacking(rows, plain), *crowded),
         title=options.title,
         images=images_of(score_tables, opening, results.rows, modality, options.sample_grids or {}),
+        references=references_in(together),
+        reference_tables=tuple(with_references),
+        reference_boards=_reference_boards(opening, with_references, columns, options.alpha),
     )
+
+
+def _reference_boards(
+    leading: Sequence[Board], tables: Sequence[ScoreTable], columns: Sequence[Column], alpha: float
+) -> dict[str, Board]:
+    """The board of strategies and references beside each leading board, by its slug."""
+    of = {(scores.protocol, scores.task): scores for scores in tables}
+    found = {}
+    for board in leading:
+        rules = [c.rule for c in columns if c.metric == board.metric] if board.rule == EACH else [board.rule]
+        if scores := of.get((board.protocol, board.task)):
+            found[board.slug] = make_board(scores, board.metric, rules, board.rule, alpha)
+    return found
 
 
 def _lacking(rows: pd.DataFrame, wanted: Sequence[str]) -> list[str]:

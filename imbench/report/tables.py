@@ -9,15 +9,37 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from imbench.contract.records import REFERENCE, STRATEGY
 from imbench.report.coverage import ZERO_RECALL
 from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.gains import Gain
 from imbench.report.model import Model
 from imbench.stats.board import Board
+from imbench.stats.names import strategy_of
+from imbench.stats.score_table import ScoreTable
 
 
 def leaderboard(model: Model) -> pd.DataFrame:
     """A row for each board and competitor, best first; every row repeats the tests of its board."""
+    return _leaderboard(model.boards)
+
+
+def reference_leaderboard(model: Model) -> pd.DataFrame:
+    """As `leaderboard`, for the boards that rank references among the strategies; ``kind`` tells them apart."""
+    table = _leaderboard(tuple(model.reference_boards.values()))
+    kinds = [REFERENCE if strategy_of(name) in model.references else STRATEGY for name in table["strategy"]]
+    table.insert(list(table.columns).index("strategy") + 1, "kind", kinds)
+    return table
+
+
+def reference_scores(model: Model) -> pd.DataFrame:
+    """As `scores`, for the references."""
+    found = [_scores(model, scores) for scores in model.reference_tables]
+    table = pd.concat(found or [pd.DataFrame({"strategy": []})], ignore_index=True)
+    return table[table["strategy"].isin(model.references)].reset_index(drop=True)
+
+
+def _leaderboard(boards: Sequence[Board]) -> pd.DataFrame:
     return _frame(
         [
             _of(board)
@@ -37,10 +59,10 @@ def leaderboard(model: Model) -> pd.DataFrame:
                 "p_datasets": board.tests_by_dataset.friedman[1],
                 "p_datasets_small_sample": board.tests_by_dataset.small_sample[0],
             }
-            for board in model.boards
+            for board in boards
             for place, row in enumerate(board.table, 1)
         ],
-        _BOARD,
+        [*_BOARD, "name"],
     ).rename(columns={"name": "strategy"})
 
 
@@ -136,11 +158,10 @@ def scores(model: Model) -> pd.DataFrame:
     ``folds`` counts trained folds, 0 for a failed job. The standard deviation (n − 1) is over folds, which share rows,
     so it is not a standard error. ``seconds`` is training time per net. A job neither done nor failed has no row.
     """
-    return pd.concat([_scores(model, i) for i in range(len(model.score_tables))] or [pd.DataFrame()], ignore_index=True)
+    return pd.concat([_scores(model, one) for one in model.score_tables] or [pd.DataFrame()], ignore_index=True)
 
 
-def _scores(model: Model, number: int) -> pd.DataFrame:
-    score_table = model.score_tables[number]
+def _scores(model: Model, score_table: ScoreTable) -> pd.DataFrame:
     n, k = score_table.folds.shape
     facts = {name: np.repeat([getattr(c, name) for c in score_table.configurations], k) for name in _CONFIGURATION}
     measured = {
@@ -169,6 +190,11 @@ TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
     "reliability": reliability,
     "costs": costs,
     "coverage": coverage,
+}
+# Further tables of results with references.
+REFERENCE_TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
+    "reference-leaderboard": reference_leaderboard,
+    "reference-scores": reference_scores,
 }
 
 

@@ -97,7 +97,7 @@ def compare(
     alpha: float,
     everything: bool,
     as_json: bool,
-    **chosen: tuple[str, ...],
+    **chosen: Any,
 ) -> None:
     """Compare two stores, job by job.
 

@@ -35,11 +35,13 @@ class Scope:
     name : name of the scope, such as ``suite tabular``; "" if it has none
     whole : whether boards cover every configuration of the rows, as for the rows of one run
     suites : suites that may be recognised in a store
+    specs : exactly these configurations; None to choose them
     """
 
     name: str = ""
     whole: bool = False
     suites: tuple[KnownSuite, ...] = ()
+    specs: frozenset[str] | None = None
 
     def choose(
         self, task: str, specs: Sequence[str], strategies: Sequence[str], done: NDArray[np.bool_]
@@ -63,6 +65,8 @@ class Scope:
         -------
         ``(configurations,)`` whether each is chosen, and a name such as ``suite tabular``; "" if it has none.
         """
+        if self.specs is not None:
+            return np.array([spec in self.specs for spec in specs], dtype=np.bool_), self.name
         if self.whole:
             return np.ones(len(specs), dtype=np.bool_), self.name
         return self._suite(task, specs, done) or (_largest(strategies, done), "")

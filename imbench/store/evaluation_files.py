@@ -13,6 +13,7 @@ import pandas as pd
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
+from imbench.contract.records import STRATEGY
 from imbench.contract.text import shown
 from imbench.scoring.columns import schema
 from imbench.stats.block_scores import FOLD, REPEAT, is_blank
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 MISSING = ("", "na", "nan", "n/a", "null", "none", "-")
 _DELIMITERS = ",;\t"
 # Optional columns with their default values.
-_OPTIONAL: Mapping[str, int | str] = {"numbers": 1, "strategy_version": "", "protocol_fields": "{}"}
+_OPTIONAL: Mapping[str, int | str] = {"numbers": 1, "strategy_version": "", "protocol_fields": "{}", "kind": STRATEGY}
 # Columns that have a value in every row, and those of whole numbers.
 _FILLED = ("dataset", "variant", "task", "strategy", "protocol", "repeat", "fold", "key", "data_hash", "error")
 _WHOLE = ("repeat", "fold", "schema", "numbers")

@@ -110,7 +110,7 @@ def test_equal_predictions_compete_once(tmp_path):
     alone, board = load(store.path).leaderboards(["gmean"])[0], both.leaderboards(["gmean"])[0]
     assert board.same == ((BASELINE, "no-op"),)
     assert board.table.equals(alone.table)
-    assert f"same predictions, ranked once as {BASELINE}: {BASELINE}, no-op" in board.remarks
+    assert f"same predictions, ranked once as {BASELINE}: {BASELINE} and no-op" in board.remarks
 
 
 def test_means_that_differ_by_rounding_of_nets_are_tied(tmp_path):

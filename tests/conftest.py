@@ -5,6 +5,7 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
+from imbench.runs.registry import Registry
 from imbench.store.store import Store
 
 # A failure is then a defect of what was changed, not of the day; `tox -e random` draws anew.
@@ -16,6 +17,17 @@ settings.register_profile("random", _UNTIMED)
 # A shell that starts the tests in the background has them ignore SIGINT, and processes inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Most tests count the jobs of strategies: references are fitted where a test names them or takes `default_references`.
+_BUILT_IN = Registry.built_in_references
+Registry.built_in_references = lambda self: []
+
+
+@pytest.fixture
+def default_references(monkeypatch):
+    """Runs fit all built-in references, as they do by default."""
+    monkeypatch.setattr(Registry, "built_in_references", _BUILT_IN)
 
 
 def pytest_configure(config):

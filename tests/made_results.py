@@ -11,9 +11,19 @@ PROTOCOL = Protocol("quick", repeats=2)
 FACTS = {"imbench": "0.1.0", "threads": 1, "ir": 0.05}
 
 
-def job(dataset="segment", strategy="remix", *, ir=0.05, task="binary", protocol=PROTOCOL, version="1", data="d"):
+def job(
+    dataset="segment",
+    strategy="remix",
+    *,
+    ir=0.05,
+    task="binary",
+    protocol=PROTOCOL,
+    version="1",
+    data="d",
+    kind="strategy",
+):
     """A job of this strategy (without parameters) on this variant."""
-    return Job(Variant(dataset, task, ir), strategy, strategy, version, {}, protocol, data_hash=data)
+    return Job(Variant(dataset, task, ir), strategy, strategy, version, {}, protocol, data_hash=data, kind=kind)
 
 
 def predictions(of, *, skill=1.0, classes=2, rows=40, seed=0):
@@ -51,10 +61,10 @@ def split(rng, rows, classes, skill):
     return Split(rows, y, (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
-def fill(store, datasets, strategies, **job_options):
+def fill(store, datasets, strategies, *, skill=0.5, **job_options):
     """Store a job of every strategy on every dataset; later strategies are the better ones."""
     for number, dataset in enumerate(datasets):
         for rank, strategy in enumerate(strategies):
             one = job(dataset, strategy, **job_options)
             classes = 2 if one.variant.task == "binary" else 3
-            store.write(one, predictions(one, skill=0.5 + rank, classes=classes, seed=number), FACTS)
+            store.write(one, predictions(one, skill=skill + rank, classes=classes, seed=number), FACTS)

@@ -20,6 +20,8 @@ from imbench.contract.strategy import BatchStrategy
 from imbench.data.cache import cache_folder
 
 PASSED, FAILED, NOT_CHECKED = "passed", "failed", "not checked"
+# Of references, which rebalance no batches.
+NOT_APPLICABLE = "not applicable"
 
 # Outcomes of this process by digest, in case the cache folder is not writable.
 _REMEMBERED: dict[str, str] = {}

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
+from imbench.contract.reference import Reference, source_of
 from imbench.contract.strategy import BatchStrategy
 
 UNKNOWN = "unknown"
@@ -36,8 +37,8 @@ _OWN_MODULES = {
 }
 
 
-def source_hash(strategy: BatchStrategy) -> str:
-    """SHA-256 of the source code of a strategy, 64 hexadecimal digits.
+def source_hash(strategy: BatchStrategy | Reference) -> str:
+    """SHA-256 of the source code of a strategy or of a reference's factory, 64 hexadecimal digits.
 
     The source is the module of its class and the modules of the same top-level package that it imports, directly or
     indirectly; those of its base classes and inner strategies are included. For a strategy in a single file, this is
@@ -45,11 +46,16 @@ def source_hash(strategy: BatchStrategy) -> str:
     it is the hash of the class definition. ``unknown (reason)`` if the source cannot be read.
     """
     parts: dict[str, str] = {}
+    makers: list[Any]
+    if isinstance(strategy, Reference):
+        makers, name = [source_of(strategy.factory)], strategy.name
+    else:
+        makers, name = [*classes_of(strategy)], type(strategy).__name__
     try:
-        for cls in classes_of(strategy):
-            parts |= _parts(cls)
+        for maker in makers:
+            parts |= _parts(maker)
     except (OSError, TypeError, SyntaxError) as error:
-        return f"{UNKNOWN} (no source of {type(strategy).__name__}: {error})"
+        return f"{UNKNOWN} (no source of {name}: {error})"
     if len(parts) == 1:
         return next(iter(parts.values()))
     return hashlib.sha256("\n".join(f"{name} {digest}" for name, digest in sorted(parts.items())).encode()).hexdigest()
@@ -120,8 +126,8 @@ def _of_contract(cls: type) -> bool:
     return cls.__module__.startswith("imbench.contract.")
 
 
-def _parts(cls: type) -> dict[str, str]:
-    """The hash of each module that makes this class, by its name."""
+def _parts(cls: Any) -> dict[str, str]:
+    """The hash of each module that makes this class or function, by its name."""
     module = sys.modules.get(cls.__module__)
     path = getattr(module, "__file__", None)
     if module is None or path is None or cls.__module__ == "__main__":

@@ -26,34 +26,44 @@ _COLUMNS = {
 
 def boards_text(results: Results, metrics: Sequence[str] = (), rule: str = "argmax") -> str:
     """A table for each protocol, task and metric, then notes on fallbacks and coverage."""
+    from imbench.stats.references import references_in
     from imbench.store.source_marks import row_marks
 
-    found = _boards(results, metrics, rule)
+    found, together = _boards(results, metrics, rule), _boards(results, metrics, rule, references=True)
     marked = row_marks(results.rows)
+    marked_together = marked | dict.fromkeys(references_in(results.rows), "reference")
     boards = [_board_text(board, marked) for board in found]
+    boards += [_board_text(board, marked_together, ", strategies and references") for board in together]
     notes = "\n".join(map(paragraph, [*_fallbacks(found), *results.notes]))
     return "\n\n".join([*boards, notes] if notes else boards)
 
 
 def boards_json(results: Results, metrics: Sequence[str] = (), rule: str = "argmax") -> dict[str, Any]:
     """The leaderboards and the failed jobs as plain values."""
+    from imbench.stats.references import references_in
+
     return {
         "store": str(results.store),
         "notes": list(results.notes),
         "leaderboards": [_board_json(board) for board in _boards(results, metrics, rule)],
+        "references": sorted(references_in(results.rows)),
+        "reference_leaderboards": [_board_json(board) for board in _boards(results, metrics, rule, references=True)],
         "failures": results.failures().to_dict("records"),
     }
 
 
-def _boards(results: Results, metrics: Sequence[str], rule: str) -> list[Leaderboard]:
+def _boards(results: Results, metrics: Sequence[str], rule: str, *, references: bool = False) -> list[Leaderboard]:
     """The leaderboards of these metrics (``name`` or ``package/name``); default: the leading metrics."""
-    names = [name.rpartition("/")[2] for name in metrics]
-    return results.leaderboards(names, rule=rule) if names else results.leaderboards(rule=rule)
+    from imbench.stats.names import HEADLINE
+
+    names = [name.rpartition("/")[2] for name in metrics] or HEADLINE
+    return results.leaderboards(names, rule=rule, references=references)
 
 
-def _board_text(board: Leaderboard, marked: Mapping[str, str]) -> str:
+def _board_text(board: Leaderboard, marked: Mapping[str, str], of: str = "") -> str:
+    """The table of a board; ``of`` says what it ranks, after the protocol."""
     rule = "" if board.rule == "argmax" else f", rule {board.rule}"
-    title = f"{board.task}, {board.metric.title} ({board.metric.better} is better), protocol {board.protocol}{rule}"
+    title = f"{board.task}, {board.metric.title} ({board.metric.better} is better), protocol {board.protocol}{rule}{of}"
     warning = [caveat(board.protocol)] if caveat(board.protocol) else []
     if not board.configurations:
         return "\n".join(

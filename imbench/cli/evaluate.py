@@ -11,7 +11,7 @@ import click
 
 from imbench.cli.options import json_option, plugin_option
 from imbench.cli.output import emit, emit_json, paragraph, render, say, table
-from imbench.cli.selection import Choice, selection_options
+from imbench.cli.selection import Choice, strategy_options
 from imbench.cli.session import Session, Verb
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
@@ -36,6 +36,7 @@ _OF_STORE = {
     "strategies": "--strategy",
     "datasets": "--dataset",
     "suites": "--suite",
+    "with_references": "--with-references",
     "plugins": "--plugin",
 }
 
@@ -70,7 +71,8 @@ _OF_STORE = {
     metavar="NAME",
     help="Decision rule: a name from `imbench list rules`, or each to compare all of them (store).",
 )
-@selection_options
+@click.option("--with-references", is_flag=True, help="Compare references as well, on the same configurations (store).")
+@strategy_options
 @plugin_option
 @json_option
 @click.pass_obj
@@ -146,7 +148,8 @@ def _evaluate_store(
     protocol: str | None,
     within: bool,
     rule: str,
-    **chosen: tuple[str, ...],
+    with_references: bool,
+    **chosen: Any,
 ) -> None:
     from imbench.scoring.metrics import METRICS
     from imbench.scoring.rules import EACH, RULES
@@ -170,6 +173,7 @@ def _evaluate_store(
         within=within,
         scope=registry.scope(),
         known_metrics=known_metrics,
+        references=with_references,
     )
     if as_json:
         emit_json({"store": path, "evaluations": [_levels_json(levels, within) for levels in found]})

@@ -1,4 +1,4 @@
-"""``imbench info NAME``: describe a strategy, dataset, suite, metric, data source, protocol or decision rule."""
+"""``imbench info NAME``: describe a strategy, reference, dataset, suite, metric, source, protocol or decision rule."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 
-_LISTS = "run imbench list KIND for all strategies, datasets, suites, metrics, sources, protocols or rules"
+_LISTS = "run imbench list KIND for all strategies, references, datasets, suites, metrics, sources, protocols or rules"
 
 
 @click.command(cls=Verb)
@@ -30,7 +30,7 @@ _LISTS = "run imbench list KIND for all strategies, datasets, suites, metrics, s
 def info(session: Session, /, name: str, as_json: bool) -> None:
     """Describe a strategy, dataset, suite, metric or protocol.
 
-    NAME can also be a data source or a decision rule, and a spec with parameters.
+    NAME can also be a reference, a data source or a decision rule, and a spec with parameters.
 
     \b
     imbench info remix:alpha=0.3
@@ -89,6 +89,23 @@ def _strategy(registry: Registry, spec: str) -> Facts:
         **({"scheduled": "trains all epochs"} if strategy.scheduled else {}),
         "exemptions": dict(strategy.exemptions),
         "about": inspect.getdoc(type(strategy)) or "",
+    }
+
+
+def _reference(registry: Registry, spec: str) -> Facts:
+    from imbench.contract.reference import source_of
+    from imbench.contract.spec import parse_spec
+
+    reference = registry.reference(spec)
+    entry = registry.find("reference", parse_spec(spec)[0])
+    return {
+        "name": reference.spec,
+        "version": reference.version,
+        "package": f"{entry.package} {entry.version}".strip(),
+        "object": entry.value,
+        "parameters": {**reference.defaults, **dict(reference.params)},
+        "modalities": list(reference.modalities),
+        "about": inspect.getdoc(source_of(reference.factory)) or "",
     }
 
 
@@ -174,6 +191,7 @@ def _rule(registry: Registry, name: str) -> Facts:
 
 _DESCRIBE: dict[str, Callable[[Registry, str], Facts]] = {
     "strategy": _strategy,
+    "reference": _reference,
     "dataset": _dataset,
     "suite": _suite,
     "metric": _metric,

@@ -52,6 +52,7 @@ def _rules(registry: Registry, check: bool) -> list[Row]:
 
 _KINDS: dict[str, Callable[[Registry, bool], list[Row]]] = {
     "strategies": _registered("strategy"),
+    "references": _registered("reference"),
     "datasets": _registered("dataset"),
     "suites": _registered("suite"),
     "metrics": _registered("metric"),
@@ -70,7 +71,7 @@ _KINDS: dict[str, Callable[[Registry, bool], list[Row]]] = {
 def list_(session: Session, /, kind: str, check: bool, as_json: bool) -> int:
     """List installed strategies, datasets and more.
 
-    KIND is strategies, datasets, suites, metrics, sources, protocols or rules (decision rules).
+    KIND is strategies, references, datasets, suites, metrics, sources, protocols or rules (decision rules).
     Names come from package metadata; nothing is imported unless --check is given. If two packages share a name, the
     column `write` shows how to refer to each. `imbench info NAME` describes one entry.
     """

@@ -39,6 +39,24 @@ dataset_option = click.option(
     help="Dataset, such as segment:ir=0.05, or a data file. Repeatable.",
 )
 
+references_option = click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    metavar="SPEC",
+    help="Reference, such as hist-gradient-boosting. Repeatable; default: all built-in ones.",
+)
+
+no_references_option = click.option("--no-references", is_flag=True, help="Train no references.")
+
+
+def references_of(references: tuple[str, ...], no_references: bool) -> tuple[str, ...] | None:
+    """The references of ``--reference`` and ``--no-references``; None if neither is given."""
+    if references and no_references:
+        raise UsageError(f"--reference {references[0]} and --no-references exclude each other; keep one")
+    return () if no_references else references or None
+
+
 protocol_option = click.option(
     "--protocol", metavar="NAME", help="Training protocol; default: the protocol of the suite, or standard."
 )

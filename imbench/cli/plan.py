@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imbench.cli.options import json_option, request_options, shard_option
+from imbench.cli.options import (
+    json_option,
+    no_references_option,
+    references_option,
+    request_options,
+    shard_option,
+)
 from imbench.cli.output import say
 from imbench.cli.session import Session, Verb
 from imbench.cli.training import request_of
@@ -22,6 +28,8 @@ _DEFAULT_SUITE = "tabular"
 
 @click.command(cls=Verb)
 @click.option("--strategy", "strategies", multiple=True, metavar="SPEC", help="As for `imbench run`. Repeatable.")
+@references_option
+@no_references_option
 @request_options
 @shard_option
 @click.option("--shards", type=int, metavar="N", help="Number of shards to export.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -53,7 +53,7 @@ def publish(
     samples: bool,
     data_mirror: str | None,
     as_json: bool,
-    **chosen: tuple[str, ...],
+    **chosen: Any,
 ) -> None:
     """Publish a store as a web page.
 

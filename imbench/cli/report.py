@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import click
 
@@ -57,7 +58,7 @@ def report(
     samples: bool,
     data_mirror: str | None,
     as_json: bool,
-    **chosen: tuple[str, ...],
+    **chosen: Any,
 ) -> None:
     """Write a report of a store.
 

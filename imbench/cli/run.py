@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from imbench.cli.options import dry_run_option, json_option, quiet_option, request_options, shard_option
+from imbench.cli.options import (
+    dry_run_option,
+    json_option,
+    no_references_option,
+    quiet_option,
+    references_option,
+    request_options,
+    shard_option,
+)
 from imbench.cli.output import emit, emit_json
 from imbench.cli.session import Session, Verb
 from imbench.cli.training import plan_or_train, request_of
@@ -24,6 +32,8 @@ _DEFAULT_SUITE = "tabular"
     metavar="SPEC",
     help="Strategy, such as remix:alpha=0.3. Repeatable; default: all installed strategies except wrappers.",
 )
+@references_option
+@no_references_option
 @request_options
 @shard_option
 @click.option("--net", metavar="NAME", help="Architecture: paper, or resnet32 for images. Short for --set net=NAME.")
@@ -58,7 +68,8 @@ def run(
 ) -> int:
     """Train, score and rank strategies on datasets.
 
-    Results are stored as jobs finish, so running the same command again resumes.
+    References, such as boosted trees, are fitted on the same rows and ranked on boards of their own. Results
+    are stored as jobs finish, so running the same command again resumes.
 
     \b
     imbench run --suite tabular

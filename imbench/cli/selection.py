@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from imbench.cli.options import references_of
 from imbench.contract.errors import UsageError
 from imbench.contract.spec import format_value, parse_spec
 
@@ -29,6 +30,14 @@ _OPTIONS = (
         "remix:alpha=0.3 exactly that one. Repeatable.",
     ),
     click.option(
+        "--reference",
+        "references",
+        multiple=True,
+        metavar="SPEC",
+        help="Only this reference, such as uniform. Repeatable.",
+    ),
+    click.option("--no-references", is_flag=True, help="Omit all references."),
+    click.option(
         "--dataset",
         "datasets",
         multiple=True,
@@ -46,8 +55,15 @@ protocols_option = click.option(
 
 
 def selection_options(verb: F) -> F:
-    """Add ``--strategy``, ``--dataset`` and ``--suite`` to a command that reads a store."""
+    """Add ``--strategy``, ``--reference``, ``--dataset`` and ``--suite`` to a command that reads a store."""
     for option in reversed(_OPTIONS):
+        verb = option(verb)
+    return verb
+
+
+def strategy_options(verb: F) -> F:
+    """As `selection_options`, for a command that reads strategies alone by default."""
+    for option in reversed((_OPTIONS[0], *_OPTIONS[3:])):
         verb = option(verb)
     return verb
 
@@ -60,11 +76,14 @@ class Choice:
     datasets: Sequence[str] = ()
     suites: Sequence[str] = ()
     protocols: Sequence[str] = ()
+    references: tuple[str, ...] = ()
+    no_references: bool = False
 
     @property
     def is_all(self) -> bool:
         """Whether everything is selected."""
-        return not (self.strategies or self.datasets or self.suites or self.protocols)
+        given = (self.strategies, self.datasets, self.suites, self.protocols, self.references, self.no_references)
+        return not any(given)
 
     def of(self, rows: pd.DataFrame, registry: Registry) -> pd.DataFrame:
         """The selected rows; suites, and the default parameters of strategies, are those of the registry.
@@ -79,8 +98,9 @@ class Choice:
             rows,
             self.strategies,
             self.datasets,
+            references=references_of(self.references, self.no_references),
             protocols=self.protocols,
-            defaults=_defaults(registry, self.strategies),
+            defaults=_defaults(registry, self.strategies, self.references),
             suites={name: _specs(registry, name) for name in self.suites},
         )
 
@@ -97,12 +117,21 @@ def _specs(registry: Registry, suite: str) -> list[str]:
     return [registry.stored_spec(spec) for entry in entries for spec in (entry.spec, entry.fallback) if spec]
 
 
-def _defaults(registry: Registry, specs: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The default parameters of the installed strategies that are selected with parameters."""
+def _defaults(registry: Registry, strategies: Sequence[str], references: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The default parameters of the installed strategies and references that are selected with parameters."""
     found = {}
-    for name, params in map(parse_spec, specs):
+
+    def of_strategy(name: str) -> Mapping[str, Any]:
+        return registry.strategy(name).params
+
+    def of_reference(name: str) -> Mapping[str, Any]:
+        return registry.reference(name).defaults
+
+    asked = [(of_strategy, spec) for spec in strategies] + [(of_reference, spec) for spec in references]
+    for parameters_of, spec in asked:
+        name, params = parse_spec(spec)
         try:
-            defaults = registry.strategy(name).params if params else {}
+            defaults = parameters_of(name) if params else {}
         except UsageError:
             continue
         found[name] = {key: value if isinstance(value, str) else format_value(value) for key, value in defaults.items()}

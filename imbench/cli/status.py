@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -38,7 +38,7 @@ def status(
     store: str,
     check: bool,
     as_json: bool,
-    **chosen: tuple[str, ...],
+    **chosen: Any,
 ) -> None:
     """Summarize a store.
 
@@ -47,6 +47,7 @@ def status(
     again.
     """
     from imbench.report.completeness import completeness
+    from imbench.stats.references import is_reference
     from imbench.store.results import Results, damage_notes
     from imbench.store.source_marks import retrain_notes
     from imbench.store.store import Store
@@ -69,19 +70,22 @@ def status(
         kept = [{name: getattr(one, name) for name in _JOB} for one in retrains]
         emit_json({"store": path, **dataclasses.asdict(counts), "notes": notes, "failures": failures, "retrain": kept})
         return
-    emit(_counts(path, counts, chosen=not choice.is_all))
+    done_rows = results.rows[results.rows["error"] == ""]
+    references = int(done_rows.loc[is_reference(done_rows), "key"].nunique())
+    emit(_counts(path, counts, references, chosen=not choice.is_all))
     for note in notes:
         emit(paragraph(note))
     _emit_errors(results.failures().itertuples(index=False, name=None))
     _emit_errors([getattr(one, name) for name in _JOB] for one in retrains)
 
 
-def _counts(path: str, counts: Status, *, chosen: bool) -> str:
+def _counts(path: str, counts: Status, references: int, *, chosen: bool) -> str:
     if not (counts.done or counts.failed or counts.quarantined):
         return f"store {path} is empty"
     size = "" if chosen else f", {counts.bytes / 1e6:.1f} MB"
+    kinds = f" ({counts.done - references:,} of strategies and {references:,} of references)" if references else ""
     of = ", selected results:" if chosen else ":"
-    return f"store {path}{of} {counted(counts.done, 'job')} done, {counts.failed} failed{size}"
+    return f"store {path}{of} {counted(counts.done, 'job')} done{kinds}, {counts.failed} failed{size}"
 
 
 def _emit_errors(jobs: Iterable[Sequence[str]]) -> None:

@@ -105,7 +105,7 @@ def compare(
     boards: bool,
     everything: bool,
     as_json: bool,
-    **chosen: tuple[str, ...],
+    **chosen: Any,
 ) -> None:
     """Compare two stores, job by job or by their boards.
 

@@ -84,7 +84,7 @@ def sweep(
     def show(plan: Any, results: Any) -> int:
         return _show(chosen.read(plan.registry.with_metrics(results, metrics)), wanted, to, quiet, as_json)
 
-    request = request.replace(strategies=chosen.strategies)
+    request = request.replace(strategies=chosen.strategies, references=())
     return plan_or_train(session, request, dry_run=dry_run, quiet=quiet, as_json=as_json, show=show)
 
 

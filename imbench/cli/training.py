@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from imbench.cli.options import references_of
 from imbench.cli.output import say
 from imbench.cli.session import Session
 from imbench.contract.errors import UsageError
@@ -33,6 +34,8 @@ def request_of(session: Session, options: dict[str, Any], **changes: Any) -> Run
         fields[name] = read(fields[name], f"--{name}") if fields[name] else None
     fields["settings"] = settings_of(fields["settings"])
     fields["checks"] = not fields.pop("no_checks")
+    if "no_references" in fields:
+        fields["references"] = references_of(fields["references"], fields.pop("no_references"))
     return RunRequest(**fields, plugins=session.plugins, registry=session.registry)
 
 
@@ -102,8 +105,14 @@ def outlook(plan: Plan) -> str:
     pending, done = len(plan.pending), len(plan.jobs) - len(plan.pending)
     kept = len(plan.changed) - len(plan.retrained)
     stored = f"; {done:,} already stored{f' ({kept:,} of other source)' if kept else ''}" if done else ""
-    work = f"{counted(plan.nets, 'net')}, at most {counted(plan.steps, 'step')}"
-    return f"{counted(pending, 'job')} to do ({work}){stored}; store {plan.store}"
+    return f"{counted(pending, 'job')} to do ({work_of(plan)}){stored}; store {plan.store}"
+
+
+def work_of(plan: Plan) -> str:
+    """The pending work: ``135 of strategies and 189 of references; 2,700 nets, at most 1,350,000 steps``."""
+    references = sum(job.is_reference for job in plan.pending)
+    kinds = f"{len(plan.pending) - references:,} of strategies and {references:,} of references; " if references else ""
+    return f"{kinds}{counted(plan.nets, 'net')}, at most {counted(plan.steps, 'step')}"
 
 
 def limits(plan: Plan) -> list[str]:

@@ -22,6 +22,7 @@ CORE_PACKAGE = "imbench"
 
 GROUPS = {
     "strategy": "imbench.strategies",
+    "reference": "imbench.references",
     "dataset": "imbench.datasets",
     "suite": "imbench.suites",
     "metric": "imbench.metrics",

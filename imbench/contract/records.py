@@ -25,6 +25,9 @@ NUMBERS_VERSION = 2
 
 TASKS = ("binary", "multiclass")
 
+# The kinds of jobs: a strategy that trains nets, or a reference (`imbench.references`).
+STRATEGY, REFERENCE = "strategy", "reference"
+
 
 @dataclass(frozen=True)
 class Task:
@@ -321,16 +324,17 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Job:
-    """One strategy on one variant under one protocol, with all folds: the unit that is trained and stored.
+    """One strategy or reference on one variant under one protocol, with all folds: the unit that is trained and stored.
 
     Parameters
     ----------
     variant : the variant
-    strategy : canonical spec of the strategy
-    strategy_name, strategy_version, strategy_params : identity of the strategy
+    strategy : canonical spec of the strategy or reference
+    strategy_name, strategy_version, strategy_params : identity of the strategy or reference
     protocol : the protocol, with its exceptions for this dataset applied
     data_hash : SHA-256 of the canonical arrays of the source
     split_hash : SHA-256 of the groups or times that a grouped or ordered split depends on; "" for a stratified split
+    kind : `STRATEGY` or `REFERENCE`
     """
 
     variant: Variant
@@ -341,6 +345,12 @@ class Job:
     protocol: Protocol
     data_hash: str
     split_hash: str = ""
+    kind: str = STRATEGY
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the job is of a reference, which trains no nets."""
+        return self.kind == REFERENCE
 
     def identity(self) -> dict[str, Any]:
         """Everything that the results depend on. Host, device, paths and the rest of the plan are not included."""
@@ -355,6 +365,8 @@ class Job:
             "params": dict(self.strategy_params),
             "protocol": self.protocol.identity(),
             **({"split": self.split_hash} if self.split_hash else {}),
+            # Jobs of strategies have the keys that they had before there were references.
+            **({"kind": self.kind} if self.is_reference else {}),
         }
 
     @cached_property
@@ -388,7 +400,8 @@ class Exposure:
 
     Parameters
     ----------
-    empty : share of batches without a row of the rarest class, before the strategy; in [0, 1]
+    empty : share of batches without a row of the rarest class, before the strategy; in [0, 1]. This and the next two
+        are NaN for a reference, which has no batches
     before, after : mean number of rows of the rarest class in a batch before the strategy, and mean sum of its soft
         labels in a batch after it
     prior : ``(classes,)`` mean soft label of the rows after the strategy, weighted by ``batch.weight``; sums to 1
@@ -408,16 +421,16 @@ class Exposure:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """The result of training one net on one fold.
+    """The result of training one net, or one reference, on one fold.
 
     Parameters
     ----------
     repeat, fold : numbers of repeat and fold, from 0
     validation, test : predictions for the validation and test rows
     train_counts : ``(classes,)`` training rows of each class
-    epochs, steps : epochs and gradient steps trained
+    epochs, steps : epochs and gradient steps trained; 0 for a reference
     floor_epoch : first epoch, from 1, that began at the learning-rate floor; None if none did
-    loss : mean training loss of the last epoch
+    loss : mean training loss of the last epoch; NaN for a reference
     seconds : training time of this net; nets that train together share it equally
     exposure : exposure of the classes in the batches; None if it was not measured
     draw, train_seed : numbers of the draw of the minority and of the training seed, from 0

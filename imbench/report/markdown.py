@@ -32,6 +32,7 @@ def markdown(model: Model) -> str:
         *(_overview(one) for one in overviews(model)),
         _verdicts(model),
         *(_board(board) for board in model.leading),
+        *(_board(board, ", strategies and references") for board in model.reference_boards.values()),
         *(_gains(model, board) for board in model.leading),
         _images(model),
         *(_wins(board) for board in model.leading),
@@ -89,7 +90,8 @@ def _title(board: Board) -> str:
     return f"{board.title}, protocol {board.protocol} ({board.metric.better} is better)"
 
 
-def _board(board: Board) -> str:
+def _board(board: Board, of: str = "") -> str:
+    """A board; ``of`` ends its title and says what it ranks."""
     header = ["#", "strategy", "average rank", "interval", "rank sum", f"mean {board.metric.name}"]
     header += [f"gain over {board.control}", "interval", "won–tied–lost"] if board.control else []
     rows = []
@@ -111,7 +113,7 @@ def _board(board: Board) -> str:
     basis = f"Over {board.over} of {counted(tests.datasets, 'dataset')}. {result}."
     note = caveat(board.protocol)
     basis = f"{basis} {note[0].upper()}{note[1:]}." if note else basis
-    return "\n\n".join([f"## {_title(board)}", _table([*header, "p vs best"], rows), basis, *gaps])
+    return "\n\n".join([f"## {_title(board)}{of}", _table([*header, "p vs best"], rows), basis, *gaps])
 
 
 def _small_sample(tests: TestResults) -> str:

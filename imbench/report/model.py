@@ -26,6 +26,14 @@ from imbench.scoring.metrics import Metric
 from imbench.scoring.rules import EACH, RULES
 from imbench.stats.board import Board, make_board
 from imbench.stats.names import CONFIGURATION, HEADLINE, file_name, labelled, strategy_of
+from imbench.stats.references import (
+    beside,
+    is_reference,
+    of_strategies,
+    reference_tables,
+    references_in,
+    with_distinct_names,
+)
 from imbench.stats.scope import KnownSuite, Scope
 from imbench.stats.score_table import ScoreTable, make_score_tables
 from imbench.stats.words import counted, scrub
@@ -183,7 +191,8 @@ def gather(results: Results, options: Options) -> Model:
     UsageError
         For a metric or rule that the results do not have.
     """
-    rows = labelled(results.rows)
+    whole = results.rows
+    rows = labelled(of_strategies(whole))
     plain = [rule for rule in options.rules if rule != EACH]
     columns = choose(columns_of(_known(rows), results.metrics), options.metrics, () if EACH in options.rules else plain)
     measured = [c.name for c in columns_of(_known(rows), results.metrics)] + [c for c in rows.columns if "[" in c]
@@ -202,10 +211,14 @@ def gather(results: Results, options: Options) -> Model:
     }
     modality = options.modality or {}
     opening = [board for board in boards if _leads(board.metric.name, board.rule, lead, columns)]
+    together = everything = rows
+    if is_reference(whole).any():
+        together, everything = beside(whole), labelled(with_distinct_names(whole))
+    with_references = reference_tables(together, score_tables, measured, modality) if together is not rows else []
     return Model(
         notes=notes_of(results.rows, options),
-        jobs=int(rows["key"].nunique()),
-        configurations=len(rows[CONFIGURATION].drop_duplicates()),
+        jobs=int(everything["key"].nunique()),
+        configurations=len(everything[CONFIGURATION].drop_duplicates()),
         columns=tuple(columns),
         headline=tuple(lead),
         score_tables=tuple(score_tables),
@@ -214,10 +227,10 @@ def gather(results: Results, options: Options) -> Model:
         curves=tuple(curves(results, rows, leading)),
         costs=tuple(cost for scores in score_tables for cost in costs(scores)),
         covered=tuple(one for scores in score_tables for one in covered(scores, groups[scores.protocol, scores.task])),
-        failures=tuple(failures(rows)),
-        facts=facts(rows, results.metrics),
-        data=tuple(data_hashes(rows)),
-        fingerprint=fingerprint(rows),
+        failures=tuple(failures(everything)),
+        facts=facts(everything, results.metrics),
+        data=tuple(data_hashes(everything)),
+        fingerprint=fingerprint(everything),
         commands=options.commands or tuple(commands(results.rows)),
         alpha=options.alpha,
         origins=tuple(origins(results.rows)),
@@ -227,6 +240,9 @@ def gather(results: Results, options: Options) -> Model:
             rows, opening, [column for column in columns if _leads(column.metric.name, column.rule, lead, columns)]
         ),
         images=images_of(score_tables, opening, results.rows, modality, options.sample_grids or {}),
+        references=references_in(together),
+        reference_tables=tuple(with_references),
+        reference_boards=_reference_boards(opening, with_references, columns, options.alpha),
         date=options.date,
         citations=_citations(rows, options.citations or {}),
     )
@@ -236,6 +252,19 @@ def _citations(rows: pd.DataFrame, known: Mapping[str, str]) -> tuple[tuple[str,
     """What to cite for the datasets of these rows, sorted by name."""
     names = sorted(set(map(str, rows["dataset"])))
     return tuple((file_name(name), scrub(known[name])) for name in names if known.get(name))
+
+
+def _reference_boards(
+    leading: Sequence[Board], tables: Sequence[ScoreTable], columns: Sequence[Column], alpha: float
+) -> dict[str, Board]:
+    """The board of strategies and references beside each leading board, by its slug."""
+    of = {(scores.protocol, scores.task): scores for scores in tables}
+    found = {}
+    for board in leading:
+        rules = [c.rule for c in columns if c.metric == board.metric] if board.rule == EACH else [board.rule]
+        if scores := of.get((board.protocol, board.task)):
+            found[board.slug] = make_board(scores, board.metric, rules, board.rule, alpha)
+    return found
 
 
 def _lacking(rows: pd.DataFrame, wanted: Sequence[str]) -> list[str]:

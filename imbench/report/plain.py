@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,17 @@ from imbench.contract.protocol import caveat
 from imbench.report.images import Images
 from imbench.report.model import Model
 from imbench.report.tables import costs as cost_table
-from imbench.report.tables import coverage, gains, gains_of, intervals, leaderboard, reliability, variance_components
+from imbench.report.tables import (
+    coverage,
+    gains,
+    gains_of,
+    intervals,
+    leaderboard,
+    reference_leaderboard,
+    reliability,
+    variance_components,
+)
+from imbench.stats.board import Board
 
 # Columns of the table of leaderboards that identify one.
 _BOARD = ["protocol", "task", "metric", "rule"]
@@ -21,11 +32,6 @@ _BOARD = ["protocol", "task", "metric", "rule"]
 
 def summary(model: Model) -> dict[str, Any]:
     """The report without the scores of single configurations and pairs; None for undefined numbers."""
-    of_board: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in _records(leaderboard(model)):
-        board_of_row = tuple(row.pop(name) for name in _BOARD)
-        row.pop("higher_is_better")
-        of_board.setdefault(board_of_row, []).append(row)
     return {
         "notes": list(model.notes),
         "lacking": list(model.lacking),
@@ -34,33 +40,9 @@ def summary(model: Model) -> dict[str, Any]:
         "ranks": "1 is best, so smaller sums and averages are better",
         "alpha": model.alpha,
         "verdicts": [dataclasses.asdict(verdict) for verdict in model.verdicts],
-        "leaderboards": [
-            {
-                "protocol": board.protocol,
-                "caveat": caveat(board.protocol) or None,
-                "task": board.task,
-                "metric": board.metric.name,
-                "rule": board.rule,
-                "higher_is_better": board.metric.higher_is_better,
-                "control": board.control,
-                "rows": of_board.get((board.protocol, board.task, board.metric.name, board.rule), []),
-                "groups": [list(group) for group in board.tests.groups],
-                "configurations": [[c.dataset, c.variant] for c in board.configurations],
-                "dropped": [
-                    {"dataset": c.dataset, "variant": c.variant, "missing": list(names)} for c, names in board.dropped
-                ],
-                "over": board.over,
-                "partial": [
-                    {"strategy": one.name, "lacks": [[c.dataset, c.variant] for c in one.lacks]}
-                    for one in board.partial
-                ],
-                "unranked": list(board.absent),
-                "same_predictions": [list(group) for group in board.same],
-                "remarks": list(board.remarks),
-                "undefined": board.tests.undefined,
-            }
-            for board in model.boards
-        ],
+        "leaderboards": _boards(model.boards, leaderboard(model)),
+        "references": sorted(model.references),
+        "reference_leaderboards": _boards(tuple(model.reference_boards.values()), reference_leaderboard(model)),
         "gains": _records(gains(model)),
         "images": _images(model.images) if model.images else None,
         "reliability": _records(reliability(model)),
@@ -76,6 +58,41 @@ def summary(model: Model) -> dict[str, Any]:
         "commands": list(model.commands),
         "origins": [dataclasses.asdict(origin) for origin in model.origins],
     }
+
+
+def _boards(boards: Sequence[Board], rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """These boards, with their rows in the table of leaderboards."""
+    of_board: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in _records(rows):
+        board_of_row = tuple(row.pop(name) for name in _BOARD)
+        row.pop("higher_is_better")
+        of_board.setdefault(board_of_row, []).append(row)
+    return [
+        {
+            "protocol": board.protocol,
+            "caveat": caveat(board.protocol) or None,
+            "task": board.task,
+            "metric": board.metric.name,
+            "rule": board.rule,
+            "higher_is_better": board.metric.higher_is_better,
+            "control": board.control,
+            "rows": of_board.get((board.protocol, board.task, board.metric.name, board.rule), []),
+            "groups": [list(group) for group in board.tests.groups],
+            "configurations": [[c.dataset, c.variant] for c in board.configurations],
+            "dropped": [
+                {"dataset": c.dataset, "variant": c.variant, "missing": list(names)} for c, names in board.dropped
+            ],
+            "over": board.over,
+            "partial": [
+                {"strategy": one.name, "lacks": [[c.dataset, c.variant] for c in one.lacks]} for one in board.partial
+            ],
+            "unranked": list(board.absent),
+            "same_predictions": [list(group) for group in board.same],
+            "remarks": list(board.remarks),
+            "undefined": board.tests.undefined,
+        }
+        for board in boards
+    ]
 
 
 def to_json(model: Model) -> str:

@@ -10,8 +10,9 @@ from itertools import zip_longest
 
 import pandas as pd
 
+from imbench.contract.records import REFERENCE
 from imbench.scoring.columns import ORIGIN, UNKNOWN
-from imbench.stats.names import file_name
+from imbench.stats.names import BASELINE, file_name
 from imbench.store.rows import fact_values
 
 # A fact with many values, such as a time, would hide the others.
@@ -69,26 +70,36 @@ def commands(
     """
     if rows.empty:
         return []
-    wanted = ["protocol", "protocol_fields", "dataset", "variant", "task", "strategy", *ORIGIN[:4]]
+    wanted = ["protocol", "protocol_fields", "dataset", "variant", "task", "strategy", "kind", *ORIGIN[:4]]
     jobs = rows.reindex(columns=wanted).drop_duplicates().astype(object).drop_duplicates()
     jobs = jobs.where(jobs.notna(), "")
     here = jobs[jobs["package"].map(lambda text: NOTEBOOK in text.split(JOINT))]
     found = [*_installed(rows, jobs), *_files(jobs)]
     found += [f"# {name} was defined in a notebook or script, so no command can train it" for name in _names(here)]
-    runs: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, set[str]]] = {}
+    runs: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[tuple[str, bool], set[str]]] = {}
     for job in jobs.drop(here.index).to_dict("records"):
         arguments = protocol_arguments(*(str(job[name]) for name in ("protocol", "protocol_fields", "dataset", "task")))
         plugins = tuple(sorted(name for name in job["package"].split(JOINT) if name.endswith(".py")))
-        of = runs.setdefault((arguments, plugins), {}).setdefault(job["strategy"], set())
+        competitor = job["strategy"], job["kind"] == REFERENCE
+        of = runs.setdefault((arguments, plugins), {}).setdefault(competitor, set())
         of.add(_spec(job["dataset"], job["variant"]))
-    for (arguments, plugins), strategies in sorted(runs.items()):
-        for datasets in sorted({frozenset(of) for of in strategies.values()}, key=lambda of: (-len(of), sorted(of))):
+    for (arguments, plugins), competitors in sorted(runs.items()):
+        for datasets in sorted({frozenset(of) for of in competitors.values()}, key=lambda of: (-len(of), sorted(of))):
             suite = suite_of(datasets)
             chosen = ["--suite", suite] if suite else _options("--dataset", sorted(datasets))
-            trained = sorted(name for name, of in strategies.items() if of == datasets)
-            options = [*chosen, *_options("--strategy", trained), *_options("--plugin", plugins), *arguments]
+            trained = sorted(name for name, of in competitors.items() if of == datasets)
+            options = [*chosen, *_competitors(trained), *_options("--plugin", plugins), *arguments]
             found.append(shlex.join(["imbench", "run", *options]))
     return found
+
+
+def _competitors(trained: Iterable[tuple[str, bool]]) -> list[str]:
+    """The options that choose these strategies and references; a run without a strategy would train all of them."""
+    names: dict[bool, list[str]] = {False: [], True: []}
+    for name, is_reference in trained:
+        names[is_reference].append(name)
+    references = _options("--reference", names[True]) or ["--no-references"]
+    return [*_options("--strategy", names[False] or [BASELINE]), *references]
 
 
 def _installed(rows: pd.DataFrame, jobs: pd.DataFrame) -> list[str]:

@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from imbench.contract.records import REFERENCE, STRATEGY
 from imbench.report.coverage import ZERO_RECALL
 from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.gains import Gain
 from imbench.report.model import Model
 from imbench.report.overview import UNRANKED, overviews
 from imbench.stats.board import Board
+from imbench.stats.names import strategy_of
+from imbench.stats.score_table import ScoreTable
 
 
 def overview(model: Model) -> pd.DataFrame:
@@ -46,8 +49,18 @@ def leaderboard(model: Model) -> pd.DataFrame:
 
 
 def reference_leaderboard(model: Model) -> pd.DataFrame:
-    """`leaderboard` for the boards that rank strategies and references together."""
-    return leaderboard_of(tuple(model.reference_boards.values()))
+    """As `leaderboard`, for the boards that rank references among the strategies; ``kind`` tells them apart."""
+    table = leaderboard_of(tuple(model.reference_boards.values()))
+    kinds = [REFERENCE if strategy_of(name) in model.references else STRATEGY for name in table["strategy"]]
+    table.insert(list(table.columns).index("strategy") + 1, "kind", kinds)
+    return table
+
+
+def reference_scores(model: Model) -> pd.DataFrame:
+    """As `scores`, for the references."""
+    found = [_scores(model, scores) for scores in model.reference_tables]
+    table = pd.concat(found or [pd.DataFrame({"strategy": []})], ignore_index=True)
+    return table[table["strategy"].isin(model.references)].reset_index(drop=True)
 
 
 def image_leaderboard(model: Model) -> pd.DataFrame:
@@ -79,7 +92,7 @@ def leaderboard_of(boards: Sequence[Board]) -> pd.DataFrame:
             for board in boards
             for place, row in enumerate(board.table, 1)
         ],
-        _BOARD,
+        [*_BOARD, "name"],
     ).rename(columns={"name": "strategy"})
 
 
@@ -195,11 +208,10 @@ def scores(model: Model) -> pd.DataFrame:
     ``folds`` counts trained folds, 0 for a failed job. The standard deviation (n − 1) is over folds, which share rows,
     so it is not a standard error. ``seconds`` is training time per net. A job neither done nor failed has no row.
     """
-    return pd.concat([_scores(model, i) for i in range(len(model.score_tables))] or [pd.DataFrame()], ignore_index=True)
+    return pd.concat([_scores(model, one) for one in model.score_tables] or [pd.DataFrame()], ignore_index=True)
 
 
-def _scores(model: Model, number: int) -> pd.DataFrame:
-    score_table = model.score_tables[number]
+def _scores(model: Model, score_table: ScoreTable) -> pd.DataFrame:
     n, k = score_table.folds.shape
     facts = {name: np.repeat([getattr(c, name) for c in score_table.configurations], k) for name in _CONFIGURATION}
     measured = {
@@ -254,11 +266,15 @@ TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
     "intervals": intervals,
     "variance-components": variance_components,
 }
-REFERENCE_TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {"reference-leaderboard": reference_leaderboard}
 # The tables of a report with images.
 IMAGE_TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
     "image-gains": image_gains,
     "image-leaderboard": image_leaderboard,
+}
+# Further tables of results with references.
+REFERENCE_TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
+    "reference-leaderboard": reference_leaderboard,
+    "reference-scores": reference_scores,
 }
 
 

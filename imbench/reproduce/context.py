@@ -99,6 +99,7 @@ class ReproductionContext:
         """
         request = self.request.replace(
             strategies=strategies,
+            references=(),
             protocol=protocol or self.protocol,
             settings={**self.settings, **(settings or {})},
             **fields,

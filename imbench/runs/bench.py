@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Unpack
 
-from imbench.checks.outcome import FAILED, NOT_CHECKED, checked, checks_version, keep, remembered
+from imbench.checks.outcome import FAILED, NOT_APPLICABLE, NOT_CHECKED, checked, checks_version, keep, remembered
 from imbench.contract.errors import UsageError
-from imbench.contract.records import Job, Predictions
+from imbench.contract.records import REFERENCE, STRATEGY, Job, Predictions
 from imbench.data.shared import shared_arrays
 from imbench.engine.choice import compile_once, one_thread
 from imbench.runs.cluster import Cluster, Needs
@@ -47,7 +47,7 @@ class Event:
     job : the job that the event is about, if any
     done, total : finished or failed jobs so far, and all jobs of this run
     work_done, work_total : rough seconds on one core of the ended jobs, and of all jobs
-    nets : nets trained so far
+    nets : nets trained so far, without references
     seconds : duration of the job or of compiling
     error : error message of a failed job
     text : message of a note
@@ -72,14 +72,14 @@ def run(
     progress: Callable[[Event], None] | None = None,
     **fields: Unpack[RunFields],
 ) -> Results:
-    """Train every strategy on every configuration that is not stored yet, and read the results.
+    """Train every strategy and reference on every configuration that is not stored yet, and read the results.
 
     Parameters
     ----------
     request : what to run
     progress : called with every `Event`
     fields : fields of a `RunRequest` as keyword arguments, instead of a request or to change it: ``suite, datasets,
-        strategies, protocol, settings, store, data_mirror, plugins, strict, retrain, checks, jobs, device``
+        strategies, references, protocol, settings, store, data_mirror, plugins, strict, retrain, checks, jobs, device``
 
     Raises
     ------
@@ -134,17 +134,19 @@ def load(store: str | Path, metrics: Sequence[str] = (), plugins: Sequence[str] 
 
 
 def _origins(plan: Plan, executor: Executor) -> dict[str, dict[str, str]]:
-    """The source code of each strategy still to train, as columns of its rows."""
-    specs = _specs(plan)
+    """The source code of each strategy and reference still to train, as columns of its rows."""
+    specs = _specs(plan, STRATEGY)
     checks = plan.request.checks
     outcomes = _outcomes(plan, specs, executor) if checks else dict.fromkeys(specs, NOT_CHECKED)
     version = checks_version() if checks else ""
-    return {spec: {**asdict(plan.origins[spec]), "checks": outcomes[spec], "checks_version": version} for spec in specs}
+    found = {spec: {"checks": outcomes[spec], "checks_version": version} for spec in specs}
+    found |= {spec: {"checks": NOT_APPLICABLE, "checks_version": ""} for spec in _specs(plan, REFERENCE)}
+    return {spec: {**asdict(plan.origins[spec]), **outcome} for spec, outcome in found.items()}
 
 
-def _specs(plan: Plan) -> tuple[str, ...]:
-    """The strategies still to train."""
-    return tuple(dict.fromkeys(job.strategy for job in plan.pending))
+def _specs(plan: Plan, kind: str) -> tuple[str, ...]:
+    """The strategies or references still to train."""
+    return tuple(dict.fromkeys(job.strategy for job in plan.pending if job.kind == kind))
 
 
 def _outcomes(plan: Plan, specs: Sequence[str], executor: Executor) -> dict[str, str]:
@@ -180,8 +182,7 @@ def _execute(plan: Plan, store: Store, workers: int) -> Iterator[Event]:
         place = JobRunner(plan.store.absolute(), arrays, plan.registry, device, _origins(plan, executor), mark)
         parts = parts_of(plan, at_once, device)
         stacked = device != "cpu" and not isinstance(plan.request.executor, Cluster)
-        run = _grouped(plan, place) if stacked else _on_cores(parts, place, plan, executor)
-        with closing(run) as outcomes:
+        with closing((_stacked if stacked else _on_cores)(parts, place, plan, executor)) as outcomes:
             for outcome in outcomes:
                 if isinstance(outcome, Note):
                     yield replace(progress.event("note"), text=outcome.text)
@@ -231,14 +232,20 @@ def _mark(plan: Plan) -> Iterator[str]:
 
 
 def _modalities(plan: Plan) -> set[str]:
-    """Modalities of the data of the pending jobs."""
-    return {plan.cards[job.variant.spec].modality for job in plan.pending}
+    """Modalities of the data that nets are still to be trained on."""
+    return {plan.cards[job.variant.spec].modality for job in plan.pending if not job.is_reference}
 
 
 def _on_cores(
     parts: Sequence[Part], place: JobRunner, plan: Plan, executor: Executor
 ) -> Generator[Started | Outcome | Note, None, None]:
     """Parts of jobs, each a task of the executor, one thread each."""
+    yield from _tasks(dict(enumerate(parts)), place, plan, executor)
+
+
+def _tasks(
+    parts: Mapping[int, Part], place: JobRunner, plan: Plan, executor: Executor
+) -> Generator[Started | Outcome | Note, None, None]:
     tasks = [
         Task(
             i,
@@ -247,15 +254,21 @@ def _on_cores(
             partial(place.prepare, part.job, plan.request.sources),
             plan.request.limits_of(part.cost),
         )
-        for i, part in enumerate(parts)
+        for i, part in parts.items()
     ]
     with one_thread():
         yield from executor.run(tasks)
 
 
-def _grouped(plan: Plan, place: JobRunner) -> Generator[Started | Outcome | Note, None, None]:
-    """Whole pending jobs on a GPU, in a few large stacks."""
-    yield from run_grouped(plan.pending, partial(place.request, sources=plan.request.sources), place.keep, place.device)
+def _stacked(
+    parts: Sequence[Part], place: JobRunner, plan: Plan, executor: Executor
+) -> Generator[Started | Outcome | Note, None, None]:
+    """Whole jobs with a GPU: references one after another on a core, then nets in a few large stacks."""
+    yield from _tasks({i: part for i, part in enumerate(parts) if part.job.is_reference}, place, plan, executor)
+    nets = [i for i, part in enumerate(parts) if not part.job.is_reference]
+    prepare = partial(place.request, sources=plan.request.sources)
+    for event in run_grouped([parts[i].job for i in nets], prepare, place.keep, place.device):
+        yield replace(event, index=nets[event.index])
 
 
 @dataclass
@@ -274,7 +287,7 @@ class _RunProgress:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.states = {job.key: _JobProgress(plan.size(job).nets) for job in plan.pending}
+        self.states = {job.key: _JobProgress(plan.size(job).folds) for job in plan.pending}
         self.total = sum(plan.size(job).cost for job in plan.pending)
         self.ended, self.work, self.nets = 0, 0.0, 0
 
@@ -292,7 +305,8 @@ class _RunProgress:
     def ends(self, part: Part, outcome: Outcome, place: JobRunner) -> bool:
         """Record a part that ended; True if its job has now ended. A failed part ends its job."""
         state, folds = self.states[part.job.key], part.end - part.first
-        self.work, self.nets = self.work + part.cost, self.nets + folds
+        self.work += part.cost
+        self.nets += 0 if part.job.is_reference else folds
         if state.error is not None:
             return False
         state.left, state.seconds, state.error = state.left - folds, state.seconds + outcome.seconds, outcome.error
@@ -312,8 +326,10 @@ def _executor(plan: Plan, workers: int) -> Iterator[tuple[Executor, int]]:
     """The executor of the request, and how many tasks it runs at once; default: worker processes, or this process."""
     given = plan.request.executor
     if isinstance(given, Cluster) and plan.pending:
-        packages = [name for spec in _specs(plan) for name in plan.origins[spec].packages]
-        with given.connect(Needs(plan.registry, _specs(plan), tuple(packages), plan.request.device)) as connected:
+        strategies, references = _specs(plan, STRATEGY), _specs(plan, REFERENCE)
+        packages = tuple(name for spec in (*strategies, *references) for name in plan.origins[spec].packages)
+        needs = Needs(plan.registry, strategies, packages, plan.request.device, references)
+        with given.connect(needs) as connected:
             yield connected
     elif given is not None and not isinstance(given, Cluster):
         yield given, workers

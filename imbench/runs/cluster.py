@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import platform
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import counted
+from imbench.contract.reference import Reference
+from imbench.contract.strategy import BatchStrategy
 from imbench.runs.execution import Executor
 from imbench.runs.machine import check_device
 from imbench.runs.registry import Registry
@@ -19,7 +21,7 @@ from imbench.runs.requirements import version_of
 
 _MISSING = "missing"
 # Packages on which numbers depend.
-PACKAGES = ("imbench", "torch", "numpy", "scipy", "scikit-learn", "numba", "llvmlite", "pyarrow")
+PACKAGES = ("imbench", "torch", "numpy", "scipy", "scikit-learn", "imbalanced-learn", "numba", "llvmlite", "pyarrow")
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,14 @@ class Needs:
     strategies : specs of the strategies to train
     packages : distributions that they are of
     device : where torch trains
+    references : specs of the references to train
     """
 
     registry: Registry
     strategies: tuple[str, ...]
     packages: tuple[str, ...] = ()
     device: str = "cpu"
+    references: tuple[str, ...] = ()
 
     def here(self) -> dict[str, str]:
         """What this process has: versions and source hashes by name."""
@@ -45,16 +49,9 @@ class Needs:
         packages = dict.fromkeys([*PACKAGES, *self.packages])
         found |= {f"package {name}": version_of(name) or _MISSING for name in packages}
         found["source of imbench"] = _package_hash()
-        found |= {f"source of {spec}": self._source(spec) for spec in self.strategies}
+        found |= {f"source of {spec}": _source(self.registry.planned_strategy, spec) for spec in self.strategies}
+        found |= {f"source of {spec}": _source(self.registry.planned_reference, spec) for spec in self.references}
         return found | {"device": self._device()}
-
-    def _source(self, spec: str) -> str:
-        from imbench.checks.source import source_hash
-
-        try:
-            return source_hash(self.registry.planned_strategy(spec))
-        except UsageError as error:
-            return str(error)
 
     def _device(self) -> str:
         try:
@@ -118,6 +115,15 @@ def refusal(found: list[Mismatch]) -> str:
     """Mismatches of one or more workers as one message."""
     more = f" ({counted(len(found) - 1, 'more difference')})" if len(found) > 1 else ""
     return found[0].text + more
+
+
+def _source(made: Callable[[str], BatchStrategy | Reference], spec: str) -> str:
+    from imbench.checks.source import source_hash
+
+    try:
+        return source_hash(made(spec))
+    except UsageError as error:
+        return str(error)
 
 
 def _package_hash() -> str:

@@ -17,6 +17,8 @@ from imbench.checks.source import UNKNOWN, is_known, source_hash
 from imbench.contract.errors import DataError, UsageError
 from imbench.contract.protocol import Place, Protocol
 from imbench.contract.records import Dataset, Fold, Job, Predictions, Preprocessing
+from imbench.contract.reference import Reference
+from imbench.contract.strategy import BatchStrategy
 from imbench.data.data_sources import DataSources
 from imbench.data.folds import fold_hash, make_folds
 from imbench.data.preprocess import fit
@@ -75,8 +77,10 @@ class JobRunner:
 
     Parameters
     ----------
-    store, arrays, registry, device : the folder of results, the datasets, the strategies, and the device to train on
-    origins : source code of each strategy by spec, as the columns `imbench.scoring.columns.ORIGIN` of its rows
+    store, arrays, registry, device : the folder of results, the datasets, the strategies and references, and the device
+        to train on
+    origins : source code of each strategy and reference by spec, as the columns `imbench.scoring.columns.ORIGIN` of
+        its rows
     mark : name of a file in the store's folder by which a worker knows that it sees this store; "" if all workers do
     """
 
@@ -88,7 +92,7 @@ class JobRunner:
     mark: str = ""
 
     def of(self, strategy: str) -> JobRunner:
-        """The runner for jobs of this strategy, without the source code of the others: it travels with each job."""
+        """The runner for jobs of this spec, without the source code of the others: it travels with each job."""
         return replace(self, origins={strategy: self.origins[strategy]} if strategy in self.origins else {})
 
     def prepare(self, job: Job, sources: DataSources) -> None:
@@ -96,17 +100,9 @@ class JobRunner:
         self.arrays.put(job.variant.spec, lambda: self._planned(job, sources))
 
     def do(self, part: Part) -> Trained | None:
-        """Train the nets of this part; where the store is visible, a whole job is stored and None returned."""
+        """Train on the folds of this part; where the store is visible, a whole job is stored and None returned."""
         splits = self._splits(part.job)
-        request = self._request(part.job, splits, range(part.first, part.end))
-        predictions = train(
-            request.dataset,
-            request.folds,
-            request.preprocessing,
-            request.strategy,
-            request.protocol,
-            device=self.device,
-        )
+        predictions = (self._fit if part.job.is_reference else self._train)(part, splits)
         facts = self._job_facts(part.job, splits)
         if not part.is_whole or (self.mark and not os.path.exists(self.store / self.mark)):
             return Trained(predictions, facts)
@@ -130,13 +126,34 @@ class JobRunner:
         """Versions, hardware and the code of the strategy, for the rows of a job."""
         return {**facts_of(self.device), **self.origins.get(job.strategy, {})}
 
+    def _train(self, part: Part, splits: PreparedFolds) -> list[Predictions]:
+        request = self._request(part.job, splits, range(part.first, part.end))
+        return train(
+            request.dataset,
+            request.folds,
+            request.preprocessing,
+            request.strategy,
+            request.protocol,
+            device=self.device,
+        )
+
+    def _fit(self, part: Part, splits: PreparedFolds) -> list[Predictions]:
+        from imbench.runs.fitting import fit_folds
+
+        reference, chosen = self.registry.planned_reference(part.job.strategy), range(part.first, part.end)
+        self._check_source(part.job, reference)
+        return fit_folds(reference, splits.dataset, [splits.folds[i] for i in chosen], [splits.fit(i) for i in chosen])
+
     def _request(self, job: Job, splits: PreparedFolds, chosen: range) -> Request:
         strategy = self.registry.planned_strategy(job.strategy)
-        planned = self.origins.get(job.strategy, {}).get("source_hash", "")
-        if is_known(planned or UNKNOWN) and source_hash(strategy) != planned:
-            raise UsageError(f"the source of {job.strategy} changed since the run was planned; run again")
+        self._check_source(job, strategy)
         folds, fitted = [splits.folds[i] for i in chosen], [splits.fit(i) for i in chosen]
         return Request(splits.dataset, folds, fitted, strategy, job.protocol)
+
+    def _check_source(self, job: Job, made: BatchStrategy | Reference) -> None:
+        planned = self.origins.get(job.strategy, {}).get("source_hash", "")
+        if is_known(planned or UNKNOWN) and source_hash(made) != planned:
+            raise UsageError(f"the source of {job.strategy} changed since the run was planned; run again")
 
     def _splits(self, job: Job) -> PreparedFolds:
         return _splits_of(self.arrays, job.variant.spec, job.protocol)
@@ -160,13 +177,13 @@ def parts_of(plan: Plan, workers: int, device: str) -> list[Part]:
 
 def _cut(job: Job, plan: Plan, most: float, workers: int, device: str) -> list[Part]:
     size = plan.size(job)
-    count = 1 if workers == 1 else min(size.nets, math.ceil(size.cost / most))
+    count = 1 if workers == 1 else min(size.folds, math.ceil(size.cost / most))
     modality = plan.cards[job.variant.spec].modality
-    if count > 1 and not is_independent(plan.strategies[job.strategy], device, modality):
+    if count > 1 and not (job.is_reference or is_independent(plan.strategies[job.strategy], device, modality)):
         count = 1
-    bounds = [size.nets * i // count for i in range(count + 1)]
+    bounds = [size.folds * i // count for i in range(count + 1)]
     return [
-        Part(job, first, end, size.nets, size.cost * (end - first) / size.nets)
+        Part(job, first, end, size.folds, size.cost * (end - first) / size.folds)
         for first, end in itertools.pairwise(bounds)
     ]
 

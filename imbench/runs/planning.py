@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,7 +13,8 @@ from imbench.checks.source import is_known, package_source, source_hash
 from imbench.contract.errors import DataError, UsageError
 from imbench.contract.names import counted
 from imbench.contract.protocol import Protocol
-from imbench.contract.records import Card, Job, Variant
+from imbench.contract.records import REFERENCE, Card, Job, Variant
+from imbench.contract.reference import Reference
 from imbench.contract.strategy import BatchStrategy
 from imbench.data.data_sources import DataSources
 from imbench.data.folds import check_folds, make_folds, training_share
@@ -21,7 +23,7 @@ from imbench.data.variants import expected_counts
 from imbench.engine.architectures import architecture_of
 from imbench.engine.train import steps_per_epoch
 from imbench.runs.protocols import DEFAULT_PROTOCOL, load_protocol
-from imbench.runs.registry import Registry, Selected
+from imbench.runs.registry import Entry, Registry, Selected
 from imbench.runs.request import RunFields, RunRequest
 from imbench.runs.shards import plan_id
 from imbench.stats.names import file_name
@@ -30,6 +32,9 @@ from imbench.store.store import Store
 # Fixed seconds per step of a small net, and rate of matrix products, for the fused engine on one core of 2021
 # (docs/decisions/0001). Only their ratio matters.
 SECONDS_PER_STEP, RATE = 2.5e-5, 6e10
+
+# The same for a reference: about the time of boosted trees, which take longest.
+SECONDS_PER_FIT, SECONDS_PER_VALUE = 0.3, 5e-7
 
 # Placeholder for the hash of data that a dry run does not fetch.
 NOT_FETCHED = "not fetched"
@@ -44,11 +49,13 @@ class Size:
     Parameters
     ----------
     class_counts : rows of each class
-    nets, steps : nets to train, and gradient steps of all of them
+    folds : folds of all repeats
+    nets, steps : nets to train, and gradient steps of all of them; 0 for a reference
     cost : rough seconds on one core; orders long jobs first and estimates the time left
     """
 
     class_counts: tuple[int, ...]
+    folds: int
     nets: int
     steps: int
     cost: float
@@ -61,7 +68,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Origin:
-    """Source code of a strategy.
+    """Source code of a strategy or reference.
 
     Parameters
     ----------
@@ -94,17 +101,17 @@ class Plan:
     wanted : number of requested configurations
     unavailable : ``(spec, reason)`` of skipped configurations
     substituted : ``(wanted spec, spec used instead)`` of fallbacks
-    skipped : ``(strategy, reason)`` of installed strategies, not requested by name, that could not be loaded or do not
-        support some of the datasets
+    skipped : ``(names, reason)`` of installed strategies and references, not requested by name, that could not be
+        loaded or do not support some of the datasets
     protocol : the requested protocol, before its exceptions for single datasets
     request : the request that was planned
     constant : ``(dataset, columns)`` of user data with constant columns
     same : ``(file, other file)`` with equal data, which are trained on once
     suite : name of the suite; "" if single datasets were also requested
-    origins : source code of each strategy, by spec
-    changed : stored jobs of the same spec and version whose strategy had different source code
+    origins : source code of each strategy and reference, by spec
+    changed : stored jobs of the same spec and version whose strategy or reference had different source code
     cards : card of each configuration, by the spec of its variant
-    strategies : strategy of each spec
+    strategies, references : strategy and reference of each spec
     shard_of : number of jobs of the plan of which this is a shard; 0 for a whole plan
     """
 
@@ -125,6 +132,7 @@ class Plan:
     cards: Mapping[str, Card] = field(default_factory=dict)
     strategies: Mapping[str, BatchStrategy] = field(default_factory=dict)
     shard_of: int = 0
+    references: Mapping[str, Reference] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -265,6 +273,7 @@ class Plan:
                     "key": job.key if job.data_hash != NOT_FETCHED else None,
                     "dataset": job.variant.spec,
                     "strategy": job.strategy,
+                    "kind": job.kind,
                     "done": job.key in self.done,
                     "changed_source": job in self.changed,
                     "nets": self.size(job).nets,
@@ -295,10 +304,14 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
     listed = registry.suite(request.suite) if request.suite else None
     protocol = load_protocol(request.protocol or (listed and listed.protocol) or DEFAULT_PROTOCOL, request.settings)
     chosen, skipped = _strategies(registry, request.strategies)
+    references = _references(registry, request.references, [one.spec for one in chosen])
     entries = _entries(listed, request.datasets)
     data = _Data(registry, request.sources, fetch, protocol)
     modality = {entry.spec: data.card(entry.spec).modality for entry in entries}
-    skipped += _unserved(chosen, modality, bool(request.strategies))
+    skipped += _unserved({s.spec: s.strategy.modalities for s in chosen}, modality, bool(request.strategies))
+    skipped += _together(
+        _unserved({r.spec: r.modalities for r in references}, modality, request.references is not None)
+    )
     store = Store.open(request.store, create=fetch) if fetch or request.store.exists() else None
     # Keyed by content: user data under two paths is one configuration.
     found: dict[Variant, tuple[Variant, _Hashes]] = {}
@@ -324,13 +337,18 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
         if card.constant:
             constant[card.name] = card.constant
         resolved = data.protocol_of(variant, card)
-        size = _size(card, variant, resolved)
+        size, of_reference = _size(card, variant, resolved), _size_of_reference(card, variant, resolved)
         for selected in (s for s in chosen if card.modality in s.strategy.modalities):
             strategy = selected.strategy
             job = Job(variant, selected.spec, selected.name, strategy.version, strategy.params, resolved, *hashes)
             jobs.append(job)
             sizes[job.key] = size
-    origins = {one.spec: _origin(registry, one.strategy) for one in chosen}
+        for one in (r for r in references if card.modality in r.modalities):
+            job = Job(variant, one.spec, one.name, one.version, dict(one.params), resolved, *hashes, REFERENCE)
+            jobs.append(job)
+            sizes[job.key] = of_reference
+    origins = {one.spec: _origin(registry.owners(one.strategy), one.strategy) for one in chosen}
+    origins |= {one.spec: _origin([registry.resolve("reference", one.name)], one) for one in references}
     done = [job.key for job in jobs if store is not None and store.is_intact(job.key)]
     stored = {key: source for key in done if store is not None and (source := store.source(key)) is not None}
     changed = [job for job in jobs if _differ(stored.get(job.key, ""), origins[job.strategy].source_hash)]
@@ -351,6 +369,7 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
         tuple(changed),
         cards,
         {one.spec: one.strategy for one in chosen},
+        references={one.spec: one for one in references},
     )
     _check_splits(whole)
     # Which jobs are whose is known with the hashes of all data.
@@ -449,8 +468,8 @@ class _Data:
         return _Hashes(NOT_FETCHED) if copy is None else _Hashes(copy.data_hash, copy.split_hashes.get(column, ""))
 
 
-def _origin(registry: Registry, strategy: BatchStrategy) -> Origin:
-    owners = {Path(e.package).name: e for e in registry.owners(strategy)}
+def _origin(entries: Sequence[Entry], strategy: BatchStrategy | Reference) -> Origin:
+    owners = {Path(e.package).name: e for e in entries}
     versions = [entry.version for entry in owners.values()]
     sources = ["" if entry.from_file else package_source(entry.package) for entry in owners.values()]
     return Origin(", ".join(owners), ", ".join(versions), ", ".join(sources), source_hash(strategy))
@@ -472,26 +491,51 @@ def _strategies(
     return [selected for selected in found if selected.strategy.run_by_default], broken
 
 
-def _unserved(chosen: Sequence[Selected], modality: Mapping[str, str], by_name: bool) -> list[tuple[str, str]]:
-    """``(strategy, reason)`` of strategies that do not support some dataset; an error if they were requested by name.
+def _references(registry: Registry, specs: Sequence[str] | None, strategies: Sequence[str]) -> list[Reference]:
+    """The requested references, or the built-in ones."""
+    found = registry.built_in_references() if specs is None else [registry.reference(spec) for spec in specs]
+    for one in found:
+        if one.spec in strategies:
+            raise UsageError(
+                f"{one.spec} is both a strategy and a reference of this run; rename one of them, or choose others with "
+                "--reference"
+            )
+    return list(dict.fromkeys(found))
 
-    ``modality`` is that of each dataset's spec.
+
+def _unserved(chosen: Mapping[str, Sequence[str]], modality: Mapping[str, str], by_name: bool) -> list[tuple[str, str]]:
+    """``(spec, reason)`` of those that do not support some dataset; an error if they were requested by name.
+
+    Parameters
+    ----------
+    chosen : supported modalities of each strategy or reference, by spec
+    modality : that of each dataset's spec
     """
     skipped = []
-    for selected in chosen:
-        strategy = selected.strategy
-        unserved = [spec for spec, kind in modality.items() if kind not in strategy.modalities]
+    for spec, modalities in chosen.items():
+        unserved = [dataset for dataset, kind in modality.items() if kind not in modalities]
         if not unserved:
             continue
-        serves = " and ".join(strategy.modalities)
+        serves = " and ".join(modalities)
         if by_name:
             raise UsageError(
-                f"{selected.spec} supports {serves} data, and {unserved[0]} is {modality[unserved[0]]}; remove one of "
+                f"{spec} supports {serves} data, and {unserved[0]} is {modality[unserved[0]]}; remove one of "
                 "them, or run them separately"
             )
         where = "every dataset" if len(unserved) == len(modality) else ", ".join(unserved)
-        skipped.append((selected.spec, f"supports only {serves} data, so not run on {where}"))
+        skipped.append((spec, f"supports only {serves} data, so not run on {where}"))
     return skipped
+
+
+def _together(skipped: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """One entry for all that are skipped for the same reason."""
+    reasons = dict.fromkeys(reason for _, reason in skipped)
+    return [
+        (", ".join(spec for spec, given in skipped if given == reason), reason.replace("supports", "support", 1))
+        if sum(given == reason for _, given in skipped) > 1
+        else next(pair for pair in skipped if pair[1] == reason)
+        for reason in reasons
+    ]
 
 
 def _entries(suite: Suite | None, datasets: Sequence[str]) -> list[SuiteEntry]:
@@ -533,4 +577,12 @@ def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:
     train = int(sum(counts) * training_share(protocol))
     steps = nets * protocol.epochs * steps_per_epoch(train, protocol)
     multiplications = architecture_of(card.shape, len(counts), protocol, card.modality).multiplications
-    return Size(counts, nets, steps, steps * (SECONDS_PER_STEP + 6 * protocol.batch_size * multiplications / RATE))
+    return Size(
+        counts, nets, nets, steps, steps * (SECONDS_PER_STEP + 6 * protocol.batch_size * multiplications / RATE)
+    )
+
+
+def _size_of_reference(card: Card, variant: Variant, protocol: Protocol) -> Size:
+    counts, folds = expected_counts(card, variant), protocol.nets
+    values = int(sum(counts) * training_share(protocol)) * math.prod(card.shape)
+    return Size(counts, folds, 0, 0, folds * (SECONDS_PER_FIT + SECONDS_PER_VALUE * values))

@@ -1,4 +1,4 @@
-"""The registry of strategies, datasets, suites, metrics and data sources, from packages and plugin files."""
+"""The registry of strategies, references, datasets, suites, metrics and sources, from packages and plugin files."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from imbench.contract.records import Card, Dataset, Variant
+    from imbench.contract.reference import Reference
     from imbench.contract.strategy import BatchStrategy
     from imbench.data.data_sources import DataSources
     from imbench.data.sources.source_kind import SourceKind
@@ -117,6 +118,9 @@ class Registry:
 
         Raises `UsageError` for an unknown name, with similar names, and for an ambiguous one, with the qualified names.
         """
+        other = next((one for one in _COMPETITORS if kind in _COMPETITORS and one != kind), "")
+        if other and not named(self.entries(kind), name) and named(self.entries(other), name):
+            raise UsageError(f"{name!r} is a {other}, not a {kind}; choose it with --{other} {name}")
         return find(self.entries(kind), kind, name)
 
     def canonical(self, entry: Entry) -> str:
@@ -124,8 +128,11 @@ class Registry:
 
         Built-in entries always keep their plain names, so that their results stay valid.
         """
-        # Names that differ only in case could be confused on a page and collide as file names.
-        alone = sum(other.name.lower() == entry.name.lower() for other in self.entries(entry.kind)) == 1
+        # Names that differ only in case could be confused on a page and collide as file names. Strategies and
+        # references compete on one board.
+        kinds = _COMPETITORS if entry.kind in _COMPETITORS else (entry.kind,)
+        others = (other for kind in kinds for other in self.entries(kind))
+        alone = sum(other.name.lower() == entry.name.lower() for other in others) == 1
         if alone or entry.package == CORE_PACKAGE:
             return entry.name
         if entry.from_file:
@@ -196,6 +203,21 @@ class Registry:
             except UsageError as error:
                 broken.append((entry.qualified, str(error)))
         return found, broken
+
+    def reference(self, spec: str) -> Reference:
+        """The reference of a spec such as ``hist-gradient-boosting:max_iter=300``."""
+        name, params = parse_spec(spec)
+        return self._reference(self.find("reference", name), params, spec)
+
+    def planned_reference(self, spec: str) -> Reference:
+        """The reference of a spec that `Reference.spec` gave."""
+        name, params = parse_spec(spec)
+        return self._reference(self.resolve("reference", name), params, spec)
+
+    def built_in_references(self) -> list[Reference]:
+        """The references of imbench, with default parameters."""
+        own = (entry for entry in self.entries("reference") if entry.package == CORE_PACKAGE)
+        return [self._reference(entry, {}, entry.name) for entry in own]
 
     def card(self, spec: str, *, planned: bool = False) -> Card:
         """The card of a dataset spec; for user data it is read from the file or folder.
@@ -328,6 +350,17 @@ class Registry:
             _check_spec(made.spec, spec)
         return made
 
+    def _reference(self, entry: Entry, params: Mapping[str, str], spec: str) -> Reference:
+        from imbench.contract.reference import make_reference
+
+        factory = entry.load()
+        with entry.translate_errors("made"):
+            made = make_reference(self.canonical(entry), factory, params, spec)
+            _check_spec(made.spec, spec)
+            if entry.package != CORE_PACKAGE:  # those of imbench would import scikit-learn, which takes a second
+                made.make()
+        return made
+
     def _variant(self, spec: str, card: Card, planned: bool) -> Variant:
         from imbench.data.variants import parse_variant
 
@@ -345,6 +378,10 @@ class Registry:
         return [entry for path in reversed(files.values()) for entry in _strategies_in(path)]
 
 
+# Kinds whose entries must have different names in results.
+_COMPETITORS = ("strategy", "reference")
+
+
 def _card_class() -> type:
     from imbench.contract.records import Card
 
@@ -354,6 +391,7 @@ def _card_class() -> type:
 # How an entry of each kind is validated.
 _CHECKS: Mapping[str, Callable[[Registry, Entry], Any]] = {
     "strategy": lambda registry, entry: registry._made(entry, {}, entry.qualified),
+    "reference": lambda registry, entry: registry.reference(entry.qualified).make(),
     "dataset": lambda registry, entry: entry.load_as(_card_class()),
     "suite": lambda registry, entry: registry.suite(entry.qualified),
     "metric": lambda registry, entry: registry.metric(entry.qualified),

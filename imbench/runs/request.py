@@ -33,6 +33,7 @@ class RunFields(TypedDict, total=False):
     suite: str | None
     datasets: Sequence[str]
     strategies: Sequence[str | BatchStrategy] | None
+    references: Sequence[str] | None
     protocol: str | None
     settings: Mapping[str, str] | None
     store: str | Path
@@ -61,6 +62,8 @@ class RunRequest:
     strategies : strategy specs, or strategies themselves (``[MyStrategy(), "baseline"]``); default: all installed
         strategies except wrappers. Worker processes cannot import a class of a notebook or script: with one, all jobs
         are trained in this process, with a warning.
+    references : specs of references (``["hist-gradient-boosting:max_iter=300"]``), which are fitted on the same rows;
+        default: all built-in ones; ``()`` for none
     protocol : name of a protocol, with settings if any (``paper:epochs=30``), or path of a protocol file; default: the
         protocol of the suite if it sets one, else ``standard``
     settings : protocol fields to change, as text
@@ -94,6 +97,7 @@ class RunRequest:
     suite: str | None = None
     datasets: tuple[str, ...] = ()
     strategies: tuple[str | BatchStrategy, ...] = ()
+    references: tuple[str, ...] | None = None
     protocol: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     store: Path = Path("imbench-store")
@@ -112,11 +116,12 @@ class RunRequest:
     registry: Registry = field(default_factory=Registry, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("datasets", "strategies", "plugins"):
+        for name in ("datasets", "strategies", "plugins", "references"):
             given = getattr(self, name)
             if isinstance(given, str):
                 raise UsageError(f"{name} must be a list, got the text {given!r}; write [{given!r}]")
-            object.__setattr__(self, name, tuple(given or ()))
+            if name != "references" or given is not None:
+                object.__setattr__(self, name, tuple(given or ()))
         object.__setattr__(self, "settings", MappingProxyType(dict(self.settings or {})))
         object.__setattr__(self, "store", Path(self.store))
         known = self.registry if self.registry.plugins == self.plugins else Registry(self.plugins)

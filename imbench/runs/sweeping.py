@@ -104,7 +104,7 @@ def sweep(
     strategy : spec, or the strategy itself; the parameters in the spec stay fixed
     parameter : name of the parameter that varies
     values : at least two; the default is added if it is missing
-    request : what to run; its strategies are replaced by those of the sweep
+    request : what to run; its strategies are replaced by those of the sweep, and references are not trained
     baseline : train the baseline as well, for reference
     progress : called with every event, as in `imbench.run`
     fields : fields of a `RunRequest` as keyword arguments, instead of a request or to change it
@@ -125,7 +125,7 @@ def sweep(
     else:
         chosen = design(strategy, parameter, values, request.registry, baseline=baseline)
         trained = chosen.strategies
-    return chosen.read(bench.run(request.replace(strategies=trained), progress=progress))
+    return chosen.read(bench.run(request.replace(strategies=trained, references=()), progress=progress))
 
 
 def _with(strategy: str, parameter: str, value: str) -> str:

@@ -49,6 +49,7 @@ _HOW = {
     "data_hash": pa.string(),
     "rows_hash": pa.string(),
     "strategy_version": pa.string(),
+    "kind": pa.string(),
     **dict.fromkeys(ORIGIN, pa.string()),
     "schema": pa.int64(),
     "numbers": pa.int64(),

@@ -31,8 +31,8 @@ def scored(p: Predictions) -> dict[str, Any]:
             "n_train": int(np.sum(p.train_counts)),
             "n_test": len(p.test.y),
             "seconds": float(p.seconds),
-            "epochs": p.epochs,
-            "steps": p.steps,
+            "epochs": p.epochs or None,
+            "steps": p.steps or None,
             "floor_epoch": p.floor_epoch,
             "loss": float(p.loss),
         }

@@ -66,6 +66,14 @@ def by_corrected_prior(p: Predictions) -> Outcome | None:
     return outcome.under(proba=corrected(outcome.proba, p.exposure.prior, p.train_counts))
 
 
+def by_balanced_prior(p: Predictions) -> Outcome | None:
+    """The test rows with probabilities corrected to equal class frequencies; None if the trained prior is unknown."""
+    if p.exposure is None:
+        return None
+    outcome = by_argmax(p)
+    return outcome.under(proba=corrected(outcome.proba, p.exposure.prior, np.ones(outcome.classes)))
+
+
 def by_recalibration(p: Predictions) -> Outcome:
     """The test rows with probabilities recalibrated on the validation rows."""
     outcome = by_argmax(p)
@@ -165,6 +173,17 @@ RULES: Mapping[str, Rule] = {
             "its probability (column absent_validation).",
             by_recalibration,
             of_decisions_only=False,
+        ),
+        Rule(
+            "balanced-prior",
+            "corrected to equal class frequencies",
+            "Probabilities divided by the trained class prior and normalised, then the largest: post-hoc logit "
+            "adjustment (Menon et al. 2021, equation 9 with τ = 1; Saerens 2002). It is what a rebalanced net aims at, "
+            "without rebalancing. The trained prior is measured on the batches, so a strategy that already trains "
+            "towards equal frequencies changes little.",
+            by_balanced_prior,
+            of_decisions_only=False,
+            needs="the trained class prior, which results of schema 1 lack; retrain",
         ),
     )
 }

@@ -15,6 +15,7 @@ from imbench.stats.board import make_board
 from imbench.stats.evaluation import Evaluation
 from imbench.stats.leaderboard import rules_of
 from imbench.stats.names import CONFIGURATION, LABELLED, labelled
+from imbench.stats.references import KIND, beside, is_reference, of_strategies, reference_tables
 from imbench.stats.scope import Scope
 from imbench.stats.score_table import SAME, ScoreTable, make_score_tables
 from imbench.stats.within import FEWEST_FOLDS, FOLD, TOO_FEW_FOLDS, compare_within
@@ -58,6 +59,7 @@ def evaluate_rows(
     within: bool = True,
     scope: Scope | None = None,
     known_metrics: Mapping[str, Metric] = METRICS,
+    references: bool = False,
 ) -> list[BlockAnalyses]:
     """Evaluate per-fold rows (see `Store.frame`), for each protocol and task, or the given ones.
 
@@ -69,6 +71,7 @@ def evaluate_rows(
         comparison, since folds are not blocks
     scope : the configurations to compare; None derives them from the rows
     known_metrics : metrics by name; `Results.metrics` has those of plugins as well
+    references : compare strategies and references together, over the configurations of the strategies
 
     Raises
     ------
@@ -77,7 +80,9 @@ def evaluate_rows(
     """
     if metric not in known_metrics:
         raise UsageError(f"unknown metric {metric!r}; {suggest(metric, known_metrics)}")
-    known = labelled(rows)
+    if references and not is_reference(rows).any():
+        raise UsageError("these results have no references; imbench run trains them")
+    known = beside(rows) if references else labelled(of_strategies(rows))
     for column, wanted in (("task", task), ("protocol", protocol)):
         there = sorted(map(str, known[column].unique()))
         if wanted is not None and wanted not in there:
@@ -85,7 +90,8 @@ def evaluate_rows(
         known = known if wanted is None else known[known[column] == wanted]
     measured = [name for name in dict.fromkeys(_ruled(known_metrics[metric], rule)) if name in known]
     found = []
-    for score_table in make_score_tables(known, measured, scope=scope):
+    own = make_score_tables(of_strategies(known), measured, scope=scope)
+    for score_table in reference_tables(known, own, measured) if references else own:
         mine = (
             known[(known["protocol"] == score_table.protocol) & (known["task"] == score_table.task)]
             if within
@@ -102,7 +108,7 @@ def evaluate_rows(
 
 def analysis_columns(metric: str, within: bool = True, rule: str = ARGMAX) -> list[str]:
     """The columns that `evaluate_rows` reads for a metric of `METRICS`, for `Store.frame`."""
-    facts = [*LABELLED, *CONFIGURATION, *FOLD, "error", "ir", *(["n_train", "n_test"] if within else [])]
+    facts = [*LABELLED, KIND, *CONFIGURATION, *FOLD, "error", "ir", *(["n_train", "n_test"] if within else [])]
     return list(dict.fromkeys([*facts, *_ruled(METRICS[metric], rule), *SAME]))
 
 

@@ -18,6 +18,7 @@ from imbench.stats.board import Board, Entrant, make_board
 from imbench.stats.friedman import friedman, friedman_undefined
 from imbench.stats.names import BASELINE, CONFIGURATION, HEADLINE, LABELLED, competitor, labelled
 from imbench.stats.ranks import average_ranks, rank_sums
+from imbench.stats.references import KIND, beside, is_reference, of_strategies, reference_tables
 from imbench.stats.scope import Scope
 from imbench.stats.score_table import SAME, ScoreTable, make_score_tables
 
@@ -104,11 +105,13 @@ def leaderboards(
     rule: str = ARGMAX,
     scope: Scope | None = None,
     known_metrics: Mapping[str, Metric] = METRICS,
+    references: bool = False,
 ) -> list[Leaderboard]:
     """The leaderboards of these rows (see `Store.frame`), in the order of protocols, tasks and metrics.
 
-    Two versions of a strategy count as two. Results whose numbers come from an older version (column ``numbers``) have
-    separate boards.
+    Strategies alone are ranked, unless ``references`` asks for boards that rank references among them, over the same
+    configurations. Two versions of a strategy count as two. Results whose numbers come from an older version
+    (column ``numbers``) have separate boards.
 
     Parameters
     ----------
@@ -118,6 +121,7 @@ def leaderboards(
     rule : one decision rule for all strategies, or ``each``: every strategy competes under every rule that changes
         the metric, as ``baseline+tuned`` where the rule is not ``argmax``
     scope : the configurations of the boards; None derives them from the rows
+    references : rank strategies and references together; without references there are no such boards
 
     Raises
     ------
@@ -128,17 +132,19 @@ def leaderboards(
     if unknown:
         raise UsageError(f"unknown metric {unknown[0]!r}; {suggest(unknown[0], known_metrics)}")
     wanted = [known_metrics[name] for name in metrics]
-    rows = _with_zeros(labelled(frame))
+    rows = _with_zeros(labelled(of_strategies(frame)))
     kept = [name for name in leaderboard_columns(metrics, rule, known_metrics) if name in rows and name not in _FACTS]
     rules = {metric.name: rules_of(list(rows.columns), metric, rule) for metric in wanted}
+    score_tables = make_score_tables(rows, kept, scope=scope)
+    if references:
+        among = is_reference(frame).any()
+        score_tables = reference_tables(_with_zeros(beside(frame)), score_tables, kept) if among else []
     return [
-        _leaderboard(score_table, metric, rules[metric.name], rule)
-        for score_table in make_score_tables(rows, kept, scope=scope)
-        for metric in wanted
+        _leaderboard(score_table, metric, rules[metric.name], rule) for score_table in score_tables for metric in wanted
     ]
 
 
-_FACTS = frozenset({*LABELLED, *CONFIGURATION, "key", "repeat", "fold", "error", "ir"})
+_FACTS = frozenset({*LABELLED, KIND, *CONFIGURATION, "key", "repeat", "fold", "error", "ir"})
 
 
 def leaderboard_columns(
@@ -147,7 +153,7 @@ def leaderboard_columns(
     """The columns that leaderboards of these metrics under this rule read, for `Store.frame`."""
     rules = dict.fromkeys([ARGMAX, "tuned", *RULES] if rule == EACH else [ARGMAX, "tuned", rule])
     ruled = [ruled_column(known_metrics[metric], r) for metric in metrics for r in rules]
-    facts = [*LABELLED, *CONFIGURATION, "key", "repeat", "fold", "error", "ir"]
+    facts = [*LABELLED, KIND, *CONFIGURATION, "key", "repeat", "fold", "error", "ir"]
     return list(dict.fromkeys([*facts, *ruled, *metrics, *(zero_column(r) for r in rules), FALLBACK, *SAME]))
 
 

@@ -37,12 +37,14 @@ class Scope:
     suites : suites that may be recognised in a store
     families : family of each dataset that has one, by its name in the rows: datasets made from the same original, which
         boards count as one dataset
+    specs : exactly these configurations; None to choose them
     """
 
     name: str = ""
     whole: bool = False
     suites: tuple[KnownSuite, ...] = ()
     families: Mapping[str, str] = field(default_factory=dict, hash=False)
+    specs: frozenset[str] | None = None
 
     def choose(
         self, task: str, specs: Sequence[str], strategies: Sequence[str], done: NDArray[np.bool_]
@@ -66,6 +68,8 @@ class Scope:
         -------
         ``(configurations,)`` whether each is chosen, and a name such as ``suite tabular``; "" if it has none.
         """
+        if self.specs is not None:
+            return np.array([spec in self.specs for spec in specs], dtype=np.bool_), self.name
         if self.whole:
             return np.ones(len(specs), dtype=np.bool_), self.name
         return self._suite(task, specs, done) or (_largest(strategies, done), "")

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from imbench.contract.protocol import Place
+from imbench.contract.records import STRATEGY
 from imbench.scoring.columns import ORIGIN, column_order, schema
 from imbench.scoring.outcome import Integers
 from imbench.store.rows import SORTED_BY, as_dictionaries, mixed_columns
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 
 # Columns with one value for all rows of a job.
 LABELS = (
-    *("dataset", "variant", "task", "ir", "strategy", "protocol", "key", "data_hash", "strategy_version"),
+    *("dataset", "variant", "task", "ir", "strategy", "protocol", "key", "data_hash", "strategy_version", "kind"),
     *(*ORIGIN, "schema", "numbers", "error", "protocol_fields"),
 )
+# Values of columns that rows of earlier versions lack.
+_FORMERLY = {"kind": STRATEGY}
 # Of each job in a block, besides its labels: whether it failed, its first row, its rows, and its columns.
 PLACED = ("failed", "first", "rows", "layout")
 # A frame of fewer rows is copied into one array for each type, which is quicker to work with.
@@ -151,7 +154,7 @@ def job_frame(chosen: Sequence[Chosen]) -> pd.DataFrame:
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     places = np.split(place, np.cumsum([jobs.num_rows for jobs in several])[:-1])
-    filled = {name: _filled(kinds[name], len(order)) for name in LABELS}
+    filled = {name: _filled(name, kinds[name], len(order)) for name in LABELS}
     for jobs, to in zip(several, places, strict=False):
         for name, values in zip(jobs.column_names, jobs.columns, strict=True):
             filled[name].add(values, to)
@@ -176,7 +179,7 @@ def frame(chosen: Sequence[Chosen], columns: Collection[str] | None = None) -> p
     names = [name for name in column_order(kinds) if columns is None or name in columns]
     mixed = mixed_columns(kinds)
     taken, places, size = _places(chosen)
-    filled = {name: _filled({pa.string()} if name in mixed else kinds[name], size) for name in names}
+    filled = {name: _filled(name, {pa.string()} if name in mixed else kinds[name], size) for name in names}
     for one, rows, to in zip(chosen, taken, places, strict=True):
         table = one.block.table()
         # Other jobs of the block may have columns of other types that these jobs lack.
@@ -283,11 +286,12 @@ class _Numbers:
 
 
 class _Text:
-    """Text, by the number of each different text."""
+    """Text, by the number of each different text; ``missing`` is the text of rows without any, None for none."""
 
-    def __init__(self, size: int) -> None:
-        self.numbers = np.full(size, -1, dtype=np.int32)
-        self.known: dict[str, int] = {}
+    def __init__(self, size: int, missing: str | None = None) -> None:
+        self.known: dict[str, int] = {} if missing is None else {missing: 0}
+        self.missing = len(self.known) - 1
+        self.numbers = np.full(size, self.missing, dtype=np.int32)
 
     def add(self, values: pa.ChunkedArray, to: Integers) -> None:
         if pa.types.is_null(values.type):
@@ -298,7 +302,7 @@ class _Text:
         encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
         numbers = [self.known.setdefault(text, len(self.known)) for text in encoded.dictionary.to_pylist()]
         found = encoded.indices.fill_null(len(numbers)).to_numpy(zero_copy_only=False)
-        self.numbers[to] = np.array([*numbers, -1], dtype=np.int32)[found]
+        self.numbers[to] = np.array([*numbers, self.missing], dtype=np.int32)[found]
 
     def made(self, *, categorical: bool) -> Any:
         import pandas as pd
@@ -333,10 +337,10 @@ class _Others:
         return whole.to_pandas()[""].array
 
 
-def _filled(kinds: set[pa.DataType], size: int) -> _Filled:
+def _filled(name: str, kinds: set[pa.DataType], size: int) -> _Filled:
     known = kinds - {pa.null()}
     if known == {pa.int64()}:
         return _Numbers(size, np.int64)
     if known and known <= {pa.int64(), pa.float64()}:
         return _Numbers(size, np.float64)
-    return _Text(size) if known == {pa.string()} else _Others(size)
+    return _Text(size, _FORMERLY.get(name)) if known == {pa.string()} else _Others(size)

@@ -11,14 +11,16 @@ import pandas as pd
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
 from imbench.contract.protocol import Place
+from imbench.contract.records import STRATEGY
 from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.rules import ARGMAX, EACH, RULES, ruled_column
 from imbench.stats.names import HEADLINE, called_alike
 from imbench.stats.pairwise import holm
+from imbench.stats.references import KIND
 from imbench.stats.within import corrected_t, fold_means, tested_share
 
 # Columns that identify a pair of jobs; protocols and versions of the strategy may differ.
-_ABOUT = ["task", "data_hash", "variant", "strategy"]
+_ABOUT = ["task", "data_hash", "variant", "strategy", KIND]
 _NET = [*Place._fields, "rows_hash"]
 
 
@@ -93,6 +95,7 @@ def compare(
     if rule == EACH:  # a metric that a rule does not change is compared once
         ruled = [ruled_column(known_metrics[name], each) for name in metrics for each in RULES]
         columns = {name: name for name in ruled if name in a and name in b}
+    a, b = (frame if KIND in frame else frame.assign(**{KIND: STRATEGY}) for frame in (a, b))
     a, b = (frame[frame["error"] == ""] for frame in (a, b))
     a, b = called_alike(a, b)
     folds = {store: dict(iter(frame.groupby("key", observed=True))) for store, frame in (("A", a), ("B", b))}

@@ -13,6 +13,7 @@ import pandas as pd
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
+from imbench.contract.records import STRATEGY
 from imbench.contract.text import shown
 from imbench.scoring.columns import DRAWN, schema
 from imbench.stats.block_scores import FOLD, REPEAT, is_blank
@@ -24,7 +25,7 @@ MISSING = ("", "na", "nan", "n/a", "null", "none", "-")
 _DELIMITERS = ",;\t"
 # Optional columns with their default values.
 _OPTIONAL: Mapping[str, int | str] = {
-    **{"numbers": 1, "strategy_version": "", "protocol_fields": "{}"},
+    **{"numbers": 1, "strategy_version": "", "protocol_fields": "{}", "kind": STRATEGY},
     **dict.fromkeys(DRAWN, 0),
 }
 # Columns that have a value in every row, and those of whole numbers.

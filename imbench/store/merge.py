@@ -352,8 +352,9 @@ def _source(rows: pa.Table) -> str:
 
 def _fold_difference(a: Predictions, b: Predictions) -> str:
     for name in ("epochs", "steps", "floor_epoch", "loss"):
-        if getattr(a, name) != getattr(b, name):
-            return f"{name} {getattr(a, name)} and {getattr(b, name)}"
+        one, other = getattr(a, name), getattr(b, name)
+        if one != other and not (one != one and other != other):  # NaN is the loss of a reference
+            return f"{name} {one} and {other}"
     if not np.array_equal(a.train_counts, b.train_counts):
         return "the training rows of each class"
     for part in ("validation", "test"):

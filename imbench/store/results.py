@@ -65,28 +65,37 @@ class Results:
         failed = self.rows[self.rows["error"] != ""].drop_duplicates("key")
         return failed[columns].reset_index(drop=True)
 
-    def select(self, strategies: Sequence[str] = (), datasets: Sequence[str] = ()) -> Results:
-        """The results of these strategies on these datasets only.
+    def select(
+        self,
+        strategies: Sequence[str] = (),
+        datasets: Sequence[str] = (),
+        references: Sequence[str] | None = None,
+    ) -> Results:
+        """The results of these strategies and references on these datasets only.
 
-        ``remix`` means ReMix with any parameters, ``remix:`` ReMix at its defaults, ``remix:alpha=0.3`` this one only;
-        likewise ``segment`` means all its variants and ``segment:ir=0.05`` one.
+        Without names, all are selected; ``references=()`` selects no reference. ``remix`` means ReMix with any
+        parameters, ``remix:`` ReMix at its defaults, ``remix:alpha=0.3`` this one only; likewise ``segment`` means all
+        its variants and ``segment:ir=0.05`` one.
 
         Raises
         ------
         UsageError
             For a name that matches nothing, with suggestions.
         """
-        return replace(self, rows=select(self.rows, strategies, datasets))
+        return replace(self, rows=select(self.rows, strategies, datasets, references=references))
 
-    def leaderboards(self, metrics: Sequence[str] = HEADLINE, rule: str = "argmax") -> list[Leaderboard]:
-        """A leaderboard for each protocol, task and metric.
+    def leaderboards(
+        self, metrics: Sequence[str] = HEADLINE, rule: str = "argmax", *, references: bool = False
+    ) -> list[Leaderboard]:
+        """A leaderboard of the strategies for each protocol, task and metric.
 
         ``rule`` is the decision rule of all strategies, a key of `imbench.scoring.rules.RULES`. With ``each`` every
-        strategy competes under every rule.
+        strategy competes under every rule. With ``references`` strategies and references are ranked together; without
+        references there are then no leaderboards.
         """
         from imbench.stats.leaderboard import leaderboards
 
-        return leaderboards(self.rows, metrics, rule, self.scope, self.metrics)
+        return leaderboards(self.rows, metrics, rule, self.scope, self.metrics, references)
 
     def predictions(self, dataset: str, strategy: str, protocol: str | None = None) -> list[Predictions]:
         """Predictions of every fold of one job, by the specs of its dataset and strategy.

@@ -124,6 +124,7 @@ def _common(job: Job, facts: Mapping[str, Any]) -> dict[str, Any]:
         "key": job.key,
         "data_hash": job.data_hash,
         "strategy_version": job.strategy_version,
+        "kind": job.kind,
         "schema": ROWS_SCHEMA,
         "numbers": NUMBERS_VERSION,
         "error": "",

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import list_known, suggest
+from imbench.contract.records import REFERENCE, STRATEGY
 from imbench.contract.spec import FILE_SUFFIXES, parse_spec, read_value
+from imbench.stats.references import is_reference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,11 +26,12 @@ def select(
     strategies: Sequence[str] = (),
     datasets: Sequence[str] = (),
     *,
+    references: Sequence[str] | None = None,
     protocols: Sequence[str] = (),
     suites: Mapping[str, Collection[str]] = MappingProxyType({}),
     defaults: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> pd.DataFrame:
-    """The rows of these strategies on these datasets; an empty argument selects everything.
+    """The rows of these strategies and references on these datasets; an empty argument selects everything.
 
     A name without parameters selects all its parametrisations: ``remix`` every ReMix, ``segment`` all its variants. A
     spec that the rows have selects this one (``segment:ir=0.05``; ``remix:``, with a colon, is ReMix at its defaults).
@@ -39,11 +42,12 @@ def select(
     rows : rows of `Store.frame`
     strategies : specs; a label with a version (``mine@2``) selects that version
     datasets : specs; a file or folder by its path or the end of it, such as its base name
+    references : specs; None selects all references, ``()`` none
     protocols : names, with settings as in the rows; a name without settings selects all its settings
     suites : dataset specs of each suite by name, added to ``datasets``; specs without rows are skipped if the suite
         has others with rows
-    defaults : default parameters of strategies by name, as far as known; with them a spec may state a parameter that
-        results omit because it is the default
+    defaults : default parameters of strategies and references by name, as far as known; with them a spec may state a
+        parameter that results omit because it is the default
 
     Raises
     ------
@@ -51,10 +55,10 @@ def select(
         For a name that matches no row, with suggestions; if no row matches all names.
     """
     chosen = rows
-    if strategies:
-        chosen = chosen[
-            rows["strategy"].astype("str").isin(_strategies(rows, strategies, defaults)) | _versions(rows, strategies)
-        ]
+    if strategies or references is not None:
+        other = is_reference(rows)
+        mine = _named(rows, STRATEGY, ~other, strategies or None, defaults)
+        chosen = rows[mine | _named(rows, REFERENCE, other, references, defaults)]
     if datasets or suites:
         specs = dataset_specs(rows)
         wanted = {spec for name in datasets for spec in _found("dataset", name, set(specs), DATASET_DEFAULTS)}
@@ -129,15 +133,30 @@ def _found(kind: str, wanted: str, stored: Collection[str], defaults: Mapping[st
     return found
 
 
-def _strategies(rows: pd.DataFrame, wanted: Sequence[str], defaults: Mapping[str, Mapping[str, str]]) -> set[str]:
-    """The stored strategies that are selected, of any version."""
-    stored, labels = set(map(str, rows["strategy"].unique())), _labels(rows)
-    return {
-        spec
-        for name in wanted
-        if name not in labels
-        for spec in _found("strategy", name, stored, defaults.get(parse_spec(name)[0], _NONE))
-    }
+def _named(
+    rows: pd.DataFrame,
+    kind: str,
+    among: pd.Series,
+    wanted: Sequence[str] | None,
+    defaults: Mapping[str, Mapping[str, str]],
+) -> pd.Series:
+    """The rows of these strategies or references, of any version unless a label names one; None for all of the kind.
+
+    ``among``: which rows are of this kind.
+    """
+    if not wanted:
+        return among if wanted is None else among & ~among
+    names, labels = rows["strategy"].astype("str"), _labels(rows[among])
+    stored, others = set(names[among]), set(names[~among])
+    found: set[str] = set()
+    for name in (name for name in wanted if name not in labels):
+        default = defaults.get(parse_spec(name)[0], _NONE)
+        if matching(name, others, default) and not matching(name, stored, default):
+            other = STRATEGY if kind == REFERENCE else REFERENCE
+            raise UsageError(f"{name!r} is a {other} here, not a {kind}; select it with --{other} {name}")
+        found |= set(_found(kind, name, stored, default))
+    selected: pd.Series = among & (names.isin(found) | _versions(rows, wanted))
+    return selected
 
 
 def _versions(rows: pd.DataFrame, wanted: Sequence[str]) -> pd.Series:

@@ -10,8 +10,7 @@ import pytest
 
 from imbench.report import Options, write_report
 from imbench.report.figures import rendering
-from imbench.report.model import gather
-from tests.report.made import FIRST_SCREEN, scored_rows, with_references
+from tests.report.made import FIRST_SCREEN, as_references, scored_rows
 
 LONG = [f"augmented:inner=manifold-mixup-{i},alpha=0.{i}" for i in range(1, 30)]
 REFERENCES = ("strategy-003", "strategy-004")
@@ -36,11 +35,8 @@ def pages(tmp_path_factory):
             names = ["baseline", *names] if names else None
             rows = scored_rows(strategies, 20, 2, names=names, tasks=tasks, metrics=FIRST_SCREEN)
             options = Options(date="2026-11-28", metrics=("gmean", "bbs"), rules=("argmax", "tuned"))
-            known = with_references(rows, REFERENCES, options) if name == "references" else gather(rows, options)
-            with (
-                mock.patch.object(rendering, "render", return_value={}),
-                mock.patch("imbench.report.gather", return_value=known),
-            ):
+            rows = as_references(rows, REFERENCES) if name == "references" else rows
+            with mock.patch.object(rendering, "render", return_value={}):
                 made[name] = write_report(rows, tmp_path_factory.mktemp("page"), options)[0]
         return made[name].as_uri()
 

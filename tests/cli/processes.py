@@ -13,9 +13,10 @@ LIMIT = 600.0
 
 
 def started(*arguments: str, **options) -> subprocess.Popen[str]:
-    """A command in a session of its own, its messages kept."""
+    """A command in a session of its own, its messages kept; a run fits no references."""
+    alone = ["--no-references"] if arguments[:1] == ("run",) else []
     return subprocess.Popen(
-        [*COMMAND, *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True, **options
+        [*COMMAND, *arguments, *alone], stderr=subprocess.PIPE, text=True, start_new_session=True, **options
     )
 
 

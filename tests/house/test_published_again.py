@@ -15,7 +15,7 @@ pytest.importorskip("hatchling", reason="building the package needs hatchling (t
 pytest.importorskip("pip", reason="installing the package needs pip")
 RUN = (
     "imbench run --dataset table.csv:target=kind --strategy baseline --strategy half-way:strength=0.25 --strategy mine "
-    "--plugin plugins/mine.py --protocol paper:epochs=3,repeats=1 --jobs 1 --store store"
+    "--no-references --plugin plugins/mine.py --protocol paper:epochs=3,repeats=1 --jobs 1 --store store"
 )
 
 

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
+from imbench.contract.records import REFERENCE, STRATEGY
 from imbench.report.figures.sample_grid import SampleGrid, SampleRow
-from imbench.report.model import Model, gather
 from imbench.store.results import Results, load
 from tests.made_results import FACTS, job, predictions
 
@@ -113,14 +113,10 @@ def scored_rows(
     return Results(pd.DataFrame(columns), "nowhere")
 
 
-def with_references(results, names, options) -> Model:
-    """The model of these results with some strategies in the part of references."""
-    rows, both = results.rows, gather(results, options)
-    own = gather(dataclasses.replace(results, rows=rows[~rows["strategy"].isin(names)]), options)
-    together = {board.slug: board for board in both.leading}
-    return dataclasses.replace(
-        own, references=frozenset(names), reference_tables=both.score_tables, reference_boards=together
-    )
+def as_references(results, names) -> Results:
+    """The results with these strategies in the part of references."""
+    kinds = np.where(results.rows["strategy"].isin(names), REFERENCE, STRATEGY)
+    return dataclasses.replace(results, rows=results.rows.assign(kind=kinds))
 
 
 def plain_means(rows, metric):

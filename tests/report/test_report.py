@@ -315,7 +315,7 @@ def test_the_markdown_states_coverage_direction_failures_and_versions(folder):
         "| segment | ir=0.01 | broken | quick | ValueError: cannot read y.bin \\| now |",
         "| imbench | 0.1.0 |",
         "imbench run --dataset iris:ir=0.01",
-        "--strategy remix --protocol quick",
+        "--strategy remix --no-references --protocol quick",
     ):
         assert statement in text
 

@@ -8,8 +8,8 @@ import imbench
 from imbench.data.shared import shared_arrays
 from imbench.engine.stacked import StackedNets
 from imbench.runs import bench, grouped, request
-from imbench.runs.execution import Outcome, Started
-from imbench.runs.jobs import JobRunner
+from imbench.runs.execution import InProcess, Outcome, Started
+from imbench.runs.jobs import JobRunner, parts_of
 from imbench.store.store import Store
 from tests.runs.test_bench import FAILING
 
@@ -50,7 +50,8 @@ def planned(tmp_path, table):
 def grouped_run(plan):
     """What the run of a GPU tells of a plan, on the CPU."""
     with shared_arrays() as arrays:
-        yield from bench._grouped(plan, JobRunner(plan.store, arrays, plan.registry, "cpu"))
+        place = JobRunner(plan.store, arrays, plan.registry, "cpu")
+        yield from bench._stacked(parts_of(plan, 1, "cpu"), place, plan, InProcess())
 
 
 def run(plan):

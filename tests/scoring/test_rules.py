@@ -199,3 +199,39 @@ def test_a_rule_has_a_column_for_every_metric_that_it_changes(metric, rule, colu
 def test_an_unknown_rule_is_named():
     with pytest.raises(UsageError, match="unknown decision rule 'max'; did you mean argmax"):
         ruled_column(METRICS["gmean"], "max")
+
+
+@given(st.integers(2, 6), st.integers(1, 60), st.integers(0, 2**32 - 1))
+def test_the_balanced_prior_is_the_posterior_of_equally_frequent_classes(classes, rows, seed):
+    rng = np.random.default_rng(seed)
+    prior = rng.dirichlet(np.ones(classes)) + 1e-3
+    prior /= prior.sum()
+    likelihood = rng.random((rows, classes)) + 1e-3  # p(x | class), up to a factor for each row
+    posterior = likelihood * prior / (likelihood * prior).sum(axis=1, keepdims=True)
+    (fold, *_) = predictions(job(), classes=classes, rows=2 * rows + 2 * classes, seed=seed)
+    p = dataclasses.replace(
+        fold,
+        test=dataclasses.replace(fold.test, y=np.resize(fold.test.y, rows), proba=posterior),
+        exposure=Exposure(0.0, 1.0, 1.0, prior),
+    )
+
+    found = RULES["balanced-prior"].apply(p)
+
+    np.testing.assert_allclose(found.proba, likelihood / likelihood.sum(axis=1, keepdims=True), atol=1e-12)
+    np.testing.assert_array_equal(found.predicted, likelihood.argmax(axis=1))
+
+
+def test_the_balanced_prior_is_logit_adjustment():
+    """Menon et al. 2021, equation 9: argmax of the logits minus the log of the prior."""
+    rng = np.random.default_rng(0)
+    logits, prior = rng.normal(size=(50, 4)), np.array([0.7, 0.2, 0.07, 0.03])
+    proba = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+    found = corrected(proba, prior, np.ones(4))
+
+    np.testing.assert_array_equal(found.argmax(axis=1), (logits - np.log(prior)).argmax(axis=1))
+
+
+def test_the_balanced_prior_needs_the_trained_one():
+    (fold, *_) = predictions(job())
+    assert RULES["balanced-prior"].apply(dataclasses.replace(fold, exposure=None)) is None

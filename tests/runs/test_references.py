@@ -1,0 +1,167 @@
+"""References are fitted on the rows and values that nets get, equal scikit-learn, and are stored like any job."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from imblearn.ensemble import BalancedRandomForestClassifier
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+
+import imbench
+from imbench.contract.errors import UsageError
+from imbench.data.data_sources import DataSources
+from imbench.data.folds import make_folds
+from imbench.data.preprocess import apply, fit
+from imbench.runs.bench import run_plan
+from imbench.runs.fitting import seed_of
+from imbench.runs.registry import Registry
+from imbench.store.store import Store
+
+SETTINGS = {"epochs": "2", "repeats": "1"}
+FOREST = {"sampling_strategy": "all", "replacement": True, "bootstrap": False}
+# The same estimators by scikit-learn alone.
+DIRECTLY = {
+    "uniform": lambda seed: DummyClassifier(strategy="uniform"),
+    "class-prior": lambda seed: DummyClassifier(strategy="prior"),
+    "logistic-regression": lambda seed: LogisticRegression(max_iter=10_000),
+    "balanced-logistic-regression": lambda seed: LogisticRegression(max_iter=10_000, class_weight="balanced"),
+    "hist-gradient-boosting": lambda seed: HistGradientBoostingClassifier(random_state=seed),
+    "balanced-hist-gradient-boosting": lambda seed: HistGradientBoostingClassifier(
+        random_state=seed, class_weight="balanced"
+    ),
+    "balanced-random-forest": lambda seed: BalancedRandomForestClassifier(random_state=seed, **FOREST),
+}
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """Three classes that overlap, with missing values."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(["rare", "few", "many"], [24, 40, 120])
+    x = rng.normal(size=(len(y), 4)) + (y == "rare")[:, None] - 0.7 * (y == "few")[:, None]
+    x[rng.random(x.shape) < 0.05] = np.nan
+    file = tmp_path_factory.mktemp("data") / "table.csv"
+    lines = [
+        ",".join(["" if np.isnan(v) else f"{v:.6f}" for v in row] + [label]) for row, label in zip(x, y, strict=True)
+    ]
+    file.write_text("\n".join(["a,b,c,d,kind", *lines]) + "\n")
+    return f"{file}:target=kind,task=multiclass"
+
+
+def run(table, store, references, jobs=1):
+    """The results of references alone: their jobs of a run that would train the baseline as well."""
+    plan = imbench.plan(
+        datasets=[table], strategies=["baseline"], references=references, settings=SETTINGS, store=store, jobs=jobs
+    )
+    return run_plan(replace(plan, jobs=tuple(job for job in plan.jobs if job.is_reference)))
+
+
+def test_built_in_references_equal_scikit_learn_on_the_exported_rows(table, tmp_path):
+    results = run(table, tmp_path, list(DIRECTLY))
+    dataset = Registry().dataset(table, DataSources.open(None))
+    protocol = (
+        imbench.plan(datasets=[table], strategies=["baseline"], settings=SETTINGS, references=()).jobs[0].protocol
+    )
+    for fold in make_folds(dataset, protocol):
+        scaling = fit(dataset, fold, protocol.clip)
+        x = {part: apply(dataset.x[getattr(fold, part)], scaling).astype(np.float64) for part in ("train", "test")}
+        for name, made in DIRECTLY.items():
+            expected = made(seed_of(dataset, fold)).fit(x["train"], dataset.y[fold.train]).predict_proba(x["test"])
+            (stored,) = [p for p in results.predictions(table, name) if (p.repeat, p.fold) == (fold.repeat, fold.fold)]
+            np.testing.assert_array_equal(stored.test.rows, dataset.rows[fold.test])
+            np.testing.assert_allclose(stored.test.proba, expected.astype(np.float32), rtol=0, atol=1e-12, err_msg=name)
+
+
+def test_references_are_rows_of_their_kind_without_what_only_nets_have(table, tmp_path):
+    rows = run(table, tmp_path, ["uniform", "hist-gradient-boosting:max_iter=5"]).rows
+
+    assert set(rows["strategy"]) == {"uniform", "hist-gradient-boosting:max_iter=5"}
+    assert set(rows["kind"]) == {"reference"}
+    assert rows[["epochs", "steps", "loss", "floor_epoch", "empty_batches"]].isna().all(axis=None)
+    assert rows[["gmean", "gmean@tuned", "bbs@prior-corrected", "bbs@recalibrated", "brier"]].notna().all(axis=None)
+    assert set(rows.groupby(["repeat", "fold"])["rows_hash"].nunique()) == {1}
+    assert set(rows["checks"]) == {"not applicable"}
+    run(table, tmp_path, ["uniform"])  # stored already
+    assert len(Store.open(tmp_path).keys()) == 2
+
+
+def test_draws_and_training_seeds_reach_references(table, tmp_path):
+    plan = imbench.plan(
+        datasets=[f"{table},minority=rare,ir=0.1"],
+        strategies=["baseline"],
+        references=["balanced-random-forest", "logistic-regression"],
+        settings={**SETTINGS, "draws": "2", "train_seeds": "2"},
+        store=tmp_path,
+    )
+    results = run_plan(replace(plan, jobs=tuple(job for job in plan.jobs if job.is_reference)))
+
+    assert {
+        len(places) for _, places in results.rows.groupby("strategy")[["draw", "repeat", "fold", "train_seed"]]
+    } == {8}
+    assert not results.rows.duplicated(["strategy", "draw", "repeat", "fold", "train_seed"]).any()
+    assert results.rows.groupby(["draw", "repeat", "fold"])["rows_hash"].nunique().eq(1).all()
+    assert results.rows.groupby(["repeat", "fold"])["rows_hash"].nunique().eq(2).all()
+    by_seed = results.rows.groupby(["strategy", "draw", "repeat", "fold"])["brier"].nunique()
+    assert by_seed["logistic-regression"].eq(1).all()  # it uses no random numbers
+    assert by_seed["balanced-random-forest"].gt(1).all()
+
+
+def test_results_do_not_depend_on_the_number_of_workers(table, tmp_path):
+    names = ["hist-gradient-boosting", "balanced-random-forest", "logistic-regression"]
+
+    one, two = (run(table, tmp_path / str(jobs), names, jobs) for jobs in (1, 2))
+
+    for name in names:
+        for p, q in zip(one.predictions(table, name), two.predictions(table, name), strict=True):
+            assert p.test.proba.tobytes() == q.test.proba.tobytes()
+            assert p.validation.proba.tobytes() == q.validation.proba.tobytes()
+
+
+def test_a_run_fits_all_built_in_references_by_default(default_references, table, tmp_path):
+    plan = imbench.plan(datasets=[table], strategies=["baseline"], store=tmp_path)
+
+    assert {job.strategy for job in plan.jobs if job.is_reference} == set(DIRECTLY)
+    assert json.loads(json.dumps(plan.to_json()))["jobs"][-1]["kind"] == "reference"
+    assert plan.nets == plan.size(plan.jobs[0]).nets
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("unifrom", "did you mean uniform"),
+        ("remix", "'remix' is a strategy, not a reference; choose it with --strategy remix"),
+        ("hist-gradient-boosting:max_itr=3", "did you mean max_iter"),
+        ("hist-gradient-boosting:random_state=3", "imbench sets random_state itself"),
+    ],
+)
+def test_a_mistake_in_a_reference_is_found_before_any_work(table, tmp_path, reference, message):
+    with pytest.raises(UsageError, match=message):
+        run(table, tmp_path / "store", [reference])
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_reference_given_as_a_strategy_is_named(table, tmp_path):
+    with pytest.raises(
+        UsageError, match="'uniform' is a reference, not a strategy; choose it with --reference uniform"
+    ):
+        imbench.plan(datasets=[table], strategies=["uniform"], store=tmp_path)
+
+
+def test_references_need_tables_unless_they_ignore_features(default_references, tmp_path):
+    plan = imbench.plan(datasets=["mnist:ir=0.05"], strategies=["baseline"], store=tmp_path, fetch=False)
+
+    assert {job.strategy for job in plan.jobs if job.is_reference} == {"uniform", "class-prior"}
+    (note,) = [text for text in plan.notes if "logistic-regression" in text]
+    assert "support only tabular data" in note
+    with pytest.raises(UsageError, match="logistic-regression supports tabular data"):
+        imbench.plan(datasets=["mnist:ir=0.05"], references=["logistic-regression"], store=tmp_path, fetch=False)
+
+
+def test_keys_of_strategies_stay_and_those_of_references_differ(table, tmp_path):
+    jobs = imbench.plan(datasets=[table], strategies=["baseline"], references=["uniform"], store=tmp_path).jobs
+
+    assert "kind" not in jobs[0].identity()
+    assert jobs[1].identity()["kind"] == "reference"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imbench.cli.output import emit, emit_json, table
-from imbench.cli.training import work_of
 from imbench.contract.names import counted
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def show_plan(plan: Plan, as_json: bool) -> None:
     emit(table(headers, rows, right=headers[1:5]))
     emit("")
     todo = f"{len(plan.pending):,} of {counted(len(plan.jobs), 'job')} to do"
-    emit(f"{todo}, {work_of(plan)}")
+    emit(f"{todo}, {plan.work}")
     emit(f"protocol {plan.protocol.name}, store {plan.store}")
     for note in (*plan.notes, *_warnings(places)):
         emit(note)

@@ -105,14 +105,7 @@ def outlook(plan: Plan) -> str:
     pending, done = len(plan.pending), len(plan.jobs) - len(plan.pending)
     kept = len(plan.changed) - len(plan.retrained)
     stored = f"; {done:,} already stored{f' ({kept:,} of other source)' if kept else ''}" if done else ""
-    return f"{counted(pending, 'job')} to do ({work_of(plan)}){stored}; store {plan.store}"
-
-
-def work_of(plan: Plan) -> str:
-    """The pending work: ``135 of strategies and 189 of references; 2,700 nets, at most 1,350,000 steps``."""
-    references = sum(job.is_reference for job in plan.pending)
-    kinds = f"{len(plan.pending) - references:,} of strategies and {references:,} of references; " if references else ""
-    return f"{kinds}{counted(plan.nets, 'net')}, at most {counted(plan.steps, 'step')}"
+    return f"{counted(pending, 'job')} to do ({plan.work}){stored}; store {plan.store}"
 
 
 def limits(plan: Plan) -> list[str]:

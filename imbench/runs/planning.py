@@ -203,6 +203,14 @@ class Plan:
         """Maximum number of gradient steps still to take, over all nets; protocols with early stopping take fewer."""
         return sum(self.size(job).steps for job in self.pending)
 
+    @property
+    def work(self) -> str:
+        """The pending work: ``135 of strategies and 189 of references; 2,700 nets, at most 1,350,000 steps``."""
+        references = sum(job.is_reference for job in self.pending)
+        strategies = len(self.pending) - references
+        kinds = f"{strategies:,} of strategies and {references:,} of references; " if references else ""
+        return f"{kinds}{counted(self.nets, 'net')}, at most {counted(self.steps, 'step')}"
+
     def size(self, job: Job) -> Size:
         """The work of one job, from the card's class counts."""
         return (self.sizes or {})[job.key]

@@ -25,9 +25,7 @@ def means(tmp_path_factory):
         jobs=1,
         checks=False,
     )
-    found = results.rows.groupby("strategy").mean(numeric_only=True)
-    print(found[["gmean", "gmean@tuned", "bbs", "bbs@balanced-prior", "brier", "auprc", "auroc"]].round(3).to_string())
-    return found
+    return results.rows.groupby("strategy").mean(numeric_only=True)
 
 
 def test_no_competitor_orders_the_rows(means):

@@ -5,10 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from imblearn.ensemble import BalancedRandomForestClassifier
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 import imbench
 from imbench.contract.errors import UsageError
@@ -20,7 +23,7 @@ from imbench.runs.fitting import seed_of
 from imbench.runs.registry import Registry
 from imbench.store.store import Store
 
-SETTINGS = {"epochs": "2", "repeats": "1"}
+SETTINGS = {"epochs": "2", "repeats": "1", "folds": "2"}
 FOREST = {"sampling_strategy": "all", "replacement": True, "bootstrap": False}
 # The same estimators by scikit-learn alone.
 DIRECTLY = {
@@ -69,7 +72,9 @@ def test_built_in_references_equal_scikit_learn_on_the_exported_rows(table, tmp_
         scaling = fit(dataset, fold, protocol.clip)
         x = {part: apply(dataset.x[getattr(fold, part)], scaling).astype(np.float64) for part in ("train", "test")}
         for name, made in DIRECTLY.items():
-            expected = made(seed_of(dataset, fold)).fit(x["train"], dataset.y[fold.train]).predict_proba(x["test"])
+            with threadpool_limits(1):
+                estimator = made(seed_of(dataset, fold)).fit(x["train"], dataset.y[fold.train])
+                expected = estimator.predict_proba(x["test"])
             (stored,) = [p for p in results.predictions(table, name) if (p.repeat, p.fold) == (fold.repeat, fold.fold)]
             np.testing.assert_array_equal(stored.test.rows, dataset.rows[fold.test])
             np.testing.assert_allclose(stored.test.proba, expected.astype(np.float32), rtol=0, atol=1e-12, err_msg=name)
@@ -110,7 +115,7 @@ def test_draws_and_training_seeds_reach_references(table, tmp_path):
 
 
 def test_results_do_not_depend_on_the_number_of_workers(table, tmp_path):
-    names = ["hist-gradient-boosting", "balanced-random-forest", "logistic-regression"]
+    names = ["hist-gradient-boosting", "balanced-random-forest:n_estimators=20", "logistic-regression"]
 
     one, two = (run(table, tmp_path / str(jobs), names, jobs) for jobs in (1, 2))
 
@@ -165,3 +170,73 @@ def test_keys_of_strategies_stay_and_those_of_references_differ(table, tmp_path)
 
     assert "kind" not in jobs[0].identity()
     assert jobs[1].identity()["kind"] == "reference"
+
+
+SHARES = '''
+import numpy as np
+
+class Shares:
+    """The class shares of the training rows, mixed with equal ones; it knows no ``classes_``."""
+
+    def __init__(self, mix=0.5, random_state=None, **more):
+        self.mix, self.seed, self.more = mix, random_state, more
+
+    def fit(self, X, y):
+        assert X.dtype == np.float64 and np.isfinite(X).all() and self.seed is not None
+        self.shares = (1 - self.mix) * np.bincount(y) / len(y) + self.mix / (y.max() + 1)
+
+    def predict_proba(self, X):
+        return np.tile(self.shares, (len(X), 1))
+
+class NoProbabilities(Shares):
+    def predict_proba(self, X):
+        return np.tile(2 * self.shares, (len(X), 1))
+
+class Half:
+    def fit(self, X, y):
+        pass
+'''
+
+
+@pytest.fixture
+def _shares(install):
+    """An installed package of references."""
+    names = {"shares": "Shares", "no-probabilities": "NoProbabilities", "half": "Half", "gone": "Missing"}
+    points = {name: f"imbench_shares:{attribute}" for name, attribute in names.items()}
+    install("imbench-shares", {"imbench.references": points}, SHARES)
+
+
+@pytest.mark.usefixtures("_shares")
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(mix=st.floats(0.0, 1.0).map(lambda value: round(value, 3)))
+def test_a_reference_of_a_package_is_fitted_like_any_other(table, tmp_path_factory, mix):
+    results = run(table, tmp_path_factory.mktemp("store"), [f"shares:mix={mix},note=mine"])
+
+    (spec,) = set(results.rows["strategy"])
+    assert Registry().reference(spec).params == (*([] if mix == 0.5 else [("mix", mix)]), ("note", "mine"))
+    assert set(results.rows["package"]) == {"imbench-shares"}
+    for p in results.predictions(table, spec):
+        expected = (1 - mix) * p.train_counts / p.train_counts.sum() + mix / 3
+        np.testing.assert_allclose(p.test.proba, np.tile(expected, (len(p.test.y), 1)), atol=1e-6)
+
+
+@pytest.mark.usefixtures("_shares")
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("half", "makes a Half, which has no predict_proba"),
+        ("gone", "cannot be loaded .*; repair or uninstall imbench-shares"),
+    ],
+)
+def test_a_broken_reference_of_a_package_is_named_before_any_work(table, tmp_path, reference, message):
+    with pytest.raises(UsageError, match=message):
+        run(table, tmp_path / "store", [reference])
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.usefixtures("_shares")
+def test_values_that_are_no_probabilities_fail_the_job(table, tmp_path):
+    failures = run(table, tmp_path / "store", ["no-probabilities", "uniform"]).failures()
+
+    assert failures["strategy"].tolist() == ["no-probabilities"]
+    assert "rows must sum to 1" in failures["error"][0]

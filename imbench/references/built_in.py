@@ -12,8 +12,7 @@ import numpy as np
 from imbench.contract.modality import MODALITIES
 from imbench.contract.reference import Estimator
 
-# Newton steps and line searches of lbfgs that a linear model may take. scikit-learn's default, 100, is too few for some
-# of the suites' folds; on all of them lbfgs ends by its own tolerance (1e-4) before 2,000.
+# Iterations that lbfgs may take. scikit-learn's default, 100, can end before its own tolerance (1e-4) is reached.
 MOST_ITERATIONS = 10_000
 
 

@@ -1,0 +1,1 @@
+"""References: classifiers beside the strategies, without mini-batches."""

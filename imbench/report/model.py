@@ -14,6 +14,7 @@ from imbench.report.columns import Column, choose, columns_of, headline
 from imbench.report.completeness import completeness
 from imbench.report.cost import Cost, costs
 from imbench.report.coverage import READ_BY_COVERAGE, Covered, Failure, covered, failures
+from imbench.report.evidence import Evidence, evidence
 from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.gains import Gain, gains_by_ir
 from imbench.report.images import Images, images_of
@@ -83,6 +84,7 @@ class Model:
     origins : the source code behind the jobs of each strategy
     title : title of the page; "" for the default
     images : the image section; None without images
+    evidence : rows of the rarest class behind each configuration
     """
 
     notes: tuple[str, ...]
@@ -106,6 +108,7 @@ class Model:
     lacking: tuple[str, ...] = ()
     title: str = ""
     images: Images | None = None
+    evidence: tuple[Evidence, ...] = ()
 
     @cached_property
     def leading(self) -> tuple[Board, ...]:
@@ -192,6 +195,7 @@ def gather(results: Results, options: Options) -> Model:
         origins=tuple(origins(results.rows)),
         lacking=(*_lacking(rows, plain), *crowded),
         title=options.title,
+        evidence=tuple(evidence(results, rows, score_tables)),
         images=images_of(score_tables, opening, results.rows, modality, options.sample_grids or {}),
     )
 

@@ -10,10 +10,11 @@ from typing import Any
 import pandas as pd
 
 from imbench.contract.protocol import caveat
+from imbench.report.evidence import basis
 from imbench.report.images import Images
 from imbench.report.model import Model
 from imbench.report.tables import costs as cost_table
-from imbench.report.tables import coverage, gains, gains_of, leaderboard, reliability
+from imbench.report.tables import coverage, evidence, gains, gains_of, leaderboard, reliability
 
 # Columns of the table of leaderboards that identify one.
 _BOARD = ["protocol", "task", "metric", "rule"]
@@ -50,6 +51,7 @@ def summary(model: Model) -> dict[str, Any]:
                     {"dataset": c.dataset, "variant": c.variant, "missing": list(names)} for c, names in board.dropped
                 ],
                 "over": board.over,
+                "basis": basis(board, model.evidence),
                 "partial": [
                     {"strategy": one.name, "lacks": [[c.dataset, c.variant] for c in one.lacks]}
                     for one in board.partial
@@ -66,6 +68,7 @@ def summary(model: Model) -> dict[str, Any]:
         "reliability": _records(reliability(model)),
         "costs": _records(cost_table(model)),
         "coverage": _records(coverage(model)),
+        "evidence": _records(evidence(model)),
         "failures": [dataclasses.asdict(failure) for failure in model.failures],
         "facts": {name: list(values) for name, values in model.facts.items()},
         "data": dict(model.data),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -14,15 +15,23 @@ from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.gains import Gain
 from imbench.report.model import Model
 from imbench.stats.board import Board
+from imbench.stats.names import strategy_of
+from imbench.stats.supplement import OUTCOMES
 
 
 def leaderboard(model: Model) -> pd.DataFrame:
-    """A row for each board and competitor, best first; every row repeats the tests of its board."""
+    """A row for each board and competitor, best first; every row repeats the tests of its board.
+
+    Elo ratings and Bayesian tests are those of leading boards; other boards have none.
+    """
+    fallbacks = {(c.protocol, c.task, c.strategy): c.process.get("fallback_share", math.nan) for c in model.covered}
     return _frame(
         [
             _of(board)
             | {"place": place}
             | vars(row)
+            | supplement[place - 1]
+            | {"fallback_share": fallbacks.get((board.protocol, board.task, strategy_of(row.name)), math.nan)}
             | {
                 "configurations": len(board.configurations),
                 "datasets": board.tests.datasets,
@@ -38,10 +47,31 @@ def leaderboard(model: Model) -> pd.DataFrame:
                 "p_datasets_small_sample": board.tests_by_dataset.small_sample[0],
             }
             for board in model.boards
+            for supplement in (_supplement(board, board in model.leading),)
             for place, row in enumerate(board.table, 1)
         ],
         _BOARD,
     ).rename(columns={"name": "strategy"})
+
+
+def _supplement(board: Board, leads: bool) -> list[dict[str, float]]:
+    """Elo ratings over configurations, and Bayesian tests with datasets as blocks, of each competitor, best first."""
+    names = ("elo", "elo_low", "elo_high", "rope", *(f"{test}_{name}" for test, of in _TESTS.items() for name in of))
+    if not leads:
+        return [dict.fromkeys(names, math.nan) for _ in board.names]
+    elo, by = board.supplement.elo, board.supplement_by_dataset
+    signed_rank = dict(zip(OUTCOMES, by.signed_rank.T, strict=True))
+    columns = [*elo, np.full(len(board.names), board.rope)]
+    columns += [signed_rank[name] for name in OUTCOMES] + [by.hierarchical[name] for name in _TESTS["hierarchical"]]
+    return [{name: float(column[i]) for name, column in zip(names, columns, strict=True)} for i in board.order]
+
+
+_TESTS = {"signed_rank": OUTCOMES, "hierarchical": (*OUTCOMES, "gain", "low", "high", "r_hat")}
+
+
+def evidence(model: Model) -> pd.DataFrame:
+    """A row for each configuration: rows of the rarest class in the parts of its folds."""
+    return _frame([vars(one) for one in model.evidence], ["protocol", "task", *_CONFIGURATION[:3]])
 
 
 def pairs(model: Model) -> pd.DataFrame:
@@ -169,6 +199,7 @@ TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
     "reliability": reliability,
     "costs": costs,
     "coverage": coverage,
+    "evidence": evidence,
 }
 
 

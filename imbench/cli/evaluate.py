@@ -56,6 +56,14 @@ _OF_STORE = {
     metavar="STRATEGY",
     help="Strategy that gains are measured against; default: baseline, or the first column.",
 )
+@click.option(
+    "--rope",
+    type=float,
+    default=0.01,
+    show_default=True,
+    metavar="R",
+    help="Largest difference that does not matter, in the scores' unit, for the Bayesian tests.",
+)
 @click.option("--metric", metavar="NAME", help="Metric to compare by, such as gmean (store).")
 @click.option("--task", metavar="TASK", help="Use only this task: binary or multiclass (store).")
 @click.option("--protocol", metavar="P", help="Use only results under this protocol (store).")
@@ -77,7 +85,7 @@ _OF_STORE = {
 @json_option
 @click.pass_obj
 def evaluate(
-    session: Session, /, source: str, alpha: float, reference: str | None, as_json: bool, **options: Any
+    session: Session, /, source: str, alpha: float, reference: str | None, rope: float, as_json: bool, **options: Any
 ) -> None:
     """Compare strategies by statistical tests.
 
@@ -101,9 +109,9 @@ def evaluate(
     _refuse_unused(_OF_CSV if from_store else _OF_STORE, "a table of scores" if from_store else "a store")
     if from_store:
         chosen = {name: options[name] for name in _OF_STORE if name in options}  # --plugin is in the session
-        _evaluate_store(session.registry, source, alpha, reference, as_json, **chosen)
+        _evaluate_store(session.registry, source, alpha, reference, rope, as_json, **chosen)
     else:
-        _evaluate_file(source, alpha, reference, as_json, **{name: options[name] for name in _OF_CSV})
+        _evaluate_file(source, alpha, reference, rope, as_json, **{name: options[name] for name in _OF_CSV})
 
 
 def _refuse_unused(unused: dict[str, str], what: str) -> None:
@@ -117,6 +125,7 @@ def _evaluate_file(
     path: str,
     alpha: float,
     reference: str | None,
+    rope: float,
     as_json: bool,
     higher: bool | None,
     blocks: str | None,
@@ -130,7 +139,7 @@ def _evaluate_file(
     scores = read_scores(path, (*labels, blocks) if blocks else labels)
     if blocks is None or scores.index.nlevels > 1:
         refuse_repeated_rows(path, scores)
-    found = evaluate(scores, higher_is_better=higher, alpha=alpha, blocks=blocks, reference=reference)
+    found = evaluate(scores, higher_is_better=higher, alpha=alpha, blocks=blocks, reference=reference, rope=rope)
     if as_json:
         emit_json({"scores": path, **found.to_dict()})
         return
@@ -142,6 +151,7 @@ def _evaluate_store(
     path: str,
     alpha: float,
     reference: str | None,
+    rope: float,
     as_json: bool,
     metric: str | None,
     task: str | None,
@@ -159,7 +169,7 @@ def _evaluate_store(
         raise UsageError(f"--metric NAME is required to evaluate a store; use one of {', '.join(METRICS)}")
     if rule not in (*RULES, EACH):
         raise UsageError(f"--rule {rule!r} is not a decision rule; {suggest(rule, (*RULES, EACH))}")
-    rows, known_metrics = _rows_of(registry, path, metric, within, rule)
+    rows, known_metrics = _rows_of(registry, path, metric, rule)
     rows = Choice(**chosen).of(rows, registry)
     metric = metric.rpartition("/")[2]
     found = evaluate_rows(
@@ -174,6 +184,7 @@ def _evaluate_store(
         scope=registry.scope(),
         known_metrics=known_metrics,
         references=with_references,
+        rope=rope,
     )
     if as_json:
         emit_json({"store": path, "evaluations": [_levels_json(levels, within) for levels in found]})
@@ -181,9 +192,7 @@ def _evaluate_store(
     emit("\n\n\n".join(_levels_text(levels, within) for levels in found))
 
 
-def _rows_of(
-    registry: Registry, path: str, metric: str, within: bool, rule: str
-) -> tuple[pd.DataFrame, Mapping[str, Metric]]:
+def _rows_of(registry: Registry, path: str, metric: str, rule: str) -> tuple[pd.DataFrame, Mapping[str, Metric]]:
     """The rows of a store or of a published Parquet file, and their metrics by name."""
     from imbench.scoring.metrics import METRICS
     from imbench.stats.block_analyses import analysis_columns
@@ -198,7 +207,7 @@ def _rows_of(
             raise UsageError(f"metric {metric} needs predictions, and {path} has none; give the store instead")
         results = registry.with_metrics(load(path), [metric])
         return results.rows, results.metrics
-    columns = analysis_columns(metric, within, rule)
+    columns = analysis_columns(metric, rule)
     if not Path(path).is_dir():
         return read_rows(path, columns, beside=[name for name in SAME if name != metric]), METRICS
     contents = Store.open(path).contents()

@@ -14,6 +14,7 @@ from imbench.report.columns import Column, choose, columns_of, headline
 from imbench.report.completeness import completeness
 from imbench.report.cost import Cost, costs
 from imbench.report.coverage import READ_BY_COVERAGE, Covered, Failure, covered, failures
+from imbench.report.evidence import Evidence, evidence
 from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.figures.spec import series_of
 from imbench.report.gains import Gain, gains_by_ir
@@ -111,6 +112,7 @@ class Model:
     date : day of the results; "" if unknown
     citations : (dataset, publication to cite), for the datasets that state one
     spread : intervals over nets, and variance components of draws, splits and training seeds
+    evidence : rows of the rarest class behind each configuration
     """
 
     notes: tuple[str, ...]
@@ -140,6 +142,7 @@ class Model:
     date: str = ""
     citations: tuple[tuple[str, str], ...] = ()
     spread: Spread = field(default_factory=lambda: Spread({}, (), ()))
+    evidence: tuple[Evidence, ...] = ()
 
     @cached_property
     def leading(self) -> tuple[Board, ...]:
@@ -239,6 +242,7 @@ def gather(results: Results, options: Options) -> Model:
         spread=spread_of(
             rows, opening, [column for column in columns if _leads(column.metric.name, column.rule, lead, columns)]
         ),
+        evidence=tuple(evidence(results, rows, score_tables)),
         images=images_of(score_tables, opening, results.rows, modality, options.sample_grids or {}),
         references=references_in(together),
         reference_tables=tuple(with_references),

@@ -11,11 +11,13 @@ from typing import Any
 import pandas as pd
 
 from imbench.contract.protocol import caveat
+from imbench.report.evidence import Evidence, basis
 from imbench.report.images import Images
 from imbench.report.model import Model
 from imbench.report.tables import costs as cost_table
 from imbench.report.tables import (
     coverage,
+    evidence,
     gains,
     gains_of,
     intervals,
@@ -40,9 +42,11 @@ def summary(model: Model) -> dict[str, Any]:
         "ranks": "1 is best, so smaller sums and averages are better",
         "alpha": model.alpha,
         "verdicts": [dataclasses.asdict(verdict) for verdict in model.verdicts],
-        "leaderboards": _boards(model.boards, leaderboard(model)),
+        "leaderboards": _boards(model.boards, leaderboard(model), model.evidence),
         "references": sorted(model.references),
-        "reference_leaderboards": _boards(tuple(model.reference_boards.values()), reference_leaderboard(model)),
+        "reference_leaderboards": _boards(
+            tuple(model.reference_boards.values()), reference_leaderboard(model), model.evidence
+        ),
         "gains": _records(gains(model)),
         "images": _images(model.images) if model.images else None,
         "reliability": _records(reliability(model)),
@@ -51,6 +55,7 @@ def summary(model: Model) -> dict[str, Any]:
         "intervals": _records(intervals(model)),
         "intervals_lack": list(model.spread.missing),
         "variance_components": _records(variance_components(model)),
+        "evidence": _records(evidence(model)),
         "failures": [dataclasses.asdict(failure) for failure in model.failures],
         "facts": {name: list(values) for name, values in model.facts.items()},
         "data": dict(model.data),
@@ -60,7 +65,7 @@ def summary(model: Model) -> dict[str, Any]:
     }
 
 
-def _boards(boards: Sequence[Board], rows: pd.DataFrame) -> list[dict[str, Any]]:
+def _boards(boards: Sequence[Board], rows: pd.DataFrame, found: Sequence[Evidence]) -> list[dict[str, Any]]:
     """These boards, with their rows in the table of leaderboards."""
     of_board: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in _records(rows):
@@ -83,6 +88,7 @@ def _boards(boards: Sequence[Board], rows: pd.DataFrame) -> list[dict[str, Any]]
                 {"dataset": c.dataset, "variant": c.variant, "missing": list(names)} for c, names in board.dropped
             ],
             "over": board.over,
+            "basis": basis(board, found),
             "partial": [
                 {"strategy": one.name, "lacks": [[c.dataset, c.variant] for c in one.lacks]} for one in board.partial
             ],

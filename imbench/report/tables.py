@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ from imbench.report.overview import UNRANKED, overviews
 from imbench.stats.board import Board
 from imbench.stats.names import strategy_of
 from imbench.stats.score_table import ScoreTable
+from imbench.stats.supplement import OUTCOMES
 
 
 def overview(model: Model) -> pd.DataFrame:
@@ -44,13 +46,16 @@ def overview(model: Model) -> pd.DataFrame:
 
 
 def leaderboard(model: Model) -> pd.DataFrame:
-    """A row for each board and competitor, best first; every row repeats the tests of its board."""
-    return leaderboard_of(model.boards)
+    """A row for each board and competitor, best first; every row repeats the tests of its board.
+
+    Elo ratings and Bayesian tests are those of leading boards; other boards have none.
+    """
+    return leaderboard_of(model, model.boards)
 
 
 def reference_leaderboard(model: Model) -> pd.DataFrame:
     """As `leaderboard`, for the boards that rank references among the strategies; ``kind`` tells them apart."""
-    table = leaderboard_of(tuple(model.reference_boards.values()))
+    table = leaderboard_of(model, tuple(model.reference_boards.values()))
     kinds = [REFERENCE if strategy_of(name) in model.references else STRATEGY for name in table["strategy"]]
     table.insert(list(table.columns).index("strategy") + 1, "kind", kinds)
     return table
@@ -65,16 +70,21 @@ def reference_scores(model: Model) -> pd.DataFrame:
 
 def image_leaderboard(model: Model) -> pd.DataFrame:
     """`leaderboard` for the boards over images only."""
-    return leaderboard_of(model.images.boards if model.images else ())
+    return leaderboard_of(model, model.images.boards if model.images else ())
 
 
-def leaderboard_of(boards: Sequence[Board]) -> pd.DataFrame:
-    """A row for each competitor of these boards."""
+def leaderboard_of(model: Model, boards: Sequence[Board]) -> pd.DataFrame:
+    """A row for each competitor of these boards; with Elo ratings and Bayesian tests if any leads the report."""
+    fallbacks = {(c.protocol, c.task, c.strategy): c.process.get("fallback_share", math.nan) for c in model.covered}
+    leading = set(map(id, model.leading))
+    supplemented = not leading.isdisjoint(map(id, boards))
     return _frame(
         [
             _of(board)
             | {"place": place}
             | vars(row)
+            | supplement[place - 1]
+            | {"fallback_share": fallbacks.get((board.protocol, board.task, strategy_of(row.name)), math.nan)}
             | {
                 "configurations": len(board.configurations),
                 "datasets": board.tests.datasets,
@@ -90,10 +100,31 @@ def leaderboard_of(boards: Sequence[Board]) -> pd.DataFrame:
                 "p_datasets_small_sample": board.tests_by_dataset.small_sample[0],
             }
             for board in boards
+            for supplement in (_supplement(board, id(board) in leading) if supplemented else [{}] * len(board.names),)
             for place, row in enumerate(board.table, 1)
         ],
         [*_BOARD, "name"],
     ).rename(columns={"name": "strategy"})
+
+
+def _supplement(board: Board, leads: bool) -> list[dict[str, float]]:
+    """Elo ratings over configurations, and Bayesian tests with datasets as blocks, of each competitor, best first."""
+    names = ("elo", "elo_low", "elo_high", "rope", *(f"{test}_{name}" for test, of in _TESTS.items() for name in of))
+    if not leads:
+        return [dict.fromkeys(names, math.nan) for _ in board.names]
+    elo, by = board.supplement.elo, board.supplement_by_dataset
+    signed_rank = dict(zip(OUTCOMES, by.signed_rank.T, strict=True))
+    columns = [*elo, np.full(len(board.names), board.rope)]
+    columns += [signed_rank[name] for name in OUTCOMES] + [by.hierarchical[name] for name in _TESTS["hierarchical"]]
+    return [{name: float(column[i]) for name, column in zip(names, columns, strict=True)} for i in board.order]
+
+
+_TESTS = {"signed_rank": OUTCOMES, "hierarchical": (*OUTCOMES, "gain", "low", "high", "r_hat")}
+
+
+def evidence(model: Model) -> pd.DataFrame:
+    """A row for each configuration: rows of the rarest class in the parts of its folds."""
+    return _frame([vars(one) for one in model.evidence], ["protocol", "task", *_CONFIGURATION[:3]])
 
 
 def pairs(model: Model) -> pd.DataFrame:
@@ -265,6 +296,7 @@ TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
     "facts": facts,
     "intervals": intervals,
     "variance-components": variance_components,
+    "evidence": evidence,
 }
 # The tables of a report with images.
 IMAGE_TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {

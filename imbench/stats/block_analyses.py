@@ -11,8 +11,10 @@ from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
 from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.rules import ARGMAX, EACH, RULES, ruled_column
+from imbench.stats.bayes import ROPE, check_rope
 from imbench.stats.board import make_board
 from imbench.stats.evaluation import Evaluation
+from imbench.stats.fold_table import SIZES
 from imbench.stats.leaderboard import rules_of
 from imbench.stats.names import CONFIGURATION, LABELLED, labelled
 from imbench.stats.references import KIND, beside, is_reference, of_strategies, reference_tables
@@ -60,6 +62,7 @@ def evaluate_rows(
     scope: Scope | None = None,
     known_metrics: Mapping[str, Metric] = METRICS,
     references: bool = False,
+    rope: float = ROPE,
 ) -> list[BlockAnalyses]:
     """Evaluate per-fold rows (see `Store.frame`), for each protocol and task, or the given ones.
 
@@ -72,12 +75,14 @@ def evaluate_rows(
     scope : the configurations to compare; None derives them from the rows
     known_metrics : metrics by name; `Results.metrics` has those of plugins as well
     references : compare strategies and references together, over the configurations of the strategies
+    rope : the largest gain that does not matter, for the Bayesian tests
 
     Raises
     ------
     UsageError
         For a metric, rule, task or protocol without results, or if no evaluation is possible.
     """
+    check_rope(rope)
     if metric not in known_metrics:
         raise UsageError(f"unknown metric {metric!r}; {suggest(metric, known_metrics)}")
     if references and not is_reference(rows).any():
@@ -97,7 +102,7 @@ def evaluate_rows(
             if within
             else known
         )
-        found.append(_analyse(mine, score_table, known_metrics[metric], rule, alpha, reference, within))
+        found.append(_analyse(mine, score_table, known_metrics[metric], rule, alpha, reference, within, rope))
     if not any(one.configurations or len(one.within) for one in found):
         notes = [note for one in found for note in one.notes]
         if notes and not within and len(known["strategy"].unique()) > 1:
@@ -106,9 +111,9 @@ def evaluate_rows(
     return found
 
 
-def analysis_columns(metric: str, within: bool = True, rule: str = ARGMAX) -> list[str]:
+def analysis_columns(metric: str, rule: str = ARGMAX) -> list[str]:
     """The columns that `evaluate_rows` reads for a metric of `METRICS`, for `Store.frame`."""
-    facts = [*LABELLED, KIND, *CONFIGURATION, *FOLD, "error", "ir", *(["n_train", "n_test"] if within else [])]
+    facts = [*LABELLED, KIND, *CONFIGURATION, *FOLD, "error", "ir", *SIZES]
     return list(dict.fromkeys([*facts, *_ruled(METRICS[metric], rule), *SAME]))
 
 
@@ -125,11 +130,12 @@ def _analyse(
     alpha: float,
     reference: str | None,
     inside: bool,
+    rope: float,
 ) -> BlockAnalyses:
     rules = rules_of(list(score_table.mean), metric, rule)
-    board = make_board(score_table, metric, rules, rule, alpha)
+    board = make_board(score_table, metric, rules, rule, alpha, rope=rope)
     if reference is not None and reference in board.names:
-        board = make_board(score_table, metric, rules, rule, alpha, control=reference)
+        board = make_board(score_table, metric, rules, rule, alpha, control=reference, rope=rope)
     elif reference is not None:
         raise UsageError(f"reference {reference!r} is not ranked; {suggest(reference, board.names)}")
     notes = list(board.remarks)

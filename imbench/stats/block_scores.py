@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import UsageError
-from imbench.scoring.outcome import Integers
+from imbench.scoring.outcome import Floats, Integers
 from imbench.stats.within import check_test_share
 
 # One label for each row, or the name of a level of the rows' index.
@@ -33,6 +33,8 @@ class BlockScores:
     rows : complete rows that went into the blocks
     dropped : label of each omitted row, with the strategies that have no score there
     averaged : number of folds averaged to each block; 0 if the rows are blocks already
+    folds, fold_share : if folds are averaged, ``(blocks, strategies, folds)`` their scores, NaN for a missing one, and
+        ``(blocks,)`` n_test / (n_test + n_train), NaN if unknown
     test_share : n_test / (n_test + n_train) if the rows are the folds of one dataset; None if they are blocks
     """
 
@@ -42,6 +44,8 @@ class BlockScores:
     dropped: Mapping[Any, tuple[Any, ...]]
     averaged: int = 0
     test_share: float | None = None
+    folds: Floats | None = None
+    fold_share: Floats | None = None
 
 
 def block_scores(
@@ -162,7 +166,18 @@ def _of_folds(
         if len(set(zip(codes.tolist(), clusters, strict=True))) > len(counts):
             raise UsageError("clusters: the folds of a configuration have several labels; give them the same label")
         datasets = pd.factorize(of.first())[0].astype(np.int64)
-    return BlockScores(means, datasets, len(whole), dropped, averaged=int(counts.max()))
+    folds = np.full((len(means), whole.shape[1], int(counts.max())), np.nan)
+    folds[codes, :, pd.Series(codes).groupby(codes).cumcount().to_numpy()] = whole.to_numpy()
+    share = test_share if test_share is not None else 1 / _folds_of(numbers, inside)
+    return BlockScores(
+        means,
+        datasets,
+        len(whole),
+        dropped,
+        averaged=int(counts.max()),
+        folds=folds,
+        fold_share=np.full(len(means), share if share < 1 else np.nan),
+    )
 
 
 def _share(numbers: pd.DataFrame, inside: list[Any], test_share: float | None) -> float:
@@ -170,11 +185,16 @@ def _share(numbers: pd.DataFrame, inside: list[Any], test_share: float | None) -
     if test_share is not None:
         check_test_share(test_share)
         return test_share
-    by_fold = [name for name in inside if name.lower() == FOLD]
-    folds = len(numbers.index.unique(by_fold[0])) if by_fold else 1
+    folds = _folds_of(numbers, inside)
     if folds < 2:
         raise UsageError("each repeat has a single fold; give test_share, n_test / (n_test + n_train) of a repeat")
     return 1 / folds
+
+
+def _folds_of(numbers: pd.DataFrame, inside: list[Any]) -> int:
+    """The number of folds of a repeat."""
+    by_fold = [name for name in inside if name.lower() == FOLD]
+    return len(numbers.index.unique(by_fold[0])) if by_fold else 1
 
 
 def _numbers(scores: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -15,12 +15,14 @@ from imbench.contract.names import suggest
 from imbench.scoring.metrics import Metric
 from imbench.scoring.outcome import Integers
 from imbench.scoring.rules import ARGMAX, EACH, ruled_column
+from imbench.stats.bayes import ROPE
 from imbench.stats.comparison import compare
 from imbench.stats.evaluate import evaluate
 from imbench.stats.evaluation import Evaluation
 from imbench.stats.names import BASELINE, competitor
 from imbench.stats.ranks import TRAINED, average_ranks, equal, rank
 from imbench.stats.score_table import Configuration, Floats, ScoreTable
+from imbench.stats.supplement import Supplement
 from imbench.stats.tests import TestResults, test_results, untested
 from imbench.stats.words import counted, listed
 
@@ -56,6 +58,9 @@ class Competitor:
     p_control : Wilcoxon's p against the control after Holm's correction over the pairs with it
     p_best : Wilcoxon's p against the competitor of best average rank after Holm's correction over all pairs
     dataset_rank : average rank with datasets as blocks
+    median, gain_median : medians over configurations, beside the means ``mean`` and ``gain``
+    largest, largest_share : the configuration that adds most to the mean gain, and the share of the mean gain that it
+        makes: above 1 if the other configurations together go the other way; "" and NaN without a gain
     """
 
     name: str
@@ -73,6 +78,10 @@ class Competitor:
     p_control: float
     p_best: float
     dataset_rank: float
+    median: float
+    gain_median: float
+    largest: str
+    largest_share: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +103,8 @@ class Board:
     same : groups of strategies with the same predictions; the first of each group is ranked
     scope : the name of the set of configurations, such as ``suite tabular``; "" if it has none
     alpha : level of the tests
+    rope : the largest gain that does not matter, for Bayesian tests
+    score_table : the scores behind the board, and the places of its configurations in it
     """
 
     protocol: str
@@ -112,6 +123,8 @@ class Board:
     same: tuple[tuple[str, ...], ...]
     scope: str
     alpha: float
+    rope: float = ROPE
+    score_table: tuple[ScoreTable, Integers] | None = None
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -224,7 +237,7 @@ class Board:
             table.index = pd.MultiIndex.from_arrays([names, range(len(table))])
         table.index.names = ["dataset", "variant"]
         try:
-            return evaluate(
+            found = evaluate(
                 table,
                 higher_is_better=self.metric.higher_is_better,
                 alpha=self.alpha,
@@ -235,6 +248,44 @@ class Board:
             )
         except UsageError as error:
             return str(error)
+        return replace(found, supplement=self.supplement_by_dataset if role == "blocks" else self.supplement)
+
+    @cached_property
+    def supplement(self) -> Supplement:
+        """Elo ratings and Bayesian tests with configurations as blocks; Elo intervals draw datasets."""
+        folds, share = self._folds
+        return self._supplement(self.merit, self._dataset_codes, folds, share)
+
+    @cached_property
+    def supplement_by_dataset(self) -> Supplement:
+        """The same with datasets as blocks, each the mean over its configurations, fold by fold."""
+        folds, share = self._folds
+        if folds is not None and share is not None:
+            blocks = [np.flatnonzero(self._dataset_codes == code) for code in range(len(set(self.datasets)))]
+            shape = (len(blocks), *folds.shape[1:])
+            folds = np.array([folds[block].mean(axis=0) for block in blocks]).reshape(shape)
+            share = np.array([share[block].mean() for block in blocks])
+        return self._supplement(self._dataset_means, np.arange(len(self._dataset_means)), folds, share)
+
+    def _supplement(self, gains: Floats, datasets: Integers, folds: Floats | None, share: Floats | None) -> Supplement:
+        reference = self.names.index(self.control) if self.control else None
+        return Supplement(gains, datasets, reference, self.alpha, TRAINED, self.rope, folds, share)
+
+    @property
+    def _folds(self) -> tuple[Floats | None, Floats | None]:
+        """``(configurations, competitors, folds)`` merit of folds, and ``(configurations,)`` share of test rows."""
+        if self.score_table is None or self.score_table[0].single is None:
+            return None, None
+        table, places = self.score_table
+        assert table.single is not None
+        found = []
+        for entrant in self.entrants:
+            cube = table.single.scores(ruled_column(self.metric, entrant.rule))
+            if cube is None:
+                return None, None
+            found.append(merit(self.metric, cube[places, table.strategies.index(entrant.strategy)]))
+        share = table.single.test_share
+        return (np.stack(found, axis=1) if found else None), (None if share is None else share[places])
 
     @cached_property
     def tests(self) -> TestResults:
@@ -244,9 +295,14 @@ class Board:
     @cached_property
     def tests_by_dataset(self) -> TestResults:
         """The tests with datasets as blocks, as plain values."""
+        return self._tests(self._dataset_means, np.arange(len(self._dataset_means)), "evaluation_by_dataset")
+
+    @cached_property
+    def _dataset_means(self) -> Floats:
+        """``(datasets, competitors)`` mean merit over each dataset's configurations."""
         means = pd.DataFrame(self.merit).groupby(self._dataset_codes, sort=False).mean().to_numpy()
-        means = means.reshape(len(set(self.datasets)), len(self.names))  # pandas forgets the width of an empty table
-        return self._tests(means, np.arange(len(means)), "evaluation_by_dataset")
+        # pandas forgets the width of an empty table
+        return means.reshape(len(set(self.datasets)), len(self.names))
 
     @cached_property
     def _dataset_codes(self) -> Integers:
@@ -278,6 +334,7 @@ class Board:
         own = name == self.control
         rank_low, rank_high = (float(end) for end in tests.rank_intervals[i])
         gain_low, gain_high = (float("nan") if own else float(end) for end in tests.gain_intervals[i])
+        largest, share = ("", float("nan")) if own else self._largest_gain(i)
         return Competitor(
             name=name,
             mean=float(self.means[i]),
@@ -294,7 +351,20 @@ class Board:
             p_control=against.p_holm if against and self.control else float("nan"),
             p_best=leader.p_holm if leader else float("nan"),
             dataset_rank=float(self.tests_by_dataset.average_ranks[i]),
+            median=_median(self.scores[:, i]),
+            gain_median=float("nan") if own else _median(self.gains[:, i]),
+            largest=largest,
+            largest_share=share,
         )
+
+    def _largest_gain(self, i: int) -> tuple[str, float]:
+        """The configuration that adds most to a competitor's mean gain, and its share of it."""
+        gains = self.gains[:, i]
+        total = float(gains.sum()) if len(gains) else float("nan")
+        if not abs(total) > TRAINED.absolute * len(gains) or not np.isfinite(total):
+            return "", float("nan")
+        at = int(np.argmax(gains * np.sign(total)))
+        return self.configurations[at].label, float(gains[at] / total)
 
     @cached_property
     def remarks(self) -> tuple[str, ...]:
@@ -362,6 +432,10 @@ def merit(metric: Metric, scores: Floats) -> Floats:
     return ranked if metric.higher_is_better else -ranked
 
 
+def _median(values: Floats) -> float:
+    return float(np.median(values)) if len(values) else float("nan")
+
+
 def _outcomes(one: Floats, other: Floats) -> tuple[Integers, Integers, Integers]:
     """``(pairs,)`` blocks in which one is better, tied, and worse, of ``(blocks, pairs)`` merits."""
     tied = equal(one, other, TRAINED)
@@ -384,6 +458,7 @@ def make_board(
     *,
     also: Sequence[Entrant] = (),
     control: str | None = None,
+    rope: float = ROPE,
 ) -> Board:
     """The board of a metric under one rule; with ``each`` every strategy competes under each of these rules.
 
@@ -393,6 +468,7 @@ def make_board(
     rules : decision rules that compete, one unless ``rule`` is ``each``
     also : further entrants
     control : the competitor that gains are measured against; None for ``baseline`` if it competes
+    rope : the largest gain that does not matter, for Bayesian tests
 
     Raises
     ------
@@ -447,6 +523,8 @@ def make_board(
         tuple(score_table.same),
         score_table.scope,
         alpha,
+        rope,
+        (score_table, np.flatnonzero(inside)[whole]),
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
 from imbench.scoring.outcome import Floats
+from imbench.stats.bayes import ROPE, check_rope
 from imbench.stats.block_scores import BlockScores, Labels, block_scores
 from imbench.stats.comparison import Order, best_first, compare
 from imbench.stats.evaluation import Evaluation
@@ -22,6 +23,7 @@ from imbench.stats.nemenyi import check_alpha, nemenyi, runs
 from imbench.stats.pairwise import holm
 from imbench.stats.ranks import GIVEN, Tolerance, difference, rank, tolerance_of
 from imbench.stats.smallest_p import SmallestP, smallest_p
+from imbench.stats.supplement import Supplement
 from imbench.stats.within import FEWEST_FOLDS, TOO_FEW_FOLDS, corrected_pairs, fold_interval
 
 # Pairs of columns to a table of `imbench.stats.pairwise.wilcoxon`.
@@ -39,6 +41,7 @@ def evaluate(
     tolerance: Tolerance | float = GIVEN,
     folds: Labels = None,
     test_share: float | None = None,
+    rope: float = ROPE,
 ) -> Evaluation:
     """Compare strategies over datasets or configurations, by ranks and by pairs.
 
@@ -62,6 +65,7 @@ def evaluate(
     folds : the fold of each row, or the name of its index level; a repeated label belongs to another repeat
     test_share : n_test / (n_test + n_train) for the folds of one dataset; default: 1/K for K folds, which is correct
         without validation rows
+    rope : the largest difference that does not matter, in the scores' unit, for the Bayesian tests
 
     Raises
     ------
@@ -74,6 +78,7 @@ def evaluate(
     {'a': 3.5, 'b': 7.5, 'c': 7.0}
     """
     check_alpha(alpha)
+    check_rope(rope)
     ties_at = tolerance_of(tolerance)
     if not isinstance(higher_is_better, bool | np.bool_):
         raise UsageError(f"higher_is_better must be True or False, got {higher_is_better!r}")
@@ -89,8 +94,19 @@ def evaluate(
         reference=names[over],
         n_rows=checked.rows,
         dropped=checked.dropped,
+        supplement=_supplement(checked, 1.0 if higher_is_better else -1.0, over, alpha, ties_at, rope),
         **parts(checked, gains, names, over, alpha, ties_at),
     )
+
+
+def _supplement(
+    checked: BlockScores, sign: float, over: int, alpha: float, tolerance: Tolerance, rope: float
+) -> Supplement:
+    gains = sign * checked.table.to_numpy()
+    if checked.test_share is not None:  # folds of one dataset are not blocks
+        gains = gains[:0]
+    folds = None if checked.folds is None else sign * checked.folds
+    return Supplement(gains, checked.datasets, over, alpha, tolerance, rope, folds, checked.fold_share)
 
 
 def _over_blocks(

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -13,6 +14,7 @@ import pandas as pd
 
 from imbench.stats.friedman import Friedman, ImanDavenport, SmallSample
 from imbench.stats.smallest_p import SmallestP, undecidable
+from imbench.stats.supplement import OUTCOMES, Supplement
 from imbench.stats.words import counted, level
 
 # The text shows this many pairs, those with the smallest p-values.
@@ -57,6 +59,7 @@ class Evaluation:
         means, tests of ranks are NaN, and ``wilcoxon``, ``against_reference``, ``control`` and the intervals of gains
         come from the corrected resampled t-test, as ``method`` says
     n_blocks, n_rows, n_datasets : blocks ranked, complete rows averaged into them, datasets resampled in intervals
+    supplement : the numbers of `elo`, `signed_rank` and `hierarchical`, computed on first use
     dropped : label of each omitted row, with the strategies that have no score there
     notes : caveats and undefined results, one sentence each
     """
@@ -84,7 +87,42 @@ class Evaluation:
     n_datasets: int
     dropped: Mapping[Any, tuple[Any, ...]]
     notes: tuple[str, ...]
+    supplement: Supplement
     n_folds: int = 0
+
+    @property
+    def rope(self) -> float:
+        """The largest difference that does not matter in the Bayesian tests."""
+        return self.supplement.rope
+
+    @cached_property
+    def elo(self) -> pd.DataFrame:
+        """Elo ratings: ``rating``, 1000 for the reference, and its bootstrap interval ``low``, ``high`` over datasets.
+
+        They depend on all strategies and are infinite for one that wins or loses every comparison (see
+        `imbench.stats.elo.elo`). NaN for the folds of one dataset.
+        """
+        return self._by_strategy(self.supplement.elo._asdict())
+
+    @cached_property
+    def signed_rank(self) -> pd.DataFrame:
+        """Bayesian signed-rank test against the reference: the probabilities that a strategy is ``better`` by more than
+        the ROPE, practically ``equivalent``, or ``worse`` (see `imbench.stats.bayes.signed_rank`).
+        """
+        return self._by_strategy(dict(zip(OUTCOMES, self.supplement.signed_rank.T, strict=True)))
+
+    @cached_property
+    def hierarchical(self) -> pd.DataFrame:
+        """Hierarchical correlated t-test against the reference: the same probabilities for the next dataset, the
+        average ``gain`` with its credible interval ``low``, ``high``, and the convergence ``r_hat`` of the draws.
+
+        It needs the scores of folds: at least 4 in each of at least 3 blocks; else everything is NaN (see
+        `imbench.stats.bayes.hierarchical`).
+        """
+        return self._by_strategy(self.supplement.hierarchical)
+
+    def _by_strategy(self, columns: Mapping[str, Any]) -> pd.DataFrame:
+        return pd.DataFrame(columns, self.average_ranks.index)
 
     def undecidable(self, family: str) -> str:
         """Why ``omnibus``, ``pairs`` or ``control`` tests cannot decide with this many blocks; "" if they can."""
@@ -94,7 +132,8 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain JSON values; None for undefined and infinite numbers, which ``notes`` explain."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        names = [field.name for field in dataclasses.fields(self) if field.name != "supplement"]
+        fields = {name: getattr(self, name) for name in (*names, "rope", "elo", "signed_rank", "hierarchical")}
         dropped = [{"row": label, "missing": list(missing)} for label, missing in self.dropped.items()]
         return {name: _json(value) for name, value in (fields | {"dropped": dropped}).items()}
 
@@ -125,8 +164,9 @@ class Section:
 
 
 def sections(evaluation: Evaluation) -> list[Section]:
-    """The text in order: ranks and omnibus tests, gains, pairs, the best against the rest, notes."""
-    return [part(evaluation) for part in (_ranks, _gains, _pairs, _control)] + _notes(evaluation)
+    """The text in order: ranks and omnibus tests, gains, pairs, the best against the rest, further views, notes."""
+    further = [] if evaluation.n_folds else [_further(evaluation)]
+    return [part(evaluation) for part in (_ranks, _gains, _pairs, _control)] + further + _notes(evaluation)
 
 
 def text(section: Section) -> str:
@@ -286,6 +326,46 @@ def _control(evaluation: Evaluation) -> Section:
             + ". The best was chosen by the same scores, so these p-values are somewhat too small.",
         ),
     )
+
+
+def _further(evaluation: Evaluation) -> Section:
+    """Elo ratings and Bayesian tests."""
+    e = evaluation
+    tests = [("signed-rank", e.signed_rank)] + ([("hierarchical", e.hierarchical)] if _is_hierarchical(e) else [])
+    rows = tuple(
+        (
+            str(name),
+            _rating(e.elo.loc[name, "rating"]),
+            "-" if name == e.reference else f"{_rating(e.elo.loc[name, 'low'])} to {_rating(e.elo.loc[name, 'high'])}",
+            *("-" if name == e.reference else _outcomes(table.loc[name]) for _, table in tests),
+        )
+        for name in _best_first(e)
+    )
+    rope = f"more than {e.rope:g}"
+    return Section(
+        f"Elo, and Bayesian tests against {e.reference}",
+        ("strategy", "Elo", _level(e), *(name for name, _ in tests)),
+        rows,
+        ("Elo",),
+        (
+            f"Elo: {e.reference} has 1000; the ratings depend on all strategies compared. "
+            f"{' and '.join(name.capitalize() for name, _ in tests)}: probability that a strategy is better by "
+            f"{rope} / practically equivalent / worse.",
+            *(f"{note[0].upper()}{note[1:]}." for note in e.supplement.notes),
+        ),
+    )
+
+
+def _is_hierarchical(e: Evaluation) -> bool:
+    return not bool(e.hierarchical["better"].isna().all())
+
+
+def _outcomes(probabilities: pd.Series[float]) -> str:
+    return " / ".join(f"{probabilities[name]:.2f}" for name in OUTCOMES)
+
+
+def _rating(value: Any) -> str:
+    return ("∞" if value > 0 else "-∞") if math.isinf(value) else "-" if math.isnan(value) else f"{value:.0f}"
 
 
 def _notes(evaluation: Evaluation) -> list[Section]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from imbench.scoring.outcome import Floats
+from imbench.scoring.outcome import Floats, Integers
 
 RESAMPLES = 10_000
 # Weights in memory at a time, a row for each resample.
@@ -45,20 +45,33 @@ def bootstrap_means(values: ArrayLike, datasets: ArrayLike, alpha: float = 0.05,
     ``(2, columns)`` lower and upper ends; NaN for a single dataset.
     """
     table, which = np.asarray(values, dtype=np.float64), np.asarray(datasets, dtype=np.int64)
-    sizes = np.bincount(which).astype(np.float64)
-    n, columns = len(sizes), table.shape[1]
+    n, columns = int(which.max(initial=0)) + 1, table.shape[1]
     if n < 2:
         return np.full((2, columns), np.nan)
-    sums = np.zeros((n, columns))
-    np.add.at(sums, which, table)
     means = np.empty((RESAMPLES, columns), order="F")  # the resamples of a column lie together for its quantiles
     start = 0
-    for weights in (_kept_weights if RESAMPLES * n <= _CHUNK else _weights)(n, RESAMPLES, seed):
-        np.divide(weights @ sums, (weights @ sizes)[:, None], out=means[start : start + len(weights)])
-        start += len(weights)
-    low = _expanded(alpha, n)
+    for part in resampled_means(table, which, RESAMPLES, seed):
+        means[start : start + len(part)] = part
+        start += len(part)
+    low = expanded_level(alpha, n)
     ends: Floats = np.quantile(means, [low, 1 - low], axis=0)
     return ends
+
+
+def resampled_means(values: Floats, datasets: Integers, resamples: int, seed: int = 0) -> Iterator[Floats]:
+    """``(resamples, columns)`` means over blocks when whole datasets are drawn with replacement, in chunks.
+
+    Parameters
+    ----------
+    values : ``(blocks, columns)``
+    datasets : ``(blocks,)`` number of each block's dataset, 0 to n − 1
+    """
+    sizes = np.bincount(datasets).astype(np.float64)
+    n = len(sizes)
+    sums = np.zeros((n, values.shape[1]))
+    np.add.at(sums, datasets, values)
+    for weights in (_kept_weights if resamples * n <= _CHUNK else _weights)(n, resamples, seed):
+        yield (weights @ sums) / (weights @ sizes)[:, None]
 
 
 @lru_cache(maxsize=4)
@@ -74,7 +87,8 @@ def _weights(n: int, resamples: int, seed: int) -> Iterator[Floats]:
         yield rng.multinomial(n, np.full(n, 1 / n), size=min(chunk, resamples - start)).astype(np.float64)
 
 
-def _expanded(alpha: float, n: int) -> float:
+def expanded_level(alpha: float, n: int) -> float:
+    """The quantile of resampled means over n datasets at which an interval of level 1 − alpha begins (Hesterberg)."""
     from scipy.special import ndtr, stdtrit
 
     return float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, alpha / 2)))

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from imbench.contract.records import TASKS
+from imbench.stats.fold_table import FoldTable
 from imbench.stats.names import BASELINE, CONFIGURATION, dataset_labels
 from imbench.stats.scope import Scope
 
@@ -74,6 +75,7 @@ class ScoreTable:
     scope : name of the declared set, such as ``suite tabular``; "" if it has none
     same : groups of strategies, complete on the declared configurations, with the same predictions; the first of each
         group competes
+    single : the scores of single folds
     """
 
     protocol: str
@@ -86,6 +88,7 @@ class ScoreTable:
     declared: NDArray[np.bool_] | None = None
     scope: str = ""
     same: tuple[tuple[str, ...], ...] = ()
+    single: FoldTable | None = None
 
     @cached_property
     def inside(self) -> NDArray[np.bool_]:
@@ -106,6 +109,7 @@ class ScoreTable:
             sd={name: values[kept] for name, values in self.sd.items()},
             folds=self.folds[kept],
             declared=self.inside[kept],
+            single=self.single.only(kept) if self.single else None,
         )
 
 
@@ -147,8 +151,9 @@ def make_score_tables(
         for task in (t for t in order if t in tasks):
             where = np.flatnonzero(groups == p * len(tasks) + tasks.index(task))
             if len(where):
-                one = _score_table(str(protocol), task, where, coded, values, ir, done, about, scope)
-                found.append(replace(one, mean=_named(one.mean, columns), sd=_named(one.sd, columns)))
+                one, position = _score_table(str(protocol), task, where, coded, values, ir, done, about, scope)
+                single = FoldTable(rows, where, position, one.folds.shape, np.arange(len(one.folds)))
+                found.append(replace(one, mean=_named(one.mean, columns), sd=_named(one.sd, columns), single=single))
     return found
 
 
@@ -182,8 +187,11 @@ def _score_table(
     done: NDArray[np.bool_],
     about: Mapping[str, tuple[str, str]],
     scope: Scope,
-) -> ScoreTable:
-    """``about`` gives modality and family of each dataset by its label."""
+) -> tuple[ScoreTable, NDArray[np.intp]]:
+    """The score table, and the number of each row's configuration and strategy in it (see `FoldTable`).
+
+    ``about`` gives modality and family of each dataset by its label.
+    """
     unique, row = _combinations([(coded[name][0][where], len(coded[name][1])) for name in CONFIGURATION])
     first = np.empty(len(unique[0]), dtype=np.intp)
     first[row[::-1]] = np.arange(len(row))[::-1]
@@ -218,7 +226,8 @@ def _score_table(
         declared,
         name,
     )
-    return replace(found, same=_same(found, position, [values[n][where] for n in SAME if n in values]))
+    same = _same(found, position, [values[n][where] for n in SAME if n in values])
+    return replace(found, same=same), position
 
 
 def _combinations(codes: Sequence[tuple[NDArray[np.int32], int]]) -> tuple[list[NDArray[np.int64]], NDArray[np.int32]]:

@@ -279,6 +279,22 @@ class Preprocessing:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """The place of a job in a tuned run. Trial 1 is the default configuration, an ordinary job without a `Trial`.
+
+    Parameters
+    ----------
+    number : from 2, the same configuration for every number of trials
+    strategy : spec of the strategy in trial 1
+    protocol : name of the protocol in trial 1
+    """
+
+    number: int
+    strategy: str
+    protocol: str
+
+
+@dataclass(frozen=True)
 class Job:
     """One strategy on one variant under one protocol, with all folds: the unit that is trained and stored.
 
@@ -289,6 +305,7 @@ class Job:
     strategy_name, strategy_version, strategy_params : identity of the strategy
     protocol : the protocol, with its exceptions for this dataset applied
     data_hash : SHA-256 of the canonical arrays of the source
+    trial : of which trial the job is; no part of its identity
     """
 
     variant: Variant
@@ -298,6 +315,7 @@ class Job:
     strategy_params: Mapping[str, Any] = field(hash=False)
     protocol: Protocol
     data_hash: str
+    trial: Trial | None = None
 
     def identity(self) -> dict[str, Any]:
         """Everything that the results depend on. Host, device, paths and the rest of the plan are not included."""

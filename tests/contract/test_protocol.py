@@ -6,7 +6,7 @@ import math
 import pytest
 
 from imbench.contract.errors import UsageError
-from imbench.contract.protocol import Protocol
+from imbench.contract.protocol import ADDED_LATER, Protocol
 
 EXCEPTIONS = {"coil2000": {"batch_size": 32}, "cifar10:task=multiclass": {"batch_size": 128, "epochs": 7}}
 
@@ -106,7 +106,7 @@ def test_a_setting_by_hand_wins_over_an_exception():
 def test_identity_is_every_field_that_decides_numbers():
     protocol = Protocol("mine", exceptions=EXCEPTIONS)
     fields = {field.name for field in dataclasses.fields(Protocol)}
-    assert set(protocol.identity()) == fields - {"name", "exceptions", "net"}
+    assert set(protocol.identity()) == fields - {"name", "exceptions", *ADDED_LATER}
     assert protocol.identity() == Protocol("other").identity()
     assert protocol.identity() != Protocol(epochs=3).identity()
 

@@ -25,14 +25,38 @@ _COLUMNS = {
 
 
 def boards_text(results: Results, metrics: Sequence[str] = (), rule: str = "argmax") -> str:
-    """A table for each protocol, task and metric, then notes on fallbacks and coverage."""
+    """A table for each protocol, task and metric, those of tuned strategies after the others, then notes."""
     from imbench.store.source_marks import row_marks
 
     found = _boards(results, metrics, rule)
+    tuned = _tuned_boards(results, metrics, rule)
     marked = row_marks(results.rows)
     boards = [_board_text(board, marked) for board in found]
-    notes = "\n".join(map(paragraph, [*_fallbacks(found), *results.notes]))
+    boards += [_board_text(board, marked, name) for name, several in tuned.items() for board in several]
+    about = [_SELECTED.format(metric=SELECT_BY)] if tuned else []
+    notes = "\n".join(map(paragraph, [*_fallbacks(found), *about, *results.notes]))
     return "\n\n".join([*boards, notes] if notes else boards)
+
+
+# The metric by which `imbench.Results.tuning` selects by default.
+SELECT_BY = "bbs"
+_SELECTED = (
+    "tuned@k: the trial of the first k that is best on the validation rows of a fold, by {metric}; ensemble@K: greedy "
+    "selection among all K trials on the same rows; test rows select nothing"
+)
+
+
+def _tuned_boards(results: Results, metrics: Sequence[str], rule: str) -> dict[str, list[Leaderboard]]:
+    """The leaderboards of the selections among trials, by selection; the default one is that of all results."""
+    if results.rows["trial"].isna().all():
+        return {}
+    names = [name.rpartition("/")[2] for name in metrics]
+    tuning = results.tuning(SELECT_BY)
+    return {
+        name: tuning.leaderboards(name, *([names] if names else []), rule=rule)
+        for name in tuning.shown
+        if name != "default"
+    }
 
 
 def boards_json(results: Results, metrics: Sequence[str] = (), rule: str = "argmax") -> dict[str, Any]:
@@ -41,6 +65,10 @@ def boards_json(results: Results, metrics: Sequence[str] = (), rule: str = "argm
         "store": str(results.store),
         "notes": list(results.notes),
         "leaderboards": [_board_json(board) for board in _boards(results, metrics, rule)],
+        "tuned": {
+            name: [_board_json(board) for board in boards]
+            for name, boards in _tuned_boards(results, metrics, rule).items()
+        },
         "failures": results.failures().to_dict("records"),
     }
 
@@ -51,8 +79,8 @@ def _boards(results: Results, metrics: Sequence[str], rule: str) -> list[Leaderb
     return results.leaderboards(names, rule=rule) if names else results.leaderboards(rule=rule)
 
 
-def _board_text(board: Leaderboard, marked: Mapping[str, str]) -> str:
-    rule = "" if board.rule == "argmax" else f", rule {board.rule}"
+def _board_text(board: Leaderboard, marked: Mapping[str, str], selection: str = "") -> str:
+    rule = ("" if board.rule == "argmax" else f", rule {board.rule}") + (f", {selection}" if selection else "")
     title = f"{board.task}, {board.metric.title} ({board.metric.better} is better), protocol {board.protocol}{rule}"
     warning = [caveat(board.protocol)] if caveat(board.protocol) else []
     if not board.configurations:

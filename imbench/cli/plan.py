@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imbench.cli.options import json_option, request_options, shard_option
+from imbench.cli.options import json_option, request_options, shard_option, tune_option
 from imbench.cli.output import say
 from imbench.cli.session import Session, Verb
 from imbench.cli.training import request_of
@@ -24,6 +24,7 @@ _DEFAULT_SUITE = "tabular"
 @click.option("--strategy", "strategies", multiple=True, metavar="SPEC", help="As for `imbench run`. Repeatable.")
 @request_options
 @shard_option
+@tune_option
 @click.option("--shards", type=int, metavar="N", help="Number of shards to export.")
 @click.option("--export", metavar="FILE", help="Write one command per shard to this file; needs --shards.")
 @click.option("--own-stores", is_flag=True, help="Give each shard a store of its own, next to --store.")

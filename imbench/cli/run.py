@@ -6,7 +6,14 @@ from typing import Any
 
 import click
 
-from imbench.cli.options import dry_run_option, json_option, quiet_option, request_options, shard_option
+from imbench.cli.options import (
+    dry_run_option,
+    json_option,
+    quiet_option,
+    request_options,
+    shard_option,
+    tune_option,
+)
 from imbench.cli.output import emit, emit_json
 from imbench.cli.session import Session, Verb
 from imbench.cli.training import plan_or_train, request_of
@@ -26,6 +33,7 @@ _DEFAULT_SUITE = "tabular"
 )
 @request_options
 @shard_option
+@tune_option
 @click.option("--net", metavar="NAME", help="Architecture: paper, or resnet32 for images. Short for --set net=NAME.")
 @click.option(
     "--metric",
@@ -64,6 +72,7 @@ def run(
     imbench run --suite tabular
     imbench run --dataset segment:ir=0.05 --strategy remix:alpha=0.3 --protocol smoke
     imbench run --dataset my_table.csv:target=churn --set epochs=50
+    imbench run --suite tabular --tune 8
     """
     from imbench.cli.boards import boards_json, boards_text
     from imbench.scoring.rules import EACH, RULES

@@ -12,7 +12,7 @@ from imbench.checks.source import is_known, package_source, source_hash
 from imbench.contract.errors import DataError, UsageError
 from imbench.contract.names import counted
 from imbench.contract.protocol import Protocol
-from imbench.contract.records import Card, Job, Variant
+from imbench.contract.records import Card, Job, Trial, Variant
 from imbench.contract.strategy import BatchStrategy
 from imbench.data.data_sources import DataSources
 from imbench.data.folds import check_folds, training_share
@@ -24,6 +24,7 @@ from imbench.runs.protocols import DEFAULT_PROTOCOL, load_protocol
 from imbench.runs.registry import Registry, Selected
 from imbench.runs.request import RunFields, RunRequest
 from imbench.runs.shards import plan_id
+from imbench.runs.trials import own_space, trials_of
 from imbench.stats.names import file_name
 from imbench.store.store import Store
 
@@ -106,6 +107,7 @@ class Plan:
     cards : card of each configuration, by the spec of its variant
     strategies : strategy of each spec
     shard_of : number of jobs of the plan of which this is a shard; 0 for a whole plan
+    defaults : for the strategy of each trial, that of trial 1, by spec
     """
 
     jobs: tuple[Job, ...]
@@ -125,6 +127,12 @@ class Plan:
     cards: Mapping[str, Card] = field(default_factory=dict)
     strategies: Mapping[str, BatchStrategy] = field(default_factory=dict)
     shard_of: int = 0
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def trials(self) -> tuple[Job, ...]:
+        """The jobs of trials other than the default configuration."""
+        return tuple(job for job in self.jobs if job.trial is not None)
 
     @property
     def id(self) -> str:
@@ -222,9 +230,24 @@ class Plan:
         notes += [f"skipped: {name} ({reason})" for name, reason in self.skipped]
         notes += [f"{name} has the same data as {known}, which is trained on once" for name, known in self.same]
         notes += [_constant_note(name, columns) for name, columns in self.constant]
+        notes += self._of_tuning()
         if self.shard_of:
             notes.append(f"shard {self.request.shard}: {len(self.jobs):,} of {counted(self.shard_of, 'job')}")
         return [*notes, *self._of_changed_source()]
+
+    def _of_tuning(self) -> list[str]:
+        """How many trials there are, and which strategies have no parameters of their own to tune."""
+        if self.request.tune is None:
+            return []
+        strategies = {self.defaults[job.strategy] for job in self.jobs}
+        plain = sorted(spec for spec in strategies if not own_space(self.strategies[spec]))
+        only = f"; {', '.join(plain)}: only the fields of the protocol are tuned" if plain else ""
+        each = counted(self.request.tune, "trial")
+        strategies_ = counted(len(strategies), "strategy", "strategies")
+        return [
+            f"tuning: {each} of each of {strategies_} on {counted(len(self.configurations), 'configuration')}, "
+            f"{len(self.trials):,} besides the default {'one' if len(self.jobs) == 1 else 'ones'}{only}"
+        ]
 
     def _of_changed_source(self) -> list[str]:
         """For each strategy whose source code changed since jobs were stored: which jobs, and what to do."""
@@ -253,11 +276,15 @@ class Plan:
             "unfetched": list(self.unfetched),
             "nets": self.nets,
             "steps": self.steps,
+            "tune": self.request.tune,
+            "trials": len(self.trials),
             "jobs": [
                 {
                     "key": job.key if job.data_hash != NOT_FETCHED else None,
                     "dataset": job.variant.spec,
                     "strategy": job.strategy,
+                    "trial": job.trial.number if job.trial else 1,
+                    "protocol": job.protocol.name,
                     "done": job.key in self.done,
                     "changed_source": job in self.changed,
                     "nets": self.size(job).nets,
@@ -312,19 +339,23 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
         same |= {file_name(data.variant(used).dataset): file_name(known.dataset)}
     _refuse(request, unavailable, substituted, complete=bool(found))
     jobs, sizes, constant = [], {}, {}
+    trained, defaults = {one.spec: one for one in chosen}, {one.spec: one.spec for one in chosen}
     for variant, content in found.values():
         card = cards[variant.spec]
         if card.constant:
             constant[card.name] = card.constant
         resolved = protocol.for_dataset(variant.dataset, variant.task, card.modality)
         check_folds(card, resolved)
-        size = _size(card, variant, resolved)
         for selected in (s for s in chosen if card.modality in s.strategy.modalities):
-            strategy = selected.strategy
-            job = Job(variant, selected.spec, selected.name, strategy.version, strategy.params, resolved, content)
-            jobs.append(job)
-            sizes[job.key] = size
-    origins = {one.spec: _origin(registry, one.strategy) for one in chosen}
+            for number, (one, its) in enumerate(trials_of(selected, resolved, card.modality, request.tune or 1), 1):
+                trial = Trial(number, selected.spec, resolved.name) if number > 1 else None
+                job = Job(variant, one.spec, one.name, one.strategy.version, one.strategy.params, its, content, trial)
+                jobs.append(job)
+                sizes[job.key] = _size(card, variant, its)
+                trained.setdefault(one.spec, one)
+                defaults.setdefault(one.spec, selected.spec)
+    own = {one.spec: _origin(registry, one.strategy) for one in chosen}
+    origins = {**own, **{spec: own[default] for spec, default in defaults.items()}}
     done = [job.key for job in jobs if store is not None and store.is_intact(job.key)]
     stored = {key: source for key in done if store is not None and (source := store.source(key)) is not None}
     changed = [job for job in jobs if _differ(stored.get(job.key, ""), origins[job.strategy].source_hash)]
@@ -344,7 +375,8 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
         origins,
         tuple(changed),
         cards,
-        {one.spec: one.strategy for one in chosen},
+        {spec: one.strategy for spec, one in trained.items()},
+        defaults=defaults,
     )
     # Which jobs are whose is known with the hashes of all data.
     return whole if whole.unfetched else whole.shard()

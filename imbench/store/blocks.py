@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Columns with one value for all rows of a job.
 LABELS = (
     *("dataset", "variant", "task", "ir", "strategy", "protocol", "key", "data_hash", "strategy_version"),
-    *(*ORIGIN, "schema", "numbers", "error", "protocol_fields"),
+    *(*ORIGIN, "schema", "numbers", "error", "protocol_fields", "trial", "trial_strategy", "trial_protocol"),
 )
 # Of each job in a block, besides its labels: whether it failed, its first row, its rows, and its columns.
 PLACED = ("failed", "first", "rows", "layout")

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 MISSING = ("", "na", "nan", "n/a", "null", "none", "-")
 _DELIMITERS = ",;\t"
 # Optional columns with their default values.
-_OPTIONAL: Mapping[str, int | str] = {"numbers": 1, "strategy_version": "", "protocol_fields": "{}"}
+_OPTIONAL: Mapping[str, float | str] = {
+    "numbers": 1,
+    "strategy_version": "",
+    "protocol_fields": "{}",
+    "trial": np.nan,
+}
 # Columns that have a value in every row, and those of whole numbers.
 _FILLED = ("dataset", "variant", "task", "strategy", "protocol", "repeat", "fold", "key", "data_hash", "error")
 _WHOLE = ("repeat", "fold", "schema", "numbers")

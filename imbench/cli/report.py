@@ -66,6 +66,7 @@ def report(
     """
     from imbench.cli.described import commands, modalities
     from imbench.report import Options, write_report
+    from imbench.stats.names import without_trials
     from imbench.stats.scope import Scope
     from imbench.store.results import load
 
@@ -76,7 +77,8 @@ def report(
     results = registry.with_metrics(selected, metrics)
     names = tuple(name.rpartition("/")[2] for name in metrics)
     kinds = modalities(results.rows, registry)
-    options = Options(names, rules, alpha, kinds, tuple(commands(results.rows, kinds)), title, suites=known)
+    reproducing = tuple(commands(without_trials(results.rows), kinds))
+    options = Options(names, rules, alpha, kinds, reproducing, title, suites=known)
     if samples:
         options = replace(options, sample_grids=sample_grids(results.rows, kinds, data_mirror, registry))
     written = write_report(results, to, options)

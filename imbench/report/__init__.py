@@ -91,7 +91,9 @@ def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
     }
     for name, text in texts.items():
         yield name, text().encode()
-    tables = {**TABLES, "image-gains": image_gains} if model.images else TABLES
+    tables = {**TABLES, "image-gains": image_gains} if model.images else dict(TABLES)
+    if len(model.tuned):
+        tables["tuning"] = lambda model: model.tuned
     for name, make in tables.items():
         table = make(model)
         yield f"{name}.csv", csv(table)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pandas as pd
@@ -23,7 +23,7 @@ from imbench.report.verdict import Verdict, verdict
 from imbench.scoring.metrics import Metric
 from imbench.scoring.rules import EACH, RULES
 from imbench.stats.board import Board, make_board
-from imbench.stats.names import CONFIGURATION, HEADLINE, labelled, strategy_of
+from imbench.stats.names import CONFIGURATION, HEADLINE, labelled, strategy_of, without_trials
 from imbench.stats.scope import KnownSuite, Scope
 from imbench.stats.score_table import ScoreTable, make_score_tables
 from imbench.stats.words import counted, scrub
@@ -83,6 +83,8 @@ class Model:
     origins : the source code behind the jobs of each strategy
     title : title of the page; "" for the default
     images : the image section; None without images
+    tuned : for each strategy and selection among its trials, scores and budget by each headline metric
+        (`imbench.store.trials.Tuning.curves`, with the column ``metric``); without rows for results without trials
     """
 
     notes: tuple[str, ...]
@@ -106,6 +108,7 @@ class Model:
     lacking: tuple[str, ...] = ()
     title: str = ""
     images: Images | None = None
+    tuned: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @cached_property
     def leading(self) -> tuple[Board, ...]:
@@ -152,6 +155,8 @@ def gather(results: Results, options: Options) -> Model:
     UsageError
         For a metric or rule that the results do not have.
     """
+    tuned = _tuned(results)
+    results = replace(results, rows=without_trials(results.rows))
     rows = labelled(results.rows)
     plain = [rule for rule in options.rules if rule != EACH]
     columns = choose(columns_of(_known(rows), results.metrics), options.metrics, () if EACH in options.rules else plain)
@@ -193,7 +198,17 @@ def gather(results: Results, options: Options) -> Model:
         lacking=(*_lacking(rows, plain), *crowded),
         title=options.title,
         images=images_of(score_tables, opening, results.rows, modality, options.sample_grids or {}),
+        tuned=tuned,
     )
+
+
+def _tuned(results: Results) -> pd.DataFrame:
+    """The rows of `Model.tuned`."""
+    if "trial" not in results.rows or results.rows["trial"].isna().all():
+        return pd.DataFrame()
+    tuning = results.tuning()
+    curves = [tuning.curves(name).assign(metric=name, selected_by=tuning.metric.name) for name in HEADLINE]
+    return pd.concat(curves, ignore_index=True)
 
 
 def _lacking(rows: pd.DataFrame, wanted: Sequence[str]) -> list[str]:

@@ -66,6 +66,7 @@ def summary(model: Model) -> dict[str, Any]:
         "reliability": _records(reliability(model)),
         "costs": _records(cost_table(model)),
         "coverage": _records(coverage(model)),
+        "tuning": _records(model.tuned),
         "failures": [dataclasses.asdict(failure) for failure in model.failures],
         "facts": {name: list(values) for name, values in model.facts.items()},
         "data": dict(model.data),

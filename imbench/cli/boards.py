@@ -50,13 +50,12 @@ def _tuned_boards(results: Results, metrics: Sequence[str], rule: str) -> dict[s
     """The leaderboards of the selections among trials, by selection; the default one is that of all results."""
     if results.rows["trial"].isna().all():
         return {}
-    names = [name.rpartition("/")[2] for name in metrics]
+    from imbench.stats.names import HEADLINE
+
+    names = [name.rpartition("/")[2] for name in metrics] or HEADLINE
     tuning = results.tuning(SELECT_BY)
-    return {
-        name: tuning.leaderboards(name, *([names] if names else []), rule=rule)
-        for name in tuning.shown
-        if name != "default"
-    }
+    shown = [name for name in tuning.shown if name != "default"]
+    return {name: tuning.leaderboards(name, names, rule) for name in shown}
 
 
 def boards_json(results: Results, metrics: Sequence[str] = (), rule: str = "argmax") -> dict[str, Any]:

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import imbench
 from imbench.contract.errors import UsageError
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import Split, Trial
 from imbench.scoring.metrics import METRICS, score
 from imbench.stats.trials import ENSEMBLE_ROUNDS
+from imbench.store.results import load
 from imbench.store.store import Store
 from tests.made_results import FACTS, job, predictions
 
-settled = settings(deadline=None, derandomize=True, max_examples=10)
+settled = settings(deadline=None, derandomize=True, max_examples=5)
 SEED = st.integers(0, 1000)
 
 
@@ -43,7 +43,7 @@ def filled(folder, trials=4, seed=0, strategies=("baseline", "remix"), scrambled
                 store.fail(one, "TrainingError: it diverged", {"ir": 0.05})
             else:
                 store.write(one, folds, FACTS)
-    return imbench.load(folder)
+    return load(folder)
 
 
 def _scrambled(split):
@@ -58,7 +58,7 @@ def folds_of(results, strategy, number):
 
 
 @settled
-@given(seed=SEED, trials=st.integers(2, 6), metric=st.sampled_from(["bbs", "gmean", "auprc", "calibration_slope"]))
+@given(seed=SEED, trials=st.integers(2, 4), metric=st.sampled_from(["bbs", "gmean", "auprc", "calibration_slope"]))
 def test_tuned_is_the_best_of_a_plain_loop_over_predictions(tmp_path_factory, seed, trials, metric):
     results = filled(tmp_path_factory.mktemp("s"), trials, seed)
     tuning, one = results.tuning(metric), METRICS[metric]
@@ -91,7 +91,7 @@ def test_tuned_at_1_is_the_default_to_the_bit(tmp_path):
     default, first = tuning.select("default"), tuning.select("tuned@1")
     others = ["selection", "order"]
     assert first.drop(columns=others).equals(default.drop(columns=others))
-    stored = imbench.load(tmp_path).rows
+    stored = load(tmp_path).rows
     stored = stored[stored["trial"].isna()].reset_index(drop=True)
     for name in METRICS:
         assert stored[name].equals(default[name])
@@ -143,7 +143,7 @@ def test_trials_that_are_not_trained_yet_end_what_is_chosen_from(tmp_path):
     store = Store.open(tmp_path, create=True)
     for number in (1, 2, 4):
         store.write(trial(number, "remix"), predictions(trial(number, "remix")), FACTS)
-    assert imbench.load(tmp_path).tuning().shown == ["default", "tuned@2", "ensemble@2"]
+    assert load(tmp_path).tuning().shown == ["default", "tuned@2", "ensemble@2"]
 
 
 def test_trials_are_on_no_default_board_and_predictions_are_those_of_the_default(tmp_path):

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from imbench.contract.errors import UsageError
@@ -16,7 +16,7 @@ from imbench.store.results import load
 from imbench.store.store import Store
 from tests.made_results import FACTS, job, predictions
 
-settled = settings(deadline=None, derandomize=True, max_examples=5)
+settled = settings(deadline=None, derandomize=True, max_examples=10, phases=[Phase.generate])
 SEED = st.integers(0, 1000)
 
 
@@ -34,9 +34,8 @@ def filled(folder, trials=4, seed=0, strategies=("baseline", "remix"), scrambled
     for strategy in strategies:
         for number in range(1, trials + 1):
             one = trial(number, strategy)
-            # Few skills, so that trials tie.
-            skill, again = rng.choice([0.5, 1.0, 2.0]), int(rng.integers(2))
-            folds = predictions(one, skill=skill, seed=again)
+            # Trials have the same rows, and few skills, so that some tie.
+            folds = predictions(one, skill=rng.choice([-1.0, 0.0, 0.5, 1.0, 2.0]), seed=seed)
             if scrambled:
                 folds = [dataclasses.replace(p, test=_scrambled(p.test)) for p in folds]
             if number in failed:
@@ -75,7 +74,8 @@ def test_tuned_is_the_best_of_a_plain_loop_over_predictions(tmp_path_factory, se
                 row = _row(tuning, f"tuned@{k}", strategy, fold)
                 expected = score(folds[best - 1][fold].test.y, folds[best - 1][fold].test.proba)
                 assert row["members"] == str(best)
-                assert {name: row[name] for name in METRICS} == pytest.approx(expected, rel=0, abs=0, nan_ok=True)
+                for name in METRICS:
+                    assert row[name] == pytest.approx(expected[name], rel=0, abs=0, nan_ok=True)
 
 
 def _row(tuning, selection, strategy, fold):

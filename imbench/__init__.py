@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from imbench.contract.errors import DataError, StoreError, UsageError
     from imbench.contract.hidden import HiddenMix, HiddenMixStrategy
     from imbench.contract.noise import Noise
+    from imbench.contract.search_space import Choice, Integer, LogUniform, Uniform
     from imbench.contract.strategy import BatchStrategy, PerBatchStrategy, TrainingInfo
     from imbench.runs.bench import load, plan, run
     from imbench.runs.dask_cluster import DaskExecutor
@@ -38,6 +39,10 @@ _HOMES = {
     "HiddenMix": "imbench.contract.hidden",
     "HiddenMixStrategy": "imbench.contract.hidden",
     "Noise": "imbench.contract.noise",
+    "Choice": "imbench.contract.search_space",
+    "Integer": "imbench.contract.search_space",
+    "LogUniform": "imbench.contract.search_space",
+    "Uniform": "imbench.contract.search_space",
     "BatchStrategy": "imbench.contract.strategy",
     "PerBatchStrategy": "imbench.contract.strategy",
     "TrainingInfo": "imbench.contract.strategy",
@@ -62,11 +67,14 @@ __all__ = [
     "Augmented",
     "Batch",
     "BatchStrategy",
+    "Choice",
     "DaskExecutor",
     "DataError",
     "Evaluation",
     "HiddenMix",
     "HiddenMixStrategy",
+    "Integer",
+    "LogUniform",
     "Noise",
     "PerBatchStrategy",
     "Results",
@@ -74,6 +82,7 @@ __all__ = [
     "StoreError",
     "Sweep",
     "TrainingInfo",
+    "Uniform",
     "UsageError",
     "augment",
     "corrected_t",

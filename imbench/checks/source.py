@@ -17,7 +17,9 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
+from imbench.contract import search_space
 from imbench.contract.reference import Reference, source_of
+from imbench.contract.search_space import DISTRIBUTIONS
 from imbench.contract.strategy import BatchStrategy
 
 UNKNOWN = "unknown"
@@ -43,7 +45,8 @@ def source_hash(strategy: BatchStrategy | Reference) -> str:
     The source is the module of its class and the modules of the same top-level package that it imports, directly or
     indirectly; those of its base classes and inner strategies are included. For a strategy in a single file, this is
     the hash of the file, equal to that of ``sha256sum`` (with Linux line ends). For a class in a notebook or script,
-    it is the hash of the class definition. ``unknown (reason)`` if the source cannot be read.
+    it is the hash of the class definition. ``unknown (reason)`` if the source cannot be read. The lines of a
+    `search_space`, and of imports of distributions alone, are left out: they change no batch.
     """
     parts: dict[str, str] = {}
     makers: list[Any]
@@ -199,4 +202,30 @@ def _base(node: ast.ImportFrom, name: str, is_package: bool) -> str:
 
 
 def _hash(content: bytes) -> str:
-    return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
+    return hashlib.sha256(_without_search_space(content.replace(b"\r\n", b"\n"))).hexdigest()
+
+
+def _without_search_space(content: bytes) -> bytes:
+    """The source without the statements that declare what ``--tune`` varies."""
+    if b"search_space" not in content:
+        return content
+    try:
+        tree = ast.parse(content)
+    except SyntaxError:
+        return content
+    lines: list[bytes] = content.splitlines(keepends=True)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt) and _is_search_space(node):
+            lines[node.lineno - 1 : node.end_lineno] = [b""] * ((node.end_lineno or node.lineno) - node.lineno + 1)
+    return b"".join(lines)
+
+
+def _is_search_space(node: ast.stmt) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        names = {alias.name for alias in node.names}
+        return node.module in ("imbench", search_space.__name__) and names <= {d.__name__ for d in DISTRIBUTIONS}
+    target = (
+        node.target if isinstance(node, ast.AnnAssign) else node.targets[0] if isinstance(node, ast.Assign) else None
+    )
+    # ``search_space`` of a class, or that of a reference's function: ``function.search_space``
+    return getattr(target, "id", None) == "search_space" or getattr(target, "attr", None) == "search_space"

@@ -53,6 +53,7 @@ CHECKS: dict[str, Check] = {
         values.frozen_hashable_equal,
         values.picklable,
         values.spec_round_trip,
+        values.search_space_valid,
         values.docstring_cites_source,
         exemptions_reasoned,
     )

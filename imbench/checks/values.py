@@ -15,6 +15,7 @@ from typing import Any
 from imbench.checks.result import ViolationError, require
 from imbench.checks.source import classes_of, inside
 from imbench.contract.errors import UsageError
+from imbench.contract.search_space import check_search_space, parameters_of
 from imbench.contract.spec import build, format_spec, parse_spec
 from imbench.contract.strategy import BatchStrategy
 
@@ -120,6 +121,26 @@ def docstring_cites_source(strategy: BatchStrategy) -> str:
     require(year, "no year in the docstring; cite the paper (or yourself) with its year")
     require(source, "no author, arXiv number, DOI or URL in the docstring; cite as 'A. Author, \"Title\", 2020'")
     return f"{source and source[0]}, {year and year[0]}"
+
+
+def search_space_valid(strategy: BatchStrategy) -> str:
+    """The search space names parameters, and the strategy accepts the extreme values of each distribution."""
+    cls = type(strategy)
+    try:
+        check_search_space(cls.search_space, parameters_of(cls), cls.__name__)
+    except UsageError as error:
+        raise ViolationError(str(error)) from None
+    for name, distribution in cls.search_space.items():
+        for value in distribution.extremes:
+            try:
+                made = dataclasses.replace(strategy, **{name: value})  # type: ignore[type-var]
+            except UsageError as error:
+                raise ViolationError(
+                    f"search_space[{name!r}] is {distribution.text}; {value!r} is refused: {error}; narrow the range"
+                ) from None
+            kept = made.params[name]
+            require(kept == value, f"{name}={value!r} of search_space becomes {kept!r}; use values that are kept")
+    return ", ".join(cls.search_space) or "no parameters to tune"
 
 
 def _twin(strategy: BatchStrategy) -> BatchStrategy:

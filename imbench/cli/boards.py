@@ -13,6 +13,7 @@ from imbench.contract.protocol import caveat
 if TYPE_CHECKING:
     from imbench.stats.leaderboard import Leaderboard
     from imbench.store.results import Results
+    from imbench.store.trials import Tuning
 
 # Header and number format of each column.
 _COLUMNS = {
@@ -25,22 +26,58 @@ _COLUMNS = {
 
 
 def boards_text(results: Results, metrics: Sequence[str] = (), rule: str = "argmax") -> str:
-    """A table for each protocol, task and metric, then notes on fallbacks and coverage."""
+    """A table for each protocol, task and metric, those of references and tuned strategies last, then notes."""
     from imbench.stats.references import references_in
     from imbench.store.source_marks import row_marks
 
     found, together = _boards(results, metrics, rule), _boards(results, metrics, rule, references=True)
+    tuning = _tuning(results)
     marked = row_marks(results.rows)
     marked_together = marked | dict.fromkeys(references_in(results.rows), "reference")
     boards = [_board_text(board, marked) for board in found]
     boards += [_board_text(board, marked_together, ", strategies and references") for board in together]
-    notes = "\n".join(map(paragraph, [*_fallbacks(found), *results.notes]))
+    for references, marks, of in ((False, marked, ""), (True, marked_together, ", strategies and references")):
+        tuned = _tuned_boards(tuning, metrics, rule, references=references)
+        boards += [_board_text(board, marks, f", {name}{of}") for name, several in tuned.items() for board in several]
+    about = [_SELECTED.format(metric=SELECT_BY)] if tuning else []
+    notes = "\n".join(map(paragraph, [*_fallbacks(found), *about, *results.notes]))
     return "\n\n".join([*boards, notes] if notes else boards)
+
+
+# The metric by which `imbench.Results.tuning` selects by default.
+SELECT_BY = "bbs"
+_SELECTED = (
+    "tuned@k: the trial of the first k that is best on the validation rows of a fold, by {metric}; ensemble@K: greedy "
+    "selection among all K trials on the same rows; test rows select nothing"
+)
+
+
+def _tuning(results: Results) -> Tuning | None:
+    return None if results.rows["trial"].isna().all() else results.tuning(SELECT_BY)
+
+
+def _tuned_boards(
+    tuning: Tuning | None, metrics: Sequence[str], rule: str, *, references: bool = False
+) -> dict[str, list[Leaderboard]]:
+    """The leaderboards of the selections among trials, by selection; the default one is that of all results."""
+    from imbench.stats.names import HEADLINE
+
+    if tuning is None:
+        return {}
+    names = [name.rpartition("/")[2] for name in metrics] or HEADLINE
+    shown = [name for name in tuning.shown if name != "default"]
+    return {name: tuning.leaderboards(name, names, rule, references=references) for name in shown}
 
 
 def boards_json(results: Results, metrics: Sequence[str] = (), rule: str = "argmax") -> dict[str, Any]:
     """The leaderboards and the failed jobs as plain values."""
     from imbench.stats.references import references_in
+
+    tuning = _tuning(results)
+
+    def tuned(*, references: bool) -> dict[str, Any]:
+        found = _tuned_boards(tuning, metrics, rule, references=references)
+        return {name: [_board_json(board) for board in boards] for name, boards in found.items()}
 
     return {
         "store": str(results.store),
@@ -48,6 +85,8 @@ def boards_json(results: Results, metrics: Sequence[str] = (), rule: str = "argm
         "leaderboards": [_board_json(board) for board in _boards(results, metrics, rule)],
         "references": sorted(references_in(results.rows)),
         "reference_leaderboards": [_board_json(board) for board in _boards(results, metrics, rule, references=True)],
+        "tuned": tuned(references=False),
+        "tuned_with_references": tuned(references=True),
         "failures": results.failures().to_dict("records"),
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +15,7 @@ from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
 
 if TYPE_CHECKING:
+    from imbench.contract.search_space import SearchSpace
     from imbench.runs.registry import Registry
 
 Facts = dict[str, Any]
@@ -85,6 +86,7 @@ def _strategy(registry: Registry, spec: str) -> Facts:
         "package": f"{entry.package} {entry.version}".strip(),
         "object": entry.value,
         "parameters": strategy.params,
+        "search_space": _space(strategy.search_space, strategy.params),
         "modalities": list(strategy.modalities),
         **({"scheduled": "trains all epochs"} if strategy.scheduled else {}),
         "exemptions": dict(strategy.exemptions),
@@ -103,9 +105,17 @@ def _reference(registry: Registry, spec: str) -> Facts:
         "version": reference.version,
         "package": f"{entry.package} {entry.version}".strip(),
         "object": entry.value,
-        "parameters": {**reference.defaults, **dict(reference.params)},
+        "parameters": reference.defaults | dict(reference.params),
+        "search_space": _space(reference.search_space, reference.defaults),
         "modalities": list(reference.modalities),
         "about": inspect.getdoc(source_of(reference.factory)) or "",
+    }
+
+
+def _space(space: SearchSpace, defaults: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The parameters that ``imbench run --tune`` varies."""
+    return {
+        name: {"distribution": one.text, "default": defaults[name], "source": one.source} for name, one in space.items()
     }
 
 
@@ -175,10 +185,18 @@ def _source(registry: Registry, name: str) -> Facts:
 
 
 def _protocol(registry: Registry, spec: str) -> Facts:
+    from imbench.contract.search_space import SHARED_SPACE
     from imbench.runs.protocols import load_protocol
 
     protocol = load_protocol(spec)
-    return {"name": protocol.name, **protocol.identity(), "exceptions": dict(protocol.exceptions)}
+    fields = protocol.identity()
+    defaults = {name: getattr(protocol, name) for name in SHARED_SPACE}
+    return {
+        "name": protocol.name,
+        **fields,
+        "exceptions": dict(protocol.exceptions),
+        "search_space": _space(SHARED_SPACE, defaults),
+    }
 
 
 def _rule(registry: Registry, name: str) -> Facts:

@@ -145,6 +145,13 @@ shard_option = click.option(
     "--shard", metavar="I/N", help="Run only share I of N of the jobs; `imbench merge` joins the stores of all shares."
 )
 
+tune_option = click.option(
+    "--tune",
+    type=int,
+    metavar="K",
+    help="Train K configurations of each strategy, the default one first, and rank the best ones by validation rows.",
+)
+
 retrain_option = click.option(
     "--retrain", is_flag=True, help="Retrain stored jobs whose strategy has new source code but the same version."
 )

@@ -14,6 +14,7 @@ from imbench.cli.options import (
     references_option,
     request_options,
     shard_option,
+    tune_option,
 )
 from imbench.cli.output import say
 from imbench.cli.session import Session, Verb
@@ -32,6 +33,7 @@ _DEFAULT_SUITE = "tabular"
 @no_references_option
 @request_options
 @shard_option
+@tune_option
 @click.option("--shards", type=int, metavar="N", help="Number of shards to export.")
 @click.option("--export", metavar="FILE", help="Write one command per shard to this file; needs --shards.")
 @click.option("--own-stores", is_flag=True, help="Give each shard a store of its own, next to --store.")

@@ -67,6 +67,7 @@ def report(
     """
     from imbench.cli.described import citations, commands, modalities
     from imbench.report import Options, write_report
+    from imbench.stats.names import without_trials
     from imbench.store.files import last_result
     from imbench.store.results import load
 
@@ -77,7 +78,7 @@ def report(
     results = registry.with_metrics(selected, metrics)
     names = tuple(name.rpartition("/")[2] for name in metrics)
     kinds = modalities(results.rows, registry)
-    reproduced, cited = tuple(commands(results.rows, kinds)), citations(results.rows, registry)
+    reproduced, cited = tuple(commands(without_trials(results.rows), kinds)), citations(results.rows, registry)
     day = last_result(results.store)
     options = Options(names, rules, alpha, kinds, reproduced, title, suites=scope.suites, date=day, citations=cited)
     if samples:

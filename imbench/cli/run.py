@@ -14,6 +14,7 @@ from imbench.cli.options import (
     references_option,
     request_options,
     shard_option,
+    tune_option,
 )
 from imbench.cli.output import emit, emit_json
 from imbench.cli.session import Session, Verb
@@ -36,6 +37,7 @@ _DEFAULT_SUITE = "tabular"
 @no_references_option
 @request_options
 @shard_option
+@tune_option
 @click.option("--net", metavar="NAME", help="Architecture: paper, or resnet32 for images. Short for --set net=NAME.")
 @click.option(
     "--metric",
@@ -75,6 +77,7 @@ def run(
     imbench run --suite tabular
     imbench run --dataset segment:ir=0.05 --strategy remix:alpha=0.3 --protocol smoke
     imbench run --dataset my_table.csv:target=churn --set epochs=50
+    imbench run --suite tabular --tune 8
     """
     from imbench.cli.boards import boards_json, boards_text
     from imbench.scoring.rules import EACH, RULES

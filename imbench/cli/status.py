@@ -61,6 +61,7 @@ def status(
     results = Results(choice.of(contents.jobs(), registry), opened.path)
     status = contents.status()
     done = results.rows.loc[results.rows["error"] == "", "key"].nunique()
+    trials = int((results.rows["trial"].notna() & (results.rows["error"] == "")).sum())
     counts = status if choice.is_all else dataclasses.replace(status, done=done, failed=len(results.failures()))
     retrains = opened.failed_retrains(set(results.rows["key"]))
     notes = list(completeness(results.rows, registry.known_suites()) if len(results.rows) else ())
@@ -68,24 +69,26 @@ def status(
     if as_json:
         failures = results.failures().to_dict("records")
         kept = [{name: getattr(one, name) for name in _JOB} for one in retrains]
-        emit_json({"store": path, **dataclasses.asdict(counts), "notes": notes, "failures": failures, "retrain": kept})
+        described = {"store": path, **dataclasses.asdict(counts), "trials": trials, "notes": notes}
+        emit_json({**described, "failures": failures, "retrain": kept})
         return
     done_rows = results.rows[results.rows["error"] == ""]
     references = int(done_rows.loc[is_reference(done_rows), "key"].nunique())
-    emit(_counts(path, counts, references, chosen=not choice.is_all))
+    emit(_counts(path, counts, references, trials, chosen=not choice.is_all))
     for note in notes:
         emit(paragraph(note))
     _emit_errors(results.failures().itertuples(index=False, name=None))
     _emit_errors([getattr(one, name) for name in _JOB] for one in retrains)
 
 
-def _counts(path: str, counts: Status, references: int, *, chosen: bool) -> str:
+def _counts(path: str, counts: Status, references: int, trials: int, *, chosen: bool) -> str:
     if not (counts.done or counts.failed or counts.quarantined):
         return f"store {path} is empty"
     size = "" if chosen else f", {counts.bytes / 1e6:.1f} MB"
     kinds = f" ({counts.done - references:,} of strategies and {references:,} of references)" if references else ""
     of = ", selected results:" if chosen else ":"
-    return f"store {path}{of} {counted(counts.done, 'job')} done{kinds}, {counts.failed} failed{size}"
+    tuned = f" ({trials:,} of them trials of --tune)" if trials else ""
+    return f"store {path}{of} {counted(counts.done, 'job')} done{kinds}{tuned}, {counts.failed} failed{size}"
 
 
 def _emit_errors(jobs: Iterable[Sequence[str]]) -> None:

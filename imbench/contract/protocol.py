@@ -17,10 +17,14 @@ from imbench.contract.spec import convert, format_spec
 from imbench.contract.text import shown
 
 SCHEDULES = ("plateau", "constant", "cosine")
+CHECKPOINTS = ("last", "best")
 # Caveats that are shown with all results of a protocol, by its name.
 CAVEATS: Mapping[str, str] = {"smoke": "smoke checks that everything works; it ranks nothing"}
 # Fields added after results were first stored: with these values they are not part of a job's identity.
-ADDED_LATER = {"net": "paper", "split": "stratified", "draws": 1, "train_seeds": 1}
+ADDED_LATER = {
+    **{"net": "paper", "width": 1.0, "weight_decay": 0.0, "checkpoint": "last"},
+    **{"split": "stratified", "draws": 1, "train_seeds": 1},
+}
 # For each split, the column of the data that it needs, ``group`` or ``time``; "" for none.
 SPLITS: Mapping[str, str] = {"stratified": "", "grouped": "group", "ordered": "time"}
 
@@ -103,15 +107,21 @@ class Protocol:
     hidden_layers : number of hidden layers of the dense net
     width_divisor, multiclass_width_divisor : the width of hidden layers is ``int(2 * (features + classes) / divisor)``,
         with the second divisor for more than two classes (the authors' multi-class code uses 0.75)
+    width : factor of that width; 2 for hidden layers of twice as many units
     dropout : dropout rate in [0, 1) after each hidden layer except the last
     clip : standardised features are clipped to ``[-clip, clip]``
     learning_rate, beta1, beta2, epsilon : settings of Adam
+    weight_decay : decoupled weight decay of all weights except biases and batch normalisation, as in AdamW (Loshchilov
+        & Hutter 2019): a step first multiplies them by ``1 - learning rate * weight_decay``
     schedule : ``plateau`` (multiply the learning rate by ``plateau_factor`` after ``plateau_patience`` epochs in which
         the training loss did not improve by more than ``plateau_min_delta``, not below ``learning_rate_floor``),
         ``constant``, or ``cosine`` (from ``learning_rate`` to ``learning_rate_floor`` over all epochs)
     patience : early stopping. A net ends, at the end of an epoch, when its learning rate has been at the floor for this
         many gradient steps without the training loss improving by more than ``plateau_min_delta``. None trains all
         epochs. It is counted in steps, since an epoch has from ten to hundreds of them (docs/decisions/0003)
+    checkpoint : the weights that a net predicts with: ``last``, or ``best``, those of the least validation loss, which
+        is measured after the first epoch that ends after each 200 gradient steps
+        (`imbench.engine.net_group.CHECKPOINT_STEPS`), and at the end of training
     exceptions : other field values for a dataset (``coil2000``), one of its tasks (``cifar10:task=multiclass``), or a
         modality (``image``, ``image:task=multiclass``). Exceptions of a dataset override those of its modality
 
@@ -134,18 +144,21 @@ class Protocol:
     hidden_layers: int = 3
     width_divisor: float = 3.0
     multiclass_width_divisor: float = 3.0
+    width: float = 1.0
     dropout: float = 0.1
     clip: float = 5.0
     learning_rate: float = 1e-3
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-7
+    weight_decay: float = 0.0
     schedule: str = "plateau"
     plateau_factor: float = 0.2
     plateau_patience: int = 5
     plateau_min_delta: float = 1e-4
     learning_rate_floor: float = 1e-5
     patience: int | None = None
+    checkpoint: str = "last"
     exceptions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -246,6 +259,7 @@ _AT_MOST = {
     **dict.fromkeys(("repeats", "folds", "draws", "train_seeds"), 10**4),
     "hidden_layers": 1000,
     "batch_size": 10**8,
+    "width": 1000,
 }
 _AT_LEAST = {"width_divisor": 1e-3, "multiclass_width_divisor": 1e-3}
 _UNSET = object()
@@ -262,12 +276,14 @@ _CONSTRAINTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "hidden_layers": (_positive, "a positive whole number"),
     "width_divisor": (_positive, "positive"),
     "multiclass_width_divisor": (_positive, "positive"),
+    "width": (_positive, "positive"),
     "dropout": (lambda v: 0 <= v < 1, "at least 0 and less than 1"),
     "clip": (_positive, "positive"),
     "learning_rate": (_positive, "positive"),
     "beta1": (lambda v: 0 <= v < 1, "at least 0 and less than 1"),
     "beta2": (lambda v: 0 <= v < 1, "at least 0 and less than 1"),
     "epsilon": (_positive, "positive"),
+    "weight_decay": (lambda v: v >= 0, "at least 0"),
     "net": (lambda v: v in net_names(), "one of " + ", ".join(net_names())),
     "schedule": (lambda v: v in SCHEDULES, "one of " + ", ".join(SCHEDULES)),
     "plateau_factor": (lambda v: 0 < v < 1, "between 0 and 1"),
@@ -275,6 +291,7 @@ _CONSTRAINTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "plateau_min_delta": (lambda v: v >= 0, "at least 0"),
     "learning_rate_floor": (lambda v: v >= 0, "at least 0"),
     "patience": (_positive, "a positive whole number or none"),
+    "checkpoint": (lambda v: v in CHECKPOINTS, "one of " + ", ".join(CHECKPOINTS)),
 }
 _FIELDS = {f.name: f for f in dataclasses.fields(Protocol) if f.name != "name"}
 _SETTABLE: dict[str, Any] = {

@@ -323,6 +323,22 @@ class Preprocessing:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """The place of a job in a tuned run. Trial 1 is the default configuration, an ordinary job without a `Trial`.
+
+    Parameters
+    ----------
+    number : from 2, the same configuration for every number of trials
+    strategy : spec of the strategy in trial 1
+    protocol : name of the protocol in trial 1
+    """
+
+    number: int
+    strategy: str
+    protocol: str
+
+
+@dataclass(frozen=True)
 class Job:
     """One strategy or reference on one variant under one protocol, with all folds: the unit that is trained and stored.
 
@@ -335,6 +351,7 @@ class Job:
     data_hash : SHA-256 of the canonical arrays of the source
     split_hash : SHA-256 of the groups or times that a grouped or ordered split depends on; "" for a stratified split
     kind : `STRATEGY` or `REFERENCE`
+    trial : of which trial the job is; no part of its identity
     """
 
     variant: Variant
@@ -346,6 +363,7 @@ class Job:
     data_hash: str
     split_hash: str = ""
     kind: str = STRATEGY
+    trial: Trial | None = None
 
     @property
     def is_reference(self) -> bool:

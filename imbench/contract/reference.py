@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
+from imbench.contract.search_space import SearchSpace, check_search_space
 from imbench.contract.spec import format_spec, read_value
 
 # Parameters that imbench sets, if a factory has them: the seed of each fold, and one thread for each worker.
@@ -21,7 +22,8 @@ SET_HERE = ("random_state", "n_jobs")
 #   version : raised by its author when its results change
 #   modalities : data that it can be trained on; images come as rows of pixels
 #   balances : whether it trains towards equal class frequencies; otherwise towards those of its training rows
-_DECLARED: Mapping[str, Any] = {"version": "1", "modalities": ("tabular",), "balances": False}
+#   search_space : parameters that ``imbench run --tune`` varies, each with its distribution
+_DECLARED: Mapping[str, Any] = {"version": "1", "modalities": ("tabular",), "balances": False, "search_space": {}}
 
 
 class Estimator(Protocol):
@@ -70,6 +72,18 @@ class Reference:
         """Modalities of the data that it can be trained on."""
         return tuple(self._declared("modalities"))
 
+    @property
+    def search_space(self) -> SearchSpace:
+        """The parameters that ``imbench run --tune`` varies, without those that are set by hand."""
+        by_hand = dict(self.params)
+        return {name: one for name, one in self._declared("search_space").items() if name not in by_hand}
+
+    def with_params(self, params: Mapping[str, Any]) -> Reference:
+        """The reference with other values of some parameters."""
+        known = _parameters(self.factory)
+        own = {n: v for n, v in (dict(self.params) | dict(params)).items() if not _is_default(n, v, known)}
+        return replace(self, params=tuple(sorted(own.items())))
+
     def balances(self, estimator: Estimator) -> bool:
         """Whether this estimator trains towards equal class frequencies."""
         return bool(self._declared("balances")) or getattr(estimator, "class_weight", None) == "balanced"
@@ -116,8 +130,9 @@ def make_reference(name: str, factory: Any, params: Mapping[str, str], owner: st
         if key not in settable and not open_ended:
             raise UsageError(f"{owner} has no parameter {key!r}; {suggest(key, settable)}")
     values = {key: read_value(text, f"{owner}: {key}") for key, text in params.items()}
-    own = {key: value for key, value in values.items() if key not in known or not _same(value, known[key].default)}
-    return Reference(name, factory, tuple(sorted(own.items())))
+    found = Reference(name, factory).with_params(values)
+    check_search_space(getattr(source_of(factory), "search_space", {}), settable, f"reference {name!r}")
+    return found
 
 
 def _parameters(factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
@@ -127,8 +142,9 @@ def _parameters(factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
         return {}
 
 
-def _same(value: Any, default: Any) -> bool:
-    """Whether a value is a default: 1 and 1.0 are, 1 and true are not."""
+def _is_default(name: str, value: Any, known: Mapping[str, inspect.Parameter]) -> bool:
+    """Whether a value is the default of a parameter: 1 and 1.0 are the same, 1 and true are not."""
+    default = known[name].default if name in known else inspect.Parameter.empty
     return isinstance(value, bool) == isinstance(default, bool) and bool(value == default)
 
 

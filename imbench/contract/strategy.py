@@ -16,6 +16,7 @@ from imbench.contract.batch import Batch
 from imbench.contract.modality import modality_of_rows
 from imbench.contract.noise import Noise
 from imbench.contract.old_names import OldName, adopt_old_attributes
+from imbench.contract.search_space import SearchSpace
 from imbench.contract.spec import Specified, params_of, spec_of
 from imbench.contract.text import shown
 
@@ -76,6 +77,8 @@ class BatchStrategy(Specified):
         mixes rows by the methods of `Batch` only; more of its nets are then trained together, which is faster
     scheduled : whether the strategy depends on ``info.epoch``. Its nets then train all epochs of the protocol, without
         early stopping. A wrapper copies this from the strategy inside
+    search_space : parameters that ``imbench run --tune`` varies, each with its distribution, such as
+        ``{"alpha": LogUniform(0.05, 1.0, "where the range is from")}``; the default of each is that of the field
     """
 
     name: ClassVar[str]
@@ -85,6 +88,7 @@ class BatchStrategy(Specified):
     run_by_default: ClassVar[bool] = True
     reads_features: ClassVar[bool] = True
     scheduled: ClassVar[bool] = False
+    search_space: ClassVar[SearchSpace] = {}
     unasked = OldName("BatchStrategy.unasked", "run_by_default")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

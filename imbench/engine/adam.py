@@ -23,7 +23,7 @@ class StackedAdam:
     Parameters
     ----------
     layers : initial values, one tensor ``(nets, *shape)`` float32 for each array of the nets
-    protocol : gives ``beta1``, ``beta2`` and ``epsilon``
+    protocol : gives ``beta1``, ``beta2``, ``epsilon`` and ``weight_decay``, which biases and other vectors do not have
     compiled : `imbench.kernels.adam`, for values on a CPU and steps that are not recorded; None for PyTorch alone
 
     Attributes
@@ -35,6 +35,7 @@ class StackedAdam:
         self._compiled = compiled
         self._epsilon = protocol.epsilon
         self._beta1, self._beta2 = protocol.beta1, protocol.beta2
+        self._decay = protocol.weight_decay
         # In float64, since 1 - beta2 would lose four of its seven digits in float32 at the first step.
         self._betas = torch.tensor([protocol.beta1, protocol.beta2], dtype=torch.float64, device=layers[0].device)
         self._powers = torch.ones_like(self._betas)
@@ -46,6 +47,11 @@ class StackedAdam:
         values = torch.as_tensor(rates, dtype=self._flat.dtype, device=self._flat.device)
         for view in self._rates:
             view[nets] = values.reshape(-1, *[1] * (view.ndim - 1))
+        if self._decay:
+            kept = torch.as_tensor(1.0 - self._decay * rates, dtype=self._flat.dtype, device=self._flat.device)
+            for view in self._shrinks:
+                if view.ndim > 2:
+                    view[nets] = kept.reshape(-1, *[1] * (view.ndim - 1))
 
     def step(self) -> None:
         """Take one step of Adam (Kingma & Ba 2015, Algorithm 1) on all parameters; all nets share the step count.
@@ -54,6 +60,8 @@ class StackedAdam:
         adds it before. With epsilon = 1e-7 the two differ by less than rounding unless a gradient is tiny.
         """
         self._powers.mul_(self._betas)  # beta1^t, beta2^t
+        if self._decay:
+            self._flat.mul_(self._shrink)
         if self._compiled is not None:
             self._compiled_step(self._compiled)
             return
@@ -80,11 +88,13 @@ class StackedAdam:
         shapes = [view.shape for view in self.parameters]
         chosen = [
             [view.index_select(0, nets) for view in _views(flat, shapes)]
-            for flat in (self._flat, self._mean, self._square, self._rate)
+            for flat in (self._flat, self._mean, self._square, self._rate, *([self._shrink] if self._decay else []))
         ]
         self._lay_out(chosen[0])
         self._mean, self._square = _joined(chosen[1]), _joined(chosen[2])
         self._rate.copy_(_joined(chosen[3]))
+        if self._decay:
+            self._shrink.copy_(_joined(chosen[4]))
 
     def _lay_out(self, layers: Sequence[Tensor]) -> None:
         self._flat = _joined(layers)
@@ -93,6 +103,9 @@ class StackedAdam:
         self.parameters = _views(self._flat, shapes)
         self.gradients = _views(self._gradient, shapes)
         self._rates = _views(self._rate, shapes)
+        # What an update leaves of a value before the step itself; nothing is stored without weight decay.
+        self._shrink = torch.ones_like(self._flat) if self._decay else self._flat.new_empty(0)
+        self._shrinks = _views(self._shrink, shapes) if self._decay else []
 
 
 def _joined(layers: Sequence[Tensor]) -> Tensor:

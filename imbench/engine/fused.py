@@ -123,9 +123,16 @@ class FusedNets:
 
     def logits(self, net: int, x: Tensor) -> Tensor:
         """``(rows, classes)`` logits of one net without dropout, from ``(rows, features)``."""
-        parameters = self.parameters
+        return self.logits_of([values[net] for values in self.parameters], x)
+
+    def copy(self, net: int) -> list[Tensor]:
+        """A copy of the arrays of one net."""
+        return [values[net].clone() for values in self.parameters]
+
+    def logits_of(self, arrays: Sequence[Tensor], x: Tensor) -> Tensor:
+        """As `logits`, of a net with these arrays."""
         for layer in range(len(self.widths) - 1):
-            x = torch.addmm(parameters[2 * layer + 1][net], x, parameters[2 * layer][net])
+            x = torch.addmm(arrays[2 * layer + 1], x, arrays[2 * layer])
             x = x.relu_() if layer < len(self.widths) - 2 else x
         return x
 
@@ -196,6 +203,7 @@ class FusedNets:
         p, hidden = self.protocol, len(self.widths) - 2
         settings = np.zeros(len(rates), SETTINGS)
         settings["rate"], settings["scale"] = rates, 1.0 / (1.0 - p.dropout)
+        settings["shrink"] = 1.0 - settings["rate"] * p.weight_decay
         settings["decay1"], settings["decay2"], settings["epsilon"] = p.beta1, p.beta2, p.epsilon
         if p.dropout and hidden > 1:
             settings["threshold"] = threshold(p.dropout)

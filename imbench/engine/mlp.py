@@ -78,12 +78,12 @@ def dense(weight: Tensor, bias: Tensor, *, relu: bool, factor: Tensor | None = N
 
 
 def mlp_widths(features: int, classes: int, protocol: Protocol) -> tuple[int, ...]:
-    """``(features, hidden, …, classes)``, where ``hidden = int(2 * (features + classes) / divisor)``, at least 1.
+    """``(features, hidden, …, classes)``, ``hidden = int(2 * (features + classes) / divisor * width)``, at least 1.
 
     The divisor is ``width_divisor`` for two classes, ``multiclass_width_divisor`` for more (`Protocol`).
     """
     divisor = protocol.width_divisor if classes == 2 else protocol.multiclass_width_divisor
-    hidden = max(1, int(2 * (features + classes) / divisor))
+    hidden = max(1, int(2 * (features + classes) / divisor * protocol.width))
     return (features, *[hidden] * protocol.hidden_layers, classes)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol as Interface
 
 import numpy as np
@@ -26,6 +27,10 @@ from imbench.engine.validation import Given, TrainingError, Validation
 # Limits of the memory of a prediction: rows at once, and output values of a layer at once.
 PREDICTION_ROWS, PREDICTION_NUMBERS = 8192, 2**24
 
+# Gradient steps between two measurements of the validation loss, of nets that predict with their best weights: the loss
+# takes as long as a few steps.
+CHECKPOINT_STEPS = 200
+
 # One block: batches of stack (nets, steps), their training info, noise, and learning rates (nets,).
 Block = tuple[Batch, TrainingInfo, Noise, np.ndarray]
 
@@ -35,6 +40,12 @@ class Nets(Interface):
 
     def logits(self, net: int, x: Tensor) -> Tensor:
         """Logits ``(rows, classes)`` of one net for rows ``(rows, *features)``."""
+
+    def copy(self, net: int) -> list[Tensor]:
+        """A copy of the arrays of one net."""
+
+    def logits_of(self, arrays: Sequence[Tensor], x: Tensor) -> Tensor:
+        """As `logits`, of a net with these arrays."""
 
     def keep(self, nets: np.ndarray) -> None:
         """Keep only the nets at these positions."""
@@ -105,6 +116,8 @@ class NetGroup:
         self.active = np.arange(len(self.folds))  # positions in `folds` of the nets still training
         self.seconds = np.zeros(len(self.folds))
         self.predictions: dict[int, Predictions] = {}  # by position in the request's folds
+        # Of ``checkpoint="best"``: the least validation loss of each net so far, and its arrays then.
+        self._best: dict[int, tuple[float, list[Tensor]]] = {}
         self._ahead = ahead and not self.strategy.overrides("forward")
         self._counts = on_device(self.counts.astype(np.float32)[:, None], table.x.device)  # the same for all steps
         self._source = self._rebalanced()
@@ -182,6 +195,12 @@ class NetGroup:
             )
         self.schedule.step(losses)
         ended = self.schedule.ended | (epochs == self.protocol.epochs)
+        if self.protocol.checkpoint == "best":
+            start, steps = time.perf_counter(), self.batches.steps + bool(self.batches.last)
+            due = epochs * steps // CHECKPOINT_STEPS > self._epoch * steps // CHECKPOINT_STEPS
+            for position in np.flatnonzero(ended | due):
+                self._keep_if_best(int(position))
+            self.add_seconds((time.perf_counter() - start) / len(self.active))
         for position in np.flatnonzero(ended):
             result = self._finish(int(position), epochs, float(losses[position]))
             self.predictions[self.members[self.active[position]]] = result
@@ -225,15 +244,27 @@ class NetGroup:
         self._counts = self._counts[chosen]
         self._prepared = None if self._prepared is None else self._prepared.keep(chosen)
 
+    def _keep_if_best(self, position: int) -> None:
+        """Copy the arrays of a net if no validation loss, the mean cross-entropy, was lower before; ties go first."""
+        index = int(self.active[position])
+        fold = self.folds[index]
+        y = on_device(self.request.dataset.y[fold.validation], self.table.x.device)
+        logits = self._logits(partial(self.nets.logits, position), index, fold.validation)
+        loss = float(torch.nn.functional.cross_entropy(logits.double(), y))
+        if index not in self._best or loss < self._best[index][0]:
+            self._best[index] = loss, self.nets.copy(position)
+
     def _finish(self, position: int, epochs: int, loss: float) -> Predictions:
         index = self.active[position]
         fold = self.folds[index]
         floor = int(self.schedule.floor_epoch[position])
+        _, arrays = self._best.pop(index, (0.0, None))
+        net = partial(self.nets.logits, position) if arrays is None else partial(self.nets.logits_of, arrays)
         return Predictions(
             fold.repeat,
             fold.fold,
-            self._predict(position, index, fold.validation),
-            self._predict(position, index, fold.test),
+            self._predict(net, index, fold.validation),
+            self._predict(net, index, fold.test),
             self.counts[index],
             epochs,
             epochs * (self.batches.steps + bool(self.batches.last)),
@@ -245,18 +276,21 @@ class NetGroup:
             fold.train_seed,
         )
 
-    def _predict(self, position: int, index: int, rows: np.ndarray) -> Split:
+    def _logits(self, net: Callable[[Tensor], Tensor], index: int, rows: np.ndarray) -> Tensor:
+        """Logits ``(rows, classes)`` of a net for these rows, prepared as those of its fold."""
         fitted = self.preprocessing[index]
         at_once = max(1, min(PREDICTION_ROWS, PREDICTION_NUMBERS // max(self.architecture.outputs)))
         device = self.table.x.device
         center, scale = on_device(fitted.center[None], device), on_device(fitted.scale[None], device)
-        parts = [
-            torch.softmax(
-                self.nets.logits(position, self.table.rows(numbers[None], center, scale, fitted.clip)[0]), dim=-1
-            )
-            for numbers in torch.split(on_device(rows, device), at_once)
-        ]
-        predicted = torch.cat(parts).cpu().numpy()
+        return torch.cat(
+            [
+                net(self.table.rows(numbers[None], center, scale, fitted.clip)[0])
+                for numbers in torch.split(on_device(rows, device), at_once)
+            ]
+        )
+
+    def _predict(self, net: Callable[[Tensor], Tensor], index: int, rows: np.ndarray) -> Split:
+        predicted = torch.softmax(self._logits(net, index, rows), dim=-1).cpu().numpy()
         if not np.isfinite(predicted).all():
             fold = self.folds[index]
             raise TrainingError(

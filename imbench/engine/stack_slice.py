@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -30,6 +31,12 @@ class Stack(Protocol):
 
     def logits(self, net: int, x: Tensor) -> Tensor:
         """Logits ``(rows, classes)`` of one net, without dropout."""
+
+    def copy(self, net: int) -> list[Tensor]:
+        """A copy of the arrays of one net."""
+
+    def logits_of(self, arrays: Sequence[Tensor], x: Tensor) -> Tensor:
+        """As `logits`, of a net with these arrays."""
 
     def load_block(self, positions: np.ndarray, at: slice | Tensor, batch: Batch, rates: np.ndarray) -> None:
         """Load the next block of these nets."""
@@ -86,6 +93,14 @@ class StackSlice:
     def logits(self, net: int, x: Tensor) -> Tensor:
         """As `Stack.logits`; ``net`` is a position within this slice."""
         return self._stack.logits(int(self.positions[net]), x)
+
+    def copy(self, net: int) -> list[Tensor]:
+        """As `Stack.copy`; ``net`` is a position within this slice."""
+        return self._stack.copy(int(self.positions[net]))
+
+    def logits_of(self, arrays: Sequence[Tensor], x: Tensor) -> Tensor:
+        """As `Stack.logits_of`."""
+        return self._stack.logits_of(arrays, x)
 
     def keep(self, nets: np.ndarray) -> None:
         """Keep only these nets, given by their positions within this slice."""

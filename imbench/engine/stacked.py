@@ -128,7 +128,14 @@ class StackedNets:
 
     def logits(self, net: int, x: Tensor) -> Tensor:
         """Logits ``(rows, classes)`` of one net in prediction mode, for rows ``(rows, *features)``."""
-        arrays = [values[net : net + 1] for values in self.parameters]
+        return self.logits_of([values[net : net + 1] for values in self.parameters], x)
+
+    def copy(self, net: int) -> list[Tensor]:
+        """A copy of the arrays of one net, each ``(1, *shape)``."""
+        return [values[net : net + 1].clone() for values in self.parameters]
+
+    def logits_of(self, arrays: Sequence[Tensor], x: Tensor) -> Tensor:
+        """As `logits`, of a net with these arrays."""
         return StagedNet(self.architecture.stages(arrays, (), training=False))(x[None])[0]
 
     def keep(self, nets: np.ndarray) -> None:

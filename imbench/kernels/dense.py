@@ -244,6 +244,9 @@ def _backward(size, net, settings, done, mix):  # type: ignore[no-untyped-def]
                 first += features
         if layer == mix.layer:
             src = plan[0].mixed + 2 * panels * PANEL * PANEL
+        if settings.shrink != 1.0:
+            for i in range(weights, weights + width * padded):  # without the bias
+                parameters[i] *= np.float32(settings.shrink)
         blocks = (width + 1 + TILE_ROWS - 1) // TILE_ROWS
         columns = padded // PANEL
         first = 0

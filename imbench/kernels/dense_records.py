@@ -27,10 +27,10 @@ PLAN = np.dtype(
 )
 
 # The settings of a call: Adam's (Kingma & Ba 2015, Algorithm 1) and dropout's. A unit is dropped where its hash by the
-# two keys is below the threshold, else multiplied by the scale.
+# two keys is below the threshold, else multiplied by the scale. Before a step, weights are multiplied by ``shrink``.
 SETTINGS = np.dtype(
     [
-        *((name, np.float64) for name in ("rate", "decay1", "decay2", "epsilon", "scale")),
+        *((name, np.float64) for name in ("rate", "decay1", "decay2", "epsilon", "scale", "shrink")),
         *((name, np.uint32) for name in ("threshold", "key1", "key2")),
     ],
     align=True,

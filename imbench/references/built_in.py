@@ -11,6 +11,7 @@ import numpy as np
 
 from imbench.contract.modality import MODALITIES
 from imbench.contract.reference import Estimator
+from imbench.contract.search_space import Integer, LogUniform
 
 # Iterations that lbfgs may take. scikit-learn's default, 100, can end before its own tolerance (1e-4) is reached.
 MOST_ITERATIONS = 10_000
@@ -65,6 +66,9 @@ def logistic_regression(
     return made
 
 
+_DEFAULT = "ours: around scikit-learn's default"
+logistic_regression.search_space = {"C": LogUniform(1e-3, 1e3, _DEFAULT)}  # type: ignore[attr-defined]
+
 balanced_logistic_regression = partial(logistic_regression, class_weight="balanced")
 
 
@@ -94,6 +98,13 @@ def hist_gradient_boosting(
     )
     return made
 
+
+hist_gradient_boosting.search_space = {  # type: ignore[attr-defined]
+    "learning_rate": LogUniform(0.01, 0.3, _DEFAULT),
+    "max_leaf_nodes": Integer(7, 63, _DEFAULT),
+    "min_samples_leaf": Integer(2, 40, _DEFAULT),
+    "l2_regularization": LogUniform(1e-3, 10.0, "ours; trial 1 has the other option, 0"),
+}
 
 balanced_hist_gradient_boosting = partial(hist_gradient_boosting, class_weight="balanced")
 
@@ -126,3 +137,7 @@ def balanced_random_forest(
 
 # Trees that see equally many rows of each class; nothing in the estimator's parameters says so.
 balanced_random_forest.balances = True  # type: ignore[attr-defined]
+balanced_random_forest.search_space = {  # type: ignore[attr-defined]
+    "max_depth": Integer(2, 20, "ours; trial 1 has the other option, no limit"),
+    "min_samples_leaf": Integer(1, 20, "ours: from imbalanced-learn's default"),
+}

@@ -79,7 +79,7 @@ def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
     from imbench.report.markdown import markdown
     from imbench.report.page import page
     from imbench.report.plain import to_json
-    from imbench.report.tables import IMAGE_TABLES, REFERENCE_TABLES, TABLES, csv, parquet, sample_labels
+    from imbench.report.tables import IMAGE_TABLES, REFERENCE_TABLES, TABLES, TUNING_TABLES, csv, parquet, sample_labels
 
     model = gather(results, options)
     figures = Figures(model)
@@ -95,6 +95,7 @@ def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
         **TABLES,
         **(REFERENCE_TABLES if model.reference_boards else {}),
         **(IMAGE_TABLES if model.images else {}),
+        **(TUNING_TABLES if len(model.tuned) else {}),
     }
     for name, make in tables.items():
         table = make(model)

@@ -33,7 +33,7 @@ def completeness(rows: pd.DataFrame, suites: Sequence[KnownSuite] = ()) -> tuple
 
 
 _READ = ["protocol", "protocol_fields", "task", *CONFIGURATION, "strategy", "strategy_version", "error"]
-_MAY_HAVE = ("numbers",)
+_MAY_HAVE = ("numbers", "trial")
 
 
 def _of_protocol(rows: pd.DataFrame, suites: Sequence[KnownSuite]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pandas as pd
@@ -26,7 +26,7 @@ from imbench.report.verdict import Verdict, verdict
 from imbench.scoring.metrics import Metric
 from imbench.scoring.rules import EACH, RULES
 from imbench.stats.board import Board, make_board
-from imbench.stats.names import CONFIGURATION, HEADLINE, file_name, labelled, strategy_of
+from imbench.stats.names import CONFIGURATION, HEADLINE, file_name, labelled, strategy_of, without_trials
 from imbench.stats.references import (
     beside,
     is_reference,
@@ -113,6 +113,8 @@ class Model:
     citations : (dataset, publication to cite), for the datasets that state one
     spread : intervals over nets, and variance components of draws, splits and training seeds
     evidence : rows of the rarest class behind each configuration
+    tuned : for each strategy and selection among its trials, scores and budget by each headline metric
+        (`imbench.store.trials.Tuning.curves`, with the column ``metric``); without rows for results without trials
     """
 
     notes: tuple[str, ...]
@@ -143,6 +145,7 @@ class Model:
     citations: tuple[tuple[str, str], ...] = ()
     spread: Spread = field(default_factory=lambda: Spread({}, (), ()))
     evidence: tuple[Evidence, ...] = ()
+    tuned: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @cached_property
     def leading(self) -> tuple[Board, ...]:
@@ -194,6 +197,8 @@ def gather(results: Results, options: Options) -> Model:
     UsageError
         For a metric or rule that the results do not have.
     """
+    tuned = _tuned(results)
+    results = replace(results, rows=without_trials(results.rows))
     whole = results.rows
     rows = labelled(of_strategies(whole))
     plain = [rule for rule in options.rules if rule != EACH]
@@ -249,6 +254,7 @@ def gather(results: Results, options: Options) -> Model:
         reference_boards=_reference_boards(opening, with_references, columns, options.alpha),
         date=options.date,
         citations=_citations(rows, options.citations or {}),
+        tuned=tuned,
     )
 
 
@@ -269,6 +275,15 @@ def _reference_boards(
         if scores := of.get((board.protocol, board.task)):
             found[board.slug] = make_board(scores, board.metric, rules, board.rule, alpha)
     return found
+
+
+def _tuned(results: Results) -> pd.DataFrame:
+    """The rows of `Model.tuned`."""
+    if "trial" not in results.rows or results.rows["trial"].isna().all():
+        return pd.DataFrame()
+    tuning = results.tuning()
+    curves = [tuning.curves(name).assign(metric=name, selected_by=tuning.metric.name) for name in HEADLINE]
+    return pd.concat(curves, ignore_index=True)
 
 
 def _lacking(rows: pd.DataFrame, wanted: Sequence[str]) -> list[str]:

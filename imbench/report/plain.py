@@ -56,6 +56,7 @@ def summary(model: Model) -> dict[str, Any]:
         "intervals_lack": list(model.spread.missing),
         "variance_components": _records(variance_components(model)),
         "evidence": _records(evidence(model)),
+        "tuning": _records(model.tuned),
         "failures": [dataclasses.asdict(failure) for failure in model.failures],
         "facts": {name: list(values) for name, values in model.facts.items()},
         "data": dict(model.data),

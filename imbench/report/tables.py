@@ -298,6 +298,8 @@ TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
     "variance-components": variance_components,
     "evidence": evidence,
 }
+# The table of a report with trials of a tuned run.
+TUNING_TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {"tuning": lambda model: model.tuned}
 # The tables of a report with images.
 IMAGE_TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
     "image-gains": image_gains,

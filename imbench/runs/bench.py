@@ -79,7 +79,8 @@ def run(
     request : what to run
     progress : called with every `Event`
     fields : fields of a `RunRequest` as keyword arguments, instead of a request or to change it: ``suite, datasets,
-        strategies, references, protocol, settings, store, data_mirror, plugins, strict, retrain, checks, jobs, device``
+        strategies, references, protocol, settings, store, data_mirror, plugins, strict, retrain, checks, jobs, device,
+        tune``
 
     Raises
     ------
@@ -134,12 +135,13 @@ def load(store: str | Path, metrics: Sequence[str] = (), plugins: Sequence[str] 
 
 
 def _origins(plan: Plan, executor: Executor) -> dict[str, dict[str, str]]:
-    """The source code of each strategy and reference still to train, as columns of its rows."""
+    """The source code of each strategy and reference still to train, as columns of its rows; trials share one check."""
     specs = _specs(plan, STRATEGY)
     checks = plan.request.checks
-    outcomes = _outcomes(plan, specs, executor) if checks else dict.fromkeys(specs, NOT_CHECKED)
+    defaults = tuple(dict.fromkeys(plan.defaults[spec] for spec in specs))
+    outcomes = _outcomes(plan, defaults, executor) if checks else dict.fromkeys(defaults, NOT_CHECKED)
     version = checks_version() if checks else ""
-    found = {spec: {"checks": outcomes[spec], "checks_version": version} for spec in specs}
+    found = {spec: {"checks": outcomes[plan.defaults[spec]], "checks_version": version} for spec in specs}
     found |= {spec: {"checks": NOT_APPLICABLE, "checks_version": ""} for spec in _specs(plan, REFERENCE)}
     return {spec: {**asdict(plan.origins[spec]), **outcome} for spec, outcome in found.items()}
 

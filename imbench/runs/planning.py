@@ -13,7 +13,7 @@ from imbench.checks.source import is_known, package_source, source_hash
 from imbench.contract.errors import DataError, UsageError
 from imbench.contract.names import counted
 from imbench.contract.protocol import Protocol
-from imbench.contract.records import REFERENCE, Card, Job, Variant
+from imbench.contract.records import REFERENCE, Card, Job, Trial, Variant
 from imbench.contract.reference import Reference
 from imbench.contract.strategy import BatchStrategy
 from imbench.data.data_sources import DataSources
@@ -26,6 +26,7 @@ from imbench.runs.protocols import DEFAULT_PROTOCOL, load_protocol
 from imbench.runs.registry import Entry, Registry, Selected
 from imbench.runs.request import RunFields, RunRequest
 from imbench.runs.shards import plan_id
+from imbench.runs.trials import own_space, reference_trials, trials_of
 from imbench.stats.names import file_name
 from imbench.store.store import Store
 
@@ -113,6 +114,7 @@ class Plan:
     cards : card of each configuration, by the spec of its variant
     strategies, references : strategy and reference of each spec
     shard_of : number of jobs of the plan of which this is a shard; 0 for a whole plan
+    defaults : for the strategy of each trial, that of trial 1, by spec
     """
 
     jobs: tuple[Job, ...]
@@ -133,6 +135,12 @@ class Plan:
     strategies: Mapping[str, BatchStrategy] = field(default_factory=dict)
     shard_of: int = 0
     references: Mapping[str, Reference] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def trials(self) -> tuple[Job, ...]:
+        """The jobs of trials other than the default configuration."""
+        return tuple(job for job in self.jobs if job.trial is not None)
 
     @property
     def id(self) -> str:
@@ -245,9 +253,24 @@ class Plan:
         notes += [f"skipped: {name} ({reason})" for name, reason in self.skipped]
         notes += [f"{name} has the same data as {known}, which is trained on once" for name, known in self.same]
         notes += [_constant_note(name, columns) for name, columns in self.constant]
+        notes += self._of_tuning()
         if self.shard_of:
             notes.append(f"shard {self.request.shard}: {len(self.jobs):,} of {counted(self.shard_of, 'job')}")
         return [*notes, *self._of_changed_source()]
+
+    def _of_tuning(self) -> list[str]:
+        """How many trials there are, and which strategies have no parameters of their own to tune."""
+        if self.request.tune is None:
+            return []
+        strategies = {self.defaults[job.strategy] for job in self.jobs}
+        plain = sorted(spec for spec in strategies if not own_space(self.strategies[spec]))
+        only = f"; {', '.join(plain)}: only the fields of the protocol are tuned" if plain else ""
+        each = counted(self.request.tune, "trial")
+        strategies_ = counted(len(strategies), "strategy", "strategies")
+        return [
+            f"tuning: {each} of each of {strategies_} on {counted(len(self.configurations), 'configuration')}, "
+            f"{len(self.trials):,} besides the default {'one' if len(self.jobs) == 1 else 'ones'}{only}"
+        ]
 
     def _of_changed_source(self) -> list[str]:
         """For each strategy whose source code changed since jobs were stored: which jobs, and what to do."""
@@ -276,12 +299,16 @@ class Plan:
             "unfetched": list(self.unfetched),
             "nets": self.nets,
             "steps": self.steps,
+            "tune": self.request.tune,
+            "trials": len(self.trials),
             "jobs": [
                 {
                     "key": job.key if job.data_hash != NOT_FETCHED else None,
                     "dataset": job.variant.spec,
                     "strategy": job.strategy,
                     "kind": job.kind,
+                    "trial": job.trial.number if job.trial else 1,
+                    "protocol": job.protocol.name,
                     "done": job.key in self.done,
                     "changed_source": job in self.changed,
                     "nets": self.size(job).nets,
@@ -340,23 +367,36 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
         same |= {file_name(data.variant(used).dataset): file_name(known.dataset)}
     _refuse(request, unavailable, substituted, complete=bool(found))
     jobs, sizes, constant = [], {}, {}
+    trained, defaults = {one.spec: one for one in chosen}, {one.spec: one.spec for one in chosen}
+    fitted, fitted_defaults = {one.spec: one for one in references}, {one.spec: one.spec for one in references}
+    trials = request.tune or 1
     for variant, hashes in found.values():
         card = cards[variant.spec]
         if card.constant:
             constant[card.name] = card.constant
         resolved = data.protocol_of(variant, card)
-        size, of_reference = _size(card, variant, resolved), _size_of_reference(card, variant, resolved)
         for selected in (s for s in chosen if card.modality in s.strategy.modalities):
-            strategy = selected.strategy
-            job = Job(variant, selected.spec, selected.name, strategy.version, strategy.params, resolved, *hashes)
-            jobs.append(job)
-            sizes[job.key] = size
-        for one in (r for r in references if card.modality in r.modalities):
-            job = Job(variant, one.spec, one.name, one.version, dict(one.params), resolved, *hashes, REFERENCE)
-            jobs.append(job)
-            sizes[job.key] = of_reference
+            for number, (one, its) in enumerate(trials_of(selected, resolved, card.modality, trials), 1):
+                trial = Trial(number, selected.spec, resolved.name) if number > 1 else None
+                strategy = one.strategy
+                job = Job(variant, one.spec, one.name, strategy.version, strategy.params, its, *hashes, trial=trial)
+                jobs.append(job)
+                sizes[job.key] = _size(card, variant, its)
+                trained.setdefault(one.spec, one)
+                defaults.setdefault(one.spec, selected.spec)
+        for default in (r for r in references if card.modality in r.modalities):
+            for number, made in enumerate(reference_trials(default, trials), 1):
+                trial = Trial(number, default.spec, resolved.name) if number > 1 else None
+                params = dict(made.params)
+                job = Job(variant, made.spec, made.name, made.version, params, resolved, *hashes, REFERENCE, trial)
+                jobs.append(job)
+                sizes[job.key] = _size_of_reference(card, variant, resolved)
+                fitted.setdefault(made.spec, made)
+                fitted_defaults.setdefault(made.spec, default.spec)
     origins = {one.spec: _origin(registry.owners(one.strategy), one.strategy) for one in chosen}
     origins |= {one.spec: _origin([registry.resolve("reference", one.name)], one) for one in references}
+    defaults |= fitted_defaults
+    origins = {spec: origins[default] for spec, default in defaults.items()}
     done = [job.key for job in jobs if store is not None and store.is_intact(job.key)]
     stored = {key: source for key in done if store is not None and (source := store.source(key)) is not None}
     changed = [job for job in jobs if _differ(stored.get(job.key, ""), origins[job.strategy].source_hash)]
@@ -376,8 +416,9 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
         origins,
         tuple(changed),
         cards,
-        {one.spec: one.strategy for one in chosen},
-        references={one.spec: one for one in references},
+        {spec: one.strategy for spec, one in trained.items()},
+        references=fitted,
+        defaults=defaults,
     )
     _check_splits(whole)
     # Which jobs are whose is known with the hashes of all data.

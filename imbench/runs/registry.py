@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from imbench.contract.entry_points import CORE_PACKAGE, GROUPS, Entry, find, installed, named, translated_errors
 from imbench.contract.errors import UsageError
+from imbench.contract.search_space import check_search_space, parameters_of
 from imbench.contract.spec import FILE_SUFFIXES, NAME_FORMAT, build, check_name, parse_spec
 
 __all__ = [
@@ -500,6 +501,7 @@ def _check_strategy_class(cls: Any, entry: Entry) -> None:
         raise UsageError(f"{where} must be a frozen dataclass; decorate it with @dataclass(frozen=True)")
     if getattr(cls, "name", None) != entry.name:
         raise UsageError(f"{where} calls itself {getattr(cls, 'name', None)!r}; set name = {entry.name!r}")
+    check_search_space(cls.search_space, parameters_of(cls), where)
 
 
 def strategies(plugins: Sequence[str] = ()) -> list[Entry]:

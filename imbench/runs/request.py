@@ -20,6 +20,7 @@ from imbench.runs.execution import Executor
 from imbench.runs.machine import check_device
 from imbench.runs.registry import Registry
 from imbench.runs.shards import Shard
+from imbench.runs.trials import MOST_TRIALS
 from imbench.runs.worker import Limits
 
 # Seconds that a job may take unless the request says so: the expected time is that of a fast core with nothing else
@@ -49,6 +50,7 @@ class RunFields(TypedDict, total=False):
     memory: float | None
     retry: int
     shard: Shard | None
+    tune: int | None
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ class RunRequest:
     retry : number of further attempts for a job whose worker process was ended by a signal
     shard : run only this share of the jobs; as with ``strict``, all data must then be available, so that all shards
         are of one plan, unless the shard names its plan
+    tune : number of configurations of each strategy on each dataset (`imbench.runs.trials`); the first is the default
+        one. None: the default one only
     registry : everything installed, with the plugin files and strategy objects of this request; default: a new one. A
         given registry is used if it has the same plugin files, so that a command builds one only
 
@@ -113,6 +117,7 @@ class RunRequest:
     memory: float | None = None
     retry: int = 0
     shard: Shard | None = None
+    tune: int | None = None
     registry: Registry = field(default_factory=Registry, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -129,6 +134,11 @@ class RunRequest:
         object.__setattr__(self, "registry", known.with_strategies(objects))
         if self.jobs is not None and self.jobs < 1:
             raise UsageError(f"jobs must be at least 1, got {self.jobs}; omit it to use one per core")
+        if self.tune is not None and not 1 <= self.tune <= MOST_TRIALS:
+            raise UsageError(
+                f"tune must be a whole number from 1 to {MOST_TRIALS:,}, got {self.tune}; it counts the configurations "
+                "of each strategy, the default one included"
+            )
         if self.executor is not None and self.device != "cpu" and not isinstance(self.executor, Cluster):
             raise UsageError(
                 f"executor={self.executor!r} runs jobs on a CPU, and the device is {self.device!r}, which trains many "

@@ -55,6 +55,9 @@ _HOW = {
     "numbers": pa.int64(),
     "error": pa.string(),
     "protocol_fields": pa.string(),
+    "trial": pa.int64(),
+    "trial_strategy": pa.string(),
+    "trial_protocol": pa.string(),
 }
 # Columns of one class each, `NAME[j]` or `NAME[j]@RULE`, in this order.
 _PER_CLASS = (*PER_CLASS, "tuned_weight", "train_prior")

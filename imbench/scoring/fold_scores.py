@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from imbench.contract.entry_points import translated_errors
 from imbench.contract.protocol import Place
 from imbench.contract.records import Predictions
 from imbench.scoring.metrics import METRICS, PER_CLASS, Metric
@@ -75,6 +77,20 @@ def derived(p: Predictions, names: Collection[str], metrics: Iterable[Metric] | 
         if not wanted.isdisjoint(of_classes(classes)):
             found |= {name: value for name, value in values(p).items() if name in wanted}
     return found
+
+
+def added_columns(metrics: Sequence[Metric], p: Predictions) -> dict[str, float]:
+    """The values of these metrics on one fold, by column."""
+    return derived(p, metric_columns(metrics), [replace(metric, function=_guarded(metric, p)) for metric in metrics])
+
+
+def _guarded(metric: Metric, p: Predictions) -> Callable[[Outcome], float]:
+    def function(outcome: Outcome) -> float:
+        what = f"metric {metric.name} failed on {p.place} of a job"
+        with translated_errors(what, "fix the metric or omit it", passing=()):
+            return float(metric.function(outcome))
+
+    return function
 
 
 def rows_hashes(predictions: Sequence[Predictions]) -> dict[Place, str]:

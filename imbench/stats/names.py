@@ -24,7 +24,7 @@ HEADLINE = ("gmean", "bbs")
 CONFIGURATION = ["dataset", "variant", "data_hash"]
 
 # The columns that `labelled` reads.
-LABELLED = ("task", "dataset", "strategy", "strategy_version", "protocol", "protocol_fields", "numbers")
+LABELLED = ("task", "dataset", "strategy", "strategy_version", "protocol", "protocol_fields", "numbers", "trial")
 
 _NAMED = ["protocol", "dataset", "task"]
 _PAIR = ["protocol", "protocol_fields"]
@@ -47,15 +47,25 @@ def strategy_of(name: str) -> str:
     return strategy if plus and rule in RULES else name
 
 
+def without_trials(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of default configurations: those of all jobs but the trials of a tuned run from the second on."""
+    if "trial" not in rows or not (tuned := rows["trial"].notna()).any():
+        return rows
+    kept: pd.DataFrame = rows[~tuned].reset_index(drop=True)
+    for name in kept.columns[kept.dtypes == "category"]:
+        kept[name] = kept[name].cat.remove_unused_categories()
+    return kept
+
+
 def labelled(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows with distinct labels for protocols and strategies that share a name.
+    """The rows of default configurations, with distinct labels for protocols and strategies that share a name.
 
     Two protocols may share a name, for example after a protocol file was edited: if results of one dataset show it, the
     fields that differ follow the name. Versions of a strategy follow ``@``. If rows have numbers of several versions
     (`imbench.contract.records.NUMBERS_VERSION`), the protocol labels of older ones say so, and they have separate
     boards: nothing is ranked across versions, and new results do not hide old ones.
     """
-    rows = frame
+    rows = without_trials(frame)
     changed: dict[str, pd.Series] = {}
     versions = rows[["strategy", "strategy_version"]].drop_duplicates()["strategy"].value_counts()
     several = set(versions.index[versions > 1])

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from imbench.contract.entry_points import translated_errors
 from imbench.contract.errors import UsageError
 from imbench.contract.protocol import Place
-from imbench.contract.records import Predictions
-from imbench.scoring.fold_scores import derived, metric_columns
+from imbench.scoring.fold_scores import added_columns
 from imbench.scoring.metrics import Metric
-from imbench.scoring.outcome import Outcome
 from imbench.store.results import Results
 from imbench.store.store import Store
 
@@ -43,22 +40,8 @@ def with_metrics(results: Results, metrics: Sequence[Metric]) -> Results:
     values = {}
     for key in rows.loc[done, "key"].unique():
         for p in store.predictions(str(key)):
-            values[key, *p.place] = _columns(new, p)
+            values[key, *p.place] = added_columns(new, p)
     where = list(zip(rows["key"], *(rows[name] for name in Place._fields), strict=True))
     for name in dict.fromkeys(name for of_fold in values.values() for name in of_fold):
         rows[name] = [values.get(fold, {}).get(name, np.nan) for fold in where]
     return replace(results, rows=rows, added=(*results.added, *new))
-
-
-def _columns(metrics: Sequence[Metric], p: Predictions) -> dict[str, float]:
-    """The values of one fold."""
-    return derived(p, metric_columns(metrics), [replace(metric, function=_guarded(metric, p)) for metric in metrics])
-
-
-def _guarded(metric: Metric, p: Predictions) -> Callable[[Outcome], float]:
-    def function(outcome: Outcome) -> float:
-        what = f"metric {metric.name} failed on {p.place} of a job"
-        with translated_errors(what, "fix the metric or omit it", passing=()):
-            return float(metric.function(outcome))
-
-    return function

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Columns with one value for all rows of a job.
 LABELS = (
     *("dataset", "variant", "task", "ir", "strategy", "protocol", "key", "data_hash", "strategy_version", "kind"),
-    *(*ORIGIN, "schema", "numbers", "error", "protocol_fields"),
+    *(*ORIGIN, "schema", "numbers", "error", "protocol_fields", "trial", "trial_strategy", "trial_protocol"),
 )
 # Values of columns that rows of earlier versions lack.
 _FORMERLY = {"kind": STRATEGY}

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 MISSING = ("", "na", "nan", "n/a", "null", "none", "-")
 _DELIMITERS = ",;\t"
 # Optional columns with their default values.
-_OPTIONAL: Mapping[str, int | str] = {
-    **{"numbers": 1, "strategy_version": "", "protocol_fields": "{}", "kind": STRATEGY},
+_OPTIONAL: Mapping[str, float | str] = {
+    **{"numbers": 1, "strategy_version": "", "protocol_fields": "{}", "kind": STRATEGY, "trial": np.nan},
     **dict.fromkeys(DRAWN, 0),
 }
 # Columns that have a value in every row, and those of whole numbers.

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import counted
-from imbench.contract.protocol import net_places
+from imbench.contract.protocol import ADDED_LATER, net_places
 from imbench.contract.records import Variant
 from imbench.contract.spec import FILE_SUFFIXES, format_value, parse_spec
 from imbench.contract.text import shown
@@ -106,7 +106,7 @@ def _is_strategy(label: str, identity: Identity, name: str) -> bool:
 def _is_protocol(label: str, identity: Identity, _: str) -> bool:
     """Whether the settings in a protocol's name are those of the job."""
     head, colon, _ = label.partition(":")
-    return not colon or _agrees(label, head, identity.protocol)
+    return not colon or _agrees(label, head, {**ADDED_LATER, **identity.protocol})
 
 
 def _is_fields(label: str | None, identity: Identity, _: str) -> bool:

@@ -14,7 +14,7 @@ from imbench.contract.protocol import caveat
 from imbench.contract.records import Predictions
 from imbench.contract.spec import parse_spec
 from imbench.scoring.metrics import METRICS, Metric
-from imbench.stats.names import HEADLINE, by_label, rows_of_dataset
+from imbench.stats.names import HEADLINE, by_label, rows_of_dataset, without_trials
 from imbench.stats.scope import Scope
 from imbench.store.contents import Contents
 from imbench.store.selection import DATASET_DEFAULTS, dataset_specs, matching, select
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from imbench.stats.leaderboard import Leaderboard
+    from imbench.store.trials import Tuning
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +98,25 @@ class Results:
 
         return leaderboards(self.rows, metrics, rule, self.scope, self.metrics, references)
 
+    def tuning(self, metric: str = "bbs") -> Tuning:
+        """What selection among the trials of ``imbench run --tune`` gives: default, tuned and ensembled rows.
+
+        Parameters
+        ----------
+        metric : the metric by which a trial is selected on the validation rows of a fold
+
+        Raises
+        ------
+        UsageError for results without trials, and for an unknown metric.
+        """
+        from imbench.store.trials import tuning_of
+
+        return tuning_of(self.rows, Store.open(self.store), metric, added=self.added, scope=self.scope)
+
     def predictions(self, dataset: str, strategy: str, protocol: str | None = None) -> list[Predictions]:
         """Predictions of every fold of one job, by the specs of its dataset and strategy.
+
+        Trials of a tuned run are found by their protocol's name, default configurations also without it.
 
         Parameters
         ----------
@@ -112,7 +130,8 @@ class Results:
         UsageError
             If no finished job matches, or several do; the message lists them.
         """
-        done = self.rows[self.rows["error"] == ""].drop_duplicates("key")
+        rows = self.rows if protocol else without_trials(self.rows)
+        done = rows[rows["error"] == ""].drop_duplicates("key")
         among = done[done["strategy"].isin(matching(strategy, set(done["strategy"]), one=True))]
         among = among[among["protocol"] == (protocol or among["protocol"])]
         name, _ = parse_spec(dataset)

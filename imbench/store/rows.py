@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from imbench.contract.records import NUMBERS_VERSION, Job, Predictions
+from imbench.contract.records import NUMBERS_VERSION, Job, Predictions, Trial
 from imbench.scoring.columns import ORIGIN, class_of, schema
 from imbench.scoring.columns import column_order as column_order
 from imbench.scoring.fold_scores import rows_hashes, scored
@@ -129,7 +129,13 @@ def _common(job: Job, facts: Mapping[str, Any]) -> dict[str, Any]:
         "numbers": NUMBERS_VERSION,
         "error": "",
         "protocol_fields": json.dumps(job.protocol.identity(), sort_keys=True, separators=(",", ":")),
-    }
+    } | _trial(job.trial)
+
+
+def _trial(trial: Trial | None) -> dict[str, Any]:
+    if trial is None:
+        return {}
+    return {"trial": trial.number, "trial_strategy": trial.strategy, "trial_protocol": trial.protocol}
 
 
 def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
+from imbench.contract.search_space import Choice, Uniform
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.strategies.augmentation import FILL, ROTATION, SHIFT, augment, validate
 from imbench.strategies.shares import balanced_share
@@ -49,6 +50,11 @@ class Augment(BatchStrategy):
 
     name: ClassVar[str] = "augment"
     modalities: ClassVar[tuple[str, ...]] = ("image",)
+    search_space: ClassVar = {
+        "rotation": Uniform(0.0, 0.25, "from none to a quarter turn; the paper's 0.2 read as Keras documents it"),
+        "shift": Uniform(0.0, 0.25, "from none to a quarter of the image, around the paper's 0.2"),
+        "fill": Choice(("reflect", "nearest"), "both interpretations of the paper, see the note above"),
+    }
 
     rotation: float = ROTATION
     shift: float = SHIFT

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
+from imbench.contract.search_space import LogUniform
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.strategies.parameters import positive
 from imbench.strategies.shares import balanced_share
@@ -49,6 +50,9 @@ class ReMix(BatchStrategy):
 
     name: ClassVar[str] = "remix"
     reads_features: ClassVar[bool] = False
+    search_space: ClassVar = {
+        "alpha": LogUniform(0.05, 0.5, "the paper's tables use 0.1, its sensitivity study recommends 0.3, up to 0.5")
+    }
 
     alpha: float = 0.1
 

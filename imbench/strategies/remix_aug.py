@@ -9,6 +9,7 @@ from torch import Tensor
 
 from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
+from imbench.contract.search_space import Choice, LogUniform, Uniform
 from imbench.contract.strategy import BatchStrategy, TrainingInfo
 from imbench.strategies.augment import Augment
 from imbench.strategies.augmentation import FILL, ROTATION, SHIFT, validate
@@ -51,6 +52,12 @@ class ReMixAug(BatchStrategy):
 
     name: ClassVar[str] = "remix-aug"
     modalities: ClassVar[tuple[str, ...]] = ("image",)
+    search_space: ClassVar = {
+        "alpha": LogUniform(0.05, 0.5, "the paper's tables use 0.1, its sensitivity study recommends 0.3, up to 0.5"),
+        "rotation": Uniform(0.0, 0.25, "as for augment"),
+        "shift": Uniform(0.0, 0.25, "as for augment"),
+        "fill": Choice(("reflect", "nearest"), "as for augment"),
+    }
 
     alpha: float = 0.1
     rotation: float = ROTATION

@@ -13,6 +13,7 @@ import torch
 
 from imbench.contract.batch import Batch
 from imbench.contract.errors import UsageError
+from imbench.contract.search_space import Uniform
 from imbench.contract.strategy import BatchStrategy, PerBatchStrategy
 
 
@@ -415,6 +416,21 @@ class ExemptWithoutReason(Sound):
     exemptions: ClassVar = {"dtypes_kept": " "}
 
 
+@broken
+class TunesWhatItHasNot(Sound):
+    search_space: ClassVar = {"alpha": Uniform(0.0, 1.0)}
+
+
+@broken
+class TunesWhatItRefuses(Sound):
+    search_space: ClassVar = {"alpha": Uniform(0.0, 1.0)}
+    alpha: float = 0.5
+
+    def __post_init__(self):
+        if isinstance(self.alpha, str) or not 0 < self.alpha < 1:
+            raise UsageError(f"alpha must be between 0 and 1, got {self.alpha!r}")
+
+
 BROKEN = {
     "shapes_kept": (OneRowLess,),
     "dtypes_kept": (AlwaysSingle,),
@@ -443,6 +459,7 @@ BROKEN = {
     "frozen_hashable_equal": (OnlyItself, Unhashable, Changeable),
     "picklable": (StaysAtHome,),
     "spec_round_trip": (ParenthesisInDefault, NameWithSpace),
+    "search_space_valid": (TunesWhatItHasNot, TunesWhatItRefuses),
     "docstring_cites_source": (WithoutSource, WithoutYear, WithoutAuthor),
     "exemptions_reasoned": (ExemptFromNothingKnown, ExemptWithoutReason),
 }

@@ -105,9 +105,9 @@ def advance(nets, batches, chosen=slice(None)):
 
 
 @pytest.mark.parametrize("strategy", [Plain(), Focal()], ids=lambda s: type(s).__name__)
-@pytest.mark.parametrize("dropout", [0.0, 0.1, 0.5])
-def test_both_engines_drop_the_same_units_and_learn_the_same(strategy, dropout):
-    fused, stacked = both_engines(strategy, Protocol(dropout=dropout))
+@pytest.mark.parametrize(("dropout", "decay"), [(0.0, 0.0), (0.1, 0.0), (0.5, 3.0)])
+def test_both_engines_drop_the_same_units_and_learn_the_same(strategy, dropout, decay):
+    fused, stacked = both_engines(strategy, Protocol(dropout=dropout, weight_decay=decay))
     ours, theirs = advance(fused, blocks(3)), advance(stacked, blocks(3))
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
     for a, b in zip(fused.parameters, stacked.parameters, strict=True):

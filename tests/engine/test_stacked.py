@@ -150,15 +150,17 @@ def test_nets_that_ended_are_carried_along_until_packing_pays_and_change_nothing
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.3])
 @pytest.mark.parametrize("compiled", [None, kernels], ids=["torch", "compiled"])
-def test_adam_is_torch_s_adam(compiled):
+def test_adam_is_torch_s_adam(compiled, decay):
     generator = torch.Generator().manual_seed(0)
     start = [torch.randn(1, 4, 3, generator=generator), torch.randn(1, 3, generator=generator)]
-    protocol = Protocol()
+    protocol = Protocol(weight_decay=decay)
     ours = StackedAdam([p.clone() for p in start], protocol, compiled)
     ours.set_rates(slice(0, 1), np.array([3e-3]))
     theirs = [p.clone().requires_grad_() for p in start]
-    adam = torch.optim.Adam(theirs, 3e-3, (protocol.beta1, protocol.beta2), protocol.epsilon)
+    groups = [{"params": theirs[:1], "weight_decay": decay}, {"params": theirs[1:], "weight_decay": 0.0}]
+    adam = torch.optim.AdamW(groups, 3e-3, (protocol.beta1, protocol.beta2), protocol.epsilon)
     for _ in range(1000):  # far enough for the bias corrections to fade
         for mine, other in zip(ours.gradients, theirs, strict=True):
             mine.copy_(torch.randn(mine.shape, generator=generator))

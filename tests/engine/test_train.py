@@ -1,6 +1,6 @@
 """Every stacked computation must equal the plain loop."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -164,3 +164,23 @@ def test_a_loss_that_is_not_finite_is_an_error_that_names_the_fold():
     dataset = make_dataset()
     with pytest.raises(TrainingError, match="repeat 0, fold 0 is nan after epoch 1"):
         trained(dataset, make_folds(dataset), Broken(), SHORT)
+
+
+def test_the_best_checkpoint_is_that_of_the_least_validation_loss():
+    dataset = make_dataset()
+    folds = make_folds(dataset, count=2)
+    protocol = Protocol(batch_size=14, learning_rate=0.02, schedule="constant")  # 10 steps an epoch
+
+    def of(epochs, checkpoint="last"):
+        return trained(dataset, folds, Plain(), replace(protocol, epochs=epochs, checkpoint=checkpoint))
+
+    measured = [of(epochs) for epochs in (20, 40, 60, 70)]
+    for i, best in enumerate(of(70, "best")):
+        losses = [
+            -np.log(r[i].validation.proba[np.arange(len(r[i].validation.y)), r[i].validation.y]).mean()
+            for r in measured
+        ]
+        expected = measured[int(np.argmin(losses))][i]
+        assert (best.test.proba == expected.test.proba).all()
+        assert (best.validation.proba == expected.validation.proba).all()
+        assert (best.epochs, best.steps) == (70, 700)

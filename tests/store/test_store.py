@@ -55,6 +55,9 @@ def test_a_job_is_a_row_for_each_fold_with_every_metric(store):
         *metrics,
         *TRAILING,
         "protocol_fields",
+        "trial",
+        "trial_strategy",
+        "trial_protocol",
         "imbench",
         "threads",
     ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from imbench.report.figures import tuning
 from imbench.report.figures.cost import quality_against_time
 from imbench.report.figures.critical_difference import critical_difference
 from imbench.report.figures.gain_by_ratio import gain_by_ratio
@@ -63,6 +64,20 @@ FIGURES: dict[str, FigureKind] = {
     "cost": FigureKind(lambda model: model.leading, _cost),
     "image-gain": FigureKind(lambda model: model.images.boards if model.images else (), _image_gain),
     "reliability": FigureKind(lambda model: model.score_tables, _reliability),
+    "tuning": FigureKind(
+        lambda model: tuning.subjects(model.tuned),
+        lambda model, subject: tuning.regret(model.tuned, subject),
+        "Tuned strategies: regret against the number of trials",
+        "Every strategy has the same number of trials; in each fold the best of the first k on the validation rows is "
+        "taken (docs/tuning.md). Regret is what is missing to the trial that is best on the test rows. Boards rank "
+        "default configurations; tuning.csv has the scores of default, tuned and ensembled ones.",
+    ),
+    "tuning-budget": FigureKind(
+        lambda model: tuning.subjects(model.tuned),
+        lambda model, subject: tuning.budget(model.tuned, subject),
+        "Tuned strategies: quality against training time",
+        "The score on test rows against the training time of all k trials; the last point is the ensemble of all.",
+    ),
 }
 
 

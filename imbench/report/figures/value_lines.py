@@ -42,7 +42,9 @@ class Trace:
     level: float
 
 
-def value_lines(name: str, title: str, parameter: str, reference: str, traces: Sequence[Trace]) -> FigureSpec:
+def value_lines(
+    name: str, title: str, parameter: str, reference: str, traces: Sequence[Trace], basis: str = ""
+) -> FigureSpec:
     """The figure of these traces: a logarithmic axis for values that span decades, equal distances for text.
 
     Parameters
@@ -50,6 +52,7 @@ def value_lines(name: str, title: str, parameter: str, reference: str, traces: S
     name, title : see `FigureSpec`
     parameter : label of the axis
     reference : name of the dashed lines; "" without
+    basis : what the points are, below the panels; default: means over folds, with intervals
     """
     panels = list(dict.fromkeys(trace.panel for trace in traces))
     marks: list[Line | Mark | Text] = []
@@ -63,7 +66,7 @@ def value_lines(name: str, title: str, parameter: str, reference: str, traces: S
             bottoms.append(bottom)
         top = max(bottoms) + TOP
     dashed = f"; dashed: {reference}" if reference else ""
-    basis = f"bars: intervals of the mean over folds, clipped at the edge{dashed}"
+    basis = basis or f"bars: intervals of the mean over folds, clipped at the edge{dashed}"
     marks.append(Text(LEFT, top - TOP + 6, basis, color="muted", size=10))
     return FigureSpec(
         name,

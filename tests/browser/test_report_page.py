@@ -43,7 +43,7 @@ def test_without_javascript_all_is_there_but_the_filters(open_page, results):
     sections = page.locator("main > section").all()
     assert [section.get_attribute("id") for section in sections] == [
         "results", "verdict", "leaderboards", "cd", "gains", "images", "wins", "datasets", "reliability", "cost",
-        "coverage", "provenance", "cite", "definitions",
+        "spread", "coverage", "provenance", "cite", "definitions",
     ]  # fmt: skip
     for section in sections:
         assert section.is_visible()

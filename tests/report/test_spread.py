@@ -1,6 +1,7 @@
 """The report's intervals over draws, splits and training seeds, and its variance components."""
 
 import dataclasses
+import re
 
 import pandas as pd
 import pytest
@@ -46,7 +47,13 @@ def test_a_report_of_one_draw_and_seed_says_what_its_intervals_do_not_contain(re
     assert set(pd.read_csv(folder / "intervals.csv")["contains"]) == {"split"}
 
 
-def test_several_draws_and_seeds_are_told_apart(results):
+def test_several_draws_and_seeds_are_told_apart(results, tmp_path):
+    html = write_report(drawn(results, 2), tmp_path, Options(modality=MODALITY))[0].read_text("utf-8")
+    shown = re.search(r"What the score of a net varies with.*?<tbody>(.*?)</tbody>", html, re.DOTALL)[1]
+    lines = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in shown.split("<tr>")[1:]]
+    table = pd.read_csv(tmp_path / "variance-components.csv")
+    assert [line[0] for line in lines] == list(table["dataset"])
+    assert [float(line[-1]) for line in lines] == pytest.approx(list(table["sd_train_seed"]), abs=5e-4)
     model = gather(drawn(results, 2), Options(modality=MODALITY))
     assert model.spread.missing == ()
     table = variance_components(model)

@@ -13,7 +13,7 @@ from imbench.checks.source import is_known, package_source, source_hash
 from imbench.contract.errors import DataError, UsageError
 from imbench.contract.names import counted
 from imbench.contract.protocol import Protocol
-from imbench.contract.records import REFERENCE, Card, Job, Trial, Variant
+from imbench.contract.records import REFERENCE, STRATEGY, Card, Job, Trial, Variant
 from imbench.contract.reference import Reference
 from imbench.contract.strategy import BatchStrategy
 from imbench.data.data_sources import DataSources
@@ -262,13 +262,18 @@ class Plan:
         """How many trials there are, and which strategies have no parameters of their own to tune."""
         if self.request.tune is None:
             return []
-        strategies = {self.defaults[job.strategy] for job in self.jobs}
-        plain = sorted(spec for spec in strategies if not own_space(self.strategies[spec]))
+        tuned = {
+            kind: {self.defaults[j.strategy] for j in self.jobs if j.kind == kind} for kind in (STRATEGY, REFERENCE)
+        }
+        plain = sorted(spec for spec in tuned[STRATEGY] if not own_space(self.strategies[spec]))
+        untuned = sorted(spec for spec in tuned[REFERENCE] if not self.references[spec].search_space)
         only = f"; {', '.join(plain)}: only the fields of the protocol are tuned" if plain else ""
+        only += f"; {', '.join(untuned)}: nothing to tune" if untuned else ""
         each = counted(self.request.tune, "trial")
-        strategies_ = counted(len(strategies), "strategy", "strategies")
+        among = [counted(len(tuned[STRATEGY]), "strategy", "strategies")]
+        among += [counted(len(tuned[REFERENCE]), "reference")] if tuned[REFERENCE] else []
         return [
-            f"tuning: {each} of each of {strategies_} on {counted(len(self.configurations), 'configuration')}, "
+            f"tuning: {each} of each of {' and '.join(among)} on {counted(len(self.configurations), 'configuration')}, "
             f"{len(self.trials):,} besides the default {'one' if len(self.jobs) == 1 else 'ones'}{only}"
         ]
 

@@ -21,6 +21,7 @@ from imbench.data.preprocess import apply, fit
 from imbench.runs.bench import run_plan
 from imbench.runs.fitting import seed_of
 from imbench.runs.registry import Registry
+from imbench.scoring.metrics import score
 from imbench.store.store import Store
 
 SETTINGS = {"epochs": "2", "repeats": "1", "folds": "2"}
@@ -242,3 +243,31 @@ def test_values_that_are_no_probabilities_fail_the_job(table, tmp_path):
 
     assert failures["strategy"].tolist() == ["no-probabilities"]
     assert "rows must sum to 1" in failures["error"][0]
+
+
+def test_references_are_tuned_by_validation_rows_alone(table, tmp_path):
+    names = ["logistic-regression", "uniform"]
+    plan = imbench.plan(
+        datasets=[table], strategies=["baseline"], references=names, settings=SETTINGS, store=tmp_path, tune=4
+    )
+    assert "tuning: 4 trials of each of 1 strategy and 2 references" in "\n".join(plan.notes)
+    assert "uniform: nothing to tune" in "\n".join(plan.notes)
+    results = run_plan(plan)
+    store, of_reference = Store.open(tmp_path), [job for job in plan.jobs if job.strategy_name == names[0]]
+    trials = [{p.place: p for p in store.predictions(job.key)} for job in of_reference]
+    assert len(trials) == 4
+    tuning = results.tuning()
+    for k in (1, 2, 3, 4):
+        rows = tuning.select(f"tuned@{k}")
+        rows = rows[rows["strategy"] == names[0]]
+        assert len(rows) == len(trials[0])
+        assert set(rows["kind"]) == {"reference"}
+        for row in rows.to_dict("records"):
+            folds = [of_trial[row["draw"], row["repeat"], row["fold"], row["train_seed"]] for of_trial in trials[:k]]
+            best = min(range(k), key=lambda i: score(folds[i].validation.y, folds[i].validation.proba)["bbs"])
+            assert row["members"] == str(best + 1)
+            assert row["bbs"] == score(folds[best].test.y, folds[best].test.proba)["bbs"]
+    assert tuning.rows.loc[tuning.rows["kind"] == "reference", ["epochs", "steps", "loss"]].isna().all(axis=None)
+    boards = tuning.leaderboards("ensemble@4", references=True)
+    assert {tuple(sorted(board.table["strategy"])) for board in boards} == {("baseline", "logistic-regression")}
+    assert {tuple(board.table["strategy"]) for board in tuning.leaderboards("ensemble@4")} == {("baseline",)}

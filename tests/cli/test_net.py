@@ -28,4 +28,4 @@ def test_a_net_that_cannot_be_is_refused_before_any_work(imbench, table, tmp_pat
 
 def test_the_papers_net_is_the_one_that_is_there_anyway(imbench, table):
     plans = [imbench("run", "--dataset", table, "--dry-run", "--json", *net).out for net in ((), ("--net", "paper"))]
-    assert plans[0].replace('"name": "standard"', '"name": "standard:net=paper"') == plans[1]
+    assert plans[0].replace('"standard"', '"standard:net=paper"') == plans[1]

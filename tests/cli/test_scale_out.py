@@ -29,7 +29,7 @@ def machine(tmp_path, table):
         (tmp_path / "bin" / name).write_text(f"#!/bin/bash\n{content}\n")
         (tmp_path / "bin" / name).chmod(0o755)
     strategies = [f"--strategy {name}" for name in ("baseline", "remix", "mixup")]
-    options = " ".join(["--dataset", table, *strategies, "--protocol smoke --jobs 1 --no-checks"])
+    options = " ".join(["--dataset", table, *strategies, "--no-references --protocol smoke --jobs 1 --no-checks"])
     (tmp_path / "bin" / "activate").touch()
     return os.environ | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "HOSTS": str(tmp_path)}, options
 

@@ -87,7 +87,7 @@ def test_a_run_keeps_what_it_finished_and_leaves_nothing_else(table, start, temp
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=LIMIT)
     assert process.returncode == 143
-    resume = f"To resume:\n  imbench {' '.join(command)}"
+    resume = f"To resume:\n  imbench {' '.join(command)} --no-references"
     assert err.rstrip().endswith(f"interrupted by SIGTERM; finished jobs are kept. {resume}")
     assert "Traceback" not in err
     assert not list(temporary.iterdir())
@@ -118,7 +118,7 @@ def test_a_second_signal_ends_a_run_that_the_first_could_not(table, start, tmp_p
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=LIMIT)
     assert process.returncode == 130
-    assert err.rstrip().endswith(f"To resume:\n  imbench {' '.join(command)}")
+    assert err.rstrip().endswith(f"To resume:\n  imbench {' '.join(command)} --no-references")
 
 
 @pytest.mark.parametrize("module", ["click", "imbench.cli.app", "rich.table"])

@@ -16,7 +16,7 @@ BLOCK = re.compile(r"(?:save this as `(?P<name>[^`]+)`:\n\n)?^```(?P<kind>\w+)\n
 # The suite is run whole, but with these built-in strategies instead of all that happen to be installed: half the time,
 # and no more with every plugin that somebody tries out here.
 SUITE = "imbench run --suite tabular --protocol smoke"
-RESTRICTED = " --jobs 1 --strategy baseline --strategy batch-smote --strategy remix"
+RESTRICTED = " --no-references --jobs 1 --strategy baseline --strategy batch-smote --strategy remix"
 
 
 def test_the_page_has_eight_steps():

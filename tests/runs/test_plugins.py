@@ -39,6 +39,14 @@ shelf = SourceKind(
 )
 rings = read_card(Path(__file__).with_name("rings.toml"), "rings")
 small = Suite("small", "A small suite", (SuiteEntry("rings:ir=0.2"),))
+
+class Coin:
+    def fit(self, X, y):
+        return self
+
+    def predict_proba(self, X):
+        return [[0.5, 0.5]] * len(X)
+
 worst_recall = Metric("worst_recall", "Worst recall", _worst_recall, True, "Smallest recall.", of_decisions=True)
 """
     + STRATEGY
@@ -49,6 +57,7 @@ POINTS = {
     "imbench.suites": {"small": "everything:small"},
     "imbench.metrics": {"worst_recall": "everything:worst_recall"},
     "imbench.sources": {"shelf": "everything:shelf"},
+    "imbench.references": {"coin": "everything:Coin"},
 }
 CARD = """
 title = "Rings"

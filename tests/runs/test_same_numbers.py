@@ -87,7 +87,7 @@ def run_elsewhere(suite, store, environment):
     options = [f"--dataset={spec}" for spec in suite["datasets"]] + [f"--strategy={s}" for s in suite["strategies"]]
     options += [f"--plugin={plugin}" for plugin in suite["plugins"]]
     command = [sys.executable, "-m", "imbench", "run", *options, "--protocol", suite["protocol"], "--jobs", "1"]
-    command += ["--no-checks", "--quiet", "--store", str(store)]
+    command += ["--no-references", "--no-checks", "--quiet", "--store", str(store)]
     python(command, environment)
     return imbench.load(store)
 

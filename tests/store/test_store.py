@@ -36,7 +36,18 @@ ZERO = ["zero_recall", *(f"zero_recall@{rule}" for rule in RULES if rule != ARGM
 EXPOSURE = ["empty_batches", "minority_rows", "minority_rows_trained", "prior_inexact", "fallback_share"]
 RECALIBRATION = ["recalibrated_by", "recalibration_slope"]
 TRAINED = ["epochs", "steps", "floor_epoch", "loss", *ZERO, "absent", "absent_validation", *EXPOSURE, *RECALIBRATION]
-TRAILING = [*TRAINED, "key", "data_hash", "rows_hash", "strategy_version", *ORIGIN, "schema", "numbers", "error"]
+TRAILING = [
+    *TRAINED,
+    "key",
+    "data_hash",
+    "rows_hash",
+    "strategy_version",
+    "kind",
+    *ORIGIN,
+    "schema",
+    "numbers",
+    "error",
+]
 
 
 def files(store):

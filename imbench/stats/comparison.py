@@ -18,7 +18,7 @@ from imbench.stats.friedman import (
     friedman_undefined,
     iman_davenport,
 )
-from imbench.stats.intervals import mean_intervals
+from imbench.stats.intervals import mean_intervals, rank_intervals
 from imbench.stats.nemenyi import critical_difference, runs
 from imbench.stats.pairwise import AllPairs, PairTests, compare_pairs
 from imbench.stats.ranks import Tolerance, average_ranks, rank, rank_sums
@@ -111,7 +111,7 @@ def compare(
         order=order,
         average_ranks=means,
         rank_sums=rank_sums(ranks),
-        rank_intervals=mean_intervals(ranks, datasets, alpha, (1, k)).T,
+        rank_intervals=rank_intervals(ranks, datasets, alpha).T,
         gains=over_reference.mean(axis=0),
         gain_intervals=mean_intervals(over_reference, datasets, alpha, gain_bounds).T,
         friedman=omnibus,

@@ -57,12 +57,30 @@ def mean_intervals(
     return over_datasets(table.mean(axis=0), np.asfortranarray(table - table.mean(axis=0)), datasets, alpha, bounds)
 
 
+def rank_intervals(ranks: ArrayLike, datasets: ArrayLike, alpha: float = 0.05) -> Floats:
+    """``(2, strategies)`` intervals of average ranks over blocks, as by `over_datasets`.
+
+    Datasets that agree on who is best do so by chance too: the variance of one dataset is that of the datasets and of
+    half a dataset more with ranks at random, whose variance is (k² − 1) / 12. Half a dataset is also the prior of the
+    Bayesian signed-rank test.
+
+    Parameters
+    ----------
+    ranks : array-like, ``(blocks, strategies)``, k strategies, 1 is best
+    datasets : array-like, ``(blocks,)`` number of each block's dataset, 0 to n − 1
+    """
+    table = np.asarray(ranks, dtype=np.float64)
+    k = table.shape[1]
+    return over_datasets(table.mean(axis=0), table - table.mean(axis=0), datasets, alpha, (1, k), (k**2 - 1) / 12)
+
+
 def over_datasets(
     estimates: Floats,
     influence: Floats,
     datasets: ArrayLike,
     alpha: float,
     bounds: tuple[float, float] = (-np.inf, np.inf),
+    prior: float | None = None,
 ) -> Floats:
     """Intervals of level 1 − alpha of estimates that are, or nearly are, means over blocks.
 
@@ -85,11 +103,11 @@ def over_datasets(
     influence : ``(blocks, columns)`` how far each block moves the estimates, times the number of blocks; for a mean,
         values − mean
     datasets : array-like, ``(blocks,)`` number of each block's dataset, 0 to n − 1
+    prior : variance of half a dataset more, beside that of these datasets; None: of these datasets only
 
     Returns
     -------
-    ``(2, columns)`` lower and upper ends, within bounds; NaN for a single dataset. If all datasets agree the two are
-    equal.
+    ``(2, columns)`` lower and upper ends, within bounds; NaN for a single dataset.
     """
     which = np.asarray(datasets, dtype=np.int64)
     sizes = np.bincount(which).astype(np.float64)
@@ -97,22 +115,25 @@ def over_datasets(
         return np.full((2, influence.shape[1]), np.nan)
     sums = np.zeros((len(sizes), influence.shape[1]))
     np.add.at(sums, which, influence)
-    correction, freedom = _small_sample(sizes / len(which))
-    error = np.sqrt((sums**2).sum(axis=0) / correction) / len(which)
-    half = student_half(error, freedom, alpha)
+    weights = sizes / len(which)
+    trace, freedom = _small_sample(weights)
+    variance = ((sums / len(which)) ** 2).sum(axis=0) / trace  # of one dataset
+    if prior is not None:
+        variance = ((len(sizes) - 1) * variance + 0.5 * prior) / (len(sizes) - 0.5)
+    half = student_half(np.sqrt(variance * (weights**2).sum()), freedom, alpha)
     ends: Floats = np.clip([estimates - half, estimates + half], *bounds)
     return ends
 
 
 def _small_sample(weights: Floats) -> tuple[float, float]:
-    """The factor c and the degrees of freedom of `over_datasets`, for the shares of the blocks that datasets have.
+    """c Σw² and the degrees of freedom of `over_datasets`, for the shares w of the blocks that datasets have.
 
-    With A = D M Mᵀ D, M = I − 1wᵀ and D the diagonal matrix of w, these are tr A / Σw² and, after Bell and McCaffrey,
-    (tr A)² / tr A², both here as sums.
+    With A = D M Mᵀ D, M = I − 1wᵀ and D the diagonal matrix of w, the first is tr A, and Bell and McCaffrey's degrees
+    of freedom are (tr A)² / tr A², both here as sums.
     """
     w = weights
     s2, s3, s4 = (float((w**power).sum()) for power in (2, 3, 4))
     trace = s2 * (1 + s2) - 2 * s3
     off = s2**4 + 2 * s2 * s4 - 4 * s2**2 * s3 + 2 * s3**2  # all entries of A² as if off the diagonal
     squared = off + float((w**4 * ((1 + s2 - 2 * w) ** 2 - (s2 - 2 * w) ** 2)).sum())
-    return trace / s2, (trace**2 / squared + len(w) - 1) / 2
+    return trace, (trace**2 / squared + len(w) - 1) / 2

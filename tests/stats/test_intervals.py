@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,7 @@ from scipy import stats
 
 from imbench.contract.errors import UsageError
 from imbench.stats.evaluate import evaluate
-from imbench.stats.intervals import mean_intervals
+from imbench.stats.intervals import mean_intervals, rank_intervals
 
 
 def test_with_equally_many_variants_they_are_scipys_over_the_means_of_datasets():
@@ -52,6 +54,15 @@ def test_a_higher_level_is_never_narrower_and_contains_the_mean(sizes, seed, one
     assert (narrow[0] <= values.mean(axis=0)).all()
     assert (values.mean(axis=0) <= narrow[1]).all()
     assert (narrow[1] <= wide[1]).all()
+
+
+def test_an_average_rank_has_the_variance_of_half_a_random_dataset_more():
+    ranks = np.array([[1, 2, 3], [1, 3, 2], [1, 2, 3], [1, 3, 2]])
+    low, high = rank_intervals(ranks, np.arange(4))
+    assert low[0] == 1
+    assert high[0] == pytest.approx(1 + stats.t.ppf(0.975, 3) * math.sqrt(0.5 * (9 - 1) / 12 / 3.5 / 4))
+    variance = (3 * ranks[:, 1].var(ddof=1) + 0.5 * (9 - 1) / 12) / 3.5
+    assert high[1] - 2.5 == pytest.approx(min(stats.t.ppf(0.975, 3) * math.sqrt(variance / 4), 0.5))
 
 
 def test_they_stay_within_the_bounds_of_ranks_and_scores():

@@ -42,7 +42,7 @@ def elo(ranks: ArrayLike, datasets: ArrayLike, anchor: int | None = None, alpha:
     ratings is the inverse of the Fisher information times how many wins it has more than expected (White 1982).
 
     NOTE: TabArena draws datasets with replacement. Few datasets often leave a strategy of a draw without a defeat, and
-    so without a finite rating; such intervals cover 85 % with 5 datasets and 90 % with 7.
+    so without a finite rating; such intervals cover at most 84 % with 5 datasets and 91 % with 7.
 
     Parameters
     ----------

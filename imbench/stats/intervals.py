@@ -92,10 +92,10 @@ def over_datasets(
 
     NOTE: otherwise degrees of freedom are half way between n − 1, with which intervals cover too seldom, and those of
     Bell and McCaffrey (2002; Satterthwaite's for datasets of equal variance), with which they cover far too often:
-    92 to 95 % and 98 to 99 % of normal gains of 5 datasets with 6, 3, 1, 1 and 1 configurations.
+    93 % and 99 % of normal gains on 5 datasets with 6, 3, 1, 1 and 1 configurations.
 
     An expanded percentile bootstrap (Hesterberg 2015), which cannot exceed the range of the data, covers 87 % with 4
-    datasets and 91 % with 5. ``tests/benchmarks/test_coverage.py`` measures the coverage.
+    datasets and 92 % with 5. ``tests/benchmarks/test_coverage.py`` measures the coverage.
 
     Parameters
     ----------

@@ -60,7 +60,7 @@ def evaluate(
     alpha : the level of intervals, of the critical difference and of groups, in (0, 1)
     blocks : one label for each row, or the name of an index level. Complete rows with the same label (variants of one
         dataset) are averaged to one block. None: each row is a block
-    clusters : the dataset of each row, given like `blocks`: rows stay blocks, and intervals resample datasets
+    clusters : the dataset of each row, given like `blocks`: rows stay blocks, and intervals take whole datasets
     reference : the strategy that gains are measured against; default ``baseline`` if present, else the first column
     tolerance : largest difference of two tied scores of a block; default: 1e-12 of the larger one. A number is an
         absolute tolerance: 1e-6 suits scores of nets, which are float32

@@ -58,7 +58,7 @@ class Evaluation:
     n_folds : number of folds if rows are the folds of one dataset; 0 for blocks. With folds, ranks are those of the
         means, tests of ranks are NaN, and ``wilcoxon``, ``against_reference``, ``control`` and the intervals of gains
         come from the corrected resampled t-test, as ``method`` says
-    n_blocks, n_rows, n_datasets : blocks ranked, complete rows averaged into them, datasets resampled in intervals
+    n_blocks, n_rows, n_datasets : blocks ranked, complete rows averaged into them, datasets behind intervals
     supplement : the numbers of `elo`, `signed_rank` and `hierarchical`, computed on first use
     dropped : label of each omitted row, with the strategies that have no score there
     notes : caveats and undefined results, one sentence each

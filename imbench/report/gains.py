@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imbench.scoring.outcome import Floats
 from imbench.stats.board import Board
-from imbench.stats.intervals import bootstrap_means
+from imbench.stats.intervals import mean_intervals
 from imbench.stats.score_table import Configuration
 
 # More ratios than this, as natural datasets have, are grouped into ranges between these edges.
@@ -22,7 +21,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Gain:
-    """Mean gain of one competitor over the control at one imbalance ratio, with its bootstrap interval over datasets.
+    """Mean gain of one competitor over the control at one imbalance ratio, with its interval over datasets.
 
     Positive is better for every metric: the gain is strategy − baseline if higher is better, and baseline − strategy if
     lower is better. The interval is NaN for a single dataset.
@@ -56,31 +55,13 @@ def gain_overall(board: Board) -> list[Gain]:
 def _gains(board: Board, label: str, rows: Sequence[int]) -> list[Gain]:
     """The gains over these configurations of a board."""
     gains, datasets = board.gains[list(rows)], [board.datasets[i] for i in rows]
-    means, spans = gains.mean(axis=0), mean_interval(gains, datasets, board.alpha)
+    codes = np.unique(np.asarray(datasets, dtype=object).astype(str), return_inverse=True)[1]
+    means, spans = gains.mean(axis=0), mean_intervals(gains, codes, board.alpha, board.metric.difference_bounds).T
     return [
         Gain(label, name, float(means[i]), float(spans[i][0]), float(spans[i][1]), len(rows), len(set(datasets)))
         for i, name in enumerate(board.names)
         if name != board.control
     ]
-
-
-def mean_interval(values: Floats, datasets: Sequence[str], alpha: float) -> Floats:
-    """Bootstrap interval of level 1 − alpha of the mean over blocks, drawing whole datasets with replacement.
-
-    Parameters
-    ----------
-    values : ``(blocks, columns)``, no NaN
-    datasets : dataset of each block
-
-    Returns
-    -------
-    ``(columns, 2)`` low and high ends; NaN for fewer than two datasets.
-    """
-    codes = np.unique(np.asarray(datasets, dtype=object).astype(str), return_inverse=True)[1]
-    if not len(codes):
-        return np.full((values.shape[1], 2), np.nan)
-    ends: Floats = bootstrap_means(values, codes, alpha).T
-    return ends
 
 
 def ir_labels(configurations: Sequence[Configuration]) -> dict[Configuration, str]:

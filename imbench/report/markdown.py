@@ -55,7 +55,7 @@ def _facts(model: Model) -> str:
         f"{TRAINED.absolute:g} are tied, because nets compute in float32",
         "mean: over configurations, each the mean over its folds; a strategy without a result on every configuration "
         "is not ranked",
-        f"interval: {level(model.alpha)} bootstrap interval over datasets",
+        f"interval: {level(model.alpha)} interval over datasets",
         "p vs best: Wilcoxon signed-rank test against the best strategy, Holm-corrected over all pairs",
         *model.lacking,
     ]

@@ -16,6 +16,7 @@ from imbench.report.figures.sample_grid import SampleGrid
 from imbench.report.gains import Gain
 from imbench.report.model import Model
 from imbench.report.overview import UNRANKED, overviews
+from imbench.scoring.rules import EACH
 from imbench.stats.board import Board
 from imbench.stats.names import strategy_of
 from imbench.stats.score_table import ScoreTable
@@ -108,14 +109,20 @@ def leaderboard_of(model: Model, boards: Sequence[Board]) -> pd.DataFrame:
 
 
 def _supplement(board: Board, leads: bool) -> list[dict[str, float]]:
-    """Elo ratings over configurations, and Bayesian tests with datasets as blocks, of each competitor, best first."""
+    """Elo ratings over configurations, and Bayesian tests with datasets as blocks, of each competitor, best first.
+
+    Without the hierarchical test if the board ranks all decision rules together.
+    """
     names = ("elo", "elo_low", "elo_high", "rope", *(f"{test}_{name}" for test, of in _TESTS.items() for name in of))
     if not leads:
         return [dict.fromkeys(names, math.nan) for _ in board.names]
     elo, by = board.supplement.elo, board.supplement_by_dataset
+    none = np.full(len(board.names), math.nan)
     signed_rank = dict(zip(OUTCOMES, by.signed_rank.T, strict=True))
     columns = [*elo, np.full(len(board.names), board.rope)]
-    columns += [signed_rank[name] for name in OUTCOMES] + [by.hierarchical[name] for name in _TESTS["hierarchical"]]
+    columns += [signed_rank[name] for name in OUTCOMES]
+    # For all decision rules together the test takes seconds, and the page does not show it.
+    columns += [none if board.rule == EACH else by.hierarchical[name] for name in _TESTS["hierarchical"]]
     return [{name: float(column[i]) for name, column in zip(names, columns, strict=True)} for i in board.order]
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from imbench import corrected_t
 from imbench.scoring.metrics import METRICS
 from imbench.stats.board import merit
-from imbench.stats.intervals import clip_interval
+from imbench.stats.intervals import clip_interval, student_interval
 from imbench.stats.pairwise import holm
 from imbench.stats.ranks import TRAINED
 from imbench.stats.within import tested_share
@@ -188,14 +188,12 @@ def _line(decision: Decision, table: pd.DataFrame) -> dict[str, Any]:
 
 def _mean_difference(rows: pd.DataFrame) -> str:
     """The mean over configurations with its interval, which is valid for these configurations only."""
-    from scipy.special import stdtrit
-
     mean = float(rows["difference"].mean()) if len(rows) else math.nan
     # Folds of different configurations share no rows; the degrees of freedom are those of one configuration.
     error = float(np.sqrt((rows["error"] ** 2).sum(skipna=False))) / max(len(rows), 1)
-    half = -float(stdtrit(rows["folds"].min() - 1, ALPHA / 2)) * error if len(rows) else math.nan
     bounds = METRICS[rows["metric"].iloc[0]].difference_bounds if len(rows) else (-math.inf, math.inf)
-    between = span(*clip_interval((mean - half, mean + half), bounds), 4, sign=True)
+    freedom = rows["folds"].min() - 1 if len(rows) else math.nan
+    between = span(*student_interval(mean, error, freedom, ALPHA, bounds), 4, sign=True)
     return f"{number(mean, 4, sign=True)}{f' ({between})' if between else ''}"
 
 

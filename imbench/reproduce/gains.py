@@ -51,7 +51,7 @@ def figure5_of(results: Results) -> PaperItem:
             for board in boards
             for sentence in (*_lead(board, gains[board.slug]), *_trend(board, gains[board.slug]))
         ),
-        tables=(Numbers("gains", "Gains with 95 % bootstrap intervals over datasets", _frame(boards, gains)),),
+        tables=(Numbers("gains", "Gains with 95 % intervals over datasets", _frame(boards, gains)),),
         figures=tuple(_figures(boards, gains, TABULAR)),
         basis=basis_of(results),
     )
@@ -84,7 +84,7 @@ def figure6_of(results: Results) -> PaperItem:
             *_smaller_on_multiclass(boards),
         ),
         tables=(
-            Numbers("gains", "Gains with 95 % bootstrap intervals over datasets", _frame(boards, gains)),
+            Numbers("gains", "Gains with 95 % intervals over datasets", _frame(boards, gains)),
             Numbers(
                 "by-dataset",
                 "Mean gain over all ratios, by dataset",

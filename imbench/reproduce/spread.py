@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from imbench.stats.intervals import student_half
 from imbench.stats.words import number
 
 if TYPE_CHECKING:
@@ -33,15 +34,13 @@ class Spread:
     @classmethod
     def of(cls, values: ArrayLike) -> Spread:
         """The spread of ``(seeds,)`` numbers, without NaN."""
-        from scipy.special import stdtrit
-
         numbers = np.asarray(values, dtype=np.float64)
         numbers = numbers[~np.isnan(numbers)]
         count = len(numbers)
         if count < 2:
             return cls(float(numbers[0]) if count else float("nan"), float("nan"))
         error = numbers.std(ddof=1) / np.sqrt(count)
-        return cls(float(numbers.mean()), float(stdtrit(count - 1, 0.975) * error))
+        return cls(float(numbers.mean()), float(student_half(error, count - 1, 0.05)))
 
     @property
     def low(self) -> float:

@@ -31,7 +31,7 @@ class BlockAnalyses:
     ----------
     protocol, task, metric, rule : the results analysed
     over : the configurations in words, such as ``suite tabular, 18 configurations``
-    configurations : each variant of a dataset is a block, intervals resample datasets; None if impossible
+    configurations : each variant of a dataset is a block, intervals take whole datasets; None if impossible
     datasets : the mean over a dataset's variants is a block; None if impossible
     within : each strategy against the reference over the folds of each configuration (see `compare_within`); empty
         unless requested

@@ -51,7 +51,7 @@ class Competitor:
     Parameters
     ----------
     mean : over the configurations ranked, each the mean over its folds
-    average_rank, rank_sum : 1 is best; ``rank_low``, ``rank_high``: bootstrap interval over datasets
+    average_rank, rank_sum : 1 is best; ``rank_low``, ``rank_high``: interval over datasets
     gain : mean over configurations of the gain over the control, positive is better; for a metric with a target, the
         reduction of the distance from it
     wins, ties, losses : configurations against the control
@@ -243,6 +243,7 @@ class Board:
                 alpha=self.alpha,
                 reference=self.control or None,
                 tolerance=TRAINED,
+                bounds=self.metric.bounds,
                 blocks=list(self.datasets) if role == "blocks" else None,
                 clusters=list(self.datasets) if role == "clusters" else None,
             )
@@ -317,7 +318,7 @@ class Board:
             return untested(self.names, ranks, len(set(self.datasets)), str(getattr(self, evaluation)))
         # A report has hundreds of boards: `evaluate` gives the same numbers and takes several times as long.
         reference = self.names.index(self.control) if self.control else 0
-        found = compare(gains, datasets, reference, self.alpha, TRAINED)
+        found = compare(gains, datasets, reference, self.alpha, TRAINED, self.metric.difference_bounds)
         return test_results(found, self.names, self.names[reference], self.alpha)
 
     @cached_property

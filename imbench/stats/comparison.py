@@ -18,14 +18,14 @@ from imbench.stats.friedman import (
     friedman_undefined,
     iman_davenport,
 )
-from imbench.stats.intervals import bootstrap_means
+from imbench.stats.intervals import mean_intervals, rank_intervals
 from imbench.stats.nemenyi import critical_difference, runs
 from imbench.stats.pairwise import AllPairs, PairTests, compare_pairs
 from imbench.stats.ranks import Tolerance, average_ranks, rank, rank_sums
 from imbench.stats.smallest_p import FAMILIES, undecidable
 from imbench.stats.words import counted
 
-# Below this many datasets bootstrap intervals are too narrow.
+# Below this many datasets intervals of skewed gains are too narrow.
 FEW_DATASETS = 8
 
 # The question that each family of tests answers.
@@ -73,7 +73,14 @@ class Comparison:
     notes: tuple[str, ...]
 
 
-def compare(gains: Floats, datasets: Integers, reference: int, alpha: float, tolerance: Tolerance) -> Comparison:
+def compare(
+    gains: Floats,
+    datasets: Integers,
+    reference: int,
+    alpha: float,
+    tolerance: Tolerance,
+    gain_bounds: tuple[float, float] = (-np.inf, np.inf),
+) -> Comparison:
     """Compare strategies over blocks.
 
     Parameters
@@ -83,6 +90,7 @@ def compare(gains: Floats, datasets: Integers, reference: int, alpha: float, tol
     reference : the strategy that gains are measured against
     alpha : the level of intervals, of the critical difference and of groups, in (0, 1)
     tolerance : when two scores of a block are tied
+    gain_bounds : the smallest and the largest possible gain; intervals stay within
     """
     # Sums over blocks do not depend on how the caller's array lies in memory.
     gains = np.asfortranarray(gains)
@@ -96,7 +104,6 @@ def compare(gains: Floats, datasets: Integers, reference: int, alpha: float, tol
     # NOTE: at least the critical difference apart is different (Demšar 2006, section 3.2.2).
     groups = runs(np.abs(means[:, None] - means) >= cd, order.tolist())
     over_reference = gains - gains[:, [reference]]
-    ends = bootstrap_means(np.hstack([ranks, over_reference]), datasets, alpha).T
     pairs = compare_pairs(gains, tolerance)
     others = order[order != reference]
     count = int(datasets.max()) + 1
@@ -104,9 +111,9 @@ def compare(gains: Floats, datasets: Integers, reference: int, alpha: float, tol
         order=order,
         average_ranks=means,
         rank_sums=rank_sums(ranks),
-        rank_intervals=ends[:k],
+        rank_intervals=rank_intervals(ranks, datasets, alpha).T,
         gains=over_reference.mean(axis=0),
-        gain_intervals=ends[k:],
+        gain_intervals=mean_intervals(over_reference, datasets, alpha, gain_bounds).T,
         friedman=omnibus,
         small_sample=friedman_small_sample(ranks),
         iman_davenport=f_test,
@@ -146,6 +153,9 @@ def _notes(ranks: Floats, f_test: ImanDavenport, cd: float, datasets: int, alpha
             "perfect agreement: all blocks rank the strategies alike, so Iman-Davenport's F is infinite and its p is 0",
         ),
         (undecided, f"cannot be decided with {counted(n, 'block')}: {'; '.join(undecided)}"),
-        (datasets < FEW_DATASETS, f"bootstrap intervals over fewer than {FEW_DATASETS} datasets are too narrow"),
+        (
+            datasets < FEW_DATASETS,
+            f"intervals over fewer than {FEW_DATASETS} datasets are too narrow if gains are strongly skewed",
+        ),
     )
     return tuple(note for applies, note in checks if applies)

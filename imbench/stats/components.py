@@ -14,8 +14,7 @@ from imbench.scoring.metrics import Metric
 from imbench.scoring.outcome import Floats, Integers
 from imbench.scoring.rules import ruled_column
 from imbench.stats.board import Board
-from imbench.stats.intervals import clip_interval
-from imbench.stats.nemenyi import check_alpha
+from imbench.stats.intervals import student_interval
 from imbench.stats.within import check_test_share, tested_share
 
 # The sources of variance, from the outermost: each value of one has several values of the next.
@@ -48,19 +47,6 @@ class Components:
     def interval(self, alpha: float = 0.05, bounds: tuple[float, float] = (-np.inf, np.inf)) -> tuple[float, float]:
         """Student's interval of the mean of level 1 − alpha, within bounds; NaN without an error."""
         return student_interval(self.mean, self.error, self.freedom, alpha, bounds)
-
-
-def student_interval(
-    mean: float, error: float, freedom: float, alpha: float, bounds: tuple[float, float] = (-np.inf, np.inf)
-) -> tuple[float, float]:
-    """The interval ``mean ± t · error`` of level 1 − alpha, within bounds; NaN without an error."""
-    from scipy.special import stdtrit
-
-    check_alpha(alpha)
-    if not np.isfinite(error):
-        return float("nan"), float("nan")
-    half = -float(stdtrit(freedom, alpha / 2)) * error if error > 0 else 0.0
-    return clip_interval((mean - half, mean + half), bounds)
 
 
 def variance_components(

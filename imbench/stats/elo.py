@@ -7,14 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from imbench.scoring.outcome import Floats
-from imbench.stats.intervals import expanded_level, resampled_means
+from imbench.scoring.outcome import Floats, Integers
+from imbench.stats.intervals import over_datasets
 
 # The rating of the anchor, as in TabArena; 400 points more are 10 to 1 odds.
 ANCHOR, SCALE = 1000.0, 400.0
-
-# Resamples of the interval. Each needs a fit.
-RESAMPLES = 1000
 
 _STEPS, _FAR = 60, 2.0
 # Sums of average ranks are whole multiples of 1/2N; this far apart they differ.
@@ -29,14 +26,7 @@ class Elo(NamedTuple):
     high: Floats
 
 
-def elo(
-    ranks: ArrayLike,
-    datasets: ArrayLike,
-    anchor: int | None = None,
-    alpha: float = 0.05,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Elo:
+def elo(ranks: ArrayLike, datasets: ArrayLike, anchor: int | None = None, alpha: float = 0.05) -> Elo:
     """Elo ratings from ranks within blocks.
 
     Each block is a game between every two strategies, and a tie is half a win. The probability that i beats j is
@@ -48,6 +38,12 @@ def elo(
     lose every game: they are at ∞ and −∞. A group is a smallest set of strategies that wins or loses every game against
     all others.
 
+    Intervals are for other datasets like these (`imbench.stats.intervals.over_datasets`): a block's influence on the
+    ratings is the inverse of the Fisher information times how many wins it has more than expected (White 1982).
+
+    NOTE: TabArena draws datasets with replacement. Few datasets often leave a strategy of a draw without a defeat, and
+    so without a finite rating; such intervals cover at most 84 % with 5 datasets and 91 % with 7.
+
     Parameters
     ----------
     ranks : array-like, ``(blocks, strategies)``, 1 is best, ties share the average rank
@@ -55,94 +51,72 @@ def elo(
     anchor : the strategy whose rating is 1000; None: the mean of the ratings is 1000, that of the largest group if
         there are several
     alpha : intervals have level 1 − alpha
-    resamples : draws of whole datasets for the intervals, which are expanded percentile intervals as those of
-        `imbench.stats.intervals.bootstrap_means`
-    seed : seed of the draws
 
     Returns
     -------
-    Intervals are NaN for a single dataset and for the anchor.
+    Intervals are NaN for a single dataset, for the anchor, and for infinite ratings.
 
     >>> elo([[1, 2], [1, 2], [2, 1], [1, 2]], [0, 1, 2, 3], anchor=1).rating.round(1).tolist()
     [1190.8, 1000.0]
     """
     table = np.asarray(ranks, dtype=np.float64)
-    which = np.asarray(datasets, dtype=np.int64)
     strategies = table.shape[1]
-    rating = _ratings(table.mean(axis=0, keepdims=True), anchor)[0]
-    count = len(np.unique(which))
-    if count < 2:
-        return Elo(rating, *np.full((2, strategies), np.nan))
-    # Resamples of few datasets repeat.
-    means = np.round(np.concatenate(list(resampled_means(table, which, resamples, seed))), 9)
-    distinct, repeated = np.unique(means, axis=0, return_inverse=True)
-    drawn = _ratings(distinct, anchor)[repeated.ravel()]
-    level = expanded_level(alpha, count)
-    # Without interpolation, which would make NaN of an infinite and a finite rating.
-    low = np.quantile(drawn, level, axis=0, method="lower")
-    high = np.quantile(drawn, 1 - level, axis=0, method="higher")
-    if anchor is not None:
-        low[anchor] = high[anchor] = np.nan
-    return Elo(rating, low, high)
-
-
-def _ratings(ranks: Floats, anchor: int | None) -> Floats:
-    """``(fits, strategies)`` ratings from average ranks."""
-    strategies = ranks.shape[1]
-    wins = strategies - ranks  # mean number of others beaten in a block
-    group = _groups(wins)
-    together = group[:, :, None] == group[:, None, :]
-    below = (group[:, :, None] > group[:, None, :]).sum(axis=2)
-    strength = _fit(wins - below, together) * (SCALE / np.log(10))
+    wins = strategies - table  # (blocks, strategies) how many others each one beats
+    mean = wins.mean(axis=0)
+    group = _groups(mean)
+    together = group[:, None] == group
+    strength, information = _fit(mean - (group[:, None] > group).sum(axis=1), together)
+    # With itself, a strategy's group is joined by its sum, which no block changes.
+    influence = np.linalg.solve(information + together, (wins - mean).T).T
     if anchor is None:
-        size = together.sum(axis=2)
         # The largest group; of equal ones the best.
-        centre = np.argmax(size + group / (strategies + 1), axis=1)
-        own = np.take_along_axis(group, centre[:, None], axis=1)
-        inside = group == own
-        zero = (strength * inside).sum(axis=1, keepdims=True) / inside.sum(axis=1, keepdims=True)
+        size = together.sum(axis=1)
+        rated = together[np.argmax(size + group / (strategies + 1))]
+        zero = rated / rated.sum()
     else:
-        own, zero = group[:, [anchor]], strength[:, [anchor]]
-    rated = ANCHOR + (strength - zero)
-    return np.where(group == own, rated, np.where(group > own, np.inf, -np.inf))
+        rated = together[anchor]
+        zero = np.eye(strategies)[anchor]
+    rating = ANCHOR + (strength - strength @ zero) * _POINTS
+    away = np.where(group > group[rated][0], np.inf, -np.inf)
+    low, high = over_datasets(rating, (influence - (influence @ zero)[:, None]) * _POINTS, datasets, alpha)
+    none = ~rated if anchor is None else ~rated | (np.arange(strategies) == anchor)
+    return Elo(np.where(rated, rating, away), np.where(none, np.nan, low), np.where(none, np.nan, high))
 
 
-def _groups(wins: Floats) -> NDArray[np.int64]:
-    """The number of each strategy's group, 0 for the weakest.
+# Points of a rating for one of a log-strength.
+_POINTS = SCALE / np.log(10)
+
+
+def _groups(wins: Floats) -> Integers:
+    """``(strategies,)`` the number of each strategy's group, 0 for the weakest, from mean wins in a block.
 
     The m weakest strategies lose every game against the others exactly if they won only those among themselves,
     m(m − 1)/2 in a block (Landau 1953).
     """
-    strategies = wins.shape[1]
-    order = np.argsort(wins, axis=1, kind="stable")
-    total = np.cumsum(np.take_along_axis(wins, order, axis=1), axis=1)
-    size = np.arange(1, strategies + 1)
-    closed = total <= size * (size - 1) / 2 + _EQUAL * size
-    number = np.cumsum(closed, axis=1) - closed
-    group = np.empty(wins.shape, dtype=np.int64)
-    np.put_along_axis(group, order, number, axis=1)
+    order = np.argsort(wins, kind="stable")
+    size = np.arange(1, len(wins) + 1)
+    closed = np.cumsum(wins[order]) <= size * (size - 1) / 2 + _EQUAL * size
+    group = np.empty(len(wins), dtype=np.int64)
+    group[order] = np.cumsum(closed) - closed
     return group
 
 
-def _fit(wins: Floats, together: NDArray[np.bool_]) -> Floats:
-    """``(fits, strategies)`` log-strengths with these mean wins inside each group, by Newton's method; mean 0."""
-    fits, strategies = wins.shape
-    found = np.zeros((fits, strategies))
-    open_ = np.arange(fits)
-    diagonal = np.arange(strategies)
+def _fit(wins: Floats, together: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Log-strengths with these mean wins inside each group, by Newton's method, mean 0; and the Fisher information.
+
+    The information is that of one block, ``(strategies, strategies)``.
+    """
+    found = np.zeros(len(wins))
     for _ in range(_STEPS):
-        if not len(open_):
-            break
-        here, inside = found[open_], together[open_]
         # P(i beats j); with itself a half, which `wins` does not have.
-        p = inside / (1 + np.exp(here[:, None, :] - here[:, :, None]))
-        gap = wins[open_] - (p.sum(axis=2) - 0.5)
-        curvature = -p * (1 - p) * inside
-        curvature[:, diagonal, diagonal] = 0.0
-        curvature[:, diagonal, diagonal] = -curvature.sum(axis=2)
+        p = together / (1 + np.exp(found - found[:, None]))
+        information = -p * (1 - p) * together
+        np.fill_diagonal(information, 0.0)
+        np.fill_diagonal(information, -information.sum(axis=1))
         # A constant added to a group changes nothing: its direction is fixed by the mean.
-        step = np.linalg.solve(curvature + inside, gap[..., None])[..., 0]
-        longest = np.abs(step).max(axis=1, keepdims=True, initial=0.0)
-        found[open_] = here + step * np.minimum(1.0, _FAR / np.maximum(longest, _FAR))
-        open_ = open_[longest[:, 0] > 1e-10]
-    return found
+        step = np.linalg.solve(information + together, wins - (p.sum(axis=1) - 0.5))
+        longest = np.abs(step).max(initial=0.0)
+        if longest <= 1e-10:
+            break
+        found = found + step * min(1.0, _FAR / longest)
+    return found, information

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -42,6 +43,7 @@ def evaluate(
     folds: Labels = None,
     test_share: float | None = None,
     rope: float = ROPE,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
 ) -> Evaluation:
     """Compare strategies over datasets or configurations, by ranks and by pairs.
 
@@ -58,7 +60,7 @@ def evaluate(
     alpha : the level of intervals, of the critical difference and of groups, in (0, 1)
     blocks : one label for each row, or the name of an index level. Complete rows with the same label (variants of one
         dataset) are averaged to one block. None: each row is a block
-    clusters : the dataset of each row, given like `blocks`: rows stay blocks, and intervals resample datasets
+    clusters : the dataset of each row, given like `blocks`: rows stay blocks, and intervals take whole datasets
     reference : the strategy that gains are measured against; default ``baseline`` if present, else the first column
     tolerance : largest difference of two tied scores of a block; default: 1e-12 of the larger one. A number is an
         absolute tolerance: 1e-6 suits scores of nets, which are float32
@@ -66,12 +68,13 @@ def evaluate(
     test_share : n_test / (n_test + n_train) for the folds of one dataset; default: 1/K for K folds, which is correct
         without validation rows
     rope : the largest difference that does not matter, in the scores' unit, for the Bayesian tests
+    bounds : the smallest and the largest possible score; no interval of a gain exceeds their difference
 
     Raises
     ------
     UsageError
         For fewer than 2 complete rows or strategies, columns that are not numeric or share a name, labels that are
-        missing or do not fit, an alpha out of range.
+        missing or do not fit, an alpha out of range, bounds that the scores exceed.
 
     >>> table = pd.DataFrame({"a": [0.7, 0.8, 0.9], "b": [0.6, 0.7, 0.8], "c": [0.6, 0.6, 0.9]}, index=["x", "y", "z"])
     >>> evaluate(table, higher_is_better=True).rank_sums.to_dict()
@@ -87,6 +90,7 @@ def evaluate(
     names = pd.Index(table.columns.to_numpy(), name="strategy")
     over = _reference(names, reference)
     gains = table.to_numpy() if higher_is_better else -table.to_numpy()
+    gain_bounds = _gain_bounds(gains - gains[:, [over]], bounds)
     parts = _over_blocks if checked.test_share is None else _over_folds
     return Evaluation(
         higher_is_better=bool(higher_is_better),
@@ -95,8 +99,19 @@ def evaluate(
         n_rows=checked.rows,
         dropped=checked.dropped,
         supplement=_supplement(checked, 1.0 if higher_is_better else -1.0, over, alpha, ties_at, rope),
-        **parts(checked, gains, names, over, alpha, ties_at),
+        **parts(checked, gains, names, over, alpha, ties_at, gain_bounds),
     )
+
+
+def _gain_bounds(gains: Floats, bounds: tuple[float, float]) -> tuple[float, float]:
+    """The smallest and the largest difference of two scores within the bounds."""
+    widest = bounds[1] - bounds[0]
+    if not widest > 0:
+        raise UsageError(f"bounds must be (smallest, largest) possible score, got {bounds}")
+    largest = float(np.abs(gains).max(initial=0.0))
+    if largest > widest * (1 + 1e-9):
+        raise UsageError(f"scores differ by {largest:g}, more than the bounds {bounds} allow; give wider bounds")
+    return -widest, widest
 
 
 def _supplement(
@@ -110,9 +125,15 @@ def _supplement(
 
 
 def _over_blocks(
-    checked: BlockScores, gains: Floats, names: pd.Index[Any], over: int, alpha: float, tolerance: Tolerance
+    checked: BlockScores,
+    gains: Floats,
+    names: pd.Index[Any],
+    over: int,
+    alpha: float,
+    tolerance: Tolerance,
+    gain_bounds: tuple[float, float],
 ) -> dict[str, Any]:
-    found = compare(gains, checked.datasets, over, alpha, tolerance)
+    found = compare(gains, checked.datasets, over, alpha, tolerance, gain_bounds)
     order, means, n = found.order, found.average_ranks, found.blocks
 
     def test(first: Order, second: Order) -> pd.DataFrame:
@@ -144,7 +165,13 @@ def _over_blocks(
 
 
 def _over_folds(
-    checked: BlockScores, gains: Floats, names: pd.Index[Any], over: int, alpha: float, tolerance: Tolerance
+    checked: BlockScores,
+    gains: Floats,
+    names: pd.Index[Any],
+    over: int,
+    alpha: float,
+    tolerance: Tolerance,
+    gain_bounds: tuple[float, float],
 ) -> dict[str, Any]:
     """Results over the folds of one dataset: ranks of the means, and pairs by the corrected test."""
     share = checked.test_share
@@ -154,7 +181,8 @@ def _over_folds(
     order = best_first(gains, ranks)
     test = partial(corrected_pairs, gains, test_share=share, tolerance=tolerance)
     pairs, by_pairs = _pairs(test, names, alpha)
-    ends = np.array([fold_interval(difference(column, gains[:, over], tolerance), share, alpha) for column in gains.T])
+    differences = (difference(column, gains[:, over], tolerance) for column in gains.T)
+    ends = np.array([fold_interval(values, share, alpha, gain_bounds) for values in differences])
     nan = float("nan")
     return {
         "average_ranks": pd.Series(ranks, names, name="average_rank"),

@@ -32,10 +32,10 @@ class Evaluation:
     ----------
     higher_is_better, alpha : as given to `evaluate`
     average_ranks, rank_sums : 1 is best, so smaller is better; ties share the average rank
-    rank_intervals : ``low`` and ``high``, bootstrap intervals of level 1 − alpha of the average rank, over datasets
+    rank_intervals : ``low`` and ``high``, intervals of level 1 − alpha of the average rank, over datasets
     reference : the strategy that gains are measured against
     gains : ``mean`` over blocks of the gain over the reference, in the scores' unit, positive is better, with its
-        bootstrap interval ``low``, ``high``
+        interval ``low``, ``high`` over datasets
     friedman : χ² with the correction for ties and its asymptotic p-value
     friedman_small_sample : the same test's p-value for few blocks, and its ``method``: ``exact``, ``permutation``, or
         ``asymptotic`` for many blocks
@@ -58,7 +58,7 @@ class Evaluation:
     n_folds : number of folds if rows are the folds of one dataset; 0 for blocks. With folds, ranks are those of the
         means, tests of ranks are NaN, and ``wilcoxon``, ``against_reference``, ``control`` and the intervals of gains
         come from the corrected resampled t-test, as ``method`` says
-    n_blocks, n_rows, n_datasets : blocks ranked, complete rows averaged into them, datasets resampled in intervals
+    n_blocks, n_rows, n_datasets : blocks ranked, complete rows averaged into them, datasets behind intervals
     supplement : the numbers of `elo`, `signed_rank` and `hierarchical`, computed on first use
     dropped : label of each omitted row, with the strategies that have no score there
     notes : caveats and undefined results, one sentence each
@@ -97,7 +97,7 @@ class Evaluation:
 
     @cached_property
     def elo(self) -> pd.DataFrame:
-        """Elo ratings: ``rating``, 1000 for the reference, and its bootstrap interval ``low``, ``high`` over datasets.
+        """Elo ratings: ``rating``, 1000 for the reference, and its interval ``low``, ``high`` over datasets.
 
         They depend on all strategies and are infinite for one that wins or loses every comparison (see
         `imbench.stats.elo.elo`). NaN for the folds of one dataset.
@@ -250,7 +250,7 @@ def _gains(evaluation: Evaluation) -> Section:
         ),
         ("gain", "p Holm", "p"),
         (
-            *([] if e.n_folds else [f"Intervals are bootstrapped over {e.n_datasets} datasets."]),
+            *([] if e.n_folds else [f"Intervals are Student's over {e.n_datasets} datasets."]),
             f"p{' and intervals' if e.n_folds else ''}: {_test(e)}{_corrected(count)}.",
             *(
                 []

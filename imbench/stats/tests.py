@@ -41,7 +41,7 @@ class TestResults:
     ----------
     names : names of the competitors, in the order of the columns
     average_ranks, rank_sums : ``(competitors,)``; 1 is best
-    rank_intervals, gain_intervals : ``(competitors, 2)`` bootstrap over datasets; NaN for a single dataset
+    rank_intervals, gain_intervals : ``(competitors, 2)`` over datasets; NaN for a single dataset
     blocks, datasets : numbers of them
     friedman, iman_davenport : (statistic, p); NaN if undefined, for the reason in ``undefined``
     small_sample : Friedman's p-value for few blocks, and its kind: ``exact``, ``permutation`` or ``asymptotic``

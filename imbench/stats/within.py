@@ -13,7 +13,7 @@ from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
 from imbench.scoring.metrics import Metric
 from imbench.scoring.outcome import Floats
-from imbench.stats.intervals import clip_interval
+from imbench.stats.intervals import clip_interval, student_half
 from imbench.stats.names import CONFIGURATION
 from imbench.stats.nemenyi import check_alpha
 from imbench.stats.pairwise import holm, wilcoxon
@@ -103,13 +103,13 @@ def corrected_t(differences: ArrayLike, test_share: float | None, alpha: float =
     >>> round(corrected_t([0.02, 0.01, 0.03, 0.02], test_share=0.5).pvalue, 3)
     0.116
     """
-    from scipy.special import stdtr, stdtrit
+    from scipy.special import stdtr
 
     check_alpha(alpha)
     values = _checked(differences)
     mean, error = float(values.mean()), _standard_error(values, test_share)
     statistic = _ratio(mean, error)
-    half = -float(stdtrit(len(values) - 1, alpha / 2)) * error
+    half = float(student_half(error, len(values) - 1, alpha))
     p = 1.0 if np.isnan(statistic) else float(2 * stdtr(len(values) - 1, -abs(statistic)))
     return PairedT(statistic, p, mean, error, mean - half, mean + half, len(values))
 
@@ -245,7 +245,7 @@ def equivalence(
     >>> equivalence([0.81, 0.83, 0.80, 0.82], [0.80, 0.83, 0.81, 0.82], margin=0.02).verdict
     'equivalent'
     """
-    from scipy.special import stdtr, stdtrit
+    from scipy.special import stdtr
 
     check_alpha(alpha)
     if not (np.isfinite(margin) and margin > 0):
@@ -257,7 +257,7 @@ def equivalence(
         1.0 if np.isnan(t) else float(stdtr(freedom, -t))
         for t in (_ratio(mean + margin, error), _ratio(margin - mean, error))
     )
-    half = -float(stdtrit(freedom, alpha)) * error
+    half = float(student_half(error, freedom, 2 * alpha))
     low, high = mean - half, mean + half
     outside = low >= margin or high <= -margin
     verdict = EQUIVALENT if max(p_lower, p_upper) < alpha else DIFFERENT if outside else UNDECIDED

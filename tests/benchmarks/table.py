@@ -26,6 +26,8 @@ COLUMNS = {
     "outside": ("ms a job outside nets", "{:.0f}"),
     "seconds": ("whole run, s", "{:.1f}"),
     "report": ("report, CPU s", "{:.1f}"),
+    "coverage": ("coverage", "{:.1%}"),
+    "coverage_error": ("Monte-Carlo error", "{:.2%}"),
 }
 MISSING = "–"
 # The checks of `imbench doctor` that say what a machine is.

@@ -104,7 +104,7 @@ def test_a_store_shows_both_levels(imbench, filled):
     for line in (
         "binary, G-mean, protocol quick, 6 configurations: configurations as blocks",
         "Average ranks over 6 blocks; 1 is best, higher scores are better",
-        "Intervals are bootstrapped over 3 datasets.",
+        "Intervals are Student's over 3 datasets.",
         "binary, G-mean, protocol quick, 6 configurations: datasets as blocks",
         "Average ranks over 3 blocks (means of 6 rows); 1 is best, higher scores are better",
     ):

@@ -11,6 +11,8 @@ import pytest
 from imbench.report import Options, write_report
 from imbench.report.evidence import basis
 from imbench.report.model import gather
+from imbench.report.tables import TABLES
+from imbench.scoring.rules import EACH
 from imbench.stats.names import by_label
 from imbench.store.store import Store
 from tests.report.made import filled
@@ -78,6 +80,13 @@ def test_the_files_have_it(results, model, tmp_path):
     told = json.loads((tmp_path / "leaderboard.json").read_text("utf-8"))
     assert told["leaderboards"][0]["basis"][1].startswith("Rows of the rarest class, median over configurations:")
     assert len(told["evidence"]) == model.configurations
+
+
+def test_the_hierarchical_test_is_not_made_for_boards_that_do_not_show_it(results):
+    model = gather(results, Options(metrics=("gmean",)))
+    TABLES["leaderboard"](model)
+    made = {board.rule: "hierarchical" in vars(board.supplement_by_dataset) for board in model.leading}
+    assert made == {"argmax": True, EACH: False}
 
 
 def test_without_predictions_the_rows_are_unknown(results, model):

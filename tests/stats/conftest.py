@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from imbench.stats import friedman, intervals
+from imbench.stats import friedman
 
 
 @pytest.fixture(scope="module")
 def fewer_draws():
     """What is drawn keeps its properties with fewer draws."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(intervals, "RESAMPLES", 200)
         patch.setattr(friedman, "PERMUTATIONS", 199)
         yield

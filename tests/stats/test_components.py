@@ -12,9 +12,9 @@ from imbench.stats.components import (
     component_table,
     missing_sources,
     net_intervals,
-    student_interval,
     variance_components,
 )
+from imbench.stats.intervals import student_interval
 from imbench.stats.score_table import make_score_tables
 from imbench.stats.within import corrected_t
 

@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from imbench.stats.elo import elo
 from imbench.stats.evaluate import evaluate
-from imbench.stats.intervals import bootstrap_means
+from imbench.stats.intervals import mean_intervals
 
 
 def ranks_of(scores):
@@ -135,13 +135,13 @@ def test_a_strategy_that_always_wins_has_no_finite_rating():
     ranks = np.array([[1, 2, 3], [1, 3, 2], [1, 2, 3], [1, 3, 2]])
     found = elo(ranks, np.arange(4), anchor=1)
     assert found.rating.tolist() == [math.inf, 1000, 1000]
-    assert (found.low[0], found.high[0]) == (math.inf, math.inf)
-    assert math.isnan(found.low[1])
+    assert np.isnan([found.low[:2], found.high[:2]]).all()
+    assert found.low[2] < 1000 < found.high[2]
     assert elo(ranks, np.arange(4), anchor=0).rating.tolist() == [1000, -math.inf, -math.inf]
     assert elo(ranks, np.arange(4)).rating.tolist() == [math.inf, 1000, 1000]
 
 
-def test_intervals_draw_whole_datasets():
+def test_intervals_take_whole_datasets_together():
     rng = np.random.default_rng(4)
     scores = np.repeat(rng.normal(size=(12, 3)), 4, axis=0) + np.arange(3) / 3
     alone, together = (elo(ranks_of(scores), codes, anchor=0) for codes in (np.arange(48), np.repeat(np.arange(12), 4)))
@@ -151,12 +151,26 @@ def test_intervals_draw_whole_datasets():
 
 
 def test_the_interval_of_two_strategies_is_that_of_their_average_rank():
-    """With two strategies a rating is a function of the average rank, and so is its interval."""
+    """With two strategies a rating is a function of the average rank: its error is the rank's times the slope."""
     ranks = ranks_of(np.random.default_rng(5).normal(size=(30, 2)) + np.array([0.0, 0.3]))
-    found = elo(ranks, np.arange(30), anchor=0, resamples=10_000)
-    ends = bootstrap_means(ranks, np.arange(30))[:, 1]
-    expected = [1000 + 400 * np.log10((2 - end) / (end - 1)) for end in ends[::-1]]
-    assert (found.low[1], found.high[1]) == pytest.approx(expected, abs=15)
+    found = elo(ranks, np.arange(30), anchor=0)
+    mean, (low, high) = ranks[:, 1].mean(), mean_intervals(ranks, np.arange(30))[:, 1]
+    slope = 400 / math.log(10) / ((2 - mean) * (mean - 1))
+    half = slope * (high - low) / 2
+    assert (found.low[1], found.high[1]) == pytest.approx((found.rating[1] - half, found.rating[1] + half))
+
+
+@pytest.mark.parametrize("anchor", [0, None])
+def test_an_interval_is_that_of_the_mean_influence_of_the_blocks(anchor):
+    """The influence of a block, by a small step of the average ranks towards its ranks."""
+    scores = np.random.default_rng(7).normal(size=(20, 4)) + np.arange(4) / 2
+    ranks, datasets = ranks_of(scores), np.repeat(np.arange(7), [3, 3, 3, 3, 3, 3, 2])
+    mean, step = ranks.mean(axis=0), 1e-5
+    moved = np.array([elo((mean + step * (block - mean))[None], [0], anchor).rating for block in ranks])
+    found = elo(ranks, datasets, anchor)
+    expected = mean_intervals(found.rating + (moved - found.rating) / step, datasets)
+    expected = np.where(np.arange(4) == anchor, np.nan, expected)
+    np.testing.assert_allclose([found.low, found.high], expected, rtol=1e-3)
 
 
 def test_an_evaluation_has_them_with_the_reference_at_1000():

@@ -1,43 +1,80 @@
-"""Bootstrap intervals cover the mean, resample whole datasets, and come out the same again."""
+"""Intervals over datasets are Student's, take whole datasets together, and stay within bounds."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
+from imbench.contract.errors import UsageError
 from imbench.stats.evaluate import evaluate
-from imbench.stats.intervals import bootstrap_means
+from imbench.stats.intervals import mean_intervals, rank_intervals
 
 
-def test_ends_equal_a_plain_loop_over_resamples():
-    rng = np.random.default_rng(0)
-    values, datasets = rng.normal(size=(30, 2)), np.repeat(np.arange(10), 3)
-    found = bootstrap_means(values, datasets)
-    means = []
-    for _ in range(4000):
-        drawn = rng.integers(10, size=10)
-        means.append(np.concatenate([values[datasets == one] for one in drawn]).mean(axis=0))
-    # Hesterberg 2015: the level at which the percentiles replace Student's quantile and divisor n - 1.
-    level = stats.norm.cdf(np.sqrt(10 / 9) * stats.t.ppf(0.025, 9))
-    expected = np.quantile(means, [level, 1 - level], axis=0)
-    np.testing.assert_allclose(found, expected, atol=0.05 * np.ptp(expected))
+def test_with_equally_many_variants_they_are_scipys_over_the_means_of_datasets():
+    values = np.random.default_rng(0).normal(size=(30, 2))
+    test = stats.ttest_1samp(values.reshape(10, 3, 2).mean(axis=1), 0).confidence_interval(0.9)
+    np.testing.assert_allclose(mean_intervals(values, np.repeat(np.arange(10), 3), alpha=0.1), test, rtol=1e-12)
 
 
-def test_ends_of_the_mean_are_near_scipys_bootstrap_for_many_datasets():
+def test_for_many_datasets_they_are_near_scipys_bootstrap():
     values = np.random.default_rng(1).exponential(size=(400, 1))
     expected = stats.bootstrap((values[:, 0],), np.mean, method="percentile", rng=0).confidence_interval
-    found = bootstrap_means(values, np.arange(400))
-    np.testing.assert_allclose(found[:, 0], expected, atol=0.02)
+    np.testing.assert_allclose(mean_intervals(values, np.arange(400))[:, 0], expected, atol=0.02)
 
 
-def test_intervals_cover_the_mean_as_often_as_they_say():
-    rng = np.random.default_rng(2)
-    # 400 experiments at once: the columns share the resampled datasets and nothing else.
-    ends = bootstrap_means(rng.normal(size=(12, 400)), np.arange(12), alpha=0.1)
-    covered = ((ends[0] < 0) & (ends[1] > 0)).mean()
-    assert covered == pytest.approx(0.9, abs=0.05)
+SIZES = st.lists(st.integers(1, 12), min_size=2, max_size=15)
+
+
+@given(SIZES)
+def test_variance_and_degrees_of_freedom_are_those_of_bell_and_mccaffrey(sizes):
+    """By matrices: the variance is x'Ax / c for the means x of datasets, with (tr A)² / tr A² degrees of freedom."""
+    w = np.array(sizes) / sum(sizes)
+    residuals = np.eye(len(w)) - np.outer(np.ones(len(w)), w)
+    a = residuals.T @ np.diag(w**2) @ residuals
+    factor = np.trace(a) / (w**2).sum()
+    freedom = (np.trace(a) ** 2 / np.trace(a @ a) + len(w) - 1) / 2
+    x = np.random.default_rng(len(w)).normal(size=len(w))
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(x @ a @ x / factor)
+    found = mean_intervals(np.repeat(x, sizes)[:, None], np.repeat(np.arange(len(w)), sizes))
+    np.testing.assert_allclose(found[:, 0], [w @ x - half, w @ x + half], rtol=1e-9)
+
+
+@given(SIZES, st.integers(0, 5), st.floats(0.001, 0.999), st.floats(0.001, 0.999))
+def test_a_higher_level_is_never_narrower_and_contains_the_mean(sizes, seed, one, other):
+    datasets = np.repeat(np.arange(len(sizes)), sizes)
+    values = np.random.default_rng(seed).exponential(size=(len(datasets), 3))
+    wide, narrow = (mean_intervals(values, datasets, alpha) for alpha in sorted((one, other)))
+    assert (wide[0] <= narrow[0]).all()
+    assert (narrow[0] <= values.mean(axis=0)).all()
+    assert (values.mean(axis=0) <= narrow[1]).all()
+    assert (narrow[1] <= wide[1]).all()
+
+
+def test_an_average_rank_has_the_variance_of_half_a_random_dataset_more():
+    ranks = np.array([[1, 2, 3], [1, 3, 2], [1, 2, 3], [1, 3, 2]])
+    low, high = rank_intervals(ranks, np.arange(4))
+    assert low[0] == 1
+    assert high[0] == pytest.approx(1 + stats.t.ppf(0.975, 3) * math.sqrt(0.5 * (9 - 1) / 12 / 3.5 / 4))
+    variance = (3 * ranks[:, 1].var(ddof=1) + 0.5 * (9 - 1) / 12) / 3.5
+    assert high[1] - 2.5 == pytest.approx(min(stats.t.ppf(0.975, 3) * math.sqrt(variance / 4), 0.5))
+
+
+def test_they_stay_within_the_bounds_of_ranks_and_scores():
+    scores = pd.DataFrame({"baseline": [0.1, 0.9, 0.5], "mixup": [0.9, 0.8, 0.2], "remix": [0.8, 0.1, 0.4]})
+    found, free = (evaluate(scores, higher_is_better=True, **bounds) for bounds in ({"bounds": (0, 1)}, {}))
+    assert found.rank_intervals.loc["mixup"].tolist() == [1, 3]
+    assert free.gains.loc["remix", "low"] < -1
+    assert found.gains.loc["remix", "low"] == -1
+    with pytest.raises(UsageError, match=r"scores differ by 0.8, more than the bounds \(0, 0.5\) allow"):
+        evaluate(scores, higher_is_better=True, bounds=(0, 0.5))
+    with pytest.raises(UsageError, match=r"got \(1, 0\)"):
+        evaluate(scores, higher_is_better=True, bounds=(1, 0))
 
 
 def test_variants_of_one_dataset_are_not_independent():
@@ -76,7 +113,7 @@ def test_an_interval_holds_its_mean():
     assert (found.rank_intervals["high"] >= found.average_ranks).all()
 
 
-def test_of_one_dataset_nothing_can_be_drawn():
+def test_a_single_dataset_has_no_interval():
     scores = pd.DataFrame(np.random.default_rng(6).normal(size=(3, 3)))
     found = evaluate(scores, higher_is_better=True, clusters=["a", "a", "a"])
     assert found.rank_intervals.isna().all(axis=None)

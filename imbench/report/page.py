@@ -6,6 +6,7 @@ import base64
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from typing import Any
@@ -17,6 +18,7 @@ from imbench.contract.protocol import caveat
 from imbench.report.answer import TUNED
 from imbench.report.columns import PLAIN_RULE, RULES, Column
 from imbench.report.coverage import PROCESS, zero_recall_title
+from imbench.report.evidence import basis
 from imbench.report.figures.inline import inline_svg
 from imbench.report.figures.kinds import Figures
 from imbench.report.figures.sample_grid import SampleGrid, picture
@@ -99,6 +101,22 @@ def page(model: Model, figures: Figures) -> str:
     return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
 
 
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """What the page shows beside a leading board.
+
+    Parameters
+    ----------
+    sentences : what its means rest on (`imbench.report.evidence.basis`)
+    columns, rows : columns that go beyond ranks and tests, and the cells of each competitor
+    """
+
+    board: Board
+    sentences: list[str]
+    columns: list[Shown]
+    rows: list[tuple[str, list[str]]]
+
+
 class View:
     """Input of the template besides the model: selections that fit on the page, figures, data for filters."""
 
@@ -128,15 +146,16 @@ class View:
         return [(board, known.get(board) or verdict(board)) for board in boards]
 
     @cached_property
-    def further(self) -> list[tuple[Board, list[Shown], list[tuple[str, list[str]]]]]:
-        """For each leading board under one decision rule, columns that go beyond ranks and tests."""
+    def beside(self) -> list[Beside]:
+        """What else is known of each leading board under one decision rule."""
         rows = TABLES["leaderboard"](self.model)
         found = []
         for board in self.model.leading:
             where = (rows["task"] == board.task) & (rows["protocol"] == board.protocol) & (rows["rule"] == board.rule)
             columns, cells = further(rows[where & (rows["metric"] == board.metric.name)])
-            if columns and board.rule != EACH:
-                found.append((board, columns, cells))
+            sentences = basis(board, self.model.evidence) if board.configurations else []
+            if (columns or sentences) and board.rule != EACH:
+                found.append(Beside(board, sentences, columns, cells))
         return found
 
     @cached_property

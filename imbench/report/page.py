@@ -30,6 +30,7 @@ from imbench.report.model import Model
 from imbench.report.overview import Overview, overviews
 from imbench.report.provenance import SHOWN_VALUES
 from imbench.report.tables import TABLES
+from imbench.report.tuned import BudgetTable, about_tuning, budget_tables
 from imbench.report.verdict import Verdict, verdict
 from imbench.scoring.rules import EACH
 from imbench.stats.board import Board, merit
@@ -96,6 +97,7 @@ def page(model: Model, figures: Figures) -> str:
         most_failures=MOST_FAILURES,
         zero_recall_title=zero_recall_title,
         most_notes=MOST_NOTES,
+        about_tuning=about_tuning(model.budgets, model.selected_by) if model.budgets else "",
     )
     # Macros leave empty lines where they are defined.
     return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
@@ -157,6 +159,11 @@ class View:
             if (columns or sentences) and board.rule != EACH:
                 found.append(Beside(board, sentences, columns, cells))
         return found
+
+    @cached_property
+    def budgets(self) -> list[BudgetTable]:
+        """The tables of a tuned run."""
+        return budget_tables(self.model.budgets, self.model.references)
 
     @cached_property
     def evidence(self) -> pd.DataFrame | None:

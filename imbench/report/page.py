@@ -23,6 +23,7 @@ from imbench.report.figures.inline import inline_svg
 from imbench.report.figures.kinds import Figures
 from imbench.report.figures.sample_grid import SampleGrid, picture
 from imbench.report.figures.spec import FigureSpec, colour_of
+from imbench.report.figures.tuning import MOST
 from imbench.report.further import Shown, further
 from imbench.report.gains import ir_labels
 from imbench.report.latex import escape
@@ -97,6 +98,7 @@ def page(model: Model, figures: Figures) -> str:
         most_failures=MOST_FAILURES,
         zero_recall_title=zero_recall_title,
         most_notes=MOST_NOTES,
+        most_lines=MOST,
         about_tuning=about_tuning(model.budgets, model.selected_by) if model.budgets else "",
     )
     # Macros leave empty lines where they are defined.

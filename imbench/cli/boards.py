@@ -53,7 +53,9 @@ _SELECTED = (
 
 
 def _tuning(results: Results) -> Tuning | None:
-    return None if results.rows["trial"].isna().all() else results.tuning(SELECT_BY)
+    from imbench.store.trials import has_trials
+
+    return results.tuning(SELECT_BY) if has_trials(results.rows) else None
 
 
 def _tuned_boards(

@@ -79,7 +79,16 @@ def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
     from imbench.report.markdown import markdown
     from imbench.report.page import page
     from imbench.report.plain import to_json
-    from imbench.report.tables import IMAGE_TABLES, REFERENCE_TABLES, TABLES, TUNING_TABLES, csv, parquet, sample_labels
+    from imbench.report.tables import (
+        IMAGE_TABLES,
+        REFERENCE_TABLES,
+        TABLES,
+        TUNED_REFERENCE_TABLES,
+        TUNING_TABLES,
+        csv,
+        parquet,
+        sample_labels,
+    )
 
     model = gather(results, options)
     figures = Figures(model)
@@ -96,6 +105,7 @@ def _files(results: Results, options: Options) -> Iterator[tuple[str, bytes]]:
         **(REFERENCE_TABLES if model.reference_boards else {}),
         **(IMAGE_TABLES if model.images else {}),
         **(TUNING_TABLES if len(model.tuned) else {}),
+        **(TUNED_REFERENCE_TABLES if any(one.reference_boards for one in model.budgets) else {}),
     }
     for name, make in tables.items():
         table = make(model)

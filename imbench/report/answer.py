@@ -86,7 +86,7 @@ def _better(board: Board, names: Sequence[str], other: str, merit: Floats, of: i
 
 def _leader(board: Board) -> str:
     """Which strategy leads a board, and whether its tests show that it does."""
-    names, blocks, title = [row.name for row in board.table], len(board.configurations), _in_text(board.metric.title)
+    names, blocks, title = [row.name for row in board.table], len(board.configurations), in_text(board.metric.title)
     if not blocks or len(names) < 2:
         return ""
     best, tests = board.table[0], board.tests
@@ -127,6 +127,6 @@ def _by_dataset(board: Board) -> Floats:
     return means
 
 
-def _in_text(title: str) -> str:
+def in_text(title: str) -> str:
     """A title as it reads inside a sentence: ``Balanced Brier score`` in lower case, ``AUROC`` as it is."""
     return title if title[1:2].isupper() else f"{title[:1].lower()}{title[1:]}"

@@ -13,6 +13,7 @@ from imbench.report.model import Model
 from imbench.report.overview import UNRANKED, Overview, overviews
 from imbench.report.page import MOST_MATRIX
 from imbench.report.provenance import SHOWN_VALUES
+from imbench.report.tuned import about_tuning, budget_tables
 from imbench.stats.board import Board
 from imbench.stats.ranks import TRAINED
 from imbench.stats.tests import TestResults
@@ -38,6 +39,7 @@ def markdown(model: Model) -> str:
         *(_wins(board) for board in model.leading),
         _means(model),
         _costs(model),
+        *_budgets(model),
         _coverage(model),
         _failures(model),
         _provenance(model),
@@ -202,6 +204,27 @@ def _costs(model: Model) -> str:
     ]
     header = ["protocol", "task", "strategy", "seconds per net", "times the baseline", "configurations"]
     return "## Training time\n\n" + _table(header, rows) if rows else ""
+
+
+def _budgets(model: Model) -> list[str]:
+    """Boards of default, tuned and ensembled configurations, in one table for each protocol and task."""
+    if not model.budgets:
+        return []
+    parts = [f"## Equal budgets\n\n{about_tuning(model.budgets, model.selected_by)}"]
+    for one in budget_tables(model.budgets, model.references):
+        heads = ["strategy"]
+        for of, selection in one.heads:
+            heads += [f"{of.column.name} {selection}", "rank"]
+        rows = [
+            [name, *(text for cell in cells for text in (number(cell.mean, 4), number(cell.rank, 2)))]
+            for name, cells in (
+                *one.rows[:MOST_ROWS],
+                *((f"{name} (reference)", cells) for name, cells in one.references),
+            )
+        ]
+        sentences = "\n".join(f"- {sentence}" for sentence in one.conclusions)
+        parts.append(f"### {one.first.task}, protocol {one.first.protocol}\n\n{sentences}\n\n{_table(heads, rows)}")
+    return parts
 
 
 def _coverage(model: Model) -> str:

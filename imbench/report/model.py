@@ -22,6 +22,7 @@ from imbench.report.images import Images, images_of
 from imbench.report.provenance import commands, data_hashes, facts, fingerprint
 from imbench.report.reliability import Curve, curves
 from imbench.report.spread import Spread, spread_of
+from imbench.report.tuned import TunedBoards, curves_of, tuned_boards
 from imbench.report.verdict import Verdict, verdict
 from imbench.scoring.metrics import Metric
 from imbench.scoring.rules import EACH, RULES
@@ -40,6 +41,7 @@ from imbench.stats.score_table import ScoreTable, make_score_tables
 from imbench.stats.words import counted, scrub
 from imbench.store.results import Results
 from imbench.store.source_marks import Origin, origins, source_notes
+from imbench.store.trials import has_trials
 
 ALPHA = 0.05
 
@@ -113,8 +115,10 @@ class Model:
     citations : (dataset, publication to cite), for the datasets that state one
     spread : intervals over nets, and variance components of draws, splits and training seeds
     evidence : rows of the rarest class behind each configuration
-    tuned : for each strategy and selection among its trials, scores and budget by each headline metric
-        (`imbench.store.trials.Tuning.curves`, with the column ``metric``); without rows for results without trials
+    tuned : for each strategy and selection among its trials, scores and budget by each leading metric
+        (`imbench.report.tuned.curves_of`); without rows for results without trials
+    budgets : boards of default, tuned and ensembled configurations for each leading metric; empty without trials
+    selected_by : title of the metric that selects among trials; "" without trials
     """
 
     notes: tuple[str, ...]
@@ -146,6 +150,8 @@ class Model:
     spread: Spread = field(default_factory=lambda: Spread({}, (), ()))
     evidence: tuple[Evidence, ...] = ()
     tuned: pd.DataFrame = field(default_factory=pd.DataFrame)
+    budgets: tuple[TunedBoards, ...] = ()
+    selected_by: str = ""
 
     @cached_property
     def leading(self) -> tuple[Board, ...]:
@@ -170,7 +176,9 @@ class Model:
     @cached_property
     def series(self) -> Mapping[str, int]:
         """The series number of each competitor (`imbench.report.figures.spec.series_of`)."""
-        return series_of((name for scores in self.score_tables for name in scores.strategies), self.references)
+        names = [name for scores in self.score_tables for name in scores.strategies]
+        names += [name for one in self.budgets for board in one.boards.values() for name in board.names]
+        return series_of(names, self.references)
 
     @cached_property
     def zero_rules(self) -> tuple[str, ...]:
@@ -197,7 +205,7 @@ def gather(results: Results, options: Options) -> Model:
     UsageError
         For a metric or rule that the results do not have.
     """
-    tuned = _tuned(results)
+    tuning = results.tuning() if has_trials(results.rows) else None
     results = replace(results, rows=without_trials(results.rows))
     whole = results.rows
     rows = labelled(of_strategies(whole))
@@ -208,6 +216,7 @@ def gather(results: Results, options: Options) -> Model:
     scope = results.scope if results.scope.whole else options.scope_of(results)
     score_tables = make_score_tables(rows, measured, options.modality, scope)
     lead = headline(columns, options.metrics)
+    plain_lead = [c for name in lead for c in columns if c.metric.name == name and c.rule == columns[0].rule]
     boards, left_out, crowded = _boards(score_tables, columns, lead, options)
     first = {(b.protocol, b.task): b for b in reversed(boards)}
     leading = {where: _leading(board) for where, board in first.items()}
@@ -254,7 +263,9 @@ def gather(results: Results, options: Options) -> Model:
         reference_boards=_reference_boards(opening, with_references, columns, options.alpha),
         date=options.date,
         citations=_citations(rows, options.citations or {}),
-        tuned=tuned,
+        tuned=curves_of(tuning, plain_lead) if tuning else pd.DataFrame(),
+        budgets=tuple(tuned_boards(tuning, plain_lead, modality, scope, options.alpha)) if tuning else (),
+        selected_by=tuning.metric.title if tuning else "",
     )
 
 
@@ -275,15 +286,6 @@ def _reference_boards(
         if scores := of.get((board.protocol, board.task)):
             found[board.slug] = make_board(scores, board.metric, rules, board.rule, alpha)
     return found
-
-
-def _tuned(results: Results) -> pd.DataFrame:
-    """The rows of `Model.tuned`."""
-    if "trial" not in results.rows or results.rows["trial"].isna().all():
-        return pd.DataFrame()
-    tuning = results.tuning()
-    curves = [tuning.curves(name).assign(metric=name, selected_by=tuning.metric.name) for name in HEADLINE]
-    return pd.concat(curves, ignore_index=True)
 
 
 def _lacking(rows: pd.DataFrame, wanted: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ import base64
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from typing import Any
@@ -17,10 +18,12 @@ from imbench.contract.protocol import caveat
 from imbench.report.answer import TUNED
 from imbench.report.columns import PLAIN_RULE, RULES, Column
 from imbench.report.coverage import PROCESS, zero_recall_title
+from imbench.report.evidence import basis
 from imbench.report.figures.inline import inline_svg
 from imbench.report.figures.kinds import Figures
 from imbench.report.figures.sample_grid import SampleGrid, picture
 from imbench.report.figures.spec import FigureSpec, colour_of
+from imbench.report.figures.tuning import MOST
 from imbench.report.further import Shown, further
 from imbench.report.gains import ir_labels
 from imbench.report.latex import escape
@@ -28,6 +31,7 @@ from imbench.report.model import Model
 from imbench.report.overview import Overview, overviews
 from imbench.report.provenance import SHOWN_VALUES
 from imbench.report.tables import TABLES
+from imbench.report.tuned import BudgetTable, about_tuning, budget_tables
 from imbench.report.verdict import Verdict, verdict
 from imbench.scoring.rules import EACH
 from imbench.stats.board import Board, merit
@@ -94,9 +98,27 @@ def page(model: Model, figures: Figures) -> str:
         most_failures=MOST_FAILURES,
         zero_recall_title=zero_recall_title,
         most_notes=MOST_NOTES,
+        most_lines=MOST,
+        about_tuning=about_tuning(model.budgets, model.selected_by) if model.budgets else "",
     )
     # Macros leave empty lines where they are defined.
     return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """What the page shows beside a leading board.
+
+    Parameters
+    ----------
+    sentences : what its means rest on (`imbench.report.evidence.basis`)
+    columns, rows : columns that go beyond ranks and tests, and the cells of each competitor
+    """
+
+    board: Board
+    sentences: list[str]
+    columns: list[Shown]
+    rows: list[tuple[str, list[str]]]
 
 
 class View:
@@ -128,16 +150,22 @@ class View:
         return [(board, known.get(board) or verdict(board)) for board in boards]
 
     @cached_property
-    def further(self) -> list[tuple[Board, list[Shown], list[tuple[str, list[str]]]]]:
-        """For each leading board under one decision rule, columns that go beyond ranks and tests."""
+    def beside(self) -> list[Beside]:
+        """What else is known of each leading board under one decision rule."""
         rows = TABLES["leaderboard"](self.model)
         found = []
         for board in self.model.leading:
             where = (rows["task"] == board.task) & (rows["protocol"] == board.protocol) & (rows["rule"] == board.rule)
             columns, cells = further(rows[where & (rows["metric"] == board.metric.name)])
-            if columns and board.rule != EACH:
-                found.append((board, columns, cells))
+            sentences = basis(board, self.model.evidence) if board.configurations else []
+            if (columns or sentences) and board.rule != EACH:
+                found.append(Beside(board, sentences, columns, cells))
         return found
+
+    @cached_property
+    def budgets(self) -> list[BudgetTable]:
+        """The tables of a tuned run."""
+        return budget_tables(self.model.budgets, self.model.references)
 
     @cached_property
     def evidence(self) -> pd.DataFrame | None:

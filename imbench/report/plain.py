@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -24,8 +24,11 @@ from imbench.report.tables import (
     leaderboard,
     reference_leaderboard,
     reliability,
+    tuned_leaderboard,
+    tuned_reference_leaderboard,
     variance_components,
 )
+from imbench.report.tuned import TunedBoards, conclusions
 from imbench.stats.board import Board
 
 # Columns of the table of leaderboards that identify one.
@@ -57,6 +60,7 @@ def summary(model: Model) -> dict[str, Any]:
         "variance_components": _records(variance_components(model)),
         "evidence": _records(evidence(model)),
         "tuning": _records(model.tuned),
+        **(_budgets(model) if model.budgets else {}),
         "failures": [dataclasses.asdict(failure) for failure in model.failures],
         "facts": {name: list(values) for name, values in model.facts.items()},
         "data": dict(model.data),
@@ -100,6 +104,40 @@ def _boards(boards: Sequence[Board], rows: pd.DataFrame, found: Sequence[Evidenc
         }
         for board in boards
     ]
+
+
+def _budgets(model: Model) -> dict[str, Any]:
+    """Boards of default, tuned and ensembled configurations, and the conclusions that tuning changes."""
+    selections = list(dict.fromkeys(name for one in model.budgets for name in one.boards))
+
+    def boards(of: Callable[[TunedBoards], Mapping[str, Board]], table: pd.DataFrame) -> list[dict[str, Any]]:
+        return [
+            {"selection": name} | board
+            for name in selections
+            for board in _boards(
+                [of(one)[name] for one in model.budgets if name in of(one)],
+                table[table["selection"] == name].drop(columns="selection"),
+                model.evidence,
+            )
+        ]
+
+    return {
+        "tuned_leaderboards": boards(lambda one: one.boards, tuned_leaderboard(model)),
+        "tuned_reference_leaderboards": boards(lambda one: one.reference_boards, tuned_reference_leaderboard(model)),
+        "tuned_conclusions": [
+            {
+                "protocol": one.protocol,
+                "task": one.task,
+                "metric": one.column.metric.name,
+                "rule": one.column.rule,
+                "selection": one.selection,
+                "sentence": conclusions(one),
+                "tau": _json(one.changes.tau) if one.changes else None,
+                "changes": [dataclasses.asdict(change) for change in one.changes.changes] if one.changes else [],
+            }
+            for one in model.budgets
+        ],
+    }
 
 
 def to_json(model: Model) -> str:

@@ -56,10 +56,34 @@ def leaderboard(model: Model) -> pd.DataFrame:
 
 def reference_leaderboard(model: Model) -> pd.DataFrame:
     """As `leaderboard`, for the boards that rank references among the strategies; ``kind`` tells them apart."""
-    table = leaderboard_of(model, tuple(model.reference_boards.values()))
+    return _with_kinds(model, leaderboard_of(model, tuple(model.reference_boards.values())))
+
+
+def _with_kinds(model: Model, table: pd.DataFrame) -> pd.DataFrame:
     kinds = [REFERENCE if strategy_of(name) in model.references else STRATEGY for name in table["strategy"]]
     table.insert(list(table.columns).index("strategy") + 1, "kind", kinds)
     return table
+
+
+def tuned_leaderboard(model: Model) -> pd.DataFrame:
+    """As `leaderboard`, for the boards of each ``selection`` among the trials of a tuned run."""
+    return _of_selections(model, [one.boards for one in model.budgets])
+
+
+def tuned_reference_leaderboard(model: Model) -> pd.DataFrame:
+    """As `tuned_leaderboard`, for the boards that rank references with trials among the strategies."""
+    return _with_kinds(model, _of_selections(model, [one.reference_boards for one in model.budgets]))
+
+
+def _of_selections(model: Model, several: Sequence[Mapping[str, Board]]) -> pd.DataFrame:
+    found = []
+    for boards in several:
+        for selection, board in boards.items():
+            # Trials fall back in other batches than the default configuration, whose share the column has.
+            table = leaderboard_of(model, [board]).drop(columns="fallback_share", errors="ignore")
+            table.insert(0, "selection", selection)
+            found.append(table)
+    return pd.concat(found, ignore_index=True) if found else _frame([], ["selection", *_BOARD, "strategy"])
 
 
 def reference_scores(model: Model) -> pd.DataFrame:
@@ -305,8 +329,15 @@ TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
     "variance-components": variance_components,
     "evidence": evidence,
 }
-# The table of a report with trials of a tuned run.
-TUNING_TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {"tuning": lambda model: model.tuned}
+# The tables of a report with trials of a tuned run.
+TUNING_TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
+    "tuning": lambda model: model.tuned,
+    "tuned-leaderboard": tuned_leaderboard,
+}
+# The table of a report with trials of references.
+TUNED_REFERENCE_TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
+    "tuned-reference-leaderboard": tuned_reference_leaderboard
+}
 # The tables of a report with images.
 IMAGE_TABLES: Mapping[str, Callable[[Model], pd.DataFrame]] = {
     "image-gains": image_gains,

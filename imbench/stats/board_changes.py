@@ -120,7 +120,7 @@ def board_changes(
         for metric in wanted if len(of_task[0]) else ():
             rules = rules_of(list(of_task[0].columns), metric, rule)
             boards = [_board(frame, metric, rules, rule, alpha) for frame in of_task]
-            found.append(_compared(*boards))
+            found.append(compared(*boards))
     if not found:
         raise UsageError("A and B have no configuration and strategy in common; compare results of the same datasets")
     return found
@@ -141,7 +141,8 @@ def _board(rows: pd.DataFrame, metric: Metric, rules: Sequence[str], rule: str, 
     return make_board(score_table, metric, rules, rule, alpha)
 
 
-def _compared(a: Board, b: Board) -> BoardChanges:
+def compared(a: Board, b: Board) -> BoardChanges:
+    """The changes between two boards of the same metric, over the competitors that both rank."""
     names = [name for name in a.names if name in b.names]
     ranks = [[float(board.tests.average_ranks[board.names.index(name)]) for name in names] for board in (a, b)]
     changes = []

@@ -16,9 +16,10 @@ from imbench.contract.records import Exposure, Predictions, Split
 from imbench.scoring.columns import ORIGIN
 from imbench.scoring.fold_scores import added_columns, scored
 from imbench.scoring.metrics import METRICS, Metric
+from imbench.scoring.rules import ARGMAX, ruled_column
 from imbench.stats.board import merit
-from imbench.stats.names import CONFIGURATION, HEADLINE
-from imbench.stats.references import KIND, with_distinct_names
+from imbench.stats.names import CONFIGURATION, HEADLINE, labelled
+from imbench.stats.references import KIND, beside, is_reference, with_distinct_names
 from imbench.stats.scope import Scope
 from imbench.stats.trials import best_so_far, ensemble_counts, mean_proba, validation_merits
 from imbench.store.store import Store
@@ -99,8 +100,8 @@ class Tuning:
 
         return leaderboards(self.select(selection), metrics, rule, self.scope, self.metrics, references)
 
-    def curves(self, metric: str) -> pd.DataFrame:
-        """How the test score of ``tuned@k`` and of the ensemble grows with the budget.
+    def curves(self, metric: str, rule: str = ARGMAX) -> pd.DataFrame:
+        """How the test score of ``tuned@k`` and of the ensemble, under a decision rule, grows with the budget.
 
         Returns
         -------
@@ -111,12 +112,16 @@ class Tuning:
         known = self.metrics
         if metric not in known:
             raise UsageError(f"unknown metric {metric!r}; {suggest(metric, known)}")
-        one = known[metric]
-        merits = pd.Series(merit(one, self.trials[metric].to_numpy(np.float64)), self.trials.index)
+        one, column = known[metric], ruled_column(known[metric], rule)
+        if column not in self.rows or column not in self.trials:
+            raise UsageError(f"these trials have no column {column!r}; choose another decision rule than {rule!r}")
+        merits = pd.Series(merit(one, self.trials[column].to_numpy(np.float64)), self.trials.index)
         best = merits.groupby([self.trials[name] for name in [*_GROUP, *_FOLD]], observed=True).max()
-        rows = self.rows.assign(mean=self.rows[metric], merit=merit(one, self.rows[metric].to_numpy(np.float64)))
+        rows = self.rows.assign(mean=self.rows[column], merit=merit(one, self.rows[column].to_numpy(np.float64)))
         oracle = best.reindex(pd.MultiIndex.from_frame(rows[[*_GROUP, *_FOLD]])).to_numpy()
         rows["regret"] = oracle - rows["merit"]
+        # The names of boards: versions of a strategy and protocols of one name are apart.
+        rows = beside(rows) if is_reference(rows).any() else labelled(rows)
         measured = ["mean", "regret", "budget_seconds", "budget_steps"]
         by = ["protocol", "task", "strategy", "selection", "order", "k"]
         of_configuration = rows.groupby([*by, *CONFIGURATION], observed=True)[measured].mean()
@@ -180,6 +185,11 @@ def tuning_of(
     return Tuning(
         known[metric], trials.reset_index(drop=True).copy(), derived.astype(full).copy(), known, scope or Scope()
     )
+
+
+def has_trials(rows: pd.DataFrame) -> bool:
+    """Whether `tuning_of` can select among trials of these rows: some strategy's first trial is trained."""
+    return not _trials(rows).empty
 
 
 _ADDED = ("selection", "order", "k", "members", "budget_seconds", "budget_steps")

@@ -42,8 +42,8 @@ def test_without_javascript_all_is_there_but_the_filters(open_page, results):
     assert len(shown_ranks(board(page))) == 4
     sections = page.locator("main > section").all()
     assert [section.get_attribute("id") for section in sections] == [
-        "results", "verdict", "leaderboards", "cd", "gains", "images", "wins", "datasets", "reliability", "cost",
-        "spread", "coverage", "provenance", "cite", "definitions",
+        "results", "verdict", "leaderboards", "evidence", "cd", "gains", "images", "wins", "datasets", "reliability",
+        "cost", "spread", "coverage", "provenance", "cite", "definitions",
     ]  # fmt: skip
     for section in sections:
         assert section.is_visible()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -77,9 +79,14 @@ def test_the_files_have_it(results, model, tmp_path):
     shares = table.loc[leads, ["signed_rank_better", "signed_rank_equivalent", "signed_rank_worse"]].dropna()
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     assert len(pd.read_csv(tmp_path / "evidence.csv")) == model.configurations
-    told = json.loads((tmp_path / "leaderboard.json").read_text("utf-8"))
-    assert told["leaderboards"][0]["basis"][1].startswith("Rows of the rarest class, median over configurations:")
-    assert len(told["evidence"]) == model.configurations
+    written = json.loads((tmp_path / "leaderboard.json").read_text("utf-8"))
+    assert written["leaderboards"][0]["basis"][1].startswith("Rows of the rarest class, median over configurations:")
+    assert len(written["evidence"]) == model.configurations
+    page = (tmp_path / "index.html").read_text("utf-8")
+    (section,) = re.findall(r'<section id="evidence".*?</section>', page, flags=re.DOTALL)
+    for board in written["leaderboards"]:
+        if (board["metric"], board["rule"]) in (("gmean", "argmax"), ("bbs", "argmax")):
+            assert escape(" ".join(board["basis"]), quote=False) in section
 
 
 def test_the_hierarchical_test_is_not_made_for_boards_that_do_not_show_it(results):

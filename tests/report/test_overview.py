@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from html import escape
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbench.report import Options
+from imbench.report.evidence import basis
 from imbench.report.figures.kinds import Figures
 from imbench.report.markdown import markdown
 from imbench.report.model import gather
@@ -99,14 +101,27 @@ def test_what_results_lack_is_left_out():
     assert "s/net" not in page(model, Figures(model))
 
 
+def evidence_of(model):
+    """The section beside the boards; "" if the page has none."""
+    found = re.search(r'<section id="evidence".*?</section>', page(model, Figures(model)), flags=re.DOTALL)
+    return found[0] if found else ""
+
+
 def test_further_columns_and_evidence_have_a_place_below_where_results_have_them(monkeypatch):
     model, plain = gather(rows_of(), OPTIONS), TABLES["leaderboard"]
-    text = page(model, Figures(model))
-    assert 'id="evidence"' not in text
+    section = evidence_of(model)
+    assert section.count("<article") == len(model.leading) == 2
+    for board in model.leading:
+        for sentence in basis(board, model.evidence):
+            assert escape(sentence, quote=False) in section
+    assert section.count("10 configurations of 2 datasets.") == 2
+    assert section.count("The most one-sided mean gain is that of") == 2
+    assert "Rows of the rarest class, median" not in section  # these rows have no predictions
+    assert evidence_of(gather(scored_rows(0, 0, 0), Options())) == ""
     extra = {"elo": 1000.4, "elo_low": 990.0, "elo_high": 1010.0, "largest_share": 0.37, "largest": "segment ir=0.01"}
     monkeypatch.setitem(TABLES, "leaderboard", lambda model: plain(model).assign(**extra))
     monkeypatch.setitem(TABLES, "evidence", lambda model: pd.DataFrame({"dataset": ["segment"], "train_low": [6.0]}))
-    section = re.search(r'<section id="evidence".*?</section>', page(model, Figures(model)), flags=re.DOTALL)[0]
+    section = evidence_of(model)
     assert section.count("1000 (990 to 1010)") == 2 * 5
     assert '<td class="n">37 %</td><td class="n">segment ir=0.01</td>' in section
     assert '<th scope="row">segment</th><td class="n">6</td>' in section

@@ -64,19 +64,9 @@ FIGURES: dict[str, FigureKind] = {
     "cost": FigureKind(lambda model: model.leading, _cost),
     "image-gain": FigureKind(lambda model: model.images.boards if model.images else (), _image_gain),
     "reliability": FigureKind(lambda model: model.score_tables, _reliability),
-    "tuning": FigureKind(
-        lambda model: tuning.subjects(model.tuned),
-        lambda model, subject: tuning.regret(model.tuned, subject),
-        "Tuned strategies: regret against the number of trials",
-        "Every strategy has the same number of trials; in each fold the best of the first k on the validation rows is "
-        "taken (docs/tuning.md). Regret is what is missing to the trial that is best on the test rows. Boards rank "
-        "default configurations; tuning.csv has the scores of default, tuned and ensembled ones.",
-    ),
-    "tuning-budget": FigureKind(
-        lambda model: tuning.subjects(model.tuned),
-        lambda model, subject: tuning.budget(model.tuned, subject),
-        "Tuned strategies: quality against training time",
-        "The score on test rows against the training time of all k trials; the last point is the ensemble of all.",
+    "regret": FigureKind(lambda model: model.budgets, lambda model, one: tuning.regret(model.tuned, one, model.series)),
+    "budget": FigureKind(
+        lambda model: model.budgets, lambda model, one: tuning.budget(model.tuned, one, model.series, model.references)
     ),
 }
 

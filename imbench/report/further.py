@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from imbench.stats.board import Board
 from imbench.stats.words import number, span
 
 
@@ -97,3 +98,19 @@ def _records(rows: pd.DataFrame) -> Sequence[Mapping[str, object]]:
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """What the page shows beside a leading board.
+
+    Parameters
+    ----------
+    sentences : what its means rest on (`imbench.report.evidence.basis`)
+    columns, rows : columns that go beyond ranks and tests, and the cells of each competitor
+    """
+
+    board: Board
+    sentences: list[str]
+    columns: list[Shown]
+    rows: list[tuple[str, list[str]]]

@@ -6,7 +6,6 @@ import base64
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from typing import Any
@@ -24,7 +23,7 @@ from imbench.report.figures.kinds import Figures
 from imbench.report.figures.sample_grid import SampleGrid, picture
 from imbench.report.figures.spec import FigureSpec, colour_of
 from imbench.report.figures.tuning import MOST
-from imbench.report.further import Shown, further
+from imbench.report.further import Beside, further
 from imbench.report.gains import ir_labels
 from imbench.report.latex import escape
 from imbench.report.model import Model
@@ -103,22 +102,6 @@ def page(model: Model, figures: Figures) -> str:
     )
     # Macros leave empty lines where they are defined.
     return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
-
-
-@dataclass(frozen=True, eq=False)
-class Beside:
-    """What the page shows beside a leading board.
-
-    Parameters
-    ----------
-    sentences : what its means rest on (`imbench.report.evidence.basis`)
-    columns, rows : columns that go beyond ranks and tests, and the cells of each competitor
-    """
-
-    board: Board
-    sentences: list[str]
-    columns: list[Shown]
-    rows: list[tuple[str, list[str]]]
 
 
 class View:

@@ -96,7 +96,7 @@ def evaluate_rows(
     measured = [name for name in dict.fromkeys(_ruled(known_metrics[metric], rule)) if name in known]
     found = []
     own = make_score_tables(of_strategies(known), measured, scope=scope)
-    for score_table in reference_tables(known, own, measured) if references else own:
+    for score_table in reference_tables(known, own, measured, scope) if references else own:
         mine = (
             known[(known["protocol"] == score_table.protocol) & (known["task"] == score_table.task)]
             if within

@@ -138,7 +138,7 @@ def leaderboards(
     score_tables = make_score_tables(rows, kept, scope=scope)
     if references:
         among = is_reference(frame).any()
-        score_tables = reference_tables(_with_zeros(beside(frame)), score_tables, kept) if among else []
+        score_tables = reference_tables(_with_zeros(beside(frame)), score_tables, kept, scope) if among else []
     return [
         _leaderboard(score_table, metric, rules[metric.name], rule) for score_table in score_tables for metric in wanted
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -75,6 +76,7 @@ def reference_tables(
     rows: pd.DataFrame,
     score_tables: Sequence[ScoreTable],
     columns: Sequence[str],
+    scope: Scope | None,
     modality: Mapping[str, str] | None = None,
 ) -> list[ScoreTable]:
     """For each score table of strategies, one over the same configurations that has the references too.
@@ -84,16 +86,17 @@ def reference_tables(
     rows : rows of `beside`
     score_tables : score tables of the strategies in these rows
     columns, modality : as in `make_score_tables`
+    scope : that of ``score_tables``, which gives the families of datasets
     """
     return [
         one
         for own in score_tables
         for one in make_score_tables(
-            rows[(rows["protocol"] == own.protocol) & (rows["task"] == own.task)], columns, modality, _same_scope(own)
+            rows[(rows["protocol"] == own.protocol) & (rows["task"] == own.task)], columns, modality, _same_scope(own, scope or Scope())
         )
     ]
 
 
-def _same_scope(own: ScoreTable) -> Scope:
+def _same_scope(own: ScoreTable, scope: Scope) -> Scope:
     declared = (c.spec for c, inside in zip(own.configurations, own.inside, strict=True) if inside)
-    return Scope(own.scope, specs=frozenset(declared))
+    return replace(scope, name=own.scope, specs=frozenset(declared))

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from imbench.report.markdown import markdown
 from imbench.report.model import Options, gather
-from imbench.report.tables import leaderboard
+from imbench.report.tables import leaderboard, reference_leaderboard
 from imbench.runs.registry import Registry
+from imbench.stats.block_analyses import evaluate_rows
 from imbench.stats.names import labelled
 from imbench.stats.ranks import TRAINED, rank
 from imbench.stats.scope import Scope
@@ -81,3 +82,16 @@ def test_the_registry_knows_the_families_of_cards():
     assert families["yeast_me2"] == families["keel-yeast4"] == "yeast"
     assert families["ecoli"] == families["keel-ecoli1"] == "ecoli"
     assert "musk2" not in families
+
+
+def test_every_board_with_references_counts_families_as_those_of_strategies_do(store):
+    fill(store, DATASETS, ("baseline", "mixup", "remix"))
+    fill(store, DATASETS, ("forest",), kind="reference")
+    results = dataclasses.replace(load(store.path), scope=Scope(families=FAMILIES))
+    model = gather(results, GMEAN)
+    for board in model.reference_boards.values():
+        assert (board.tests.datasets, board.tests_by_dataset.blocks) == (3, 3)
+    assert set(reference_leaderboard(model)["datasets"]) == {3}
+    (analysis,) = evaluate_rows(results.rows, "gmean", references=True, scope=results.scope)
+    assert analysis.configurations.to_dict()["n_datasets"] == 3
+    assert analysis.datasets.n_blocks == 3

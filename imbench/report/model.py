@@ -231,7 +231,9 @@ def gather(results: Results, options: Options) -> Model:
     together = everything = rows
     if is_reference(whole).any():
         together, everything = beside(whole), labelled(with_distinct_names(whole))
-    with_references = reference_tables(together, score_tables, measured, scope, modality) if together is not rows else []
+    with_references = (
+        reference_tables(together, score_tables, measured, scope, modality) if together is not rows else []
+    )
     return Model(
         notes=notes_of(results.rows, options),
         jobs=int(everything["key"].nunique()),

@@ -83,7 +83,9 @@ def tuned_boards(
     for selection in tuning.shown:
         rows = tuning.select(selection)
         tables = make_score_tables(labelled(of_strategies(rows)), names, modality, scope)
-        with_references = reference_tables(beside(rows), tables, names, scope, modality) if is_reference(rows).any() else []
+        with_references = (
+            reference_tables(beside(rows), tables, names, scope, modality) if is_reference(rows).any() else []
+        )
         for found, several in ((own, tables), (together, with_references)):
             for scores in several:
                 for column in columns:

@@ -111,7 +111,7 @@ def board_changes(
         if len(protocols) > 1:
             raise UsageError(
                 f"{side} has results of {len(protocols)} protocols ({', '.join(protocols)}); choose one with "
-                f"--protocol-{side.lower()}"
+                f"--protocol-{side.lower()}; {protocols[0].partition(':')[0]}: with a colon is that protocol alone"
             )
     wanted = [known_metrics[name] for name in metrics]
     found = []

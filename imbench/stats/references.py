@@ -92,7 +92,10 @@ def reference_tables(
         one
         for own in score_tables
         for one in make_score_tables(
-            rows[(rows["protocol"] == own.protocol) & (rows["task"] == own.task)], columns, modality, _same_scope(own, scope or Scope())
+            rows[(rows["protocol"] == own.protocol) & (rows["task"] == own.task)],
+            columns,
+            modality,
+            _same_scope(own, scope or Scope()),
         )
     ]
 

@@ -1,0 +1,157 @@
+"""Every number of "which strategy when" and of "rows or molecules apart", from the published data files."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from imbench.stats.board_changes import kendall_tau
+
+REPORTS = Path(__file__).parents[2] / "reports"
+SENTENCES = re.split(r"^\d+\. ", (REPORTS / "which-strategy.md").read_text(), flags=re.MULTILINE)[1:]
+
+
+def overview(page, strategy, column, task="binary", protocol=None):
+    table = pd.read_csv(REPORTS / page / "overview.csv")
+    table = table if protocol is None else table[table["protocol"] == protocol]
+    (value,) = table.loc[(table["task"] == task) & (table["strategy"] == strategy), column]
+    return value
+
+
+def shown(page, first, second, metric="gmean", rule="argmax", blocks="configurations", task="binary"):
+    """Whether the published pairs show a difference between two strategies, and which of them is better."""
+    table = pd.read_csv(REPORTS / page / "pairs.csv")
+    names = [f"{name}+{rule}" for name in (first, second)] if rule == "tuned" else [first, second]
+    where = (table["metric"] == metric) & (table["blocks"] == blocks) & (table["task"] == task)
+    where &= table["rule"] == ("each" if rule == "tuned" else rule)
+    pair = table[where & table["first"].isin(names) & table["second"].isin(names)]
+    (row,) = pair.itertuples()
+    if row.p_holm > 0.05:
+        return None
+    better = row.first if row.effect > 0 else row.second
+    return better.partition("+")[0]
+
+
+def friedman(page, metric, rule, task="binary"):
+    table = pd.read_csv(REPORTS / page / "leaderboard.csv")
+    rows = table[(table["metric"] == metric) & (table["rule"] == rule) & (table["task"] == task)]
+    return rows["p"].iloc[0]
+
+
+NUMBERS = [
+    (1, "tabular-paper", "baseline", "gmean@tuned"),
+    (1, "tabular-paper", "baseline", "gmean"),
+    (2, "natural", "mixup", "gmean@tuned"),
+    (2, "natural", "remix", "gmean@tuned"),
+    (3, "keel", "batch-smote", "gmean@tuned"),
+    (3, "keel", "baseline", "gmean@tuned"),
+    (5, "natural", "remix", "bbs"),
+    (5, "natural", "cost-adjusted", "bbs"),
+    (5, "keel", "batch-smote", "bbs"),
+    (5, "keel", "remix", "bbs"),
+    (6, "natural", "baseline", "brier"),
+    (6, "natural", "mixup", "brier"),
+    (6, "natural", "batch-smote", "brier"),
+    (6, "natural", "cost-adjusted", "brier"),
+    (8, "natural", "balanced-random-forest", "gmean"),
+    (8, "natural", "balanced-logistic-regression", "gmean"),
+    (8, "keel", "balanced-random-forest", "gmean"),
+    (8, "keel", "balanced-logistic-regression", "gmean"),
+    (8, "natural", "cost-adjusted", "gmean"),
+    (8, "keel", "cost-adjusted", "gmean"),
+]
+
+
+def test_there_are_ten_sentences():
+    assert len(SENTENCES) == 10
+
+
+@pytest.mark.parametrize(("number", "page", "strategy", "column"), NUMBERS)
+def test_a_number_is_that_of_the_page(number, page, strategy, column):
+    assert f"{overview(page, strategy, column):.3f}" in SENTENCES[number - 1]
+    assert page in SENTENCES[number - 1]
+
+
+def test_no_other_strategy_is_better_than_those_that_are_named_best():
+    for page in ("natural", "keel"):
+        table = pd.read_csv(REPORTS / page / "overview.csv")
+        strategies = table[~table["reference"]]
+        assert strategies.loc[strategies["gmean"].idxmax(), "strategy"] == "cost-adjusted"
+        references = table[table["reference"]].set_index("strategy")["gmean"].nlargest(2)
+        assert list(references.index) == ["balanced-random-forest", "balanced-logistic-regression"]
+        assert references.min() > strategies["gmean"].max()
+    natural = pd.read_csv(REPORTS / "natural" / "overview.csv")
+    tuned = natural.loc[~natural["reference"], "gmean@tuned"]
+    assert (tuned.idxmax(), tuned.idxmin()) == tuple(
+        natural.index[natural["strategy"] == name][0] for name in ("remix", "mixup")
+    )
+
+
+def test_with_tuned_thresholds_no_difference_is_shown_on_natural_data():
+    p = friedman("natural", "gmean", "tuned")
+    assert p > 0.05
+    assert f"p = {p:.2f}".replace("0.", ".") in SENTENCES[1]
+    assert friedman("tabular-paper", "gmean", "tuned") > 0.05
+
+
+REBALANCING = ["cost-adjusted", "remix", "batch-smote"]
+
+
+@pytest.mark.parametrize("page", ["tabular-paper", "keel", "natural"])
+def test_rebalancing_beats_the_baseline_in_plain_g_mean(page):
+    assert [shown(page, "baseline", name) for name in REBALANCING] == REBALANCING
+
+
+@pytest.mark.parametrize("page", ["keel", "natural"])
+def test_the_rebalancing_strategies_are_not_shown_to_differ(page):
+    pairs = [(a, b) for i, a in enumerate(REBALANCING) for b in REBALANCING[i + 1 :]]
+    assert [shown(page, *pair) for pair in pairs] == [None] * 3
+
+
+def test_probabilities_are_as_the_fifth_sentence_says():
+    assert shown("natural", "remix", "cost-adjusted", "bbs") is None
+    assert shown("keel", "batch-smote", "remix", "bbs") == "batch-smote"
+
+
+ROWS, MOLECULES = "standard", "standard:split=grouped"
+PAGE = (REPORTS / "row-wise-or-grouped.md").read_text()
+TABLE = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| ")]
+
+
+@pytest.mark.parametrize("cells", [row for row in TABLE if len(row) == 7 and row[0]], ids=lambda row: row[0])
+def test_a_row_of_the_split_table_is_that_of_the_page(cells):
+    name, *values = cells
+    columns = [(column, protocol) for column in ("gmean", "bbs", "brier") for protocol in (ROWS, MOLECULES)]
+    assert values == [f"{overview('grouped', name, column, protocol=p):.3f}" for column, p in columns]
+
+
+TAUS = {"g-mean": "gmean", "BBS": "bbs", "Brier score": "brier", "AUPRC": "auprc"}
+
+
+@pytest.mark.parametrize("cells", [row for row in TABLE if len(row) == 3 and row[0]], ids=lambda row: row[0])
+def test_a_tau_is_that_of_the_published_scores(cells):
+    table = pd.read_csv(REPORTS / "grouped" / "overview.csv")
+    sign = -1 if TAUS[cells[0]] in ("gmean", "auprc") else 1
+    wide = table.pivot_table(index="strategy", columns="protocol", values=TAUS[cells[0]])
+    own = set(table.loc[~table["reference"], "strategy"])
+    found = []
+    for part in (wide, wide[wide.index.isin(own)]):
+        ranks = [(sign * part[protocol].round(12)).rank().tolist() for protocol in (ROWS, MOLECULES)]
+        found.append(f"{kendall_tau(*ranks):.2f}")
+    assert cells[1:] == found
+
+
+def test_the_words_on_splits_are_so():
+    falls = [
+        overview("grouped", row[0], "gmean", protocol=ROWS) - overview("grouped", row[0], "gmean", protocol=MOLECULES)
+        for row in TABLE
+        if len(row) == 7 and row[0] not in ("", "uniform")
+    ]
+    assert f"{min(falls):.2f} to {max(falls):.2f}" in PAGE
+    for name in ("baseline", "cost-adjusted", "batch-smote"):
+        assert overview("grouped", name, "bbs", protocol=MOLECULES) > 0.25
+    pairs = pd.read_csv(REPORTS / "grouped" / "pairs.csv")
+    assert pairs.empty  # one configuration: no pair can be tested
+    for text in ("0.957", "0.704", "0.270", "0.250"):
+        assert text in SENTENCES[6]

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from imbench.contract.batch import Batch
+from imbench.contract.errors import UsageError
+from imbench.contract.labels import batch_labels
 from imbench.contract.modality import modality_of_rows
 from imbench.contract.noise import Noise
 from imbench.contract.old_names import OldName, adopt_old_attributes
@@ -167,17 +169,20 @@ class BatchStrategy(Specified):
     ) -> tuple[Tensor, Tensor]:
         """Rebalance one batch in your own training loop: ``x2, y2 = strategy(x, y)``.
 
-        Strategies that only set row weights, such as ``cost-adjusted``, return x and y unchanged; `rebalance` returns
-        the weights as ``batch.weight``.
+        For strategies whose batches are all that they change, such as ``remix``. Those that set row weights, have a
+        loss or a forward pass of their own, or change from epoch to epoch need `imbench.torch.Rebalancer`, which also
+        draws anew at each step of a reproducible run.
 
         Parameters
         ----------
-        x : ``(batch, *features)`` array or tensor
-        y : ``(batch,)`` class numbers, or ``(batch, classes)`` soft labels
-        classes : number of classes if ``y`` contains class numbers; default: the largest class number plus 1
+        x : ``(batch, *features)`` array or tensor; whole numbers become floating point
+        y : ``(batch,)`` class numbers, or ``(batch, classes)`` soft labels whose rows sum to 1
+        classes : number of classes; default: that of ``class_counts``, or else of the first batch that this object
+            receives, which must then contain the last class
         class_counts : ``(classes,)`` training rows of each class; default: the class counts of this batch
-        seed, generator : source of random numbers, at most one of the two; default: fresh entropy. The global
-            generators of torch, numpy and random are not used.
+        seed, generator : source of random numbers, at most one of the two; default: fresh entropy. Equal seeds give
+            equal draws, so a loop must pass a ``generator`` or another seed at each step. The global generators of
+            torch, numpy and random are not used.
 
         Returns
         -------
@@ -186,16 +191,50 @@ class BatchStrategy(Specified):
 
         Raises
         ------
-        ValueError for invalid class numbers, or if both ``seed`` and ``generator`` are given.
+        UsageError for a strategy of which x and y are only a part, and for a number of classes other than before.
+        ValueError for invalid labels, or if both ``seed`` and ``generator`` are given.
         """
+        self._refuse_lost_hooks()
         features = torch.as_tensor(x)
         features = features if features.is_floating_point() else features.to(torch.get_default_dtype())
-        labels = soft_labels(torch.as_tensor(y, device=features.device), classes, features.dtype)
-        counts = labels.sum(dim=0) if class_counts is None else torch.as_tensor(class_counts, device=features.device)
+        counts = None if class_counts is None else torch.as_tensor(class_counts, device=features.device)
+        known = classes if classes is not None or counts is None else len(counts)
+        given = torch.as_tensor(y, device=features.device)
+        labels = batch_labels(given, len(features), known, features.dtype)
+        if known is None:
+            labels = self._as_before(labels, numbers=given.ndim == 1)
+        counts = labels.sum(dim=0) if counts is None else counts
         noise = Noise([_generator(seed, generator)], (), features.device)
         info = TrainingInfo(counts.to(features.dtype), modality_of_rows(features.shape[1:]).name)
         batch = self.rebalance(Batch(features, labels), info, noise)
+        if batch.weight is not None:
+            raise self._lost("sets row weights")
         return batch.x, batch.y
+
+    def _refuse_lost_hooks(self) -> None:
+        """Raise `UsageError` for a strategy whose effect is not in x and y alone."""
+        for hook, effect in (("loss", "a loss of its own"), ("forward", "a forward pass of its own")):
+            if self.overrides(hook):
+                raise self._lost(f"has {effect}")
+        if self.scheduled:
+            raise self._lost("changes from epoch to epoch")
+
+    def _lost(self, effect: str) -> UsageError:
+        return UsageError(
+            f"{self.spec} {effect}, which strategy(x, y) would drop; use "
+            f'imbench.torch.Rebalancer("{self.spec}", class_counts=...) and its methods'
+        )
+
+    def _as_before(self, labels: Tensor, *, numbers: bool) -> Tensor:
+        """Labels with the number of classes of the first batch, which they decide if they are that batch."""
+        # Kept beside the fields: it is no parameter, and two strategies are equal without it.
+        found, wanted = labels.shape[-1], vars(self).setdefault("_classes", labels.shape[-1])
+        if found > wanted or (found < wanted and not numbers):
+            raise UsageError(
+                f"the first batch of this {self.spec} had {wanted} classes, this one has {found}; pass classes=, the "
+                "number of classes of the training rows"
+            )
+        return torch.nn.functional.pad(labels, (0, wanted - found))
 
 
 class PerBatchStrategy(BatchStrategy):
@@ -246,23 +285,6 @@ def _restack_some(parts: Sequence[Tensor | None], default: float | bool, stack: 
     if known is None:
         return None
     return _restack([torch.full_like(known, default) if part is None else part for part in parts], stack)
-
-
-def soft_labels(y: Tensor, classes: int | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
-    """One-hot labels ``(*stack, batch, classes)`` of class numbers ``(*stack, batch)``; soft labels are returned as is.
-
-    Floating-point ``y`` with two or more axes is treated as soft labels. Raises ValueError for class numbers that are
-    not integers in ``[0, classes)``.
-    """
-    if y.is_floating_point() and y.ndim >= 2:
-        return y.to(dtype)
-    numbers = y.long()
-    if y.is_floating_point() and not torch.equal(numbers.to(y.dtype), y):
-        raise ValueError("y must contain whole class numbers, or be (batch, classes) soft labels")
-    count = int(numbers.max()) + 1 if classes is None else classes
-    if numbers.numel() and (int(numbers.min()) < 0 or int(numbers.max()) >= count):
-        raise ValueError(f"class numbers must be 0 to {count - 1}, got {int(numbers.min())} to {int(numbers.max())}")
-    return torch.nn.functional.one_hot(numbers, count).to(dtype)
 
 
 def _generator(seed: int | None, generator: torch.Generator | None) -> np.random.Generator:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from imbench.contract.batch import Batch
+from imbench.contract.labels import soft_labels
 from imbench.contract.noise import Noise
-from imbench.contract.strategy import TrainingInfo, soft_labels
+from imbench.contract.strategy import TrainingInfo
 from imbench.contract.streams import stream
 
 if TYPE_CHECKING:

@@ -124,8 +124,9 @@ def _sample_row(strategy: BatchStrategy, dataset: Dataset, train: np.ndarray, ro
     import torch
 
     from imbench.contract.batch import Batch
+    from imbench.contract.labels import soft_labels
     from imbench.contract.noise import Noise
-    from imbench.contract.strategy import TrainingInfo, soft_labels
+    from imbench.contract.strategy import TrainingInfo
 
     # One net and as many steps as there are columns: (1, columns, batch, channels, height, width).
     x = torch.as_tensor(dataset.x[rows][None].astype(np.float32) / 255)

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from imbench.contract.batch import Batch
+from imbench.contract.labels import soft_labels
 from imbench.contract.noise import Noise
-from imbench.contract.strategy import BatchStrategy, PerBatchStrategy, TrainingInfo, soft_labels
+from imbench.contract.strategy import BatchStrategy, PerBatchStrategy, TrainingInfo
 
 X = torch.as_tensor(np.random.default_rng(0).normal(size=(12, 3)), dtype=torch.float32)
 Y = torch.tensor([0] * 8 + [1] * 3 + [2])
@@ -31,7 +32,7 @@ class Shuffle(BatchStrategy):
     hard: bool = True
 
     def rebalance(self, batch, info, noise):
-        return recipe(batch, info, noise)
+        return recipe(batch, info, noise).replace(weight=None)
 
 
 @dataclass(frozen=True)

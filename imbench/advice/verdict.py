@@ -209,7 +209,7 @@ _CALIBRATED = ("argmax", "recalibrated")
 
 
 def _constant(rows: pd.DataFrame) -> set[str]:
-    """Models that know nothing of the features, such as class frequencies: no candidates, and no tests to correct for."""
+    """Models that know nothing of the features, such as class frequencies: no candidates to test."""
     half = (rows["auroc"] - 0.5).abs() < 1e-12
     same = half.groupby(rows["strategy"].astype(str)).all()
     return set(same.index[same]) - {BASELINE}

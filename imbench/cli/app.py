@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from imbench.cli import (
+    advise,
     data,
     doctor,
     evaluate,
@@ -53,6 +54,7 @@ def cli() -> None:
 
 for _verb in (
     run.run,
+    advise.advise,
     plan.plan,
     listing.list_,
     info.info,

@@ -1,0 +1,1 @@
+"""Advice for one table: whether rebalancing helps, whether probabilities may be trusted, and what to do."""

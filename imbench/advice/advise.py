@@ -1,0 +1,159 @@
+"""advise: train what a budget allows on one table, and read the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imbench.advice.goals import Goal, goal_of
+from imbench.advice.verdict import Advice, advise_rows
+from imbench.advice.words import sentences
+from imbench.contract.errors import UsageError
+from imbench.runs.bench import Event, run
+from imbench.runs.machine import available_cores
+from imbench.runs.registry import Registry
+from imbench.store.added import with_metrics
+from imbench.store.results import Results
+
+FOLDS = 5
+# More repeats of five folds narrow an interval little, since all folds share their rows.
+MOST_REPEATS = 4
+# Seconds of training if none are given.
+BUDGET = 600.0
+# A baseline with fewer epochs than this is no baseline.
+FEWEST_EPOCHS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Advised:
+    """Advice with what it rests on.
+
+    Parameters
+    ----------
+    advice, goal : the answer and the question
+    table : spec of the table
+    results : the results behind it, for `imbench report`
+    settings : protocol fields that the budget led to
+    """
+
+    advice: Advice
+    goal: Goal
+    table: str
+    results: Results
+    settings: Mapping[str, str]
+
+    @property
+    def sentences(self) -> list[str]:
+        """The answer in words, the most important one first."""
+        return sentences(self.advice, self.goal)
+
+    def __str__(self) -> str:
+        return "\n".join(self.sentences)
+
+
+def advise(
+    table: str,
+    *,
+    goal: str = "decisions",
+    cost_fn: float | None = None,
+    cost_fp: float | None = None,
+    alpha: float = 0.05,
+    budget: float | None = BUDGET,
+    strategies: Sequence[str] | None = None,
+    references: Sequence[str] | None = None,
+    protocol: str = "standard",
+    settings: Mapping[str, str] | None = None,
+    store: str | Path = "imbench-advice",
+    jobs: int | None = None,
+    progress: Callable[[Event], None] | None = None,
+) -> Advised:
+    """Whether rebalancing helps on one table, whether the probabilities may be trusted, and what to do.
+
+    Trains the built-in strategies and references on repeated folds of the table and compares each with a plain net: for
+    decisions with a tuned threshold, else as it is.
+
+    Parameters
+    ----------
+    table : spec of the table, such as ``churn.csv:target=churned`` or ``visits.csv:target=ill,group=patient``. With a
+        group, no group is in the training and the test part of a fold
+    goal : ``decisions``, ``ranking`` or ``probabilities``
+    cost_fn, cost_fp : costs of a missed row of the second class and of a false alarm; decisions then minimise the cost
+    alpha : the largest chance that the recipe is no better than doing nothing, in (0, 1)
+    budget : seconds of training, from 1 up; None for the full number of repeats and epochs. It is met roughly: the
+        baseline of one repeat is trained first to estimate the rest
+    strategies, references : what to compare; default: all built-in ones
+    protocol, settings : protocol and changed fields, as for `imbench.run`
+    store : folder of the results, which a second call reads
+    jobs, progress : as for `imbench.run`
+
+    Raises
+    ------
+    UsageError before any training, for a table, column or value that cannot be used.
+    """
+    question = goal_of(goal, cost_fn, cost_fp)
+    if not 0 < alpha < 1:
+        raise UsageError(f"alpha must lie between 0 and 1, got {alpha:g}; 0.05 is usual")
+    if budget is not None and not budget >= 1:
+        raise UsageError(f"the budget must be at least 1 second, got {budget:g}")
+    fields = {"folds": str(FOLDS), **_split(table), **(settings or {})}
+    chosen = [*_built_in_strategies()] if strategies is None else list(strategies)
+    chosen = chosen if "baseline" in chosen else ["baseline", *chosen]
+
+    def trained(names: Sequence[str], others: Sequence[str] | None, fields: Mapping[str, str]) -> Results:
+        return run(
+            datasets=[table], strategies=names, references=others, protocol=protocol, settings=fields, store=store,
+            jobs=jobs, progress=progress,
+        )  # fmt: skip
+
+    if budget is None:
+        fields = {"repeats": str(MOST_REPEATS), **fields}
+    elif not {"repeats", "epochs"} & set(fields):
+        first = trained(["baseline"], (), {"repeats": "1", "epochs": str(FEWEST_EPOCHS), **fields})
+        fields = {**_affordable(budget, first, len(chosen), jobs), **fields}
+    results = trained(chosen, references, fields)
+    if question.metric.name not in results.metrics:
+        results = with_metrics(results, [question.metric])
+    if question.metric.name == "cost" and (results.rows["task"] != "binary").any():
+        raise UsageError("costs are for two classes, and this table has more; use --goal decisions without costs")
+    advice = advise_rows(results.rows, question, test_share=1 / int(fields["folds"]), alpha=alpha)
+    return Advised(advice, question, table, results, fields)
+
+
+def _built_in_strategies() -> list[str]:
+    """The built-in strategies for tables that compare with others: no wrappers."""
+    from imbench.contract.modality import TABULAR
+
+    registry = Registry()
+    found = []
+    for entry in registry.entries("strategy"):
+        if entry.package == "imbench":
+            cls = entry.load()
+            if cls.run_by_default and TABULAR.name in cls.modalities:
+                found.append(entry.name)
+    return found
+
+
+def _split(table: str) -> dict[str, str]:
+    """The split that a table's columns ask for."""
+    from imbench.contract.spec import parse_spec
+
+    keys = parse_spec(table)[1] if ":" in table else {}
+    if "group" in keys:
+        return {"split": "grouped"}
+    return {"split": "ordered"} if "time" in keys else {}
+
+
+def _affordable(budget: float, first: Results, strategies: int, jobs: int | None) -> dict[str, str]:
+    """Repeats and epochs that fit the budget, from the time of a baseline of few epochs."""
+    cores = max(1, jobs or available_cores())
+    # References take about as long as the strategies, and strategies up to twice as long as the baseline.
+    an_epoch = 3 * strategies * float(first.rows["seconds"].sum()) / FEWEST_EPOCHS / cores
+    for repeats in range(MOST_REPEATS, 0, -1):
+        if an_epoch * repeats * _EXPECTED_EPOCHS <= budget:
+            return {"repeats": str(repeats)}
+    return {"repeats": "1", "epochs": str(max(FEWEST_EPOCHS, int(budget / an_epoch)))}
+
+
+# Epochs that a net of `standard` trains for on a table of middle size, before it ends early.
+_EXPECTED_EPOCHS = 300

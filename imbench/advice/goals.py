@@ -1,0 +1,126 @@
+"""What a model is for, and the metric that follows from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from imbench.contract.errors import UsageError
+from imbench.contract.names import suggest
+from imbench.scoring.metrics import METRICS, Metric
+from imbench.scoring.outcome import Outcome
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One use of a model, and how candidates are compared for it.
+
+    Parameters
+    ----------
+    name : value of ``--goal``
+    purpose : the use in words, for a sentence such as "for decisions"
+    metric : metric that decides
+    rules : decision rules under which every candidate competes, keys of `imbench.scoring.rules.RULES`
+    control : rule of the baseline that every candidate is compared with: what one does without rebalancing
+    doing_nothing : the control in words
+    """
+
+    name: str
+    purpose: str
+    metric: Metric
+    rules: tuple[str, ...]
+    control: str
+    doing_nothing: str
+
+
+GOALS: Mapping[str, Goal] = {
+    goal.name: goal
+    for goal in (
+        Goal(
+            "decisions",
+            "decisions",
+            METRICS["gmean"],
+            ("tuned",),
+            "tuned",
+            "a plain net with a tuned threshold",
+        ),
+        Goal("ranking", "ranking", METRICS["auroc"], ("argmax",), "argmax", "a plain net"),
+        Goal(
+            "probabilities",
+            "probabilities",
+            METRICS["brier"],
+            ("argmax", "recalibrated"),
+            "argmax",
+            "a plain net",
+        ),
+    )
+}
+
+
+def goal_of(name: str, cost_fn: float | None = None, cost_fp: float | None = None) -> Goal:
+    """The goal of this name; with costs, decisions that minimise the mean cost of a row.
+
+    Raises
+    ------
+    UsageError for an unknown goal, one cost without the other, costs that are not positive, and costs with a goal other
+    than decisions.
+    """
+    if name not in GOALS:
+        raise UsageError(f"unknown goal {name!r}; {suggest(name, GOALS)}")
+    if cost_fn is None and cost_fp is None:
+        return GOALS[name]
+    if cost_fn is None or cost_fp is None:
+        given, missing = ("--cost-fn", "--cost-fp") if cost_fp is None else ("--cost-fp", "--cost-fn")
+        raise UsageError(f"{given} needs {missing} as well: only their ratio matters, so {missing} 1 is usual")
+    for option, cost in (("--cost-fn", cost_fn), ("--cost-fp", cost_fp)):
+        if not (math.isfinite(cost) and cost > 0):
+            raise UsageError(f"{option} must be a positive number, got {cost:g}")
+    if name != "decisions":
+        raise UsageError(f"costs are of decisions; leave out --goal {name}, or the costs")
+    return Goal(
+        "decisions",
+        "decisions at your costs",
+        cost_metric(cost_fn, cost_fp),
+        ("recalibrated",),
+        "recalibrated",
+        "a plain net with the threshold of your costs",
+    )
+
+
+def cost_threshold(cost_fn: float, cost_fp: float) -> float:
+    """The probability of class 1 from which deciding for it is cheaper (C. Elkan, IJCAI 2001, Equation 2).
+
+    >>> round(cost_threshold(10, 1), 4)
+    0.0909
+    """
+    return cost_fp / (cost_fp + cost_fn)
+
+
+def cost_metric(cost_fn: float, cost_fp: float) -> Metric:
+    """The mean cost of a row of two classes, decided by the threshold of the costs.
+
+    Parameters
+    ----------
+    cost_fn : cost of taking a row of class 1 for one of class 0
+    cost_fp : cost of taking a row of class 0 for one of class 1
+    """
+    threshold = cost_threshold(cost_fn, cost_fp)
+
+    def cost(outcome: Outcome) -> float:
+        if outcome.classes != 2:
+            return math.nan
+        positive = outcome.proba[:, 1] >= threshold
+        wrong = np.where(outcome.y == 1, cost_fn * ~positive, cost_fp * positive)
+        return float(wrong.mean())
+
+    return Metric(
+        "cost",
+        "Mean cost",
+        cost,
+        higher_is_better=False,
+        definition=f"Mean cost of a row: {cost_fn:g} for a missed row of class 1, {cost_fp:g} for a false alarm.",
+        bounds=(0.0, max(cost_fn, cost_fp)),
+    )

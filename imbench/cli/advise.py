@@ -1,0 +1,135 @@
+"""``imbench advise``: whether rebalancing helps on a table, and what to do."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from imbench.cli.options import json_option
+from imbench.cli.output import emit, emit_json, paragraph, say, table
+from imbench.cli.session import Session, Verb
+from imbench.contract.errors import UsageError
+
+if TYPE_CHECKING:
+    from imbench.advice.advise import Advised
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@click.command(cls=Verb)
+@click.argument("table_spec", metavar="TABLE")
+@click.option("--target", metavar="COLUMN", help="Column of the classes.")
+@click.option("--group", metavar="COLUMN", help="Column of groups that no fold splits, such as a patient.")
+@click.option("--time", "time_", metavar="COLUMN", help="Column of times: train on earlier rows, test on later ones.")
+@click.option(
+    "--goal",
+    default="decisions",
+    show_default=True,
+    metavar="GOAL",
+    help="What the model is for: decisions, ranking or probabilities.",
+)
+@click.option("--cost-fn", type=float, metavar="C", help="Cost of missing a row of the second class.")
+@click.option("--cost-fp", type=float, metavar="C", help="Cost of a false alarm.")
+@click.option("--budget", default="10m", show_default=True, metavar="TIME", help="Time to train: 90s, 10m, 2h, all.")
+@click.option("--alpha", type=float, default=0.05, show_default=True, metavar="A", help="Chance of useless advice.")
+@click.option("--strategy", "strategies", multiple=True, metavar="SPEC", help="Only this strategy. Repeatable.")
+@click.option("--reference", "references", multiple=True, metavar="SPEC", help="Only this reference. Repeatable.")
+@click.option("--protocol", default="standard", show_default=True, metavar="P", help="Protocol of the training.")
+@click.option(
+    "--store", default="imbench-advice", show_default=True, metavar="DIR", help="Folder of the results, read again."
+)
+@click.option("--jobs", type=int, metavar="N", help="Processes; default: one for each core.")
+@json_option
+@click.pass_obj
+def advise(
+    session: Session,
+    /,
+    table_spec: str,
+    target: str | None,
+    group: str | None,
+    time_: str | None,
+    goal: str,
+    cost_fn: float | None,
+    cost_fp: float | None,
+    budget: str,
+    alpha: float,
+    strategies: tuple[str, ...],
+    references: tuple[str, ...],
+    protocol: str,
+    store: str,
+    jobs: int | None,
+    as_json: bool,
+) -> None:
+    """Say whether rebalancing helps on your table, and what to do.
+
+    Trains the built-in strategies and references on repeated folds of TABLE, and compares each with a plain net and a
+    tuned threshold. A recipe is advised only if a test shows that it is better.
+
+    \b
+    imbench advise churn.csv --target churned
+    imbench advise visits.csv --target ill --group patient --cost-fn 10 --cost-fp 1
+    imbench advise churn.csv:target=churned --goal probabilities --budget 2m --json
+    """
+    from imbench.advice.advise import advise as ask
+
+    spec = _spec(table_spec, {"target": target, "group": group, "time": time_})
+    found = ask(
+        spec,
+        goal=goal,
+        cost_fn=cost_fn,
+        cost_fp=cost_fp,
+        alpha=alpha,
+        budget=_seconds(budget),
+        strategies=strategies or None,
+        references=references or None,
+        protocol=protocol,
+        store=store,
+        jobs=jobs,
+        progress=None,
+    )
+    if as_json:
+        emit_json({"table": spec, "sentences": found.sentences, **found.advice.to_dict()})
+        return
+    _show(found)
+
+
+def _show(found: Advised) -> None:
+    advice, title = found.advice, found.goal.metric.title
+    rows = [
+        (
+            *(one.name, one.rule, f"{one.mean:.4f}", f"{one.effect:+.4f}"),
+            *(f"{one.low:+.4f} to {one.high:+.4f}", f"{one.p:.2g}"),
+        )
+        for one in advice.candidates
+    ]
+    evidence = (
+        f"Gains are over {found.goal.doing_nothing} ({title} {advice.control:.4f}), positive if better, over "
+        f"{advice.folds} folds. Intervals hold for all models at once at {1 - 2 * advice.alpha:.0%}. p is one-sided, "
+        "corrected for folds that share rows (Nadeau and Bengio) and for the number of models (Bonferroni)."
+    )
+    header = ("model", "rule", title, "gain", "interval", "p")
+    shown = table(header, rows, right=header[2:])
+    emit("\n\n".join([*map(paragraph, found.sentences), shown, paragraph(evidence)]) + "\n")
+    say(f"everything behind it: imbench report --store {found.results.store}")
+
+
+def _spec(table_spec: str, keys: dict[str, str | None]) -> str:
+    given = {key: value for key, value in keys.items() if value is not None}
+    if not given:
+        return table_spec
+    if ":" in table_spec and "target=" in table_spec:
+        raise UsageError(f"give the columns once: in the spec ({table_spec}) or as options, not both")
+    from imbench.contract.spec import format_value
+
+    return table_spec + ":" + ",".join(f"{key}={format_value(value)}" for key, value in given.items())
+
+
+def _seconds(text: str) -> float | None:
+    if text == "all":
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if match is None:
+        raise UsageError(f"--budget must be a time such as 90s, 10m or 2h, or all, got {text!r}")
+    return float(match[1]) * _UNITS[match[2] or "s"]

@@ -1,0 +1,79 @@
+"""``imbench advise`` on a small table."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import imbench
+from imbench.cli import main
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    y = np.arange(160) % 8 // 7
+    frame = pd.DataFrame(rng.normal(size=(160, 3)), columns=list("abc")).assign(patient=np.arange(160) // 2)
+    frame["a"] += 2 * y
+    frame.assign(ill=np.where(y, "yes", "no")).to_csv("visits.csv", index=False)
+    return "visits.csv"
+
+
+QUICK = ["--protocol", "smoke", "--jobs", "1", "--strategy", "remix", "--reference", "logistic-regression"]
+
+
+def asked(capsys, *arguments):
+    code = main(["advise", *arguments])
+    return code, capsys.readouterr()
+
+
+def test_the_answer_comes_first_and_the_evidence_below(table, capsys):
+    code, printed = asked(capsys, table, "--target", "ill", *QUICK)
+    assert code == 0
+    first = printed.out.splitlines()[0]
+    assert first.startswith(("Rebalancing", "Another model", "No model"))
+    assert "What to do:" in printed.out
+    assert printed.out.index("What to do:") < printed.out.index("Nadeau and Bengio")
+
+
+def test_json_has_the_answer_and_its_evidence(table, capsys):
+    code, printed = asked(capsys, f"{table}:target=ill", *QUICK, "--json", "--budget", "all", "--goal", "ranking")
+    answer = json.loads(printed.out)
+    assert code == 0
+    assert isinstance(answer["rebalance"], bool)
+    assert answer["folds"] == 20
+    assert {"recipe", "effect", "interval", "p", "probabilities", "sentences"} <= set(answer)
+    assert {one["name"] for one in answer["candidates"]} == {"remix", "logistic-regression"}
+
+
+def test_costs_decide_what_is_minimised(table, capsys):
+    code, printed = asked(capsys, table, "--target", "ill", *QUICK, "--cost-fn", "10", "--cost-fp", "1", "--json")
+    assert code == 0
+    assert json.loads(printed.out)["metric"] == "cost"
+
+
+def test_groups_are_kept_together(table, capsys):
+    code, _ = asked(capsys, table, "--target", "ill", "--group", "patient", *QUICK, "--json")
+    assert code == 0
+    assert imbench.load("imbench-advice").rows["protocol"].str.contains("split=grouped").all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["visits.csv", "--target", "il"], "ill"),
+        (["visit.csv", "--target", "ill"], "visit.csv"),
+        (["visits.csv:target=ill", "--target", "ill"], "give the columns once"),
+        (["visits.csv", "--target", "ill", "--budget", "soon"], "--budget must be a time such as 90s"),
+        (["visits.csv", "--target", "ill", "--goal", "winning"], "unknown goal 'winning'"),
+        (["visits.csv", "--target", "ill", "--cost-fn", "3"], "--cost-fn needs --cost-fp"),
+        (["visits.csv", "--target", "ill", "--alpha", "2"], "alpha must lie between 0 and 1, got 2"),
+    ],
+)
+def test_a_mistake_is_named_before_any_training(table, capsys, arguments, reason, tmp_path):
+    code, printed = asked(capsys, *arguments)
+    assert code == 2
+    assert reason in printed.err
+    assert not (tmp_path / "imbench-advice").exists()

@@ -15,10 +15,10 @@ from imbench.contract.errors import DataError
 from imbench.contract.names import counted
 from imbench.contract.protocol import Place, Protocol
 from imbench.contract.records import Card, Dataset, Fold
+from imbench.contract.spec import TABLE_SUFFIXES
 from imbench.contract.streams import stream
 from imbench.data.grouped_folds import grouped_folds
 from imbench.data.ordered_folds import ordered_folds
-from imbench.data.variants import TABLE_SUFFIXES
 
 PARTS = ("train", "validation", "test")
 

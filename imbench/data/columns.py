@@ -13,8 +13,10 @@ from imbench.contract.columns import ColumnReading
 from imbench.contract.errors import DataError
 from imbench.contract.names import counted, suggest
 from imbench.data.date_text import days_of, read_dates
-from imbench.data.labels import label_text, natural_order, place_of, read_floats
+from imbench.data.labels import label_text, place_of, read_floats
 from imbench.data.number_text import Parsed, decimal_evidence, is_missing, parse_numbers
+from imbench.data.ordinal_scales import natural_scale
+from imbench.data.refused_columns import RefusedColumnError, refusal
 
 # Parameters of a spec that name columns of a kind.
 KIND_PARAMETERS = ("numeric", "categorical", "ordinal", "id", "text")
@@ -44,15 +46,9 @@ _TRUE = {
     "si": "no",
     "sí": "no",
 }
+# Digits after a zero are a code, such as a postcode.
 _CODE = re.compile(r"0\d+", re.ASCII)
-_SCALES = (
-    ("very low", "low", "medium", "high", "very high"),
-    ("low", "mid", "high"), ("low", "moderate", "high"), ("low", "normal", "high"),
-    ("xs", "s", "m", "l", "xl", "xxl"), ("small", "medium", "large"), ("none", "mild", "moderate", "severe"),
-    ("never", "rarely", "sometimes", "often", "always"), ("poor", "fair", "good", "very good", "excellent"),
-    ("strongly disagree", "disagree", "neutral", "agree", "strongly agree"),
-)  # fmt: skip
-_LEADING_NUMBER = re.compile(r"([<>≤≥]?)\s*(-?\d+(?:\.\d+)?)")
+_CODE_ANYWHERE = "^0[0-9]+$"
 
 
 @dataclass(frozen=True)
@@ -90,21 +86,6 @@ class Column:
     def is_categorical(self) -> bool:
         """Whether the values are texts."""
         return self.reading.kind == "categorical"
-
-
-class RefusedColumnError(DataError):
-    """A column that cannot be read.
-
-    Parameters
-    ----------
-    problem : what is wrong, equal for columns that are named in one message
-    column : name of the column, with the value if there is one
-    fix : what to do, with ``{columns}`` for their names joined by ``+``
-    """
-
-    def __init__(self, problem: str, column: str, name: str, fix: str) -> None:
-        super().__init__(f"{column} {problem}; {fix.format(columns=name)}")
-        self.problem, self.column, self.name, self.fix = problem, column, name, fix
 
 
 def listed(text: str, columns: Iterable[str]) -> list[str]:
@@ -161,20 +142,12 @@ def read_columns(frame: pd.DataFrame, asked: Asked, default: str = ".") -> list[
     return columns
 
 
-def refusal(refused: Sequence[RefusedColumnError]) -> str:
-    """One message for all columns that cannot be read."""
-    parts = []
-    for problem, fix in dict.fromkeys((one.problem, one.fix) for one in refused):
-        same = [one for one in refused if (one.problem, one.fix) == (problem, fix)]
-        columns = "columns " if len(same) > 1 else "column "
-        names = fix.format(columns="+".join(one.name for one in same))
-        parts.append(f"{columns}{', '.join(one.column for one in same)}: {problem}; {names}")
-    return ". ".join(part[0].upper() + part[1:] if i else part for i, part in enumerate(parts))
-
-
 def _read(column: pd.Series, asked: Asked, default: str) -> Column:
     kind = asked.kinds.get(str(column.name), "")
     if _is_text(column):
+        plain = _plain_numbers(column) if kind in ("", "numeric") and (asked.decimal or default) == "." else None
+        if plain is not None:
+            return _numbers(column, plain, kind, "numeric", "a number", ())
         return _of_text(_Texts.of(column), kind, asked, default)
     if isinstance(column.dtype, pd.CategoricalDtype):
         ordered = column.dtype.ordered and kind in ("", "ordinal")
@@ -194,6 +167,26 @@ def _read(column: pd.Series, asked: Asked, default: str) -> Column:
     values = column.astype("Float64") if isinstance(column.dtype, pd.BooleanDtype) else column
     numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
     return _numbers(column, numbers, kind, "numeric", "a number", ())
+
+
+def _plain_numbers(column: pd.Series) -> np.ndarray | None:
+    """The numbers of a column in which all texts but empty ones are numbers as programs write them, else None.
+
+    It says the same as `parse_numbers`, many times faster.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if column.dtype == object:
+        return None
+    texts = pa.array(column, pa.large_string())
+    if pc.any(pc.match_substring_regex(texts, _CODE_ANYWHERE)).as_py():
+        return None
+    try:
+        numbers = pc.cast(pc.if_else(pc.equal(texts, ""), None, texts), pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    return np.asarray(numbers.to_numpy(zero_copy_only=False))
 
 
 def _is_text(column: pd.Series) -> bool:
@@ -269,11 +262,12 @@ def _of_text(texts: _Texts, kind: str, asked: Asked, default: str) -> Column:
         return _numbers(texts.column, days, kind, "date", f"days since 1970-01-01, read as {dates.notation}", ())
     if dates is not None and np.isfinite(dates.days).mean() >= _MOSTLY:
         wrong = [text for text, day in zip(present, dates.days, strict=True) if np.isnan(day)]
-        raise _stray(texts, wrong, len(present) - len(wrong), len(present), "dates", "correct the others")
+        right, total = (sum(rows[text] for text in some) for some in (set(present) - set(wrong), present))
+        raise _stray(texts, wrong, right, total, "dates", "correct the others")
     if not codes and share >= _MOSTLY and len(parsed.numbers) > len(parsed.words) + 9:
         total = sum(rows[t] for t in (*parsed.numbers, *parsed.words))
         right = sum(rows[t] for t in parsed.numbers)
-        fix = "correct the others, or read them as missing with numeric={columns}"
+        fix = "correct the others, read them as missing with numeric={columns}"
         raise _stray(texts, parsed.words, right, total, "numbers", fix)
     return _of_words(texts, present, absent)
 
@@ -369,7 +363,7 @@ def _ordinal(texts: _Texts, order: Sequence[str]) -> Column:
     present = [text for text in texts.texts if not is_missing(text)]
     if not present:
         raise _no_values(texts.name)
-    order = order or _natural_scale(present)
+    order = order or natural_scale(present)
     if not order:
         raise DataError(
             f"ordinal={texts.name}: the order of {', '.join(map(repr, present[:5]))} is not known; write it from the "
@@ -386,19 +380,6 @@ def _ordinal(texts: _Texts, order: Sequence[str]) -> Column:
     return _made(texts.column, values, "ordinal", len(present), becomes)
 
 
-def _natural_scale(present: Sequence[str]) -> tuple[str, ...]:
-    """The order of levels that begin with different numbers, or are words of a known scale; empty if not known."""
-    found = {text: _LEADING_NUMBER.match(text) for text in present}
-    if all(found.values()):
-        keys = {text: (float(m[2]), {"<": -1, "≤": -1, ">": 1, "≥": 1}.get(m[1], 0)) for text, m in found.items() if m}
-        if len(set(keys.values())) == len(present):
-            return tuple(sorted(present, key=lambda text: (keys[text], natural_order(text))))
-    for scale in _SCALES:
-        if {text.casefold() for text in present} <= set(scale) and len({t.casefold() for t in present}) == len(present):
-            return tuple(sorted(present, key=lambda text: scale.index(text.casefold())))
-    return ()
-
-
 def _left_out(name: str, kind: str, absent: np.ndarray, distinct: int, why: str) -> Column:
     missing = int(absent.sum())
     becomes = f"left out: {why}" + ("; whether it is missing is an input" if missing else "")
@@ -408,8 +389,9 @@ def _left_out(name: str, kind: str, absent: np.ndarray, distinct: int, why: str)
 def _stray(texts: _Texts, wrong: Sequence[str], right: int, rows: int, what: str, fix: str) -> RefusedColumnError:
     where = f"{texts.name!r} ({wrong[0][:40]!r} in {texts.place(wrong[0])}"
     where += f", and {counted(len(wrong) - 1, 'other text')})" if len(wrong) > 1 else ")"
-    also = "categories with categorical={columns}"
-    return RefusedColumnError(f"{right:,} of {rows:,} values are {what}", where, texts.name, f"{fix}, or as {also}")
+    also = "read them as categories with categorical={columns}"
+    problem = f"{right:,} of {rows:,} values are {what}"
+    return RefusedColumnError(problem, where, texts.name, f"{fix}, or {also}")
 
 
 def _no_values(name: str) -> RefusedColumnError:

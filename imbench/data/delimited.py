@@ -242,7 +242,7 @@ def _names(first: list[list[str]], header: bool) -> list[str]:
 
 def _parsed(text: str, separator: str, width: int, header: int, name: str) -> tuple[pa.Table, np.ndarray]:
     """The cells after the header, and the line of each record."""
-    body = text.rstrip() + "\n" if separator == "," else text.rstrip("\r\n ") + "\n"
+    body = text.rstrip("\r\n") + "\n"
     escaped = re.escape(separator)
     is_plain = (
         '"' not in body and not re.search(r"(?:^|\n|\r)[ \t]*\r?\n", body) and "\r" not in body.replace("\r\n", "")
@@ -254,7 +254,7 @@ def _parsed(text: str, separator: str, width: int, header: int, name: str) -> tu
     else:
         body = re.sub(rf"(?<={escaped})[ ]+(?=[^ ])", "", body) if separator == " " else body
         packed, lines = _rewritten(body, separator, header)
-    if not packed.strip():
+    if not len(lines):
         raise DataError(f"{name} has no rows; give a table with a header and at least one row per class")
     wrong: list[pa_csv.InvalidRow] = []
 
@@ -279,7 +279,7 @@ def _rewritten(text: str, separator: str, header: int) -> tuple[str, np.ndarray]
     """The records without header and blank lines, in the plainest notation, and the line where each begins."""
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     out, lines = io.StringIO(), []
-    writer = csv.writer(out, delimiter=separator, lineterminator="\n")
+    writer = csv.writer(out, delimiter=separator, lineterminator="\n", quoting=csv.QUOTE_ALL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=separator != "\t")
     before, seen = 0, 0
     for record in reader:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from imbench.contract.errors import DataError
@@ -212,20 +211,16 @@ def _json_lines(content: bytes, how: TextFormat) -> tuple[pd.DataFrame, str]:
 
 
 def _arff(content: bytes, how: TextFormat) -> tuple[pd.DataFrame, str]:
-    from scipy.io import arff
+    # scikit-learn's copy of liac-arff: unlike scipy's reader, it reads text and letters beyond ASCII.
+    from sklearn.externals import _arff
 
-    try:
-        rows, about = arff.loadarff(io.StringIO(content.decode("utf-8", "replace")))
-    except NotImplementedError:
-        raise DataError("attributes of text are not supported in ARFF; save the table as CSV or Parquet") from None
-    columns = {}
-    for name in about.names():
-        values = rows[name]
-        if about[name][0] == "nominal":
-            texts = [value.decode("utf-8", "replace") for value in values]
-            values = np.array([None if text == "?" else text for text in texts], dtype=object)
-        columns[name] = pd.Series(values)
-    return pd.DataFrame(columns), "types of ARFF"
+    found = _arff.load(io.StringIO(content.decode("utf-8", "replace")), return_type=_arff.DENSE)
+    names = [name for name, _ in found["attributes"]]
+    rows = list(found["data"])
+    columns = [pd.Series([row[j] for row in rows], dtype=object).infer_objects() for j in range(len(names))]
+    frame = pd.DataFrame(dict(enumerate(columns)))
+    frame.columns = pd.Index(names)
+    return frame, "types of ARFF"
 
 
 # Formats other than delimited text, by suffix.

@@ -22,17 +22,16 @@ from imbench.data.columns import (
     KIND_PARAMETERS,
     Asked,
     Column,
-    RefusedColumnError,
     asked_of,
     decimal_of,
     listed,
     read_columns,
-    refusal,
 )
 from imbench.data.delimited import TextFormat
 from imbench.data.labels import read_floats
 from imbench.data.levels import LEAST_ROWS, with_levels
 from imbench.data.number_text import is_missing
+from imbench.data.refused_columns import RefusedColumnError, refusal
 from imbench.data.split_columns import SPLIT_COLUMNS, SplitNames, take_split_columns
 from imbench.data.table_files import ReadFile, read_table_file
 from imbench.data.targets import check_target
@@ -234,7 +233,7 @@ def _with_inputs(reading: ColumnReading, table: Table) -> ColumnReading:
     own = sum(1 for _ in levels) - (1 if reading.missing >= LEAST_ROWS else 0)
     pooled = reading.distinct - own
     if not levels:
-        return replace(reading, kind="id", becomes=f"left out: no level has {LEAST_ROWS} rows")
+        return replace(reading, becomes=f"left out: no level has {LEAST_ROWS} rows")
     parts = [f"0 or 1 for each of {own:,} levels"]
     parts += [f"{pooled:,} of fewer than {LEAST_ROWS} rows pooled"] if pooled else []
     if reading.missing:

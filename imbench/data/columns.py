@@ -22,8 +22,8 @@ from imbench.data.refused_columns import RefusedColumnError, refusal
 KIND_PARAMETERS = ("numeric", "categorical", "ordinal", "id", "text")
 # Between the levels of an ordinal column, from the lowest: ordinal=size:small/medium/large.
 _BETWEEN_LEVELS = "/"
-# Distinct texts from which a table's decimal mark is detected, of each column.
-_SAMPLE = 2000
+# Rows from which a table's decimal mark is detected. A column that shows its own does not depend on it.
+_SAMPLE = 10_000
 # A column whose values are numbers (dates) in this share of rows is one, and the others are mistakes.
 _MOSTLY = 0.9
 # A column named as an identifier is one if it has more values than this; below, it may be a category.
@@ -121,7 +121,7 @@ def decimal_of(frame: pd.DataFrame, separator: str) -> str:
     found = {".": 0, ",": 0}
     for name in frame.columns:
         if _is_text(frame[name]):
-            evidence = decimal_evidence(map(str, pd.unique(frame[name].dropna())[:_SAMPLE]))
+            evidence = decimal_evidence(map(str, pd.unique(frame[name].iloc[:_SAMPLE].dropna())))
             found = {mark: found[mark] + evidence[mark] for mark in found}
     return "," if not found["."] and (found[","] or separator == ";") else "."
 

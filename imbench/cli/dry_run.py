@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imbench.cli.columns import columns_json, columns_text, tables_of
 from imbench.cli.output import emit, emit_json, table
 from imbench.contract.names import counted
 
@@ -14,9 +15,14 @@ if TYPE_CHECKING:
 def show_plan(plan: Plan, as_json: bool) -> None:
     """Print a plan that was made without fetching data."""
     places = _places(plan)
+    read = tables_of(plan.cards.values())
     if as_json:
-        emit_json({**plan.to_json(), "data": places})
+        columns = {"columns": {card.name: columns_json(card) for card in read}} if read else {}
+        emit_json({**plan.to_json(), "data": places, **columns})
         return
+    for card in read:
+        emit(columns_text(card))
+        emit("")
     rows = [_row(plan, spec, places) for spec in dict.fromkeys(job.variant.spec for job in plan.jobs)]
     headers = ["dataset", "to do", "stored", "nets", "steps", "data"]
     emit(table(headers, rows, right=headers[1:5]))

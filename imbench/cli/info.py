@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from imbench.cli.columns import columns_text
 from imbench.cli.options import json_option, plugin_option
 from imbench.cli.output import emit, emit_json, table
 from imbench.cli.session import Session, Verb
@@ -45,9 +46,11 @@ def info(session: Session, /, name: str, as_json: bool) -> None:
         emit_json(described[0] if len(described) == 1 else described)
         return
     for facts in described:
-        about = facts.pop("about", "")
+        about, columns = facts.pop("about", ""), facts.pop("columns", None)
         rows = [[key.replace("_", " "), _written(value)] for key, value in facts.items()]
         emit(table(["", ""], rows).lstrip("\n"))
+        if columns:
+            emit("\n" + columns_text(registry.card(name)))
         if about:
             emit(f"\n{about}")
 
@@ -134,6 +137,7 @@ def _dataset(registry: Registry, spec: str) -> Facts:
         "rows": card.rows,
         "features": card.features,
         "missing": card.missing,
+        **({"reading": card.reading, "inputs": card.inputs} if card.columns else {}),
         **({"constant_columns": list(card.constant)} if card.constant else {}),
         "target": card.target,
         "class_counts": dict(card.class_counts),
@@ -150,6 +154,7 @@ def _dataset(registry: Registry, spec: str) -> Facts:
         "licence": card.licence,
         "citation": card.citation,
         "notes": list(card.notes),
+        **({"columns": [column.to_json() for column in card.columns]} if card.columns else {}),
     }
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from imbench.cli.columns import columns_text, tables_of
 from imbench.cli.options import references_of
 from imbench.cli.output import say
 from imbench.cli.session import Session
@@ -83,6 +84,10 @@ def train(plan: Plan, quiet: bool, session: Session) -> Results:
     from imbench.runs import bench
 
     if not quiet:
+        for card in tables_of(plan.cards.values()):
+            for line in columns_text(card).splitlines():  # a long message would be cut
+                say(line)
+            say("")
         for note in (*plan.notes, outlook(plan), *limits(plan)):
             say(note)
     started = time.monotonic()

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from imbench.contract.columns import ColumnReading
 from imbench.contract.errors import DataError
 from imbench.contract.modality import MODALITIES
 from imbench.contract.protocol import Place, Protocol
@@ -117,6 +118,8 @@ class Card:
     test_per_class : rows of each class in the official test part, which are the last rows; 0 without such a part
     constant : names of the columns with at most one value, which carry no information; known for user data only
     group, time : names of the columns with the group and the time of each row, which are not features; "" for none
+    columns : how each column of a user's table was read; empty for other data
+    reading : how the file of a user's table was read, in words; "" for other data
     """
 
     name: str
@@ -140,6 +143,8 @@ class Card:
     constant: tuple[str, ...] = ()
     group: str = ""
     time: str = ""
+    columns: tuple[ColumnReading, ...] = ()
+    reading: str = ""
 
     @property
     def test_start(self) -> int:
@@ -147,9 +152,14 @@ class Card:
         return self.rows - self.test_per_class * len(self.class_counts)
 
     @property
+    def inputs(self) -> int:
+        """Number of inputs of a net; for a card, without the columns that encode categories."""
+        return sum(column.inputs for column in self.columns) or self.features
+
+    @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of a row: ``(features,)``, or ``(channels, height, width)`` of a square gray or RGB image."""
-        return MODALITIES[self.modality].shape(self.features) if self.pixels is None else self.pixels.shape
+        """Shape of a row: ``(inputs,)``, or ``(channels, height, width)`` of a square gray or RGB image."""
+        return MODALITIES[self.modality].shape(self.inputs) if self.pixels is None else self.pixels.shape
 
 
 @dataclass(frozen=True)
@@ -217,6 +227,8 @@ class Dataset:
     drawn : ``(draws, rows)`` bool, the rows of each draw of the minority, with equal class counts; None for a single
         draw. The arrays then contain the rows of any draw
     draw : number of the draw of these arrays, if they are those of one (see `of_draw`)
+    least : rows that a category must have among a fold's training rows; the columns of rarer ones are zero, so that
+        they are pooled
     """
 
     variant: Variant
@@ -236,6 +248,7 @@ class Dataset:
     split_hashes: Mapping[str, str] = field(default_factory=dict)
     drawn: np.ndarray | None = None
     draw: int = 0
+    least: int = 1
 
     @property
     def draws(self) -> int:

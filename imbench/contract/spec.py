@@ -33,12 +33,18 @@ ALWAYS_WRITTEN: Mapping[str, bool] = types.MappingProxyType({"imbench.always_wri
 
 # The path of a file may contain colons and commas; its suffix shows where the name ends.
 # The path of a folder of images ends with a slash.
-FILE_SUFFIXES = (".csv", ".tsv", ".parquet", ".toml", "/")
+TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data")
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")
+EXCEL_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+TABLE_SUFFIXES = (
+    *TEXT_SUFFIXES, ".jsonl", ".ndjson", ".parquet", ".feather", ".arff", *EXCEL_SUFFIXES, *PACKED_SUFFIXES
+)  # fmt: skip
+FILE_SUFFIXES = (*TABLE_SUFFIXES, ".toml", "/")
 
 
 NAME_FORMAT = (
     "a name starts with a letter, contains only ASCII letters, digits, '-', '_' and '.', has at most 100 characters, "
-    "does not end in .csv, .tsv, .parquet, .toml or .py, and is not each, none, true or false"
+    "does not end in the suffix of a file, such as .csv, .parquet, .toml or .py, and is not each, none, true or false"
 )
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}")
 _RESERVED = ("each", "none", "true", "false")

@@ -15,7 +15,7 @@ import pandas as pd
 from imbench.contract.errors import DataError
 from imbench.contract.modality import Modality, modality_of_source
 from imbench.contract.names import counted, suggest
-from imbench.data.labels import label_codes, matching_label, natural_order
+from imbench.data.labels import label_codes, matching_label, natural_order, place_of
 from imbench.data.split_columns import SPLIT_COLUMNS, numbers_hash
 
 _BLOCK = 65_536  # rows hashed at a time, to avoid a second copy of a large table
@@ -27,14 +27,16 @@ class Table:
 
     Parameters
     ----------
-    x : ``(rows, features)`` float64 with NaN for missing values and categories as indices into ``categories``, or an
-        array of another modality, such as ``(rows, channels, height, width)`` uint8
+    x : ``(rows, features)`` float64 with NaN for missing values and categories as indices into ``categories``, -1 for
+        a value that is pooled with other rare ones, or an array of another modality, such as
+        ``(rows, channels, height, width)`` uint8
     names : name of each column of x
     categories : sorted categories of each column of x; empty for a numeric column
     y : ``(rows,)`` int64 indices into ``labels``
     labels : class labels
     group, time : ``(rows,)`` int64 numbers of `imbench.data.split_columns`, which are not part of any hash; None if the
         source has no such column
+    least : rows that a category must have among a fold's training rows; rarer ones are pooled
     """
 
     x: np.ndarray
@@ -44,6 +46,7 @@ class Table:
     labels: tuple[str, ...]
     group: np.ndarray | None = None
     time: np.ndarray | None = None
+    least: int = 1
 
     @property
     def class_counts(self) -> dict[str, int]:
@@ -118,7 +121,8 @@ def encode_target(
     absent = np.flatnonzero(codes < 0)
     if len(absent):
         raise DataError(
-            f"the target {column.name!r} is missing in {counted(len(absent), 'row')} (first: row {absent[0]}); "
+            f"the target {column.name!r} is missing in {counted(len(absent), 'row')} (first: "
+            f"{place_of(column, absent[0])}); "
             "remove such rows"
         )
     renamed = [_canonical_label(text, relabel or {}, other, order) for text in texts]
@@ -184,7 +188,14 @@ def _content_of_rows(table: Table, without: frozenset[int]) -> str:
 
 def _header(table: Table) -> bytes:
     shape = [int(n) for n in table.x.shape]
-    about = {"shape": shape, "dtype": str(table.x.dtype), "categories": table.categories, "labels": table.labels}
+    about: dict[str, Any] = {
+        "shape": shape,
+        "dtype": str(table.x.dtype),
+        "categories": table.categories,
+        "labels": table.labels,
+    }
+    # Only where it is used, so that hashes of cards stay as they are.
+    about |= {"least": table.least} if table.least > 1 else {}
     return json.dumps(about, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -213,7 +224,7 @@ def _numbers(column: pd.Series[Any]) -> np.ndarray:
         infinite = np.flatnonzero(np.isinf(values.astype(np.float32)))
     if len(infinite):
         raise DataError(
-            f"column {column.name!r} is infinite or outside the range of float32 in row {infinite[0]} "
+            f"column {column.name!r} is infinite or outside the range of float32 in {place_of(column, infinite[0])} "
             f"({values[infinite[0]]}); leave the cell empty if the value is missing"
         )
     return values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +14,11 @@ import pandas as pd
 from imbench.contract.errors import DataError
 from imbench.contract.names import counted
 from imbench.contract.protocol import Place, Protocol
-from imbench.contract.records import Card, Dataset, Fold
+from imbench.contract.records import Card, Dataset, Fold, Variant
+from imbench.contract.spec import TABLE_SUFFIXES
 from imbench.contract.streams import stream
 from imbench.data.grouped_folds import grouped_folds
 from imbench.data.ordered_folds import ordered_folds
-from imbench.data.variants import TABLE_SUFFIXES
 
 PARTS = ("train", "validation", "test")
 
@@ -66,15 +66,28 @@ def make_folds(dataset: Dataset, protocol: Protocol) -> list[Fold]:
 
 
 def _check_rows(dataset: Dataset, protocol: Protocol) -> None:
-    counts = dataset.class_counts
+    short = rows_lacking(dataset.class_counts.tolist(), dataset.class_names, dataset.variant, protocol)
+    if short:
+        raise DataError(f"{dataset.variant.spec}: {short}")
+
+
+def rows_lacking(counts: Sequence[int], names: Sequence[str], variant: Variant, protocol: Protocol) -> str:
+    """The first class with fewer rows than the folds need, and the fix; "" if all have enough.
+
+    Parameters
+    ----------
+    counts, names : rows and name of each class of the variant
+    """
     least = 2 * protocol.folds
-    for number in np.flatnonzero(counts < least):
-        fewer = ", or use fewer folds" if protocol.folds > 2 else ""
-        fix = "use a larger ir" if dataset.variant.ir is not None else "merge it into another class or remove it"
-        raise DataError(
-            f"{dataset.variant.spec}: class {dataset.class_names[number]!r} has {counted(int(counts[number]), 'row')}; "
-            f"{least} are needed for {counted(protocol.folds, 'fold')}: {fix}{fewer}"
-        )
+    for name, count in zip(names, counts, strict=True):
+        if count < least:
+            fewer = f", or use fewer folds (--set folds={max(count // 2, 2)})" if protocol.folds > 2 else ""
+            fix = "use a larger ir" if variant.ir is not None else "merge it into another class or remove it"
+            return (
+                f"class {name!r} has {counted(int(count), 'row')}; {least} are needed for "
+                f"{counted(protocol.folds, 'fold')}: {fix}{fewer}"
+            )
+    return ""
 
 
 def _check_parts(dataset: Dataset, fold: Fold, protocol: Protocol) -> None:

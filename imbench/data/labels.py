@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+# Names of an index that says where rows are in their file, counted from 1.
+PLACES = ("line", "row")
 _WHOLE = re.compile(r"\+?(-?(?:0|[1-9]\d*))(?:\.0*)?", re.ASCII)
 
 
@@ -34,6 +36,17 @@ def label_text(value: Any) -> str:
     if isinstance(value, float | np.floating | Decimal) and math.isfinite(value) and value == int(value):
         return str(int(value))
     return str(value).strip()
+
+
+def place_of(column: pd.Series[Any], position: int) -> str:
+    """Where a value is, for messages: the line of its file if the index says so, else its row, counted from 0.
+
+    >>> place_of(pd.Series([7, 8], index=pd.Index([2, 3], name="line")), 1), place_of(pd.Series([7, 8]), 1)
+    ('line 3', 'row 1')
+    """
+    if column.index.name in PLACES:
+        return f"{column.index.name} {column.index[position]}"
+    return f"row {position}"
 
 
 def label_codes(column: pd.Series[Any]) -> tuple[np.ndarray, list[str]]:

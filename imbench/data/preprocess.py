@@ -28,7 +28,8 @@ def _fitted(dataset: Dataset, fold: Fold, clip: float) -> Preprocessing:
     Missing values are replaced by the mean of their column, and count in the population standard deviation. A constant
     numeric column has scale 1, so that other values in test rows still have an effect. The column of a category that no
     or every training row has is scaled by 0, since a net cannot learn from it, and so is a column without any value in
-    the training rows. Everything is computed in float64.
+    the training rows. The columns of categories with fewer than ``dataset.least`` rows are scaled by 0 as well, which
+    pools them: rows of any of them have the same values. Everything is computed in float64.
     """
     half = np.sort(np.concatenate([fold.train, fold.validation]))
     mean, present = _mean(dataset.x, half)
@@ -37,7 +38,8 @@ def _fitted(dataset: Dataset, fold: Fold, clip: float) -> Preprocessing:
     constant = _is_constant(variance, mean, len(half))
     deviation = np.sqrt(np.where(constant, 1.0, variance))
     scale = np.where(constant, dataset.unit, 1.0 / deviation)
-    scale = np.where((constant & categorical) | (present == 0), 0.0, scale)
+    rare = np.rint(mean * present) < dataset.least if dataset.least > 1 else np.zeros(len(mean), dtype=bool)
+    scale = np.where(((constant | rare) & categorical) | (present == 0), 0.0, scale)
     return Preprocessing(mean.astype(np.float32), scale.astype(np.float32), clip)
 
 

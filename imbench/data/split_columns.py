@@ -12,7 +12,7 @@ import pandas as pd
 from imbench.contract.errors import DataError
 from imbench.contract.names import counted, suggest
 from imbench.contract.protocol import SPLITS
-from imbench.data.labels import label_codes
+from imbench.data.labels import label_codes, place_of
 
 SPLIT_COLUMNS = tuple(filter(None, SPLITS.values()))
 
@@ -80,7 +80,7 @@ def group_numbers(column: pd.Series[Any]) -> np.ndarray:
     Raises `DataError` for missing values, and for a single group.
     """
     codes, texts = label_codes(column)
-    _check_complete(codes < 0, "group", str(column.name), "give each row a group")
+    _check_complete(column, codes < 0, "group", "give each row a group")
     if len(texts) < 2:
         raise DataError(
             f"group={column.name}: all rows have the value {texts[0]!r}; at least two groups are needed: name another "
@@ -104,7 +104,7 @@ def time_numbers(column: pd.Series[Any], time_format: str = "") -> np.ndarray:
     """
     if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
         column = column.map(lambda value: value.strip() if isinstance(value, str) else value)
-    _check_complete(column.isna().to_numpy(), "time", str(column.name), "give each row a time")
+    _check_complete(column, column.isna().to_numpy(), "time", "give each row a time")
     values = _as_dates(column, time_format) if time_format else _as_numbers_or_dates(column)
     distinct, numbers = np.unique(values, return_inverse=True)
     if len(distinct) < 2:
@@ -129,7 +129,7 @@ def _as_numbers_or_dates(column: pd.Series[Any]) -> np.ndarray:
         return _as_dates(column, "")
     if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
         row = int(np.flatnonzero(~np.isfinite(numbers))[0])
-        raise DataError(f"time={column.name}: row {row} has {numbers[row]}; times must be finite")
+        raise DataError(f"time={column.name}: {place_of(column, row)} has {numbers[row]}; times must be finite")
     return numbers
 
 
@@ -142,15 +142,16 @@ def _as_dates(column: pd.Series[Any], time_format: str) -> np.ndarray:
         wanted = f"a date of the format {time_format}" if time_format else "a number or a date"
         fix = "correct the value or the format" if time_format else "write dates as YYYY-MM-DD"
         raise DataError(
-            f"time={column.name}: row {wrong[0]} has {str(column.iloc[wrong[0]])[:40]!r}, which is not {wanted}; {fix}"
+            f"time={column.name}: {place_of(column, wrong[0])} has {str(column.iloc[wrong[0]])[:40]!r}, which is not "
+            f"{wanted}; {fix}"
         )
     return dates.to_numpy(dtype="datetime64[ns]").astype(np.int64)
 
 
-def _check_complete(missing: np.ndarray, role: str, name: str, fix: str) -> None:
+def _check_complete(column: pd.Series[Any], missing: np.ndarray, role: str, fix: str) -> None:
     rows = np.flatnonzero(missing)
     if len(rows):
         raise DataError(
-            f"{role}={name} is missing in {counted(len(rows), 'row')} (first: row {rows[0]}); {fix}, or remove such "
-            "rows"
+            f"{role}={column.name} is missing in {counted(len(rows), 'row')} (first: {place_of(column, rows[0])}); "
+            f"{fix}, or remove such rows"
         )

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from imbench.contract.modality import IMAGE, TABULAR
 from imbench.contract.records import Card
-from imbench.contract.spec import format_spec, parse_spec
+from imbench.contract.spec import TABLE_SUFFIXES, format_spec, parse_spec
 from imbench.data.canonical import Table
 from imbench.data.image_folder import describe_image_folder, read_image_folder
 from imbench.data.user_table import describe_user_table, read_user_table
-from imbench.data.variants import FOLDER_SUFFIX, TABLE_SUFFIXES
+from imbench.data.variants import FOLDER_SUFFIX
 
 
 @dataclass(frozen=True)

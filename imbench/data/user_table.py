@@ -2,66 +2,92 @@
 
 from __future__ import annotations
 
-import csv
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from imbench.contract.columns import ColumnReading
 from imbench.contract.errors import DataError
 from imbench.contract.modality import TABULAR
 from imbench.contract.names import suggest
 from imbench.contract.records import Card, Source
-from imbench.contract.spec import parse_spec
+from imbench.contract.spec import TABLE_SUFFIXES, parse_spec
 from imbench.data.canonical import Table, data_hash, from_frame, split_hashes
-from imbench.data.origin import constant_columns
-from imbench.data.sources.tables import EXACT, MISSING, read_floats_of, read_parquet
+from imbench.data.columns import (
+    KIND_PARAMETERS,
+    Asked,
+    Column,
+    asked_of,
+    decimal_of,
+    listed,
+    read_columns,
+)
+from imbench.data.delimited import TextFormat
+from imbench.data.labels import read_floats
+from imbench.data.levels import LEAST_ROWS, with_levels
+from imbench.data.number_text import is_missing
+from imbench.data.refused_columns import RefusedColumnError, refusal
 from imbench.data.split_columns import SPLIT_COLUMNS, SplitNames, take_split_columns
-from imbench.data.variants import FILE_PARAMETERS, TABLE_SUFFIXES, user_task
+from imbench.data.table_files import ReadFile, read_table_file
+from imbench.data.targets import check_target
+from imbench.data.variants import FILE_PARAMETERS, READING_PARAMETERS, user_task
 
 MAX_CATEGORIES = 1000
+# What pandas adds to the second of two columns of one name.
+_COPY = re.compile(r"\.\d+$")
 
 
 def read_user_table(spec: str) -> tuple[Card, Table]:
     """Read ``path/table.csv:target=churn,minority=yes``.
 
     Parameters of the spec are ``target`` (required), ``minority`` (default: the smaller of two classes; join several
-    with ``+``), ``drop`` (columns to exclude), ``categorical`` (numeric columns that contain categories), and ``group``
-    and ``time`` (columns that decide how rows are split, see `imbench.data.split_columns`). Text columns are always
-    categorical. With more than two classes and no ``minority``, the task is multi-class.
+    with ``+``), ``drop`` (columns to exclude), columns of a kind (``numeric``, ``categorical``, ``ordinal``, ``id``,
+    ``text``; see `imbench.data.columns`), ``group`` and ``time`` (columns that decide how rows are split, see
+    `imbench.data.split_columns`), and ``sep``, ``decimal``, ``encoding`` and ``header`` of delimited text. With more
+    than two classes and no ``minority``, the task is multi-class.
 
     Raises
     ------
     DataError for a file that does not exist, is empty or cannot be read, a target that is not given, does not exist or
-    has missing values, a single class, a categorical column of more than 1,000 categories, and a column ``group`` or
-    ``time`` that does not exist, has missing values or a single value.
+    has missing values, classes that `imbench.data.targets.check_target` refuses, columns without values or with
+    infinite ones, a categorical column of more than 1,000 categories, and a column ``group`` or ``time`` that does not
+    exist, has missing values or a single value.
     """
     name, params = parse_spec(spec)
     path = os.path.normpath(name)
     _state(path)
+    how = TextFormat.read(**{key: params[key] for key in READING_PARAMETERS if key in params})
     if "target" not in params:
         raise DataError(f"{name}: which column contains the class? Name it: {name}:target=COLUMN")
     names = SplitNames(**{role: params[role] for role in SPLIT_COLUMNS if role in params})
-    categorical, table = _read(path, names, *(params.get(k, "") for k in ("target", "drop", "categorical")))
+    file = read_table_file(path, how)
+    try:
+        table, columns, decimal = _interpreted(file, params, names)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    used = [column for column in columns if column.inputs]
     card = Card(
         name=path,
         title=Path(path).name,
         modality=TABULAR.name,
         target=params["target"],
         rows=len(table.x),
-        features=table.x.shape[1],
-        missing=table.missing,
+        features=len(used),
+        missing=sum(column.missing for column in columns if column.kind != "target"),
         class_counts=table.class_counts,
         tasks=(user_task(params, table.class_counts, name, repr(params["target"])),),
         sources=(Source("file", {"path": path, **{k: v for k, v in params.items() if k in FILE_PARAMETERS}}),),
-        categorical=categorical,
-        constant=constant_columns(table),
+        categorical=tuple(column.name for column in used if column.kind == "categorical"),
+        constant=tuple(column.name for column in columns if column.kind == "constant" and not column.inputs),
         group=names.group,
         time=names.time,
+        columns=columns,
+        reading=file.facts + (f", decimal {decimal}" if decimal else ""),
     )
     return card, table
 
@@ -90,87 +116,126 @@ def _state(path: str) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_size
 
 
-def _read(path: str, names: SplitNames, target: str, drop: str, categorical: str) -> tuple[tuple[str, ...], Table]:
-    given = [c for c in categorical.split("+") if c]
-    labels = [target, *filter(None, [names.group])]
-    frame = _frame(path, labels, given)
-    for column in filter(None, [target, *drop.split("+"), *given]):
-        if column not in frame.columns:
-            raise DataError(f"{path} has no column {column!r}; {suggest(column, frame.columns)}")
-    frame = frame.drop(columns=[c for c in drop.split("+") if c])
-    if target not in frame.columns:
-        raise DataError(f"{path}: the target {target!r} cannot be dropped; remove it from drop")
-    for role, column in names.given.items():
-        for other, columns in (("drop", drop.split("+")), ("categorical", given)):
-            if column in columns:
-                raise DataError(f"{path}: column {column!r} cannot be both {role} and {other}; remove it from {other}")
-    try:
-        frame, split_columns = take_split_columns(frame, names, target)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-    text = tuple(c for c in frame.columns if c != target and not pd.api.types.is_numeric_dtype(frame[c]))
-    named = tuple(c for c in given if c not in text)
-    for column in (*text, *named):
-        found = frame[column].nunique()
-        if found > MAX_CATEGORIES:
-            raise DataError(
-                f"{path}: column {column!r} has {found:,} categories, more than {MAX_CATEGORIES:,}; "
-                f"exclude it with drop={column}, or encode it as numbers"
-            )
-    try:
-        table = from_frame(frame, target, categorical=(*text, *named))
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-    if len(table.labels) < 2:
-        raise DataError(f"{path} has only one class, {table.labels[0]!r}; a task needs at least two")
-    return (*text, *named), replace(table, group=split_columns.get("group"), time=split_columns.get("time"))
-
-
-def _frame(path: str, labels: Sequence[str], categorical: Sequence[str]) -> pd.DataFrame:
-    try:
-        is_parquet = path.endswith(".parquet")
-        frame = read_parquet(path, categorical) if is_parquet else _read_text(path, labels, categorical)
-    except DataError:
-        raise
-    except Exception as error:  # the readers raise many types of exceptions
-        raise DataError(f"cannot read {path}: {str(error).splitlines()[0] if str(error) else error!r}") from None
-    if not len(frame):
-        raise DataError(f"{path} has no rows; give a table with a header and at least one row per class")
-    frame.columns = frame.columns.map(str)
-    _check_columns(path, frame)
-    return frame
-
-
-def _check_columns(path: str, frame: pd.DataFrame) -> None:
-    """Raise `DataError` for two columns of one name, and for cells that are lists or tables, as Parquet can contain."""
-    twice = frame.columns[frame.columns.duplicated()]
-    if len(twice):
-        raise DataError(f"{path} has two columns named {twice[0]!r}; rename one of them")
+def _interpreted(
+    file: ReadFile, params: Mapping[str, str], names: SplitNames
+) -> tuple[Table, tuple[ColumnReading, ...], str]:
+    """The rows, how each column was read, and the decimal mark in words, "" if the file has types."""
+    frame, target = file.frame, params["target"]
+    drop = listed(params.get("drop", ""), frame.columns)
+    asked = asked_of(params, list(frame.columns), file.format.decimal)
+    _check_names(frame, target, drop, asked, names)
+    labels = {c: _labels(frame[c]) for c in dict.fromkeys(filter(None, [target, names.group])) if c in frame.columns}
+    found = frame.drop(columns=drop).assign(**labels)
+    if names.time in found.columns:
+        found[names.time] = _without_missing_words(found[names.time])
+    found, split_columns = take_split_columns(found, names, target)
+    check_target(found[target], params)
+    default = decimal_of(found.drop(columns=target), file.format.separator)
+    columns = read_columns(found.drop(columns=target), asked, default)
+    inputs = {c.reading.name: c.numbers_or_texts for c in columns if c.numbers_or_texts is not None}
+    indicated = {c.reading.name: c.absent for c in columns if c.absent.any() and not c.is_categorical}
+    if not inputs and not indicated:
+        why = "; ".join(f"{c.reading.name}: {c.reading.becomes}" for c in columns[:5])
+        raise DataError(
+            f"there is no column except the target {target!r} that can be an input{f' ({why})' if why else ''}; "
+            "add one, or give one a kind, such as categorical=COLUMN"
+        )
+    _check_levels(columns)
+    plain = pd.DataFrame({**inputs, target: found[target]}, index=found.index)
+    if not inputs:
+        plain.insert(0, "", 0.0)
+    table = from_frame(plain, target, categorical=tuple(c.reading.name for c in columns if c.is_categorical))
+    if not inputs:
+        table = replace(table, x=table.x[:, :0], names=(), categories=())
+    table = with_levels(table, indicated)
+    table = replace(table, group=split_columns.get("group"), time=split_columns.get("time"))
+    read = {c.reading.name: _with_inputs(c.reading, table) for c in columns}
+    roles = {target: "target", **{column: role for role, column in names.given.items()}}
     for column in frame.columns:
-        is_object = pd.api.types.is_object_dtype(frame[column])
-        if is_object and not frame[column].map(pd.api.types.is_hashable).all():
-            raise DataError(
-                f"{path}: column {column!r} contains lists or tables; split it into columns of single values"
-            )
+        if column not in read:
+            role = roles.get(column, "dropped")
+            values = labels.get(column, frame[column])
+            read[column] = ColumnReading(column, role, int(values.isna().sum()), values.nunique(), _BECOMES[role])
+    is_text = bool(file.format.separator)
+    decimal = {".": "point", ",": "comma"}[file.format.decimal or default] if is_text else ""
+    return table, tuple(read[column] for column in frame.columns), decimal
 
 
-def _read_text(path: str, labels: Sequence[str], categorical: Sequence[str]) -> pd.DataFrame:
-    separator = "\t" if path.endswith(".tsv") else ","
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        columns = next(csv.reader(file, delimiter=separator), [])
-    if not columns:
-        raise DataError(f"{path} is empty; give a table with a header and at least one row per class")
-    # Labels such as "NA" or "none" are valid: in the target and the group, only empty cells are missing.
-    missing: Mapping[Any, Any] = {c: [""] if c in labels else list(MISSING) for c in columns}
-    frame: pd.DataFrame = pd.read_csv(
-        path,
-        sep=separator,
-        encoding="utf-8-sig",
-        dtype={c: str for c in (*labels, *categorical) if c in columns},
-        na_values=missing,
-        keep_default_na=False,
-        skipinitialspace=True,
-        low_memory=False,
-        **EXACT,
-    )
-    return read_floats_of(frame, (*labels, *categorical))
+_BECOMES = {
+    "target": "the class",
+    "group": "rows of one value stay together in a grouped split",
+    "time": "the order of rows in an ordered split",
+    "dropped": "left out: drop",
+}
+
+
+def _labels(column: pd.Series) -> pd.Series:
+    """Labels such as "NA" or "none" are valid: in the target and the group, only empty cells are missing."""
+    is_text = isinstance(column.dtype, pd.StringDtype)
+    return read_floats(column.mask(column == "")) if is_text else column
+
+
+def _without_missing_words(column: pd.Series) -> pd.Series:
+    is_text = isinstance(column.dtype, pd.StringDtype)
+    return column.mask(column.map(is_missing).astype(bool)) if is_text else column
+
+
+def _check_names(frame: pd.DataFrame, target: str, drop: Sequence[str], asked: Asked, names: SplitNames) -> None:
+    """Raise `DataError` for unknown columns, columns with two roles, and a second column of the target's name."""
+    for column in (target, *drop):
+        if column not in frame.columns:
+            raise DataError(f"there is no column {column!r}; {suggest(column, frame.columns)}")
+    if target in drop:
+        raise DataError(f"the target {target!r} cannot be dropped; remove it from drop")
+    for role, column in {**names.given, "target": target}.items():
+        others = {"drop": drop, **{kind: [c for c, k in asked.kinds.items() if k == kind] for kind in KIND_PARAMETERS}}
+        for other, columns in others.items():
+            if column in columns and not (role == "target" and other == "categorical"):
+                raise DataError(f"column {column!r} cannot be both {role} and {other}; remove it from {other}")
+    for column in drop:
+        if column in asked.kinds:
+            raise DataError(f"column {column!r} cannot be both dropped and {asked.kinds[column]}; remove it from drop")
+    same = [c for c in frame.columns if c != target and c not in drop and _bare(c) == _bare(target)]
+    same = [c for c in same if c not in names.given.values() and c not in asked.kinds]
+    if same:
+        raise DataError(
+            f"column {same[0]!r} has the name of the target {target!r} but for case, blanks or a number; leave it out "
+            f"with drop={same[0]}, or rename it"
+        )
+
+
+def _bare(name: str) -> str:
+    return _COPY.sub("", name.casefold().strip())
+
+
+def _check_levels(columns: Sequence[Column]) -> None:
+    """Raise `DataError` that names all columns with more levels than sense."""
+    fix = "leave out what is no category with drop={columns}, or merge categories"
+    large = [
+        RefusedColumnError(
+            f"at most {MAX_CATEGORIES:,} categories make sense",
+            f"{c.reading.name!r} ({c.reading.distinct:,} categories)",
+            c.reading.name,
+            fix,
+        )
+        for c in columns
+        if c.is_categorical and c.reading.distinct > MAX_CATEGORIES
+    ]
+    if large:
+        raise DataError(refusal(large))
+
+
+def _with_inputs(reading: ColumnReading, table: Table) -> ColumnReading:
+    """The reading of a categorical column with what became of its levels."""
+    if reading.kind != "categorical":
+        return reading
+    levels = table.categories[table.names.index(reading.name)] if reading.name in table.names else ()
+    own = sum(1 for _ in levels) - (1 if reading.missing >= LEAST_ROWS else 0)
+    pooled = reading.distinct - own
+    if not levels:
+        return replace(reading, becomes=f"left out: no level has {LEAST_ROWS} rows")
+    parts = [f"0 or 1 for each of {own:,} levels"]
+    parts += [f"{pooled:,} of fewer than {LEAST_ROWS} rows pooled"] if pooled else []
+    if reading.missing:
+        parts.append("missing is a level" if reading.missing >= LEAST_ROWS else "missing is pooled with them")
+    return replace(reading, becomes="; ".join(parts), inputs=len(levels))

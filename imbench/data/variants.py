@@ -10,9 +10,10 @@ import numpy as np
 from imbench.contract.errors import DataError
 from imbench.contract.names import counted, suggest
 from imbench.contract.records import TASKS, Card, Dataset, Task, Variant
-from imbench.contract.spec import convert, parse_spec
+from imbench.contract.spec import TABLE_SUFFIXES, convert, parse_spec
 from imbench.contract.streams import stream
 from imbench.data.canonical import Table, split_hashes
+from imbench.data.columns import KIND_PARAMETERS
 from imbench.data.labels import matching_label
 from imbench.data.origin import origin_and_unit
 from imbench.data.split_columns import SPLIT_COLUMNS
@@ -21,10 +22,11 @@ from imbench.data.split_columns import SPLIT_COLUMNS
 MIN_CLASS_ROWS = 4
 
 PARAMETERS = ("task", "ir", "seed")
-FILE_PARAMETERS = ("target", "minority", "drop", "categorical", *SPLIT_COLUMNS)
+# How a table is read; each replaces what `imbench.data.delimited` would detect.
+READING_PARAMETERS = ("sep", "decimal", "encoding", "header")
+FILE_PARAMETERS = ("target", "minority", "drop", *KIND_PARAMETERS, *SPLIT_COLUMNS, *READING_PARAMETERS)
 FOLDER_PARAMETERS = ("minority", "size", "channels")
 _BLOCK = 4096  # rows encoded at a time, so that the input columns and output rows of a block fit in the cache
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 FOLDER_SUFFIX = "/"
 # Parameters in specs of a user's data, in addition to `PARAMETERS`, by suffix of the path.
 _USER_PARAMETERS = {**dict.fromkeys(TABLE_SUFFIXES, FILE_PARAMETERS), FOLDER_SUFFIX: FOLDER_PARAMETERS}
@@ -107,13 +109,13 @@ def _user_options(params: Mapping[str, str], task: Task, card: Card) -> tuple[tu
     options = {} if card.name.endswith(FOLDER_SUFFIX) else {"target": card.target}
     if task.minority != default_minority(card.class_counts):
         options["minority"] = "+".join(task.minority)
-    for key in ("drop", "categorical"):
+    for key in ("drop", *KIND_PARAMETERS):
         if key in params:
             options[key] = "+".join(sorted(params[key].split("+")))
     for key in ("size", "channels"):
         if key in params:
             options[key] = str(int(params[key]))
-    options |= {role: params[role] for role in SPLIT_COLUMNS if role in params}
+    options |= {key: params[key] for key in (*SPLIT_COLUMNS, *READING_PARAMETERS) if key in params}
     return tuple(sorted(options.items()))
 
 
@@ -161,6 +163,7 @@ def build(table: Table, card: Card, variant: Variant, data_hash: str, draws: int
         group=None if table.group is None else table.group[kept],
         time=None if table.time is None else table.time[kept],
         split_hashes=split_hashes(table),
+        least=table.least,
         drawn=None if draws == 1 else np.stack([np.isin(kept, rows, assume_unique=True) for rows in of_draw]),
     )
 

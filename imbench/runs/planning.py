@@ -17,9 +17,9 @@ from imbench.contract.records import REFERENCE, STRATEGY, Card, Job, Trial, Vari
 from imbench.contract.reference import Reference
 from imbench.contract.strategy import BatchStrategy
 from imbench.data.data_sources import DataSources
-from imbench.data.folds import check_folds, make_folds, training_share
+from imbench.data.folds import check_folds, make_folds, rows_lacking, training_share
 from imbench.data.suites import Suite, SuiteEntry
-from imbench.data.variants import expected_counts
+from imbench.data.variants import class_names, expected_counts, task_of
 from imbench.engine.architectures import architecture_of
 from imbench.engine.train import steps_per_epoch
 from imbench.runs.protocols import DEFAULT_PROTOCOL, load_protocol
@@ -442,8 +442,8 @@ def _check_splits(plan: Plan) -> None:
 
 def _constant_note(dataset: str, columns: Sequence[str]) -> str:
     shown = ", ".join(columns[:SHOWN_COLUMNS]) + (", …" if len(columns) > SHOWN_COLUMNS else "")
-    found = counted(len(columns), "constant column carries", "constant columns carry")
-    return f"{file_name(dataset)}: {found} no information: {shown}"
+    found = counted(len(columns), "constant column is", "constant columns are")
+    return f"{file_name(dataset)}: {found} left out: {shown}"
 
 
 class _Hashes(NamedTuple):
@@ -504,9 +504,13 @@ class _Data:
         for spec in filter(None, (entry.spec, entry.fallback)):
             card, variant = self.card(spec), self.variant(spec)
             # A bad spec or split is the user's error, not missing data.
-            expected_counts(card, variant)
-            check_folds(card, self.protocol_of(variant, card))
+            counts = expected_counts(card, variant)
+            protocol = self.protocol_of(variant, card)
+            check_folds(card, protocol)
+            names = class_names(tuple(card.class_counts), variant.task, task_of(card, variant.task).minority)
             try:
+                if short := rows_lacking(counts, names, variant, protocol):
+                    raise DataError(short)
                 self.hashes(spec)
             except DataError as error:
                 reasons.append(str(error))

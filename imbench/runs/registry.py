@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from imbench.contract.entry_points import CORE_PACKAGE, GROUPS, Entry, find, installed, named, translated_errors
 from imbench.contract.errors import UsageError
+from imbench.contract.names import list_known
 from imbench.contract.search_space import check_search_space, parameters_of
-from imbench.contract.spec import FILE_SUFFIXES, NAME_FORMAT, build, check_name, parse_spec
+from imbench.contract.spec import FILE_SUFFIXES, NAME_FORMAT, TABLE_SUFFIXES, build, check_name, parse_spec
 
 __all__ = [
     "CORE_PACKAGE",
@@ -233,6 +234,11 @@ class Registry:
         try:
             card: Card = self._dataset_entry(name, planned).load_as(_card_class())
         except UsageError as error:
+            if Path(name).is_file():
+                raise UsageError(
+                    f"the suffix of {name} is not that of a table; {list_known(TABLE_SUFFIXES)}; save the table in one "
+                    "of these formats"
+                ) from None
             if not Path(name).is_dir():
                 raise
             raise UsageError(f"{error}. A folder of images is named with a slash at its end: {name}/") from None

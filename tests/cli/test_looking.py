@@ -232,3 +232,62 @@ assert not heavy, heavy
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+READ = "How your columns were read: churn.csv (encoding utf-8, separator semicolon, a header, decimal comma)"
+
+
+@pytest.fixture
+def churn(tmp_path):
+    """A table with a column of most kinds."""
+    rows = [f"C{i};{i % 50},{i % 7}5;{'' if i % 4 else 'late'};{'yes' if i % 5 == 0 else 'no'}" for i in range(200)]
+    (tmp_path / "churn.csv").write_text("\n".join(["customer_id;size;note;churned", *rows]))
+    return "churn.csv:target=churned"
+
+
+@pytest.mark.parametrize("verb", [["plan"], ["run", "--dry-run"]])
+def test_how_columns_were_read_is_shown_before_training(verb, churn, imbench):
+    command = [*verb, "--dataset", churn, "--strategy", "baseline", "--no-references", "--protocol", "smoke"]
+    out = imbench(*command).out
+    assert READ in out
+    assert "left out: named as an identifier, 200 distinct of 200 values" in out
+    assert "2 inputs in all" in out
+    told = json.loads(imbench(*command, "--json").out)["columns"]["churn.csv"]
+    assert {c["name"]: (c["kind"], c["inputs"]) for c in told["columns"]} == {
+        "customer_id": ("id", 0),
+        "size": ("numeric", 1),
+        "note": ("constant", 1),
+        "churned": ("target", 0),
+    }
+
+
+def test_info_shows_how_columns_were_read(churn, imbench):
+    assert READ in imbench("info", churn).out
+    told = json.loads(imbench("info", churn, "--json").out)
+    assert (told["inputs"], len(told["columns"])) == (2, 4)
+
+
+def test_a_wide_table_is_shown_without_its_plain_columns(imbench, tmp_path):
+    frame = pd.DataFrame({f"n{j}": [0.5 + i % 17 for i in range(40)] for j in range(60)})
+    frame.assign(site=1, y=["p", "q"] * 20).to_csv(tmp_path / "wide.csv", index=False)
+    out = imbench("info", "wide.csv:target=y").out
+    assert "60 more columns are numeric without missing values. 60 inputs in all" in out
+    assert "site" in out
+
+
+def test_a_class_with_too_few_rows_for_the_folds_is_refused_by_a_dry_run(imbench, tmp_path):
+    labels = ["no"] * 60 + ["yes"] * 9
+    pd.DataFrame({"a": [0.5 + i for i in range(69)], "y": labels}).to_csv(tmp_path / "few.csv", index=False)
+    command = ("run", "--dataset", "few.csv:target=y", "--protocol", "paper", "--set", "folds=5")
+    for more in ([], ["--dry-run"]):
+        answer = imbench(*command, *more)
+        assert answer.code == 2
+        assert "class 'yes' has 9 rows; 10 are needed for 5 folds: merge it into another class" in answer.err
+        assert "or use fewer folds (--set folds=4)" in answer.err
+
+
+def test_a_file_of_another_format_is_refused_with_the_formats(imbench, tmp_path):
+    (tmp_path / "t.sav").write_text("x")
+    answer = imbench("run", "--dataset", "t.sav:target=y", "--dry-run")
+    assert answer.code == 2
+    assert "the suffix of t.sav is not that of a table; there are .csv" in answer.err

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from imbench.data.canonical import from_frame
@@ -43,7 +43,7 @@ def labels_of(column, **options):
 def written(texts, rows=20, name="t.csv"):
     """A CSV file with so many rows of each of these texts as ``y`` and as ``c``."""
     with open(name, "w", newline="", encoding="utf-8") as file:
-        lines = [(i, text, text) for i, text in enumerate(list(texts) * rows)]
+        lines = [(i / 8, text, text) for i, text in enumerate(list(texts) * rows)]
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows([("a", "c", "y"), *lines])
     return name
 
@@ -63,7 +63,7 @@ def test_every_text_of_a_column_named_categorical_is_a_category(categories):
     with open("t.csv", "w") as file:
         file.write("c,y\n" + "".join(f"{c},{'ab'[i % 2]}\n" for i in range(8) for c in [*categories, ""]))
     found = dataset("t.csv:target=y,categorical=c")
-    assert set(found.feature_names) == {f"c={text}" for text in categories}
+    assert set(found.feature_names) == {f"c={text}" for text in [*categories, "(missing)"]}
 
 
 @pytest.mark.parametrize("kind", ["int64", "uint64", object])
@@ -84,7 +84,7 @@ def test_whole_numbers_in_parquet_stay_whole_beside_missing_ones(missing):
     table = pa.table({name: pa.array(frame[name].tolist(), from_pandas=True) for name in frame})
     pq.write_table(table.replace_schema_metadata(None), "t.parquet")
     names = dataset("t.parquet:target=y,categorical=c").feature_names
-    assert set(names) == {f"c={n}" for n in BIG} | (set() if missing else {"c=7"})
+    assert set(names) == {f"c={n}" for n in BIG} | {"c=(missing)" if missing else "c=7"}
 
 
 def test_numbers_held_as_floats_show_as_whole_where_they_are():
@@ -142,6 +142,7 @@ def test_distinct_texts_are_as_many_classes_in_one_order(texts):
 
 @given(SEVERAL)
 def test_distinct_texts_of_a_file_are_as_many_classes(texts):
+    assume(len({" ".join(text.split()).casefold() for text in texts}) == len(texts))
     card = card_of(f"{written(texts, rows=4)}:target=y,drop=c")
     assert len(card.class_counts) == len(texts)
 

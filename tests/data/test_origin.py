@@ -151,8 +151,10 @@ def test_the_batches_of_the_engine_are_those_of_scikit_learn(offset):
 
 def test_columns_of_one_value_are_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    rows = "".join(f"{i},7,{'' if i % 2 else 3},,x,{'pn'[i % 2]}\n" for i in range(20))
-    Path("t.csv").write_text("a,same,holed,empty,word,y\n" + rows)
-    assert dataset("t.csv:target=y").card.constant == ("same", "holed", "empty", "word")
+    rows = "".join(f"{i},7,{'' if i % 2 else 3},x,{'pn'[i % 2]}\n" for i in range(20))
+    Path("t.csv").write_text("a,same,holed,word,y\n" + rows)
+    found = dataset("t.csv:target=y")
+    assert found.card.constant == ("same", "word")
+    assert found.feature_names == ("a", "holed=missing")
     close = table_of(1e15 + np.arange(4.0)[:, None] / 4)
     assert constant_columns(close) == ()

@@ -34,7 +34,7 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 def test_group_and_time_stand_beside_the_features_and_are_none_of_them():
     found = dataset(SPEC)
-    assert found.feature_names == ("u", "v", "w=blue", "w=red")
+    assert found.feature_names == ("u", "v", "w=blue", "w=red", "u=missing")
     assert found.group.tolist() == [i // 5 for i in range(ROWS)]
     assert found.time.tolist() == [i // 3 for i in range(ROWS)]
     assert found.data_hash == dataset("plain.csv:target=target").data_hash
@@ -78,7 +78,7 @@ def test_one_column_can_be_both():
             "patient",
             SPLIT["patient"].where(SPLIT.index != 7),
             "group=patient",
-            r"group=patient is missing in 1 row \(first: row 7\); give each row a group, or remove such rows",
+            r"group=patient is missing in 1 row \(first: line 9\); give each row a group, or remove such rows",
         ),
         (
             "day",
@@ -92,7 +92,7 @@ def test_one_column_can_be_both():
             "day",
             "31.12.2024",
             "time=day",
-            "row 0 has '31.12.2024', which is not a number or a date; write dates as YYYY",
+            "line 2 has '31.12.2024', which is not a number or a date; write dates as YYYY",
         ),
         (
             "patient",

@@ -51,7 +51,8 @@ def test_every_format_gives_the_same_arrays(name, write):
     write(made.frame(), name)
     found = dataset(f"{name}:target=target,task=multiclass")
     assert found.class_names == ("a", "b", "c")
-    assert found.feature_kinds == ("numeric", "numeric", "categorical", "categorical")
+    assert found.feature_kinds == ("numeric", "numeric", "categorical", "categorical", "categorical")
+    assert found.feature_names[-1] == "u=missing"
     np.testing.assert_array_equal(found.x[:, 0], made.frame()["u"].astype(np.float32))
     write(made.frame(), "same-" + name)
     assert dataset(f"same-{name}:target=target").data_hash == found.data_hash
@@ -117,15 +118,19 @@ def test_moving_a_file_changes_neither_hash_nor_rows_and_changing_it_does():
         (CHURN, "t.csv:target=churn,colour=red", "no parameter 'colour'"),
         (CHURN, "t.csv:target=churn,ir=0.01", "keeps 0 rows at ir=0.01; 4 are needed"),
         (CHURN, "t.csv:target=churn,ir=0.5", "has 12 rows, but ir=0.5 needs 24"),
-        ("a,y\n1,\n2,b\n3,c\n", "t.csv:target=y", r"the target 'y' is missing in 1 row \(first: row 0\)"),
+        ("a,y\n1,\n2,b\n3,c\n", "t.csv:target=y", r"the target 'y' is missing in 1 row \(first: line 2\)"),
         ("a,y\n1,b\n2,b\n", "t.csv:target=y", "only one class, 'b'"),
         ("", "t.csv:target=y", r"t\.csv is empty"),
         ("a,y\n", "t.csv:target=y", r"t\.csv has no rows"),
         ("a,y\n1,b\n1,2,3,4\n", "t.csv:target=y", r"cannot read t\.csv"),
-        ("y\nb\nc\n", "t.csv:target=y", "no column except the target"),
-        ("a,y\ninf,b\n1,c\n", "t.csv:target=y", "column 'a' is infinite"),
-        ("a,y\n" + "".join(f"t{i},{i % 2}\n" for i in range(1001)), "t.csv:target=y", "'a' has 1,001 categories"),
-        ("a,y\n" + "1,a\n1,b\n1,c\n" * 9, "t.csv:target=y,ir=0.5", "ir=0.5 needs the classes to downsample"),
+        ("y\nb\nc\n", "t.csv:target=y", "t.csv has one column, 'y'"),
+        ("a,y\ninf,b\n1,c\n", "t.csv:target=y", r"column 'a' \(inf in line 2\): values must be finite"),
+        (
+            "a,y\n" + "".join(f"t{i},{i % 2}\n" for i in range(1001)),
+            "t.csv:target=y,categorical=a",
+            r"'a' \(1,001 categories\): at most 1,000",
+        ),
+        ("a,y\n" + "1,a\n2,b\n3,c\n" * 9, "t.csv:target=y,ir=0.5", "ir=0.5 needs the classes to downsample"),
     ],
 )
 def test_a_bad_table_or_spec_names_the_thing_the_value_and_the_fix(text, spec, message):
@@ -144,8 +149,8 @@ def test_a_file_that_is_no_parquet_is_said():
 def test_columns_of_lists_and_two_columns_of_one_name_are_refused():
     single, nested = ["a", "b"], [[1], [2]]
     for columns, message in (
-        ([single, nested], "column 'y' contains lists or tables; split it"),
-        ([nested, single], "column 'x' contains lists or tables; split it"),
+        ([single, nested], "column 'y' contains lists or tables; split"),
+        ([nested, single], "column 'x' contains lists or tables; split"),
         ([single, single, single], "two columns named 'y'; rename one"),
     ):
         pq.write_table(pa.table(columns, names=["x", "y", "y"][: len(columns)]), "t.parquet")

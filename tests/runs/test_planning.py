@@ -79,7 +79,7 @@ def test_columns_that_say_nothing_are_noted(ask, table, tmp_path):
     path, _, options = table.partition(":")
     pd.read_csv(path).assign(site=7, unit="cm").to_csv(tmp_path / "my.csv", index=False)
     made = ask(datasets=[f"{tmp_path}/my.csv:{options}"])
-    assert "my.csv: 2 constant columns carry no information: site, unit" in made.notes
+    assert "my.csv: 2 constant columns are left out: site, unit" in made.notes
     assert not any("constant" in note for note in ask().notes)
 
 

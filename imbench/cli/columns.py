@@ -1,0 +1,49 @@
+"""How the columns of a user's table were read, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from imbench.cli.output import table
+from imbench.contract.columns import HEADERS
+
+if TYPE_CHECKING:
+    from imbench.contract.columns import ColumnReading
+    from imbench.contract.records import Card
+
+# Tables with more columns are shown without their plain numeric ones.
+_MOST_SHOWN = 40
+
+
+def tables_of(cards: Iterable[Card]) -> list[Card]:
+    """The cards of users' tables, each once."""
+    return list({(card.name, card.columns): card for card in cards if card.columns}.values())
+
+
+def columns_text(card: Card) -> str:
+    """The table "how your columns were read", with the number of inputs below."""
+    shown = [column for column in card.columns if len(card.columns) <= _MOST_SHOWN or not _is_plain(column)]
+    folded = len(card.columns) - len(shown)
+    title = f"How your columns were read: {card.title} ({card.reading})"
+    rows = [column.row for column in shown]
+    lines = table(HEADERS, rows, title=title, right=("missing", "distinct", "inputs"))
+    more = f"{folded:,} more columns are numeric without missing values. " if folded else ""
+    return f"{lines}\n{more}{card.inputs:,} inputs in all. Change how a column is read with {_KINDS}."
+
+
+def columns_json(card: Card) -> dict[str, Any]:
+    """The same as plain values."""
+    return {
+        "reading": card.reading,
+        "inputs": card.inputs,
+        "columns": [column.to_json() for column in card.columns],
+    }
+
+
+def _is_plain(column: ColumnReading) -> bool:
+    return column.kind == "numeric" and not column.missing and column.becomes == "a number"
+
+
+# Written after the target in the spec.
+_KINDS = "numeric=COLUMN, categorical=, ordinal=, id=, text=, drop=, group= or time="

@@ -1,0 +1,309 @@
+"""Read delimited text: encoding, separator and header are detected unless they are given, and always said."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import itertools
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from imbench.contract.errors import DataError
+from imbench.contract.names import counted, suggest
+from imbench.contract.text import shown
+from imbench.data.number_text import is_missing, is_number
+
+# Separators by their names in specs, in the order in which they win a tie.
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "colon": ":", "space": " "}
+DECIMALS = {"point": ".", "comma": ","}
+_HEADERS = {"yes": True, "no": False}
+# Encodings by the bytes that a file starts with.
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
+}  # fmt: skip
+# Characters and records from which separator and header are detected.
+_SAMPLE, _RECORDS = 262_144, 200
+
+
+@dataclass(frozen=True)
+class TextFormat:
+    """How delimited text is written.
+
+    Parameters
+    ----------
+    separator : one character; "" to detect it
+    decimal : ``.`` or ``,``; "" to detect it from the values (see `imbench.data.number_text`)
+    encoding : name of a codec; "" to detect it
+    header : whether the first record has the names of the columns; None to detect it
+
+    Raises
+    ------
+    DataError for a separator of several characters, another decimal mark, and an unknown encoding.
+    """
+
+    separator: str = ""
+    decimal: str = ""
+    encoding: str = ""
+    header: bool | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.separator) > 1 or self.separator in ('"', "\n", "\r"):
+            raise DataError(f"sep={self.separator} is not one character; use {', '.join(SEPARATORS)}, or the character")
+        if self.decimal not in ("", *DECIMALS.values()):
+            raise DataError(f"decimal={self.decimal} is not a decimal mark; use point or comma")
+        if self.encoding:
+            try:
+                codecs.lookup(self.encoding)
+            except LookupError:
+                raise DataError(
+                    f"encoding={self.encoding} is unknown; {suggest(self.encoding, ['utf-8', 'cp1252', 'utf-16'])}"
+                ) from None
+
+    @classmethod
+    def read(cls, sep: str = "", decimal: str = "", encoding: str = "", header: str = "") -> TextFormat:
+        """The format of the parameters of a spec, such as ``sep=semicolon,decimal=comma,header=no``."""
+        if header and header not in _HEADERS:
+            raise DataError(f"header={header} must be yes or no")
+        sep = "\t" if sep == r"\t" else SEPARATORS.get(sep, sep)
+        return cls(sep, DECIMALS.get(decimal, decimal), encoding, _HEADERS.get(header))
+
+    @property
+    def facts(self) -> str:
+        """The format in words."""
+        names = {character: name for name, character in SEPARATORS.items()}
+        separator = names.get(self.separator, repr(self.separator))
+        header = "a header" if self.header else "no header: columns are named column1, column2, …"
+        return f"encoding {self.encoding}, separator {separator}, {header}"
+
+
+def read_delimited(content: bytes, how: TextFormat, name: str) -> tuple[pd.DataFrame, TextFormat]:
+    """Read delimited text; every column is text without surrounding blanks, and the index has the lines of the file.
+
+    Parameters
+    ----------
+    content : the bytes of the file
+    how : what is known of its format
+    name : name of the file, for errors
+
+    Returns
+    -------
+    The columns, and the format that was used.
+
+    Raises
+    ------
+    DataError for bytes that the encoding does not have, a file without rows, a single column, records with more or
+    fewer values than the first, and two columns of one name.
+    """
+    encoding = how.encoding or _encoding_of(content)
+    text = _decoded(content, encoding, name)
+    text, declared, skipped = _without_declaration(text)
+    if not text.strip():
+        raise DataError(f"{name} is empty; give a table with a header and at least one row per class")
+    separator = how.separator or declared or detect_separator(text[:_SAMPLE])
+    first = _records(text, separator, _RECORDS)
+    if len(first[0]) == 1:
+        raise DataError(
+            f"{name} has one column, {shown(first[0][0], 40)!r}, if its separator is {separator!r}; "
+            "give the separator with sep=, for example sep=semicolon, or add a column besides the target"
+        )
+    header = how.header if how.header is not None else has_header(first)
+    names = _names(first, header)
+    table, lines = _parsed(text, separator, len(names), int(header), name)
+    lines = lines + skipped
+    kept = [j for j in range(len(names)) if names[j] or not _is_blank(table.column(j))]
+    names = [names[j] or f"Unnamed: {j}" for j in range(len(names))]  # as pandas calls them
+    if twice := [one for one, times in Counter(names[j] for j in kept).items() if times > 1]:
+        raise DataError(f"{name} has two columns named {twice[0]!r}; rename one of them")
+    frame = pd.DataFrame({names[j]: table.column(j).to_pandas() for j in kept})
+    frame.index = pd.Index(lines, name="line")
+    return frame, TextFormat(separator, how.decimal, encoding, header)
+
+
+def _encoding_of(content: bytes) -> str:
+    """UTF-8 or UTF-16 where the bytes show it; otherwise cp1252, which nearly all other files of the West are in."""
+    for mark, encoding in _MARKS.items():
+        if content.startswith(mark):
+            return encoding
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    else:
+        return "utf-8"
+    zeros = np.frombuffer(content[:1000], dtype=np.uint8) == 0
+    if zeros[1::2].mean() > 0.4 or zeros[::2].mean() > 0.4:
+        return "utf-16-le" if zeros[1::2].mean() > zeros[::2].mean() else "utf-16-be"
+    try:
+        content.decode("cp1252")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "cp1252"
+
+
+def _decoded(content: bytes, encoding: str, name: str) -> str:
+    try:
+        text = content.decode(encoding)
+    except (UnicodeError, LookupError) as error:
+        at = getattr(error, "start", 0)
+        line = content[:at].count(b"\n") + 1
+        raise DataError(
+            f"{name}: line {line} is not {encoding}; give another encoding, such as encoding=cp1252"
+        ) from None
+    if "\0" in text:
+        raise DataError(
+            f"{name} is not text: it contains a null character; give its suffix, such as .xlsx, or encoding="
+        )
+    return text.removeprefix("\ufeff")
+
+
+def _without_declaration(text: str) -> tuple[str, str, int]:
+    """Text without Excel's first line ``sep=;``, the separator of that line, and the number of lines removed."""
+    found = re.match(r'"?sep=(.)"?\r?\n', text, re.IGNORECASE)
+    return (text[found.end() :], found[1], 1) if found else (text, "", 0)
+
+
+def _records(text: str, separator: str, most: int) -> list[list[str]]:
+    """The first records, without blank lines; the last one of a long text may be cut, so it is left out."""
+    reader = csv.reader(
+        io.StringIO(text[:_SAMPLE], newline=""), delimiter=separator, skipinitialspace=separator != "\t"
+    )
+    found = []
+    try:
+        for record in reader:
+            if record and (len(record) > 1 or record[0].strip()):
+                found.append([cell.strip() for cell in record])
+            if len(found) > most:
+                break
+    except csv.Error:  # a cell that is larger than the module allows
+        pass
+    return (found[:-1] if len(text) > _SAMPLE and len(found) > 1 else found)[:most] or [[""]]
+
+
+def detect_separator(text: str) -> str:
+    """The separator that cuts the records into equally many cells, and the most of them.
+
+    >>> detect_separator("a;b\\n1,5;2\\n"), detect_separator("a,b\\n1,2\\n")
+    (';', ',')
+    """
+
+    def merit(separator: str) -> tuple[float, bool, int]:
+        widths = [len(record) for record in _records(text, separator, _RECORDS)]
+        width, times = Counter(widths).most_common(1)[0]
+        if width < 2:
+            return 0.0, False, 0
+        # Names of columns are rarely cut by a character that is no separator.
+        return round(times / len(widths), 1), widths[0] == width, -1 if separator in " :" else width
+
+    return max(SEPARATORS.values(), key=merit)
+
+
+def has_header(records: Sequence[Sequence[str]]) -> bool:
+    """Whether the first record names the columns.
+
+    A name above a column of numbers shows a header. A number there shows that there is none, unless the first record
+    has running numbers or years, as names of columns have. Without any column of numbers, a header is expected.
+    """
+    first, rest = records[0], records[1:]
+    numbers = []
+    for j, cell in enumerate(first):
+        below = [record[j] for record in rest if len(record) > j and not is_missing(record[j])]
+        if not below or not all(map(is_number, below)):
+            continue
+        if cell and not is_missing(cell) and not is_number(cell):
+            return True
+        if is_number(cell):
+            numbers.append(cell)
+    if not numbers:
+        return not (rest and len(set(first)) < len(first))
+    steps = {b - a for a, b in itertools.pairwise(int(cell) if cell.isdecimal() else np.nan for cell in numbers)}
+    return steps == {1} and len(numbers) > 2
+
+
+def _names(first: list[list[str]], header: bool) -> list[str]:
+    """The names of the columns, "" for one without; rows may have one value more than the header."""
+    if not header:
+        return [f"column{j}" for j in range(1, len(first[0]) + 1)]
+    names, rows = first[0], first[1:]
+    if rows and all(len(row) == len(names) + 1 for row in rows):
+        # A separator at the end of each row, or the numbers of rows as R writes them.
+        return [*names, ""] if not any(row[-1] for row in rows) else ["", *names]
+    return names
+
+
+def _parsed(text: str, separator: str, width: int, header: int, name: str) -> tuple[pa.Table, np.ndarray]:
+    """The cells after the header, and the line of each record."""
+    body = text.rstrip("\r\n") + "\n"
+    escaped = re.escape(separator)
+    is_plain = (
+        '"' not in body and not re.search(r"(?:^|\n|\r)[ \t]*\r?\n", body) and "\r" not in body.replace("\r\n", "")
+    )
+    if is_plain and separator != " ":
+        start = body.index("\n") + 1 if header else 0
+        lines = np.arange(header + 1, header + 1 + body.count("\n", start))
+        packed = body[start:]
+    else:
+        body = re.sub(rf"(?<={escaped})[ ]+(?=[^ ])", "", body) if separator == " " else body
+        packed, lines = _rewritten(body, separator, header)
+    if not len(lines):
+        raise DataError(f"{name} has no rows; give a table with a header and at least one row per class")
+    wrong: list[pa_csv.InvalidRow] = []
+
+    def refuse(row: pa_csv.InvalidRow) -> str:
+        wrong.append(row)
+        return "skip"
+
+    columns = [str(j) for j in range(width)]
+    table = pa_csv.read_csv(
+        io.BytesIO(packed.encode("utf-8", "surrogatepass")),
+        read_options=pa_csv.ReadOptions(column_names=columns, use_threads=False, block_size=1 << 24),
+        parse_options=pa_csv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=refuse),
+        convert_options=pa_csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), check_utf8=False),
+    )
+    if wrong:
+        raise DataError(_ragged(name, wrong, lines, separator))
+    trimmed = [pc.utf8_trim_whitespace(table.column(j)) for j in range(width)]
+    return pa.table(trimmed, names=columns), lines
+
+
+def _rewritten(text: str, separator: str, header: int) -> tuple[str, np.ndarray]:
+    """The records without header and blank lines, in the plainest notation, and the line where each begins."""
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    out, lines = io.StringIO(), []
+    writer = csv.writer(out, delimiter=separator, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=separator != "\t")
+    before, seen = 0, 0
+    for record in reader:
+        if record and (len(record) > 1 or record[0].strip()):
+            seen += 1
+            if seen > header:
+                writer.writerow(record)
+                lines.append(before + 1)
+        before = reader.line_num
+    return out.getvalue(), np.array(lines, dtype=np.int64)
+
+
+def _ragged(name: str, wrong: Sequence[pa_csv.InvalidRow], lines: np.ndarray, separator: str) -> str:
+    one = wrong[0]
+    line = lines[one.number - 1] if one.number is not None else "?"
+    has = f"line {line} has {counted(one.actual_columns, 'value')}, and the header {one.expected_columns}"
+    if len(wrong) == 1 and one.number == len(lines) and one.actual_columns < one.expected_columns:
+        return f"{name} seems to be cut off: its last line, {has}; get the whole file, or remove the line"
+    more = f" ({len(wrong):,} such lines)" if len(wrong) > 1 else ""
+    return (
+        f"cannot read {name}: {has}{more}; put quotes around values that contain {separator!r}, or give another "
+        "separator with sep="
+    )
+
+
+def _is_blank(column: pa.ChunkedArray) -> bool:
+    return bool(pc.all(pc.equal(column, "")).as_py())

@@ -99,7 +99,13 @@ __all__ = [
 ]
 
 
+# Modules of the public interface that are imported on first use.
+_MODULES = ("sklearn",)
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"imbench.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'imbench' has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(importlib.import_module(_HOMES[name]), name)

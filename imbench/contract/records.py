@@ -229,6 +229,7 @@ class Dataset:
     draw : number of the draw of these arrays, if they are those of one (see `of_draw`)
     least : rows that a category must have among a fold's training rows; the columns of rarer ones are zero, so that
         they are pooled
+    weight : ``(rows,)`` float64 above 0, how many rows each row counts as in training; None for one each
     """
 
     variant: Variant
@@ -249,6 +250,7 @@ class Dataset:
     drawn: np.ndarray | None = None
     draw: int = 0
     least: int = 1
+    weight: np.ndarray | None = None
 
     @property
     def draws(self) -> int:
@@ -260,9 +262,9 @@ class Dataset:
         if self.drawn is None:
             return self, np.arange(len(self.y))
         rows = np.flatnonzero(self.drawn[draw])
-        group, time = (None if values is None else values[rows] for values in (self.group, self.time))
-        y, source_rows = self.y[rows], self.rows[rows]
-        return replace(self, x=self.x[:0], y=y, rows=source_rows, group=group, time=time, drawn=None, draw=draw), rows
+        own = {name: getattr(self, name) for name in ("y", "rows", "group", "time", "weight")}
+        kept = {name: None if values is None else values[rows] for name, values in own.items()}
+        return replace(self, x=self.x[:0], **kept, drawn=None, draw=draw), rows
 
     @property
     def classes(self) -> int:
@@ -465,6 +467,7 @@ class Predictions:
     seconds : training time of this net; nets that train together share it equally
     exposure : exposure of the classes in the batches; None if it was not measured
     draw, train_seed : numbers of the draw of the minority and of the training seed, from 0
+    arrays : the arrays of the net that predicted, in the order of its architecture; empty unless they were asked for
     """
 
     repeat: int
@@ -480,6 +483,7 @@ class Predictions:
     exposure: Exposure | None = None
     draw: int = 0
     train_seed: int = 0
+    arrays: tuple[np.ndarray, ...] = ()
 
     @property
     def place(self) -> Place:

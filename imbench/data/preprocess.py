@@ -29,11 +29,13 @@ def _fitted(dataset: Dataset, fold: Fold, clip: float) -> Preprocessing:
     numeric column has scale 1, so that other values in test rows still have an effect. The column of a category that no
     or every training row has is scaled by 0, since a net cannot learn from it, and so is a column without any value in
     the training rows. The columns of categories with fewer than ``dataset.least`` rows are scaled by 0 as well, which
-    pools them: rows of any of them have the same values. Everything is computed in float64.
+    pools them: rows of any of them have the same values. Everything is computed in float64. A row of weight
+    2 counts as two rows.
     """
     half = np.sort(np.concatenate([fold.train, fold.validation]))
-    mean, present = _mean(dataset.x, half)
-    variance = _squares(dataset.x, half, mean) / len(half)
+    mean, present = _mean(dataset.x, half, dataset.weight)
+    total = len(half) if dataset.weight is None else dataset.weight[half].sum()
+    variance = _squares(dataset.x, half, mean, dataset.weight) / total
     categorical = np.array([kind == "categorical" for kind in dataset.feature_kinds])
     constant = _is_constant(variance, mean, len(half))
     deviation = np.sqrt(np.where(constant, 1.0, variance))
@@ -76,23 +78,24 @@ def _blocks(rows: np.ndarray) -> list[np.ndarray]:
     return [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
 
 
-def _mean(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``(features,)`` means of the values that are not missing (0 if all are), and the number of these values."""
-    total, present = np.zeros(x.shape[1]), np.zeros(x.shape[1], dtype=np.int64)
+def _mean(x: np.ndarray, rows: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """``(features,)`` means of the values that are not missing (0 if all are), and the weight of these values."""
+    total, present = np.zeros(x.shape[1]), np.zeros(x.shape[1])
     for block in _blocks(rows):
         values = x[block].astype(np.float64)
-        missing = np.isnan(values)
-        total += np.where(missing, 0.0, values).sum(axis=0)
-        present += (~missing).sum(axis=0)
-    return total / np.maximum(present, 1), present
+        missing, known = np.isnan(values), 1.0 if weight is None else weight[block, None]
+        total += np.where(missing, 0.0, values * known).sum(axis=0)
+        present += np.where(missing, 0.0, known).sum(axis=0)
+    return total / np.where(present > 0, present, 1.0), present
 
 
-def _squares(x: np.ndarray, rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
+def _squares(x: np.ndarray, rows: np.ndarray, mean: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     """``(features,)`` sums of squared deviations from the mean; a missing value has deviation 0."""
     total = np.zeros(x.shape[1])
     for block in _blocks(rows):
         distance = x[block].astype(np.float64) - mean
-        total += np.where(np.isnan(distance), 0.0, distance**2).sum(axis=0)
+        known = 1.0 if weight is None else weight[block, None]
+        total += np.where(np.isnan(distance), 0.0, distance**2 * known).sum(axis=0)
     return total
 
 

@@ -34,6 +34,18 @@ def steps_per_epoch(rows: int, protocol: Protocol) -> int:
     return steps + bool(last)
 
 
+def weighted_rows(weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """``(rows,)`` row numbers, as many as there are weights, by systematic sampling.
+
+    With weights ``(rows,)`` of mean 1, row i appears ``weight[i]`` times on average, rounded up or down.
+    """
+    ends = np.cumsum(weight)
+    ends *= len(weight) / ends[-1]
+    ends[-1] = len(weight)
+    copies = np.diff(np.floor(ends + rng.random()), prepend=0.0).astype(np.int64)
+    return np.repeat(np.arange(len(weight)), copies)
+
+
 class Table:
     """Features and class numbers of a dataset on the device, in one copy that all nets read.
 
@@ -87,6 +99,7 @@ class Batches:
         self.steps, self.batch_size, self.last = steps, batch_size, last
         self.clip = preprocessing[0].clip
         self._train = [fold.train for fold in folds]
+        self._weight = [None if dataset.weight is None else dataset.weight[fold.train] for fold in folds]
         self._order = [stream("order", *dataset.stream_key, *fold.place.key) for fold in folds]
         device = table.x.device
         self._center = torch.as_tensor(np.stack([p.center for p in preprocessing]), device=device)
@@ -103,12 +116,17 @@ class Batches:
         return -(-self.steps // BLOCK_STEPS) + bool(self.last)
 
     def epoch(self) -> Iterator[Batch]:
-        """One pass over the training rows, in blocks: batches of stack ``(nets, steps)`` of at most `BLOCK_STEPS`."""
+        """One pass over the training rows, in blocks: batches of stack ``(nets, steps)`` of at most `BLOCK_STEPS`.
+
+        With weights, a pass has as many rows, and each as often as its weight says (`weighted_rows`).
+        """
         used = self.steps * self.batch_size
         rows = np.stack(
             [
-                train[rng.permutation(len(train))[: used + self.last]]
-                for train, rng in zip(self._train, self._order, strict=True)
+                (train if weight is None else train[weighted_rows(weight, rng)])[
+                    rng.permutation(len(train))[: used + self.last]
+                ]
+                for train, weight, rng in zip(self._train, self._weight, self._order, strict=True)
             ]
         )
         self._rows = on_device(rows, self.table.x.device)  # (nets, rows)
@@ -121,6 +139,7 @@ class Batches:
     def keep(self, nets: np.ndarray) -> None:
         """Keep only the nets at these positions; also possible within an epoch."""
         self._train = [self._train[i] for i in nets]
+        self._weight = [self._weight[i] for i in nets]
         self._order = [self._order[i] for i in nets]
         chosen = on_device(nets, self.table.x.device)
         self._center, self._scale = self._center[chosen], self._scale[chosen]

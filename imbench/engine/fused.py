@@ -18,7 +18,7 @@ from imbench.engine.backprop import mean_loss
 from imbench.engine.dropout import block_keys, threshold
 from imbench.engine.fused_plan import plan_net, working_spaces
 from imbench.engine.losses.custom import OwnLoss
-from imbench.engine.mlp import Mlp
+from imbench.engine.mlp import Mlp, dense_logits
 from imbench.engine.validation import Validation, check_shapes
 from imbench.kernels import dense as kernel
 from imbench.kernels.dense_records import SETTINGS, Nets, Rows, Steps
@@ -131,10 +131,7 @@ class FusedNets:
 
     def logits_of(self, arrays: Sequence[Tensor], x: Tensor) -> Tensor:
         """As `logits`, of a net with these arrays."""
-        for layer in range(len(self.widths) - 1):
-            x = torch.addmm(arrays[2 * layer + 1], x, arrays[2 * layer])
-            x = x.relu_() if layer < len(self.widths) - 2 else x
-        return x
+        return dense_logits(arrays, x)
 
     def keep(self, nets: np.ndarray) -> None:
         """Go on with these nets only (their positions in the stack)."""

@@ -77,6 +77,15 @@ def dense(weight: Tensor, bias: Tensor, *, relu: bool, factor: Tensor | None = N
     return run
 
 
+def dense_logits(arrays: Sequence[Tensor], x: Tensor) -> Tensor:
+    """``(rows, classes)`` logits of one net ``[W0, b0, W1, b1, …]`` without dropout, from ``(rows, features)``."""
+    layers = len(arrays) // 2
+    for layer in range(layers):
+        x = torch.addmm(arrays[2 * layer + 1], x, arrays[2 * layer])
+        x = x.relu_() if layer < layers - 1 else x
+    return x
+
+
 def mlp_widths(features: int, classes: int, protocol: Protocol) -> tuple[int, ...]:
     """``(features, hidden, …, classes)``, ``hidden = int(2 * (features + classes) / divisor * width)``, at least 1.
 

@@ -53,13 +53,23 @@ class Nets(Interface):
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """The arrays and settings of one job; the fields are the parameters of `imbench.engine.train.train`."""
+    """The arrays and settings of one job; the first fields are the parameters of `imbench.engine.train.train`.
+
+    Parameters
+    ----------
+    start : for each fold, the arrays that its net starts from, in the order of its architecture; empty for drawn ones
+    keep_arrays : whether `Predictions.arrays` are wanted
+    on_epoch : called after each epoch with its number, from 1, and the mean training loss of each net still training
+    """
 
     dataset: Dataset
     folds: Sequence[Fold]
     preprocessing: Sequence[Preprocessing]
     strategy: BatchStrategy
     protocol: Protocol
+    start: Sequence[Sequence[np.ndarray]] = ()
+    keep_arrays: bool = False
+    on_epoch: Callable[[int, np.ndarray], None] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +120,7 @@ class NetGroup:
         steps = self.batches.steps + bool(self.batches.last)
         self.schedule = Schedule(len(self.folds), self.protocol, steps, may_end=not self.strategy.scheduled)
         self.streams = [stream("strategy", *key, self.strategy.name) for key in self._keys]
-        self.counts = np.stack([np.bincount(dataset.y[f.train], minlength=dataset.classes) for f in self.folds])
+        self.counts = np.stack([_class_counts(dataset, fold.train) for fold in self.folds])
         self.exposure = ExposureMeter(self.counts, self.strategy, table.x.device)
         self._validation = Validation(self.strategy, table.x.device)
         self.active = np.arange(len(self.folds))  # positions in `folds` of the nets still training
@@ -127,6 +137,8 @@ class NetGroup:
 
     def weights(self) -> list[list[np.ndarray]]:
         """Initial arrays of each net."""
+        if self.request.start:
+            return [list(self.request.start[i]) for i in self.members]
         return [self.architecture.weights(stream("weights", *key)) for key in self._keys]
 
     def dropout_streams(self) -> list[np.random.Generator]:
@@ -193,6 +205,8 @@ class NetGroup:
                 f"{losses[~np.isfinite(losses)][0]} after epoch {epochs}; check the strategy's batches and loss for "
                 "values that are not finite"
             )
+        if self.request.on_epoch is not None:
+            self.request.on_epoch(epochs, losses)
         self.schedule.step(losses)
         ended = self.schedule.ended | (epochs == self.protocol.epochs)
         if self.protocol.checkpoint == "best":
@@ -250,7 +264,12 @@ class NetGroup:
         fold = self.folds[index]
         y = on_device(self.request.dataset.y[fold.validation], self.table.x.device)
         logits = self._logits(partial(self.nets.logits, position), index, fold.validation)
-        loss = float(torch.nn.functional.cross_entropy(logits.double(), y))
+        weight = self.request.dataset.weight
+        if weight is None:
+            loss = float(torch.nn.functional.cross_entropy(logits.double(), y))
+        else:
+            losses = torch.nn.functional.cross_entropy(logits.double(), y, reduction="none").cpu().numpy()
+            loss = float(np.average(losses, weights=weight[fold.validation]))
         if index not in self._best or loss < self._best[index][0]:
             self._best[index] = loss, self.nets.copy(position)
 
@@ -260,6 +279,11 @@ class NetGroup:
         floor = int(self.schedule.floor_epoch[position])
         _, arrays = self._best.pop(index, (0.0, None))
         net = partial(self.nets.logits, position) if arrays is None else partial(self.nets.logits_of, arrays)
+        kept: tuple[np.ndarray, ...] = ()
+        if self.request.keep_arrays:
+            own = self.nets.copy(position) if arrays is None else arrays
+            shapes = self.architecture.shapes
+            kept = tuple(a.cpu().numpy().reshape(shape) for a, shape in zip(own, shapes, strict=True))
         return Predictions(
             fold.repeat,
             fold.fold,
@@ -274,6 +298,7 @@ class NetGroup:
             self.exposure.exposure(int(index)),
             fold.draw,
             fold.train_seed,
+            kept,
         )
 
     def _logits(self, net: Callable[[Tensor], Tensor], index: int, rows: np.ndarray) -> Tensor:
@@ -300,3 +325,11 @@ class NetGroup:
             )
         dataset = self.request.dataset
         return Split(dataset.rows[rows], dataset.y[rows], predicted)
+
+
+def _class_counts(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+    """``(classes,)`` of these rows; with weights, those of rows of mean weight 1."""
+    if dataset.weight is None:
+        return np.bincount(dataset.y[rows], minlength=dataset.classes)
+    weight = dataset.weight[rows]
+    return np.bincount(dataset.y[rows], weight / weight.mean(), dataset.classes)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 
 from imbench.contract.protocol import Protocol
@@ -26,6 +27,9 @@ def train(
     protocol: Protocol,
     *,
     device: torch.device | str = "cpu",
+    start: Sequence[Sequence[np.ndarray]] = (),
+    keep_arrays: bool = False,
+    on_epoch: Callable[[int, np.ndarray], None] | None = None,
 ) -> list[Predictions]:
     """Train one net for each fold and predict its validation and test rows.
 
@@ -37,6 +41,7 @@ def train(
     strategy : rebalances the batches
     protocol : net and training settings, with exceptions for this dataset applied
     device : where to train, such as ``"cpu"`` or ``"cuda:0"``
+    start, keep_arrays, on_epoch : see `imbench.engine.net_group.Request`
 
     Returns
     -------
@@ -48,7 +53,8 @@ def train(
     UsageError for a net that does not support the modality, `TrainingError` for a strategy that breaks its contract and
     for a training loss that is not finite.
     """
-    ((_, result),) = train_group([Request(dataset, folds, preprocessing, strategy, protocol)], device=device)
+    request = Request(dataset, folds, preprocessing, strategy, protocol, start, keep_arrays, on_epoch)
+    ((_, result),) = train_group([request], device=device)
     if isinstance(result, Exception):
         raise result
     return result

@@ -127,7 +127,7 @@ def _interpreted(
     labels = {c: _labels(frame[c]) for c in dict.fromkeys(filter(None, [target, names.group])) if c in frame.columns}
     found = frame.drop(columns=drop).assign(**labels)
     if names.time in found.columns:
-        found[names.time] = _without_missing_words(found[names.time])
+        found[names.time] = _times(found[names.time])
     found, split_columns = take_split_columns(found, names, target)
     check_target(found[target], params)
     default = decimal_of(found.drop(columns=target), file.format.separator)
@@ -175,9 +175,13 @@ def _labels(column: pd.Series) -> pd.Series:
     return read_floats(column.mask(column == "")) if is_text else column
 
 
-def _without_missing_words(column: pd.Series) -> pd.Series:
-    is_text = isinstance(column.dtype, pd.StringDtype)
-    return column.mask(column.map(is_missing).astype(bool)) if is_text else column
+def _times(column: pd.Series) -> pd.Series:
+    """A time column with missing-value words masked, and truth as 0 and 1."""
+    if not isinstance(column.dtype, pd.StringDtype):
+        return column
+    column = column.mask(column.map(is_missing).astype(bool))
+    truth = column.str.casefold().map({"false": 0.0, "true": 1.0})
+    return column if truth.isna().any() else truth
 
 
 def _check_names(frame: pd.DataFrame, target: str, drop: Sequence[str], asked: Asked, names: SplitNames) -> None:

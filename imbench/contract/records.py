@@ -262,9 +262,9 @@ class Dataset:
         if self.drawn is None:
             return self, np.arange(len(self.y))
         rows = np.flatnonzero(self.drawn[draw])
-        own = {name: getattr(self, name) for name in ("y", "rows", "group", "time", "weight")}
-        kept = {name: None if values is None else values[rows] for name, values in own.items()}
-        return replace(self, x=self.x[:0], **kept, drawn=None, draw=draw), rows
+        group, time, weight = (None if v is None else v[rows] for v in (self.group, self.time, self.weight))
+        own = replace(self, x=self.x[:0], y=self.y[rows], rows=self.rows[rows], drawn=None, draw=draw)
+        return replace(own, group=group, time=time, weight=weight), rows
 
     @property
     def classes(self) -> int:

@@ -26,7 +26,7 @@ from imbench.sklearn.strategy_parameters import parameters_of, resolved, with_pa
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from imbench.contract.records import Dataset
+    from imbench.contract.records import Dataset, Preprocessing
 
 _PREFIX = "strategy__"
 # The rule of the protocol gives two features and two classes 2 units, too few to learn from.
@@ -81,6 +81,10 @@ class BatchStrategyClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
     >>> net.predict_proba(x).shape
     (400, 2)
     """
+
+    nets_: list[list[np.ndarray]]
+    _columns: Columns
+    _preprocessing: Preprocessing
 
     def __init__(
         self,

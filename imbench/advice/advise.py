@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imbench.advice.goals import Goal, goal_of
 from imbench.advice.verdict import Advice, advise_rows
 from imbench.advice.words import sentences
 from imbench.contract.errors import UsageError
-from imbench.runs.bench import Event, run
+from imbench.runs.bench import Event, plan, run
 from imbench.runs.machine import available_cores
 from imbench.runs.registry import Registry
 from imbench.store.added import with_metrics
 from imbench.store.results import Results
+
+if TYPE_CHECKING:
+    from imbench.contract.protocol import Protocol
+    from imbench.contract.records import Card
 
 FOLDS = 5
 # More repeats of five folds narrow an interval little, since all folds share their rows.
@@ -23,6 +29,8 @@ MOST_REPEATS = 4
 BUDGET = 600.0
 # A baseline with fewer epochs than this is no baseline.
 FEWEST_EPOCHS = 10
+# The paper's rule gives a net of two inputs two hidden units, which learn nothing: doing nothing would be a straw man.
+FEWEST_UNITS = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +75,7 @@ def advise(
     store: str | Path = "imbench-advice",
     jobs: int | None = None,
     progress: Callable[[Event], None] | None = None,
+    read: Callable[[Card], None] | None = None,
 ) -> Advised:
     """Whether rebalancing helps on one table, whether the probabilities may be trusted, and what to do.
 
@@ -86,6 +95,7 @@ def advise(
     protocol, settings : protocol and changed fields, as for `imbench.run`
     store : folder of the results, which a second call reads
     jobs, progress : as for `imbench.run`
+    read : called with the card of the table before any training, to show how its columns were read
 
     Raises
     ------
@@ -106,6 +116,13 @@ def advise(
             jobs=jobs, progress=progress,
         )  # fmt: skip
 
+    planned = plan(
+        datasets=[table], strategies=["baseline"], references=(), protocol=protocol, settings=fields, store=store
+    )
+    for card in planned.cards.values():
+        if read is not None:
+            read(card)
+        fields = {**_wide_enough(card, planned.protocol), **fields}
     if budget is None:
         fields = {"repeats": str(MOST_REPEATS), **fields}
     elif not {"repeats", "epochs"} & set(fields):
@@ -118,6 +135,14 @@ def advise(
         raise UsageError("costs are for two classes, and this table has more; use --goal decisions without costs")
     advice = advise_rows(results.rows, question, test_share=1 / int(fields["folds"]), alpha=alpha)
     return Advised(advice, question, table, results, fields)
+
+
+def _wide_enough(card: Card, protocol: Protocol) -> dict[str, str]:
+    """The factor of the paper's width that gives hidden layers of enough units; nothing where it does."""
+    units = int(2 * (card.inputs + 2) / protocol.width_divisor * protocol.width)
+    if protocol.net != "paper" or units >= FEWEST_UNITS:
+        return {}
+    return {"width": f"{protocol.width * math.ceil(FEWEST_UNITS / max(units, 1)):g}"}
 
 
 def _built_in_strategies() -> list[str]:

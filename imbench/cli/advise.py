@@ -14,6 +14,7 @@ from imbench.contract.errors import UsageError
 
 if TYPE_CHECKING:
     from imbench.advice.advise import Advised
+    from imbench.contract.records import Card
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -87,12 +88,20 @@ def advise(
         protocol=protocol,
         store=store,
         jobs=jobs,
-        progress=None,
+        read=_show_columns,
     )
     if as_json:
         emit_json({"table": spec, "sentences": found.sentences, **found.advice.to_dict()})
         return
     _show(found)
+
+
+def _show_columns(card: Card) -> None:
+    from imbench.cli.columns import columns_text, tables_of
+
+    for one in tables_of([card]):
+        for line in columns_text(one).splitlines():
+            say(line)
 
 
 def _show(found: Advised) -> None:

@@ -28,8 +28,9 @@ def columns_text(card: Card) -> str:
     title = f"How your columns were read: {card.title} ({card.reading})"
     rows = [column.row for column in shown]
     lines = table(HEADERS, rows, title=title, right=("missing", "distinct", "inputs"))
+    inputs = "input" if card.inputs == 1 else "inputs"
     more = f"{folded:,} more columns are numeric without missing values. " if folded else ""
-    return f"{lines}\n{more}{card.inputs:,} inputs in all. Change how a column is read with {_KINDS}."
+    return f"{lines}\n{more}{card.inputs:,} {inputs} in all. Change how a column is read with {_KINDS}."
 
 
 def columns_json(card: Card) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from imbench.advice.advise import advise
     from imbench.contract.batch import Batch
     from imbench.contract.errors import DataError, StoreError, UsageError
     from imbench.contract.hidden import HiddenMix, HiddenMixStrategy
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 # Imported on first use, so that `import imbench` and `imbench --help` answer at once.
 _HOMES = {
+    "advise": "imbench.advice.advise",
     "load": "imbench.runs.bench",
     "plan": "imbench.runs.bench",
     "run": "imbench.runs.bench",
@@ -84,6 +86,7 @@ __all__ = [
     "TrainingInfo",
     "Uniform",
     "UsageError",
+    "advise",
     "augment",
     "corrected_t",
     "dataset",
@@ -100,7 +103,7 @@ __all__ = [
 
 
 # Modules of the public interface that are imported on first use.
-_MODULES = ("sklearn",)
+_MODULES = ("sklearn", "torch")
 
 
 def __getattr__(name: str) -> Any:

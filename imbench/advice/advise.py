@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from imbench.advice.goals import Goal, goal_of
 from imbench.advice.verdict import Advice, advise_rows
 from imbench.advice.words import sentences
 from imbench.contract.errors import UsageError
+from imbench.contract.spec import format_value
+from imbench.contract.text import shown
 from imbench.runs.bench import Event, plan, run
 from imbench.runs.machine import available_cores
 from imbench.runs.registry import Registry
@@ -19,6 +22,8 @@ from imbench.store.added import with_metrics
 from imbench.store.results import Results
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from imbench.contract.protocol import Protocol
     from imbench.contract.records import Card
 
@@ -61,8 +66,11 @@ class Advised:
 
 
 def advise(
-    table: str,
+    table: str | pd.DataFrame,
     *,
+    target: str | None = None,
+    group: str | None = None,
+    time: str | None = None,
     goal: str = "decisions",
     cost_fn: float | None = None,
     cost_fp: float | None = None,
@@ -84,8 +92,10 @@ def advise(
 
     Parameters
     ----------
-    table : spec of the table, such as ``churn.csv:target=churned`` or ``visits.csv:target=ill,group=patient``. With a
-        group, no group is in the training and the test part of a fold
+    table : path of a table, its spec, such as ``visits.csv:target=ill,group=patient``, or a data frame, which is
+        written beside the store as Parquet
+    target, group, time : columns of the classes, of groups that no fold splits, and of times (train on earlier rows,
+        test on later ones); instead of those in a spec
     goal : ``decisions``, ``ranking`` or ``probabilities``
     cost_fn, cost_fp : costs of a missed row of the second class and of a false alarm; decisions then minimise the cost
     alpha : the largest chance that the recipe is no better than doing nothing, in (0, 1)
@@ -102,10 +112,12 @@ def advise(
     UsageError before any training, for a table, column or value that cannot be used.
     """
     question = goal_of(goal, cost_fn, cost_fp)
+    given = {"target": target, "group": group, "time": time}
     if not 0 < alpha < 1:
         raise UsageError(f"alpha must lie between 0 and 1, got {alpha:g}; 0.05 is usual")
     if budget is not None and not budget >= 1:
         raise UsageError(f"the budget must be at least 1 second, got {budget:g}")
+    table = _spec(_path_of(table, Path(store)), {key: name for key, name in given.items() if name is not None})
     fields = {"folds": str(FOLDS), **_split(table), **(settings or {})}
     chosen = [*_built_in_strategies()] if strategies is None else list(strategies)
     chosen = chosen if "baseline" in chosen else ["baseline", *chosen]
@@ -135,6 +147,38 @@ def advise(
         raise UsageError("costs are for two classes, and this table has more; use --goal decisions without costs")
     advice = advise_rows(results.rows, question, test_share=1 / int(fields["folds"]), alpha=alpha)
     return Advised(advice, question, table, results, fields)
+
+
+def _path_of(table: str | pd.DataFrame, store: Path) -> str:
+    """The path of a table; a data frame is written beside the store, under a name of its content."""
+    if isinstance(table, str):
+        return table
+    import pandas as pd
+
+    if not isinstance(table, pd.DataFrame):
+        raise UsageError(f"the table must be a path, a spec or a pandas.DataFrame, got {type(table).__name__}")
+    if not all(isinstance(name, str) for name in table.columns):
+        raise UsageError("the columns of the data frame must have names that are text; set frame.columns")
+    content = pd.util.hash_pandas_object(table.astype(str), index=False).to_numpy()
+    digest = hashlib.sha256("|".join(table.columns).encode() + content.tobytes()).hexdigest()[:12]
+    path = store.with_name(f"{store.name}-tables") / f"{digest}.parquet"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            table.to_parquet(path, index=False)
+        except (ValueError, TypeError) as error:  # pyarrow's, for columns of mixed types
+            path.unlink(missing_ok=True)
+            raise UsageError(f"the data frame cannot be written as Parquet: {shown(str(error), 200)}") from error
+    return str(path)
+
+
+def _spec(table: str, keys: Mapping[str, str]) -> str:
+    """The spec of a table with these columns."""
+    if not keys:
+        return table
+    if "target=" in table:
+        raise UsageError(f"give the columns once: in the spec ({table}) or beside it, not both")
+    return table + ":" + ",".join(f"{key}={format_value(value)}" for key, value in keys.items())
 
 
 def _wide_enough(card: Card, protocol: Protocol) -> dict[str, str]:

@@ -75,9 +75,11 @@ def advise(
     """
     from imbench.advice.advise import advise as ask
 
-    spec = _spec(table_spec, {"target": target, "group": group, "time": time_})
     found = ask(
-        spec,
+        table_spec,
+        target=target,
+        group=group,
+        time=time_,
         goal=goal,
         cost_fn=cost_fn,
         cost_fp=cost_fp,
@@ -91,7 +93,7 @@ def advise(
         read=_show_columns,
     )
     if as_json:
-        emit_json({"table": spec, "sentences": found.sentences, **found.advice.to_dict()})
+        emit_json({"table": found.table, "sentences": found.sentences, **found.advice.to_dict()})
         return
     _show(found)
 
@@ -122,17 +124,6 @@ def _show(found: Advised) -> None:
     shown = table(header, rows, right=header[2:])
     emit("\n\n".join([*map(paragraph, found.sentences), shown, paragraph(evidence)]) + "\n")
     say(f"everything behind it: imbench report --store {found.results.store}")
-
-
-def _spec(table_spec: str, keys: dict[str, str | None]) -> str:
-    given = {key: value for key, value in keys.items() if value is not None}
-    if not given:
-        return table_spec
-    if ":" in table_spec and "target=" in table_spec:
-        raise UsageError(f"give the columns once: in the spec ({table_spec}) or as options, not both")
-    from imbench.contract.spec import format_value
-
-    return table_spec + ":" + ",".join(f"{key}={format_value(value)}" for key, value in given.items())
 
 
 def _seconds(text: str) -> float | None:

@@ -1,0 +1,47 @@
+"""Advice on a data frame."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import imbench
+from imbench import UsageError
+
+QUICK = {"strategies": ["remix"], "references": (), "protocol": "smoke", "budget": None, "jobs": 1}
+
+
+@pytest.fixture
+def frame(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    y = np.arange(80) % 5 // 4
+    columns = {"a": rng.normal(size=80) + y, "kind": rng.choice(["x", "y"], size=80), "ill": np.where(y, "yes", "no")}
+    return pd.DataFrame(columns)
+
+
+def test_a_data_frame_has_the_advice_of_its_file(frame):
+    frame.to_parquet("visits.parquet", index=False)
+    found = imbench.advise(frame, target="ill", **QUICK).advice
+    assert found == imbench.advise("visits.parquet:target=ill", **QUICK).advice
+    assert found == imbench.advise("visits.parquet", target="ill", **QUICK).advice
+
+
+def test_groups_of_a_data_frame_are_kept_together(frame):
+    found = imbench.advise(frame.assign(patient=np.arange(80) // 2), target="ill", group="patient", **QUICK)
+    assert found.settings["split"] == "grouped"
+    assert str(found).startswith(found.sentences[0])
+
+
+@pytest.mark.parametrize(
+    ("table", "keys", "reason"),
+    [
+        (3, {"target": "ill"}, "a path, a spec or a pandas.DataFrame, got int"),
+        ("visits.csv:target=ill", {"target": "ill"}, "give the columns once"),
+        (pd.DataFrame({0: [1, 2]}), {"target": "0"}, "names that are text"),
+    ],
+)
+def test_what_is_no_table_is_refused(table, keys, reason, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=reason):
+        imbench.advise(table, **keys, **QUICK)
+    assert not list(tmp_path.iterdir())

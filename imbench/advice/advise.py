@@ -217,7 +217,7 @@ def _affordable(budget: float, first: Results, strategies: int, jobs: int | None
     """Repeats and epochs that fit the budget, from the time of a baseline of few epochs."""
     cores = max(1, jobs or available_cores())
     # References take about as long as the strategies, and strategies up to twice as long as the baseline.
-    an_epoch = 3 * strategies * float(first.rows["seconds"].sum()) / FEWEST_EPOCHS / cores
+    an_epoch = 3 * strategies * len(first.rows) * float(first.rows["seconds"].min()) / FEWEST_EPOCHS / cores
     for repeats in range(MOST_REPEATS, 0, -1):
         if an_epoch * repeats * _EXPECTED_EPOCHS <= budget:
             return {"repeats": str(repeats)}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from imbench.advice.goals import Goal
 from imbench.advice.verdict import BASELINE, Advice, Candidate, Trust
 
+# Half of the last digit shown.
+_VISIBLE = 0.0005
+
 _RULES = {
     "argmax": "",
     "tuned": " with a tuned threshold",
@@ -34,13 +37,15 @@ def sentences(advice: Advice, goal: Goal) -> list[str]:
         found.append(
             f"{title} is better by {advice.effect:.3f} (at least {max(advice.low, 0):.3f}, at most {advice.high:.3f}); "
             f"with nothing done it is {advice.control:.3f}. The chance of advising a recipe that is no better is "
-            f"at most {advice.alpha:.0%}."
+            f"at most {100 * advice.alpha:.0f} %."
         )
     elif advice.learnable:
-        found.append(
-            f"With nothing done, {title} is {advice.control:.3f}. A gain of {advice.detectable:.3f} or more would be "
-            "found four times in five; a smaller one may be there and is not shown."
-        )
+        found.append(f"With nothing done, {title} is {advice.control:.3f}.")
+        if advice.detectable >= _VISIBLE:
+            found[-1] += (
+                f" A gain of {advice.detectable:.3f} or more would be found four times in five; a smaller one may be there "
+                "and is not shown."
+            )
     rebalancing = next((one for one in advice.candidates if one.rebalances and one.kind == "strategy"), None)
     if rebalancing is not None and not advice.rebalance:
         found.append(_closest(rebalancing, title))
@@ -52,6 +57,8 @@ def sentences(advice: Advice, goal: Goal) -> list[str]:
 
 
 def _closest(one: Candidate, title: str) -> str:
+    if abs(one.effect) < _VISIBLE:
+        return f"The best that rebalances, {one.name}, has the same {title}."
     sign = "better" if one.effect > 0 else "worse"
     shown = "which is shown" if one.better else "which noise can explain" if one.low < 0 < one.high else "by its mean"
     return f"The best that rebalances is {one.name}: {title} {sign} by {abs(one.effect):.3f}, {shown}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -42,6 +43,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
     "--store", default="imbench-advice", show_default=True, metavar="DIR", help="Folder of the results, read again."
 )
 @click.option("--jobs", type=int, metavar="N", help="Processes; default: one for each core.")
+@click.option("--html", metavar="FILE", help="Write the answer and its evidence as a page.")
 @json_option
 @click.pass_obj
 def advise(
@@ -61,6 +63,7 @@ def advise(
     protocol: str,
     store: str,
     jobs: int | None,
+    html: str | None,
     as_json: bool,
 ) -> None:
     """Say whether rebalancing helps on your table, and what to do.
@@ -73,6 +76,8 @@ def advise(
     imbench advise visits.csv --target ill --group patient --cost-fn 10 --cost-fp 1
     imbench advise churn.csv:target=churned --goal probabilities --budget 2m --json
     """
+    if html is not None and not Path(html).resolve().parent.is_dir():
+        raise UsageError(f"--html {html}: there is no folder {Path(html).parent}; create it, or give another path")
     from imbench.advice.advise import advise as ask
 
     found = ask(
@@ -92,6 +97,11 @@ def advise(
         jobs=jobs,
         read=_show_columns,
     )
+    if html is not None:
+        from imbench.advice.page import page
+
+        Path(html).write_text(page(found), encoding="utf-8")
+        say(f"page: {html}")
     if as_json:
         emit_json({"table": found.table, "sentences": found.sentences, **found.advice.to_dict()})
         return
@@ -107,6 +117,8 @@ def _show_columns(card: Card) -> None:
 
 
 def _show(found: Advised) -> None:
+    from imbench.advice.page import basis
+
     advice, title = found.advice, found.goal.metric.title
     rows = [
         (
@@ -115,14 +127,9 @@ def _show(found: Advised) -> None:
         )
         for one in advice.candidates
     ]
-    evidence = (
-        f"Gains are over {found.goal.doing_nothing} ({title} {advice.control:.4f}), positive if better, over "
-        f"{advice.folds} folds. Intervals hold for all models at once at {1 - 2 * advice.alpha:.0%}. p is one-sided, "
-        "corrected for folds that share rows (Nadeau and Bengio) and for the number of models (Bonferroni)."
-    )
     header = ("model", "rule", title, "gain", "interval", "p")
     shown = table(header, rows, right=header[2:])
-    emit("\n\n".join([*map(paragraph, found.sentences), shown, paragraph(evidence)]) + "\n")
+    emit("\n\n".join([*map(paragraph, found.sentences), shown, paragraph(basis(found))]) + "\n")
     say(f"everything behind it: imbench report --store {found.results.store}")
 
 

@@ -1,6 +1,7 @@
 """``imbench advise`` on a small table."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -54,6 +55,16 @@ def test_costs_decide_what_is_minimised(table, capsys):
     assert json.loads(printed.out)["metric"] == "cost"
 
 
+def test_the_page_has_the_answer_first_and_needs_nothing_else(table, capsys, tmp_path):
+    code, printed = asked(capsys, f"{table}:target=ill", *QUICK, "--budget", "all", "--html", "answer.html")
+    text = (tmp_path / "answer.html").read_text("utf-8")
+    first = printed.out.split("\n\n")[0].replace("\n", " ")
+    assert code == 0
+    assert f"<h1>{first}</h1>" in text
+    assert text.index("<h1>") < text.index("What was tried") < text.index("Nadeau and Bengio") < text.index("<svg")
+    assert not re.findall(r"<script|<link|https?://(?!www\.w3\.org)", text)
+
+
 def test_groups_are_kept_together(table, capsys):
     code, _ = asked(capsys, table, "--target", "ill", "--group", "patient", *QUICK, "--json")
     assert code == 0
@@ -69,6 +80,7 @@ def test_groups_are_kept_together(table, capsys):
         (["visits.csv", "--target", "ill", "--budget", "soon"], "--budget must be a time such as 90s"),
         (["visits.csv", "--target", "ill", "--goal", "winning"], "unknown goal 'winning'"),
         (["visits.csv", "--target", "ill", "--cost-fn", "3"], "--cost-fn needs --cost-fp"),
+        (["visits.csv", "--target", "ill", "--html", "no/such.html"], "there is no folder no"),
         (["visits.csv", "--target", "ill", "--alpha", "2"], "alpha must lie between 0 and 1, got 2"),
     ],
 )

@@ -88,8 +88,8 @@ def basis(found: Advised) -> str:
     return (
         f"Gains are over {found.goal.doing_nothing} ({metric.title} {advice.control:.4f}; {metric.better} is better), "
         f"positive if better, over {advice.folds} folds. Intervals hold for all models at once at "
-        f"{100 * (1 - 2 * advice.alpha):.0f} %. p is one-sided, corrected for folds that share rows (Nadeau and Bengio) and for "
-        "the number of models (Bonferroni)."
+        f"{100 * (1 - 2 * advice.alpha):.0f} %. p is one-sided, corrected for folds that share rows (Nadeau and "
+        "Bengio) and for the number of models (Bonferroni)."
     )
 
 

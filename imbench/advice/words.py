@@ -43,11 +43,11 @@ def sentences(advice: Advice, goal: Goal) -> list[str]:
         found.append(f"With nothing done, {title} is {advice.control:.3f}.")
         if advice.detectable >= _VISIBLE:
             found[-1] += (
-                f" A gain of {advice.detectable:.3f} or more would be found four times in five; a smaller one may be there "
-                "and is not shown."
+                f" A gain of {advice.detectable:.3f} or more would be found four times in five; a smaller one may be "
+                "there and is not shown."
             )
     rebalancing = next((one for one in advice.candidates if one.rebalances and one.kind == "strategy"), None)
-    if rebalancing is not None and not advice.rebalance:
+    if rebalancing is not None and advice.learnable and not advice.rebalance:
         found.append(_closest(rebalancing, title))
     found += [_trusted(advice)] if advice.probabilities else []
     found.append(_recommended(advice))

@@ -15,9 +15,11 @@ from imbench.advice.words import sentences
 from imbench.contract.errors import UsageError
 from imbench.contract.spec import format_value
 from imbench.contract.text import shown
+from imbench.engine.mlp import FEWEST_UNITS
 from imbench.runs.bench import Event, plan, run
 from imbench.runs.machine import available_cores
 from imbench.runs.registry import Registry
+from imbench.runs.request import RunRequest
 from imbench.store.added import with_metrics
 from imbench.store.results import Results
 
@@ -34,8 +36,6 @@ MOST_REPEATS = 4
 BUDGET = 600.0
 # A baseline with fewer epochs than this is no baseline.
 FEWEST_EPOCHS = 10
-# The paper's rule gives a net of two inputs two hidden units, which learn nothing: doing nothing would be a straw man.
-FEWEST_UNITS = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +82,8 @@ def advise(
     settings: Mapping[str, str] | None = None,
     store: str | Path = "imbench-advice",
     jobs: int | None = None,
+    plugins: Sequence[str] = (),
+    registry: Registry | None = None,
     progress: Callable[[Event], None] | None = None,
     read: Callable[[Card], None] | None = None,
 ) -> Advised:
@@ -104,7 +106,8 @@ def advise(
     strategies, references : what to compare; default: all built-in ones
     protocol, settings : protocol and changed fields, as for `imbench.run`
     store : folder of the results, which a second call reads
-    jobs, progress : as for `imbench.run`
+    registry : what is installed; default: a new one, with the strategies of the files ``plugins``
+    jobs, plugins, progress : as for `imbench.run`
     read : called with the card of the table before any training, to show how its columns were read
 
     Raises
@@ -119,18 +122,23 @@ def advise(
         raise UsageError(f"the budget must be at least 1 second, got {budget:g}")
     table = _spec(_path_of(table, Path(store)), {key: name for key, name in given.items() if name is not None})
     fields = {"folds": str(FOLDS), **_split(table), **(settings or {})}
-    chosen = [*_built_in_strategies()] if strategies is None else list(strategies)
+    request = RunRequest(
+        datasets=(table,),
+        protocol=protocol,
+        store=Path(store),
+        jobs=jobs,
+        plugins=tuple(plugins),
+        registry=registry or Registry(tuple(plugins)),
+    )
+    chosen = _built_in_strategies(request.registry) if strategies is None else list(strategies)
     chosen = chosen if "baseline" in chosen else ["baseline", *chosen]
 
     def trained(names: Sequence[str], others: Sequence[str] | None, fields: Mapping[str, str]) -> Results:
-        return run(
-            datasets=[table], strategies=names, references=others, protocol=protocol, settings=fields, store=store,
-            jobs=jobs, progress=progress,
-        )  # fmt: skip
+        return run(request, progress=progress, strategies=names, references=others, settings=fields)
 
-    planned = plan(
-        datasets=[table], strategies=["baseline"], references=(), protocol=protocol, settings=fields, store=store
-    )
+    planned = plan(request, strategies=["baseline"], references=(), settings=fields)
+    if question.metric.name == "cost" and any(job.variant.task != "binary" for job in planned.jobs):
+        raise UsageError("costs are for two classes, and this table has more; use --goal decisions without costs")
     for card in planned.cards.values():
         if read is not None:
             read(card)
@@ -143,8 +151,6 @@ def advise(
     results = trained(chosen, references, fields)
     if question.metric.name not in results.metrics:
         results = with_metrics(results, [question.metric])
-    if question.metric.name == "cost" and (results.rows["task"] != "binary").any():
-        raise UsageError("costs are for two classes, and this table has more; use --goal decisions without costs")
     advice = advise_rows(results.rows, question, test_share=1 / int(fields["folds"]), alpha=alpha)
     return Advised(advice, question, table, results, fields)
 
@@ -189,11 +195,10 @@ def _wide_enough(card: Card, protocol: Protocol) -> dict[str, str]:
     return {"width": f"{protocol.width * math.ceil(FEWEST_UNITS / max(units, 1)):g}"}
 
 
-def _built_in_strategies() -> list[str]:
+def _built_in_strategies(registry: Registry) -> list[str]:
     """The built-in strategies for tables that compare with others: no wrappers."""
     from imbench.contract.modality import TABULAR
 
-    registry = Registry()
     found = []
     for entry in registry.entries("strategy"):
         if entry.package == "imbench":

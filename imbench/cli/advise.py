@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imbench.cli.options import json_option
+from imbench.cli.options import json_option, plugin_option
 from imbench.cli.output import emit, emit_json, paragraph, say, table
 from imbench.cli.session import Session, Verb
 from imbench.contract.errors import UsageError
@@ -44,6 +44,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 )
 @click.option("--jobs", type=int, metavar="N", help="Processes; default: one for each core.")
 @click.option("--html", metavar="FILE", help="Write the answer and its evidence as a page.")
+@plugin_option
 @json_option
 @click.pass_obj
 def advise(
@@ -95,6 +96,8 @@ def advise(
         protocol=protocol,
         store=store,
         jobs=jobs,
+        plugins=session.plugins,
+        registry=session.registry,
         read=_show_columns,
     )
     if html is not None:

@@ -16,7 +16,7 @@ from imbench.contract.protocol import Protocol
 from imbench.contract.strategy import BatchStrategy
 from imbench.data.preprocess import fit as fit_preprocessing
 from imbench.engine.choice import one_thread
-from imbench.engine.mlp import mlp_widths
+from imbench.engine.mlp import FEWEST_UNITS, mlp_widths
 from imbench.engine.prediction import probabilities
 from imbench.engine.train import train
 from imbench.runs.protocols import load_protocol
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from imbench.contract.records import Dataset, Preprocessing
 
 _PREFIX = "strategy__"
-# The rule of the protocol gives two features and two classes 2 units, too few to learn from.
-MIN_WIDTH = 32
 _SEEDS = 2**31 - 1
 _REPORTS = 10  # lines of a verbose fit
 
@@ -300,7 +298,7 @@ class BatchStrategyClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         )
         width, classes = plain(self.hidden_width), len(self.classes_)
         if width is None:
-            width = max(MIN_WIDTH, mlp_widths(features, classes, protocol)[1])
+            width = max(FEWEST_UNITS, mlp_widths(features, classes, protocol)[1])
         if isinstance(width, bool) or not isinstance(width, int) or width < 1:
             raise UsageError(f"hidden_width must be a positive whole number or None, got {width!r}")
         divisor = 2 * (features + classes) / (width + 0.5)  # of which `mlp_widths` makes exactly this width

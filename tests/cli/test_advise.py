@@ -65,6 +65,15 @@ def test_the_page_has_the_answer_first_and_needs_nothing_else(table, capsys, tmp
     assert not re.findall(r"<script|<link|https?://(?!www\.w3\.org)", text)
 
 
+def test_costs_of_more_than_two_classes_are_refused_before_training(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({"a": np.arange(90.0) % 7, "y": np.arange(90) % 3}).to_csv("three.csv", index=False)
+    code, printed = asked(capsys, "three.csv", "--target", "y", "--cost-fn", "1", "--cost-fp", "1")
+    assert code == 2
+    assert "costs are for two classes" in printed.err
+    assert not list(tmp_path.glob("imbench-advice/jobs/*"))
+
+
 def test_groups_are_kept_together(table, capsys):
     code, _ = asked(capsys, table, "--target", "ill", "--group", "patient", *QUICK, "--json")
     assert code == 0

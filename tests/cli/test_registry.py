@@ -39,6 +39,7 @@ TRAINED = "--dataset {table} --protocol smoke --jobs 1 --no-checks --quiet --sto
 # How each command is called, with a strategy of the plugin file wherever the command takes --plugin.
 CALLS = {
     "run": f"--plugin mine.py --strategy {MINE} {TRAINED}",
+    "advise": f"{{table}} --plugin mine.py --strategy {MINE} --reference uniform --protocol smoke --jobs 1 --store new",
     "sweep": f"--plugin mine.py --strategy mine --param strength=0.5,1.0 --no-baseline {TRAINED}",
     "list": "strategies --check --plugin mine.py",
     "info": f"{MINE} --plugin mine.py",

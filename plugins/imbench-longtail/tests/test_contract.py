@@ -9,6 +9,7 @@ from longtail_made import EVERY, counted, features_of, make_batch, make_info, ma
 
 import imbench_longtail as lt
 from imbench import Batch
+from imbench.torch import Rebalancer
 
 every = pytest.mark.parametrize("strategy", EVERY, ids=lambda s: s.spec)
 INFO = {"epoch": 450, "epochs": 500}  # late, so that what is deferred has set in
@@ -124,8 +125,9 @@ def test_class_share_is_the_measured_one(strategy, labels):
 @every
 def test_it_serves_a_training_loop_of_ones_own(strategy):
     batch = make_batch(counted(50, 14), 2, features_of(strategy))
-    x, y = strategy(batch.x, batch.labels, seed=0)
+    x, y, weight = Rebalancer(strategy, class_counts=[50, 14], epochs=2)(batch.x, batch.labels)
     assert x.shape == batch.x.shape
+    assert weight.shape == (64,)
     assert torch.allclose(y.sum(dim=-1), torch.ones(64), atol=1e-5)
 
 

@@ -37,8 +37,9 @@ class ManifoldReMix(HiddenMixStrategy):
     UsageError for an alpha that is not a positive finite number.
 
     >>> import torch
+    >>> from imbench.torch import Rebalancer
     >>> x, y = torch.tensor([[1.0], [2.0], [3.0], [9.0]]), torch.tensor([0, 0, 0, 1])
-    >>> x2, y2 = ManifoldReMix()(x, y, seed=0)  # drawn, not yet mixed
+    >>> x2, y2, weight = Rebalancer(ManifoldReMix(), class_counts=[3, 1])(x, y)  # drawn, not yet mixed
     >>> x2.shape, y2.mean(dim=0)
     (torch.Size([4, 1]), tensor([0.5000, 0.5000]))
     """

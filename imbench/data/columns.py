@@ -164,6 +164,8 @@ def _read(column: pd.Series, asked: Asked, default: str) -> Column:
         column = column.dt.total_seconds()
     if pd.api.types.is_datetime64_any_dtype(column):
         return _numbers(column, days_of(column), kind, "date", "days since 1970-01-01", ())
+    if not pd.api.types.is_numeric_dtype(column):  # periods, intervals and types of other packages
+        return _of_text(_Texts.of(column.astype(object)), kind, asked, default)
     values = column.astype("Float64") if isinstance(column.dtype, pd.BooleanDtype) else column
     numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
     return _numbers(column, numbers, kind, "numeric", "a number", ())

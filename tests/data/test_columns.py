@@ -12,6 +12,7 @@ from imbench.data.columns import Asked, read_columns
 from imbench.data.data_sources import card_of
 from imbench.data.levels import LEAST_ROWS
 from imbench.data.preprocess import apply, fit
+from imbench.data.user_table import read_user_table
 from imbench.data.variants import parse_variant
 from imbench.runs.registry import dataset
 from tests.data import made
@@ -244,3 +245,18 @@ def test_numbers_are_classes_if_the_spec_says_so():
     spec = written(y=[str(i % 40) for i in range(200)], a=NUMBERS)
     assert len(card_of(f"{spec},task=multiclass").class_counts) == 40
     assert dataset(f"{spec},minority=7").class_names[1] == "7"
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (pd.period_range("2020-01-01", periods=60, freq="D"), "date"),
+        (pd.arrays.IntervalArray.from_breaks([0, 1, 2, 3]).take(np.arange(60) % 3), "categorical"),
+    ],
+    ids=["periods", "intervals"],
+)
+def test_types_that_are_neither_numbers_nor_text_are_read_by_their_text(values, kind, tmp_path):
+    frame = pd.DataFrame({"v": values, "w": np.arange(60) % 7 + 0.5, "y": np.arange(60) % 3 // 2})
+    frame.to_parquet(tmp_path / "t.parquet")
+    card, _ = read_user_table(f"{tmp_path}/t.parquet:target=y")
+    assert {column.name: column.kind for column in card.columns}["v"] == kind

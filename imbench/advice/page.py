@@ -5,12 +5,11 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any
 
-from imbench.advice.verdict import BASELINE
 from imbench.report.figures.inline import inline_svg
 from imbench.report.figures.reliability import reliability
 from imbench.report.figures.spec import series_of
 from imbench.report.reliability import curves
-from imbench.stats.names import labelled
+from imbench.stats.names import BASELINE, labelled
 
 if TYPE_CHECKING:
     from imbench.advice.advise import Advised

@@ -13,10 +13,12 @@ import pandas as pd
 from imbench.advice.goals import Goal
 from imbench.contract.errors import UsageError
 from imbench.contract.records import REFERENCE
+from imbench.scoring.metrics import METRICS
 from imbench.scoring.outcome import Floats
+from imbench.scoring.rules import ruled_column
+from imbench.stats.names import BASELINE
 from imbench.stats.within import FEWEST_FOLDS, FOLD, corrected_t
 
-BASELINE = "baseline"
 # A strategy rebalances if the classes that it trains on differ by more than this from those of the data.
 SAME_PRIOR = 0.01
 # The power that the smallest effect is stated for.
@@ -223,7 +225,7 @@ def _by_fold(rows: pd.DataFrame, goal: Goal) -> tuple[dict[tuple[str, str], Floa
     for name in dict.fromkeys(map(str, rows["strategy"])):
         own = done[done["strategy"].astype(str) == name]
         for rule in goal.rules:
-            column = _column(goal.metric.name, rule)
+            column = ruled_column(goal.metric, rule)
             values = own.groupby(FOLD)[column].mean() if column in own else pd.Series(dtype=float)
             ordered = values.reindex(pd.MultiIndex.from_frame(folds)).to_numpy(dtype=np.float64)
             if len(ordered) and np.isfinite(ordered).all():
@@ -231,10 +233,6 @@ def _by_fold(rows: pd.DataFrame, goal: Goal) -> tuple[dict[tuple[str, str], Floa
             else:
                 lacking.append(name)
     return found, list(dict.fromkeys(lacking))
-
-
-def _column(metric: str, rule: str) -> str:
-    return metric if rule == "argmax" else f"{metric}@{rule}"
 
 
 def _one_sided(statistic: float, two_sided: float) -> float:
@@ -276,7 +274,7 @@ def _detectable(errors: Sequence[float], folds: int, alpha: float) -> float:
 
 
 def _trust(rows: pd.DataFrame, name: str, rule: str, test_share: float) -> Trust | None:
-    column = _column("ece", rule)
+    column = ruled_column(METRICS["ece"], rule)
     own = rows[rows["strategy"].astype(str) == name]
     if column not in own or not own[column].notna().any():
         return None
@@ -284,7 +282,7 @@ def _trust(rows: pd.DataFrame, name: str, rule: str, test_share: float) -> Trust
     if len(values) < 2:
         return None
     test = corrected_t(values, test_share)
-    slope = float(own[_column("calibration_slope", rule)].mean())
+    slope = float(own[ruled_column(METRICS["calibration_slope"], rule)].mean())
     high = min(1.0, test.high)
     return Trust(name, rule, test.mean, max(0.0, test.low), high, slope, high <= TRUSTED_ECE)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from imbench.advice.goals import Goal
-from imbench.advice.verdict import BASELINE, Advice, Candidate, Trust
+from imbench.advice.verdict import Advice, Candidate, Trust
+from imbench.stats.names import BASELINE
 
 # Half of the last digit shown.
 _VISIBLE = 0.0005

@@ -131,7 +131,7 @@ def _estimates(
     seed = unit[2] if known[2] else None
     split = draw = None
     if known[1]:
-        # Without several seeds, one net is a split, and their variances are not told apart.
+        # Without several seeds, one net is a split, and their variances cannot be separated.
         split = positive((unit[1] - (0.0 if seed is None else seed)) / of_split)
     if known[0] and split is not None:
         draw = positive((unit[0] - (0.0 if seed is None else seed) - split_of_draw * split) / of_draw)

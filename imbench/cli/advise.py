@@ -16,6 +16,7 @@ from imbench.contract.errors import UsageError
 if TYPE_CHECKING:
     from imbench.advice.advise import Advised
     from imbench.contract.records import Card
+    from imbench.runs.bench import Event
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -80,26 +81,35 @@ def advise(
     if html is not None and not Path(html).resolve().parent.is_dir():
         raise UsageError(f"--html {html}: there is no folder {Path(html).parent}; create it, or give another path")
     from imbench.advice.advise import advise as ask
+    from imbench.cli.progress import reporter
 
-    found = ask(
-        table_spec,
-        target=target,
-        group=group,
-        time=time_,
-        goal=goal,
-        cost_fn=cost_fn,
-        cost_fp=cost_fp,
-        alpha=alpha,
-        budget=_seconds(budget),
-        strategies=strategies or None,
-        references=references or None,
-        protocol=protocol,
-        store=store,
-        jobs=jobs,
-        plugins=session.plugins,
-        registry=session.registry,
-        read=_show_columns,
-    )
+    session.resumable = True
+    with reporter(as_json) as report:
+
+        def progress(event: Event) -> None:
+            session.working |= event.kind == "started"
+            report(event)
+
+        found = ask(
+            table_spec,
+            target=target,
+            group=group,
+            time=time_,
+            goal=goal,
+            cost_fn=cost_fn,
+            cost_fp=cost_fp,
+            alpha=alpha,
+            budget=_seconds(budget),
+            strategies=strategies or None,
+            references=references or None,
+            protocol=protocol,
+            store=store,
+            jobs=jobs,
+            plugins=session.plugins,
+            registry=session.registry,
+            progress=progress,
+            read=_show_columns,
+        )
     if html is not None:
         from imbench.advice.page import page
 

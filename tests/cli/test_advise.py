@@ -80,6 +80,20 @@ def test_groups_are_kept_together(table, capsys):
     assert imbench.load("imbench-advice").rows["protocol"].str.contains("split=grouped").all()
 
 
+def test_progress_is_shown_and_an_interrupted_command_says_how_to_resume(table, capsys, monkeypatch):
+    code, printed = asked(capsys, table, "--target", "ill", *QUICK)
+    assert code == 0
+    assert "jobs" in printed.err
+
+    def interrupted(*arguments, **fields):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("imbench.advice.advise.run", interrupted)
+    code, printed = asked(capsys, table, "--target", "ill", *QUICK)
+    assert code == 130
+    assert "imbench advise visits.csv --target ill" in printed.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

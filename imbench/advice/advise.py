@@ -33,7 +33,7 @@ FOLDS = 5
 # More repeats of five folds narrow an interval little, since all folds share their rows.
 MOST_REPEATS = 4
 # Seconds of training if none are given.
-BUDGET = 600.0
+BUDGET = 120.0
 # A baseline with fewer epochs than this is no baseline.
 FEWEST_EPOCHS = 10
 

@@ -35,7 +35,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 )
 @click.option("--cost-fn", type=float, metavar="C", help="Cost of missing a row of the second class.")
 @click.option("--cost-fp", type=float, metavar="C", help="Cost of a false alarm.")
-@click.option("--budget", default="10m", show_default=True, metavar="TIME", help="Time to train: 90s, 10m, 2h, all.")
+@click.option("--budget", default="2m", show_default=True, metavar="TIME", help="Time to train: 90s, 10m, 2h, all.")
 @click.option("--alpha", type=float, default=0.05, show_default=True, metavar="A", help="Chance of useless advice.")
 @click.option("--strategy", "strategies", multiple=True, metavar="SPEC", help="Only this strategy. Repeatable.")
 @click.option("--reference", "references", multiple=True, metavar="SPEC", help="Only this reference. Repeatable.")

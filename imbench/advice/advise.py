@@ -15,6 +15,7 @@ from imbench.advice.words import sentences
 from imbench.contract.errors import UsageError
 from imbench.contract.spec import format_value
 from imbench.contract.text import shown
+from imbench.data.variants import class_names, task_of
 from imbench.engine.mlp import FEWEST_UNITS
 from imbench.runs.bench import Event, plan, run
 from imbench.runs.machine import available_cores
@@ -139,10 +140,10 @@ def advise(
     planned = plan(request, strategies=["baseline"], references=(), settings=fields)
     if question.metric.name == "cost" and any(job.variant.task != "binary" for job in planned.jobs):
         raise UsageError("costs are for two classes, and this table has more; use --goal decisions without costs")
-    for card in planned.cards.values():
-        if read is not None:
-            read(card)
-        fields = {**_wide_enough(card, planned.protocol), **fields}
+    (card,) = planned.cards.values()
+    if read is not None:
+        read(card)
+    fields = {**_wide_enough(card, planned.protocol), **fields}
     if budget is None:
         fields = {"repeats": str(MOST_REPEATS), **fields}
     elif not {"repeats", "epochs"} & set(fields):
@@ -150,8 +151,9 @@ def advise(
         fields = {**_affordable(budget, first, len(chosen), jobs), **fields}
     results = trained(chosen, references, fields)
     if question.metric.name not in results.metrics:
-        results = with_metrics(results, [question.metric])
-    advice = advise_rows(results.rows, question, test_share=1 / int(fields["folds"]), alpha=alpha)
+        results = with_metrics(results, [question.metric, *question.found])
+    classes = _class_names(card, planned.jobs[0].variant.task)
+    advice = advise_rows(results.rows, question, test_share=1 / int(fields["folds"]), alpha=alpha, classes=classes)
     return Advised(advice, question, table, results, fields)
 
 
@@ -193,6 +195,10 @@ def _wide_enough(card: Card, protocol: Protocol) -> dict[str, str]:
     if protocol.net != "paper" or units >= FEWEST_UNITS:
         return {}
     return {"width": f"{protocol.width * math.ceil(FEWEST_UNITS / max(units, 1)):g}"}
+
+
+def _class_names(card: Card, task: str) -> tuple[str, ...]:
+    return class_names(list(card.class_counts), task, task_of(card, task).minority)
 
 
 def _built_in_strategies(registry: Registry) -> list[str]:

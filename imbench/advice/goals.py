@@ -26,6 +26,9 @@ class Goal:
     rules : decision rules under which every candidate competes, keys of `imbench.scoring.rules.RULES`
     control : rule of the baseline that every candidate is compared with: what one does without rebalancing
     doing_nothing : the control in words
+    decides : whether the classes of rows are decided
+    threshold : probability of the second class from which it is decided for, where the goal fixes it; else NaN
+    found : for a fixed threshold, the metrics of the share of each class's rows that is found
     """
 
     name: str
@@ -34,6 +37,9 @@ class Goal:
     rules: tuple[str, ...]
     control: str
     doing_nothing: str
+    decides: bool = False
+    threshold: float = math.nan
+    found: tuple[Metric, ...] = ()
 
 
 GOALS: Mapping[str, Goal] = {
@@ -46,6 +52,7 @@ GOALS: Mapping[str, Goal] = {
             ("tuned",),
             "tuned",
             "a plain net with a tuned threshold",
+            decides=True,
         ),
         Goal("ranking", "ranking", METRICS["auroc"], ("argmax",), "argmax", "a plain net"),
         Goal(
@@ -87,6 +94,9 @@ def goal_of(name: str, cost_fn: float | None = None, cost_fp: float | None = Non
         ("recalibrated",),
         "recalibrated",
         "a plain net with the threshold of your costs",
+        decides=True,
+        threshold=cost_threshold(cost_fn, cost_fp),
+        found=_found_from(cost_threshold(cost_fn, cost_fp)),
     )
 
 
@@ -124,3 +134,17 @@ def cost_metric(cost_fn: float, cost_fp: float) -> Metric:
         definition=f"Mean cost of a row: {cost_fn:g} for a missed row of class 1, {cost_fp:g} for a false alarm.",
         bounds=(0.0, max(cost_fn, cost_fp)),
     )
+
+
+def _found_from(threshold: float) -> tuple[Metric, Metric]:
+    """The shares of the rows of two classes that are found with this threshold."""
+
+    def share(k: int) -> Metric:
+        def found(outcome: Outcome) -> float:
+            mine = outcome.proba[outcome.y == k, 1] >= threshold
+            return float((mine == bool(k)).mean()) if outcome.classes == 2 and len(mine) else math.nan
+
+        definition = f"Share of the rows of class {k} that a threshold of {threshold:g} finds."
+        return Metric(f"found-{k}", f"Found of class {k}", found, True, definition, bounds=(0.0, 1.0))
+
+    return share(0), share(1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from imbench.advice.decision import Decision, decision_of
 from imbench.advice.goals import Goal
 from imbench.contract.errors import UsageError
 from imbench.contract.records import REFERENCE
@@ -85,7 +86,7 @@ class Advice:
     ----------
     goal, metric : what was asked, and what decided
     learnable : whether any model is shown to rank rows better than guessing does
-    rebalance : whether the advised recipe rebalances
+    rebalance : whether the advised recipe rebalances, and is shown to be better than the best model that does not
     recipe, rule : the advised model and decision rule
     effect, low, high, p : of the recipe over doing nothing; 0 and 1 where the advice is to do nothing
     detectable : smallest effect that is found with a power of 0.8
@@ -93,8 +94,11 @@ class Advice:
     control : mean of the metric for doing nothing
     folds : number of folds
     candidates : all that was tried, best first
-    probabilities : trust in the plain net, and in the recipe, as they are and recalibrated
+    decision : the recipe's threshold, the rows that it finds, and what its training takes
+    probabilities : trust in the plain net, the recipe and the best strategy that rebalances, as they are and
+        recalibrated
     lacking : candidates that failed or lack folds
+    passed_over : a rebalancing model with a better mean than the recipe, which is not shown to be better than it; ""
     """
 
     goal: str
@@ -113,24 +117,32 @@ class Advice:
     folds: int
     candidates: tuple[Candidate, ...]
     probabilities: tuple[Trust, ...]
+    decision: Decision
     lacking: tuple[str, ...] = ()
+    passed_over: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values for JSON, with ``interval`` as a pair and None for numbers that are not defined."""
         found = asdict(self)
+        threshold = found["decision"]
+        threshold["threshold_interval"] = [threshold.pop("low"), threshold.pop("high")]
         for one in (found, *found["candidates"], *found["probabilities"]):
             one["interval"] = [one.pop("low"), one.pop("high")]
         finite: dict[str, Any] = _finite(found)
         return finite
 
 
-def advise_rows(rows: pd.DataFrame, goal: Goal, *, test_share: float, alpha: float = 0.05) -> Advice:
+def advise_rows(
+    rows: pd.DataFrame, goal: Goal, *, test_share: float, alpha: float = 0.05, classes: Sequence[str] = ("0", "1")
+) -> Advice:
     """The advice of the rows of one configuration (see `imbench.store.results.Results.rows`).
 
     The recipe is the candidate with the best mean among those that a one-sided test over folds shows to be better than
     doing nothing, and that rank rows better than guessing. The test is corrected for the number of candidates
     (Bonferroni) and for folds that share training rows (Nadeau & Bengio 2003), so the chance that a recipe other than
-    doing nothing is no better is at most ``alpha``.
+    doing nothing is no better is at most ``alpha``. If the recipe rebalances, and models that do not are among those
+    shown to be better, the best of these is the recipe instead, unless the same test shows that rebalancing is better
+    than it: trees may be better than a net with and without rebalancing.
 
     Parameters
     ----------
@@ -138,6 +150,7 @@ def advise_rows(rows: pd.DataFrame, goal: Goal, *, test_share: float, alpha: flo
     goal : what the model is for
     test_share : share of a fold's rows that are tested, in (0, 1)
     alpha : level of the tests, in (0, 1)
+    classes : names of the classes
 
     Raises
     ------
@@ -168,24 +181,31 @@ def advise_rows(rows: pd.DataFrame, goal: Goal, *, test_share: float, alpha: flo
             )
         )  # fmt: skip
     found.sort(key=lambda one: -one.effect)
-    return _chosen(rows, goal, found, control, _detectable(errors, len(control), alpha), test_share, alpha, lacking)
+    detectable = _detectable(errors, len(control), alpha)
+    return _chosen(rows, goal, found, scores, detectable, test_share, alpha, lacking, classes)
 
 
 def _chosen(
     rows: pd.DataFrame,
     goal: Goal,
     candidates: Sequence[Candidate],
-    control: Floats,
+    scores: Mapping[tuple[str, str], Floats],
     detectable: float,
     test_share: float,
     alpha: float,
     lacking: Sequence[str],
+    classes: Sequence[str],
 ) -> Advice:
     tried = dict.fromkeys([BASELINE, *(one.name for one in candidates)])
     better = [one for one in candidates if one.better and _ranks(rows, one.name, test_share, alpha)]
-    best = better[0] if better else None
+    first = better[0] if better else None
+    best = _plainest(better, scores, goal, test_share, alpha / len(candidates)) if better else None
+    control = scores[BASELINE, goal.control]
     name, rule = (best.name, best.rule) if best else (BASELINE, goal.control)
-    trust = [_trust(rows, who, by, test_share) for who in dict.fromkeys((BASELINE, name)) for by in _CALIBRATED]
+    rebalancing = [one.name for one in candidates if one.rebalances and one.kind == "strategy"][:1]
+    trust = [
+        _trust(rows, who, by, test_share) for who in dict.fromkeys([BASELINE, name, *rebalancing]) for by in _CALIBRATED
+    ]
     return Advice(
         goal=goal.name,
         metric=goal.metric.name,
@@ -203,8 +223,26 @@ def _chosen(
         folds=len(control),
         candidates=tuple(candidates),
         probabilities=tuple(one for one in trust if one is not None),
+        decision=decision_of(rows, goal, name, rule, classes),
         lacking=tuple(lacking),
+        passed_over=first.name if first is not None and first is not best else "",
     )
+
+
+def _plainest(
+    better: Sequence[Candidate],
+    scores: Mapping[tuple[str, str], Floats],
+    goal: Goal,
+    test_share: float,
+    level: float,
+) -> Candidate:
+    """The first of these models, or the first that does not rebalance if the former is not shown to be better."""
+    first, plain = better[0], next((one for one in better if not one.rebalances), None)
+    if plain is None or plain is first:
+        return first
+    sign = 1 if goal.metric.higher_is_better else -1
+    test = corrected_t((scores[first.name, first.rule] - scores[plain.name, plain.rule]) * sign, test_share)
+    return first if _one_sided(test.statistic, test.pvalue) <= level else plain
 
 
 _CALIBRATED = ("argmax", "recalibrated")

@@ -139,7 +139,7 @@ TABLES: Mapping[str, Example] = {
     ),
     "breast_cancer": Example(breast_cancer, "tumour", "569 tumours, 212 of them malignant (scikit-learn)", (NO, OTHER)),
     "wine": Example(wine, "cultivar", "178 wines of three cultivars (scikit-learn)", (NO, OTHER)),
-    "coin_tosses": Example(coin_tosses, "won", "made: labels by chance", (NOT_LEARNED,)),
+    "coin_tosses": Example(coin_tosses, "won", "made: labels by chance", (NOT_LEARNED, NO)),
     "patients": Example(
         patients,
         "ill",

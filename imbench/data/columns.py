@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from imbench.contract.columns import ColumnReading
 from imbench.contract.errors import DataError
-from imbench.contract.names import counted, suggest
+from imbench.contract.names import counted
+from imbench.data.asked import BETWEEN_LEVELS, Asked
 from imbench.data.date_text import days_of, read_dates
 from imbench.data.labels import label_text, place_of, read_floats
 from imbench.data.number_text import Parsed, decimal_evidence, is_missing, parse_numbers
 from imbench.data.ordinal_scales import natural_scale
 from imbench.data.refused_columns import RefusedColumnError, refusal
 
-# Parameters of a spec that name columns of a kind.
-KIND_PARAMETERS = ("numeric", "categorical", "ordinal", "id", "text")
-# Between the levels of an ordinal column, from the lowest: ordinal=size:small/medium/large.
-_BETWEEN_LEVELS = "/"
 # Rows from which a table's decimal mark is detected. A column that shows its own does not depend on it.
 _SAMPLE = 10_000
 # A column whose values are numbers (dates) in this share of rows is one, and the others are mistakes.
@@ -51,22 +48,6 @@ _CODE = re.compile(r"0\d+", re.ASCII)
 _CODE_ANYWHERE = "^0[0-9]+$"
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What a spec says about columns.
-
-    Parameters
-    ----------
-    kinds : kind of each column that it names
-    orders : levels of ordinal columns, from the lowest
-    decimal : decimal mark of the table; "" if it is detected
-    """
-
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    decimal: str = ""
-
-
 @dataclass(frozen=True, eq=False)
 class Column:
     """A column as it was read.
@@ -86,30 +67,6 @@ class Column:
     def is_categorical(self) -> bool:
         """Whether the values are texts."""
         return self.reading.kind == "categorical"
-
-
-def listed(text: str, columns: Iterable[str]) -> list[str]:
-    """The columns in a parameter such as ``a+b``; a column may have a plus in its name."""
-    return [text] if text in set(columns) else [part for part in text.split("+") if part]
-
-
-def asked_of(params: Mapping[str, str], columns: Sequence[str], decimal: str) -> Asked:
-    """What the parameters of a spec say about these columns.
-
-    Raises `DataError` for a column that does not exist, or that has two kinds.
-    """
-    kinds: dict[str, str] = {}
-    orders: dict[str, tuple[str, ...]] = {}
-    for kind in (key for key in KIND_PARAMETERS if key in params):
-        for one in listed(params[kind], columns):
-            name, colon, levels = one.rpartition(":") if kind == "ordinal" and ":" in one else (one, "", "")
-            if name not in columns:
-                raise DataError(f"there is no column {name!r} ({kind}={params[kind]}); {suggest(name, columns)}")
-            if kinds.setdefault(name, kind) != kind:
-                raise DataError(f"column {name!r} cannot be both {kinds[name]} and {kind}; remove it from one of them")
-            if colon:
-                orders[name] = tuple(level.strip() for level in levels.split(_BETWEEN_LEVELS))
-    return Asked(kinds, orders, decimal)
 
 
 def decimal_of(frame: pd.DataFrame, separator: str) -> str:
@@ -369,7 +326,7 @@ def _ordinal(texts: _Texts, order: Sequence[str]) -> Column:
     if not order:
         raise DataError(
             f"ordinal={texts.name}: the order of {', '.join(map(repr, present[:5]))} is not known; write it from the "
-            f"lowest, as in ordinal={texts.name}:{_BETWEEN_LEVELS.join(present[:3])}"
+            f"lowest, as in ordinal={texts.name}:{BETWEEN_LEVELS.join(present[:3])}"
         )
     unknown = [text for text in present if text not in order]
     if unknown:

@@ -8,10 +8,13 @@ from collections.abc import Mapping
 import pandas as pd
 
 from imbench.contract.errors import DataError
+from imbench.contract.names import list_known
 from imbench.data.labels import label_codes, natural_order
 
 # More distinct numbers than this are a quantity, unless the spec says that they are classes.
 _MOST_NUMBERS, _MOST_FRACTIONS = 30, 10
+# Rows that each class of a likely target has.
+_LEAST_ROWS = 4
 
 
 def check_target(column: pd.Series, params: Mapping[str, str]) -> None:
@@ -43,6 +46,29 @@ def check_target(column: pd.Series, params: Mapping[str, str]) -> None:
             "and looks like a quantity, not a class: cut it into classes, name the rare class with minority=, or add "
             "task=multiclass if each number is a class"
         )
+
+
+def no_target(frame: pd.DataFrame, name: str, fix: str = "") -> str:
+    """The error for a table whose target is not named: the columns that are likely to be it, and how to name one.
+
+    ``fix`` is how to name it, by default on the command line and in a spec with this ``name``.
+    """
+    names = list(frame.columns)
+    likely = [column for column in names[::-1] if _is_likely(frame[column])]
+    two = [column for column in likely if frame[column].nunique() == 2]
+    shown = ", ".join(map(repr, [*two, *(column for column in likely if column not in two)][:5]))
+    those = f"likely {'is' if len(likely) == 1 else 'are'} {shown}" if likely else list_known(map(repr, names))
+    fix = fix or f"--target COLUMN, or {name}:target=COLUMN"
+    return f"which column contains the class? Name it with {fix}; {those}"
+
+
+def _is_likely(column: pd.Series) -> bool:
+    """Whether a column has few values, each in several rows."""
+    try:
+        rows = column.value_counts()
+    except TypeError:  # lists
+        return False
+    return 2 <= len(rows) <= _MOST_NUMBERS and bool(rows.min() >= _LEAST_ROWS)
 
 
 def _number(label: str) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,28 +13,22 @@ import pandas as pd
 
 from imbench.contract.columns import ColumnReading
 from imbench.contract.errors import DataError
+from imbench.contract.joined import name_in, names_in, unescaped
 from imbench.contract.modality import TABULAR
 from imbench.contract.names import suggest
 from imbench.contract.records import Card, Source
 from imbench.contract.spec import TABLE_SUFFIXES, parse_spec
+from imbench.data.asked import KIND_PARAMETERS, Asked, asked_of, items_in
 from imbench.data.canonical import Table, data_hash, from_frame, split_hashes
-from imbench.data.columns import (
-    KIND_PARAMETERS,
-    Asked,
-    Column,
-    asked_of,
-    decimal_of,
-    listed,
-    read_columns,
-)
+from imbench.data.columns import Column, decimal_of, read_columns
 from imbench.data.delimited import TextFormat
 from imbench.data.labels import read_floats
 from imbench.data.levels import LEAST_ROWS, with_levels
 from imbench.data.number_text import is_missing
 from imbench.data.refused_columns import RefusedColumnError, refusal
-from imbench.data.split_columns import SPLIT_COLUMNS, SplitNames, take_split_columns
+from imbench.data.split_columns import SplitNames, take_split_columns
 from imbench.data.table_files import ReadFile, read_table_file
-from imbench.data.targets import check_target
+from imbench.data.targets import check_target, no_target
 from imbench.data.variants import FILE_PARAMETERS, READING_PARAMETERS, user_task
 
 MAX_CATEGORIES = 1000
@@ -62,12 +56,10 @@ def read_user_table(spec: str) -> tuple[Card, Table]:
     path = os.path.normpath(name)
     _state(path)
     how = TextFormat.read(**{key: params[key] for key in READING_PARAMETERS if key in params})
-    if "target" not in params:
-        raise DataError(f"{name}: which column contains the class? Name it: {name}:target=COLUMN")
-    names = SplitNames(**{role: params[role] for role in SPLIT_COLUMNS if role in params})
     file = read_table_file(path, how)
     try:
-        table, columns, decimal = _interpreted(file, params, names)
+        roles = _roles(file.frame, params, name)
+        table, columns, decimal = _interpreted(file, params, roles)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     used = [column for column in columns if column.inputs]
@@ -75,17 +67,17 @@ def read_user_table(spec: str) -> tuple[Card, Table]:
         name=path,
         title=Path(path).name,
         modality=TABULAR.name,
-        target=params["target"],
+        target=roles.target,
         rows=len(table.x),
         features=len(used),
         missing=sum(column.missing for column in columns if column.kind != "target"),
         class_counts=table.class_counts,
-        tasks=(user_task(params, table.class_counts, name, repr(params["target"])),),
+        tasks=(user_task(params, table.class_counts, name, repr(roles.target)),),
         sources=(Source("file", {"path": path, **{k: v for k, v in params.items() if k in FILE_PARAMETERS}}),),
         categorical=tuple(column.name for column in used if column.kind == "categorical"),
         constant=tuple(column.name for column in columns if column.kind == "constant" and not column.inputs),
-        group=names.group,
-        time=names.time,
+        group=roles.split.group,
+        time=roles.split.time,
         columns=columns,
         reading=file.facts + (f", decimal {decimal}" if decimal else ""),
     )
@@ -116,16 +108,35 @@ def _state(path: str) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_size
 
 
+@dataclass(frozen=True)
+class _Roles:
+    """The columns with another purpose than features: target, group and time, and those to leave out."""
+
+    target: str
+    split: SplitNames
+    drop: tuple[str, ...]
+
+
+def _roles(frame: pd.DataFrame, params: Mapping[str, str], name: str) -> _Roles:
+    """The roles that a spec gives to these columns. Raises `DataError` for a spec without a target."""
+    columns = list(frame.columns)
+    if "target" not in params:
+        raise DataError(no_target(frame, name))
+    group = name_in(params.get("group", ""), columns)
+    ((time, notation),) = items_in("time", params["time"], columns) if "time" in params else [("", "")]
+    drop = tuple(names_in(params.get("drop", ""), columns))
+    return _Roles(name_in(params["target"], columns), SplitNames(group, time, unescaped(notation)), drop)
+
+
 def _interpreted(
-    file: ReadFile, params: Mapping[str, str], names: SplitNames
+    file: ReadFile, params: Mapping[str, str], roles: _Roles
 ) -> tuple[Table, tuple[ColumnReading, ...], str]:
     """The rows, how each column was read, and the decimal mark in words, "" if the file has types."""
-    frame, target = file.frame, params["target"]
-    drop = listed(params.get("drop", ""), frame.columns)
+    frame, target, names, drop = file.frame, roles.target, roles.split, roles.drop
     asked = asked_of(params, list(frame.columns), file.format.decimal)
     _check_names(frame, target, drop, asked, names)
     labels = {c: _labels(frame[c]) for c in dict.fromkeys(filter(None, [target, names.group])) if c in frame.columns}
-    found = frame.drop(columns=drop).assign(**labels)
+    found = frame.drop(columns=list(drop)).assign(**labels)
     if names.time in found.columns:
         found[names.time] = _times(found[names.time])
     found, split_columns = take_split_columns(found, names, target)
@@ -150,10 +161,10 @@ def _interpreted(
     table = with_levels(table, indicated)
     table = replace(table, group=split_columns.get("group"), time=split_columns.get("time"))
     read = {c.reading.name: _with_inputs(c.reading, table) for c in columns}
-    roles = {target: "target", **{column: role for role, column in names.given.items()}}
+    called = {target: "target", **{column: role for role, column in names.given.items()}}
     for column in frame.columns:
         if column not in read:
-            role = roles.get(column, "dropped")
+            role = called.get(column, "dropped")
             values = labels.get(column, frame[column])
             read[column] = ColumnReading(column, role, int(values.isna().sum()), values.nunique(), _BECOMES[role])
     is_text = bool(file.format.separator)

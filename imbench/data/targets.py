@@ -9,7 +9,7 @@ import pandas as pd
 
 from imbench.contract.errors import DataError
 from imbench.contract.names import list_known
-from imbench.data.labels import label_codes, natural_order
+from imbench.data.labels import alike, label_codes
 
 # More distinct numbers than this are a quantity, unless the spec says that they are classes.
 _MOST_NUMBERS, _MOST_FRACTIONS = 30, 10
@@ -25,17 +25,13 @@ def check_target(column: pd.Series, params: Mapping[str, str]) -> None:
     codes, labels = label_codes(column)
     if len(labels) == 1:
         raise DataError(f"the target {column.name!r} has only one class, {labels[0]!r}; a task needs at least two")
-    alike: dict[str, list[str]] = {}
-    for label in sorted(labels, key=natural_order):
-        alike.setdefault(" ".join(label.split()).casefold(), []).append(label)
-    for same in alike.values():
-        if len(same) > 1:
-            rows = [int((codes == labels.index(label)).sum()) for label in same]
-            shown = " and ".join(f"{label!r} ({count:,})" for label, count in zip(same, rows, strict=True))
-            raise DataError(
-                f"classes {shown} of the target {column.name!r} differ only in case or blanks; write them the same, or "
-                "rename one of them"
-            )
+    for same in alike(labels):
+        rows = [int((codes == labels.index(label)).sum()) for label in same]
+        shown = " and ".join(f"{label!r} ({count:,})" for label, count in zip(same, rows, strict=True))
+        raise DataError(
+            f"classes {shown} of the target {column.name!r} differ only in case or blanks; write them the same, or "
+            "rename one of them"
+        )
     if "minority" in params or "task" in params:
         return
     numbers = [_number(label) for label in labels]

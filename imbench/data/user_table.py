@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from imbench.contract.columns import ColumnReading
@@ -20,11 +21,13 @@ from imbench.contract.records import Card, Source
 from imbench.contract.spec import TABLE_SUFFIXES, parse_spec
 from imbench.data.asked import KIND_PARAMETERS, Asked, asked_of, items_in
 from imbench.data.canonical import Table, data_hash, from_frame, split_hashes
-from imbench.data.columns import Column, decimal_of, read_columns
+from imbench.data.column_values import Column
+from imbench.data.columns import decimal_of, read_columns
+from imbench.data.date_text import ISO_WORDS, read_dates
 from imbench.data.delimited import TextFormat
-from imbench.data.labels import read_floats
+from imbench.data.labels import alike_note, read_floats
 from imbench.data.levels import LEAST_ROWS, with_levels
-from imbench.data.number_text import is_missing
+from imbench.data.number_text import is_missing, parse_numbers
 from imbench.data.refused_columns import RefusedColumnError, refusal
 from imbench.data.split_columns import SplitNames, take_split_columns
 from imbench.data.table_files import ReadFile, read_table_file
@@ -137,13 +140,14 @@ def _interpreted(
     _check_names(frame, target, drop, asked, names)
     labels = {c: _labels(frame[c]) for c in dict.fromkeys(filter(None, [target, names.group])) if c in frame.columns}
     found = frame.drop(columns=list(drop)).assign(**labels)
+    notes = {names.group: alike_note(labels[names.group], "groups")} if names.group in labels else {}
     if names.time in found.columns:
-        found[names.time] = _times(found[names.time])
+        found[names.time], notes[names.time] = _times(found[names.time], names.time_format)
     found, split_columns = take_split_columns(found, names, target)
     check_target(found[target], params)
     default = decimal_of(found.drop(columns=target), file.format.separator)
     columns = read_columns(found.drop(columns=target), asked, default)
-    inputs = {c.reading.name: c.numbers_or_texts for c in columns if c.numbers_or_texts is not None}
+    inputs = {name: values for column in columns for name, values in _inputs(column, frame.columns, found.index)}
     indicated = {c.reading.name: c.absent for c in columns if c.absent.any() and not c.is_categorical}
     if not inputs and not indicated:
         why = "; ".join(f"{c.reading.name}: {c.reading.becomes}" for c in columns[:5])
@@ -166,7 +170,8 @@ def _interpreted(
         if column not in read:
             role = called.get(column, "dropped")
             values = labels.get(column, frame[column])
-            read[column] = ColumnReading(column, role, int(values.isna().sum()), values.nunique(), _BECOMES[role])
+            becomes = _BECOMES[role] + (f" ({notes[column]})" if notes.get(column) else "")
+            read[column] = ColumnReading(column, role, int(values.isna().sum()), values.nunique(), becomes)
     is_text = bool(file.format.separator)
     decimal = {".": "point", ",": "comma"}[file.format.decimal or default] if is_text else ""
     return table, tuple(read[column] for column in frame.columns), decimal
@@ -186,13 +191,43 @@ def _labels(column: pd.Series) -> pd.Series:
     return read_floats(column.mask(column == "")) if is_text else column
 
 
-def _times(column: pd.Series) -> pd.Series:
-    """A time column with missing-value words masked, and truth as 0 and 1."""
+def _inputs(column: Column, taken: Collection[str], index: pd.Index) -> Iterator[tuple[str, pd.Series]]:
+    """The inputs of a column by their names, before levels become columns; words get names that are not taken."""
+    if column.numbers_or_texts is not None:
+        yield column.reading.name, column.numbers_or_texts
+    if column.words is not None:
+        name = column.reading.name + "#"
+        while any(other.startswith(name) for other in taken):
+            name += "#"
+        for j, values in enumerate(column.words.T):
+            yield f"{name}{j}", pd.Series(values, index=index)
+
+
+def _times(column: pd.Series, notation: str) -> tuple[pd.Series, str]:
+    """A time column with missing-value words masked, numbers and dates in the usual notations read, and a note on that.
+
+    What `imbench.data.split_columns.time_numbers` reads, or refuses, is unchanged.
+    """
     if not isinstance(column.dtype, pd.StringDtype):
-        return column
+        return column, f"read as {notation}" if notation else ""
     column = column.mask(column.map(is_missing).astype(bool))
+    if notation:
+        return column, f"read as {notation}"
     truth = column.str.casefold().map({"false": 0.0, "true": 1.0})
-    return column if truth.isna().any() else truth
+    if not truth.isna().any():
+        return truth, ""
+    texts = list(column.dropna().unique())
+    numbers = parse_numbers(texts, "")
+    if texts and len(numbers.numbers) == len(texts):
+        return (column.map(numbers.numbers), "; ".join(numbers.notes)) if numbers.notes else (column, "")
+    dates = read_dates(texts)
+    if dates is None or not dates.is_complete:
+        return column, ""
+    is_iso = dates.notation == ISO_WORDS  # read to the nanosecond
+    if not is_iso:
+        days = column.map(dict(zip(texts, dates.days.tolist(), strict=True))).astype(np.float64)
+        column = pd.to_datetime(days, unit="D").dt.round("us")
+    return column, f"read as {dates.notation}"
 
 
 def _check_names(frame: pd.DataFrame, target: str, drop: Sequence[str], asked: Asked, names: SplitNames) -> None:
@@ -253,4 +288,5 @@ def _with_inputs(reading: ColumnReading, table: Table) -> ColumnReading:
     parts += [f"{pooled:,} of fewer than {LEAST_ROWS} rows pooled"] if pooled else []
     if reading.missing:
         parts.append("missing is a level" if reading.missing >= LEAST_ROWS else "missing is pooled with them")
-    return replace(reading, becomes="; ".join(parts), inputs=len(levels))
+    note = f" ({reading.becomes})" if reading.becomes else ""
+    return replace(reading, becomes="; ".join(parts) + note, inputs=len(levels))

@@ -156,14 +156,20 @@ def write_table(frame: pd.DataFrame, folder: Path) -> str:
     content = packed.getvalue()
     path = folder / f"{hashlib.sha256(content).hexdigest()[:12]}.parquet"
     if not path.exists():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            aside = path.with_name(f".{path.name}.{os.getpid()}")
-            aside.write_bytes(content)
-            aside.replace(path)
-        except OSError as error:
-            raise DataError(f"cannot write the table to {folder}: {error.strerror}; choose another folder") from None
+        write_whole(path, content)
     return str(path)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that other processes never see a part of it, with its folder; `DataError` if that fails."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_bytes(content)
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise DataError(f"cannot write to {path.parent}: {error.strerror}; choose another folder") from None
 
 
 def _with_labels(frame: pd.DataFrame, y: Any, target: Any) -> tuple[pd.DataFrame, str]:

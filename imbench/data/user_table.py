@@ -14,11 +14,11 @@ import pandas as pd
 
 from imbench.contract.columns import ColumnReading
 from imbench.contract.errors import DataError
-from imbench.contract.joined import name_in, names_in, unescaped
+from imbench.contract.joined import escaped, name_in, names_in, unescaped
 from imbench.contract.modality import TABULAR
 from imbench.contract.names import suggest
 from imbench.contract.records import Card, Source
-from imbench.contract.spec import TABLE_SUFFIXES, parse_spec
+from imbench.contract.spec import TABLE_SUFFIXES, is_remote, parse_spec
 from imbench.data.asked import KIND_PARAMETERS, Asked, asked_of, items_in
 from imbench.data.canonical import Table, data_hash, from_frame, split_hashes
 from imbench.data.column_values import Column
@@ -28,6 +28,7 @@ from imbench.data.delimited import TextFormat
 from imbench.data.labels import alike_note, read_floats
 from imbench.data.levels import LEAST_ROWS, with_levels
 from imbench.data.number_text import is_missing, parse_numbers
+from imbench.data.openml_tables import openml_file, read_openml
 from imbench.data.refused_columns import RefusedColumnError, refusal
 from imbench.data.split_columns import SplitNames, take_split_columns
 from imbench.data.table_files import ReadFile, read_table_file
@@ -40,7 +41,7 @@ _COPY = re.compile(r"\.\d+$")
 
 
 def read_user_table(spec: str) -> tuple[Card, Table]:
-    """Read ``path/table.csv:target=churn,minority=yes``.
+    """Read ``path/table.csv:target=churn,minority=yes``, or ``openml:31``, whose target has a default.
 
     Parameters of the spec are ``target`` (required), ``minority`` (default: the smaller of two classes; join several
     with ``+``), ``drop`` (columns to exclude), columns of a kind (``numeric``, ``categorical``, ``ordinal``, ``id``,
@@ -56,10 +57,16 @@ def read_user_table(spec: str) -> tuple[Card, Table]:
     exist, has missing values or a single value.
     """
     name, params = parse_spec(spec)
-    path = os.path.normpath(name)
+    path = name if is_remote(name) else os.path.normpath(name)
     _state(path)
     how = TextFormat.read(**{key: params[key] for key in READING_PARAMETERS if key in params})
-    file = read_table_file(path, how)
+    about: Mapping[str, str] = {}
+    if is_remote(name):
+        file, about = read_openml(name, how)
+        if about["target"]:
+            params = {"target": escaped(about["target"]), **params}
+    else:
+        file = read_table_file(path, how)
     try:
         roles = _roles(file.frame, params, name)
         table, columns, decimal = _interpreted(file, params, roles)
@@ -68,7 +75,7 @@ def read_user_table(spec: str) -> tuple[Card, Table]:
     used = [column for column in columns if column.inputs]
     card = Card(
         name=path,
-        title=Path(path).name,
+        title=f"{about['name']} ({name})" if about else Path(path).name,
         modality=TABULAR.name,
         target=roles.target,
         rows=len(table.x),
@@ -76,7 +83,12 @@ def read_user_table(spec: str) -> tuple[Card, Table]:
         missing=sum(column.missing for column in columns if column.kind != "target"),
         class_counts=table.class_counts,
         tasks=(user_task(params, table.class_counts, name, repr(roles.target)),),
-        sources=(Source("file", {"path": path, **{k: v for k, v in params.items() if k in FILE_PARAMETERS}}),),
+        sources=(
+            Source(
+                "openml" if about else "file",
+                {"path": path, **{k: v for k, v in params.items() if k in FILE_PARAMETERS}},
+            ),
+        ),
         categorical=tuple(column.name for column in used if column.kind == "categorical"),
         constant=tuple(column.name for column in columns if column.kind == "constant" and not column.inputs),
         group=roles.split.group,
@@ -92,7 +104,7 @@ def describe_user_table(spec: str) -> tuple[Card, str, Mapping[str, str]]:
 
     The result is cached until the file changes; rows are not kept in memory.
     """
-    return _described(spec, _state(os.path.normpath(parse_spec(spec)[0])))
+    return _described(spec, _state(parse_spec(spec)[0]))
 
 
 @lru_cache(maxsize=64)
@@ -101,7 +113,8 @@ def _described(spec: str, state: tuple[int, int]) -> tuple[Card, str, Mapping[st
     return card, data_hash(table), split_hashes(table)
 
 
-def _state(path: str) -> tuple[int, int]:
+def _state(name: str) -> tuple[int, int]:
+    path = os.path.normpath(openml_file(name) if is_remote(name) else name)
     try:
         found = os.stat(path)
     except OSError:

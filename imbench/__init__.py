@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from imbench.contract.noise import Noise
     from imbench.contract.search_space import Choice, Integer, LogUniform, Uniform
     from imbench.contract.strategy import BatchStrategy, PerBatchStrategy, TrainingInfo
+    from imbench.data.frames import table
     from imbench.runs.bench import load, plan, run
     from imbench.runs.dask_cluster import DaskExecutor
     from imbench.runs.registry import dataset, strategy
@@ -63,6 +64,7 @@ _HOMES = {
     "Results": "imbench.store.results",
     "Sweep": "imbench.stats.sweep",
     "sweep": "imbench.runs.sweeping",
+    "table": "imbench.data.frames",
 }
 
 __all__ = [
@@ -98,6 +100,7 @@ __all__ = [
     "score",
     "strategy",
     "sweep",
+    "table",
     "take_samples",
 ]
 

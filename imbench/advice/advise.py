@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from imbench.advice.goals import Goal, goal_of
 from imbench.advice.verdict import Advice, advise_rows
 from imbench.advice.words import sentences
 from imbench.contract.errors import UsageError
-from imbench.contract.spec import format_value
-from imbench.contract.text import shown
+from imbench.contract.joined import escaped_item
+from imbench.contract.spec import with_params
+from imbench.data.frames import frame_of, write_table
 from imbench.data.variants import class_names, task_of
 from imbench.engine.mlp import FEWEST_UNITS
 from imbench.runs.bench import Event, plan, run
@@ -95,8 +95,8 @@ def advise(
 
     Parameters
     ----------
-    table : path of a table, its spec, such as ``visits.csv:target=ill,group=patient``, or a data frame, which is
-        written beside the store as Parquet
+    table : path of a table, its spec, such as ``visits.csv:target=ill,group=patient`` or that of `imbench.table`, or a
+        data frame, which is written beside the store as Parquet
     target, group, time : columns of the classes, of groups that no fold splits, and of times (train on earlier rows,
         test on later ones); instead of those in a spec
     goal : ``decisions``, ``ranking`` or ``probabilities``
@@ -121,7 +121,9 @@ def advise(
         raise UsageError(f"alpha must lie between 0 and 1, got {alpha:g}; 0.05 is usual")
     if budget is not None and not budget >= 1:
         raise UsageError(f"the budget must be at least 1 second, got {budget:g}")
-    table = _spec(_path_of(table, Path(store)), {key: name for key, name in given.items() if name is not None})
+    if not isinstance(table, str):
+        table = write_table(frame_of(table), Path(store).with_name(f"{Path(store).name}-tables"))
+    table = with_params(table, {key: escaped_item(str(name)) for key, name in given.items() if name is not None})
     fields = {"folds": str(FOLDS), **_split(table), **(settings or {})}
     request = RunRequest(
         datasets=(table,),
@@ -155,38 +157,6 @@ def advise(
     classes = _class_names(card, planned.jobs[0].variant.task)
     advice = advise_rows(results.rows, question, test_share=1 / int(fields["folds"]), alpha=alpha, classes=classes)
     return Advised(advice, question, table, results, fields)
-
-
-def _path_of(table: str | pd.DataFrame, store: Path) -> str:
-    """The path of a table; a data frame is written beside the store, under a name of its content."""
-    if isinstance(table, str):
-        return table
-    import pandas as pd
-
-    if not isinstance(table, pd.DataFrame):
-        raise UsageError(f"the table must be a path, a spec or a pandas.DataFrame, got {type(table).__name__}")
-    if not all(isinstance(name, str) for name in table.columns):
-        raise UsageError("the columns of the data frame must have names that are text; set frame.columns")
-    content = pd.util.hash_pandas_object(table.astype(str), index=False).to_numpy()
-    digest = hashlib.sha256("|".join(table.columns).encode() + content.tobytes()).hexdigest()[:12]
-    path = store.with_name(f"{store.name}-tables") / f"{digest}.parquet"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            table.to_parquet(path, index=False)
-        except (ValueError, TypeError) as error:  # pyarrow's, for columns of mixed types
-            path.unlink(missing_ok=True)
-            raise UsageError(f"the data frame cannot be written as Parquet: {shown(str(error), 200)}") from error
-    return str(path)
-
-
-def _spec(table: str, keys: Mapping[str, str]) -> str:
-    """The spec of a table with these columns."""
-    if not keys:
-        return table
-    if "target=" in table:
-        raise UsageError(f"give the columns once: in the spec ({table}) or beside it, not both")
-    return table + ":" + ",".join(f"{key}={format_value(value)}" for key, value in keys.items())
 
 
 def _wide_enough(card: Card, protocol: Protocol) -> dict[str, str]:

@@ -11,6 +11,7 @@ import click
 from imbench.cli.options import json_option, plugin_option
 from imbench.cli.output import emit, emit_json, paragraph, say, table
 from imbench.cli.session import Session, Verb
+from imbench.cli.table_options import TableOptions, table_options
 from imbench.contract.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 @click.command(cls=Verb)
 @click.argument("table_spec", metavar="TABLE")
-@click.option("--target", metavar="COLUMN", help="Column of the classes.")
-@click.option("--group", metavar="COLUMN", help="Column of groups that no fold splits, such as a patient.")
-@click.option("--time", "time_", metavar="COLUMN", help="Column of times: train on earlier rows, test on later ones.")
+@table_options(data=False)
 @click.option(
     "--goal",
     default="decisions",
@@ -52,9 +51,7 @@ def advise(
     session: Session,
     /,
     table_spec: str,
-    target: str | None,
-    group: str | None,
-    time_: str | None,
+    reading: TableOptions,
     goal: str,
     cost_fn: float | None,
     cost_fp: float | None,
@@ -76,7 +73,7 @@ def advise(
     \b
     imbench advise churn.csv --target churned
     imbench advise visits.csv --target ill --group patient --cost-fn 10 --cost-fp 1
-    imbench advise churn.csv:target=churned --goal probabilities --budget 2m --json
+    imbench advise churn.csv --target churned --sep semicolon --goal probabilities --budget 2m --json
     """
     if html is not None and not Path(html).resolve().parent.is_dir():
         raise UsageError(f"--html {html}: there is no folder {Path(html).parent}; create it, or give another path")
@@ -91,10 +88,7 @@ def advise(
             report(event)
 
         found = ask(
-            table_spec,
-            target=target,
-            group=group,
-            time=time_,
+            reading.spec(table_spec),
             goal=goal,
             cost_fn=cost_fn,
             cost_fp=cost_fp,

@@ -46,5 +46,7 @@ def _is_plain(column: ColumnReading) -> bool:
     return column.kind == "numeric" and not column.missing and column.becomes == "a number"
 
 
-# Written after the target in the spec.
-_KINDS = "numeric=COLUMN, categorical=, ordinal=, id=, text=, drop=, group= or time="
+_KINDS = (
+    "--numeric COLUMN, --categorical, --ordinal, --date, --boolean, --text, --id, --drop, --group or --time, or in a "
+    "spec with numeric=COLUMN"
+)

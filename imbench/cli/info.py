@@ -12,6 +12,7 @@ from imbench.cli.columns import columns_text
 from imbench.cli.options import json_option, plugin_option
 from imbench.cli.output import emit, emit_json, table
 from imbench.cli.session import Session, Verb
+from imbench.cli.table_options import TableOptions, table_options
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
 
@@ -25,11 +26,12 @@ _LISTS = "run imbench list KIND for all strategies, references, datasets, suites
 
 
 @click.command(cls=Verb)
-@click.argument("name")
+@click.argument("name", required=False)
+@table_options()
 @plugin_option
 @json_option
 @click.pass_obj
-def info(session: Session, /, name: str, as_json: bool) -> None:
+def info(session: Session, /, name: str | None, reading: TableOptions, as_json: bool) -> None:
     """Describe a strategy, dataset, suite, metric or protocol.
 
     NAME can also be a reference, a data source or a decision rule, and a spec with parameters.
@@ -38,7 +40,12 @@ def info(session: Session, /, name: str, as_json: bool) -> None:
     imbench info remix:alpha=0.3
     imbench info segment:ir=0.05
     imbench info paper
+    imbench info my_table.csv --target churn
     """
+    if name is None or reading.data is not None:
+        (name,) = _one_name(name, reading)
+    elif reading:
+        name = reading.spec(name)
     registry = session.registry
     kinds = _kinds_of(registry, name)
     described = [{"kind": kind, **_DESCRIBE[kind](registry, name)} for kind in kinds]
@@ -55,15 +62,25 @@ def info(session: Session, /, name: str, as_json: bool) -> None:
             emit(f"\n{about}")
 
 
+def _one_name(name: str | None, reading: TableOptions) -> tuple[str, ...]:
+    """The table of ``--data``, which takes the place of a name."""
+    if name is not None:
+        raise UsageError(f"{name} and --data {reading.data} are two names; run imbench info for each")
+    found = reading.added_to(())
+    if not found:
+        raise UsageError("the name is missing; write for example imbench info remix, or --data FILE --target COLUMN")
+    return found
+
+
 def _kinds_of(registry: Registry, name: str) -> list[str]:
     """The kinds that have an entry of this name; `UsageError` with similar names if none has."""
-    from imbench.contract.spec import FILE_SUFFIXES, parse_spec
+    from imbench.contract.spec import is_own_data, parse_spec
     from imbench.runs.protocols import protocol_names
     from imbench.runs.registry import GROUPS
     from imbench.scoring.rules import RULES
 
     base, _ = parse_spec(name)
-    if base.endswith(FILE_SUFFIXES):
+    if is_own_data(base):
         return ["dataset"]
     names = {kind: {e.name for e in registry.entries(kind)} for kind in GROUPS if kind != "source"}
     names |= {"protocol": set(protocol_names()), "rule": set(RULES)}

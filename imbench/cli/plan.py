@@ -18,6 +18,7 @@ from imbench.cli.options import (
 )
 from imbench.cli.output import say
 from imbench.cli.session import Session, Verb
+from imbench.cli.table_options import TableOptions, table_options
 from imbench.cli.training import request_of
 from imbench.contract.errors import UsageError
 
@@ -32,6 +33,7 @@ _DEFAULT_SUITE = "tabular"
 @references_option
 @no_references_option
 @request_options
+@table_options()
 @shard_option
 @tune_option
 @click.option("--shards", type=int, metavar="N", help="Number of shards to export.")
@@ -42,6 +44,7 @@ _DEFAULT_SUITE = "tabular"
 def plan(
     session: Session,
     /,
+    reading: TableOptions,
     shards: int | None,
     export: str | None,
     own_stores: bool,
@@ -62,6 +65,7 @@ def plan(
     from imbench.runs import bench
     from imbench.stats.words import listed
 
+    options["datasets"] = reading.added_to(options["datasets"])
     if options["suite"] is None and not options["datasets"]:
         options["suite"] = _DEFAULT_SUITE
     request = request_of(session, options)

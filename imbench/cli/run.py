@@ -18,6 +18,7 @@ from imbench.cli.options import (
 )
 from imbench.cli.output import emit, emit_json
 from imbench.cli.session import Session, Verb
+from imbench.cli.table_options import TableOptions, table_options
 from imbench.cli.training import plan_or_train, request_of
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
@@ -36,6 +37,7 @@ _DEFAULT_SUITE = "tabular"
 @references_option
 @no_references_option
 @request_options
+@table_options()
 @shard_option
 @tune_option
 @click.option("--net", metavar="NAME", help="Architecture: paper, or resnet32 for images. Short for --set net=NAME.")
@@ -60,6 +62,7 @@ _DEFAULT_SUITE = "tabular"
 def run(
     session: Session,
     /,
+    reading: TableOptions,
     net: str | None,
     metrics: tuple[str, ...],
     rule: str,
@@ -76,12 +79,13 @@ def run(
     \b
     imbench run --suite tabular
     imbench run --dataset segment:ir=0.05 --strategy remix:alpha=0.3 --protocol smoke
-    imbench run --dataset my_table.csv:target=churn --set epochs=50
+    imbench run --data my_table.csv --target churn --set epochs=50
     imbench run --suite tabular --tune 8
     """
     from imbench.cli.boards import boards_json, boards_text
     from imbench.scoring.rules import EACH, RULES
 
+    options["datasets"] = reading.added_to(options["datasets"])
     if options["suite"] is None and not options["datasets"]:
         options["suite"] = _DEFAULT_SUITE
     settings = options.pop("settings")

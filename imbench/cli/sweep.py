@@ -11,6 +11,7 @@ import click
 from imbench.cli.options import dry_run_option, json_option, quiet_option, request_options
 from imbench.cli.output import emit, emit_json, paragraph, say, table
 from imbench.cli.session import Session, Verb
+from imbench.cli.table_options import TableOptions, table_options
 from imbench.cli.training import plan_or_train, request_of
 from imbench.contract.errors import UsageError
 from imbench.contract.protocol import caveats
@@ -37,6 +38,7 @@ _METRICS = ("gmean", "bbs")
     help="Parameter and values, such as alpha=0.1,0.3; the default value is added if missing.",
 )
 @request_options
+@table_options()
 @click.option(
     "--metric",
     "metrics",
@@ -53,6 +55,7 @@ _METRICS = ("gmean", "bbs")
 def sweep(
     session: Session,
     /,
+    reading: TableOptions,
     strategies: tuple[str, ...],
     parameters: tuple[str, ...],
     metrics: tuple[str, ...],
@@ -75,6 +78,7 @@ def sweep(
 
     strategy = _one("--strategy", strategies, "remix")
     parameter, values = _read(_one("--param", parameters, "alpha=0.05,0.1,0.3"))
+    options["datasets"] = reading.added_to(options["datasets"])
     request = request_of(session, options)
     chosen = design(strategy, parameter, values, request.registry, baseline=not no_baseline)
     wanted = [request.registry.metric(name).name for name in metrics or _METRICS]

@@ -15,7 +15,7 @@ from imbench.contract.columns import ColumnReading
 from imbench.contract.errors import DataError
 from imbench.contract.modality import MODALITIES
 from imbench.contract.protocol import Place, Protocol
-from imbench.contract.spec import FILE_SUFFIXES, format_spec
+from imbench.contract.spec import format_spec, is_own_data
 
 # Version of the computation, part of a job's identity. It is raised when the same job gives other results for a reason
 # that no other part of the identity shows. The columns of stored rows have their own version
@@ -193,8 +193,8 @@ class Variant:
 
     @property
     def is_file(self) -> bool:
-        """Whether ``dataset`` is the path of a table, folder or card."""
-        return self.dataset.endswith(FILE_SUFFIXES)
+        """Whether ``dataset`` is a table, or the path of a folder or card."""
+        return is_own_data(self.dataset)
 
     @property
     def _params(self) -> dict[str, Any]:

@@ -40,6 +40,10 @@ TABLE_SUFFIXES = (
     *TEXT_SUFFIXES, ".jsonl", ".ndjson", ".parquet", ".feather", ".arff", *EXCEL_SUFFIXES, *PACKED_SUFFIXES
 )  # fmt: skip
 FILE_SUFFIXES = (*TABLE_SUFFIXES, ".toml", "/")
+_FILE_NAME = re.compile(rf"[^=]*?(?:{'|'.join(map(re.escape, FILE_SUFFIXES))})(?=:|$)", re.IGNORECASE | re.DOTALL)
+# Tables of a public collection, by their number there.
+REMOTE_PREFIX = "openml:"
+_REMOTE_NAME = re.compile(rf"{REMOTE_PREFIX}[^:,=\s]+(?=:|$)")
 
 
 NAME_FORMAT = (
@@ -48,6 +52,42 @@ NAME_FORMAT = (
 )
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}")
 _RESERVED = ("each", "none", "true", "false")
+
+
+def is_table(name: str) -> bool:
+    """Whether the name in a spec is the path of a table, or a table of OpenML.
+
+    >>> is_table("my/table.csv"), is_table("TABLE.CSV.GZ"), is_table("openml:31"), is_table("segment")
+    (True, True, True, False)
+    """
+    return name.lower().endswith(TABLE_SUFFIXES) or is_remote(name)
+
+
+def is_remote(name: str) -> bool:
+    """Whether the name in a spec is a table of OpenML."""
+    return _REMOTE_NAME.fullmatch(name) is not None
+
+
+def is_own_data(name: str) -> bool:
+    """Whether the name in a spec is a table, or the path of a folder or card, and not a registered name."""
+    return name.lower().endswith(FILE_SUFFIXES) or is_remote(name)
+
+
+def with_params(spec: str, params: Mapping[str, str]) -> str:
+    """A spec with more parameters, whose values are written as in a spec.
+
+    Raises `UsageError` for a parameter that the spec has already.
+
+    >>> with_params("t.csv", {"target": "y"}), with_params("t.csv:target=y", {"ir": "0.1"})
+    ('t.csv:target=y', 't.csv:target=y,ir=0.1')
+    """
+    name, given = parse_spec(spec)
+    for key, value in params.items():
+        if key in given:
+            raise UsageError(
+                f"{key} is given twice, as {key}={given[key]} in {spec} and as {value} beside it; remove one of them"
+            )
+    return format_spec(name, {**given, **params})
 
 
 def check_name(name: object, owner: str) -> None:
@@ -67,8 +107,9 @@ def parse_spec(text: str) -> tuple[str, dict[str, str]]:
     """Split ``name:key=value,key=value`` into its name and its parameters, with values as text.
 
     A name can be ``package/name`` (the qualified form), or the path of a file or folder that ends in one of
-    `FILE_SUFFIXES`. A value in parentheses can contain commas, such as a spec inside a spec. Raises `UsageError` for an
-    empty name, a parameter without ``=``, a repeated parameter, or a missing closing parenthesis.
+    `FILE_SUFFIXES`, or a table of OpenML, ``openml:31``. A value in parentheses can contain commas, such as a spec
+    inside a spec; a comma or parenthesis after a backslash is part of a name (see `imbench.contract.joined`). Raises
+    `UsageError` for an empty name, a parameter without ``=``, a repeated parameter, or a missing closing parenthesis.
 
     >>> parse_spec("remix:alpha=0.3")
     ('remix', {'alpha': '0.3'})
@@ -99,10 +140,10 @@ def split_values(text: str) -> list[str]:
     >>> split_values("0.1, 0.3"), split_values("baseline,(mixup:alpha=0.3)")
     (['0.1', '0.3'], ['baseline', 'mixup:alpha=0.3'])
     """
-    depths = list(itertools.accumulate((c == "(") - (c == ")") for c in text))
+    depths = _depths(text)
     if text and (depths[-1] or min(depths) < 0):
         raise UsageError(f"a parenthesis is left open in {text!r}; close it with )")
-    cuts = [at for at, c in enumerate(text) if c == "," and not depths[at]]
+    cuts = [at for at, c in enumerate(_without_escapes(text)) if c == "," and not depths[at]]
     values = [text[i + 1 : j].strip() for i, j in itertools.pairwise([-1, *cuts, len(text)])]
     if not all(values):
         raise UsageError(f"a value is empty in {text!r}; write values as 0.1,0.3")
@@ -110,17 +151,16 @@ def split_values(text: str) -> list[str]:
 
 
 def _split_name(text: str) -> tuple[str, str, str]:
-    for suffix in FILE_SUFFIXES:
-        head, found, tail = f"{text}:".partition(f"{suffix}:")
-        if found and "=" not in head:  # otherwise the suffix belongs to a value
-            return head + suffix, ":", tail.removesuffix(":")
+    # A suffix after an equals sign belongs to a value.
+    if found := _REMOTE_NAME.match(text) or _FILE_NAME.match(text):
+        return found[0], ":", text[found.end() + 1 :]
     return text.partition(":")
 
 
 def _split_params(rest: str, text: str) -> list[str]:
     """Split at commas, except inside a value in parentheses."""
     parts, start, depth = [], 0, 0
-    for at, character in enumerate(rest):
+    for at, character in enumerate(_without_escapes(rest)):
         if character == "(" and (depth or rest[:at].rstrip().endswith("=")):
             depth += 1
         elif character == ")" and depth:
@@ -137,13 +177,23 @@ def _unwrapped(value: str, text: str) -> str:
     """A value without its enclosing parentheses, if it has any."""
     if value[0] != "(":
         return value
-    depths = list(itertools.accumulate((c == "(") - (c == ")") for c in value))
+    depths = _depths(value)
     inside, after = value[1 : depths.index(0)].strip(), value[depths.index(0) + 1 :]
     if after:
         raise UsageError(f"{after!r} follows the closing parenthesis in {text!r}; separate parameters with commas")
     if not inside:
         raise UsageError(f"'()' in {text!r} is empty; write a value inside the parentheses")
     return inside
+
+
+def _without_escapes(text: str) -> str:
+    """Text of the same length in which parentheses and commas after a backslash are blanks."""
+    return re.sub(r"\\[(),\\]", "  ", text)
+
+
+def _depths(text: str) -> list[int]:
+    """Number of parentheses that are open after each character."""
+    return list(itertools.accumulate((c == "(") - (c == ")") for c in _without_escapes(text)))
 
 
 def format_spec(name: str, params: Mapping[str, Any]) -> str:

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from imbench.contract.errors import DataError
+
+_ISO, ISO_WORDS = "ISO8601", "year-month-day"
 _DAYS = {
-    "ISO8601": "year-month-day", "%Y/%m/%d": "year/month/day", "%Y.%m.%d": "year.month.day",
+    _ISO: ISO_WORDS, "%Y/%m/%d": "year/month/day", "%Y.%m.%d": "year.month.day",
     "%d.%m.%Y": "day.month.year", "%d/%m/%Y": "day/month/year", "%m/%d/%Y": "month/day/year",
     "%d-%m-%Y": "day-month-year", "%m-%d-%Y": "month-day-year", "%d.%m.%y": "day.month.year",
     "%d/%m/%y": "day/month/year", "%m/%d/%y": "month/day/year", "%d %b %Y": "day month year",
@@ -32,14 +35,23 @@ class Dates:
     ----------
     days : ``(texts,)`` float64, days since 1970-01-01, NaN for text that is no date
     notation : the notation in words, and other notations that fit as well
+    fits : ``(texts,)`` bool, which texts are dates in this or another notation
+    other : a notation of texts that this one does not fit, in words; "" for none
     """
 
     days: np.ndarray
     notation: str
+    fits: np.ndarray
+    other: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all texts are dates in the notation."""
+        return bool(np.isfinite(self.days).all())
 
 
 def read_dates(texts: Sequence[str]) -> Dates | None:
-    """Read distinct texts in the notation that fits most of them; None if none fits more than half.
+    """Read distinct texts in the notation that fits most of them; None if half of them or more are no dates.
 
     >>> read_dates(["31.12.2024", "01.01.2025"]).notation
     'day.month.year'
@@ -47,20 +59,35 @@ def read_dates(texts: Sequence[str]) -> Dates | None:
     tried = list(texts[:: max(len(texts) // _TRIED, 1)][:_TRIED])
     if not tried or sum(bool(_LIKE_A_DATE.fullmatch(text)) for text in tried) <= len(tried) / 2:
         return None
-    best, notations = None, []
-    for day, words in _DAYS.items():
-        for time in _TIMES[: 1 if day == "ISO8601" else None]:
-            if np.isnan(_days(tried, day + time)).mean() >= 0.5:
-                continue
-            days = _days(texts, day + time)
-            fitting = int(np.isfinite(days).sum())
-            if best is None or fitting > best[0]:
-                best, notations = (fitting, days), [words]
-            elif fitting == best[0] and words not in notations:
-                notations.append(words)
-    if best is None or best[0] <= len(texts) / 2:
+    notations = [(words, day + time) for day, words in _DAYS.items() for time in _TIMES[: 1 if day == _ISO else None]]
+    read = [(words, _days(texts, one)) for words, one in notations if np.isfinite(_days(tried, one)).any()]
+    if not read:
         return None
-    return Dates(best[1], notations[0] + (f" ({' and '.join(notations[1:])} fits as well)" if notations[1:] else ""))
+    fitting = [int(np.isfinite(days).sum()) for _, days in read]
+    best, days = read[fitting.index(max(fitting))]
+    same = [words for words, others in read if np.array_equal(np.isfinite(others), np.isfinite(days))]
+    as_well = [words for words in dict.fromkeys(same) if words != best]
+    fits = np.any([np.isfinite(other) for _, other in read], axis=0)
+    if fits.mean() <= 0.5:
+        return None
+    left = np.isnan(days)
+    other = max(read, key=lambda one: int(np.isfinite(one[1][left]).sum()))
+    rest = other[0] if np.isfinite(other[1][left]).any() else ""
+    return Dates(days, best + (f" ({' and '.join(as_well)} fits as well)" if as_well else ""), fits, rest)
+
+
+def dates_in(texts: Sequence[str], notation: str, asked: str) -> Dates:
+    """Read distinct texts in a notation of `datetime.datetime.strptime`, such as ``%d/%m/%Y``.
+
+    Raises `DataError` for a notation that is none; ``asked`` is what asked for it.
+    """
+    try:
+        days = _days(texts, notation)
+    except ValueError as error:
+        raise DataError(
+            f"{asked}: {notation!r} is no notation of dates ({error}); write for example %d/%m/%Y"
+        ) from None
+    return Dates(days, notation, np.isfinite(days))
 
 
 def days_of(column: pd.Series) -> np.ndarray:

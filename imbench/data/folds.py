@@ -15,7 +15,7 @@ from imbench.contract.errors import DataError
 from imbench.contract.names import counted
 from imbench.contract.protocol import Place, Protocol
 from imbench.contract.records import Card, Dataset, Fold, Variant
-from imbench.contract.spec import TABLE_SUFFIXES
+from imbench.contract.spec import is_table
 from imbench.contract.streams import stream
 from imbench.data.grouped_folds import grouped_folds
 from imbench.data.ordered_folds import ordered_folds
@@ -121,7 +121,7 @@ def check_folds(card: Card, protocol: Protocol) -> None:
 
 def _lacks_column(card: Card, protocol: Protocol) -> str:
     role = protocol.split_column
-    if card.name.endswith(TABLE_SUFFIXES):
+    if is_table(card.name):
         fix = f"name it, {card.name}:target={card.target},{role}=COLUMN"
     else:
         fix = f"leave this dataset out, or set split in the protocol's exceptions for datasets with a {role} only"

@@ -65,6 +65,30 @@ def label_codes(column: pd.Series[Any]) -> tuple[np.ndarray, list[str]]:
     return np.where(codes < 0, -1, np.append(numbers, -1)[codes]), list(found)
 
 
+def alike(labels: Iterable[str]) -> list[list[str]]:
+    """Labels that differ only in case or blanks, together.
+
+    >>> alike(["no", "yes", "No"])
+    [['No', 'no']]
+    """
+    forms: dict[str, list[str]] = {}
+    for label in sorted(labels, key=natural_order):
+        forms.setdefault(" ".join(label.split()).casefold(), []).append(label)
+    return [same for same in forms.values() if len(same) > 1]
+
+
+def alike_note(column: pd.Series[Any], what: str = "levels") -> str:
+    """A note on levels that differ only in case or blanks; "" if there are none.
+
+    >>> alike_note(pd.Series(["no", "yes", "No"]))
+    "'No' and 'no' are different levels"
+    """
+    texts = [value for value in column.dropna().unique() if isinstance(value, str)]
+    found = alike(texts)
+    more = f", and {len(found) - 1} more such" if len(found) > 1 else ""
+    return f"{' and '.join(map(repr, found[0][:3]))} are different {what}{more}" if found else ""
+
+
 def natural_order(label: str) -> tuple[int, Decimal, str]:
     """Sort key of labels: numbers by value, equal numbers by text, then other text. Different labels never tie."""
     number = _number(label)

@@ -140,7 +140,8 @@ def _as_dates(column: pd.Series[Any], time_format: str) -> np.ndarray:
     wrong = np.flatnonzero(dates.isna())
     if len(wrong):
         wanted = f"a date of the format {time_format}" if time_format else "a number or a date"
-        fix = "correct the value or the format" if time_format else "write dates as YYYY-MM-DD"
+        notation = f"name their notation, as in time={column.name}:%d/%m/%Y"
+        fix = "correct the value or the format" if time_format else f"write dates as YYYY-MM-DD, or {notation}"
         raise DataError(
             f"time={column.name}: {place_of(column, wrong[0])} has {str(column.iloc[wrong[0]])[:40]!r}, which is not "
             f"{wanted}; {fix}"

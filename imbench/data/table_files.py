@@ -69,7 +69,7 @@ def read_table_file(path: str, how: TextFormat) -> ReadFile:
     try:
         frame, facts = reader(content, how)
         frame.columns = pd.Index([str(column).strip() for column in frame.columns])
-        _check_names(list(frame.columns))
+        check_names(list(frame.columns))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     except Exception as error:  # the readers raise many types of exceptions
@@ -114,7 +114,7 @@ def _parquet(content: bytes, how: TextFormat) -> tuple[pd.DataFrame, str]:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(io.BytesIO(content)) as file:
-        _check_names(file.schema_arrow.names)
+        check_names(file.schema_arrow.names)
         return _of_arrow(file.read())
 
 
@@ -128,10 +128,10 @@ def _of_arrow(table: Any) -> tuple[pd.DataFrame, str]:
     """Columns with types of pandas: decimals as floats, whole numbers beside missing ones as whole numbers."""
     import pyarrow as pa
 
-    _check_names(table.column_names)
+    check_names(table.column_names)
     nested = [field.name for field in table.schema if pa.types.is_nested(field.type)]
     if nested:
-        raise DataError(_nested(nested))
+        raise DataError(nested_columns(nested))
     for j, field in enumerate(table.schema):
         kind = field.type
         if pa.types.is_decimal(kind):
@@ -150,12 +150,14 @@ def _of_arrow(table: Any) -> tuple[pd.DataFrame, str]:
     return frame, "types of the file"
 
 
-def _check_names(names: Sequence[str]) -> None:
+def check_names(names: Sequence[str]) -> None:
+    """Raise `DataError` for two columns of one name."""
     if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise DataError(f"there are two columns named {twice[0]!r}; rename one of them")
 
 
-def _nested(columns: Sequence[str]) -> str:
+def nested_columns(columns: Sequence[str]) -> str:
+    """The error for columns of lists or tables."""
     listed = ", ".join(map(repr, columns))
     what = "column" if len(columns) == 1 else "columns"
     verb = "contains" if len(columns) == 1 else "contain"
@@ -205,7 +207,7 @@ def _json_lines(content: bytes, how: TextFormat) -> tuple[pd.DataFrame, str]:
     names = list(dict.fromkeys(name for record in records for name in record))
     nested = [n for n in names if any(isinstance(r.get(n), list | dict) for r in records)]
     if nested:
-        raise DataError(_nested(nested))
+        raise DataError(nested_columns(nested))
     columns = {n: pd.Series([r.get(n) for r in records], dtype=object).infer_objects() for n in names}
     return pd.DataFrame(columns).set_index(pd.Index(lines, name="line")), "types of JSON"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from imbench.contract.modality import IMAGE, TABULAR
 from imbench.contract.records import Card
-from imbench.contract.spec import TABLE_SUFFIXES, format_spec, parse_spec
+from imbench.contract.spec import format_spec, is_table, parse_spec
 from imbench.data.canonical import Table
 from imbench.data.image_folder import describe_image_folder, read_image_folder
 from imbench.data.user_table import describe_user_table, read_user_table
@@ -30,15 +30,13 @@ class _Reader:
     describe: Callable[[str], tuple[Card, str, Mapping[str, str]]]
 
 
-_READERS = {
-    **dict.fromkeys(TABLE_SUFFIXES, _Reader(TABULAR.name, read_user_table, describe_user_table)),
-    FOLDER_SUFFIX: _Reader(IMAGE.name, read_image_folder, describe_image_folder),
-}
+_TABLE = _Reader(TABULAR.name, read_user_table, describe_user_table)
+_FOLDER = _Reader(IMAGE.name, read_image_folder, describe_image_folder)
 
 
 def is_user_data(name: str) -> bool:
-    """Whether the name in a spec is the path of a table or a folder of images."""
-    return name.endswith(tuple(_READERS))
+    """Whether the name in a spec is a table or a folder of images."""
+    return is_table(name) or name.endswith(FOLDER_SUFFIX)
 
 
 def user_data_modality(name: str) -> str:
@@ -63,4 +61,4 @@ def user_data_hashes(card: Card) -> tuple[str, Mapping[str, str]]:
 
 
 def _reader_of(name: str) -> _Reader:
-    return next(reader for suffix, reader in _READERS.items() if name.endswith(suffix))
+    return _TABLE if is_table(name) else _FOLDER

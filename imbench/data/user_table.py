@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from imbench.contract.columns import ColumnReading
 from imbench.contract.errors import DataError
+from imbench.contract.joined import escaped, name_in, names_in, unescaped
 from imbench.contract.modality import TABULAR
 from imbench.contract.names import suggest
 from imbench.contract.records import Card, Source
-from imbench.contract.spec import TABLE_SUFFIXES, parse_spec
+from imbench.contract.spec import TABLE_SUFFIXES, is_remote, parse_spec
+from imbench.data.asked import KIND_PARAMETERS, Asked, asked_of, items_in
 from imbench.data.canonical import Table, data_hash, from_frame, split_hashes
-from imbench.data.columns import (
-    KIND_PARAMETERS,
-    Asked,
-    Column,
-    asked_of,
-    decimal_of,
-    listed,
-    read_columns,
-)
+from imbench.data.column_values import Column
+from imbench.data.columns import decimal_of, read_columns
+from imbench.data.date_text import ISO_WORDS, read_dates
 from imbench.data.delimited import TextFormat
-from imbench.data.labels import read_floats
+from imbench.data.labels import alike_note, read_floats
 from imbench.data.levels import LEAST_ROWS, with_levels
-from imbench.data.number_text import is_missing
+from imbench.data.number_text import is_missing, parse_numbers
+from imbench.data.openml_tables import openml_file, read_openml
 from imbench.data.refused_columns import RefusedColumnError, refusal
-from imbench.data.split_columns import SPLIT_COLUMNS, SplitNames, take_split_columns
+from imbench.data.split_columns import SplitNames, take_split_columns
 from imbench.data.table_files import ReadFile, read_table_file
-from imbench.data.targets import check_target
+from imbench.data.targets import check_target, no_target
 from imbench.data.variants import FILE_PARAMETERS, READING_PARAMETERS, user_task
 
 MAX_CATEGORIES = 1000
@@ -43,7 +41,7 @@ _COPY = re.compile(r"\.\d+$")
 
 
 def read_user_table(spec: str) -> tuple[Card, Table]:
-    """Read ``path/table.csv:target=churn,minority=yes``.
+    """Read ``path/table.csv:target=churn,minority=yes``, or ``openml:31``, whose target has a default.
 
     Parameters of the spec are ``target`` (required), ``minority`` (default: the smaller of two classes; join several
     with ``+``), ``drop`` (columns to exclude), columns of a kind (``numeric``, ``categorical``, ``ordinal``, ``id``,
@@ -59,33 +57,42 @@ def read_user_table(spec: str) -> tuple[Card, Table]:
     exist, has missing values or a single value.
     """
     name, params = parse_spec(spec)
-    path = os.path.normpath(name)
+    path = name if is_remote(name) else os.path.normpath(name)
     _state(path)
     how = TextFormat.read(**{key: params[key] for key in READING_PARAMETERS if key in params})
-    if "target" not in params:
-        raise DataError(f"{name}: which column contains the class? Name it: {name}:target=COLUMN")
-    names = SplitNames(**{role: params[role] for role in SPLIT_COLUMNS if role in params})
-    file = read_table_file(path, how)
+    about: Mapping[str, str] = {}
+    if is_remote(name):
+        file, about = read_openml(name, how)
+        if about["target"]:
+            params = {"target": escaped(about["target"]), **params}
+    else:
+        file = read_table_file(path, how)
     try:
-        table, columns, decimal = _interpreted(file, params, names)
+        roles = _roles(file.frame, params, name)
+        table, columns, decimal = _interpreted(file, params, roles)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     used = [column for column in columns if column.inputs]
     card = Card(
         name=path,
-        title=Path(path).name,
+        title=f"{about['name']} ({name})" if about else Path(path).name,
         modality=TABULAR.name,
-        target=params["target"],
+        target=roles.target,
         rows=len(table.x),
         features=len(used),
         missing=sum(column.missing for column in columns if column.kind != "target"),
         class_counts=table.class_counts,
-        tasks=(user_task(params, table.class_counts, name, repr(params["target"])),),
-        sources=(Source("file", {"path": path, **{k: v for k, v in params.items() if k in FILE_PARAMETERS}}),),
+        tasks=(user_task(params, table.class_counts, name, repr(roles.target)),),
+        sources=(
+            Source(
+                "openml" if about else "file",
+                {"path": path, **{k: v for k, v in params.items() if k in FILE_PARAMETERS}},
+            ),
+        ),
         categorical=tuple(column.name for column in used if column.kind == "categorical"),
         constant=tuple(column.name for column in columns if column.kind == "constant" and not column.inputs),
-        group=names.group,
-        time=names.time,
+        group=roles.split.group,
+        time=roles.split.time,
         columns=columns,
         reading=file.facts + (f", decimal {decimal}" if decimal else ""),
     )
@@ -97,7 +104,7 @@ def describe_user_table(spec: str) -> tuple[Card, str, Mapping[str, str]]:
 
     The result is cached until the file changes; rows are not kept in memory.
     """
-    return _described(spec, _state(os.path.normpath(parse_spec(spec)[0])))
+    return _described(spec, _state(parse_spec(spec)[0]))
 
 
 @lru_cache(maxsize=64)
@@ -106,7 +113,8 @@ def _described(spec: str, state: tuple[int, int]) -> tuple[Card, str, Mapping[st
     return card, data_hash(table), split_hashes(table)
 
 
-def _state(path: str) -> tuple[int, int]:
+def _state(name: str) -> tuple[int, int]:
+    path = os.path.normpath(openml_file(name) if is_remote(name) else name)
     try:
         found = os.stat(path)
     except OSError:
@@ -116,23 +124,43 @@ def _state(path: str) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_size
 
 
+@dataclass(frozen=True)
+class _Roles:
+    """The columns with another purpose than features: target, group and time, and those to leave out."""
+
+    target: str
+    split: SplitNames
+    drop: tuple[str, ...]
+
+
+def _roles(frame: pd.DataFrame, params: Mapping[str, str], name: str) -> _Roles:
+    """The roles that a spec gives to these columns. Raises `DataError` for a spec without a target."""
+    columns = list(frame.columns)
+    if "target" not in params:
+        raise DataError(no_target(frame, name))
+    group = name_in(params.get("group", ""), columns)
+    ((time, notation),) = items_in("time", params["time"], columns) if "time" in params else [("", "")]
+    drop = tuple(names_in(params.get("drop", ""), columns))
+    return _Roles(name_in(params["target"], columns), SplitNames(group, time, unescaped(notation)), drop)
+
+
 def _interpreted(
-    file: ReadFile, params: Mapping[str, str], names: SplitNames
+    file: ReadFile, params: Mapping[str, str], roles: _Roles
 ) -> tuple[Table, tuple[ColumnReading, ...], str]:
     """The rows, how each column was read, and the decimal mark in words, "" if the file has types."""
-    frame, target = file.frame, params["target"]
-    drop = listed(params.get("drop", ""), frame.columns)
+    frame, target, names, drop = file.frame, roles.target, roles.split, roles.drop
     asked = asked_of(params, list(frame.columns), file.format.decimal)
     _check_names(frame, target, drop, asked, names)
     labels = {c: _labels(frame[c]) for c in dict.fromkeys(filter(None, [target, names.group])) if c in frame.columns}
-    found = frame.drop(columns=drop).assign(**labels)
+    found = frame.drop(columns=list(drop)).assign(**labels)
+    notes = {names.group: alike_note(labels[names.group], "groups")} if names.group in labels else {}
     if names.time in found.columns:
-        found[names.time] = _times(found[names.time])
+        found[names.time], notes[names.time] = _times(found[names.time], names.time_format)
     found, split_columns = take_split_columns(found, names, target)
     check_target(found[target], params)
     default = decimal_of(found.drop(columns=target), file.format.separator)
     columns = read_columns(found.drop(columns=target), asked, default)
-    inputs = {c.reading.name: c.numbers_or_texts for c in columns if c.numbers_or_texts is not None}
+    inputs = {name: values for column in columns for name, values in _inputs(column, frame.columns, found.index)}
     indicated = {c.reading.name: c.absent for c in columns if c.absent.any() and not c.is_categorical}
     if not inputs and not indicated:
         why = "; ".join(f"{c.reading.name}: {c.reading.becomes}" for c in columns[:5])
@@ -150,12 +178,13 @@ def _interpreted(
     table = with_levels(table, indicated)
     table = replace(table, group=split_columns.get("group"), time=split_columns.get("time"))
     read = {c.reading.name: _with_inputs(c.reading, table) for c in columns}
-    roles = {target: "target", **{column: role for role, column in names.given.items()}}
+    called = {target: "target", **{column: role for role, column in names.given.items()}}
     for column in frame.columns:
         if column not in read:
-            role = roles.get(column, "dropped")
+            role = called.get(column, "dropped")
             values = labels.get(column, frame[column])
-            read[column] = ColumnReading(column, role, int(values.isna().sum()), values.nunique(), _BECOMES[role])
+            becomes = _BECOMES[role] + (f" ({notes[column]})" if notes.get(column) else "")
+            read[column] = ColumnReading(column, role, int(values.isna().sum()), values.nunique(), becomes)
     is_text = bool(file.format.separator)
     decimal = {".": "point", ",": "comma"}[file.format.decimal or default] if is_text else ""
     return table, tuple(read[column] for column in frame.columns), decimal
@@ -175,13 +204,43 @@ def _labels(column: pd.Series) -> pd.Series:
     return read_floats(column.mask(column == "")) if is_text else column
 
 
-def _times(column: pd.Series) -> pd.Series:
-    """A time column with missing-value words masked, and truth as 0 and 1."""
+def _inputs(column: Column, taken: Collection[str], index: pd.Index) -> Iterator[tuple[str, pd.Series]]:
+    """The inputs of a column by their names, before levels become columns; words get names that are not taken."""
+    if column.numbers_or_texts is not None:
+        yield column.reading.name, column.numbers_or_texts
+    if column.words is not None:
+        name = column.reading.name + "#"
+        while any(other.startswith(name) for other in taken):
+            name += "#"
+        for j, values in enumerate(column.words.T):
+            yield f"{name}{j}", pd.Series(values, index=index)
+
+
+def _times(column: pd.Series, notation: str) -> tuple[pd.Series, str]:
+    """A time column with missing-value words masked, numbers and dates in the usual notations read, and a note on that.
+
+    What `imbench.data.split_columns.time_numbers` reads, or refuses, is unchanged.
+    """
     if not isinstance(column.dtype, pd.StringDtype):
-        return column
+        return column, f"read as {notation}" if notation else ""
     column = column.mask(column.map(is_missing).astype(bool))
+    if notation:
+        return column, f"read as {notation}"
     truth = column.str.casefold().map({"false": 0.0, "true": 1.0})
-    return column if truth.isna().any() else truth
+    if not truth.isna().any():
+        return truth, ""
+    texts = list(column.dropna().unique())
+    numbers = parse_numbers(texts, "")
+    if texts and len(numbers.numbers) == len(texts):
+        return (column.map(numbers.numbers), "; ".join(numbers.notes)) if numbers.notes else (column, "")
+    dates = read_dates(texts)
+    if dates is None or not dates.is_complete:
+        return column, ""
+    is_iso = dates.notation == ISO_WORDS  # read to the nanosecond
+    if not is_iso:
+        days = column.map(dict(zip(texts, dates.days.tolist(), strict=True))).astype(np.float64)
+        column = pd.to_datetime(days, unit="D").dt.round("us")
+    return column, f"read as {dates.notation}"
 
 
 def _check_names(frame: pd.DataFrame, target: str, drop: Sequence[str], asked: Asked, names: SplitNames) -> None:
@@ -242,4 +301,5 @@ def _with_inputs(reading: ColumnReading, table: Table) -> ColumnReading:
     parts += [f"{pooled:,} of fewer than {LEAST_ROWS} rows pooled"] if pooled else []
     if reading.missing:
         parts.append("missing is a level" if reading.missing >= LEAST_ROWS else "missing is pooled with them")
-    return replace(reading, becomes="; ".join(parts), inputs=len(levels))
+    note = f" ({reading.becomes})" if reading.becomes else ""
+    return replace(reading, becomes="; ".join(parts) + note, inputs=len(levels))

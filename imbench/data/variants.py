@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from imbench.contract.errors import DataError
+from imbench.contract.joined import escaped, joined, names_in
 from imbench.contract.names import counted, suggest
 from imbench.contract.records import TASKS, Card, Dataset, Task, Variant
-from imbench.contract.spec import TABLE_SUFFIXES, convert, parse_spec
+from imbench.contract.spec import convert, is_table, parse_spec
 from imbench.contract.streams import stream
+from imbench.data.asked import KIND_PARAMETERS, canonical
 from imbench.data.canonical import Table, split_hashes
-from imbench.data.columns import KIND_PARAMETERS
 from imbench.data.labels import matching_label
 from imbench.data.origin import origin_and_unit
 from imbench.data.split_columns import SPLIT_COLUMNS
@@ -28,8 +29,6 @@ FILE_PARAMETERS = ("target", "minority", "drop", *KIND_PARAMETERS, *SPLIT_COLUMN
 FOLDER_PARAMETERS = ("minority", "size", "channels")
 _BLOCK = 4096  # rows encoded at a time, so that the input columns and output rows of a block fit in the cache
 FOLDER_SUFFIX = "/"
-# Parameters in specs of a user's data, in addition to `PARAMETERS`, by suffix of the path.
-_USER_PARAMETERS = {**dict.fromkeys(TABLE_SUFFIXES, FILE_PARAMETERS), FOLDER_SUFFIX: FOLDER_PARAMETERS}
 
 
 def parse_variant(text: str, card: Card) -> Variant:
@@ -46,7 +45,8 @@ def parse_variant(text: str, card: Card) -> Variant:
     the card's class counts (see `expected_counts`), and a negative seed.
     """
     name, params = parse_spec(text)
-    user_keys = next((keys for suffix, keys in _USER_PARAMETERS.items() if card.name.endswith(suffix)), ())
+    of_folder = FOLDER_PARAMETERS if card.name.endswith(FOLDER_SUFFIX) else ()
+    user_keys = FILE_PARAMETERS if is_table(card.name) else of_folder
     known = (*PARAMETERS, *user_keys)
     for key in params:
         if key not in known:
@@ -94,8 +94,7 @@ def user_task(params: Mapping[str, str], counts: Mapping[str, int], name: str, o
     minority = default_minority(counts)
     if "minority" in params:
         text = params["minority"]
-        whole = matching_label(text, counts)
-        minority = (whole,) if whole is not None else tuple(matching_label(t, counts) or t for t in text.split("+"))
+        minority = tuple(matching_label(part, counts) or part for part in names_in(text, counts))
         for label in minority:
             if label not in counts:
                 raise DataError(f"{name}: minority {label!r} is not a class of {of}; {suggest(label, counts)}")
@@ -106,16 +105,17 @@ def user_task(params: Mapping[str, str], counts: Mapping[str, int], name: str, o
 
 
 def _user_options(params: Mapping[str, str], task: Task, card: Card) -> tuple[tuple[str, str], ...]:
-    options = {} if card.name.endswith(FOLDER_SUFFIX) else {"target": card.target}
+    options = {} if card.name.endswith(FOLDER_SUFFIX) else {"target": escaped(card.target)}
+    columns = [column.name for column in card.columns]
     if task.minority != default_minority(card.class_counts):
-        options["minority"] = "+".join(task.minority)
-    for key in ("drop", *KIND_PARAMETERS):
+        options["minority"] = joined(task.minority)
+    for key in ("drop", *KIND_PARAMETERS, *SPLIT_COLUMNS):
         if key in params:
-            options[key] = "+".join(sorted(params[key].split("+")))
+            options[key] = canonical(key, params[key], columns)
     for key in ("size", "channels"):
         if key in params:
             options[key] = str(int(params[key]))
-    options |= {key: params[key] for key in (*SPLIT_COLUMNS, *READING_PARAMETERS) if key in params}
+    options |= {key: params[key] for key in READING_PARAMETERS if key in params}
     return tuple(sorted(options.items()))
 
 

@@ -18,7 +18,7 @@ from imbench.contract.entry_points import CORE_PACKAGE, GROUPS, Entry, find, ins
 from imbench.contract.errors import UsageError
 from imbench.contract.names import list_known
 from imbench.contract.search_space import check_search_space, parameters_of
-from imbench.contract.spec import FILE_SUFFIXES, NAME_FORMAT, TABLE_SUFFIXES, build, check_name, parse_spec
+from imbench.contract.spec import NAME_FORMAT, TABLE_SUFFIXES, build, check_name, is_own_data, parse_spec
 
 __all__ = [
     "CORE_PACKAGE",
@@ -229,7 +229,7 @@ class Registry:
         from imbench.data.data_sources import card_of
 
         name, _ = parse_spec(spec)
-        if name.endswith(FILE_SUFFIXES):
+        if is_own_data(name):
             return card_of(spec)
         try:
             card: Card = self._dataset_entry(name, planned).load_as(_card_class())

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from imbench.contract.reading import parse_json
-from imbench.contract.spec import FILE_SUFFIXES, format_value
+from imbench.contract.spec import format_value, is_own_data
 from imbench.scoring.rules import ARGMAX, RULES
 
 # Gains are measured against the strategy of this name if present.
@@ -176,7 +176,7 @@ def called_alike(*frames: pd.DataFrame) -> list[pd.DataFrame]:
     """
     among = pd.concat([frame[["dataset", "data_hash"]].astype("str") for frame in frames])
     labels = [by_label(frame, among)["dataset"] for frame in frames]
-    own = [frame["dataset"].astype("str").str.endswith(FILE_SUFFIXES) for frame in frames]
+    own = [frame["dataset"].astype("str").map(is_own_data).astype(bool) for frame in frames]
     return [
         frame.assign(dataset=label.where(mine, frame["dataset"].astype("str")))
         for frame, label, mine in zip(frames, labels, own, strict=True)
@@ -198,8 +198,8 @@ def rows_of_dataset(rows: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def is_file(dataset: str) -> bool:
-    """Whether this is the path of a user's file or folder, not a registered name."""
-    return dataset.endswith(FILE_SUFFIXES)
+    """Whether this is a user's file or folder, or a table of OpenML, not a registered name."""
+    return is_own_data(dataset)
 
 
 def file_name(dataset: str) -> str:

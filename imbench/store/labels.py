@@ -13,7 +13,7 @@ from imbench.contract.errors import UsageError
 from imbench.contract.names import counted
 from imbench.contract.protocol import ADDED_LATER, net_places
 from imbench.contract.records import Variant
-from imbench.contract.spec import FILE_SUFFIXES, format_value, parse_spec
+from imbench.contract.spec import format_value, is_own_data, parse_spec
 from imbench.contract.text import shown
 from imbench.scoring.columns import schema
 from imbench.store.derive import outdated, places
@@ -95,7 +95,7 @@ def _variant(identity: Identity) -> Variant:
 
 
 def _is_dataset(label: str, identity: Identity, _: str) -> bool:
-    return identity.dataset is not None or label.endswith(FILE_SUFFIXES)
+    return identity.dataset is not None or is_own_data(label)
 
 
 def _is_strategy(label: str, identity: Identity, name: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from imbench.contract.errors import UsageError
 from imbench.contract.names import list_known, suggest
 from imbench.contract.records import REFERENCE, STRATEGY
-from imbench.contract.spec import FILE_SUFFIXES, parse_spec, read_value
+from imbench.contract.spec import is_own_data, parse_spec, read_value
 from imbench.stats.references import is_reference
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _is_called(stored: str, name: str) -> bool:
     """Whether a name matches a stored one: in full, without its package, or without the folder of a file."""
     if stored == name:
         return True
-    if not stored.endswith(FILE_SUFFIXES):
+    if not is_own_data(stored):
         return stored.rpartition("/")[2] == name
     if stored.endswith("/") != name.endswith("/"):
         return False

@@ -35,9 +35,9 @@ def test_groups_of_a_data_frame_are_kept_together(frame):
 @pytest.mark.parametrize(
     ("table", "keys", "reason"),
     [
-        (3, {"target": "ill"}, "a path, a spec or a pandas.DataFrame, got int"),
-        ("visits.csv:target=ill", {"target": "ill"}, "give the columns once"),
-        (pd.DataFrame({0: [1, 2]}), {"target": "0"}, "names that are text"),
+        (3, {"target": "ill"}, "int is no table; give a path, a pandas.DataFrame"),
+        ("visits.csv:target=ill", {"target": "ill"}, "target is given twice, as target=ill in visits.csv:target=ill"),
+        (pd.DataFrame({"z": [1j, 2]}), {"target": "z"}, "column 'z' has complex numbers"),
     ],
 )
 def test_what_is_no_table_is_refused(table, keys, reason, tmp_path, monkeypatch):

@@ -99,7 +99,7 @@ def test_progress_is_shown_and_an_interrupted_command_says_how_to_resume(table, 
     [
         (["visits.csv", "--target", "il"], "ill"),
         (["visit.csv", "--target", "ill"], "visit.csv"),
-        (["visits.csv:target=ill", "--target", "ill"], "give the columns once"),
+        (["visits.csv:target=ill", "--target", "ill"], "target is given twice, as target=ill in visits.csv:target=ill"),
         (["visits.csv", "--target", "ill", "--budget", "soon"], "--budget must be a time such as 90s"),
         (["visits.csv", "--target", "ill", "--goal", "winning"], "unknown goal 'winning'"),
         (["visits.csv", "--target", "ill", "--cost-fn", "3"], "--cost-fn needs --cost-fp"),

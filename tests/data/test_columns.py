@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.feature_extraction.text import HashingVectorizer
 
 from imbench.contract.columns import ColumnReading
 from imbench.contract.errors import DataError
@@ -12,6 +13,7 @@ from imbench.data.columns import Asked, read_columns
 from imbench.data.data_sources import card_of
 from imbench.data.levels import LEAST_ROWS
 from imbench.data.preprocess import apply, fit
+from imbench.data.text_columns import WORD_INPUTS
 from imbench.data.user_table import read_user_table
 from imbench.data.variants import parse_variant
 from imbench.runs.registry import dataset
@@ -207,7 +209,7 @@ MANY_Y = ["p", "q"] * 750
         (
             {"a": [f"2024-01-{1 + i % 28:02}" for i in range(1499)] + ["soon"]},
             "",
-            r"'a' \('soon' in line 1501\): 1,499 of 1,500 values are dates; correct the others, or",
+            r"'a' \('soon' in line 1501\): 1,499 of 1,500 values are dates in the notation year-month-day; correct the",
         ),
         ({"a": MANY}, "id=b", r"no column 'b' \(id=b\)"),
         ({"a": MANY}, "id=a,text=a", "column 'a' cannot be both id and text|text and id"),
@@ -260,3 +262,84 @@ def test_types_that_are_neither_numbers_nor_text_are_read_by_their_text(values, 
     frame.to_parquet(tmp_path / "t.parquet")
     card, _ = read_user_table(f"{tmp_path}/t.parquet:target=y")
     assert {column.name: column.kind for column in card.columns}["v"] == kind
+
+
+def test_words_of_a_text_column_are_inputs_only_if_asked_for():
+    notes = [f"the customer was {'angry' if y == 'yes' else 'happy'} today {i}" for i, y in enumerate(Y)]
+    plain = written(a=notes, b=NUMBERS)
+    assert "text=a uses its words" in reading(plain).becomes
+    found = dataset(f"{plain},text=a")
+    assert reading(f"{plain},text=a").inputs == WORD_INPUTS == found.x.shape[1] - 1
+    oracle = HashingVectorizer(n_features=WORD_INPUTS, token_pattern=r"(?u)\b\w+\b").transform(notes).toarray()
+    np.testing.assert_allclose((found.x * found.unit + found.origin)[:, :WORD_INPUTS], oracle, atol=1e-7)
+    with pytest.raises(DataError, match="text=a: no value has a word, such as '—'; drop the column"):
+        card_of(written(a=["—"] * ROWS, b=NUMBERS) + ",text=a")
+
+
+@pytest.mark.parametrize(
+    ("values", "keys", "becomes"),
+    [
+        ([f"{1 + i % 12:02}/{1 + i % 28:02}/2024" for i in range(ROWS)], "date=a:%m/%d/%Y", "read as %m/%d/%Y"),
+        ([f"{1 + i % 12:02}/{1 + i % 12:02}/2024" for i in range(ROWS)], "date=a:%m/%d/%Y", "read as %m/%d/%Y"),
+        ([f"2024{1 + i % 12:02}{1 + i % 28:02}" for i in range(ROWS)], "date=a:%Y%m%d", "read as %Y%m%d"),
+        (["-" if i == 3 else f"2024-01-{1 + i % 28:02}" for i in range(ROWS)], "", "'-' read as missing"),
+        (["JN"[i % 2] for i in range(ROWS)], "boolean=a:J", "1 for J, 0 for N"),
+        ([str(1 + i % 2) for i in range(ROWS)], "boolean=a:2", "1 for 2, 0 for 1"),
+        (["Yes" if i % 3 else "NO" for i in range(ROWS)], "boolean=a", "1 for Yes, 0 for NO"),
+    ],
+)
+def test_dates_and_booleans_can_be_asked_for_with_notation_and_true_word(values, keys, becomes):
+    spec = written(a=values, b=NUMBERS) + (f",{keys}" if keys else "")
+    assert becomes in reading(spec).becomes
+    if "J" in keys:
+        assert dataset(spec).x[:2, 0].tolist() == [1, 0]
+    if "%m" in keys:
+        days = pd.to_datetime(pd.Series(values), format=keys.partition(":")[2]) - pd.Timestamp(0)
+        found = dataset(spec)
+        np.testing.assert_array_equal(found.x[:, 0] * found.unit[0] + found.origin[0], days.dt.days)
+
+
+@pytest.mark.parametrize(
+    ("values", "keys", "message"),
+    [
+        (TOWNS, "boolean=a", "boolean=a: the column has 3 values, such as 'rome', 'oslo', 'bern', and two are needed"),
+        (["JN"[i % 2] for i in range(ROWS)], "boolean=a", "which of 'J' and 'N' is true. Write it .* boolean=a:J"),
+        (["JN"[i % 2] for i in range(ROWS)], "boolean=a:K", "boolean=a:K: the column has no value 'K'; there are J, N"),
+        (TOWNS, "date=a", "date=a: no usual notation of dates fits values such as 'rome'; write the notation"),
+        (["2024-01-31"] * ROWS, "date=a:%d/%m/%Y", "0 of 200 values are dates in the notation %d/%m/%Y"),
+        (["2024-01-31"] * ROWS, "date=a:%Q", "'%Q' is no notation of dates"),
+        (
+            [f"{1 + i % 28:02}/{1 + i % 12:02}/2024" if i % 2 else f"{1 + i % 12:02}/{1 + i % 28:02}/2024"
+             for i in range(ROWS)],
+            "",
+            "values are dates in the notation .*, others .*; correct the others, or",
+        ),
+        (
+            [f"{1 + i % 28:02}.03.2024" if i % 2 else f"2024-03-{1 + i % 28:02}" for i in range(ROWS)],
+            "",
+            "100 of 200 values are dates in the notation year-month-day, others day.month.year",
+        ),
+    ],
+)  # fmt: skip
+def test_what_fits_no_kind_that_was_asked_for_is_refused(values, keys, message):
+    spec = written(a=values, b=NUMBERS) + (f",{keys}" if keys else "")
+    with pytest.raises(DataError, match=message):
+        card_of(spec)
+
+
+def test_levels_and_groups_that_differ_only_in_case_are_said():
+    values = [("No", "no", "maybe", "may  be")[i % 4] for i in range(ROWS)]
+    spec = written(a=values, b=NUMBERS, g=["p1", "P1"] * (ROWS // 2)) + ",group=g"
+    assert "'No' and 'no' are different levels" in reading(spec).becomes
+    assert reading(spec).inputs == 4
+    assert "'P1' and 'p1' are different groups" in reading(spec, "g").becomes
+
+
+@pytest.mark.parametrize("notation", ["%d.%m.%Y", "%m/%d/%Y", "%d %b %Y", "%Y-%m-%d %H:%M", "%d/%m/%Y %I:%M %p"])
+def test_times_are_read_in_the_notations_of_date_columns(notation):
+    when = pd.date_range("2024-01-05", periods=ROWS, freq="37h").to_series().sample(frac=1, random_state=0)
+    found = dataset(written(a=NUMBERS, t=when.dt.strftime(notation).tolist()) + ",time=t")
+    expected = pd.to_datetime(when.dt.strftime(notation), format=notation).rank(method="dense") - 1
+    assert found.time.tolist() == expected.astype(int).tolist()
+    other = dataset(written(a=NUMBERS, t=when.dt.strftime("%d~%m~%y").tolist()) + ",time=t:%d~%m~%y")
+    assert other.time.tolist() == (when.dt.floor("D").rank(method="dense") - 1).astype(int).tolist()

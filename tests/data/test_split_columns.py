@@ -90,9 +90,9 @@ def test_one_column_can_be_both():
         ("day", 3, "time=day", "all rows have the value '3'; at least two times are needed"),
         (
             "day",
-            "31.12.2024",
+            "soon",
             "time=day",
-            "line 2 has '31.12.2024', which is not a number or a date; write dates as YYYY",
+            "line 2 has 'soon', which is not a number or a date; write dates as YYYY-MM-DD, or name th",
         ),
         (
             "patient",

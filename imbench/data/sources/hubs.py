@@ -24,12 +24,28 @@ ZENODO_HOST = "https://zenodo.org"
 
 def from_openml(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:
     """Fetch the dataset with the OpenML number ``id``, with `sklearn.datasets.fetch_openml`."""
+    bunch = _openml(options["id"])
+    return to_table(bunch.frame, card, {"target": bunch.target.name, **options})
+
+
+def openml_table(number: int) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The columns of the dataset with this OpenML number, and its ``name``, ``version`` and default ``target``.
+
+    The target is "" if the dataset has none, or several. Raises `SourceError` if OpenML cannot be reached, and the
+    errors of `sklearn.datasets.fetch_openml`.
+    """
+    bunch = _openml(number)
+    target = bunch.target.name if isinstance(bunch.target, pd.Series) else ""
+    details = {"name": str(bunch.details["name"]), "version": str(bunch.details["version"]), "target": str(target)}
+    return bunch.frame, details
+
+
+def _openml(number: int) -> Any:
     from sklearn.datasets import fetch_openml
 
     with transfer(OPENML_HOST), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # warnings about retries; `SourceError` reports the reason
-        bunch = fetch_openml(data_id=options["id"], as_frame=True, parser="auto", cache=False, n_retries=1, delay=0.01)
-    return to_table(bunch.frame, card, {"target": bunch.target.name, **options})
+        return fetch_openml(data_id=number, as_frame=True, parser="auto", cache=False, n_retries=1, delay=0.01)
 
 
 def from_imblearn(card: Card, options: Mapping[str, Any], downloads: Path) -> Table:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +11,9 @@ from imbench.advice.goals import Goal, goal_of
 from imbench.advice.verdict import Advice, advise_rows
 from imbench.advice.words import sentences
 from imbench.contract.errors import UsageError
-from imbench.contract.spec import format_value
-from imbench.contract.text import shown
-from imbench.engine.mlp import FEWEST_UNITS
 from imbench.runs.bench import Event, plan, run
 from imbench.runs.machine import available_cores
+from imbench.runs.own_table import FOLDS, path_of, spec_with, split_of, wide_enough
 from imbench.runs.registry import Registry
 from imbench.runs.request import RunRequest
 from imbench.store.added import with_metrics
@@ -26,10 +22,8 @@ from imbench.store.results import Results
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imbench.contract.protocol import Protocol
     from imbench.contract.records import Card
 
-FOLDS = 5
 # More repeats of five folds narrow an interval little, since all folds share their rows.
 MOST_REPEATS = 4
 # Seconds of training if none are given.
@@ -66,7 +60,7 @@ class Advised:
 
 
 def advise(
-    table: str | pd.DataFrame,
+    table: str | Path | pd.DataFrame,
     *,
     target: str | None = None,
     group: str | None = None,
@@ -120,8 +114,8 @@ def advise(
         raise UsageError(f"alpha must lie between 0 and 1, got {alpha:g}; 0.05 is usual")
     if budget is not None and not budget >= 1:
         raise UsageError(f"the budget must be at least 1 second, got {budget:g}")
-    table = _spec(_path_of(table, Path(store)), {key: name for key, name in given.items() if name is not None})
-    fields = {"folds": str(FOLDS), **_split(table), **(settings or {})}
+    table = spec_with(path_of(table, Path(store)), {key: name for key, name in given.items() if name is not None})
+    fields = {"folds": str(FOLDS), **split_of(table), **(settings or {})}
     request = RunRequest(
         datasets=(table,),
         protocol=protocol,
@@ -142,7 +136,7 @@ def advise(
     for card in planned.cards.values():
         if read is not None:
             read(card)
-        fields = {**_wide_enough(card, planned.protocol), **fields}
+        fields = {**wide_enough(card, planned.protocol), **fields}
     if budget is None:
         fields = {"repeats": str(MOST_REPEATS), **fields}
     elif not {"repeats", "epochs"} & set(fields):
@@ -153,46 +147,6 @@ def advise(
         results = with_metrics(results, [question.metric])
     advice = advise_rows(results.rows, question, test_share=1 / int(fields["folds"]), alpha=alpha)
     return Advised(advice, question, table, results, fields)
-
-
-def _path_of(table: str | pd.DataFrame, store: Path) -> str:
-    """The path of a table; a data frame is written beside the store, under a name of its content."""
-    if isinstance(table, str):
-        return table
-    import pandas as pd
-
-    if not isinstance(table, pd.DataFrame):
-        raise UsageError(f"the table must be a path, a spec or a pandas.DataFrame, got {type(table).__name__}")
-    if not all(isinstance(name, str) for name in table.columns):
-        raise UsageError("the columns of the data frame must have names that are text; set frame.columns")
-    content = pd.util.hash_pandas_object(table.astype(str), index=False).to_numpy()
-    digest = hashlib.sha256("|".join(table.columns).encode() + content.tobytes()).hexdigest()[:12]
-    path = store.with_name(f"{store.name}-tables") / f"{digest}.parquet"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            table.to_parquet(path, index=False)
-        except (ValueError, TypeError) as error:  # pyarrow's, for columns of mixed types
-            path.unlink(missing_ok=True)
-            raise UsageError(f"the data frame cannot be written as Parquet: {shown(str(error), 200)}") from error
-    return str(path)
-
-
-def _spec(table: str, keys: Mapping[str, str]) -> str:
-    """The spec of a table with these columns."""
-    if not keys:
-        return table
-    if "target=" in table:
-        raise UsageError(f"give the columns once: in the spec ({table}) or beside it, not both")
-    return table + ":" + ",".join(f"{key}={format_value(value)}" for key, value in keys.items())
-
-
-def _wide_enough(card: Card, protocol: Protocol) -> dict[str, str]:
-    """The factor of the paper's width that gives hidden layers of enough units; nothing where it does."""
-    units = int(2 * (card.inputs + 2) / protocol.width_divisor * protocol.width)
-    if protocol.net != "paper" or units >= FEWEST_UNITS:
-        return {}
-    return {"width": f"{protocol.width * math.ceil(FEWEST_UNITS / max(units, 1)):g}"}
 
 
 def _built_in_strategies(registry: Registry) -> list[str]:
@@ -206,16 +160,6 @@ def _built_in_strategies(registry: Registry) -> list[str]:
             if cls.run_by_default and TABULAR.name in cls.modalities:
                 found.append(entry.name)
     return found
-
-
-def _split(table: str) -> dict[str, str]:
-    """The split that a table's columns ask for."""
-    from imbench.contract.spec import parse_spec
-
-    keys = parse_spec(table)[1] if ":" in table else {}
-    if "group" in keys:
-        return {"split": "grouped"}
-    return {"split": "ordered"} if "time" in keys else {}
 
 
 def _affordable(budget: float, first: Results, strategies: int, jobs: int | None) -> dict[str, str]:

@@ -35,7 +35,7 @@ _ROWS_OF_INDEX = 100
 
 _IDENTIFIER = re.compile(r"(?:^|[_\s.\-])(?:id|uuid|guid|identifier)(?:$|[_\s.\-])|[a-z]I[Dd]$")
 _UNNAMED = re.compile(r"Unnamed: \d+|__index_level_\d+__")
-_TRUE = {
+TRUE_WORDS = {
     "yes": "no",
     "true": "false",
     "y": "n",
@@ -120,7 +120,7 @@ def decimal_of(frame: pd.DataFrame, separator: str) -> str:
     """
     found = {".": 0, ",": 0}
     for name in frame.columns:
-        if _is_text(frame[name]):
+        if is_text(frame[name]):
             evidence = decimal_evidence(map(str, pd.unique(frame[name].iloc[:_SAMPLE].dropna())))
             found = {mark: found[mark] + evidence[mark] for mark in found}
     return "," if not found["."] and (found[","] or separator == ";") else "."
@@ -144,8 +144,8 @@ def read_columns(frame: pd.DataFrame, asked: Asked, default: str = ".") -> list[
 
 def _read(column: pd.Series, asked: Asked, default: str) -> Column:
     kind = asked.kinds.get(str(column.name), "")
-    if _is_text(column):
-        plain = _plain_numbers(column) if kind in ("", "numeric") and (asked.decimal or default) == "." else None
+    if is_text(column):
+        plain = plain_numbers(column) if kind in ("", "numeric") and (asked.decimal or default) == "." else None
         if plain is not None:
             return _numbers(column, plain, kind, "numeric", "a number", ())
         return _of_text(_Texts.of(column), kind, asked, default)
@@ -171,7 +171,7 @@ def _read(column: pd.Series, asked: Asked, default: str) -> Column:
     return _numbers(column, numbers, kind, "numeric", "a number", ())
 
 
-def _plain_numbers(column: pd.Series) -> np.ndarray | None:
+def plain_numbers(column: pd.Series) -> np.ndarray | None:
     """The numbers of a column in which all texts but empty ones are numbers as programs write them, else None.
 
     It says the same as `parse_numbers`, many times faster.
@@ -191,7 +191,8 @@ def _plain_numbers(column: pd.Series) -> np.ndarray | None:
     return np.asarray(numbers.to_numpy(zero_copy_only=False))
 
 
-def _is_text(column: pd.Series) -> bool:
+def is_text(column: pd.Series) -> bool:
+    """Whether the values are text, or of mixed types."""
     return column.dtype == object or isinstance(column.dtype, pd.StringDtype)
 
 
@@ -277,7 +278,7 @@ def _of_text(texts: _Texts, kind: str, asked: Asked, default: str) -> Column:
 def _of_words(texts: _Texts, present: Sequence[str], absent: np.ndarray) -> Column:
     """A boolean, constant, identifier, free text, or category."""
     words = {text.casefold() for text in present}
-    for true, false in _TRUE.items():
+    for true, false in TRUE_WORDS.items():
         if words == {true, false}:
             values = texts.mapped({text: float(text.casefold() == true) for text in present})
             return _made(texts.column, values, "boolean", 2, f"1 for {true}, 0 for {false}")

@@ -19,6 +19,8 @@ _DAYS = {
 }  # fmt: skip
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
 _LIKE_A_DATE = re.compile(r"(?=.*\d)(?=.*[-/. ])[\w\-/.:, +]{6,35}")
+# The notation of year-month-day, with or without a time.
+ISO = "ISO8601"
 _EPOCH = pd.Timestamp(0, tz="UTC")
 # Texts that a notation is tried on before it is used for a whole column.
 _TRIED = 50
@@ -32,10 +34,12 @@ class Dates:
     ----------
     days : ``(texts,)`` float64, days since 1970-01-01, NaN for text that is no date
     notation : the notation in words, and other notations that fit as well
+    format : the notation for `days_written`
     """
 
     days: np.ndarray
     notation: str
+    format: str = ISO
 
 
 def read_dates(texts: Sequence[str]) -> Dates | None:
@@ -50,17 +54,18 @@ def read_dates(texts: Sequence[str]) -> Dates | None:
     best, notations = None, []
     for day, words in _DAYS.items():
         for time in _TIMES[: 1 if day == "ISO8601" else None]:
-            if np.isnan(_days(tried, day + time)).mean() >= 0.5:
+            if np.isnan(days_written(tried, day + time)).mean() >= 0.5:
                 continue
-            days = _days(texts, day + time)
+            days = days_written(texts, day + time)
             fitting = int(np.isfinite(days).sum())
             if best is None or fitting > best[0]:
-                best, notations = (fitting, days), [words]
+                best, notations = (fitting, days, day + time), [words]
             elif fitting == best[0] and words not in notations:
                 notations.append(words)
     if best is None or best[0] <= len(texts) / 2:
         return None
-    return Dates(best[1], notations[0] + (f" ({' and '.join(notations[1:])} fits as well)" if notations[1:] else ""))
+    also = f" ({' and '.join(notations[1:])} fits as well)" if notations[1:] else ""
+    return Dates(best[1], notations[0] + also, best[2])
 
 
 def days_of(column: pd.Series) -> np.ndarray:
@@ -69,6 +74,7 @@ def days_of(column: pd.Series) -> np.ndarray:
     return np.asarray((dates - _EPOCH) / pd.Timedelta(days=1), dtype=np.float64)
 
 
-def _days(texts: Sequence[str], notation: str) -> np.ndarray:
+def days_written(texts: Sequence[str], notation: str) -> np.ndarray:
+    """Days since 1970-01-01, ``(texts,)`` float64, of texts in a notation of `Dates.format`; NaN for other text."""
     values = pd.Series(list(texts), dtype=object)
     return days_of(pd.to_datetime(values, format=notation, utc=True, errors="coerce"))

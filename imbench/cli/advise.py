@@ -108,7 +108,7 @@ def advise(
             plugins=session.plugins,
             registry=session.registry,
             progress=progress,
-            read=_show_columns,
+            read=show_columns,
         )
     if html is not None:
         from imbench.advice.page import page
@@ -121,7 +121,8 @@ def advise(
     _show(found)
 
 
-def _show_columns(card: Card) -> None:
+def show_columns(card: Card) -> None:
+    """Show how the columns of a table were read."""
     from imbench.cli.columns import columns_text, tables_of
 
     for one in tables_of([card]):

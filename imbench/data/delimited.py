@@ -88,9 +88,7 @@ class TextFormat:
         return f"encoding {self.encoding}, separator {separator}, {header}"
 
 
-def read_delimited(
-    content: bytes, how: TextFormat, name: str, only: str = ""
-) -> tuple[pd.DataFrame, TextFormat]:
+def read_delimited(content: bytes, how: TextFormat, name: str, only: str = "") -> tuple[pd.DataFrame, TextFormat]:
     """Read delimited text; every column is text without surrounding blanks, and the index has the lines of the file.
 
     Parameters

@@ -157,7 +157,8 @@ def coded(
         origin=shift[0],
         unit=shift[1],
     )
-    return _OF_KIND.get(reading.kind, _presence)(base, column, reading, asked, levels)
+    found: InputColumn = _OF_KIND.get(reading.kind, _presence)(base, column, reading, asked, levels)
+    return found
 
 
 def _presence(
@@ -211,7 +212,7 @@ def _of_levels(
     return replace(base, reads="levels", words=own, pooled=pooled, missing_level=has_missing)
 
 
-_OF_KIND: Mapping[str, Callable[..., InputColumn]] = {
+_OF_KIND: Mapping[str, Callable[[InputColumn, pd.Series[Any], ColumnReading, Asked, Sequence[str]], InputColumn]] = {
     "numeric": _of_numbers,
     "boolean": _of_truth,
     "ordinal": _of_places,

@@ -58,9 +58,7 @@ class Encoding:
         plain = [name for column in self.columns for name in column.inputs]
         return (*plain, *(f"{column.name}=missing" for column in self.columns if column.indicator))
 
-    def encode(
-        self, frame: pd.DataFrame, *, decimal: str = "", separator: str = "", unknown: str = REFUSE
-    ) -> Encoded:
+    def encode(self, frame: pd.DataFrame, *, decimal: str = "", separator: str = "", unknown: str = REFUSE) -> Encoded:
         """The inputs of a table's rows. Each row's inputs depend on that row only, besides its decimal mark.
 
         Parameters
@@ -76,8 +74,8 @@ class Encoding:
         """
         if unknown not in UNKNOWN_LEVELS:
             raise DataError(f"unknown levels can be {' or '.join(UNKNOWN_LEVELS)}, got {unknown!r}")
-        self._check_names(frame)
-        read = [name for name in frame.columns if name in self._evidence]
+        self.check_names(frame)
+        read = [name for name in frame.columns if name in self.reads]
         marks = Marks(decimal, decimal_of(frame[read], separator))
         x = np.empty((len(frame), len(self.inputs)), np.float32)
         refused, notes, start = [], self._notes(frame), 0
@@ -101,12 +99,13 @@ class Encoding:
         return Encoded(x, tuple(notes))
 
     @property
-    def _evidence(self) -> set[str]:
-        """Columns that show the decimal mark of a table, as in training."""
+    def reads(self) -> set[str]:
+        """Names of the columns that are looked at; those that are left out can show the decimal mark."""
         left_out = {name for name, kind in self.others.items() if kind not in (*ROLES, "dropped")}
         return {column.name for column in self.columns} | left_out
 
-    def _check_names(self, frame: pd.DataFrame) -> None:
+    def check_names(self, frame: pd.DataFrame) -> None:
+        """Raise `DataError` for columns that are missing, or given twice."""
         names = [str(name) for name in frame.columns]
         if twice := [name for name, times in Counter(names).items() if times > 1]:
             raise DataError(f"there are two columns named {twice[0]!r}; rename one of them")
@@ -137,7 +136,7 @@ class Encoding:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Encoding:
         """The encoding of `to_json`."""
-        columns = [
+        columns: list[dict[str, Any]] = [
             {name: tuple(value) if isinstance(value, list) else value for name, value in column.items()}
             for column in values["columns"]
         ]

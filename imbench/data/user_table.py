@@ -60,7 +60,7 @@ def read_user_table(spec: str) -> tuple[Card, Table]:
     """
     name, params = parse_spec(spec)
     path = os.path.normpath(name)
-    _state(path)
+    check_exists(path)
     how = TextFormat.read(**{key: params[key] for key in READING_PARAMETERS if key in params})
     if "target" not in params:
         raise DataError(f"{name}: which column contains the class? Name it: {name}:target=COLUMN")
@@ -97,7 +97,7 @@ def describe_user_table(spec: str) -> tuple[Card, str, Mapping[str, str]]:
 
     The result is cached until the file changes; rows are not kept in memory.
     """
-    return _described(spec, _state(os.path.normpath(parse_spec(spec)[0])))
+    return _described(spec, check_exists(os.path.normpath(parse_spec(spec)[0])))
 
 
 @lru_cache(maxsize=64)
@@ -106,7 +106,8 @@ def _described(spec: str, state: tuple[int, int]) -> tuple[Card, str, Mapping[st
     return card, data_hash(table), split_hashes(table)
 
 
-def _state(path: str) -> tuple[int, int]:
+def check_exists(path: str) -> tuple[int, int]:
+    """Time of change and size of a file; raises `DataError` with similar names if there is none."""
     try:
         found = os.stat(path)
     except OSError:

@@ -153,7 +153,8 @@ def _training(facts: Facts, model: Model) -> Iterator[str]:
         what = counted(len(trained.epochs), "dense net")
         yield (
             f"Strategy `{model.recipe}`, protocol `{job.protocol.name}`. {what}, trained on the same {train:,} rows "
-            f"with other random numbers ({', '.join(map(str, trained.epochs))} epochs); their probabilities are averaged."
+            f"with other random numbers ({', '.join(map(str, trained.epochs))} epochs). Their probabilities are "
+            "averaged."
         )
     else:
         yield f"Reference `{model.recipe}`, fitted once on {train:,} rows."
@@ -170,8 +171,8 @@ def _scores(facts: Facts, model: Model) -> Iterator[str]:
     yield ""
     yield (
         f"{protocol.repeats} x {protocol.folds} cross-validation of the same recipe, each fold with a single net and "
-        "its own recalibration and decision rule, scored on rows that the fold did not see. Intervals have 95 % and are "
-        "corrected for folds that share training rows (Nadeau and Bengio 2003)."
+        "its own recalibration and decision rule, scored on rows that the fold did not see. Intervals have 95 % and "
+        "are corrected for folds that share training rows (Nadeau and Bengio 2003)."
     )
     yield ""
     yield from _table(

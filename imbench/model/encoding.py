@@ -19,6 +19,7 @@ from imbench.data.columns import Asked, asked_of, decimal_of
 from imbench.data.delimited import TextFormat
 from imbench.data.refused_columns import RefusedColumnError, refusal
 from imbench.data.table_files import frame_of_arrow, read_table_file
+from imbench.data.user_table import check_exists
 from imbench.data.variants import READING_PARAMETERS
 from imbench.model.columns import REFUSE, UNKNOWN_LEVELS, InputColumn, Marks, coded
 
@@ -114,7 +115,8 @@ class Encoding:
             what = "column" if len(missing) == 1 else "columns"
             verb = "is" if len(missing) == 1 else "are"
             shown = ", ".join(map(repr, missing[:10])) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
-            fits = [name for name in names if name not in self.others]
+            known = {*self.others, *(column.name for column in self.columns)}
+            fits = [name for name in names if name not in known]
             raise DataError(f"{what} {shown} of the model {verb} missing; add {_them(missing)}, {_like(missing, fits)}")
 
     def _notes(self, frame: pd.DataFrame) -> list[str]:
@@ -206,6 +208,7 @@ def read_new_table(spec: str, encoding: Encoding) -> tuple[pd.DataFrame, TextFor
     for key in params:
         if key not in READING_PARAMETERS:
             raise DataError(f"{name}: {key} is no parameter of a new table; {suggest(key, READING_PARAMETERS)}")
+    check_exists(name)
     header = "yes" if encoding.header else "no"
     how = TextFormat.read(**{"header": header, **params})
     file = read_table_file(name, how, encoding.columns[0].name if len(encoding.columns) == 1 else "")

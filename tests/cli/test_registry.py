@@ -40,6 +40,8 @@ TRAINED = "--dataset {table} --protocol smoke --jobs 1 --no-checks --quiet --sto
 CALLS = {
     "run": f"--plugin mine.py --strategy {MINE} {TRAINED}",
     "advise": f"{{table}} --plugin mine.py --strategy {MINE} --reference uniform --protocol smoke --jobs 1 --store new",
+    "fit": f"{{table}} --plugin mine.py --strategy {MINE} --protocol smoke --jobs 1 --nets 1 --out model --store new",
+    "predict": "model {table}",
     "sweep": f"--plugin mine.py --strategy mine --param strength=0.5,1.0 --no-baseline {TRAINED}",
     "list": "strategies --check --plugin mine.py",
     "info": f"{MINE} --plugin mine.py",

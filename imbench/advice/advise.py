@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,17 @@ from imbench.advice.goals import Goal, goal_of
 from imbench.advice.verdict import Advice, advise_rows
 from imbench.advice.words import sentences
 from imbench.contract.errors import UsageError
+from imbench.model.card import Tried
+from imbench.model.estimators import check_storable
+from imbench.model.files import check_folder
+from imbench.model.fit import fit
 from imbench.runs.bench import Event, plan, run
 from imbench.runs.machine import available_cores
 from imbench.runs.own_table import FOLDS, path_of, spec_with, split_of, wide_enough
 from imbench.runs.registry import Registry
 from imbench.runs.request import RunRequest
+from imbench.scoring.costs import costs_of
+from imbench.scoring.rules import ARGMAX
 from imbench.store.added import with_metrics
 from imbench.store.results import Results
 
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from imbench.contract.records import Card
+    from imbench.model.fitted import Model
 
 # More repeats of five folds narrow an interval little, since all folds share their rows.
 MOST_REPEATS = 4
@@ -42,6 +49,10 @@ class Advised:
     table : spec of the table
     results : the results behind it, for `imbench report`
     settings : protocol fields that the budget led to
+    protocol : protocol that they change
+    costs : costs of a missed row of the second class and of a false alarm; None without
+    model : the model of the recipe; None if none was asked for
+    unsaved : why there is no model although one was asked for
     """
 
     advice: Advice
@@ -49,6 +60,10 @@ class Advised:
     table: str
     results: Results
     settings: Mapping[str, str]
+    protocol: str = "standard"
+    costs: tuple[float, float] | None = None
+    model: Model | None = None
+    unsaved: str = ""
 
     @property
     def sentences(self) -> list[str]:
@@ -80,6 +95,8 @@ def advise(
     registry: Registry | None = None,
     progress: Callable[[Event], None] | None = None,
     read: Callable[[Card], None] | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
 ) -> Advised:
     """Whether rebalancing helps on one table, whether the probabilities may be trusted, and what to do.
 
@@ -103,6 +120,8 @@ def advise(
     registry : what is installed; default: a new one, with the strategies of the files ``plugins``
     jobs, plugins, progress : as for `imbench.run`
     read : called with the card of the table before any training, to show how its columns were read
+    out : folder to write a model of the recipe to (see `imbench.fit`); None for no model
+    overwrite : whether a model in that folder is replaced
 
     Raises
     ------
@@ -114,6 +133,9 @@ def advise(
         raise UsageError(f"alpha must lie between 0 and 1, got {alpha:g}; 0.05 is usual")
     if budget is not None and not budget >= 1:
         raise UsageError(f"the budget must be at least 1 second, got {budget:g}")
+    costs = costs_of(cost_fn, cost_fp)
+    if out is not None:
+        check_folder(out, overwrite)
     table = spec_with(path_of(table, Path(store)), {key: name for key, name in given.items() if name is not None})
     fields = {"folds": str(FOLDS), **split_of(table), **(settings or {})}
     request = RunRequest(
@@ -146,7 +168,74 @@ def advise(
     if question.metric.name not in results.metrics:
         results = with_metrics(results, [question.metric])
     advice = advise_rows(results.rows, question, test_share=1 / int(fields["folds"]), alpha=alpha)
-    return Advised(advice, question, table, results, fields)
+    found = Advised(advice, question, table, results, fields, protocol, costs)
+    if out is None:
+        return found
+    try:
+        model = fit_advised(
+            found, out, overwrite=overwrite, jobs=jobs, plugins=plugins, registry=request.registry, progress=progress
+        )
+    except UsageError as error:
+        return replace(found, unsaved=str(error))
+    return replace(found, model=model)
+
+
+def fit_advised(
+    found: Advised,
+    out: str | Path | None,
+    *,
+    overwrite: bool = False,
+    jobs: int | None = None,
+    plugins: Sequence[str] = (),
+    registry: Registry | None = None,
+    progress: Callable[[Event], None] | None = None,
+    command: str = "",
+) -> Model:
+    """Fit the advised recipe to the whole table; the parameters and errors are those of `imbench.fit`.
+
+    Its card lists all that was tried.
+    """
+    advice = found.advice
+    header = ("model", "rule", found.goal.metric.title, "gain", "interval", "p")
+    rows = tuple(
+        (
+            *(one.name, one.rule, f"{one.mean:.4f}", f"{one.effect:+.4f}"),
+            *(f"{one.low:+.4f} to {one.high:+.4f}", f"{one.p:.2g}"),
+        )
+        for one in advice.candidates
+    )
+    as_it_is = found.goal.name == "probabilities" and advice.rule == ARGMAX
+    return fit(
+        found.table,
+        strategy=advice.recipe,
+        out=out,
+        overwrite=overwrite,
+        rule=advice.rule,
+        cost_fn=None if found.costs is None else found.costs[0],
+        cost_fp=None if found.costs is None else found.costs[1],
+        recalibrate=not as_it_is,
+        protocol=found.protocol,
+        settings=found.settings,
+        store=found.results.store,
+        jobs=jobs,
+        plugins=plugins,
+        registry=registry,
+        progress=progress,
+        command=command or f"imbench.advise({found.table!r}, goal={found.goal.name!r}, out=…)",
+        tried=Tried(tuple(found.sentences), header, rows),
+    )
+
+
+def not_storable(registry: Registry, references: Sequence[str] | None) -> list[str]:
+    """For each reference that a model folder cannot store, a sentence that says so."""
+    own = registry.built_in_references() if references is None else [registry.reference(spec) for spec in references]
+    found = []
+    for reference in own:
+        try:
+            check_storable(reference)
+        except UsageError as error:
+            found.append(f"{error}; if the advice is to use it, no model is written")
+    return found
 
 
 def _built_in_strategies(registry: Registry) -> list[str]:

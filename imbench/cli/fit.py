@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--out", required=True, metavar="DIR", help="Folder for the model.")
 @click.option("--overwrite", is_flag=True, help="Replace a model in that folder.")
 @click.option("--rule", metavar="RULE", help="Decision rule (imbench list rules); default: tuned.")
+@click.option("--no-recalibration", is_flag=True, help="Leave the probabilities as the nets give them.")
 @click.option("--cost-fn", type=float, metavar="C", help="Cost of missing a row of the second class.")
 @click.option("--cost-fp", type=float, metavar="C", help="Cost of a false alarm.")
 @click.option(
@@ -56,6 +57,7 @@ def fit(
     out: str,
     overwrite: bool,
     rule: str | None,
+    no_recalibration: bool,
     cost_fn: float | None,
     cost_fp: float | None,
     nets: int,
@@ -98,6 +100,7 @@ def fit(
             rule=rule or "tuned",
             cost_fn=cost_fn,
             cost_fp=cost_fp,
+            recalibrate=not no_recalibration,
             nets=nets,
             protocol=protocol,
             settings=settings_of(settings),

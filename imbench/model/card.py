@@ -18,6 +18,7 @@ from imbench.model.scores import Score
 from imbench.model.training import Trained
 from imbench.runs.jobs import facts_of
 from imbench.runs.planning import Origin
+from imbench.scoring.recalibration import ASKED
 
 _VERSIONS = ("imbench", "numpy", "pandas", "scikit-learn", "torch")
 # How each rule decides, in a model that also recalibrates.
@@ -185,12 +186,13 @@ def _probabilities(facts: Facts, model: Model) -> Iterator[str]:
     yield "## Probabilities"
     yield ""
     fit = model.recalibration
-    yield f"Recalibrated by {fit.method}, slope {fit.slope:.3g}."
+    yield f"Recalibrated by {fit.method}, slope {fit.slope:.3g}." if fit.method != ASKED else "Not recalibrated."
     for name, what in (("ece", "Stated and observed frequencies differ by"), ("calibration_slope", "The slope is")):
         after, before = found.get((name, "probabilities")), found.get((name, "before recalibration"))
-        if after and before:
+        if after:
             end = " on average" if name == "ece" else " (1 is right, below 1 is too extreme)"
-            yield f"{what} {_number(after.mean)}{_interval(after)}{end}; before recalibration {_number(before.mean)}."
+            then = f"; before recalibration {_number(before.mean)}" if before else ""
+            yield f"{what} {_number(after.mean)}{_interval(after)}{end}{then}."
 
 
 def _decision(facts: Facts, model: Model) -> Iterator[str]:

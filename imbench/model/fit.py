@@ -26,6 +26,7 @@ from imbench.runs.own_table import FOLDS, path_of, spec_with, split_of, wide_eno
 from imbench.runs.registry import Registry
 from imbench.runs.request import RunRequest
 from imbench.scoring.costs import costs_of
+from imbench.scoring.recalibration import unchanged
 from imbench.scoring.rules import fitted_recalibration
 from imbench.stats.names import BASELINE
 
@@ -54,6 +55,7 @@ def fit(
     rule: str = "tuned",
     cost_fn: float | None = None,
     cost_fp: float | None = None,
+    recalibrate: bool = True,
     nets: int = NETS,
     protocol: str = "standard",
     settings: Mapping[str, str] | None = None,
@@ -83,6 +85,7 @@ def fit(
     overwrite : whether a model in that folder is replaced
     rule : decision rule, a key of `imbench.scoring.rules.RULES`
     cost_fn, cost_fp : costs of a missed row of the second class and of a false alarm, which decide instead of the rule
+    recalibrate : whether probabilities are recalibrated
     nets : number of nets, which differ in their random numbers only; a reference is fitted once
     protocol, settings : protocol and changed fields, as for `imbench.run`
     store : folder of the cross-validation's results, which a second call reads
@@ -141,11 +144,11 @@ def fit(
         tuple(dataset.class_names),
         encoding,
         trained.scorer,
-        fitted_recalibration(trained.validation),
+        fitted_recalibration(trained.validation) if recalibrate else unchanged(dataset.classes),
         decision,
         recipe,
     )
-    scores = scores_of(results, recipe, decision, model.classes)
+    scores = scores_of(results, recipe, decision, model.classes, recalibrate)
     asked = command or f"imbench.fit({spec!r}, strategy={recipe!r}, rule={rule!r}, …)"
     facts = Facts(dataset, job, trained, scores, asked, tried, planned.origins[recipe])
     model = replace(model, about=about(facts), card=card_text(facts, model))

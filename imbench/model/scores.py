@@ -51,12 +51,15 @@ def rows_of(results: Results, recipe: str) -> pd.DataFrame:
     return rows
 
 
-def scores_of(results: Results, recipe: str, decision: Decision, recall: Sequence[str]) -> tuple[Score, ...]:
+def scores_of(
+    results: Results, recipe: str, decision: Decision, recall: Sequence[str], recalibrated: bool
+) -> tuple[Score, ...]:
     """The scores of a recipe whose classes are decided so.
 
     Parameters
     ----------
     recall : labels of the classes
+    recalibrated : whether the model recalibrates its probabilities
     """
     rule = RECALIBRATED if decision.rule == COSTS else decision.rule
     metrics: list[tuple[Metric, str, str]] = [(METRICS["auroc"], ARGMAX, "order"), (METRICS["auprc"], ARGMAX, "order")]
@@ -66,8 +69,10 @@ def scores_of(results: Results, recipe: str, decision: Decision, recall: Sequenc
         metrics.append((cost, rule, "decisions"))
     else:
         metrics += [(METRICS[name], rule, "decisions") for name in _OF_DECISIONS]
-    metrics += [(METRICS[name], RECALIBRATED, "probabilities") for name in _OF_PROBABILITIES]
-    metrics += [(METRICS[name], ARGMAX, "before recalibration") for name in _OF_PROBABILITIES]
+    stated = RECALIBRATED if recalibrated else ARGMAX
+    metrics += [(METRICS[name], stated, "probabilities") for name in _OF_PROBABILITIES]
+    if recalibrated:
+        metrics += [(METRICS[name], ARGMAX, "before recalibration") for name in _OF_PROBABILITIES]
     rows = rows_of(results, recipe)
     share = tested_share(rows)
     columns = [(ruled_column(metric, by), metric.name, metric.title, of, metric.bounds) for metric, by, of in metrics]

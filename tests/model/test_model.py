@@ -11,15 +11,16 @@ import pandas as pd
 import pytest
 
 import imbench
-from imbench.contract.records import Preprocessing, Split
+from imbench.contract.records import Split
 from imbench.data.whole_split import split_whole
-from imbench.engine.mlp import dense_logits, glorot_uniform
+from imbench.engine.mlp import dense_logits
 from imbench.kernels import ordered_sums
 from imbench.model import nets
 from imbench.model.decision import decide_by
 from imbench.scoring.costs import cost_threshold
 from imbench.scoring.recalibration import recalibration
 from tests.model.conftest import QUICK, visits
+from tests.model.made import drawn_nets
 
 NEW = visits(1).drop(columns="ill")
 
@@ -56,12 +57,6 @@ def test_another_process_has_the_same_bits_with_any_number_of_threads_and_withou
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "elsewhere"), str(tmp_path / "new.parquet")]
     out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     assert bytes.fromhex(out) == model.predict_proba(NEW).tobytes()
-
-
-def drawn_nets(widths, seed=0, count=3):
-    rng = np.random.default_rng(seed)
-    center, scale = rng.normal(size=(2, widths[0])).astype(np.float32)
-    return nets.Nets(Preprocessing(center, scale, 5.0), tuple(glorot_uniform(widths, rng) for _ in range(count)))
 
 
 def test_probabilities_are_those_of_a_plain_forward_pass_in_torch():

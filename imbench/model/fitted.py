@@ -105,18 +105,25 @@ class Model:
         labels: np.ndarray = np.array(self.classes, dtype=object)[found.classes]
         return labels
 
+    def encode(self, frame: pd.DataFrame, *, unknown_levels: str = REFUSE) -> np.ndarray:
+        """``(rows, inputs)`` float32, NaN for missing values: the inputs of the nets, and of the ONNX model.
+
+        Parameters and errors are those of `predict_proba`; the names of the inputs are ``encoding.inputs``.
+        """
+        return self.encoding.encode(self._like_file(frame), unknown=unknown_levels).x
+
     def _of_frame(self, frame: pd.DataFrame, unknown: str) -> Predicted:
+        return self.of_table(self._like_file(frame), unknown=unknown)
+
+    def _like_file(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The columns that the encoding looks at, with the types that a file has."""
         if not isinstance(frame, pd.DataFrame):
             raise UsageError(f"the table must be a pandas.DataFrame, got {type(frame).__name__}")
-        if not len(frame):
-            width = len(self.classes)
-            self.encoding.check_names(frame)
-            return Predicted(np.zeros((0, width)), np.zeros(0, np.int64), ())
         twice = frame.columns[frame.columns.duplicated()]
         if len(twice):
             raise DataError(f"there are two columns named {twice[0]!r}; rename one of them")
         known = [name for name in frame.columns if str(name) in self.encoding.reads]
-        return self.of_table(frame_like_file(frame[known]), unknown=unknown)
+        return frame_like_file(frame[known])
 
     def of_table(
         self, frame: pd.DataFrame, *, decimal: str = "", separator: str = "", unknown: str = REFUSE

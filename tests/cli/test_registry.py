@@ -44,6 +44,7 @@ CALLS = {
     "advise": f"{{table}} --plugin mine.py --strategy {MINE} --reference uniform --protocol smoke --jobs 1 --store new",
     "fit": f"{{table}} --plugin mine.py --strategy {MINE} --protocol smoke --jobs 1 --nets 1 --out fitted --store new",
     "predict": "model table.csv",
+    "export": "model model.onnx",
     "sweep": f"--plugin mine.py --strategy mine --param strength=0.5,1.0 --no-baseline {TRAINED}",
     "list": "strategies --check --plugin mine.py",
     "info": f"{MINE} --plugin mine.py",

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from imbench.contract.search_space import Choice, Integer, LogUniform, Uniform
     from imbench.contract.strategy import BatchStrategy, PerBatchStrategy, TrainingInfo
     from imbench.data.frames import table
+    from imbench.model.files import load_model
+    from imbench.model.fit import fit
+    from imbench.model.fitted import Model
     from imbench.runs.bench import load, plan, run
     from imbench.runs.dask_cluster import DaskExecutor
     from imbench.runs.registry import dataset, strategy
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
 # Imported on first use, so that `import imbench` and `imbench --help` answer at once.
 _HOMES = {
     "advise": "imbench.advice.advise",
+    "fit": "imbench.model.fit",
+    "load_model": "imbench.model.files",
+    "Model": "imbench.model.fitted",
     "load": "imbench.runs.bench",
     "plan": "imbench.runs.bench",
     "run": "imbench.runs.bench",
@@ -79,6 +85,7 @@ __all__ = [
     "HiddenMixStrategy",
     "Integer",
     "LogUniform",
+    "Model",
     "Noise",
     "PerBatchStrategy",
     "Results",
@@ -94,7 +101,9 @@ __all__ = [
     "dataset",
     "equivalence",
     "evaluate",
+    "fit",
     "load",
+    "load_model",
     "plan",
     "run",
     "score",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,25 +11,27 @@ from imbench.advice.goals import Goal, goal_of
 from imbench.advice.verdict import Advice, advise_rows
 from imbench.advice.words import sentences
 from imbench.contract.errors import UsageError
-from imbench.contract.joined import escaped_item
-from imbench.contract.spec import with_params
-from imbench.data.frames import frame_of, write_table
 from imbench.data.variants import class_names, task_of
-from imbench.engine.mlp import FEWEST_UNITS
+from imbench.model.card import Tried
+from imbench.model.estimators import check_storable
+from imbench.model.files import check_folder
+from imbench.model.fit import fit
 from imbench.runs.bench import Event, plan, run
 from imbench.runs.machine import available_cores
+from imbench.runs.own_table import FOLDS, path_of, spec_with, split_of, wide_enough
 from imbench.runs.registry import Registry
 from imbench.runs.request import RunRequest
+from imbench.scoring.costs import costs_of
+from imbench.scoring.rules import ARGMAX
 from imbench.store.added import with_metrics
 from imbench.store.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imbench.contract.protocol import Protocol
     from imbench.contract.records import Card
+    from imbench.model.fitted import Model
 
-FOLDS = 5
 # More repeats of five folds narrow an interval little, since all folds share their rows.
 MOST_REPEATS = 4
 # Seconds of training if none are given.
@@ -49,6 +50,10 @@ class Advised:
     table : spec of the table
     results : the results behind it, for `imbench report`
     settings : protocol fields that the budget led to
+    protocol : protocol that they change
+    costs : costs of a missed row of the second class and of a false alarm; None without
+    model : the model of the recipe; None if none was asked for
+    unsaved : why there is no model although one was asked for
     """
 
     advice: Advice
@@ -56,6 +61,10 @@ class Advised:
     table: str
     results: Results
     settings: Mapping[str, str]
+    protocol: str = "standard"
+    costs: tuple[float, float] | None = None
+    model: Model | None = None
+    unsaved: str = ""
 
     @property
     def sentences(self) -> list[str]:
@@ -67,7 +76,7 @@ class Advised:
 
 
 def advise(
-    table: str | pd.DataFrame,
+    table: str | Path | pd.DataFrame,
     *,
     target: str | None = None,
     group: str | None = None,
@@ -87,6 +96,8 @@ def advise(
     registry: Registry | None = None,
     progress: Callable[[Event], None] | None = None,
     read: Callable[[Card], None] | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
 ) -> Advised:
     """Whether rebalancing helps on one table, whether the probabilities may be trusted, and what to do.
 
@@ -110,6 +121,8 @@ def advise(
     registry : what is installed; default: a new one, with the strategies of the files ``plugins``
     jobs, plugins, progress : as for `imbench.run`
     read : called with the card of the table before any training, to show how its columns were read
+    out : folder to write a model of the recipe to (see `imbench.fit`); None for no model
+    overwrite : whether a model in that folder is replaced
 
     Raises
     ------
@@ -121,10 +134,11 @@ def advise(
         raise UsageError(f"alpha must lie between 0 and 1, got {alpha:g}; 0.05 is usual")
     if budget is not None and not budget >= 1:
         raise UsageError(f"the budget must be at least 1 second, got {budget:g}")
-    if not isinstance(table, str):
-        table = write_table(frame_of(table), Path(store).with_name(f"{Path(store).name}-tables"))
-    table = with_params(table, {key: escaped_item(str(name)) for key, name in given.items() if name is not None})
-    fields = {"folds": str(FOLDS), **_split(table), **(settings or {})}
+    costs = costs_of(cost_fn, cost_fp)
+    if out is not None:
+        check_folder(out, overwrite)
+    table = spec_with(path_of(table, Path(store)), {key: name for key, name in given.items() if name is not None})
+    fields = {"folds": str(FOLDS), **split_of(table), **(settings or {})}
     request = RunRequest(
         datasets=(table,),
         protocol=protocol,
@@ -145,7 +159,7 @@ def advise(
     (card,) = planned.cards.values()
     if read is not None:
         read(card)
-    fields = {**_wide_enough(card, planned.protocol), **fields}
+    fields = {**wide_enough(card, planned.protocol), **fields}
     if budget is None:
         fields = {"repeats": str(MOST_REPEATS), **fields}
     elif not {"repeats", "epochs"} & set(fields):
@@ -156,15 +170,74 @@ def advise(
         results = with_metrics(results, [question.metric, *question.found])
     classes = _class_names(card, planned.jobs[0].variant.task)
     advice = advise_rows(results.rows, question, test_share=1 / int(fields["folds"]), alpha=alpha, classes=classes)
-    return Advised(advice, question, table, results, fields)
+    found = Advised(advice, question, table, results, fields, protocol, costs)
+    if out is None:
+        return found
+    try:
+        model = fit_advised(
+            found, out, overwrite=overwrite, jobs=jobs, plugins=plugins, registry=request.registry, progress=progress
+        )
+    except UsageError as error:
+        return replace(found, unsaved=str(error))
+    return replace(found, model=model)
 
 
-def _wide_enough(card: Card, protocol: Protocol) -> dict[str, str]:
-    """The factor of the paper's width that gives hidden layers of enough units; nothing where it does."""
-    units = int(2 * (card.inputs + 2) / protocol.width_divisor * protocol.width)
-    if protocol.net != "paper" or units >= FEWEST_UNITS:
-        return {}
-    return {"width": f"{protocol.width * math.ceil(FEWEST_UNITS / max(units, 1)):g}"}
+def fit_advised(
+    found: Advised,
+    out: str | Path | None,
+    *,
+    overwrite: bool = False,
+    jobs: int | None = None,
+    plugins: Sequence[str] = (),
+    registry: Registry | None = None,
+    progress: Callable[[Event], None] | None = None,
+    command: str = "",
+) -> Model:
+    """Fit the advised recipe to the whole table; the parameters and errors are those of `imbench.fit`.
+
+    Its card lists all that was tried.
+    """
+    advice = found.advice
+    header = ("model", "rule", found.goal.metric.title, "gain", "interval", "p")
+    rows = tuple(
+        (
+            *(one.name, one.rule, f"{one.mean:.4f}", f"{one.effect:+.4f}"),
+            *(f"{one.low:+.4f} to {one.high:+.4f}", f"{one.p:.2g}"),
+        )
+        for one in advice.candidates
+    )
+    as_it_is = found.goal.name == "probabilities" and advice.rule == ARGMAX
+    return fit(
+        found.table,
+        strategy=advice.recipe,
+        out=out,
+        overwrite=overwrite,
+        rule=advice.rule,
+        cost_fn=None if found.costs is None else found.costs[0],
+        cost_fp=None if found.costs is None else found.costs[1],
+        recalibrate=not as_it_is,
+        protocol=found.protocol,
+        settings=found.settings,
+        store=found.results.store,
+        jobs=jobs,
+        plugins=plugins,
+        registry=registry,
+        progress=progress,
+        command=command or f"imbench.advise({found.table!r}, goal={found.goal.name!r}, out=…)",
+        tried=Tried(tuple(found.sentences), header, rows),
+    )
+
+
+def not_storable(registry: Registry, references: Sequence[str] | None) -> list[str]:
+    """For each reference that a model folder cannot store, a sentence that says so."""
+    own = registry.built_in_references() if references is None else [registry.reference(spec) for spec in references]
+    found = []
+    for reference in own:
+        try:
+            check_storable(reference)
+        except UsageError as error:
+            found.append(f"{error}; if the advice is to use it, no model is written")
+    return found
 
 
 def _class_names(card: Card, task: str) -> tuple[str, ...]:
@@ -182,16 +255,6 @@ def _built_in_strategies(registry: Registry) -> list[str]:
             if cls.run_by_default and TABULAR.name in cls.modalities:
                 found.append(entry.name)
     return found
-
-
-def _split(table: str) -> dict[str, str]:
-    """The split that a table's columns ask for."""
-    from imbench.contract.spec import parse_spec
-
-    keys = parse_spec(table)[1] if ":" in table else {}
-    if "group" in keys:
-        return {"split": "grouped"}
-    return {"split": "ordered"} if "time" in keys else {}
 
 
 def _affordable(budget: float, first: Results, strategies: int, jobs: int | None) -> dict[str, str]:

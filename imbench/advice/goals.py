@@ -6,10 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
+from imbench.scoring.costs import cost_metric, cost_threshold, costs_of
 from imbench.scoring.metrics import METRICS, Metric
 from imbench.scoring.outcome import Outcome
 
@@ -77,62 +76,22 @@ def goal_of(name: str, cost_fn: float | None = None, cost_fp: float | None = Non
     """
     if name not in GOALS:
         raise UsageError(f"unknown goal {name!r}; {suggest(name, GOALS)}")
-    if cost_fn is None and cost_fp is None:
+    costs = costs_of(cost_fn, cost_fp)
+    if costs is None:
         return GOALS[name]
-    if cost_fn is None or cost_fp is None:
-        given, missing = ("--cost-fn", "--cost-fp") if cost_fp is None else ("--cost-fp", "--cost-fn")
-        raise UsageError(f"{given} needs {missing} as well: only their ratio matters, so {missing} 1 is usual")
-    for option, cost in (("--cost-fn", cost_fn), ("--cost-fp", cost_fp)):
-        if not (math.isfinite(cost) and cost > 0):
-            raise UsageError(f"{option} must be a positive number, got {cost:g}")
     if name != "decisions":
         raise UsageError(f"costs are of decisions; leave out --goal {name}, or the costs")
+    threshold = cost_threshold(*costs)
     return Goal(
         "decisions",
         "decisions at your costs",
-        cost_metric(cost_fn, cost_fp),
+        cost_metric(*costs),
         ("recalibrated",),
         "recalibrated",
         "a plain net with the threshold of your costs",
         decides=True,
-        threshold=cost_threshold(cost_fn, cost_fp),
-        found=_found_from(cost_threshold(cost_fn, cost_fp)),
-    )
-
-
-def cost_threshold(cost_fn: float, cost_fp: float) -> float:
-    """The probability of class 1 from which deciding for it is cheaper (C. Elkan, IJCAI 2001, Equation 2).
-
-    >>> round(cost_threshold(10, 1), 4)
-    0.0909
-    """
-    return cost_fp / (cost_fp + cost_fn)
-
-
-def cost_metric(cost_fn: float, cost_fp: float) -> Metric:
-    """The mean cost of a row of two classes, decided by the threshold of the costs.
-
-    Parameters
-    ----------
-    cost_fn : cost of taking a row of class 1 for one of class 0
-    cost_fp : cost of taking a row of class 0 for one of class 1
-    """
-    threshold = cost_threshold(cost_fn, cost_fp)
-
-    def cost(outcome: Outcome) -> float:
-        if outcome.classes != 2:
-            return math.nan
-        positive = outcome.proba[:, 1] >= threshold
-        wrong = np.where(outcome.y == 1, cost_fn * ~positive, cost_fp * positive)
-        return float(wrong.mean())
-
-    return Metric(
-        "cost",
-        "Mean cost",
-        cost,
-        higher_is_better=False,
-        definition=f"Mean cost of a row: {cost_fn:g} for a missed row of class 1, {cost_fp:g} for a false alarm.",
-        bounds=(0.0, max(cost_fn, cost_fp)),
+        threshold=threshold,
+        found=_found_from(threshold),
     )
 
 

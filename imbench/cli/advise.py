@@ -44,6 +44,8 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 )
 @click.option("--jobs", type=int, metavar="N", help="Processes; default: one for each core.")
 @click.option("--html", metavar="FILE", help="Write the answer and its evidence as a page.")
+@click.option("--out", metavar="DIR", help="Folder for a model of the recipe, for imbench predict.")
+@click.option("--overwrite", is_flag=True, help="Replace a model in that folder.")
 @plugin_option
 @json_option
 @click.pass_obj
@@ -63,8 +65,10 @@ def advise(
     store: str,
     jobs: int | None,
     html: str | None,
+    out: str | None,
+    overwrite: bool,
     as_json: bool,
-) -> None:
+) -> int | None:
     """Say whether rebalancing helps on your table, and what to do.
 
     Trains the built-in strategies and references on repeated folds of TABLE, and compares each with a plain net and a
@@ -74,12 +78,20 @@ def advise(
     imbench advise churn.csv --target churned
     imbench advise visits.csv --target ill --group patient --cost-fn 10 --cost-fp 1
     imbench advise churn.csv --target churned --sep semicolon --goal probabilities --budget 2m --json
+    imbench advise churn.csv --target churned --out model/
     """
     if html is not None and not Path(html).resolve().parent.is_dir():
         raise UsageError(f"--html {html}: there is no folder {Path(html).parent}; create it, or give another path")
     from imbench.advice.advise import advise as ask
+    from imbench.advice.advise import fit_advised, not_storable
     from imbench.cli.progress import reporter
 
+    if out is not None:
+        from imbench.model.files import check_folder
+
+        check_folder(out, overwrite)
+        for sentence in not_storable(session.registry, references or None):
+            say(f"note: {sentence}")
     session.resumable = True
     with reporter(as_json) as report:
 
@@ -102,20 +114,46 @@ def advise(
             plugins=session.plugins,
             registry=session.registry,
             progress=progress,
-            read=_show_columns,
+            read=show_columns,
         )
     if html is not None:
         from imbench.advice.page import page
 
         Path(html).write_text(page(found), encoding="utf-8")
         say(f"page: {html}")
-    if as_json:
-        emit_json({"table": found.table, "sentences": found.sentences, **found.advice.to_dict()})
-        return
-    _show(found)
+    if not as_json:
+        _show(found)
+    error = ""
+    try:
+        if out is not None:
+            with reporter(as_json) as report:
+                fit_advised(
+                    found,
+                    out,
+                    overwrite=overwrite,
+                    jobs=jobs,
+                    plugins=session.plugins,
+                    registry=session.registry,
+                    progress=progress,
+                    command=session.command,
+                )
+    except UsageError as refused:
+        error = str(refused)
+    finally:  # an interrupt loses no verdict
+        if as_json:
+            model = {} if out is None else {"model": None if error else out, "model_error": error}
+            emit_json({"table": found.table, "sentences": found.sentences, **found.advice.to_dict(), **model})
+    if error:
+        say(f"error: no model was written: {error}")
+        return 1
+    if out is not None:
+        say(f"model: {out} (card.md says what it was made of)")
+        say(f"use it: imbench predict {out} NEW_TABLE -o scored.csv")
+    return None
 
 
-def _show_columns(card: Card) -> None:
+def show_columns(card: Card) -> None:
+    """Show how the columns of a table were read."""
     from imbench.cli.columns import columns_text, tables_of
 
     for one in tables_of([card]):

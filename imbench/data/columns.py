@@ -70,7 +70,7 @@ def read_columns(frame: pd.DataFrame, asked: Asked, default: str = ".") -> list[
 def _read(column: pd.Series, asked: Asked, default: str) -> Column:
     kind = asked.kinds.get(str(column.name), "")
     if is_text(column):
-        plain = _plain_numbers(column) if kind in ("", "numeric") and (asked.decimal or default) == "." else None
+        plain = plain_numbers(column) if kind in ("", "numeric") and (asked.decimal or default) == "." else None
         if plain is not None:
             return _numbers(column, plain, kind, "numeric", "a number", ())
         return _of_text(Texts.of(column), kind, asked, default)
@@ -99,7 +99,7 @@ def _read(column: pd.Series, asked: Asked, default: str) -> Column:
     return _numbers(column, numbers, kind, "numeric", "a number", ())
 
 
-def _plain_numbers(column: pd.Series) -> np.ndarray | None:
+def plain_numbers(column: pd.Series) -> np.ndarray | None:
     """The numbers of a column in which all texts but empty ones are numbers as programs write them, else None.
 
     It says the same as `parse_numbers`, many times faster.

@@ -11,9 +11,10 @@ import pandas as pd
 
 from imbench.contract.errors import DataError
 
-_ISO, ISO_WORDS = "ISO8601", "year-month-day"
+# The notation of year-month-day, with or without a time.
+ISO, ISO_WORDS = "ISO8601", "year-month-day"
 _DAYS = {
-    _ISO: ISO_WORDS, "%Y/%m/%d": "year/month/day", "%Y.%m.%d": "year.month.day",
+    ISO: ISO_WORDS, "%Y/%m/%d": "year/month/day", "%Y.%m.%d": "year.month.day",
     "%d.%m.%Y": "day.month.year", "%d/%m/%Y": "day/month/year", "%m/%d/%Y": "month/day/year",
     "%d-%m-%Y": "day-month-year", "%m-%d-%Y": "month-day-year", "%d.%m.%y": "day.month.year",
     "%d/%m/%y": "day/month/year", "%m/%d/%y": "month/day/year", "%d %b %Y": "day month year",
@@ -37,12 +38,14 @@ class Dates:
     notation : the notation in words, and other notations that fit as well
     fits : ``(texts,)`` bool, which texts are dates in this or another notation
     other : a notation of texts that this one does not fit, in words; "" for none
+    format : the notation for `days_written`
     """
 
     days: np.ndarray
     notation: str
     fits: np.ndarray
     other: str = ""
+    format: str = ISO
 
     @property
     def is_complete(self) -> bool:
@@ -59,21 +62,26 @@ def read_dates(texts: Sequence[str]) -> Dates | None:
     tried = list(texts[:: max(len(texts) // _TRIED, 1)][:_TRIED])
     if not tried or sum(bool(_LIKE_A_DATE.fullmatch(text)) for text in tried) <= len(tried) / 2:
         return None
-    notations = [(words, day + time) for day, words in _DAYS.items() for time in _TIMES[: 1 if day == _ISO else None]]
-    read = [(words, _days(texts, one)) for words, one in notations if np.isfinite(_days(tried, one)).any()]
+    notations = [(words, day + time) for day, words in _DAYS.items() for time in _TIMES[: 1 if day == ISO else None]]
+    read = [
+        (words, days_written(texts, one), one)
+        for words, one in notations
+        if np.isfinite(days_written(tried, one)).any()
+    ]
     if not read:
         return None
-    fitting = [int(np.isfinite(days).sum()) for _, days in read]
-    best, days = read[fitting.index(max(fitting))]
-    same = [words for words, others in read if np.array_equal(np.isfinite(others), np.isfinite(days))]
+    fitting = [int(np.isfinite(days).sum()) for _, days, _ in read]
+    best, days, written = read[fitting.index(max(fitting))]
+    same = [words for words, others, _ in read if np.array_equal(np.isfinite(others), np.isfinite(days))]
     as_well = [words for words in dict.fromkeys(same) if words != best]
-    fits = np.any([np.isfinite(other) for _, other in read], axis=0)
+    fits = np.any([np.isfinite(other) for _, other, _ in read], axis=0)
     if fits.mean() <= 0.5:
         return None
     left = np.isnan(days)
     other = max(read, key=lambda one: int(np.isfinite(one[1][left]).sum()))
     rest = other[0] if np.isfinite(other[1][left]).any() else ""
-    return Dates(days, best + (f" ({' and '.join(as_well)} fits as well)" if as_well else ""), fits, rest)
+    also = f" ({' and '.join(as_well)} fits as well)" if as_well else ""
+    return Dates(days, best + also, fits, rest, written)
 
 
 def dates_in(texts: Sequence[str], notation: str, asked: str) -> Dates:
@@ -82,12 +90,12 @@ def dates_in(texts: Sequence[str], notation: str, asked: str) -> Dates:
     Raises `DataError` for a notation that is none; ``asked`` is what asked for it.
     """
     try:
-        days = _days(texts, notation)
+        days = days_written(texts, notation)
     except ValueError as error:
         raise DataError(
             f"{asked}: {notation!r} is no notation of dates ({error}); write for example %d/%m/%Y"
         ) from None
-    return Dates(days, notation, np.isfinite(days))
+    return Dates(days, notation, np.isfinite(days), format=notation)
 
 
 def days_of(column: pd.Series) -> np.ndarray:
@@ -96,6 +104,7 @@ def days_of(column: pd.Series) -> np.ndarray:
     return np.asarray((dates - _EPOCH) / pd.Timedelta(days=1), dtype=np.float64)
 
 
-def _days(texts: Sequence[str], notation: str) -> np.ndarray:
+def days_written(texts: Sequence[str], notation: str) -> np.ndarray:
+    """Days since 1970-01-01, ``(texts,)`` float64, of texts in a notation of `Dates.format`; NaN for other text."""
     values = pd.Series(list(texts), dtype=object)
     return days_of(pd.to_datetime(values, format=notation, utc=True, errors="coerce"))

@@ -31,6 +31,8 @@ _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
 }  # fmt: skip
+# A character that separates nothing, for a single column.
+_NONE = "\x1f"
 # Characters and records from which separator and header are detected.
 _SAMPLE, _RECORDS = 262_144, 200
 
@@ -86,7 +88,7 @@ class TextFormat:
         return f"encoding {self.encoding}, separator {separator}, {header}"
 
 
-def read_delimited(content: bytes, how: TextFormat, name: str) -> tuple[pd.DataFrame, TextFormat]:
+def read_delimited(content: bytes, how: TextFormat, name: str, only: str = "") -> tuple[pd.DataFrame, TextFormat]:
     """Read delimited text; every column is text without surrounding blanks, and the index has the lines of the file.
 
     Parameters
@@ -94,6 +96,7 @@ def read_delimited(content: bytes, how: TextFormat, name: str) -> tuple[pd.DataF
     content : the bytes of the file
     how : what is known of its format
     name : name of the file, for errors
+    only : name of a column that may be the only one; "" if two columns are needed
 
     Returns
     -------
@@ -109,9 +112,10 @@ def read_delimited(content: bytes, how: TextFormat, name: str) -> tuple[pd.DataF
     text, declared, skipped = _without_declaration(text)
     if not text.strip():
         raise DataError(f"{name} is empty; give a table with a header and at least one row per class")
-    separator = how.separator or declared or detect_separator(text[:_SAMPLE])
+    alone = bool(only) and text.lstrip().partition("\n")[0].strip().strip('"') == only
+    separator = how.separator or declared or (_NONE if alone else detect_separator(text[:_SAMPLE]))
     first = _records(text, separator, _RECORDS)
-    if len(first[0]) == 1:
+    if len(first[0]) == 1 and not alone:
         raise DataError(
             f"{name} has one column, {shown(first[0][0], 40)!r}, if its separator is {separator!r}; "
             "give the separator with sep=, for example sep=semicolon, or add a column besides the target"

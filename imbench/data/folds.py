@@ -142,7 +142,7 @@ def _stratified_folds(dataset: Dataset, protocol: Protocol, repeat: int) -> list
     folds = []
     for number in range(protocol.folds):
         training = np.flatnonzero((part != number) & (part >= 0))
-        held_out = _hold_out(dataset.y, training, protocol.validation, rng)
+        held_out = hold_out(dataset.y, training, protocol.validation, rng)
         train = np.setdiff1d(training, held_out, assume_unique=True)
         folds.append(Fold(repeat, number, train, held_out, np.flatnonzero(part == number)))
     return folds
@@ -158,7 +158,7 @@ def _deal(dataset: Dataset, folds: int, rng: np.random.Generator) -> np.ndarray:
     return part
 
 
-def _hold_out(y: np.ndarray, rows: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+def hold_out(y: np.ndarray, rows: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
     """A sorted stratified sample of ``ceil(share * rows)`` rows that leaves at least one row of each class."""
     classes, counts = np.unique(y[rows], return_counts=True)
     exact = counts * math.ceil(share * len(rows)) / len(rows)

@@ -41,6 +41,18 @@ def ordered_folds(dataset: Dataset, protocol: Protocol, repeat: int) -> list[Fol
     return folds
 
 
+def latest(dataset: Dataset, rows: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """These rows before and after the time from which about this share of them is; sorted row numbers.
+
+    Rows of equal time are in one part. Neither part is empty if there are two times.
+    """
+    assert dataset.time is not None
+    order = rows[np.argsort(dataset.time[rows], kind="stable")]
+    changes = np.flatnonzero(np.diff(dataset.time[order])) + 1
+    cut = _nearest(changes, len(order) - math.ceil(share * len(order)))
+    return np.sort(order[:cut]), np.sort(order[cut:])
+
+
 def _fraction(number: int) -> float:
     """Element ``number`` of the van der Corput sequence in base 2: 0, 1/2, 1/4, 3/4, 1/8, …"""
     digits = f"{number:b}"[::-1]

@@ -46,8 +46,10 @@ class ReadFile:
     format: TextFormat
 
 
-def read_table_file(path: str, how: TextFormat) -> ReadFile:
+def read_table_file(path: str, how: TextFormat, only: str = "") -> ReadFile:
     """Read a file by its suffix; that of a packed file is inside the other one, as in ``table.csv.gz``.
+
+    ``only``: name of a column that may be the only one of delimited text; "" if two are needed.
 
     Raises
     ------
@@ -59,7 +61,7 @@ def read_table_file(path: str, how: TextFormat) -> ReadFile:
     if not content.strip():
         raise DataError(f"{path} is empty; give a table with a header and at least one row per class")
     if suffix in TEXT_SUFFIXES:
-        frame, format_ = read_delimited(content, how, path)
+        frame, format_ = read_delimited(content, how, path, only)
         return ReadFile(_with_rows(frame, path), format_.facts, format_)
     reader = FORMATS.get(suffix)
     if reader is None:
@@ -115,16 +117,16 @@ def _parquet(content: bytes, how: TextFormat) -> tuple[pd.DataFrame, str]:
 
     with pq.ParquetFile(io.BytesIO(content)) as file:
         check_names(file.schema_arrow.names)
-        return _of_arrow(file.read())
+        return frame_of_arrow(file.read())
 
 
 def _feather(content: bytes, how: TextFormat) -> tuple[pd.DataFrame, str]:
     from pyarrow import feather
 
-    return _of_arrow(feather.read_table(io.BytesIO(content)))
+    return frame_of_arrow(feather.read_table(io.BytesIO(content)))
 
 
-def _of_arrow(table: Any) -> tuple[pd.DataFrame, str]:
+def frame_of_arrow(table: Any) -> tuple[pd.DataFrame, str]:
     """Columns with types of pandas: decimals as floats, whole numbers beside missing ones as whole numbers."""
     import pyarrow as pa
 

@@ -58,15 +58,11 @@ def read_user_table(spec: str) -> tuple[Card, Table]:
     """
     name, params = parse_spec(spec)
     path = name if is_remote(name) else os.path.normpath(name)
-    _state(path)
+    check_exists(name)
     how = TextFormat.read(**{key: params[key] for key in READING_PARAMETERS if key in params})
-    about: Mapping[str, str] = {}
-    if is_remote(name):
-        file, about = read_openml(name, how)
-        if about["target"]:
-            params = {"target": escaped(about["target"]), **params}
-    else:
-        file = read_table_file(path, how)
+    file, about = read_own_file(name, how)
+    if about.get("target"):
+        params = {"target": escaped(about["target"]), **params}
     try:
         roles = _roles(file.frame, params, name)
         table, columns, decimal = _interpreted(file, params, roles)
@@ -99,12 +95,17 @@ def read_user_table(spec: str) -> tuple[Card, Table]:
     return card, table
 
 
+def read_own_file(name: str, how: TextFormat) -> tuple[ReadFile, Mapping[str, str]]:
+    """A table file, or a table of OpenML with its name and target."""
+    return read_openml(name, how) if is_remote(name) else (read_table_file(os.path.normpath(name), how), {})
+
+
 def describe_user_table(spec: str) -> tuple[Card, str, Mapping[str, str]]:
     """Card, data hash and hashes of the split columns of a user's table; raises the errors of `read_user_table`.
 
     The result is cached until the file changes; rows are not kept in memory.
     """
-    return _described(spec, _state(parse_spec(spec)[0]))
+    return _described(spec, check_exists(parse_spec(spec)[0]))
 
 
 @lru_cache(maxsize=64)
@@ -113,7 +114,8 @@ def _described(spec: str, state: tuple[int, int]) -> tuple[Card, str, Mapping[st
     return card, data_hash(table), split_hashes(table)
 
 
-def _state(name: str) -> tuple[int, int]:
+def check_exists(name: str) -> tuple[int, int]:
+    """Time of change and size of the file of a table; raises `DataError` with similar names if there is none."""
     path = os.path.normpath(openml_file(name) if is_remote(name) else name)
     try:
         found = os.stat(path)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from imbench.scoring.logistic import fit_scaling, log_softmax
 from imbench.scoring.outcome import Floats, Integers, Outcome
 
+ASKED = "nothing, as asked"
 PLATT, SCALING, NONE = "Platt scaling", "bias-corrected temperature scaling", "nothing: one class in validation rows"
 
 
@@ -37,6 +38,11 @@ class Recalibration:
             share = np.maximum(1.0 - given[:, ~fitted].sum(axis=1, keepdims=True), 0.0)
             moved[:, fitted] = share * np.exp(log_softmax(self.slope * _logs(given[:, fitted]) + self.bias[fitted]))
         return moved
+
+
+def unchanged(classes: int) -> Recalibration:
+    """No recalibration: all probabilities stay."""
+    return Recalibration(1.0, np.full(classes, np.nan), ASKED)
 
 
 def recalibration(y_true: ArrayLike, proba: ArrayLike) -> Recalibration:

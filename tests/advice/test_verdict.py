@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from imbench import UsageError
-from imbench.advice.goals import GOALS, cost_metric, cost_threshold, goal_of
+from imbench.advice.goals import GOALS, goal_of
 from imbench.advice.verdict import advise_rows
 from imbench.advice.words import headline, sentences
+from imbench.scoring.costs import cost_metric, cost_threshold
 
 REFERENCES = ("hist-gradient-boosting", "balanced-random-forest")
 FOLDS, REPEATS = 5, 4

@@ -127,3 +127,51 @@ def test_a_column_that_decides_everything_is_found_by_the_net_itself(tmp_path, m
     assert answer["control"] > 0.95
     assert (answer["recipe"], answer["rebalance"]) == ("baseline", False)
     assert "How your columns were read" in printed.err
+
+
+def test_the_recipe_can_be_taken_home_as_a_model(table, capsys, tmp_path):
+    quick = ["--protocol", "smoke", "--jobs", "1", "--strategy", "remix", "--reference", "uniform"]
+    code, printed = asked(capsys, table, "--target", "ill", *quick, "--out", "model")
+    assert code == 0, printed.err
+    model = imbench.load_model(tmp_path / "model")
+    assert model.recipe in ("baseline", "remix")
+    assert all(said in model.card for said in ("imbench advise visits.csv", "| remix | tuned |", "chosen by the same"))
+    assert main(["predict", "model", "visits.csv", "-o", "scored.csv"]) == 0
+
+
+def test_costs_of_the_question_are_those_of_the_model(table, capsys, tmp_path):
+    costs = ["--cost-fn", "10", "--cost-fp", "1"]
+    code, printed = asked(capsys, table, "--target", "ill", *QUICK, *costs, "--out", "model")
+    assert code == 0, printed.err
+    assert imbench.load_model(tmp_path / "model").decision.costs == (10, 1)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(table, capsys, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "thesis.tex").touch()
+    code, printed = asked(capsys, table, "--target", "ill", *QUICK, "--out", "model", "--overwrite")
+    assert code == 2
+    assert "thesis.tex" in printed.err
+    assert not (tmp_path / "imbench-advice").exists()
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), imbench.UsageError("the disk is full")])
+def test_no_verdict_is_lost_when_the_model_fails(table, capsys, tmp_path, monkeypatch, error, as_json):
+    def failing(*arguments, **fields):
+        raise error
+
+    monkeypatch.setattr("imbench.advice.advise.fit", failing)
+    extra = ["--json"] if as_json else []
+    code, printed = asked(capsys, table, "--target", "ill", *QUICK, "--out", "model", *extra)
+    assert code == (130 if isinstance(error, KeyboardInterrupt) else 1)
+    assert ("recipe" in json.loads(printed.out)) if as_json else ("What to do:" in printed.out)
+    assert not (tmp_path / "model").exists()
+
+
+def test_in_python_the_advice_carries_its_model(table, tmp_path):
+    found = imbench.advise(
+        table, target="ill", protocol="smoke", jobs=1, strategies=["remix"], references=(), out=tmp_path / "model"
+    )
+    assert found.unsaved == ""
+    assert found.model.predict_proba(pd.read_csv(table)).shape == (160, 2)

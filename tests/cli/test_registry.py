@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 from imbench.cli.app import cli
+from imbench.model.files import save
 from imbench.runs.registry import Registry
 from imbench.store.store import Store
 from tests.made_results import fill
+from tests.model.made import made_model
 
 PLUGIN = '''
 from dataclasses import dataclass
@@ -40,6 +42,9 @@ TRAINED = "--dataset {table} --protocol smoke --jobs 1 --no-checks --quiet --sto
 CALLS = {
     "run": f"--plugin mine.py --strategy {MINE} {TRAINED}",
     "advise": f"{{table}} --plugin mine.py --strategy {MINE} --reference uniform --protocol smoke --jobs 1 --store new",
+    "fit": f"{{table}} --plugin mine.py --strategy {MINE} --protocol smoke --jobs 1 --nets 1 --out fitted --store new",
+    "predict": "model table.csv",
+    "export": "model model.onnx",
     "sweep": f"--plugin mine.py --strategy mine --param strength=0.5,1.0 --no-baseline {TRAINED}",
     "list": "strategies --check --plugin mine.py",
     "info": f"{MINE} --plugin mine.py",
@@ -84,6 +89,7 @@ def surroundings(tmp_path, table):
     (tmp_path / "also.py").write_text(PLUGIN.replace("mine", "also"))
     for name in ("store", "other"):
         fill(Store.open(tmp_path / name, create=True), ["ecoli", "us_crime", "wine_quality"], ["baseline", "mine"])
+    save(made_model(), tmp_path / "model")
     for label, count in (("cat", 40), ("dog", 12)):
         (tmp_path / "photos" / label).mkdir(parents=True)
         for i in range(count):

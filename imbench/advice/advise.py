@@ -74,6 +74,12 @@ class Advised:
     def __str__(self) -> str:
         return "\n".join(self.sentences)
 
+    def _repr_html_(self) -> str:
+        """The answer and what was tried, as notebooks show it."""
+        from imbench.advice.page import cell
+
+        return cell(self)
+
 
 def advise(
     table: str | Path | pd.DataFrame,

@@ -12,6 +12,8 @@ from imbench.report.reliability import curves
 from imbench.stats.names import BASELINE, labelled
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from imbench.advice.advise import Advised
 
 RULES = {"argmax": "largest probability", "tuned": "tuned threshold", "recalibrated": "recalibrated"}
@@ -20,14 +22,23 @@ _PROBABILITIES = {"argmax": "as they are", "recalibrated": "recalibrated"}
 
 def page(found: Advised) -> str:
     """The page; it needs no network and no script."""
+    from jinja2 import PackageLoader
+
+    environment = _environment()
+    css = PackageLoader("imbench.report", "templates").get_source(environment, "report.css")[0]
+    return environment.get_template("advice.html.j2").render(css=css, answer=_answer(found), figure=_figure(found))
+
+
+def cell(found: Advised) -> str:
+    """The answer and what was tried, as a part of a page such as a notebook."""
+    return _environment().get_template("cell.html.j2").render(answer=_answer(found))
+
+
+def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("imbench.advice", "templates")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    css = PackageLoader("imbench.report", "templates").get_source(environment, "report.css")[0]
-    return environment.get_template("advice.html.j2").render(css=css, answer=_answer(found))
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 def _answer(found: Advised) -> dict[str, Any]:
@@ -76,7 +87,6 @@ def _answer(found: Advised) -> dict[str, Any]:
         "zero": at(0.0),
         "basis": basis(found),
         "trust": trust,
-        "figure": _figure(found),
         "facts": _facts(found),
     }
 

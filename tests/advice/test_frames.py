@@ -1,5 +1,7 @@
 """Advice on a data frame."""
 
+import html
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,6 +32,13 @@ def test_groups_of_a_data_frame_are_kept_together(frame):
     found = imbench.advise(frame.assign(patient=np.arange(80) // 2), target="ill", group="patient", **QUICK)
     assert found.settings["split"] == "grouped"
     assert str(found).startswith(found.sentences[0])
+
+
+def test_a_notebook_shows_the_answer_and_what_was_tried(frame):
+    found = imbench.advise(frame.rename(columns={"kind": "<kind>"}), target="ill", **QUICK)
+    shown = found._repr_html_()
+    assert [html.escape(sentence) in shown for sentence in found.sentences] == [True] * len(found.sentences)
+    assert "<th>remix (rebalances)</th>" in shown
 
 
 @pytest.mark.parametrize(

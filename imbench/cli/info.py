@@ -89,6 +89,8 @@ def _kinds_of(registry: Registry, name: str) -> list[str]:
         # Last, because the table of sources imports pandas.
         names["source"] = {e.name for e in registry.entries("source")}
         kinds = ["source"] if base.rpartition("/")[2] in names["source"] else []
+    if not kinds and (reason := registry.no_table(base)):
+        raise UsageError(reason)
     if not kinds:
         raise UsageError(f"unknown name {base!r}; {suggest(base, sorted(set().union(*names.values())), _LISTS)}")
     return kinds

@@ -37,12 +37,13 @@ def suggest(name: str, known: Iterable[object], also: str = "") -> str:
 def list_known(known: Iterable[object]) -> str:
     """The end of an error message: all names, or the first ones if there are many.
 
-    >>> list_known(["baseline", "remix"]), list_known([])
-    ('there are baseline, remix', 'there are none')
+    >>> list_known(["baseline", "remix"]), list_known(["alpha"]), list_known([])
+    ('there are baseline, remix', 'there is alpha', 'there are none')
     """
     names = list(map(str, known))
     more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
-    return f"there are {', '.join(names[:_MAX_LISTED]) or 'none'}{more}"
+    verb = "is" if len(names) == 1 else "are"
+    return f"there {verb} {', '.join(names[:_MAX_LISTED]) or 'none'}{more}"
 
 
 def _bare_name(spec: str) -> str:

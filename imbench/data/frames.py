@@ -85,7 +85,7 @@ def table(
     else:
         frame = frame_of(data)
         if y is not None:
-            frame, target = _with_labels(frame, y, target)
+            frame, target = _with_labels(frame, y, target, isinstance(data, pd.DataFrame))
         if target is None:
             raise DataError(no_target(frame, "", "target="))
         path = write_table(frame, Path(folder))
@@ -172,12 +172,11 @@ def write_whole(path: Path, content: bytes) -> None:
         raise DataError(f"cannot write to {path.parent}: {error.strerror}; choose another folder") from None
 
 
-def _with_labels(frame: pd.DataFrame, y: Any, target: Any) -> tuple[pd.DataFrame, str]:
-    """The frame with a last column of labels, and its name."""
+def _with_labels(frame: pd.DataFrame, y: Any, target: Any, indexed: bool) -> tuple[pd.DataFrame, str]:
+    """The frame with a last column of labels, and its name; ``indexed`` says whether the index is the user's."""
     given = y.name if isinstance(y, pd.Series) and y.name is not None else "y"
     name = _name(given if target is None else target)
     if isinstance(y, pd.Series):
-        indexed = not isinstance(frame.index, pd.RangeIndex) or not isinstance(y.index, pd.RangeIndex)
         if indexed and len(y) == len(frame) and not y.index.equals(frame.index):
             raise DataError(
                 "the data and y have different indexes, and rows belong together by position; align them, or "
@@ -226,6 +225,7 @@ def _arrow(column: pd.Series) -> pa.Array:
 # What pandas calls object columns that have one type.
 _ONE_TYPE = (
     "string",
+    "bytes",
     "boolean",
     "integer",
     "decimal",

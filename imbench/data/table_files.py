@@ -17,10 +17,11 @@ from typing import Any
 import pandas as pd
 
 from imbench.contract.errors import DataError
-from imbench.contract.names import counted, list_known
+from imbench.contract.names import counted
 from imbench.contract.spec import EXCEL_SUFFIXES, PACKED_SUFFIXES, TEXT_SUFFIXES
 from imbench.data.delimited import TextFormat, read_delimited
 from imbench.data.labels import label_text
+from imbench.data.other_formats import unreadable
 from imbench.data.sources.archives import DAMAGE
 
 _UNPACK: dict[str, Callable[[bytes], bytes]] = {
@@ -65,7 +66,7 @@ def read_table_file(path: str, how: TextFormat, only: str = "") -> ReadFile:
         return ReadFile(_with_rows(frame, path), format_.facts, format_)
     reader = FORMATS.get(suffix)
     if reader is None:
-        raise DataError(f"{path}: {suffix or name} is not a format of tables; {list_known([*TEXT_SUFFIXES, *FORMATS])}")
+        raise DataError(unreadable(path, suffix))
     if how.separator or how.encoding:
         raise DataError(f"{path}: sep and encoding are for delimited text, and this is {suffix}; remove them")
     try:

@@ -18,7 +18,7 @@ from imbench.contract.joined import escaped, name_in, names_in, unescaped
 from imbench.contract.modality import TABULAR
 from imbench.contract.names import suggest
 from imbench.contract.records import Card, Source
-from imbench.contract.spec import TABLE_SUFFIXES, is_remote, parse_spec
+from imbench.contract.spec import is_remote, parse_spec
 from imbench.data.asked import KIND_PARAMETERS, Asked, asked_of, items_in
 from imbench.data.canonical import Table, data_hash, from_frame, split_hashes
 from imbench.data.column_values import Column
@@ -29,6 +29,7 @@ from imbench.data.labels import alike_note, read_floats
 from imbench.data.levels import LEAST_ROWS, with_levels
 from imbench.data.number_text import is_missing, parse_numbers
 from imbench.data.openml_tables import openml_file, read_openml
+from imbench.data.other_formats import missing_file
 from imbench.data.refused_columns import RefusedColumnError, refusal
 from imbench.data.split_columns import SplitNames, take_split_columns
 from imbench.data.table_files import ReadFile, read_table_file
@@ -120,9 +121,7 @@ def check_exists(name: str) -> tuple[int, int]:
     try:
         found = os.stat(path)
     except OSError:
-        folder = Path(path).parent
-        others = [p.name for p in folder.iterdir() if p.suffix in TABLE_SUFFIXES] if folder.is_dir() else []
-        raise DataError(f"the file {path!r} does not exist; {suggest(Path(path).name, others)}") from None
+        raise DataError(missing_file(path)) from None
     return found.st_mtime_ns, found.st_size
 
 

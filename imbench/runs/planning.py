@@ -15,6 +15,7 @@ from imbench.contract.names import counted
 from imbench.contract.protocol import Protocol
 from imbench.contract.records import REFERENCE, STRATEGY, Card, Job, Trial, Variant
 from imbench.contract.reference import Reference
+from imbench.contract.spec import parse_spec
 from imbench.contract.strategy import BatchStrategy
 from imbench.data.data_sources import DataSources
 from imbench.data.folds import check_folds, make_folds, rows_lacking, training_share
@@ -615,7 +616,8 @@ def _refuse(
     unnamed = request.shard is not None and not request.shard.plan
     for spec, reason in unavailable:
         if spec in request.datasets or request.strict or unnamed or not complete:
-            raise DataError(f"{spec}: {reason}{_SHARD if unnamed and not request.strict else ''}")
+            where = "" if reason.startswith((f"{parse_spec(spec)[0]} ", f"{parse_spec(spec)[0]}:")) else f"{spec}: "
+            raise DataError(f"{where}{reason}{_SHARD if unnamed and not request.strict else ''}")
     if substituted and (request.strict or unnamed):
         wanted, used = substituted[0]
         fix = f"; run without --strict to use {used} instead" if request.strict else f", {used} would be used{_SHARD}"

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from imbench.contract.entry_points import CORE_PACKAGE, GROUPS, Entry, find, installed, named, translated_errors
 from imbench.contract.errors import UsageError
-from imbench.contract.names import list_known
 from imbench.contract.search_space import check_search_space, parameters_of
-from imbench.contract.spec import NAME_FORMAT, TABLE_SUFFIXES, build, check_name, is_own_data, parse_spec
+from imbench.contract.spec import NAME_FORMAT, build, check_name, is_own_data, parse_spec
 
 __all__ = [
     "CORE_PACKAGE",
@@ -234,15 +233,17 @@ class Registry:
         try:
             card: Card = self._dataset_entry(name, planned).load_as(_card_class())
         except UsageError as error:
-            if Path(name).is_file():
-                raise UsageError(
-                    f"the suffix of {name} is not that of a table; {list_known(TABLE_SUFFIXES)}; save the table in one "
-                    "of these formats"
-                ) from None
-            if not Path(name).is_dir():
-                raise
-            raise UsageError(f"{error}. A folder of images is named with a slash at its end: {name}/") from None
+            if reason := self.no_table(name):
+                raise UsageError(reason) from error
+            raise
         return card
+
+    def no_table(self, name: str) -> str:
+        """The error for an unknown name that is, or looks like, the path of a file; "" for any other name."""
+        from imbench.data.other_formats import no_table
+
+        packages = {entry.package for kind in GROUPS for entry in self.entries(kind)} if "/" in name else ()
+        return no_table(name, packages)
 
     def variant(self, spec: str, *, planned: bool = False) -> Variant:
         """The variant of a dataset spec, with the dataset's name in results."""

@@ -88,7 +88,8 @@ def evaluate_rows(
     if references and not is_reference(rows).any():
         raise UsageError("these results have no references; imbench run trains them")
     known = beside(rows) if references else labelled(of_strategies(rows))
-    for column, wanted in (("task", task), ("protocol", protocol)):
+    # A colon at the end of a name means its default settings, wherever results are selected.
+    for column, wanted in (("task", task), ("protocol", protocol and protocol.rstrip().removesuffix(":"))):
         there = sorted(map(str, known[column].unique()))
         if wanted is not None and wanted not in there:
             raise UsageError(f"no results of {column} {wanted!r}; {suggest(wanted, there)}")

@@ -49,7 +49,7 @@ def test_specs_of_one_meaning_are_one_strategy(name):
     [
         ("remixx", "unknown strategy 'remixx'; did you mean remix"),
         ("zzz", "there are .*baseline"),
-        ("remix:beta=1", "remix:beta=1 has no parameter 'beta'; there are alpha"),
+        ("remix:beta=1", "remix:beta=1 has no parameter 'beta'; there is alpha"),
         ("remix:alpha=much", "alpha must be a number, got 'much'"),
         ("remix:alpha=nan", "alpha must be a finite number, got 'nan'"),
         ("remix:alpha=-0.1", "ReMix.alpha must be positive, got -0.1"),

@@ -12,6 +12,7 @@ from imbench.contract.errors import UsageError
 from imbench.contract.records import Preprocessing
 from imbench.model.fitted import Model, Scorer
 from imbench.model.nets import Nets
+from imbench.model.trees import LEAF, MEAN, Trees
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -38,14 +39,13 @@ def to_onnx(model: Model) -> ModelProto:
     UsageError without the package onnx.
     """
     try:
-        from onnx import TensorProto as types
-        from onnx import checker, helper
+        from onnx import TensorProto, checker, helper
     except ImportError:
         raise UsageError("ONNX needs the extra 'onnx': pip install 'imbench[onnx]'") from None
     graph = Graph()
     raw = _raw(graph, model.scorer)
     stated = _recalibrated(graph, raw, model)
-    graph.add("Cast", [stated], PROBABILITIES, to=types.FLOAT)
+    graph.add("Cast", [stated], PROBABILITIES, to=TensorProto.FLOAT)
     weights = graph.constant(np.array(model.decision.weights))
     weighted = graph.add("Mul", [stated if model.decision.recalibrated else raw, weights])
     graph.add("ArgMax", [weighted], CLASS, axis=1, keepdims=0)
@@ -54,10 +54,10 @@ def to_onnx(model: Model) -> ModelProto:
         helper.make_graph(
             graph.nodes,
             "imbench",
-            [helper.make_tensor_value_info(INPUTS, types.FLOAT, [rows, width])],
+            [helper.make_tensor_value_info(INPUTS, TensorProto.FLOAT, [rows, width])],
             [
-                helper.make_tensor_value_info(PROBABILITIES, types.FLOAT, [rows, classes]),
-                helper.make_tensor_value_info(CLASS, types.INT64, [rows]),
+                helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, [rows, classes]),
+                helper.make_tensor_value_info(CLASS, TensorProto.INT64, [rows]),
             ],
             graph.constants,
         ),
@@ -152,5 +152,38 @@ def _recalibrated(graph: Graph, raw: str, model: Model) -> str:
     return graph.add("Add", [graph.add("Mul", [moved, rest]), kept])
 
 
+def _trees(graph: Graph, trees: Trees) -> str:
+    """All trees in one operator, which compares float64 values and sums in float32."""
+    from onnx import TensorProto, helper
+    from onnx.numpy_helper import from_array
+
+    graph.domains = [helper.make_opsetid(ML_DOMAIN, ML_OPSET)]
+    numbers = np.repeat(np.arange(len(trees.roots)), np.diff([*trees.roots, len(trees.feature)]))
+    within = np.arange(len(trees.feature)) - trees.roots[numbers]
+    leaf = trees.feature == LEAF
+    where, target = np.nonzero(leaf[:, None] & (trees.values != 0))
+    total = graph.add(
+        "TreeEnsembleRegressor",
+        [standardised(graph, trees.preprocessing)],
+        domain=ML_DOMAIN,
+        n_targets=trees.classes,
+        nodes_treeids=numbers.tolist(),
+        nodes_nodeids=within.tolist(),
+        nodes_featureids=np.where(leaf, 0, trees.feature).tolist(),
+        nodes_modes=["LEAF" if ends else "BRANCH_LEQ" for ends in leaf],
+        nodes_values_as_tensor=from_array(trees.threshold, "thresholds"),
+        nodes_truenodeids=np.where(leaf, 0, trees.left - trees.roots[numbers]).tolist(),
+        nodes_falsenodeids=np.where(leaf, 0, trees.right - trees.roots[numbers]).tolist(),
+        target_treeids=numbers[where].tolist(),
+        target_nodeids=within[where].tolist(),
+        target_ids=target.tolist(),
+        target_weights_as_tensor=from_array(trees.values[where, target], "values"),
+    )
+    summed = graph.add("Cast", [total], to=TensorProto.DOUBLE)
+    if trees.link == MEAN:
+        return graph.add("Mul", [summed, graph.constant(np.float64(1 / len(trees.roots)))])
+    return graph.add("Softmax", [graph.add("Add", [summed, graph.constant(trees.base)])], axis=1)
+
+
 # How each kind of scorer is written: its probabilities before recalibration, float64.
-WRITERS: Mapping[type, Callable[[Graph, Any], str]] = {Nets: _nets}
+WRITERS: Mapping[type, Callable[[Graph, Any], str]] = {Nets: _nets, Trees: _trees}

@@ -13,6 +13,7 @@ from imbench.contract.names import suggest
 from imbench.contract.records import Preprocessing
 from imbench.model.fitted import Scorer
 from imbench.model.nets import Nets
+from imbench.model.trees import Trees
 
 Arrays = Mapping[str, np.ndarray]
 Settings = Mapping[str, Any]
@@ -73,4 +74,20 @@ def _nets(arrays: Arrays, settings: Settings) -> Nets:
     return Nets(preprocessing_of(arrays, settings), found)
 
 
-KINDS: Mapping[str, Kind] = {"nets": Kind(Nets, _nets_parts, _nets)}
+_OF_TREES = ("feature", "threshold", "left", "right", "values", "roots", "base")
+
+
+def _trees_parts(trees: Trees) -> tuple[Arrays, Settings]:
+    arrays, settings = preprocessing_parts(trees.preprocessing)
+    return {**arrays, **{name: getattr(trees, name) for name in _OF_TREES}}, {**settings, "link": trees.link}
+
+
+def _trees(arrays: Arrays, settings: Settings) -> Trees:
+    own = {name: arrays[name] for name in _OF_TREES}
+    return Trees(preprocessing_of(arrays, settings), link=settings["link"], **own)
+
+
+KINDS: Mapping[str, Kind] = {
+    "nets": Kind(Nets, _nets_parts, _nets),
+    "trees": Kind(Trees, _trees_parts, _trees),
+}

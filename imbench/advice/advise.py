@@ -40,7 +40,7 @@ BUDGET = 120.0
 FEWEST_EPOCHS = 10
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Advised:
     """Advice with what it rests on.
 
@@ -73,6 +73,8 @@ class Advised:
 
     def __str__(self) -> str:
         return "\n".join(self.sentences)
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         """The answer and what was tried, as notebooks show it."""

@@ -43,12 +43,14 @@ def decimal_of(frame: pd.DataFrame, separator: str) -> str:
     A comma if some values can only have a decimal comma and none a decimal point, or if the separator is a semicolon,
     which programs write where the comma is the decimal mark.
     """
-    found = {".": 0, ",": 0}
+    commas = 0
     for name in frame.columns:
         if is_text(frame[name]):
             evidence = decimal_evidence(map(str, pd.unique(frame[name].iloc[:_SAMPLE].dropna())))
-            found = {mark: found[mark] + evidence[mark] for mark in found}
-    return "," if not found["."] and (found[","] or separator == ";") else "."
+            if evidence["."]:
+                return "."
+            commas += evidence[","]
+    return "," if commas or separator == ";" else "."
 
 
 def read_columns(frame: pd.DataFrame, asked: Asked, default: str = ".") -> list[Column]:

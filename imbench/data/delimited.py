@@ -219,6 +219,7 @@ def has_header(records: Sequence[Sequence[str]]) -> bool:
     """
     first, rest = records[0], records[1:]
     numbers = []
+    running = [cell for cell in first if is_number(cell)]
     for j, cell in enumerate(first):
         below = [record[j] for record in rest if len(record) > j and not is_missing(record[j])]
         if not below or not all(map(is_number, below)):
@@ -229,8 +230,8 @@ def has_header(records: Sequence[Sequence[str]]) -> bool:
             numbers.append(cell)
     if not numbers:
         return not (rest and len(set(first)) < len(first))
-    steps = {b - a for a, b in itertools.pairwise(int(cell) if cell.isdecimal() else np.nan for cell in numbers)}
-    return steps == {1} and len(numbers) > 2
+    steps = {b - a for a, b in itertools.pairwise(int(cell) if cell.isdecimal() else np.nan for cell in running)}
+    return steps == {1} and len(running) > 2
 
 
 def _names(first: list[list[str]], header: bool) -> list[str]:
@@ -249,7 +250,9 @@ def _parsed(text: str, separator: str, width: int, header: int, name: str) -> tu
     body = text.rstrip("\r\n") + "\n"
     escaped = re.escape(separator)
     is_plain = (
-        '"' not in body and not re.search(r"(?:^|\n|\r)[ \t]*\r?\n", body) and "\r" not in body.replace("\r\n", "")
+        not _has_blank_line(body)
+        and ("\r" not in body or "\r" not in body.replace("\r\n", ""))
+        and ('"' not in body or _quotes_are_plain(body, separator))
     )
     if is_plain and separator != " ":
         start = body.index("\n") + 1 if header else 0
@@ -277,6 +280,21 @@ def _parsed(text: str, separator: str, width: int, header: int, name: str) -> tu
         raise DataError(_ragged(name, wrong, lines, separator))
     trimmed = [pc.utf8_trim_whitespace(table.column(j)) for j in range(width)]
     return pa.table(trimmed, names=columns), lines
+
+
+def _has_blank_line(body: str) -> bool:
+    if body[0] in "\r\n" or "\n\n" in body or "\n\r\n" in body:
+        return True
+    # Only where a line begins with a blank, since the search takes many times longer.
+    begins_blank = body[0] in " \t" or "\n " in body or "\n\t" in body
+    return begins_blank and re.search(r"(?:^|\n)[ \t]*\r?\n", body) is not None
+
+
+def _quotes_are_plain(body: str, separator: str) -> bool:
+    """Whether all quotes are around whole cells, without a line break inside or a blank before them."""
+    escaped = re.escape(separator)
+    cell = rf'(?:"[^"\n]*"|[^"\n{escaped}]*)'
+    return re.fullmatch(rf"(?:{cell}(?:{escaped}{cell})*+\r?\n)*+", body) is not None
 
 
 def _rewritten(text: str, separator: str, header: int) -> tuple[str, np.ndarray]:

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -180,6 +181,7 @@ def _excel(content: bytes, how: TextFormat) -> tuple[pd.DataFrame, str]:
             break
     else:
         raise DataError("the sheets are empty; give a table with a header and at least one row per class")
+    filled, above = _without_titles(filled)
     has_names = how.header is not False
     names = [label_text(cell) for cell in filled[0][1]] if has_names else [""] * len(filled[0][1])
     kept = [j for j in range(len(names)) if names[j] or any(row[j] != "" for _, row in filled[has_names:])]
@@ -191,7 +193,16 @@ def _excel(content: bytes, how: TextFormat) -> tuple[pd.DataFrame, str]:
     frame.columns = pd.Index([names[j] or f"column{j + 1}" for j in kept])
     frame.index = pd.Index([line for line, _ in filled[has_names:]], name="row")
     others = len(book.sheet_names) - 1
-    return frame, f"sheet {sheet!r}" + (f", the first with values of {others + 1}" if others else "")
+    title = f", without the title above ({above[:40]!r})" if above else ""
+    return frame, f"sheet {sheet!r}" + (f", the first with values of {others + 1}" if others else "") + title
+
+
+def _without_titles(filled: list[tuple[int, list[Any]]]) -> tuple[list[tuple[int, list[Any]]], str]:
+    """The rows without those of a single cell above the first with several, and the first of those cells."""
+    widths = [sum(cell != "" for cell in row) for _, row in filled]
+    start = next((at for at, width in enumerate(widths) if width > 1), 0)
+    above = [label_text(cell) for _, row in filled[:start] for cell in row if cell != ""]
+    return filled[start:], above[0] if above else ""
 
 
 def _json_lines(content: bytes, how: TextFormat) -> tuple[pd.DataFrame, str]:
@@ -215,11 +226,18 @@ def _json_lines(content: bytes, how: TextFormat) -> tuple[pd.DataFrame, str]:
     return pd.DataFrame(columns).set_index(pd.Index(lines, name="line")), "types of JSON"
 
 
+_ARFF_DATE = re.compile(
+    r"""^(\s*@attribute\s+(?:'[^'\n]*'|"[^"\n]*"|\S+)\s+)date\b[^\n]*""", re.IGNORECASE | re.MULTILINE
+)
+
+
 def _arff(content: bytes, how: TextFormat) -> tuple[pd.DataFrame, str]:
     # scikit-learn's copy of liac-arff: unlike scipy's reader, it reads text and letters beyond ASCII.
     from sklearn.externals import _arff
 
-    found = _arff.load(io.StringIO(content.decode("utf-8", "replace")), return_type=_arff.DENSE)
+    # It knows no dates, which are text in a notation.
+    text = _ARFF_DATE.sub(r"\1string", content.decode("utf-8", "replace"))
+    found = _arff.load(io.StringIO(text), return_type=_arff.DENSE)
     names = [name for name, _ in found["attributes"]]
     rows = list(found["data"])
     columns = [pd.Series([row[j] for row in rows], dtype=object).infer_objects() for j in range(len(names))]

@@ -137,6 +137,7 @@ def test_a_file_without_a_header_keeps_its_first_row():
         ([["0", "1", "2"], ["5.1", "3", "4"]], True),
         ([["2019", "2020", "2021", "y"], ["5", "3", "4", "p"]], True),
         ([["5", "3", "9"], ["5.1", "3", "4"]], False),
+        ([["1", "2", "3"], ["5.1", "3", "yes"]], True),
         ([["?", "3"], ["5.1", "3"]], False),
         ([["name", "town"], ["ann", "rome"]], True),
     ],
@@ -248,3 +249,33 @@ def test_json_lines_may_lack_keys():
     rows = [{"a": i, "y": "pq"[i % 2]} if i % 3 else {"y": "pq"[i % 2]} for i in range(30)]
     Path("t.jsonl").write_text("\n".join(map(json.dumps, rows)))
     assert {c.name: c.missing for c in card_of("t.jsonl:target=y").columns} == {"a": 10, "y": 0}
+
+
+def test_a_title_above_the_header_of_a_sheet_is_left_out_and_said():
+    rows = [["Visits of 2024", ""], ["", ""], ["size", "y"], *([i + 0.5, "pq"[i % 2]] for i in range(20))]
+    write_sheet("t.xlsx", rows)
+    card = card_of("t.xlsx:target=y")
+    assert [c.name for c in card.columns] == ["size", "y"]
+    assert "without the title above ('Visits of 2024')" in card.reading
+
+
+def test_dates_of_arff_are_dates_and_its_sparse_rows_have_zeros():
+    Path("t.arff").write_text(
+        "@relation t\n@attribute 'a day' DATE \"yyyy-MM-dd\"\n@attribute b numeric\n@attribute y {no,yes}\n@data\n"
+        + "".join(f'"2024-01-{1 + i:02}",{i % 5},{("no", "yes")[i % 2]}\n' for i in range(20))
+    )
+    assert [c.kind for c in card_of("t.arff:target=y").columns] == ["date", "numeric", "target"]
+    Path("s.arff").write_text(
+        "@relation t\n@attribute a numeric\n@attribute b numeric\n@attribute y {no,yes}\n@data\n"
+        + "".join(f"{{0 {i}.5, 2 yes}}\n" if i % 2 else f"{{0 {i}.5, 1 3}}\n" for i in range(20))
+    )
+    assert dataset("s.arff:target=y").x[:3, 1].tolist() == [3, 0, 3]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("quoted", ["'plain'", '"a, b"', '"say ""so"""', '"two\nlines"', ' "blank before"'])
+def test_quotes_and_line_ends_are_read_as_pythons_csv_module_does(end, quoted):
+    text = "a,b,c" + end + "".join(f"{i},{quoted},x{end}" for i in range(9))
+    found, _ = read_delimited(text.encode(), TextFormat(",", header=True), "t.csv")
+    expected = list(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True))[1:]
+    assert found.to_numpy().tolist() == [[cell.strip() for cell in row] for row in expected]

@@ -1,14 +1,16 @@
 """Ten small tables, none of a suite: three real ones from scikit-learn, seven made so that the answer is known.
 
-``python -m tests.advice.tables FOLDER`` writes them as files.
+``python -m tests.advice.tables FOLDER`` writes them as files, with ``--answer`` also the page of `reports/advice`.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -170,5 +172,46 @@ def write(folder: Path) -> None:
         example.make().to_csv(folder / f"{name}.csv", index=False)
 
 
+def answer(name: str, folder: Path) -> dict[str, Any]:
+    """The whole advice on one of the written tables, trained without a limit of time, as ``--json`` gives it."""
+    import imbench
+
+    example = TABLES[name]
+    path, store = folder / f"{name}.csv", folder / f"{name}-store"
+    found = imbench.advise(str(path), target=example.target, budget=None, store=store, **example.options)
+    return {"sentences": found.sentences, **found.advice.to_dict()}
+
+
+def page(answers: Mapping[str, Mapping[str, Any]]) -> str:
+    """The page of examples, from the answers by name."""
+    parts = [_HEAD]
+    for name, example in TABLES.items():
+        given = "".join(f" --{key} {value}" for key, value in example.options.items())
+        command = f"imbench advise {name}.csv --target {example.target}{given} --budget all"
+        said = "\n>\n".join(f"> {sentence}" for sentence in answers[name]["sentences"])
+        parts.append(f"## {name}\n\n{example.about[0].upper()}{example.about[1:]}.\n\n    {command}\n\n{said}\n")
+    return "\n".join(parts)
+
+
+_HEAD = """# Ten tables, ten answers
+
+What `imbench advise` says about ten small tables, none of which is in a suite: three real ones, which scikit-learn
+contains, and seven made so that the right answer is known. All built-in strategies and references were trained on four
+repeats of five folds. `python -m tests.advice.tables FOLDER` in a checkout writes the tables, and
+`python -m tests.advice.tables FOLDER --answer` makes this page and its data file, [answers.json](answers.json), again.
+
+On the made tables the answers are the right ones. Rebalancing is advised once, on the table made for it.
+"""
+
+
+def main(folder: Path, answering: bool) -> None:
+    """Write the tables, and with ``--answer`` the page."""
+    write(folder)
+    if answering:
+        answers = {name: answer(name, folder) for name in TABLES}
+        (folder / "answers.json").write_text(json.dumps(answers, indent=1, allow_nan=False) + "\n", "utf-8")
+        (folder / "README.md").write_text(page(answers), "utf-8")
+
+
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), "--answer" in sys.argv[2:])

@@ -30,6 +30,14 @@ def default_references(monkeypatch):
     monkeypatch.setattr(Registry, "built_in_references", _BUILT_IN)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give whole files to processes: what a file trains or writes for its tests is then made once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log)
+
+
 def pytest_configure(config):
     if not config.getoption("--hypothesis-profile"):
         settings.load_profile("same")

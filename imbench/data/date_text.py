@@ -101,7 +101,11 @@ def dates_in(texts: Sequence[str], notation: str, asked: str) -> Dates:
 def days_of(column: pd.Series) -> np.ndarray:
     """Days since 1970-01-01, ``(rows,)`` float64, of a column of dates; NaN for missing ones."""
     dates = pd.to_datetime(column, utc=True)
-    return np.asarray((dates - _EPOCH) / pd.Timedelta(days=1), dtype=np.float64)
+    try:
+        return np.asarray((dates - _EPOCH) / pd.Timedelta(days=1), dtype=np.float64)
+    except pd.errors.OutOfBoundsDatetime:  # years that nanoseconds do not reach, such as 9999 for "never"
+        plain = dates.dt.tz_localize(None).to_numpy()
+        return np.asarray((plain - np.datetime64(0, "D")) / np.timedelta64(1, "D"), dtype=np.float64)
 
 
 def days_written(texts: Sequence[str], notation: str) -> np.ndarray:

@@ -119,7 +119,7 @@ class InputColumn:
         if isinstance(column.dtype, pd.CategoricalDtype):
             column = column.astype(object)
         if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in ("datetime", "date"):
-            column = pd.to_datetime(column)
+            column = pd.to_datetime(column, utc=True)
         if not self.reads:
             absent = _absent(column, self.missing_words)
             return Values(np.where(absent, np.nan, 0.0), absent)

@@ -194,9 +194,11 @@ def frame_like_file(frame: pd.DataFrame) -> pd.DataFrame:
 
     try:
         return frame_of_arrow(pa.Table.from_pandas(frame, preserve_index=False))[0]
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         why = str(error)[:200]
-        raise DataError(f"the data frame has columns of mixed types: {why}; convert them to text") from None
+        raise DataError(
+            f"the data frame has a column of mixed types, or of a type without a file: {why}; convert it to text"
+        ) from None
 
 
 def read_new_table(spec: str, encoding: Encoding) -> tuple[pd.DataFrame, TextFormat]:

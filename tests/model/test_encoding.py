@@ -69,6 +69,14 @@ def test_the_training_table_gets_the_inputs_of_training_to_the_bit(tmp_path_fact
     assert bits(np.stack(one_by_one)) == bits(dataset.x)
 
 
+def test_years_beyond_nanoseconds_are_dates(tmp_path):
+    frame = pd.DataFrame({"until": np.resize(["2024-03-01", "9999-12-31"], 30), "y": np.arange(30) % 3 == 0})
+    frame["until"] = frame["until"].astype("datetime64[ms]")
+    frame.to_parquet(tmp_path / "t.parquet", index=False)
+    dataset = imbench.dataset(f"{tmp_path}/t.parquet:target=y")
+    assert bits(encoding_of(dataset).encode(frame_like_file(frame)).x) == bits(dataset.x)
+
+
 def typed_frame():
     rng = np.random.default_rng(3)
     frame = pd.DataFrame(
@@ -95,8 +103,8 @@ def test_a_data_frame_gets_the_inputs_of_its_parquet_file(tmp_path):
     assert bits(encoding.encode(frame_like_file(frame)).x) == bits(dataset.x)
 
 
-@pytest.fixture
-def fitted(tmp_path):
+@pytest.fixture(scope="module")
+def fitted_once(tmp_path_factory):
     """The encoding of a table with a column of each kind."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
@@ -110,9 +118,14 @@ def fitted(tmp_path):
             "y": np.where(np.arange(40) % 4, "no", "yes"),
         }
     )
-    path = tmp_path / "t.csv"
+    path = tmp_path_factory.mktemp("kinds") / "t.csv"
     frame.to_csv(path, index=False)
     return encoding_of(imbench.dataset(f"{path}:target=y,ordinal=size:small/medium/large"))
+
+
+@pytest.fixture
+def fitted(fitted_once):
+    return fitted_once
 
 
 ROW = {"age": "30", "member": "yes", "town": "Kiel", "since": "20.03.2024", "size": "small"}
@@ -180,3 +193,42 @@ def test_a_model_of_one_column_reads_a_file_of_one_column(tmp_path):
     encoding = encoding_of(imbench.dataset(f"{tmp_path}/t.csv:target=y"))
     (tmp_path / "new.csv").write_text("when\n2024-01-03 10:00\n2024-01-04 12:00\n")
     assert len(read_new_table(f"{tmp_path}/new.csv", encoding)[0]) == 2
+
+
+CELLS = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(), st.text(max_size=6), st.dates(),
+    st.datetimes(), st.timedeltas(), st.decimals(allow_nan=False), st.binary(max_size=3),
+    st.sampled_from(["yes", "small", "Bonn", "20.03.2024", "30", "1,5", "NaN", "inf", "n/a", "1e999"]),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(CELLS, min_size=5, max_size=5), min_size=0, max_size=3), st.sampled_from(["refuse", "pooled"]))
+def test_any_table_is_read_whole_or_refused(fitted_once, cells, unknown):
+    frame = pd.DataFrame(cells, columns=list(ROW))
+    try:
+        found = fitted_once.encode(frame_like_file(frame), unknown=unknown)
+    except imbench.DataError:
+        return
+    assert found.x.shape == (len(frame), len(fitted_once.inputs))
+    assert not np.isinf(found.x).any()
+
+
+@pytest.mark.parametrize("name", list(ROW))
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.Series([True]), pd.Series([3]), pd.Series([2.5]), pd.Series([None], dtype=object), pd.Series([np.nan]),
+        pd.Series(pd.to_datetime(["2024-03-20"])), pd.Series(pd.to_timedelta([5], unit="s")), pd.Series(["x"]),
+        pd.Series(["x"], dtype="category"), pd.Series(pd.array([None], dtype="Int64")), pd.Series([b"x"]),
+        pd.Series(pd.period_range("2024-01", periods=1, freq="M")), pd.Series([[1, 2]]), pd.Series([{"a": 1}]),
+        pd.Series([1 + 2j]), pd.Series(pd.arrays.IntervalArray.from_breaks([0, 1])),
+    ],
+)  # fmt: skip
+def test_a_column_of_any_type_is_read_or_refused_by_its_name(fitted_once, name, values):
+    frame = pd.DataFrame([ROW]).astype(object).assign(**{name: values})
+    try:
+        found = fitted_once.encode(frame_like_file(frame)).x.shape
+    except imbench.DataError as error:
+        found = str(error)
+    assert found == (1, len(fitted_once.inputs)) or name in found

@@ -18,7 +18,7 @@ from imbench.cli.options import (
 )
 from imbench.cli.output import say
 from imbench.cli.session import Session, Verb
-from imbench.cli.table_options import TableOptions, table_options
+from imbench.cli.table_options import TableOptions, settings_with_split, table_options
 from imbench.cli.training import request_of
 from imbench.contract.errors import UsageError
 
@@ -68,6 +68,7 @@ def plan(
     options["datasets"] = reading.added_to(options["datasets"])
     if options["suite"] is None and not options["datasets"]:
         options["suite"] = _DEFAULT_SUITE
+    options["settings"] = settings_with_split(reading, options, options["settings"])
     request = request_of(session, options)
     if export is None and (shards is not None or own_stores):
         raise UsageError("--shards and --own-stores are for --export; name the file to write, as in --export jobs.txt")

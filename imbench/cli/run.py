@@ -18,7 +18,7 @@ from imbench.cli.options import (
 )
 from imbench.cli.output import emit, emit_json
 from imbench.cli.session import Session, Verb
-from imbench.cli.table_options import TableOptions, table_options
+from imbench.cli.table_options import TableOptions, settings_with_split, table_options
 from imbench.cli.training import plan_or_train, request_of
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
@@ -88,7 +88,7 @@ def run(
     options["datasets"] = reading.added_to(options["datasets"])
     if options["suite"] is None and not options["datasets"]:
         options["suite"] = _DEFAULT_SUITE
-    settings = options.pop("settings")
+    settings = settings_with_split(reading, options, options.pop("settings"))
     request = request_of(session, options, settings=[*settings, f"net={net}"] if net else settings)
     for name in metrics:  # an unknown metric is reported before any work
         request.registry.metric(name)

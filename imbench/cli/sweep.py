@@ -11,7 +11,7 @@ import click
 from imbench.cli.options import dry_run_option, json_option, quiet_option, request_options
 from imbench.cli.output import emit, emit_json, paragraph, say, table
 from imbench.cli.session import Session, Verb
-from imbench.cli.table_options import TableOptions, table_options
+from imbench.cli.table_options import TableOptions, settings_with_split, table_options
 from imbench.cli.training import plan_or_train, request_of
 from imbench.contract.errors import UsageError
 from imbench.contract.protocol import caveats
@@ -79,6 +79,7 @@ def sweep(
     strategy = _one("--strategy", strategies, "remix")
     parameter, values = _read(_one("--param", parameters, "alpha=0.05,0.1,0.3"))
     options["datasets"] = reading.added_to(options["datasets"])
+    options["settings"] = settings_with_split(reading, options, options["settings"])
     request = request_of(session, options)
     chosen = design(strategy, parameter, values, request.registry, baseline=not no_baseline)
     wanted = [request.registry.metric(name).name for name in metrics or _METRICS]

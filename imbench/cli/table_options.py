@@ -81,6 +81,17 @@ class TableOptions:
         return tuple(datasets)
 
 
+def settings_with_split(reading: TableOptions, options: Mapping[str, Any], settings: Sequence[str]) -> list[str]:
+    """The settings of ``--set``, with the split that ``--group`` or ``--time`` asks for unless one is set.
+
+    Only where the table of ``--data`` is the only dataset, since the others may have no such column.
+    """
+    alone = len(options["datasets"]) == 1 and options["suite"] is None and reading.data is not None
+    is_set = "split=" in (options["protocol"] or "") or any(text.strip().startswith("split") for text in settings)
+    split = next((split for role, split in (("group", "grouped"), ("time", "ordered")) if role in reading.params), "")
+    return [*settings, f"split={split}"] if split and alone and not is_set else list(settings)
+
+
 def params_of(given: Mapping[str, Any]) -> dict[str, str]:
     """Parameters of a spec from columns and values as typed.
 

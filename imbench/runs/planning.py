@@ -254,6 +254,7 @@ class Plan:
         notes += [f"skipped: {name} ({reason})" for name, reason in self.skipped]
         notes += [f"{name} has the same data as {known}, which is trained on once" for name, known in self.same]
         notes += [_constant_note(name, columns) for name, columns in self.constant]
+        notes += dict.fromkeys(filter(None, (_split_note(job, self.cards.get(job.variant.spec)) for job in self.jobs)))
         notes += self._of_tuning()
         if self.shard_of:
             notes.append(f"shard {self.request.shard}: {len(self.jobs):,} of {counted(self.shard_of, 'job')}")
@@ -602,6 +603,15 @@ def _entries(suite: Suite | None, datasets: Sequence[str]) -> list[SuiteEntry]:
         raise UsageError("nothing to run: give a suite (--suite tabular) or datasets (--dataset segment:ir=0.05)")
     entries = list(suite.entries) if suite else []
     return [*entries, *(SuiteEntry(spec, None) for spec in datasets)]
+
+
+def _split_note(job: Job, card: Card | None) -> str:
+    """A note on a user's table with a group or time that the split does not use."""
+    if card is None or not card.columns or job.protocol.split_column or not (card.group or card.time):
+        return ""
+    role, split = ("group", "grouped") if card.group else ("time", "ordered")
+    name = file_name(job.variant.dataset)
+    return f"{name}: the {job.protocol.split} split does not use {role}={getattr(card, role)}; --set split={split} does"
 
 
 def _refuse(

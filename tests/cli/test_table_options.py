@@ -129,3 +129,20 @@ def test_an_option_and_the_spec_beside_it_are_joined():
     assert TableOptions({"drop": "b"}).spec("t.csv:target=y") == "t.csv:target=y,drop=b"
     with pytest.raises(UsageError, match="drop is given twice, as drop=a in"):
         TableOptions({"drop": "b"}).spec("t.csv:target=y,drop=a")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "split"),
+    [
+        ([], "split=grouped"),
+        (["--set", "split=stratified"], "the stratified split does not use group=code; --set split=grouped does"),
+        (["--dataset", "u.csv:target=class"], "the stratified split does not use group=code"),
+    ],
+)
+def test_groups_are_kept_together_unless_a_split_is_set_or_there_is_other_data(arguments, split, capsys):
+    FRAME.rename(columns={"class, or so": "class"}).to_csv("u.csv", index=False)
+    FRAME.assign(code=[f"C{i // 4}" for i in range(ROWS)]).to_csv("t.csv", index=False)
+    chosen = ["--data", "t.csv", "--target", "class, or so", "--group", "code", "--strategy", "baseline"]
+    code, printed = asked(capsys, "plan", *chosen, *arguments)
+    assert code == 0, printed.err
+    assert split in printed.out + printed.err

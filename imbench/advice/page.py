@@ -105,7 +105,7 @@ def basis(found: Advised) -> str:
 def _figure(found: Advised) -> str:
     rows = labelled(found.results.rows)
     (where,) = rows[["protocol", "task"]].drop_duplicates().astype(str).itertuples(index=False, name=None)
-    names = list(dict.fromkeys([BASELINE, found.advice.recipe]))
+    names = list(dict.fromkeys([BASELINE, *(one.name for one in found.advice.probabilities)]))
     spec = reliability(curves(found.results, rows, {where: names}), series_of(names))
     return "" if spec is None else inline_svg(spec)
 

@@ -7,17 +7,21 @@ import re
 import zlib
 from importlib import resources
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbench.report import Options, write_report
 from imbench.report.figures.kinds import FIGURES, FigureKind
 from imbench.report.figures.labels import Box, box_of, place_labels
+from imbench.report.figures.reliability import reliability
 from imbench.report.figures.rendering import render
 from imbench.report.figures.spec import (
     COLOURS,
     SERIES,
     FigureSpec,
+    Mark,
     Text,
     colour_of,
     log_ticks,
@@ -25,6 +29,7 @@ from imbench.report.figures.spec import (
     shape_of,
     ticks,
 )
+from imbench.report.reliability import Curve
 from imbench.scoring.rules import RULES
 from imbench.stats.names import BASELINE, competitor
 from imbench.stats.words import decimals
@@ -175,3 +180,12 @@ def test_the_bytes_of_a_figure_do_not_depend_on_other_figures():
     before = render(other, ["pdf"])
     assert render(first, ["pdf"]) == alone
     assert render(other, ["pdf"]) == before
+
+
+@pytest.mark.parametrize("names", [("baseline",), ("remix",), ("baseline", "remix")])
+def test_every_reliability_curve_is_drawn_also_alone(names):
+    bins = np.linspace(0.1, 0.9, 5)
+    made = [Curve("standard", "binary", name, bins, bins, bins / bins.sum(), np.full(5, 60), 1, 1) for name in names]
+    spec = reliability(made, {"baseline": 0, "remix": 1})
+    points = [mark for mark in spec.marks if isinstance(mark, Mark)]
+    assert len(points) == 5 * len(names)

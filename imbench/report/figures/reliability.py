@@ -24,8 +24,8 @@ def reliability(curves: Sequence[Curve], series: Mapping[str, int]) -> FigureSpe
     for i, curve in enumerate(panels):
         x0, y0 = LEFT + (PANEL + GAP) * (i % COLUMNS), TOP + (PANEL + GAP + 22) * (i // COLUMNS)
         marks += _frame(x0, y0, curve.strategy)
-        for one in (before, curve):
-            if one is not None and not (one is before and curve is before):
+        for one in dict.fromkeys((before, curve)):
+            if one is not None:
                 marks += _curve(one, x0, y0, series[one.strategy])
     rows = -(-len(panels) // COLUMNS)
     task = curves[0].task

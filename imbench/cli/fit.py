@@ -10,6 +10,7 @@ from imbench.cli.advise import show_columns
 from imbench.cli.options import jobs_option, plugin_option, settings_option
 from imbench.cli.output import emit, paragraph, say
 from imbench.cli.session import Session, Verb
+from imbench.cli.table_options import TableOptions, table_options
 from imbench.cli.training import settings_of
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Verb)
 @click.argument("table_spec", metavar="TABLE")
-@click.option("--target", metavar="COLUMN", help="Column of the classes.")
-@click.option("--group", metavar="COLUMN", help="Column of groups that no split divides, such as a patient.")
-@click.option("--time", "time_", metavar="COLUMN", help="Column of times: the latest rows are validation rows.")
+@table_options(data=False)
 @click.option(
     "--strategy",
     default="baseline",
@@ -50,9 +49,7 @@ def fit(
     session: Session,
     /,
     table_spec: str,
-    target: str | None,
-    group: str | None,
-    time_: str | None,
+    reading: TableOptions,
     strategy: str,
     out: str,
     overwrite: bool,
@@ -90,10 +87,7 @@ def fit(
             report(event)
 
         model = train(
-            table_spec,
-            target=target,
-            group=group,
-            time=time_,
+            reading.spec(table_spec),
             strategy=strategy,
             out=out,
             overwrite=overwrite,

@@ -10,6 +10,7 @@ import click
 
 from imbench.cli.output import say
 from imbench.cli.session import Session, Verb
+from imbench.cli.table_options import TableOptions, table_options
 from imbench.contract.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _SUFFIXES = (".csv", ".tsv", ".parquet")
 @click.command(cls=Verb)
 @click.argument("folder", metavar="MODEL")
 @click.argument("table_spec", metavar="TABLE")
+@table_options(data=False, columns=False)
 @click.option(
     "--out", "-o", default="-", show_default=True, metavar="FILE", help="File to write, .csv, .tsv or .parquet."
 )
@@ -39,6 +41,7 @@ def predict(
     /,
     folder: str,
     table_spec: str,
+    reading: TableOptions,
     out: str,
     keep: tuple[str, ...],
     keep_all: bool,
@@ -51,7 +54,7 @@ def predict(
 
     \b
     imbench predict model/ new.csv -o scored.csv
-    imbench predict model/ new.csv:sep=semicolon --keep customer
+    imbench predict model/ new.csv --sep semicolon --decimal comma --keep customer
     """
     suffix = Path(out).suffix.lower()
     if out != "-" and suffix not in _SUFFIXES:
@@ -61,7 +64,7 @@ def predict(
     from imbench.model.files import load_model
     from imbench.model.predict import scored
 
-    found, notes = scored(load_model(folder), table_spec, unknown_levels, keep, keep_all)
+    found, notes = scored(load_model(folder), reading.spec(table_spec), unknown_levels, keep, keep_all)
     for note in notes:
         say(f"note: {note}")
     _write(found, out, suffix)

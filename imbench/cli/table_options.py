@@ -116,18 +116,21 @@ def params_of(given: Mapping[str, Any]) -> dict[str, str]:
     return params
 
 
-def table_options(data: bool = True) -> Callable[[F], F]:
+def table_options(data: bool = True, columns: bool = True) -> Callable[[F], F]:
     """Add the options to a command, which gets a `TableOptions` as the argument ``reading``.
 
     Parameters
     ----------
     data : whether to add ``--data FILE``; a command with an argument for the table needs none
+    columns : whether to add the options of columns; without them, only how the text of a file is read
     """
-    options = [_option(key, "COLUMN", help_) for key, help_ in _COLUMN.items()]
-    options.append(_option("time", "COLUMN", _TIME))
-    options.append(_option("minority", "CLASS", _MINORITY, multiple=True))
-    options += [_option(key, "COLUMN", help_, multiple=True) for key, help_ in _COLUMNS.items()]
-    options += [_option(key, metavar, help_, multiple=True) for key, (metavar, help_) in _ITEMS.items()]
+    options = []
+    if columns:
+        options += [_option(key, "COLUMN", help_) for key, help_ in _COLUMN.items()]
+        options.append(_option("time", "COLUMN", _TIME))
+        options.append(_option("minority", "CLASS", _MINORITY, multiple=True))
+        options += [_option(key, "COLUMN", help_, multiple=True) for key, help_ in _COLUMNS.items()]
+        options += [_option(key, metavar, help_, multiple=True) for key, (metavar, help_) in _ITEMS.items()]
     options += [_option(key, metavar, help_) for key, (metavar, help_) in _VALUE.items()]
     if data:
         help_ = "Your own table: a file, or openml:ID. The options below say how it is read."
@@ -136,7 +139,7 @@ def table_options(data: bool = True) -> Callable[[F], F]:
     def add(command: F) -> F:
         @functools.wraps(command)
         def called(*args: Any, **kwargs: Any) -> Any:
-            given = {key: kwargs.pop(f"table_{key}") for key in _PARAMETERS}
+            given = {key: kwargs.pop(f"table_{key}", None) for key in _PARAMETERS}
             table = TableOptions(params_of(given), kwargs.pop("data", None))
             return command(*args, reading=table, **kwargs)
 

@@ -25,6 +25,7 @@ class Goal:
     rules : decision rules under which every candidate competes, keys of `imbench.scoring.rules.RULES`
     control : rule of the baseline that every candidate is compared with: what one does without rebalancing
     doing_nothing : the control in words
+    gloss : what the metric measures, in words
     decides : whether the classes of rows are decided
     threshold : probability of the second class from which it is decided for, where the goal fixes it; else NaN
     found : for a fixed threshold, the metrics of the share of each class's rows that is found
@@ -36,6 +37,7 @@ class Goal:
     rules: tuple[str, ...]
     control: str
     doing_nothing: str
+    gloss: str
     decides: bool = False
     threshold: float = math.nan
     found: tuple[Metric, ...] = ()
@@ -51,9 +53,18 @@ GOALS: Mapping[str, Goal] = {
             ("tuned",),
             "tuned",
             "a plain net with a tuned threshold",
+            "the geometric mean of the shares of each class that are found",
             decides=True,
         ),
-        Goal("ranking", "ranking", METRICS["auroc"], ("argmax",), "argmax", "a plain net"),
+        Goal(
+            "ranking",
+            "ranking",
+            METRICS["auroc"],
+            ("argmax",),
+            "argmax",
+            "a plain net",
+            "the chance that a row of one class is ranked above one of another",
+        ),
         Goal(
             "probabilities",
             "probabilities",
@@ -61,6 +72,7 @@ GOALS: Mapping[str, Goal] = {
             ("argmax", "recalibrated"),
             "argmax",
             "a plain net",
+            "half the mean squared distance of probabilities from what happened",
         ),
     )
 }
@@ -89,6 +101,7 @@ def goal_of(name: str, cost_fn: float | None = None, cost_fp: float | None = Non
         ("recalibrated",),
         "recalibrated",
         "a plain net with the threshold of your costs",
+        "what a row costs on average",
         decides=True,
         threshold=threshold,
         found=_found_from(threshold),

@@ -51,11 +51,11 @@ def sentences(advice: Advice, goal: Goal) -> list[str]:
     if advice.effect > 0:
         found.append(
             f"{title} is better by {advice.effect:.3f} (at least {max(advice.low, 0):.3f}, at most {advice.high:.3f}); "
-            f"with nothing done it is {advice.control:.3f}. The chance of advising a recipe that is no better is "
-            f"at most {100 * advice.alpha:.0f} %."
+            f"with nothing done it is {advice.control:.3f}. {title} is {goal.gloss}. The chance of advising a recipe "
+            f"that is no better is at most {100 * advice.alpha:.0f} %."
         )
     elif advice.learnable:
-        found.append(f"With nothing done, {title} is {advice.control:.3f}.")
+        found.append(f"With nothing done, {title} is {advice.control:.3f}: {goal.gloss}.")
         if advice.detectable >= _VISIBLE:
             found[-1] += (
                 f" A gain of {advice.detectable:.3f} or more would be found four times in five; a smaller one may be "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from imbench.report.figures.inline import inline_svg
 from imbench.report.figures.reliability import reliability
@@ -14,13 +14,39 @@ from imbench.stats.names import BASELINE, labelled
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from imbench.advice.advise import Advised
+    from imbench.advice.goals import Goal
+    from imbench.advice.verdict import Advice
+    from imbench.store.results import Results
 
 RULES = {"argmax": "largest probability", "tuned": "tuned threshold", "recalibrated": "recalibrated"}
 _PROBABILITIES = {"argmax": "as they are", "recalibrated": "recalibrated"}
 
 
-def page(found: Advised) -> str:
+class Answer(Protocol):
+    """What a page shows: an `imbench.advice.advise.Advised`, which shows itself by `cell`."""
+
+    @property
+    def advice(self) -> Advice:
+        """The answer."""
+
+    @property
+    def goal(self) -> Goal:
+        """The question."""
+
+    @property
+    def table(self) -> str:
+        """Spec of the table."""
+
+    @property
+    def results(self) -> Results:
+        """The results behind it."""
+
+    @property
+    def sentences(self) -> list[str]:
+        """The answer in words."""
+
+
+def page(found: Answer) -> str:
     """The page; it needs no network and no script."""
     from jinja2 import PackageLoader
 
@@ -29,7 +55,7 @@ def page(found: Advised) -> str:
     return environment.get_template("advice.html.j2").render(css=css, answer=_answer(found), figure=_figure(found))
 
 
-def cell(found: Advised) -> str:
+def cell(found: Answer) -> str:
     """The answer and what was tried, as a part of a page such as a notebook."""
     return _environment().get_template("cell.html.j2").render(answer=_answer(found))
 
@@ -41,7 +67,7 @@ def _environment() -> Environment:
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
-def _answer(found: Advised) -> dict[str, Any]:
+def _answer(found: Answer) -> dict[str, Any]:
     advice, metric = found.advice, found.goal.metric
     ends = [0.0, *(end for one in advice.candidates for end in (one.low, one.high))]
     low, high = min(ends), max(ends)
@@ -91,7 +117,7 @@ def _answer(found: Advised) -> dict[str, Any]:
     }
 
 
-def basis(found: Advised) -> str:
+def basis(found: Answer) -> str:
     """How gains, intervals and p are to be read."""
     advice, metric = found.advice, found.goal.metric
     return (
@@ -102,7 +128,7 @@ def basis(found: Advised) -> str:
     )
 
 
-def _figure(found: Advised) -> str:
+def _figure(found: Answer) -> str:
     rows = labelled(found.results.rows)
     (where,) = rows[["protocol", "task"]].drop_duplicates().astype(str).itertuples(index=False, name=None)
     names = list(dict.fromkeys([BASELINE, *(one.name for one in found.advice.probabilities)]))
@@ -110,7 +136,7 @@ def _figure(found: Advised) -> str:
     return "" if spec is None else inline_svg(spec)
 
 
-def _facts(found: Advised) -> list[tuple[str, str]]:
+def _facts(found: Answer) -> list[tuple[str, str]]:
     rows = found.results.rows
     first = rows.iloc[0]
     return [

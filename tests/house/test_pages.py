@@ -12,6 +12,7 @@ from imbench.cli import main
 from imbench.cli.app import cli
 from tests.house.conftest import ROOT, blocks, pages
 from tests.house.installed import write_table
+from tests.loops.vision import timm
 
 LINES = [line.strip() for page in pages() for line in page.read_text("utf-8").splitlines()]
 COMMANDS = sorted({line for line in LINES if line.startswith("imbench ") and not line.startswith("imbench is ")})
@@ -39,6 +40,8 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     for package in ("lightning", "transformers"):  # of the extra "loops"
         if any(f"from {package}" in source for source in blocks(page, "python")):
             pytest.importorskip(package)
+    if page.name == "loops-timm.md":
+        timm()
     names: dict[str, object] = {"__name__": "page"}
     for number, source in enumerate(blocks(page, "python")):
         exec(compile(source, f"{page.name}, block {number}", "exec"), names)

@@ -14,7 +14,7 @@ def timm():
     """
     if torch.version.cuda is None:
         _declare()
-    return pytest.importorskip("timm", reason="no timm: install imbench[loops]")
+    return pytest.importorskip("timm", reason="no timm: install imbench[timm]")
 
 
 @functools.cache

@@ -325,7 +325,7 @@ FILES = {
         ("filled --metric accuracy", "unknown metric 'accuracy'; did you mean balanced_accuracy"),
         ("filled --metric bbs --lower", "--higher or --lower applies only to a table of scores"),
         ("filled --metric bbs --task regression", "no results of task 'regression'; there are binary, multiclass"),
-        ("filled --metric bbs --protocol paper", "no results of protocol 'paper'; there are quick"),
+        ("filled --metric bbs --protocol paper", "no results of protocol 'paper'; there is quick"),
         (
             "filled --metric bbs --task multiclass",
             "multiclass, protocol quick, configurations as blocks: an evaluation",

@@ -74,7 +74,7 @@ def test_info_names_classes_wherever_it_counts_them(imbench, tmp_path):
     (tmp_path / "t.csv").write_text("\n".join(["f,same,y", *rows]))
     counts = {
         spec: json.loads(imbench("info", spec, "--json").out)["variant_counts"]
-        for spec in ("t.csv:target=y", "t.csv:target=y,minority=b", "t.csv:target=y,minority=a+b")
+        for spec in ("t.csv:target=y", "t.csv:target=y,minority=b", r"t.csv:target=y,minority=a\+b")
     }
     assert list(counts.values()) == [
         {"a": 30, "a+b": 10, "b": 20},
@@ -290,4 +290,4 @@ def test_a_file_of_another_format_is_refused_with_the_formats(imbench, tmp_path)
     (tmp_path / "t.sav").write_text("x")
     answer = imbench("run", "--dataset", "t.sav:target=y", "--dry-run")
     assert answer.code == 2
-    assert "the suffix of t.sav is not that of a table; there are .csv" in answer.err
+    assert "t.sav: .sav is not a format of tables; convert it with pandas.read_spss" in answer.err

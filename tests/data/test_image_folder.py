@@ -167,7 +167,7 @@ def nothing(folder):
         (no_class, "photos/", r"photos/ has no subfolders; .*lay images out as photos/CLASS/\*\.png"),
         (class_without_images, "photos/", r"photos/bird contains no image"),
         (nothing, "photo/", r"the folder 'photo/' does not exist; did you mean photos/"),
-        (nothing, "photos", r"unknown dataset 'photos'.* slash at its end: photos/"),
+        (nothing, "photos", r"photos is a folder; .* slash at its end: photos/"),
         (nothing, "photos/:minority=bird", r"minority 'bird' is not a class of its folders"),
         (nothing, "photos/:minority=cat+dog", r"must not repeat a class or include all classes"),
         (nothing, "photos/:size=0", r"size must be 1 pixel or more, got 0"),

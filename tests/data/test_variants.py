@@ -137,7 +137,7 @@ def test_equal_meanings_are_equal_variants(specs):
         ("segment:ir=few", "ir must be a number, got 'few'"),
         ("segment:seed=-1", "seed must be 0 or more, got -1"),
         ("segment:seed=1.5", "seed must be a whole number"),
-        ("segment:task=multiclass", "no task 'multiclass'; there are binary"),
+        ("segment:task=multiclass", "no task 'multiclass'; there is binary"),
         ("segment:irr=0.1", "no parameter 'irr'; did you mean ir"),
         ("segment:target=x", "no parameter 'target'"),
         ("segment:ir=0.002", "keeps 3 rows at ir=0.002; 4 are needed: use an ir of at least 0.00202"),

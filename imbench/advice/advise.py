@@ -71,6 +71,19 @@ class Advised:
         """The answer in words, the most important one first."""
         return sentences(self.advice, self.goal)
 
+    @property
+    def tried(self) -> Tried:
+        """The answer in words, and the table of all that was tried, for the terminal and for model cards."""
+        header = ("model", "rule", self.goal.metric.title, "gain", "interval", "p")
+        rows = tuple(
+            (
+                *(one.name, one.rule, f"{one.mean:.4f}", f"{one.effect:+.4f}"),
+                *(f"{one.low:+.4f} to {one.high:+.4f}", f"{one.p:.2g}"),
+            )
+            for one in self.advice.candidates
+        )
+        return Tried(tuple(self.sentences), header, rows)
+
     def __str__(self) -> str:
         return "\n".join(self.sentences)
 
@@ -206,14 +219,6 @@ def fit_advised(
     Its card lists all that was tried.
     """
     advice = found.advice
-    header = ("model", "rule", found.goal.metric.title, "gain", "interval", "p")
-    rows = tuple(
-        (
-            *(one.name, one.rule, f"{one.mean:.4f}", f"{one.effect:+.4f}"),
-            *(f"{one.low:+.4f} to {one.high:+.4f}", f"{one.p:.2g}"),
-        )
-        for one in advice.candidates
-    )
     as_it_is = found.goal.name == "probabilities" and advice.rule == ARGMAX
     return fit(
         found.table,
@@ -232,7 +237,7 @@ def fit_advised(
         registry=registry,
         progress=progress,
         command=command or f"imbench.advise({found.table!r}, goal={found.goal.name!r}, out=…)",
-        tried=Tried(tuple(found.sentences), header, rows),
+        tried=found.tried,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imbench.cli.columns import show_columns
 from imbench.cli.options import json_option, plugin_option
 from imbench.cli.output import emit, emit_json, paragraph, say, table
 from imbench.cli.session import Session, Verb
@@ -16,8 +17,6 @@ from imbench.contract.errors import UsageError
 
 if TYPE_CHECKING:
     from imbench.advice.advise import Advised
-    from imbench.contract.records import Card
-    from imbench.runs.bench import Event
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -84,7 +83,7 @@ def advise(
         raise UsageError(f"--html {html}: there is no folder {Path(html).parent}; create it, or give another path")
     from imbench.advice.advise import advise as ask
     from imbench.advice.advise import fit_advised, not_storable
-    from imbench.cli.progress import reporter
+    from imbench.cli.progress import working
 
     if out is not None:
         from imbench.model.files import check_folder
@@ -93,12 +92,7 @@ def advise(
         for sentence in not_storable(session.registry, references or None):
             say(f"note: {sentence}")
     session.resumable = True
-    with reporter(as_json) as report:
-
-        def progress(event: Event) -> None:
-            session.working |= event.kind == "started"
-            report(event)
-
+    with working(session, as_json) as progress:
         found = ask(
             reading.spec(table_spec),
             goal=goal,
@@ -126,7 +120,7 @@ def advise(
     error = ""
     try:
         if out is not None:
-            with reporter(as_json) as report:
+            with working(session, as_json) as progress:
                 fit_advised(
                     found,
                     out,
@@ -152,29 +146,12 @@ def advise(
     return None
 
 
-def show_columns(card: Card) -> None:
-    """Show how the columns of a table were read."""
-    from imbench.cli.columns import columns_text, tables_of
-
-    for one in tables_of([card]):
-        for line in columns_text(one).splitlines():
-            say(line)
-
-
 def _show(found: Advised) -> None:
     from imbench.advice.page import basis
 
-    advice, title = found.advice, found.goal.metric.title
-    rows = [
-        (
-            *(one.name, one.rule, f"{one.mean:.4f}", f"{one.effect:+.4f}"),
-            *(f"{one.low:+.4f} to {one.high:+.4f}", f"{one.p:.2g}"),
-        )
-        for one in advice.candidates
-    ]
-    header = ("model", "rule", title, "gain", "interval", "p")
-    shown = table(header, rows, right=header[2:])
-    emit("\n\n".join([*map(paragraph, found.sentences), shown, paragraph(basis(found))]) + "\n")
+    tried = found.tried
+    shown = table(tried.header, tried.rows, right=tried.header[2:])
+    emit("\n\n".join([*map(paragraph, tried.sentences), shown, paragraph(basis(found))]) + "\n")
     say(f"everything behind it: imbench report --store {found.results.store}")
 
 

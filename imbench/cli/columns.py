@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from imbench.cli.output import table
+from imbench.cli.output import say, table
 from imbench.contract.columns import HEADERS
 
 if TYPE_CHECKING:
@@ -31,6 +31,13 @@ def columns_text(card: Card) -> str:
     inputs = "input" if card.inputs == 1 else "inputs"
     more = f"{folded:,} more columns are numeric without missing values. " if folded else ""
     return f"{lines}\n{more}{card.inputs:,} {inputs} in all. Change how a column is read with {_KINDS}."
+
+
+def show_columns(card: Card) -> None:
+    """Show how the columns of a table were read; nothing for a card of imbench's own."""
+    for one in tables_of([card]):
+        for line in columns_text(one).splitlines():  # a long message would be cut
+            say(line)
 
 
 def columns_json(card: Card) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imbench.cli.advise import show_columns
+from imbench.cli.columns import show_columns
 from imbench.cli.options import jobs_option, plugin_option, settings_option
 from imbench.cli.output import emit, paragraph, say
 from imbench.cli.session import Session, Verb
@@ -15,7 +15,6 @@ from imbench.cli.training import settings_of
 
 if TYPE_CHECKING:
     from imbench.model.fitted import Model
-    from imbench.runs.bench import Event
 
 
 @click.command(cls=Verb)
@@ -73,19 +72,14 @@ def fit(
     imbench fit visits.csv --target ill --group patient --cost-fn 10 --cost-fp 1 --out model/
     imbench predict model/ new.csv -o scored.csv
     """
-    from imbench.cli.progress import reporter
+    from imbench.cli.progress import working
     from imbench.contract.errors import UsageError
     from imbench.model.fit import fit as train
 
     if rule is not None and (cost_fn is not None or cost_fp is not None):
         raise UsageError(f"--rule {rule} and costs exclude each other; keep one")
     session.resumable = True
-    with reporter(False) as report:
-
-        def progress(event: Event) -> None:
-            session.working |= event.kind == "started"
-            report(event)
-
+    with working(session, quiet=False) as progress:
         model = train(
             reading.spec(table_spec),
             strategy=strategy,

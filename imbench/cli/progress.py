@@ -15,12 +15,25 @@ from imbench.contract.quantities import duration
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from imbench.cli.session import Session
     from imbench.runs.bench import Event
 
 # Interval between progress lines; failures are printed at once.
 SECONDS_BETWEEN_LINES = 10.0
 # The first jobs wait for workers to import libraries, so no time left is estimated before this share of the work.
 _LEAST_SHARE = 0.05
+
+
+@contextmanager
+def working(session: Session, quiet: bool) -> Iterator[Callable[[Event], None]]:
+    """As `reporter`; the session knows from the first trained job on that there is work to resume."""
+    with reporter(quiet) as report:
+
+        def progress(event: Event) -> None:
+            session.working |= event.kind == "started"
+            report(event)
+
+        yield progress
 
 
 @contextmanager

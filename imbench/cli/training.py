@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from imbench.cli.columns import columns_text, tables_of
+from imbench.cli.columns import show_columns, tables_of
 from imbench.cli.options import references_of
 from imbench.cli.output import say
 from imbench.cli.session import Session
@@ -80,23 +80,17 @@ def plan_or_train(
 
 def train(plan: Plan, quiet: bool, session: Session) -> Results:
     """Train the pending jobs, with progress unless quiet."""
-    from imbench.cli.progress import reporter
+    from imbench.cli.progress import working
     from imbench.runs import bench
 
     if not quiet:
         for card in tables_of(plan.cards.values()):
-            for line in columns_text(card).splitlines():  # a long message would be cut
-                say(line)
+            show_columns(card)
             say("")
         for note in (*plan.notes, outlook(plan), *limits(plan)):
             say(note)
     started = time.monotonic()
-    with reporter(quiet) as report:
-
-        def progress(event: bench.Event) -> None:
-            session.working |= event.kind == "started"
-            report(event)
-
+    with working(session, quiet) as progress:
         results = bench.run_plan(plan, progress)
     if not quiet:
         failed = len(results.failures())

@@ -32,10 +32,13 @@ def default_references(monkeypatch):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Give whole files to processes: what a file trains or writes for its tests is then made once."""
+    """Give whole files to processes: what a file trains or writes for its tests is then made once.
+
+    ``--dist`` can still ask for anything but the default.
+    """
     from xdist.scheduler import LoadFileScheduling
 
-    return LoadFileScheduling(config, log)
+    return LoadFileScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 def pytest_configure(config):

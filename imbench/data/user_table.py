@@ -96,9 +96,9 @@ def read_user_table(spec: str) -> tuple[Card, Table]:
     return card, table
 
 
-def read_own_file(name: str, how: TextFormat) -> tuple[ReadFile, Mapping[str, str]]:
-    """A table file, or a table of OpenML with its name and target."""
-    return read_openml(name, how) if is_remote(name) else (read_table_file(os.path.normpath(name), how), {})
+def read_own_file(name: str, how: TextFormat, only: str = "") -> tuple[ReadFile, Mapping[str, str]]:
+    """A table file, or a table of OpenML with its name and target; ``only`` as for `read_table_file`."""
+    return read_openml(name, how) if is_remote(name) else (read_table_file(os.path.normpath(name), how, only), {})
 
 
 def describe_user_table(spec: str) -> tuple[Card, str, Mapping[str, str]]:

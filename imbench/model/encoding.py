@@ -14,12 +14,12 @@ from imbench.contract.columns import ROLES
 from imbench.contract.errors import DataError
 from imbench.contract.names import counted, suggest
 from imbench.contract.records import Dataset
-from imbench.contract.spec import parse_spec
+from imbench.contract.spec import is_remote, parse_spec
 from imbench.data.asked import Asked, asked_of
 from imbench.data.columns import decimal_of
 from imbench.data.delimited import TextFormat
 from imbench.data.refused_columns import RefusedColumnError, refusal
-from imbench.data.table_files import frame_of_arrow, read_table_file
+from imbench.data.table_files import frame_of_arrow
 from imbench.data.user_table import check_exists, read_own_file
 from imbench.data.variants import READING_PARAMETERS
 from imbench.model.columns import REFUSE, UNKNOWN_LEVELS, InputColumn, Marks, coded
@@ -217,9 +217,9 @@ def read_new_table(spec: str, encoding: Encoding) -> tuple[pd.DataFrame, TextFor
         if key not in READING_PARAMETERS:
             raise DataError(f"{name}: {key} is no parameter of a new table; {suggest(key, READING_PARAMETERS)}")
     check_exists(name)
-    header = "yes" if encoding.header else "no"
-    how = TextFormat.read(**{"header": header, **params})
-    file = read_table_file(name, how, encoding.columns[0].name if len(encoding.columns) == 1 else "")
+    header = {} if is_remote(name) else {"header": "yes" if encoding.header else "no"}
+    how = TextFormat.read(**{**header, **params})
+    file, _ = read_own_file(name, how, encoding.columns[0].name if len(encoding.columns) == 1 else "")
     return file.frame, file.format
 
 

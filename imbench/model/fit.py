@@ -11,7 +11,7 @@ import numpy as np
 
 from imbench.contract.errors import UsageError
 from imbench.contract.names import suggest
-from imbench.contract.spec import TABLE_SUFFIXES, parse_spec
+from imbench.contract.spec import TABLE_SUFFIXES, is_table, parse_spec
 from imbench.data.whole_split import split_whole
 from imbench.model.card import Facts, Tried, about, card_text
 from imbench.model.decision import OF_BATCHES, check_rule, decide_by
@@ -178,7 +178,7 @@ def _recipe(spec: str, registry: Registry, rule: str) -> tuple[str, bool]:
 
 def _check_table(spec: str) -> None:
     name, _ = parse_spec(spec)
-    if not name.endswith(TABLE_SUFFIXES):
+    if not is_table(name):
         raise UsageError(
             f"a model is fitted to a table of your own, and {name!r} is no file of one ({', '.join(TABLE_SUFFIXES)}); "
             "for a dataset of imbench use imbench run"

@@ -99,3 +99,13 @@ def test_an_interrupt_leaves_no_folder(home, capsys, monkeypatch):
     assert code == 130
     assert "imbench fit visits.csv" in printed.err
     assert not [path for path in home.iterdir() if path.name.lstrip(".").startswith("m-") or path.name == "m"]
+
+
+def test_a_suffix_in_capitals_is_that_of_a_table(home, capsys, tmp_path):
+    table = tmp_path / "VISITS.CSV"
+    visits().to_csv(table, index=False)
+    made = ["--target", "ill", "--out", str(tmp_path / "model"), "--store", str(tmp_path / "store")]
+    assert asked(capsys, "fit", str(table), *made, *QUICK)[0] == 0
+    code, printed = asked(capsys, "predict", str(tmp_path / "model"), str(table))
+    assert code == 0
+    assert len(printed.out.splitlines()) == len(visits()) + 1

@@ -16,6 +16,7 @@ from imbench.contract.spec import parse_spec
 from imbench.data.data_sources import card_of
 from imbench.data.sources import hubs, network
 from imbench.data.variants import parse_variant
+from imbench.model.encoding import encoding_of, read_new_table
 from imbench.runs.registry import dataset
 
 ROWS = 40
@@ -134,7 +135,6 @@ def test_a_damaged_download_is_refused_and_not_kept(openml):
     openml.answers["/data/31.arff"] += b"1"
     with pytest.raises(DataError, match=r"OpenML's table cannot be read .*md5"):
         card_of("openml:31")
-    openml.answers = answers()
     assert card_of("openml:31").rows == ROWS
 
 
@@ -148,3 +148,10 @@ def test_the_number_is_part_of_the_name_of_a_spec():
     assert parse_spec("openml:31:target=class") == ("openml:31", {"target": "class"})
     assert parse_spec("openml:31") == ("openml:31", {})
     assert parse_spec("openml:ir=0.1") == ("openml", {"ir": "0.1"})
+
+
+def test_a_model_of_it_reads_it_again(openml):
+    made = dataset("openml:31")
+    encoding = encoding_of(made)
+    frame, how = read_new_table("openml:31", encoding)
+    assert np.array_equal(encoding.encode(frame, decimal=how.decimal).x, made.x, equal_nan=True)

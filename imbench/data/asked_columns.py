@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from imbench.data.ordinal_scales import natural_scale
 from imbench.data.text_columns import WORD_INPUTS, hashed_words
 
 # Words for true and false in several languages, compared without case.
-TRUE = {
+_TRUE = {
     "yes": "no",
     "true": "false",
     "y": "n",
@@ -30,6 +30,28 @@ TRUE = {
     "sí": "no",
     "1": "0",
 }
+
+
+def truth(texts: Iterable[str], true: str = "") -> tuple[str, str] | None:
+    """The two values of a column in lower case, the one for 0 first; None if it does not have two with known meanings.
+
+    Parameters
+    ----------
+    true : the value for 1; "" for known words
+
+    >>> truth(["Yes", "no", "yes"]), truth(["J", "N"], "J"), truth(["J", "N"])
+    (('no', 'yes'), ('n', 'j'), None)
+    """
+    found = {text.casefold() for text in texts}
+    if len(found) != 2:
+        return None
+    first, second = found
+    pairs = [pair for pair in ((first, second), (second, first)) if (true.casefold() or _true_of(pair)) == pair[1]]
+    return pairs[0] if pairs else None
+
+
+def _true_of(pair: tuple[str, str]) -> str | None:
+    return next((true for true, false in _TRUE.items() if (false, true) == pair), None)
 
 
 def ordinal(texts: Texts, order: Sequence[str]) -> Column:
@@ -115,16 +137,14 @@ def boolean(texts: Texts, true: str) -> Column:
             f"boolean={name}: the column has {counted(len(forms), 'value')}, such as {quoted(list(forms.values()))}, "
             f"and two are needed; read it as categories with categorical={name}"
         )
-    pairs = [(one, other) for one, other in (tuple(forms), tuple(forms)[::-1])]
-    known = [one for one, other in pairs if (one == true.casefold() if true else TRUE.get(one) == other)]
-    if not known:
+    known = truth(present, true)
+    if known is None:
         two = " and ".join(map(repr, forms.values()))
         if true:
             raise DataError(f"boolean={name}:{true}: the column has no value {true!r}; {suggest(true, forms.values())}")
         example = escaped(name, ":") + ":" + next(iter(forms.values()))
         raise DataError(f"boolean={name}: which of {two} is true? Write it after the column, as in boolean={example}")
-    (one,) = known
-    (other,) = set(forms) - {one}
+    other, one = known
     values = texts.mapped({text: float(text.casefold() == one) for text in present})
     return made(texts.column, values, "boolean", 2, f"1 for {forms[one]}, 0 for {forms[other]}")
 

@@ -12,7 +12,7 @@ from imbench.contract.columns import ColumnReading
 from imbench.contract.errors import DataError
 from imbench.contract.joined import escaped
 from imbench.data.asked import Asked
-from imbench.data.asked_columns import TRUE, boolean, date, of_dates, ordinal, stray_dates, words
+from imbench.data.asked_columns import boolean, date, of_dates, ordinal, stray_dates, truth, words
 from imbench.data.column_values import Column, Texts, is_text, left_out, made, no_values, quoted, stray
 from imbench.data.date_text import days_of, read_dates
 from imbench.data.labels import alike_note, label_text, place_of, read_floats
@@ -163,11 +163,11 @@ def _of_text(texts: Texts, kind: str, asked: Asked, default: str) -> Column:
 
 def _of_words(texts: Texts, present: Sequence[str], absent: np.ndarray) -> Column:
     """A boolean, constant, identifier, free text, or category."""
-    two = {text.casefold() for text in present}
-    for true, false in TRUE.items():
-        if two == {true, false}:
-            values = texts.mapped({text: float(text.casefold() == true) for text in present})
-            return made(texts.column, values, "boolean", 2, f"1 for {true}, 0 for {false}")
+    known = truth(present)
+    if known is not None:
+        false, true = known
+        values = texts.mapped({text: float(text.casefold() == true) for text in present})
+        return made(texts.column, values, "boolean", 2, f"1 for {true}, 0 for {false}")
     if len(present) == 1:
         return left_out(texts.name, "constant", absent, 1, f"all values are {present[0][:40]!r}")
     rows = int((~absent).sum())

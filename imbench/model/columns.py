@@ -12,7 +12,7 @@ import pandas as pd
 from imbench.contract.columns import ColumnReading
 from imbench.contract.names import counted
 from imbench.data.asked import Asked
-from imbench.data.asked_columns import TRUE
+from imbench.data.asked_columns import truth
 from imbench.data.column_values import is_text
 from imbench.data.columns import plain_numbers
 from imbench.data.date_text import ISO, days_of, days_written, read_dates
@@ -198,11 +198,9 @@ def _of_truth(
     base: InputColumn, column: pd.Series[Any], reading: ColumnReading, asked: Asked, levels: Sequence[str]
 ) -> InputColumn:
     known = is_text(column) or reading.name in asked.kinds
-    present = {text.casefold() for text in _texts(column) if not is_missing(text)} if known else set()
-    true = asked.trues.get(reading.name, "").casefold()
-    if true:
-        return replace(base, reads="truth", words=(*(present - {true}), true))
-    words = next(((false, true) for true, false in TRUE.items() if present == {true, false} and true != "1"), ())
+    present = [text for text in _texts(column) if not is_missing(text)] if known else []
+    words = truth(present, asked.trues.get(reading.name, "")) or ()
+    words = () if words == ("0", "1") else words  # the numbers themselves
     return replace(base, reads="truth", words=words)
 
 

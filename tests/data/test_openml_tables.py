@@ -135,6 +135,7 @@ def test_a_damaged_download_is_refused_and_not_kept(openml):
     openml.answers["/data/31.arff"] += b"1"
     with pytest.raises(DataError, match=r"OpenML's table cannot be read .*md5"):
         card_of("openml:31")
+    openml.answers = answers()
     assert card_of("openml:31").rows == ROWS
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from imbench.contract.heap import give_back_memory
 from imbench.contract.modality import IMAGE, TABULAR
 from imbench.contract.records import Card
 from imbench.contract.spec import format_spec, is_table, parse_spec
@@ -47,14 +48,14 @@ def user_data_modality(name: str) -> str:
 def read_user_data(spec: str) -> tuple[Card, Table]:
     """Card and rows of a user's data; raises the errors of `read_user_table` or `read_image_folder`."""
     found = _reader_of(parse_spec(spec)[0]).read(spec)
-    _release_memory()
+    give_back_memory()  # the text of a million rows of 30 columns takes half a gigabyte
     return found
 
 
 def describe_user_data(spec: str) -> tuple[Card, str, Mapping[str, str]]:
     """Card, data hash and hashes of the split columns of a user's data; cached until a file changes."""
     found = _reader_of(parse_spec(spec)[0]).describe(spec)
-    _release_memory()
+    give_back_memory()
     return found
 
 
@@ -62,13 +63,6 @@ def user_data_hashes(card: Card) -> tuple[str, Mapping[str, str]]:
     """The last two values of `describe_user_data`, from the card that it returned."""
     options = {k: v for k, v in card.sources[0].options.items() if k != "path"}
     return describe_user_data(format_spec(card.name, options))[1:]
-
-
-def _release_memory() -> None:
-    """Give back what Arrow keeps of the text that was read: half a gigabyte for a million rows of 30 columns."""
-    import pyarrow as pa
-
-    pa.default_memory_pool().release_unused()
 
 
 def _reader_of(name: str) -> _Reader:

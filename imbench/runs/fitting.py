@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from imbench.contract.errors import UsageError
+from imbench.contract.heap import give_back_memory
 from imbench.contract.records import Dataset, Exposure, Fold, Predictions, Preprocessing, Split
 from imbench.contract.reference import Estimator, Reference
 from imbench.contract.streams import stream
@@ -16,6 +18,9 @@ from imbench.data.preprocess import apply
 
 # Seeds of estimators are whole numbers below this, the largest that scikit-learn takes.
 _SEEDS = 2**32
+
+# Rows prepared at a time.
+_ROWS = 8192
 
 # Sums of probabilities may differ from 1 by as much, as float32 does.
 _ROUNDING = 1e-3
@@ -37,8 +42,12 @@ def fit_folds(
     UsageError
         If an estimator gives no probabilities.
     """
+    found = []
     with threadpool_limits(1):
-        return [_fit(reference, dataset, *one) for one in zip(folds, fitted, strict=True)]
+        for one in zip(folds, fitted, strict=True):
+            found.append(_fit(reference, dataset, *one))
+            give_back_memory()  # what is left between the pieces kept makes the next fold need more
+    return found
 
 
 def seed_of(dataset: Dataset, fold: Fold) -> int:
@@ -48,7 +57,11 @@ def seed_of(dataset: Dataset, fold: Fold) -> int:
 
 def values_of(dataset: Dataset, rows: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     """``(rows, features)`` float64: the values that nets get, images as rows of pixels."""
-    return apply(dataset.x[rows], preprocessing).reshape(len(rows), -1).astype(np.float64)
+    values = np.empty((len(rows), math.prod(dataset.x.shape[1:])))
+    for start in range(0, len(rows), _ROWS):  # at once, the steps of `apply` would take three times the memory
+        block = rows[start : start + _ROWS]
+        values[start : start + _ROWS] = apply(dataset.x[block], preprocessing).reshape(len(block), -1)
+    return values
 
 
 def _fit(reference: Reference, dataset: Dataset, fold: Fold, preprocessing: Preprocessing) -> Predictions:

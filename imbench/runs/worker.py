@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import IO, Any, NamedTuple
 
+from imbench.contract.heap import give_back_memory
 from imbench.contract.quantities import limit_of_time, memory_size
 from imbench.contract.stdio import lasting_stdio
 from imbench.runs.memory import exact_memory_of, memory_of
@@ -323,6 +324,7 @@ def worker_loop() -> None:
             if call is None:
                 return
             answer = _execute(call)
+            give_back_memory()  # one large job would take it from all other workers until the run ends
 
 
 def _read_tasks(stream: IO[bytes], waiting: queue.SimpleQueue[Any]) -> None:

@@ -12,6 +12,8 @@ import threading
 import time
 from pathlib import Path
 
+from imbench.runs.memory import memory_of
+
 
 class RefusalError(Exception):
     pass
@@ -182,6 +184,17 @@ def swell(pid_file):
     while True:
         kept.append(bytearray(b"x" * 2**24))
         time.sleep(0.01)
+
+
+def free(size):
+    """Take memory in pieces, and free all but the last, which lies above them; returns that piece."""
+    pieces = [bytearray(b"x" * 2**16) for _ in range(size // 2**16)]
+    return pieces[-1]
+
+
+def own_memory():
+    """Bytes that this process uses."""
+    return memory_of(os.getpid())
 
 
 def swell_in_a_child(pid_file):

@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+import sys
 from functools import partial
 
 import pytest
@@ -62,6 +63,12 @@ def test_pages_that_a_forked_child_shares_count_once():
     assert (
         outcomes(LocalPool(1), partial(chores.fork_while_large, 300_000_000), Limits(memory=FEW)).value == 300_000_000
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told")
+def test_what_a_call_has_freed_is_free_for_other_processes():
+    tasks = [Task(0, 9.0, partial(chores.free, 400_000_000)), Task(1, 1.0, chores.own_memory)]
+    assert {e.index: e.value for e in LocalPool(1).run(tasks) if isinstance(e, Outcome)}[1] < 200e6
 
 
 def test_a_process_that_has_ended_uses_no_memory():

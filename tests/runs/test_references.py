@@ -1,6 +1,7 @@
 """References are fitted on the rows and values that nets get, equal scikit-learn, and are stored like any job."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,7 @@ from imbench.data.data_sources import DataSources
 from imbench.data.folds import make_folds
 from imbench.data.preprocess import apply, fit
 from imbench.runs.bench import run_plan
-from imbench.runs.fitting import seed_of
+from imbench.runs.fitting import seed_of, values_of
 from imbench.runs.registry import Registry
 from imbench.scoring.metrics import score
 from imbench.store.store import Store
@@ -53,6 +54,19 @@ def table(tmp_path_factory):
     ]
     file.write_text("\n".join(["a,b,c,d,kind", *lines]) + "\n")
     return f"{file}:target=kind,task=multiclass"
+
+
+def test_preparing_rows_takes_little_more_memory_than_they_do(table):
+    dataset = imbench.dataset(table)
+    plan = imbench.plan(datasets=[table], strategies=["baseline"], settings=SETTINGS, references=())
+    fitted = fit(dataset, make_folds(dataset, plan.jobs[0].protocol)[0], 10.0)
+    rows = np.random.default_rng(1).integers(len(dataset.x), size=50_000)
+    tracemalloc.start()
+    values = values_of(dataset, rows, fitted)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(values, apply(dataset.x[rows], fitted).astype(np.float64))
+    assert peak < 2 * values.nbytes
 
 
 def run(table, store, references, jobs=1):

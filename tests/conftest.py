@@ -1,5 +1,6 @@
 """How all tests run: drawn examples are the same each time, and Ctrl-C reaches the processes that tests start."""
 
+import gc
 import signal
 
 import pytest
@@ -44,6 +45,16 @@ def pytest_xdist_make_scheduler(config, log):
 def pytest_configure(config):
     if not config.getoption("--hypothesis-profile"):
         settings.load_profile("same")
+
+
+def pytest_collection_finish():
+    """Keep what collecting imported and made out of all later garbage collections.
+
+    It lives to the end, and going through it takes half a second: at each `gc.collect`, which statsmodels calls in every
+    correction of p-values, and at each full collection of Python's own.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import base64
 import json
 import math
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,9 @@ from imbench.stats.ranks import TRAINED
 from imbench.stats.score_table import Configuration, Floats, ScoreTable
 from imbench.stats.words import counted, level, listed, number, p_in_text, p_value, span
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 # Limits of the page; it reports omitted rows, and the data files contain all rows.
 MOST_MATRIX = 20
 MOST_CELLS = 20_000
@@ -59,27 +62,7 @@ _SHORT = {"bbs": "BBS", "brier": "Brier"}
 
 def page(model: Model, figures: Figures) -> str:
     """The HTML of a model; equal models give equal text."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("imbench.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "number": number,
-        "p": p_value,
-        "p_in_text": p_in_text,
-        "listed": listed,
-        "percent": _percent,
-        "share": _share,
-    }
-    environment.filters["capitalize_first"] = _capitalized
-    environment.globals |= {"span": span, "counted": counted, "caveat": caveat}
-    text = environment.get_template("report.html.j2").render(
+    text = _environment().get_template("report.html.j2").render(
         model=model,
         view=View(model, figures),
         css=_part("report.css"),
@@ -102,6 +85,32 @@ def page(model: Model, figures: Figures) -> str:
     )
     # Macros leave empty lines where they are defined.
     return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
+
+
+@cache
+def _environment() -> Environment:
+    """Where the template lives, compiled once for all pages of a process."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("imbench.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "number": number,
+        "p": p_value,
+        "p_in_text": p_in_text,
+        "listed": listed,
+        "percent": _percent,
+        "share": _share,
+    }
+    environment.filters["capitalize_first"] = _capitalized
+    environment.globals |= {"span": span, "counted": counted, "caveat": caveat}
+    return environment
 
 
 class View:

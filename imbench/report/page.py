@@ -62,26 +62,30 @@ _SHORT = {"bbs": "BBS", "brier": "Brier"}
 
 def page(model: Model, figures: Figures) -> str:
     """The HTML of a model; equal models give equal text."""
-    text = _environment().get_template("report.html.j2").render(
-        model=model,
-        view=View(model, figures),
-        css=_part("report.css"),
-        script=_part("report.js"),
-        metrics={column.metric.name: column.metric for column in model.columns},
-        rules=RULES,
-        plain=PLAIN_RULE,
-        level=level(model.alpha),
-        interval=f"{level(model.alpha)} interval",
-        each=EACH,
-        process=PROCESS,
-        tied=f"{TRAINED.absolute:g}",
-        nan=math.nan,
-        shown_values=SHOWN_VALUES,
-        most_failures=MOST_FAILURES,
-        zero_recall_title=zero_recall_title,
-        most_notes=MOST_NOTES,
-        most_lines=MOST,
-        about_tuning=about_tuning(model.budgets, model.selected_by) if model.budgets else "",
+    text = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            model=model,
+            view=View(model, figures),
+            css=_part("report.css"),
+            script=_part("report.js"),
+            metrics={column.metric.name: column.metric for column in model.columns},
+            rules=RULES,
+            plain=PLAIN_RULE,
+            level=level(model.alpha),
+            interval=f"{level(model.alpha)} interval",
+            each=EACH,
+            process=PROCESS,
+            tied=f"{TRAINED.absolute:g}",
+            nan=math.nan,
+            shown_values=SHOWN_VALUES,
+            most_failures=MOST_FAILURES,
+            zero_recall_title=zero_recall_title,
+            most_notes=MOST_NOTES,
+            most_lines=MOST,
+            about_tuning=about_tuning(model.budgets, model.selected_by) if model.budgets else "",
+        )
     )
     # Macros leave empty lines where they are defined.
     return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"

@@ -94,8 +94,10 @@ def _render(template: str, **values: Any) -> str:
     from markupsafe import Markup
 
     style = resources.files("imbench.report").joinpath("templates", "report.css").read_text("utf-8")
-    text = _environment().get_template(template).render(
-        css=Markup(style + _OWN_STYLE), version=version("imbench"), **values
+    text = (
+        _environment()
+        .get_template(template)
+        .render(css=Markup(style + _OWN_STYLE), version=version("imbench"), **values)
     )
     return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
 

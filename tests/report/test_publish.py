@@ -34,6 +34,10 @@ STRATEGIES = ["baseline", "mixup", "remix"]
 OF_A_PAGE = {"index.html", "results.parquet", "leaderboard.csv", "leaderboard.json", "CITATION.cff", "badge.svg"}
 
 
+# For tests of what is published beside boards and figures: of those, the few of one metric.
+publish_little = partial(publish, describe=lambda _: Options(metrics=("gmean",), rules=("argmax",)))
+
+
 def content(folder):
     return {f.relative_to(folder).as_posix(): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
 
@@ -73,7 +77,7 @@ def test_the_title_stands_on_the_page_and_modalities_in_its_filters(filled, tmp_
 
 
 def test_the_published_rows_are_those_of_the_store(filled, tmp_path):
-    publish(filled.path, tmp_path / "site")
+    publish_little(filled.path, tmp_path / "site")
     rows = pd.read_parquet(tmp_path / "site" / "store" / "results.parquet")
     pd.testing.assert_frame_equal(rows, filled.frame(), check_dtype=False)
     assert "p[0]" not in rows.columns, "predictions stay at home"
@@ -91,16 +95,16 @@ def test_the_order_of_publishing_leaves_no_trace(filled, tmp_path):
     fill(other, ["c"], STRATEGIES, task="multiclass")
     for site, order in (("one", [filled, other]), ("two", [other, filled])):
         for each in order:
-            publish(each.path, tmp_path / site)
+            publish_little(each.path, tmp_path / site)
     assert content(tmp_path / "one") == content(tmp_path / "two")
 
 
 def test_a_second_store_adds_a_page_to_the_index(filled, tmp_path):
-    publish(filled.path, tmp_path / "site", title="The first one")
+    publish_little(filled.path, tmp_path / "site", title="The first one")
     first = content(tmp_path / "site" / "store")
     other = Store.open(tmp_path / "other", create=True)
     fill(other, ["c"], STRATEGIES, task="multiclass")
-    publish(other.path, tmp_path / "site", title="The <second> one")
+    publish_little(other.path, tmp_path / "site", title="The <second> one")
     assert content(tmp_path / "site" / "store") == first
     index = (tmp_path / "site" / "index.html").read_text()
     assert 'href="store/index.html">The first one<' in index
@@ -112,21 +116,21 @@ def test_a_second_store_adds_a_page_to_the_index(filled, tmp_path):
 
 
 def test_a_store_that_grew_renews_its_page(filled, tmp_path):
-    publish(filled.path, tmp_path / "site")
+    publish_little(filled.path, tmp_path / "site")
     fill(filled, ["c"], STRATEGIES)
-    publish(filled.path, tmp_path / "site")
+    publish_little(filled.path, tmp_path / "site")
     assert set(pd.read_parquet(tmp_path / "site/store/results.parquet")["dataset"]) == {"a", "b", "c"}
 
 
 def test_another_store_of_the_same_folder_name_is_not_written_over_the_page(filled, tmp_path):
-    publish(filled.path, tmp_path / "site")
+    publish_little(filled.path, tmp_path / "site")
     other = Store.open(tmp_path / "elsewhere" / "store", create=True)
     fill(other, ["c"], STRATEGIES)
     before = content(tmp_path / "site")
     with pytest.raises(StoreError, match=r"has 6 jobs that this store lacks.*--name, or replace it with --replace"):
-        publish(other.path, tmp_path / "site")
+        publish_little(other.path, tmp_path / "site")
     assert content(tmp_path / "site") == before
-    publish(other.path, tmp_path / "site", replace_page=True)
+    publish_little(other.path, tmp_path / "site", replace_page=True)
     assert set(pd.read_parquet(tmp_path / "site/store/results.parquet")["dataset"]) == {"c"}
 
 
@@ -134,12 +138,12 @@ def test_files_of_somebody_else_stay(filled, tmp_path):
     site = tmp_path / "site"
     site.mkdir()
     (site / "CNAME").write_text("example.org")
-    publish(filled.path, site)
+    publish_little(filled.path, site)
     assert (site / "CNAME").read_text() == "example.org"
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "index.html").write_text("my thesis")
     with pytest.raises(StoreError, match=r"index.html was not written by imbench"):
-        publish(filled.path, tmp_path / "mine")
+        publish_little(filled.path, tmp_path / "mine")
     assert content(tmp_path / "mine") == {"index.html": b"my thesis"}
 
 
@@ -212,21 +216,21 @@ def test_what_is_scrubbed_and_what_is_not(given, expected):
 def test_a_mixture_of_protocols_is_refused_unless_told(filled, tmp_path):
     fill(filled, ["a"], STRATEGIES, protocol=dataclasses.replace(PROTOCOL, name="other", epochs=3))
     with pytest.raises(StoreError, match=r"mixes protocols: other, quick; .* --mixed"):
-        publish(filled.path, tmp_path / "site")
+        publish_little(filled.path, tmp_path / "site")
     assert not (tmp_path / "site").exists()
-    publish(filled.path, tmp_path / "site", mixed=True)
+    publish_little(filled.path, tmp_path / "site", mixed=True)
 
 
 def test_a_mixture_of_schema_versions_is_refused_unless_told(tmp_path):
     old = Store.open(shutil.copytree(FIRST, tmp_path / "old"))
-    publish(old.path, tmp_path / "site", select=ranked)
+    publish_little(old.path, tmp_path / "site", select=ranked)
     row = old.frame().iloc[0]
     protocol = type(PROTOCOL).from_mapping("smoke", json.loads(row["protocol_fields"]))
     protocol = dataclasses.replace(protocol, name="smoke:epochs=40")
     fill(old, ["d"], ["remix"], protocol=protocol)
     with pytest.raises(StoreError, match=rf"mixes schema versions: 1 .*, {ROWS_SCHEMA} "):
-        publish(old.path, tmp_path / "site", select=ranked)
-    publish(old.path, tmp_path / "site", select=ranked, mixed=True)
+        publish_little(old.path, tmp_path / "site", select=ranked)
+    publish_little(old.path, tmp_path / "site", select=ranked, mixed=True)
 
 
 def ranked(rows):
@@ -238,9 +242,9 @@ def test_a_smoke_store_is_refused_and_a_mixed_one_is_published_without_it(filled
     smoke = dataclasses.replace(PROTOCOL, name="smoke:epochs=2", epochs=2)
     fill(filled, ["a"], STRATEGIES, protocol=smoke)
     with pytest.raises(StoreError, match=r"smoke checks that everything works; it ranks nothing.*--protocol quick"):
-        publish(filled.path, tmp_path / "site", mixed=True)
+        publish_little(filled.path, tmp_path / "site", mixed=True)
     assert not (tmp_path / "site").exists()
-    publish(filled.path, tmp_path / "site", select=partial(select, protocols=["quick"]))
+    publish_little(filled.path, tmp_path / "site", select=partial(select, protocols=["quick"]))
     assert set(pd.read_parquet(tmp_path / "site" / "store" / "results.parquet")["protocol"]) == {"quick"}
 
 
@@ -278,7 +282,9 @@ def test_a_name_that_is_no_folder_name_is_refused(filled, tmp_path, name):
 
 
 def test_the_citation_is_yaml_of_the_format_and_names_the_rows(filled, tmp_path):
-    publish(filled.path, tmp_path / "site", title='A "title": x', authors=["Curie, Marie", "The imbench developers"])
+    publish_little(
+        filled.path, tmp_path / "site", title='A "title": x', authors=["Curie, Marie", "The imbench developers"]
+    )
     page = tmp_path / "site" / "store"
     cited = yaml.safe_load((page / "CITATION.cff").read_text())
     assert (cited["cff-version"], cited["type"], cited["title"]) == ("1.2.0", "dataset", 'A "title": x')
@@ -291,7 +297,7 @@ def test_the_citation_is_yaml_of_the_format_and_names_the_rows(filled, tmp_path)
 
 
 def test_the_badge_is_svg_that_says_who_leads(filled, tmp_path):
-    publish(filled.path, tmp_path / "site")
+    publish_little(filled.path, tmp_path / "site")
     root = ET.fromstring((tmp_path / "site" / "store" / "badge.svg").read_text())
     leader = load(filled.path).leaderboards()[0].table["strategy"].iloc[0]
     assert root.attrib["aria-label"] == f"imbench: {leader} leads in G-mean"
@@ -327,7 +333,7 @@ def test_pages_are_well_formed_and_link_to_files_that_are_there(filled, tmp_path
 
 def test_failures_are_published_with_their_errors(filled, tmp_path):
     filled.fail(job("c", "remix"), "diverged", FACTS)
-    publish(filled.path, tmp_path / "site")
+    publish_little(filled.path, tmp_path / "site")
     assert "1 failed" in (tmp_path / "site" / "index.html").read_text()
     failures = json.loads((tmp_path / "site/store/leaderboard.json").read_text())["failures"]
     assert [f["error"] for f in failures] == ["diverged"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -18,13 +19,20 @@ from imbench.store.store import Store
 from tests.made_results import fill
 
 
-@pytest.fixture
-def published(tmp_path):
-    """The published rows of a store."""
-    store = Store.open(tmp_path / "store", create=True)
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of a published store."""
+    folder = tmp_path_factory.mktemp("published")
+    store = Store.open(folder / "store", create=True)
     fill(store, ["a"], ["baseline", "remix"])
-    publish(store.path, tmp_path / "site")
-    return tmp_path / "site" / "store" / "results.parquet"
+    publish(store.path, folder / "site")
+    return folder / "site"
+
+
+@pytest.fixture
+def published(site, tmp_path):
+    """The published rows of a store, in a copy of its folder."""
+    return shutil.copytree(site, tmp_path / "site") / "store" / "results.parquet"
 
 
 def test_what_this_imbench_published_it_reads(published):

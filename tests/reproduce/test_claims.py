@@ -11,8 +11,20 @@ OLD = ["claim", "paper", "ours", "verdict", "statistic", "by datasets"]
 WORDS = {"supported", "undecided", "contradicted", "not tested"}
 
 
-def test_each_net_task_and_metric_has_a_row(remix_leads, images, second):
-    frame = claims_of(remix_leads, images, second).tables[0].frame
+@pytest.fixture(scope="module")
+def claims(remix_leads, images):
+    """The claims, of results in which ReMix is the best on tabular data."""
+    return claims_of(remix_leads, images)
+
+
+@pytest.fixture(scope="module")
+def with_second(remix_leads, images, second):
+    """The same with a second baseline."""
+    return claims_of(remix_leads, images, second)
+
+
+def test_each_net_task_and_metric_has_a_row(with_second):
+    frame = with_second.tables[0].frame
     assert list(frame.columns[:6]) == OLD
     assert [claim.split(":")[0] for claim in frame["claim"]] == [
         f"{nets}, {task}" for nets in ("Dense nets", "CNNs") for task in ("binary",) * 2 + ("multiclass",) * 2
@@ -20,8 +32,8 @@ def test_each_net_task_and_metric_has_a_row(remix_leads, images, second):
     assert list(frame["verdict"][:4]) == ["supported"] * 4
 
 
-def test_every_verdict_is_one_of_three_words_or_says_that_nothing_was_tested(remix_leads, images, second):
-    frame = claims_of(remix_leads, images, second).tables[0].frame
+def test_every_verdict_is_one_of_three_words_or_says_that_nothing_was_tested(with_second):
+    frame = with_second.tables[0].frame
     verdicts = [
         *("verdict", "by datasets", "over ReMix's pairs only", "equivalent or better", "without cost-adjusted"),
         *("second baseline", "second baseline, equivalent or better"),
@@ -31,8 +43,8 @@ def test_every_verdict_is_one_of_three_words_or_says_that_nothing_was_tested(rem
     assert list(frame["second baseline"]) == ["supported"] * 4 + ["not tested"] * 4
 
 
-def test_remix_is_compared_without_the_strategies_that_augment(remix_leads, images):
-    frame = claims_of(remix_leads, images).tables[0].frame
+def test_remix_is_compared_without_the_strategies_that_augment(claims):
+    frame = claims.tables[0].frame
     # Of the images' results remix-aug is the best, yet the claim is about ReMix and what it is compared with.
     assert frame["ours"].iloc[4].startswith("rank sum 2.0, mixup")
     assert frame["verdict"].iloc[4] == "undecided"
@@ -40,8 +52,8 @@ def test_remix_is_compared_without_the_strategies_that_augment(remix_leads, imag
     assert frame["by datasets"].iloc[4] == "not tested"
 
 
-def test_each_claim_has_the_smallest_p_of_its_blocks(remix_leads, images):
-    frame = claims_of(remix_leads, images).tables[0].frame
+def test_each_claim_has_the_smallest_p_of_its_blocks(claims):
+    frame = claims.tables[0].frame
     one = np.array([2 / 2**18] * 2 + [2 / 2**9] * 2 + [2 / 2**2] * 4)
     np.testing.assert_allclose(frame["smallest p of one pair"], one)
     np.testing.assert_allclose(frame["smallest p"], np.minimum(10 * one, 1))
@@ -57,8 +69,8 @@ def test_the_verdict_turns_with_the_results(remix_is_last, images):
     assert list(frame["without cost-adjusted"][:4]) == ["contradicted"] * 4
 
 
-def test_the_page_shows_few_columns_and_the_files_have_all(remix_leads, images, second):
-    numbers, tests = claims_of(remix_leads, images, second).tables
+def test_the_page_shows_few_columns_and_the_files_have_all(with_second):
+    numbers, tests = with_second.tables
     assert set(numbers.columns) < set(numbers.frame.columns)
     assert list(numbers.on_page.columns) == list(numbers.columns)
     # Every verdict has its numbers in the second table: six tests of dense nets, four of convolutional ones.

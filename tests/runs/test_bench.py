@@ -223,7 +223,9 @@ def test_a_truncated_result_is_done_again_with_the_same_numbers(run, tmp_path):
 
 SCRIPT = """
 import sys, imbench
-imbench.run(datasets=[sys.argv[1]], protocol="smoke:epochs=40,repeats=2", store=sys.argv[2], jobs=2)
+strategies = ["baseline", "batch-smote", "cost-adjusted", "mixup", "remix", "remix:alpha=0.3"]
+options = {"strategies": strategies, "references": ["uniform"], "protocol": "smoke:epochs=40,repeats=2"}
+imbench.run(datasets=[sys.argv[1]], store=sys.argv[2], jobs=2, **options)
 """
 
 

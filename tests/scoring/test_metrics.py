@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from imblearn.metrics import geometric_mean_score
 from sklearn import metrics as sk
 from sklearn.utils.class_weight import compute_sample_weight
-from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
 
 from imbench.contract.errors import UsageError
 from imbench.scoring.metrics import METRICS, score
@@ -90,6 +89,9 @@ def test_recalls_equal_scikit_learns_and_are_nan_for_absent_classes(predictions)
 
 
 def test_calibration_errors_equal_torchmetrics(predictions):
+    # Imported here: it takes longer than all tests of this file, and every process of the tests collects them.
+    from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
+
     y, proba = predictions
     p, truth = torch.tensor(proba), torch.tensor(y)
     top = multiclass_calibration_error(p, truth, num_classes=proba.shape[1], n_bins=15, norm="l1")

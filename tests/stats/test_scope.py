@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -46,6 +47,13 @@ def numbers(results: Results) -> list[dict]:
     ]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of such a store, and every number of it."""
+    store = suite(tmp_path_factory.mktemp("whole") / "store")
+    return store.path, numbers(load(store.path))
+
+
 def sweep(store):
     """One strategy at two values, with the baseline, on two datasets of which one is not of the suite."""
     fill(store, ("iris", "musk"), (BASELINE, "remix:alpha=0.1", "remix:alpha=0.4"))
@@ -65,9 +73,9 @@ def failing(store):
 
 
 @pytest.mark.parametrize("additions", [(sweep,), (partial,), (failing,), (sweep, partial, failing)])
-def test_boards_over_a_complete_suite_are_unchanged_to_the_last_digit(tmp_path, additions):
-    store = suite(tmp_path / "store")
-    before = numbers(load(store.path))
+def test_boards_over_a_complete_suite_are_unchanged_to_the_last_digit(whole, tmp_path, additions):
+    path, before = whole
+    store = Store.open(shutil.copytree(path, tmp_path / "store"))
     for add in additions:
         add(store)
     np.testing.assert_equal(numbers(load(store.path)), before)

@@ -70,6 +70,8 @@ def read_table_file(path: str, how: TextFormat, only: str = "") -> ReadFile:
         raise DataError(unreadable(path, suffix))
     if how.separator or how.encoding:
         raise DataError(f"{path}: sep and encoding are for delimited text, and this is {suffix}; remove them")
+    if how.line and suffix not in EXCEL_SUFFIXES:
+        raise DataError(f"{path}: header={how.line} is a line of text or a sheet, and this is {suffix}; remove it")
     try:
         frame, facts = reader(content, how)
         frame.columns = pd.Index([str(column).strip() for column in frame.columns])
@@ -181,7 +183,7 @@ def _excel(content: bytes, how: TextFormat) -> tuple[pd.DataFrame, str]:
             break
     else:
         raise DataError("the sheets are empty; give a table with a header and at least one row per class")
-    filled, above = _without_titles(filled)
+    filled, above = _from_row(filled, how.line) if how.line else _without_titles(filled)
     has_names = how.header is not False
     names = [label_text(cell) for cell in filled[0][1]] if has_names else [""] * len(filled[0][1])
     kept = [j for j in range(len(names)) if names[j] or any(row[j] != "" for _, row in filled[has_names:])]
@@ -195,6 +197,16 @@ def _excel(content: bytes, how: TextFormat) -> tuple[pd.DataFrame, str]:
     others = len(book.sheet_names) - 1
     title = f", without the title above ({above[:40]!r})" if above else ""
     return frame, f"sheet {sheet!r}" + (f", the first with values of {others + 1}" if others else "") + title
+
+
+def _from_row(filled: list[tuple[int, list[Any]]], line: int) -> tuple[list[tuple[int, list[Any]]], str]:
+    """The rows from that of the header on."""
+    at = next((at for at, (row, _) in enumerate(filled) if row == line), None)
+    if at is None:
+        raise DataError(
+            f"row {line} of the sheet is empty; give with header= the row that has the names of the columns"
+        )
+    return filled[at:], ""
 
 
 def _without_titles(filled: list[tuple[int, list[Any]]]) -> tuple[list[tuple[int, list[Any]]], str]:

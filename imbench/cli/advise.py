@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from imbench.cli.columns import show_columns
-from imbench.cli.options import json_option, plugin_option
+from imbench.cli.options import json_option, plugin_option, settings_option
 from imbench.cli.output import emit, emit_json, paragraph, say, table
 from imbench.cli.session import Session, Verb
 from imbench.cli.table_options import TableOptions, table_options
+from imbench.cli.training import settings_of
 from imbench.contract.errors import UsageError
 from imbench.contract.quantities import read_duration
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--strategy", "strategies", multiple=True, metavar="SPEC", help="Only this strategy. Repeatable.")
 @click.option("--reference", "references", multiple=True, metavar="SPEC", help="Only this reference. Repeatable.")
 @click.option("--protocol", default="standard", show_default=True, metavar="P", help="Protocol of the training.")
+@settings_option
 @click.option(
     "--store", default="imbench-advice", show_default=True, metavar="DIR", help="Folder of the results, read again."
 )
@@ -60,6 +62,7 @@ def advise(
     strategies: tuple[str, ...],
     references: tuple[str, ...],
     protocol: str,
+    settings: tuple[str, ...],
     store: str,
     jobs: int | None,
     html: str | None,
@@ -103,6 +106,7 @@ def advise(
             strategies=strategies or None,
             references=references or None,
             protocol=protocol,
+            settings=settings_of(settings),
             store=store,
             jobs=jobs,
             plugins=session.plugins,

@@ -120,7 +120,7 @@ def read_delimited(content: bytes, how: TextFormat, name: str, only: str = "") -
     if how.line > skipped + 1:
         text, skipped = from_line(text, how.line - skipped, name), how.line - 1
     if not text.strip():
-        raise DataError(f"{name} is empty; give a table with a header and at least one row per class")
+        raise DataError(f"{name} is empty; give a table with a header and rows")
     alone = bool(only) and text.lstrip().partition("\n")[0].strip().strip('"') == only
     separator = how.separator or declared or (_NONE if alone else detect_separator(text[:_SAMPLE]))
     starts, first = _records(text, separator, _RECORDS)
@@ -154,15 +154,16 @@ def _encoding_of(content: bytes) -> str:
     for mark, encoding in _MARKS.items():
         if content.startswith(mark):
             return encoding
+    # Letters of the West are ASCII and a zero in UTF-16, which is valid UTF-8 as well.
+    zeros = np.frombuffer(content[:1000], dtype=np.uint8) == 0
+    if zeros[1::2].mean() > 0.4 or zeros[::2].mean() > 0.4:
+        return "utf-16-le" if zeros[1::2].mean() > zeros[::2].mean() else "utf-16-be"
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
         pass
     else:
         return "utf-8"
-    zeros = np.frombuffer(content[:1000], dtype=np.uint8) == 0
-    if zeros[1::2].mean() > 0.4 or zeros[::2].mean() > 0.4:
-        return "utf-16-le" if zeros[1::2].mean() > zeros[::2].mean() else "utf-16-be"
     try:
         content.decode("cp1252")
     except UnicodeDecodeError:
@@ -273,7 +274,7 @@ def _parsed(
         packed, lines = _rewritten(body, separator, header)
     lines = lines + skipped
     if not len(lines):
-        raise DataError(f"{name} has no rows; give a table with a header and at least one row per class")
+        raise DataError(f"{name} has no rows; give a table with a header and rows")
     wrong: list[pa_csv.InvalidRow] = []
 
     def refuse(row: pa_csv.InvalidRow) -> str:

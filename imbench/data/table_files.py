@@ -61,7 +61,7 @@ def read_table_file(path: str, how: TextFormat, only: str = "") -> ReadFile:
     name, content = _unpacked(path)
     suffix = PurePath(name).suffix.lower()
     if not content.strip():
-        raise DataError(f"{path} is empty; give a table with a header and at least one row per class")
+        raise DataError(f"{path} is empty; give a table with a header and rows")
     if suffix in TEXT_SUFFIXES:
         frame, format_ = read_delimited(content, how, path, only)
         return ReadFile(_with_rows(frame, path), format_.facts, format_)
@@ -88,7 +88,7 @@ def read_table_file(path: str, how: TextFormat, only: str = "") -> ReadFile:
 
 def _with_rows(frame: pd.DataFrame, path: str) -> pd.DataFrame:
     if not len(frame):
-        raise DataError(f"{path} has no rows; give a table with a header and at least one row per class")
+        raise DataError(f"{path} has no rows; give a table with a header and rows")
     return frame
 
 
@@ -148,7 +148,12 @@ def frame_of_arrow(table: Any) -> tuple[pd.DataFrame, str]:
         elif pa.types.is_date(kind):
             table = table.set_column(j, field.name, table.column(j).cast(pa.timestamp("ms")))
         elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            table = table.set_column(j, field.name, table.column(j).cast(pa.string()))
+            try:
+                table = table.set_column(j, field.name, table.column(j).cast(pa.string()))
+            except pa.ArrowInvalid:
+                raise DataError(
+                    f"column {field.name!r} contains bytes that are no text; write it as text or numbers, or remove it"
+                ) from None
     whole = {pa.int8(): pd.Int8Dtype(), pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype(),
              pa.int64(): pd.Int64Dtype(), pa.uint8(): pd.UInt8Dtype(), pa.uint16(): pd.UInt16Dtype(),
              pa.uint32(): pd.UInt32Dtype(), pa.uint64(): pd.UInt64Dtype(), pa.bool_(): pd.BooleanDtype()}  # fmt: skip
@@ -182,7 +187,7 @@ def _excel(content: bytes, how: TextFormat) -> tuple[pd.DataFrame, str]:
         if filled:
             break
     else:
-        raise DataError("the sheets are empty; give a table with a header and at least one row per class")
+        raise DataError("the sheets are empty; give a table with a header and rows")
     filled, above = _from_row(filled, how.line) if how.line else _without_titles(filled)
     has_names = how.header is not False
     names = [label_text(cell) for cell in filled[0][1]] if has_names else [""] * len(filled[0][1])

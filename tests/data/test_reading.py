@@ -20,9 +20,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imbench.cli import main
 from imbench.contract.errors import DataError
+from imbench.data.asked import Asked
+from imbench.data.columns import read_columns
 from imbench.data.data_sources import card_of
 from imbench.data.delimited import SEPARATORS, TextFormat, read_delimited
+from imbench.data.frames import table
 from imbench.data.headers import has_header
 from imbench.data.number_text import number_of, parse_numbers
 from imbench.runs.registry import dataset
@@ -337,3 +341,71 @@ def test_quotes_and_line_ends_are_read_as_pythons_csv_module_does(end, quoted):
     found, _ = read_delimited(text.encode(), TextFormat(",", header=True), "t.csv")
     expected = list(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True))[1:]
     assert found.to_numpy().tolist() == [[cell.strip() for cell in row] for row in expected]
+
+
+UNITS = st.sampled_from(["{:.1f} kg", "{:.0f} mmHg", "EUR {:.2f}", "({:.1f})", "{:.2f}h", "{:.0f} km"])
+
+
+@given(UNITS, st.lists(st.integers(1, 9999), min_size=25, max_size=40, unique=True))
+def test_numbers_with_units_are_neither_identifiers_nor_levels(unit, numbers):
+    texts = [unit.format(number) for number in numbers]
+    frame = pd.DataFrame({"v": texts})
+    with pytest.raises(DataError, match=r"'v' .*values look like quantities.* write them as numbers in one unit"):
+        read_columns(frame, Asked())
+    assert read_columns(frame, Asked({"v": "categorical"}))[0].reading.kind == "categorical"
+
+
+@given(st.sampled_from(["u{}", "C-{:05d}", "10.0.0.{}", "A {}", "{}-x", "ann{}@x.org"]))
+def test_codes_are_no_quantities(code):
+    (column,) = read_columns(pd.DataFrame({"v": [code.format(i) for i in range(40)]}), Asked())
+    assert column.reading.kind in ("id", "categorical")
+
+
+def test_times_of_day_are_refused_instead_of_left_out():
+    with pytest.raises(DataError, match="'10:00' in row 0"):
+        read_columns(pd.DataFrame({"v": [f"{10 + i % 9}:{i:02d}" for i in range(40)]}), Asked())
+
+
+def test_a_row_number_is_known_by_its_name_in_a_short_table():
+    FRAME.reset_index().to_csv("t.csv", index=False)
+    assert card_of("t.csv:target=y").columns[0].kind == "id"
+
+
+@given(st.sampled_from(["utf-16-le", "utf-16-be", "utf-16", "utf-32", "utf-8-sig"]))
+def test_encodings_of_unicode_are_told_apart_without_a_mark(encoding):
+    found, how = read_delimited(FRAME.to_csv(index=False).encode(encoding), TextFormat(), "t.csv")
+    assert list(found.columns) == list(FRAME.columns)
+    assert how.encoding == encoding
+
+
+def test_bytes_that_are_no_text_are_refused_by_name():
+    pq.write_table(pa.table({"x": [bytes([255, i]) for i in range(40)], "y": ["p", "q"] * 20}), "t.parquet")
+    with pytest.raises(DataError, match="column 'x' contains bytes that are no text"):
+        card_of("t.parquet:target=y")
+
+
+@pytest.mark.parametrize("form", ["{}.0", "+{}", "{}.00"])
+def test_one_number_written_in_two_ways_is_not_two_classes_in_silence(form):
+    labels = [form.format(1) if i % 4 == 0 else "01" if i % 4 == 1 else str(i % 2) for i in range(60)]
+    FRAME.assign(y=[label if label != "01" else "1" for label in labels]).to_csv("t.csv", index=False)
+    with pytest.raises(DataError, match=r"classes .* of the target 'y' are the same number; write them the same"):
+        card_of("t.csv:target=y")
+
+
+def test_two_columns_of_times_are_refused():
+    FRAME.to_csv("t.csv", index=False)
+    with pytest.raises(DataError, match="names 2 columns, and rows have one order"):
+        card_of("t.csv:target=y,time=size+town")
+
+
+def test_whole_numbers_that_64_bits_do_not_have_are_floats():
+    frame = pd.DataFrame({"u": [2**63 + 10**15 * i for i in range(60)], "y": ["p", "q"] * 30}, dtype=object)
+    assert dataset(table(frame, target="y")).x.std() > 0
+
+
+def test_names_that_are_long_or_have_line_breaks_keep_to_one_line_of_what_is_shown(capsys):
+    pd.DataFrame({"a\nb": range(40), "x" * 5000: range(40), "y": ["p", "q"] * 20}).to_csv("t.csv", index=False)
+    assert main(["info", "t.csv", "--target", "y"]) == 0
+    out = capsys.readouterr().out
+    assert "\na b " in out
+    assert max(map(len, out.splitlines())) < 400

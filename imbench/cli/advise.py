@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from imbench.cli.columns import show_columns
-from imbench.cli.options import json_option, plugin_option
+from imbench.cli.options import json_option, plugin_option, settings_option
 from imbench.cli.output import emit, emit_json, paragraph, say, table
 from imbench.cli.session import Session, Verb
 from imbench.cli.table_options import TableOptions, table_options
+from imbench.cli.training import settings_of
 from imbench.contract.errors import UsageError
+from imbench.contract.quantities import read_duration
 
 if TYPE_CHECKING:
     from imbench.advice.advise import Advised
-
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @click.command(cls=Verb)
@@ -33,11 +33,12 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 )
 @click.option("--cost-fn", type=float, metavar="C", help="Cost of missing a row of the second class.")
 @click.option("--cost-fp", type=float, metavar="C", help="Cost of a false alarm.")
-@click.option("--budget", default="2m", show_default=True, metavar="TIME", help="Time to train: 90s, 10m, 2h, all.")
+@click.option("--budget", default="2m", show_default=True, metavar="TIME", help="Time to train: 90s, 10m, 2h, none.")
 @click.option("--alpha", type=float, default=0.05, show_default=True, metavar="A", help="Chance of useless advice.")
 @click.option("--strategy", "strategies", multiple=True, metavar="SPEC", help="Only this strategy. Repeatable.")
 @click.option("--reference", "references", multiple=True, metavar="SPEC", help="Only this reference. Repeatable.")
 @click.option("--protocol", default="standard", show_default=True, metavar="P", help="Protocol of the training.")
+@settings_option
 @click.option(
     "--store", default="imbench-advice", show_default=True, metavar="DIR", help="Folder of the results, read again."
 )
@@ -61,6 +62,7 @@ def advise(
     strategies: tuple[str, ...],
     references: tuple[str, ...],
     protocol: str,
+    settings: tuple[str, ...],
     store: str,
     jobs: int | None,
     html: str | None,
@@ -81,6 +83,7 @@ def advise(
     """
     if html is not None and not Path(html).resolve().parent.is_dir():
         raise UsageError(f"--html {html}: there is no folder {Path(html).parent}; create it, or give another path")
+    seconds = read_duration(budget, "--budget")
     from imbench.advice.advise import advise as ask
     from imbench.advice.advise import fit_advised, not_storable
     from imbench.cli.progress import working
@@ -99,10 +102,11 @@ def advise(
             cost_fn=cost_fn,
             cost_fp=cost_fp,
             alpha=alpha,
-            budget=_seconds(budget),
+            budget=seconds if math.isfinite(seconds) else None,
             strategies=strategies or None,
             references=references or None,
             protocol=protocol,
+            settings=settings_of(settings),
             store=store,
             jobs=jobs,
             plugins=session.plugins,
@@ -153,12 +157,3 @@ def _show(found: Advised) -> None:
     shown = table(tried.header, tried.rows, right=tried.header[2:])
     emit("\n\n".join([*map(paragraph, tried.sentences), shown, paragraph(basis(found))]) + "\n")
     say(f"everything behind it: imbench report --store {found.results.store}")
-
-
-def _seconds(text: str) -> float | None:
-    if text == "all":
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if match is None:
-        raise UsageError(f"--budget must be a time such as 90s, 10m or 2h, or all, got {text!r}")
-    return float(match[1]) * _UNITS[match[2] or "s"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from imbench.cli.output import say, table
 from imbench.contract.columns import HEADERS
+from imbench.contract.text import shown as cut
 
 if TYPE_CHECKING:
     from imbench.contract.columns import ColumnReading
@@ -26,7 +27,7 @@ def columns_text(card: Card) -> str:
     shown = [column for column in card.columns if len(card.columns) <= _MOST_SHOWN or not _is_plain(column)]
     folded = len(card.columns) - len(shown)
     title = f"How your columns were read: {card.title} ({card.reading})"
-    rows = [column.row for column in shown]
+    rows = [(_name(name), *rest) for name, *rest in (column.row for column in shown)]
     lines = table(HEADERS, rows, title=title, right=("missing", "distinct", "inputs"))
     inputs = "input" if card.inputs == 1 else "inputs"
     more = f"{folded:,} more columns are numeric without missing values. " if folded else ""
@@ -51,6 +52,11 @@ def columns_json(card: Card) -> dict[str, Any]:
 
 def _is_plain(column: ColumnReading) -> bool:
     return column.kind == "numeric" and not column.missing and column.becomes == "a number"
+
+
+def _name(name: str) -> str:
+    """A name in one line of the table, cut if it is long."""
+    return cut(" ".join(name.split()), 60)
 
 
 _KINDS = (

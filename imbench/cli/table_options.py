@@ -25,7 +25,7 @@ _VALUE = {
     "sep": ("NAME", "Separator: comma, semicolon, tab, pipe, colon, space, or a character; default: detected."),
     "decimal": ("MARK", "Decimal mark: point or comma; default: detected."),
     "encoding": ("NAME", "Encoding, such as cp1252; default: detected."),
-    "header": ("YES/NO", "Whether the first row has the names of the columns; default: detected."),
+    "header": ("YES/NO/LINE", "Whether there are names of columns, or their line, such as 3; default: detected."),
 }
 # Options of any number of columns.
 _COLUMNS = {

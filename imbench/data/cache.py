@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ ENVIRONMENT = "IMBENCH_CACHE"
 _FORMAT = 1
 _KEY = b"imbench"
 _ROWS_AT_A_TIME = 4096
+_IN_USE: ContextVar[Path | None] = ContextVar("cache", default=None)
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class Copy:
 
 
 def cache_folder(cache: Path | None = None) -> Path:
-    """Folder of the cache: ``cache``, else the environment's ``IMBENCH_CACHE``, else the platform's cache folder."""
+    """Folder of the cache: ``cache``, that of `using`, the environment's ``IMBENCH_CACHE``, or the platform's."""
+    cache = cache if cache is not None else _IN_USE.get()
     if cache is not None:
         return Path(os.path.expanduser(cache))
     if os.environ.get(ENVIRONMENT):
@@ -55,6 +59,16 @@ def cache_folder(cache: Path | None = None) -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("imbench"))
+
+
+@contextlib.contextmanager
+def using(cache: Path) -> Iterator[None]:
+    """Meanwhile this folder is the cache, also of tables that are read by their spec alone, such as ``openml:31``."""
+    before = _IN_USE.set(cache)
+    try:
+        yield
+    finally:
+        _IN_USE.reset(before)
 
 
 def downloads_folder(cache: Path | None = None) -> Path:

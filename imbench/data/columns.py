@@ -11,12 +11,13 @@ import pandas as pd
 from imbench.contract.columns import ColumnReading
 from imbench.contract.errors import DataError
 from imbench.contract.joined import escaped
+from imbench.contract.text import shown
 from imbench.data.asked import Asked
 from imbench.data.asked_columns import boolean, date, of_dates, ordinal, stray_dates, truth, words
 from imbench.data.column_values import Column, Texts, is_text, left_out, made, no_values, quoted, stray
 from imbench.data.date_text import days_of, read_dates
 from imbench.data.labels import alike_note, label_text, place_of, read_floats
-from imbench.data.number_text import Parsed, decimal_evidence, is_missing, parse_numbers
+from imbench.data.number_text import Parsed, decimal_evidence, is_missing, is_number, is_quantity, parse_numbers
 from imbench.data.refused_columns import RefusedColumnError, refusal
 
 # Rows from which a table's decimal mark is detected. A column that shows its own does not depend on it.
@@ -32,6 +33,10 @@ _ROWS_OF_INDEX = 100
 
 _IDENTIFIER = re.compile(r"(?:^|[_\s.\-])(?:id|uuid|guid|identifier)(?:$|[_\s.\-])|[a-z]I[Dd]$")
 _UNNAMED = re.compile(r"Unnamed: \d+|__index_level_\d+__")
+# What programs and people call the number of a row.
+_ROW_NUMBER = re.compile(
+    r"index|level_0|rows?|row[ _.]?(?:nr|no|num|number|names?)\.?|nr\.?|lfd\.? ?nr\.?|#", re.IGNORECASE
+)
 # Digits after a zero are a code, such as a postcode.
 _CODE = re.compile(r"0\d+", re.ASCII)
 _CODE_ANYWHERE = "^0[0-9]+$"
@@ -174,13 +179,28 @@ def _of_words(texts: Texts, present: Sequence[str], absent: np.ndarray) -> Colum
     distinct = f"{len(present):,} distinct of {rows:,} values"
     if len(present) > _FEW and _IDENTIFIER.search(texts.name):
         return left_out(texts.name, "id", absent, len(present), f"named as an identifier, {distinct}")
+    _refuse_quantities(texts, present)
     several = np.mean([" " in text.strip() for text in present]) > 0.5 and np.mean([len(t) for t in present]) > 15
     if several and len(present) > _FEW and len(present) >= _FREE * rows:
         ask = f"text={escaped(texts.name)} uses its words"
         return left_out(texts.name, "text", absent, len(present), f"text of several words, {distinct}; {ask}")
     if len(present) > _FEW and len(present) >= _DISTINCT * rows:
-        return left_out(texts.name, "id", absent, len(present), f"an identifier, {distinct}")
+        return left_out(texts.name, "id", absent, len(present), f"text that differs in nearly every row, {distinct}")
     return _categorical(texts.column.mask(absent), absent)
+
+
+def _refuse_quantities(texts: Texts, present: Sequence[str]) -> None:
+    """Raise the refusal of a column of many numbers with units, or of times of day, which would be lost as text."""
+    strange = [text for text in present if is_quantity(text) and not is_number(text)]
+    like = sum(is_quantity(text) or is_number(text) for text in present)
+    if strange and len(present) > _FEW and like >= _MOSTLY * len(present):
+        raise RefusedColumnError(
+            "values look like quantities, and are no plain numbers",
+            f"{texts.name!r} ({strange[0][:40]!r} in {texts.place(strange[0])})",
+            texts.name,
+            "write them as numbers in one unit, read them as categories with categorical={columns}, or leave them out "
+            "with drop={columns}",
+        )
 
 
 def _numbers_of(texts: Texts, parsed: Parsed, kind: str) -> Column:
@@ -203,7 +223,7 @@ def _numbers(
     with np.errstate(over="ignore"):
         infinite = np.flatnonzero(np.isinf(values.astype(np.float32)))
     if len(infinite):
-        where = f"{name!r} ({column.iloc[infinite[0]]} in {place_of(column, infinite[0])})"
+        where = f"{name!r} ({shown(str(column.iloc[infinite[0]]), 40)} in {place_of(column, infinite[0])})"
         fix = "leave the cell empty if the value is missing, or leave the column out with drop={columns}"
         raise RefusedColumnError("values must be finite and in the range of float32", where, name, fix)
     present = values[~absent]
@@ -219,7 +239,7 @@ def _numbers(
         if distinct > _FEW and _IDENTIFIER.search(name):
             return left_out(name, "id", absent, distinct, f"named as an identifier, {distinct:,} distinct of {rows:,}")
         if (
-            rows >= _ROWS_OF_INDEX
+            (rows >= _ROWS_OF_INDEX or (rows > _FEW and _ROW_NUMBER.fullmatch(name)))
             and present[0] in (0, 1)
             and np.array_equal(values, present[0] + np.arange(len(values)))
         ):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ import pyarrow.csv as pa_csv
 from imbench.contract.errors import DataError
 from imbench.contract.names import counted, suggest
 from imbench.contract.text import shown
-from imbench.data.number_text import is_missing, is_number
+from imbench.data.headers import from_line, has_header, names_numbers, records_above, usual_width
 
 # Separators by their names in specs, in the order in which they win a tie.
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "colon": ":", "space": " "}
@@ -46,7 +45,9 @@ class TextFormat:
     separator : one character; "" to detect it
     decimal : ``.`` or ``,``; "" to detect it from the values (see `imbench.data.number_text`)
     encoding : name of a codec; "" to detect it
-    header : whether the first record has the names of the columns; None to detect it
+    header : whether a record has the names of the columns; None to detect it
+    line : line of the file that has them, from 1; 0 for the first record, or the one below titles and comments
+    above : the first title or comment that is left out above the header; "" for none
 
     Raises
     ------
@@ -57,6 +58,8 @@ class TextFormat:
     decimal: str = ""
     encoding: str = ""
     header: bool | None = None
+    line: int = 0
+    above: str = ""
 
     def __post_init__(self) -> None:
         if len(self.separator) > 1 or self.separator in ('"', "\n", "\r"):
@@ -74,10 +77,12 @@ class TextFormat:
     @classmethod
     def read(cls, sep: str = "", decimal: str = "", encoding: str = "", header: str = "") -> TextFormat:
         """The format of the parameters of a spec, such as ``sep=semicolon,decimal=comma,header=no``."""
-        if header and header not in _HEADERS:
-            raise DataError(f"header={header} must be yes or no")
+        is_line = re.fullmatch(r"[1-9]\d{0,8}", header, re.ASCII) is not None
+        if header and header not in _HEADERS and not is_line:
+            raise DataError(f"header={header} must be yes, no, or the line that has the names of the columns, from 1")
         sep = "\t" if sep == r"\t" else SEPARATORS.get(sep, sep)
-        return cls(sep, DECIMALS.get(decimal, decimal), encoding, _HEADERS.get(header))
+        marks = sep, DECIMALS.get(decimal, decimal), encoding
+        return cls(*marks, True, int(header)) if is_line else cls(*marks, _HEADERS.get(header))
 
     @property
     def facts(self) -> str:
@@ -85,6 +90,8 @@ class TextFormat:
         names = {character: name for name, character in SEPARATORS.items()}
         separator = names.get(self.separator, repr(self.separator))
         header = "a header" if self.header else "no header: columns are named column1, column2, …"
+        header += f" in line {self.line}" if self.line > 1 else ""
+        header += f", without what is above ({shown(self.above, 40)!r})" if self.above else ""
         return f"encoding {self.encoding}, separator {separator}, {header}"
 
 
@@ -110,27 +117,36 @@ def read_delimited(content: bytes, how: TextFormat, name: str, only: str = "") -
     encoding = how.encoding or _encoding_of(content)
     text = _decoded(content, encoding, name)
     text, declared, skipped = _without_declaration(text)
+    if how.line > skipped + 1:
+        text, skipped = from_line(text, how.line - skipped, name), how.line - 1
     if not text.strip():
-        raise DataError(f"{name} is empty; give a table with a header and at least one row per class")
+        raise DataError(f"{name} is empty; give a table with a header and rows")
     alone = bool(only) and text.lstrip().partition("\n")[0].strip().strip('"') == only
     separator = how.separator or declared or (_NONE if alone else detect_separator(text[:_SAMPLE]))
-    first = _records(text, separator, _RECORDS)
+    starts, first = _records(text, separator, _RECORDS)
+    above, hint = "", ""
+    if not how.line and how.header is not False and (titles := records_above(first)):
+        above = " ".join(filter(None, first[0])) or "blank cells"
+        text, skipped = from_line(text, starts[titles], name), skipped + starts[titles] - 1
+        first = first[titles:]
+    elif not how.line:
+        hint = _header_elsewhere(first, [skipped + start for start in starts])
     if len(first[0]) == 1 and not alone:
         raise DataError(
             f"{name} has one column, {shown(first[0][0], 40)!r}, if its separator is {separator!r}; "
-            "give the separator with sep=, for example sep=semicolon, or add a column besides the target"
+            f"give the separator with sep=, for example sep=semicolon, or add a column besides the target{hint}"
         )
-    header = how.header if how.header is not None else has_header(first)
+    header = how.header if how.header is not None else bool(above) or has_header(first)
     names = _names(first, header)
-    table, lines = _parsed(text, separator, len(names), int(header), name)
-    lines = lines + skipped
+    table, lines = _parsed(text, separator, len(names), int(header), name, skipped, hint)
     kept = [j for j in range(len(names)) if names[j] or not _is_blank(table.column(j))]
     names = [names[j] or f"Unnamed: {j}" for j in range(len(names))]  # as pandas calls them
     if twice := [one for one, times in Counter(names[j] for j in kept).items() if times > 1]:
         raise DataError(f"{name} has two columns named {twice[0]!r}; rename one of them")
     frame = pd.DataFrame({names[j]: table.column(j).to_pandas() for j in kept})
     frame.index = pd.Index(lines, name="line")
-    return frame, TextFormat(separator, how.decimal, encoding, header)
+    line = how.line or (skipped + 1 if above else 0)
+    return frame, TextFormat(separator, how.decimal, encoding, header, line, above)
 
 
 def _encoding_of(content: bytes) -> str:
@@ -138,15 +154,16 @@ def _encoding_of(content: bytes) -> str:
     for mark, encoding in _MARKS.items():
         if content.startswith(mark):
             return encoding
+    # Letters of the West are ASCII and a zero in UTF-16, which is valid UTF-8 as well.
+    zeros = np.frombuffer(content[:1000], dtype=np.uint8) == 0
+    if zeros[1::2].mean() > 0.4 or zeros[::2].mean() > 0.4:
+        return "utf-16-le" if zeros[1::2].mean() > zeros[::2].mean() else "utf-16-be"
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
         pass
     else:
         return "utf-8"
-    zeros = np.frombuffer(content[:1000], dtype=np.uint8) == 0
-    if zeros[1::2].mean() > 0.4 or zeros[::2].mean() > 0.4:
-        return "utf-16-le" if zeros[1::2].mean() > zeros[::2].mean() else "utf-16-be"
     try:
         content.decode("cp1252")
     except UnicodeDecodeError:
@@ -176,21 +193,33 @@ def _without_declaration(text: str) -> tuple[str, str, int]:
     return (text[found.end() :], found[1], 1) if found else (text, "", 0)
 
 
-def _records(text: str, separator: str, most: int) -> list[list[str]]:
-    """The first records, without blank lines; the last one of a long text may be cut, so it is left out."""
+def _records(text: str, separator: str, most: int) -> tuple[list[int], list[list[str]]]:
+    """The first records without blank lines, and the line where each begins; a long text's last one may be cut off."""
     reader = csv.reader(
         io.StringIO(text[:_SAMPLE], newline=""), delimiter=separator, skipinitialspace=separator != "\t"
     )
-    found = []
+    starts, found, before = [], [], 0
     try:
         for record in reader:
             if record and (len(record) > 1 or record[0].strip()):
+                starts.append(before + 1)
                 found.append([cell.strip() for cell in record])
+            before = reader.line_num
             if len(found) > most:
                 break
     except csv.Error:  # a cell that is larger than the module allows
         pass
-    return (found[:-1] if len(text) > _SAMPLE and len(found) > 1 else found)[:most] or [[""]]
+    most = min(most, len(found) - 1 if len(text) > _SAMPLE and len(found) > 1 else len(found))
+    return (starts[:most], found[:most]) if found else ([1], [[""]])
+
+
+def _header_elsewhere(records: Sequence[Sequence[str]], lines: Sequence[int]) -> str:
+    """The end of a refusal, if the first record is not as wide as most: the line that may have the names instead."""
+    width = usual_width(records)
+    if len(records[0]) == width or width < 2:
+        return ""
+    line = next(line for line, record in zip(lines, records, strict=True) if len(record) == width)
+    return f"; or say header={line}, if line {line} has the names of the columns"
 
 
 def detect_separator(text: str) -> str:
@@ -201,7 +230,7 @@ def detect_separator(text: str) -> str:
     """
 
     def merit(separator: str) -> tuple[float, bool, int]:
-        widths = [len(record) for record in _records(text, separator, _RECORDS)]
+        widths = [len(record) for record in _records(text, separator, _RECORDS)[1]]
         width, times = Counter(widths).most_common(1)[0]
         if width < 2:
             return 0.0, False, 0
@@ -211,42 +240,24 @@ def detect_separator(text: str) -> str:
     return max(SEPARATORS.values(), key=merit)
 
 
-def has_header(records: Sequence[Sequence[str]]) -> bool:
-    """Whether the first record names the columns.
-
-    A name above a column of numbers shows a header. A number there shows that there is none, unless the first record
-    has running numbers or years, as names of columns have. Without any column of numbers, a header is expected.
-    """
-    first, rest = records[0], records[1:]
-    numbers = []
-    running = [cell for cell in first if is_number(cell)]
-    for j, cell in enumerate(first):
-        below = [record[j] for record in rest if len(record) > j and not is_missing(record[j])]
-        if not below or not all(map(is_number, below)):
-            continue
-        if cell and not is_missing(cell) and not is_number(cell):
-            return True
-        if is_number(cell):
-            numbers.append(cell)
-    if not numbers:
-        return not (rest and len(set(first)) < len(first))
-    steps = {b - a for a, b in itertools.pairwise(int(cell) if cell.isdecimal() else np.nan for cell in running)}
-    return steps == {1} and len(running) > 2
-
-
 def _names(first: list[list[str]], header: bool) -> list[str]:
     """The names of the columns, "" for one without; rows may have one value more than the header."""
     if not header:
         return [f"column{j}" for j in range(1, len(first[0]) + 1)]
     names, rows = first[0], first[1:]
-    if rows and all(len(row) == len(names) + 1 for row in rows):
+    if rows and all(len(row) == len(names) + 1 for row in rows) and not names_numbers(rows[0], rows[1:]):
         # A separator at the end of each row, or the numbers of rows as R writes them.
         return [*names, ""] if not any(row[-1] for row in rows) else ["", *names]
     return names
 
 
-def _parsed(text: str, separator: str, width: int, header: int, name: str) -> tuple[pa.Table, np.ndarray]:
-    """The cells after the header, and the line of each record."""
+def _parsed(
+    text: str, separator: str, width: int, header: int, name: str, skipped: int, hint: str
+) -> tuple[pa.Table, np.ndarray]:
+    """The cells after the header, and the line of each record, after so many skipped ones.
+
+    ``hint`` is the end of a refusal.
+    """
     body = text.rstrip("\r\n") + "\n"
     escaped = re.escape(separator)
     is_plain = (
@@ -261,8 +272,9 @@ def _parsed(text: str, separator: str, width: int, header: int, name: str) -> tu
     else:
         body = re.sub(rf"(?<={escaped})[ ]+(?=[^ ])", "", body) if separator == " " else body
         packed, lines = _rewritten(body, separator, header)
+    lines = lines + skipped
     if not len(lines):
-        raise DataError(f"{name} has no rows; give a table with a header and at least one row per class")
+        raise DataError(f"{name} has no rows; give a table with a header and rows")
     wrong: list[pa_csv.InvalidRow] = []
 
     def refuse(row: pa_csv.InvalidRow) -> str:
@@ -277,7 +289,7 @@ def _parsed(text: str, separator: str, width: int, header: int, name: str) -> tu
         convert_options=pa_csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), check_utf8=False),
     )
     if wrong:
-        raise DataError(_ragged(name, wrong, lines, separator))
+        raise DataError(_ragged(name, wrong, lines, separator) + hint)
     trimmed = [pc.utf8_trim_whitespace(table.column(j)) for j in range(width)]
     return pa.table(trimmed, names=columns), lines
 

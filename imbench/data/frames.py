@@ -211,11 +211,9 @@ def _arrow(column: pd.Series) -> pa.Array:
         values = values.astype(np.float64)  # Parquet has no other than 32 and 64 bits
     elif isinstance(values.dtype, pd.PeriodDtype | pd.IntervalDtype):
         values = values.astype("string")
-    if values.dtype == object:
-        values = _plain(values)
     try:
-        return pa.array(values, from_pandas=True)
-    except (pa.ArrowException, ValueError, TypeError) as error:
+        return pa.array(_plain(values) if values.dtype == object else values, from_pandas=True)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise DataError(
             f"column {name!r} of the type {column.dtype} cannot be written as Parquet ({shown(str(error), 120)}); "
             "convert it to numbers or text"
@@ -241,6 +239,8 @@ def _plain(values: pd.Series) -> pd.Series:
     """An object column with a type of its own, or as text if its values are of several types."""
     kind = pd.api.types.infer_dtype(values, skipna=True)
     if kind == "mixed-integer-float":
+        return values.astype("Float64")
+    if kind == "integer" and any(abs(int(value)) >= 2**63 for value in values.dropna()):
         return values.astype("Float64")
     if kind == "floating":
         return values.astype(np.float64)

@@ -99,6 +99,28 @@ def decimal_evidence(texts: Iterable[str]) -> Mapping[str, int]:
     return found
 
 
+_QUANTITY = re.compile(r"([^\d]{0,6}?)[+-]?(\d+(?:[.,'’\s]\d+)*)([^\d]{0,6})", re.ASCII)
+_TIME_OF_DAY = re.compile(r"[+-]?\d{1,3}:[0-5]\d(?::[0-5]\d(?:[.,]\d+)?)?", re.ASCII)
+
+
+def is_quantity(text: str) -> bool:
+    """Whether text that is no number looks like one with a unit or other signs around it, or like a time of day.
+
+    >>> [is_quantity(text) for text in ("0.5 kg", "70 kg", "EUR 3.20", "(1.5)", "10:30", "u17", "C-0001", "1.2.3")]
+    [True, True, True, True, True, False, False, False]
+    """
+    if _TIME_OF_DAY.fullmatch(text):
+        return True
+    found = _QUANTITY.fullmatch(text.strip())
+    if found is None:
+        return False
+    before, digits, after = found.groups()
+    marks = len(re.findall(r"[.,]", digits))
+    is_code = before[-1:].isalpha() or (marks > 1 and "." in digits and "," not in digits)
+    is_fraction = marks > 0 and bool(before.strip() or after.strip())
+    return not is_code and (is_fraction or (not before and after[:1].isspace() and after.strip().isalpha()))
+
+
 @dataclass(frozen=True)
 class Parsed:
     """Distinct texts of a column, read as numbers.

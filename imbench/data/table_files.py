@@ -61,7 +61,7 @@ def read_table_file(path: str, how: TextFormat, only: str = "") -> ReadFile:
     name, content = _unpacked(path)
     suffix = PurePath(name).suffix.lower()
     if not content.strip():
-        raise DataError(f"{path} is empty; give a table with a header and at least one row per class")
+        raise DataError(f"{path} is empty; give a table with a header and rows")
     if suffix in TEXT_SUFFIXES:
         frame, format_ = read_delimited(content, how, path, only)
         return ReadFile(_with_rows(frame, path), format_.facts, format_)
@@ -70,6 +70,8 @@ def read_table_file(path: str, how: TextFormat, only: str = "") -> ReadFile:
         raise DataError(unreadable(path, suffix))
     if how.separator or how.encoding:
         raise DataError(f"{path}: sep and encoding are for delimited text, and this is {suffix}; remove them")
+    if how.line and suffix not in EXCEL_SUFFIXES:
+        raise DataError(f"{path}: header={how.line} is a line of text or a sheet, and this is {suffix}; remove it")
     try:
         frame, facts = reader(content, how)
         frame.columns = pd.Index([str(column).strip() for column in frame.columns])
@@ -86,7 +88,7 @@ def read_table_file(path: str, how: TextFormat, only: str = "") -> ReadFile:
 
 def _with_rows(frame: pd.DataFrame, path: str) -> pd.DataFrame:
     if not len(frame):
-        raise DataError(f"{path} has no rows; give a table with a header and at least one row per class")
+        raise DataError(f"{path} has no rows; give a table with a header and rows")
     return frame
 
 
@@ -146,7 +148,12 @@ def frame_of_arrow(table: Any) -> tuple[pd.DataFrame, str]:
         elif pa.types.is_date(kind):
             table = table.set_column(j, field.name, table.column(j).cast(pa.timestamp("ms")))
         elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            table = table.set_column(j, field.name, table.column(j).cast(pa.string()))
+            try:
+                table = table.set_column(j, field.name, table.column(j).cast(pa.string()))
+            except pa.ArrowInvalid:
+                raise DataError(
+                    f"column {field.name!r} contains bytes that are no text; write it as text or numbers, or remove it"
+                ) from None
     whole = {pa.int8(): pd.Int8Dtype(), pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype(),
              pa.int64(): pd.Int64Dtype(), pa.uint8(): pd.UInt8Dtype(), pa.uint16(): pd.UInt16Dtype(),
              pa.uint32(): pd.UInt32Dtype(), pa.uint64(): pd.UInt64Dtype(), pa.bool_(): pd.BooleanDtype()}  # fmt: skip
@@ -180,8 +187,8 @@ def _excel(content: bytes, how: TextFormat) -> tuple[pd.DataFrame, str]:
         if filled:
             break
     else:
-        raise DataError("the sheets are empty; give a table with a header and at least one row per class")
-    filled, above = _without_titles(filled)
+        raise DataError("the sheets are empty; give a table with a header and rows")
+    filled, above = _from_row(filled, how.line) if how.line else _without_titles(filled)
     has_names = how.header is not False
     names = [label_text(cell) for cell in filled[0][1]] if has_names else [""] * len(filled[0][1])
     kept = [j for j in range(len(names)) if names[j] or any(row[j] != "" for _, row in filled[has_names:])]
@@ -195,6 +202,16 @@ def _excel(content: bytes, how: TextFormat) -> tuple[pd.DataFrame, str]:
     others = len(book.sheet_names) - 1
     title = f", without the title above ({above[:40]!r})" if above else ""
     return frame, f"sheet {sheet!r}" + (f", the first with values of {others + 1}" if others else "") + title
+
+
+def _from_row(filled: list[tuple[int, list[Any]]], line: int) -> tuple[list[tuple[int, list[Any]]], str]:
+    """The rows from that of the header on."""
+    at = next((at for at, (row, _) in enumerate(filled) if row == line), None)
+    if at is None:
+        raise DataError(
+            f"row {line} of the sheet is empty; give with header= the row that has the names of the columns"
+        )
+    return filled[at:], ""
 
 
 def _without_titles(filled: list[tuple[int, list[Any]]]) -> tuple[list[tuple[int, list[Any]]], str]:

@@ -16,7 +16,7 @@ from imbench.contract.columns import ColumnReading
 from imbench.contract.errors import DataError
 from imbench.contract.joined import escaped, name_in, names_in, unescaped
 from imbench.contract.modality import TABULAR
-from imbench.contract.names import suggest
+from imbench.contract.names import counted, suggest
 from imbench.contract.records import Card, Source
 from imbench.contract.spec import is_remote, parse_spec
 from imbench.data.asked import KIND_PARAMETERS, Asked, asked_of, items_in
@@ -140,7 +140,12 @@ def _roles(frame: pd.DataFrame, params: Mapping[str, str], name: str) -> _Roles:
     if "target" not in params:
         raise DataError(no_target(frame, name))
     group = name_in(params.get("group", ""), columns)
-    ((time, notation),) = items_in("time", params["time"], columns) if "time" in params else [("", "")]
+    times = items_in("time", params["time"], columns) if "time" in params else [("", "")]
+    if len(times) != 1:
+        raise DataError(
+            f"time={params['time']} names {counted(len(times), 'column')}, and rows have one order; name one"
+        )
+    ((time, notation),) = times
     drop = tuple(names_in(params.get("drop", ""), columns))
     return _Roles(name_in(params["target"], columns), SplitNames(group, time, unescaped(notation)), drop)
 
@@ -298,7 +303,7 @@ def _with_inputs(reading: ColumnReading, table: Table) -> ColumnReading:
     pooled = reading.distinct - own
     if not levels:
         return replace(reading, becomes=f"left out: no level has {LEAST_ROWS} rows")
-    parts = [f"0 or 1 for each of {own:,} levels"]
+    parts = [f"0 or 1 for each of {counted(own, 'level')}" if own != 1 else "0 or 1 for 1 level"]
     parts += [f"{pooled:,} of fewer than {LEAST_ROWS} rows pooled"] if pooled else []
     if reading.missing:
         parts.append("missing is a level" if reading.missing >= LEAST_ROWS else "missing is pooled with them")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from imbench.contract.columns import ColumnReading
 from imbench.contract.names import counted
+from imbench.contract.text import shown
 from imbench.data.asked import Asked
 from imbench.data.asked_columns import truth
 from imbench.data.column_values import is_text
@@ -302,7 +303,7 @@ def _numbers(self: InputColumn, column: pd.Series[Any], marks: Marks, unknown: s
     with np.errstate(over="ignore"):
         infinite = np.flatnonzero(np.isinf(numbers.astype(np.float32)))
     if len(infinite):
-        where = f"{self.name!r} ({column.iloc[infinite[0]]} in {place_of(column, infinite[0])})"
+        where = f"{self.name!r} ({shown(str(column.iloc[infinite[0]]), 40)} in {place_of(column, infinite[0])})"
         fix = "leave the cell empty if the value is missing"
         raise RefusedColumnError("values must be finite and in the range of float32", where, self.name, fix)
     return Values(numbers, np.isnan(numbers))

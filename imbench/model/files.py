@@ -43,10 +43,14 @@ def check_folder(out: str | Path, overwrite: bool) -> Path:
     folder = Path(out)
     if not folder.resolve().parent.is_dir():
         raise UsageError(f"--out {folder}: there is no folder {folder.parent}; create it, or give another path")
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name[:40]}-", dir=folder.resolve().parent):
+            folder.is_dir()
+    except OSError as error:
+        where, why = folder.resolve().parent, error.strerror or error
+        raise UsageError(f"--out {folder}: cannot write to the folder {where} ({why}); give another path") from None
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--out {folder} is a file; give the path of a folder")
-    if not os.access(folder.resolve().parent, os.W_OK):
-        raise UsageError(f"--out {folder}: the folder {folder.resolve().parent} cannot be written; give another path")
     if folder.is_dir() and (names := sorted(path.name for path in folder.iterdir())):
         foreign = [name for name in names if name not in FILES]
         if foreign:
@@ -107,14 +111,20 @@ def load_model(path: str | Path) -> Model:
     if not (folder / ABOUT).is_file():
         raise StoreError(f"{folder} is no model: it has no {ABOUT}; give the folder that `imbench fit --out` wrote")
     name = str(folder / ABOUT)
-    about = parse_json(read_file(name, name, StoreError), dict[str, Any], name, StoreError)
+    try:
+        about = parse_json(read_file(name, name, StoreError), dict[str, Any], name, StoreError)
+    except StoreError as error:
+        raise StoreError(f"{error}; the file is damaged: fit the model again") from None
     if about.get("format") != FORMAT:
         newer = isinstance(about.get("format"), int) and about["format"] > FORMAT
         fix = "install a newer imbench" if newer else "fit the model again"
         raise StoreError(f"{name} has the format {about.get('format')!r}, and this imbench reads {FORMAT}; {fix}")
     if about.pop("sha256", None) != _hash(about):
         raise StoreError(f"{name} was changed or is damaged: its hash differs; fit the model again")
-    content = read_file(folder / WEIGHTS, str(folder / WEIGHTS), StoreError, _MOST_WEIGHTS)
+    try:
+        content = read_file(folder / WEIGHTS, str(folder / WEIGHTS), StoreError, _MOST_WEIGHTS)
+    except StoreError as error:
+        raise StoreError(f"{error}; copy the whole folder of the model again, or fit it again") from None
     if hashlib.sha256(content).hexdigest() != about["weights"]["sha256"]:
         raise StoreError(
             f"{folder / WEIGHTS} was changed or is damaged: its hash is not that in {ABOUT}; fit the model again"

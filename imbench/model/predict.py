@@ -10,6 +10,7 @@ import pandas as pd
 from imbench.contract.errors import DataError
 from imbench.contract.names import suggest
 from imbench.contract.spec import parse_spec
+from imbench.contract.text import shown
 from imbench.model.columns import REFUSE
 from imbench.model.encoding import read_new_table
 from imbench.model.fitted import Model
@@ -43,7 +44,8 @@ def scored(
     kept = frame if keep_all else frame[list(dict.fromkeys(keep))]
     if twice := [name for name in kept.columns if name in table.columns]:
         raise DataError(f"{path} has a column {twice[0]!r}, as the result has; leave it out of --keep, or rename it")
-    return pd.concat([kept.reset_index(drop=True), table], axis=1), found.notes
+    above = [f"what is above line {how.line} of {path} is left out ({shown(how.above, 40)!r})"] if how.above else []
+    return pd.concat([kept.reset_index(drop=True), table], axis=1), (*above, *found.notes)
 
 
 def content_of(found: pd.DataFrame, suffix: str) -> bytes:

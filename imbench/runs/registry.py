@@ -260,9 +260,12 @@ class Registry:
         draws: int = 1,
     ) -> Dataset:
         """The arrays of a dataset's spec; see `imbench.dataset` and, for the last three, `DataSources.load`."""
-        card = self.card(spec, planned=planned)
-        variant = self._variant(spec, card, planned)
-        return sources.load(card, variant, download=download, column=column, draws=draws)
+        from imbench.data.cache import using
+
+        with using(sources.cache):
+            card = self.card(spec, planned=planned)
+            variant = self._variant(spec, card, planned)
+            return sources.load(card, variant, download=download, column=column, draws=draws)
 
     def suite(self, name: str) -> Suite:
         """The suite of this name, or in the ``.toml`` file of this path."""

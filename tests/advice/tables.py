@@ -187,7 +187,7 @@ def page(answers: Mapping[str, Mapping[str, Any]]) -> str:
     parts = [_HEAD]
     for name, example in TABLES.items():
         given = "".join(f" --{key} {value}" for key, value in example.options.items())
-        command = f"imbench advise {name}.csv --target {example.target}{given} --budget all"
+        command = f"imbench advise {name}.csv --target {example.target}{given} --budget none"
         said = "\n>\n".join(f"> {sentence}" for sentence in answers[name]["sentences"])
         parts.append(f"## {name}\n\n{example.about[0].upper()}{example.about[1:]}.\n\n    {command}\n\n{said}\n")
     return "\n".join(parts)

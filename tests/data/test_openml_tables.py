@@ -101,6 +101,18 @@ def test_a_table_is_fetched_once_and_read_as_any_other(openml):
     assert openml.asked == asked
 
 
+def test_a_cache_that_is_named_is_the_only_one_that_is_used(openml, tmp_path, monkeypatch):
+    monkeypatch.setenv("IMBENCH_CACHE", str(tmp_path / "usual"))
+    found = dataset("openml:31", cache=tmp_path / "own")
+    assert [path.name for path in (tmp_path / "own").rglob("*.parquet")] == ["31.parquet"]
+    assert not (tmp_path / "usual").exists()
+    asked = openml.asked
+    assert dataset("openml:31", cache=tmp_path / "own").data_hash == found.data_hash
+    assert openml.asked == asked
+    assert card_of("openml:31").rows == ROWS
+    assert openml.asked > asked
+
+
 def test_a_table_without_a_single_default_target_needs_one(openml):
     openml.answers = answers(targets=("class", "town"))
     with pytest.raises(DataError, match=r"which column contains the class.* openml:31:target=COLUMN; likely are"):

@@ -20,9 +20,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imbench.cli import main
 from imbench.contract.errors import DataError
+from imbench.data.asked import Asked
+from imbench.data.columns import read_columns
 from imbench.data.data_sources import card_of
-from imbench.data.delimited import SEPARATORS, TextFormat, has_header, read_delimited
+from imbench.data.delimited import SEPARATORS, TextFormat, read_delimited
+from imbench.data.frames import table
+from imbench.data.headers import has_header
 from imbench.data.number_text import number_of, parse_numbers
 from imbench.runs.registry import dataset
 from tests.data.sheets import write_sheet
@@ -146,6 +151,63 @@ def test_a_header_is_told_from_a_row(records, expected):
     assert has_header(records) == expected
 
 
+WORDS = st.sampled_from(["size", "town", "age", "visit date", "note", "sum"])
+ABOVE = st.lists(
+    st.sampled_from(["Report of 2024", "", "# made by a program", '"Sales, and ""more"""', "   ", "Clinic: north"]),
+    min_size=1,
+    max_size=4,
+).filter(lambda lines: any(line.strip() for line in lines))
+
+
+@given(ABOVE, st.lists(WORDS, min_size=3, max_size=5, unique=True), st.sampled_from(",;\t|"), st.sampled_from("\n\r"))
+def test_titles_and_comments_above_a_header_are_left_out_and_said(above, names, separator, end):
+    lines = [*above, separator.join(names), *(separator.join([str(i)] * len(names)) for i in range(20))]
+    plain, title = end.join(lines), next(line for line in above if line.strip())
+    frame, how = read_delimited("\r\n".join(lines).encode(), TextFormat(), "t.csv")
+    assert list(frame.columns) == names
+    assert (list(frame.index), how.line) == (list(range(len(above) + 2, len(above) + 22)), len(above) + 1)
+    assert how.above == next(csv.reader([title.strip()]))[0]
+    assert f"a header in line {len(above) + 1}, without what is above" in how.facts
+    assert read_delimited(plain.encode(), TextFormat.read(header=str(how.line)), "t.csv")[0].equals(frame)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#a,kind,y\nu,v,p\nu,w,q\n",
+        "a,b,y\n1,2,p\n",
+        "name,town\nann,rome\nbob,bern\n",
+        "2,3\n1,p\n1,q\n",
+        ",y\n1,p\n2,q\n",
+    ],
+)
+def test_what_may_be_a_header_is_not_taken_for_a_title(text):
+    frame, how = read_delimited(text.encode(), TextFormat(), "t.csv")
+    assert (len(frame), how.line, how.above) == (text.count("\n") - bool(how.header), 0, "")
+
+
+def test_lines_above_a_header_that_may_be_data_are_refused_with_the_line_to_name():
+    Path("t.csv").write_text("Report, 2024\n\nid,age,y\n" + "".join(f"{i},{i % 7},{'pq'[i % 2]}\n" for i in range(20)))
+    with pytest.raises(DataError, match="or say header=3, if line 3 has the names of the columns"):
+        card_of("t.csv:target=y")
+    card = card_of("t.csv:target=y,header=3")
+    assert ([c.name for c in card.columns], card.rows) == (["id", "age", "y"], 20)
+    with pytest.raises(DataError, match="line 2 is blank; give with header= the line"):
+        card_of("t.csv:target=y,header=2")
+    with pytest.raises(DataError, match="has no line 99; give with header= the line"):
+        card_of("t.csv:target=y,header=99")
+
+
+def test_the_row_of_the_header_can_be_named_in_a_sheet_and_not_in_a_file_with_types():
+    write_sheet("t.xlsx", [["Visits", "2024"], ["size", "y"], *([i + 0.5, "pq"[i % 2]] for i in range(20))])
+    assert [c.name for c in card_of("t.xlsx:target=y,header=2").columns] == ["size", "y"]
+    with pytest.raises(DataError, match="row 40 of the sheet is empty"):
+        card_of("t.xlsx:target=y,header=40")
+    FRAME.to_parquet("t.parquet")
+    with pytest.raises(DataError, match="header=2 is a line of text or a sheet"):
+        card_of("t.parquet:target=y,header=2")
+
+
 def test_an_index_without_a_name_is_left_out_and_said():
     FRAME.to_csv("t.csv")
     the_same_as_the_frame("t.csv:target=y")
@@ -227,7 +289,7 @@ def test_a_column_follows_most_of_its_own_values():
         ("t.csv", "a,y\n1,p\n", "target=y,sep=ab", "sep=ab is not one character"),
         ("t.csv", "a,y\n1,p\n", "target=y,decimal=x", "decimal=x is not a decimal mark; use point or comma"),
         ("t.csv", "a,y\n1,p\n", "target=y,encoding=utf-99", "encoding=utf-99 is unknown; did you mean utf-8"),
-        ("t.csv", "a,y\n1,p\n", "target=y,header=maybe", "header=maybe must be yes or no"),
+        ("t.csv", "a,y\n1,p\n", "target=y,header=maybe", "header=maybe must be yes, no, or the line"),
         ("t.csv", "a,y\n1,\xfc\n", "target=y,encoding=ascii", "line 2 is not ascii; give another encoding"),
         ("t.csv", "a,a,y\n1,2,p\n", "target=y", "two columns named 'a'; rename one"),
         ("t.csv", "PK\0\0", "target=y", "t.csv is not text: it contains a null"),
@@ -279,3 +341,71 @@ def test_quotes_and_line_ends_are_read_as_pythons_csv_module_does(end, quoted):
     found, _ = read_delimited(text.encode(), TextFormat(",", header=True), "t.csv")
     expected = list(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True))[1:]
     assert found.to_numpy().tolist() == [[cell.strip() for cell in row] for row in expected]
+
+
+UNITS = st.sampled_from(["{:.1f} kg", "{:.0f} mmHg", "EUR {:.2f}", "({:.1f})", "{:.2f}h", "{:.0f} km"])
+
+
+@given(UNITS, st.lists(st.integers(1, 9999), min_size=25, max_size=40, unique=True))
+def test_numbers_with_units_are_neither_identifiers_nor_levels(unit, numbers):
+    texts = [unit.format(number) for number in numbers]
+    frame = pd.DataFrame({"v": texts})
+    with pytest.raises(DataError, match=r"'v' .*values look like quantities.* write them as numbers in one unit"):
+        read_columns(frame, Asked())
+    assert read_columns(frame, Asked({"v": "categorical"}))[0].reading.kind == "categorical"
+
+
+@given(st.sampled_from(["u{}", "C-{:05d}", "10.0.0.{}", "A {}", "{}-x", "ann{}@x.org"]))
+def test_codes_are_no_quantities(code):
+    (column,) = read_columns(pd.DataFrame({"v": [code.format(i) for i in range(40)]}), Asked())
+    assert column.reading.kind in ("id", "categorical")
+
+
+def test_times_of_day_are_refused_instead_of_left_out():
+    with pytest.raises(DataError, match="'10:00' in row 0"):
+        read_columns(pd.DataFrame({"v": [f"{10 + i % 9}:{i:02d}" for i in range(40)]}), Asked())
+
+
+def test_a_row_number_is_known_by_its_name_in_a_short_table():
+    FRAME.reset_index().to_csv("t.csv", index=False)
+    assert card_of("t.csv:target=y").columns[0].kind == "id"
+
+
+@given(st.sampled_from(["utf-16-le", "utf-16-be", "utf-16", "utf-32", "utf-8-sig"]))
+def test_encodings_of_unicode_are_told_apart_without_a_mark(encoding):
+    found, how = read_delimited(FRAME.to_csv(index=False).encode(encoding), TextFormat(), "t.csv")
+    assert list(found.columns) == list(FRAME.columns)
+    assert how.encoding == encoding
+
+
+def test_bytes_that_are_no_text_are_refused_by_name():
+    pq.write_table(pa.table({"x": [bytes([255, i]) for i in range(40)], "y": ["p", "q"] * 20}), "t.parquet")
+    with pytest.raises(DataError, match="column 'x' contains bytes that are no text"):
+        card_of("t.parquet:target=y")
+
+
+@pytest.mark.parametrize("form", ["{}.0", "+{}", "{}.00"])
+def test_one_number_written_in_two_ways_is_not_two_classes_in_silence(form):
+    labels = [form.format(1) if i % 4 == 0 else "01" if i % 4 == 1 else str(i % 2) for i in range(60)]
+    FRAME.assign(y=[label if label != "01" else "1" for label in labels]).to_csv("t.csv", index=False)
+    with pytest.raises(DataError, match=r"classes .* of the target 'y' are the same number; write them the same"):
+        card_of("t.csv:target=y")
+
+
+def test_two_columns_of_times_are_refused():
+    FRAME.to_csv("t.csv", index=False)
+    with pytest.raises(DataError, match="names 2 columns, and rows have one order"):
+        card_of("t.csv:target=y,time=size+town")
+
+
+def test_whole_numbers_that_64_bits_do_not_have_are_floats():
+    frame = pd.DataFrame({"u": [2**63 + 10**15 * i for i in range(60)], "y": ["p", "q"] * 30}, dtype=object)
+    assert dataset(table(frame, target="y")).x.std() > 0
+
+
+def test_names_that_are_long_or_have_line_breaks_keep_to_one_line_of_what_is_shown(capsys):
+    pd.DataFrame({"a\nb": range(40), "x" * 5000: range(40), "y": ["p", "q"] * 20}).to_csv("t.csv", index=False)
+    assert main(["info", "t.csv", "--target", "y"]) == 0
+    out = capsys.readouterr().out
+    assert "\na b " in out
+    assert max(map(len, out.splitlines())) < 400

@@ -11,12 +11,15 @@ import pandas as pd
 import pytest
 
 import imbench
+from imbench.contract.errors import UsageError
 from imbench.contract.records import Split
 from imbench.data.whole_split import split_whole
 from imbench.engine.mlp import dense_logits
 from imbench.kernels import ordered_sums
 from imbench.model import nets
 from imbench.model.decision import decide_by
+from imbench.model.files import check_folder
+from imbench.model.predict import scored
 from imbench.scoring.costs import cost_threshold
 from imbench.scoring.recalibration import recalibration
 from tests.model.conftest import QUICK, visits
@@ -98,10 +101,10 @@ def changed_about(home, **changes):
     ("damage", "file", "why"),
     [
         (lambda home: (home / "model.json").unlink(), "", "is no model"),
-        (lambda home: (home / "model.json").write_text("{"), "model.json", "cannot read"),
+        (lambda home: (home / "model.json").write_text("{"), "model.json", "the file is damaged: fit the model again"),
         (lambda home: changed_about(home, format=2), "model.json", "install a newer imbench"),
         (lambda home: changed_about(home, classes=["a", "b"]), "model.json", "was changed or is damaged"),
-        (lambda home: (home / "weights.npz").unlink(), "weights.npz", "cannot read"),
+        (lambda home: (home / "weights.npz").unlink(), "weights.npz", "copy the whole folder"),
         (lambda home: os.truncate(home / "weights.npz", 900), "weights.npz", "was changed or is damaged"),
     ],
 )
@@ -144,6 +147,21 @@ def test_an_interrupted_write_leaves_the_old_model_and_nothing_else(folder, mode
         files.save(model, tmp_path / "m", overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
     assert (tmp_path / "m" / "model.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("out", ["/proc/model", "x" * 300])
+def test_a_place_that_cannot_be_written_is_refused_before_training(out):
+    with pytest.raises(UsageError, match=r"--out .*: cannot write to the folder .*; give another path"):
+        check_folder(out, overwrite=False)
+
+
+def test_a_title_above_a_new_table_is_left_out_and_said(model, tmp_path):
+    rows = visits().drop(columns="ill").head(20)
+    (tmp_path / "new.csv").write_text("Visits of 2025\n\n" + rows.to_csv(index=False))
+    rows.to_csv(tmp_path / "plain.csv", index=False)
+    found, notes = scored(model, str(tmp_path / "new.csv"))
+    assert "is left out ('Visits of 2025')" in notes[0]
+    assert found.equals(scored(model, str(tmp_path / "plain.csv"))[0])
 
 
 def test_the_same_call_gives_the_same_folder(folder, tmp_path):

@@ -1,6 +1,7 @@
 """Every number of "which strategy when" and of "rows or molecules apart", from the published data files."""
 
 import re
+from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
@@ -49,7 +50,10 @@ NUMBERS = [
     (5, "natural", "remix", "bbs"),
     (5, "natural", "cost-adjusted", "bbs"),
     (5, "keel", "batch-smote", "bbs"),
+    (3, "keel", "sqrt-sampling", "gmean@tuned"),
     (5, "keel", "remix", "bbs"),
+    (5, "keel", "cost-adjusted", "bbs"),
+    (5, "keel", "random-over", "bbs"),
     (6, "natural", "baseline", "brier"),
     (6, "natural", "mixup", "brier"),
     (6, "natural", "batch-smote", "brier"),
@@ -109,9 +113,29 @@ def test_the_rebalancing_strategies_are_not_shown_to_differ(page):
     assert [shown(page, *pair) for pair in pairs] == [None] * 3
 
 
+def test_seven_beat_the_baseline_with_tuned_thresholds_on_keel_and_none_over_datasets():
+    table = pd.read_csv(REPORTS / "keel" / "overview.csv")
+    own = table[~table["reference"]].set_index("strategy")
+    others = own.index.drop("baseline")
+    better = [name for name in others if shown("keel", "baseline", name, rule="tuned") == name]
+    assert len(better) == 7
+    assert {"batch-smote", "sqrt-sampling"} < set(better)
+    assert own["gmean@tuned"].idxmax() == "batch-smote"
+    over_datasets = [shown("keel", "baseline", name, rule="tuned", blocks="datasets") for name in others]
+    assert set(over_datasets) <= {None, "baseline"}
+
+
+def test_random_over_sampling_ranks_best_on_keel_and_is_not_shown_to_differ_from_two():
+    table = pd.read_csv(REPORTS / "keel" / "leaderboard.csv")
+    board = table[(table["metric"] == "gmean") & (table["rule"] == "argmax")]
+    assert board.loc[board["average_rank"].idxmin(), "strategy"] == "random-over"
+    assert [shown("keel", "random-over", name) for name in ("batch-smote", "cost-adjusted")] == [None, None]
+
+
 def test_probabilities_are_as_the_fifth_sentence_says():
     assert shown("natural", "remix", "cost-adjusted", "bbs") is None
-    assert shown("keel", "batch-smote", "remix", "bbs") == "batch-smote"
+    named = ["batch-smote", "remix", "cost-adjusted", "random-over"]
+    assert [shown("keel", *pair, "bbs") for pair in combinations(named, 2)] == [None] * 6
 
 
 ROWS, MOLECULES = "standard", "standard:split=grouped"

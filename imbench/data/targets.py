@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 
 import pandas as pd
@@ -16,13 +15,10 @@ from imbench.data.labels import alike, label_codes
 _MOST_NUMBERS, _MOST_FRACTIONS = 30, 10
 # Rows that each class of a likely target has.
 _LEAST_ROWS = 4
-# A number without leading zeros, which are a code.
-_PLAIN = re.compile(r"[+-]?(?:0|[1-9]\d*)(?:\.\d*)?", re.ASCII)
 
 
 def check_target(column: pd.Series, params: Mapping[str, str]) -> None:
-    """Raise `DataError` for a single class, classes that differ only in case or blanks, one number written in two ways,
-    and a continuous target.
+    """Raise `DataError` for a single class, classes that differ only in case or blanks, and a continuous target.
 
     Numbers are classes whatever their number if the spec names a ``minority``, or the ``task``.
     """
@@ -35,15 +31,6 @@ def check_target(column: pd.Series, params: Mapping[str, str]) -> None:
         raise DataError(
             f"classes {shown} of the target {column.name!r} differ only in case or blanks; write them the same, or "
             "rename one of them"
-        )
-    numerals: dict[float, list[str]] = {}
-    for label in labels:
-        if _PLAIN.fullmatch(label):
-            numerals.setdefault(float(label), []).append(label)
-    for same in (sorted(forms) for forms in numerals.values() if len(forms) > 1):
-        raise DataError(
-            f"classes {' and '.join(map(repr, same))} of the target {column.name!r} are the same number; write them "
-            "the same, or rename one of them"
         )
     if "minority" in params or "task" in params:
         return

@@ -384,14 +384,6 @@ def test_bytes_that_are_no_text_are_refused_by_name():
         card_of("t.parquet:target=y")
 
 
-@pytest.mark.parametrize("form", ["{}.0", "+{}", "{}.00"])
-def test_one_number_written_in_two_ways_is_not_two_classes_in_silence(form):
-    labels = [form.format(1) if i % 4 == 0 else "01" if i % 4 == 1 else str(i % 2) for i in range(60)]
-    FRAME.assign(y=[label if label != "01" else "1" for label in labels]).to_csv("t.csv", index=False)
-    with pytest.raises(DataError, match=r"classes .* of the target 'y' are the same number; write them the same"):
-        card_of("t.csv:target=y")
-
-
 def test_two_columns_of_times_are_refused():
     FRAME.to_csv("t.csv", index=False)
     with pytest.raises(DataError, match="names 2 columns, and rows have one order"):

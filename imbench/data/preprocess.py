@@ -74,14 +74,15 @@ def apply(x: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     return np.clip(np.where(np.isnan(scaled), np.float32(0), scaled), -preprocessing.clip, preprocessing.clip)
 
 
-def _blocks(rows: np.ndarray) -> list[np.ndarray]:
+def blocks(rows: np.ndarray) -> list[np.ndarray]:
+    """The row numbers in pieces, to prepare one at a time."""
     return [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
 
 
 def _mean(x: np.ndarray, rows: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """``(features,)`` means of the values that are not missing (0 if all are), and the weight of these values."""
     total, present = np.zeros(x.shape[1]), np.zeros(x.shape[1])
-    for block in _blocks(rows):
+    for block in blocks(rows):
         values = x[block].astype(np.float64)
         missing, known = np.isnan(values), 1.0 if weight is None else weight[block, None]
         total += np.where(missing, 0.0, values * known).sum(axis=0)
@@ -92,7 +93,7 @@ def _mean(x: np.ndarray, rows: np.ndarray, weight: np.ndarray | None) -> tuple[n
 def _squares(x: np.ndarray, rows: np.ndarray, mean: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     """``(features,)`` sums of squared deviations from the mean; a missing value has deviation 0."""
     total = np.zeros(x.shape[1])
-    for block in _blocks(rows):
+    for block in blocks(rows):
         distance = x[block].astype(np.float64) - mean
         known = 1.0 if weight is None else weight[block, None]
         total += np.where(np.isnan(distance), 0.0, distance**2 * known).sum(axis=0)

@@ -14,13 +14,10 @@ from imbench.contract.heap import give_back_memory
 from imbench.contract.records import Dataset, Exposure, Fold, Predictions, Preprocessing, Split
 from imbench.contract.reference import Estimator, Reference
 from imbench.contract.streams import stream
-from imbench.data.preprocess import apply
+from imbench.data.preprocess import apply, blocks
 
 # Seeds of estimators are whole numbers below this, the largest that scikit-learn takes.
 _SEEDS = 2**32
-
-# Rows prepared at a time.
-_ROWS = 8192
 
 # Sums of probabilities may differ from 1 by as much, as float32 does.
 _ROUNDING = 1e-3
@@ -58,9 +55,10 @@ def seed_of(dataset: Dataset, fold: Fold) -> int:
 def values_of(dataset: Dataset, rows: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     """``(rows, features)`` float64: the values that nets get, images as rows of pixels."""
     values = np.empty((len(rows), math.prod(dataset.x.shape[1:])))
-    for start in range(0, len(rows), _ROWS):  # at once, the steps of `apply` would take three times the memory
-        block = rows[start : start + _ROWS]
-        values[start : start + _ROWS] = apply(dataset.x[block], preprocessing).reshape(len(block), -1)
+    done = 0
+    for block in blocks(rows):  # at once, the steps of `apply` would take three times the memory
+        values[done : done + len(block)] = apply(dataset.x[block], preprocessing).reshape(len(block), -1)
+        done += len(block)
     return values
 
 

@@ -156,7 +156,7 @@ def _encoding_of(content: bytes) -> str:
             return encoding
     # Letters of the West are ASCII and a zero in UTF-16, which is valid UTF-8 as well.
     zeros = np.frombuffer(content[:1000], dtype=np.uint8) == 0
-    if zeros[1::2].mean() > 0.4 or zeros[::2].mean() > 0.4:
+    if len(zeros) > 1 and (zeros[1::2].mean() > 0.4 or zeros[::2].mean() > 0.4):
         return "utf-16-le" if zeros[1::2].mean() > zeros[::2].mean() else "utf-16-be"
     try:
         content.decode("utf-8")

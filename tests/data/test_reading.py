@@ -378,6 +378,13 @@ def test_encodings_of_unicode_are_told_apart_without_a_mark(encoding):
     assert how.encoding == encoding
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_file_of_one_byte_is_refused_without_a_warning():
+    Path("t.csv").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"t\.csv has one column, 'x'"):
+        card_of("t.csv:target=y")
+
+
 def test_bytes_that_are_no_text_are_refused_by_name():
     pq.write_table(pa.table({"x": [bytes([255, i]) for i in range(40)], "y": ["p", "q"] * 20}), "t.parquet")
     with pytest.raises(DataError, match="column 'x' contains bytes that are no text"):

@@ -25,10 +25,16 @@ def plan_net(widths: tuple[int, ...], batch: int) -> tuple[np.ndarray, int, int]
     panel = panels * PANEL
     inputs = (plan["width"] + 1) * panel
     plan["values"][1:] = np.cumsum(inputs)[:-1]
-    widest = int(plan["padded"][1:].max()) * panel
-    plan["delta"] = inputs.sum() + widest * (np.arange(len(widths)) % 2)
-    plan["delta"][0] = inputs.sum() + 2 * widest  # the last: the labels and weights of a panel may need a line more
-    end, tile = int(plan["delta"][0]) + widest + PANEL, PANEL * panel
+    widest, end = int(plan["padded"][1:].max()) * panel, int(inputs.sum())
+    for layer in range(1, len(widths)):
+        # The lines of padded units stay 0 from the beginning, so only layers of one width write to the same place.
+        before = layer - 2
+        if before > 0 and widths[before] == widths[layer]:
+            plan["delta"][layer] = plan["delta"][before]
+        else:
+            plan["delta"][layer], end = end, end + int(plan["padded"][layer]) * panel
+    plan["delta"][0] = end  # the last: the labels and weights of a panel may need a line more
+    end, tile = end + widest + PANEL, PANEL * panel
     # Two tiles to transpose rows in; a third since a narrow layer is written as if it were `PANEL` wide.
     plan["mixed"] = end + 3 * tile + inputs.max()
     plan["mixed"][0] = end

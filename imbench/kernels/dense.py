@@ -216,8 +216,6 @@ def _backward(size, net, settings, done, mix):  # type: ignore[no-untyped-def]
         padded, weights = plan[layer + 1].padded, plan[layer].weights
         src, delta = plan[layer].values, plan[layer + 1].delta
         for q in range(panels):
-            for i in range(delta + (q * padded + out) * PANEL, delta + (q + 1) * padded * PANEL):
-                space[i] = 0.0  # padded units have no gradient
             for c in range(padded // PANEL):
                 panel = delta + (q * padded + c * PANEL) * PANEL
                 transpose(space, panel, PANEL, space, transposed + (c * panels + q) * PANEL * PANEL)

@@ -19,10 +19,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from imbench.kernels.compiled import compiled
-from imbench.kernels.simd import FLOATS, INDEX, INTS, LANES, Lanes, address, counted
-
-_FLOAT_BYTES = 4
-_POSITIONS, _BITS = ir.VectorType(INDEX, LANES), ir.VectorType(ir.IntType(1), LANES)
+from imbench.kernels.simd import FLOATS, INDEX, INTS, LANES, Lanes, address, counted, gathered
 
 
 def _reflected(at: Lanes, size: Lanes) -> Lanes:
@@ -88,7 +85,7 @@ def _interpolation(fill: Callable[[Lanes, Lanes], Lanes]) -> Any:
                 offsets = [line + column for line in lines for column in columns]
                 with counted(builder, channels_) as channel:
                     begin = builder.gep(source, [builder.mul(channel, pixels_)])
-                    a, b, c, d = (_gathered(begin, offset) for offset in offsets)
+                    a, b, c, d = (gathered(begin, offset) for offset in offsets)
                     upper, lower = a + way_x * (b - a), c + way_x * (d - c)
                     place = builder.gep(into, [builder.add(builder.mul(channel, step_), pixel)])
                     (upper + way_y * (lower - upper)).store(place)
@@ -111,19 +108,6 @@ def _floor(x: Lanes) -> Lanes:
 
 def _whole(x: Lanes) -> Lanes:
     return Lanes(x.builder, x.builder.fptosi(x.value, INTS))
-
-
-def _gathered(pointer: Any, offsets: Lanes) -> Lanes:
-    """The floats at these offsets from an address."""
-    builder, places = offsets.builder, ir.VectorType(pointer.type, LANES)
-    begin = Lanes.splat(builder, builder.ptrtoint(pointer, INDEX)).value
-    bytes_after = builder.mul(builder.sext(offsets.value, _POSITIONS), ir.Constant(_POSITIONS, [_FLOAT_BYTES] * LANES))
-    where = builder.inttoptr(builder.add(begin, bytes_after), places)
-    kind = ir.FunctionType(FLOATS, [places, ir.IntType(32), _BITS, FLOATS])
-    name = f"llvm.masked.gather.v{LANES}f32.v{LANES}{pointer.type.intrinsic_name}"
-    gather = cgutils.get_or_insert_function(builder.module, kind, name)
-    every, nothing = ir.Constant(_BITS, [1] * LANES), ir.Constant(FLOATS, ir.Undefined)
-    return Lanes(builder, builder.call(gather, [where, ir.IntType(32)(_FLOAT_BYTES), every, nothing]))
 
 
 _mirror, _extend = _interpolation(_reflected), _interpolation(_nearest)

@@ -28,13 +28,17 @@ from imbench.kernels.dense_tiles import (
     PANEL,
     TILE_PANELS,
     TILE_ROWS,
+    gather_line,
+    ones_line,
     panel_loss,
     row_losses,
     tile_adam,
     tile_backward,
     tile_forward,
     transpose,
+    transpose_narrow,
     transpose_scaled,
+    transpose_scaled_narrow,
 )
 
 
@@ -50,6 +54,8 @@ def _load(x, space, at):  # type: ignore[no-untyped-def]
             for c in range(0, width, PANEL):
                 c0 = min(c, width - PANEL)  # the last block overlaps the one before
                 transpose(flat, first * width + c0, width, space, at + q * stride + c0 * PANEL)
+        elif first + PANEL <= size:
+            transpose_narrow(flat, first * width, width, space, at + q * stride)
         else:
             for lane in range(PANEL):
                 for c in range(width):
@@ -78,6 +84,11 @@ def _load_rows(rows, net, step, space, at):  # type: ignore[no-untyped-def]
                     *(table, width, numbers, partners, share, row0 + first, center, scale, offset, c0, limits),
                     *(space, at + q * stride + c0 * PANEL),
                 )
+        elif first + PANEL <= size:
+            transpose_scaled_narrow(
+                *(table, width, numbers, partners, share, row0 + first, center, scale, offset, 0, limits),
+                *(space, at + q * stride),
+            )
         else:
             for lane in range(PANEL):
                 row = row0 + first + lane
@@ -111,11 +122,11 @@ def _between(first, second, share):  # type: ignore[no-untyped-def]
 @numba.njit(inline="never")
 def _valid(rows):  # type: ignore[no-untyped-def]
     """Whether every number is one of a row of the table."""
+    wrong, count = False, rows.table.shape[0]
     for numbers in (rows.numbers.reshape(-1), rows.partners.reshape(-1)):
-        for number in numbers:
-            if not 0 <= number < rows.table.shape[0]:
-                return False
-    return True
+        for number in numbers:  # without an end before the last, so that many are compared at once
+            wrong |= (number < 0) | (number >= count)
+    return not wrong
 
 
 @numba.njit(inline="never")
@@ -269,19 +280,28 @@ def _losses(y, weight, net, loss, constants):  # type: ignore[no-untyped-def]
     labels = plan[0].delta  # free at this time
     scale = np.float32(1.0 / size)
     total = 0.0
+    flat, weighted = y.reshape(-1), weight.shape[0] > 0
     for q in range((size + PANEL - 1) // PANEL):
-        for lane in range(PANEL):
-            row = q * PANEL + lane
-            here = row < size  # lanes beyond the batch weigh nothing
+        first, of_weight = q * PANEL, labels + classes * PANEL
+        rows = min(PANEL, size - first)
+        if rows == PANEL:
             for c in range(classes):
-                space[labels + c * PANEL + lane] = y[row, c] if here else 0.0
-            space[labels + classes * PANEL + lane] = (weight[row] if weight.shape[0] > 0 else 1.0) if here else 0.0
+                gather_line(flat, first * classes + c, classes, space, labels + c * PANEL)
+            if weighted:
+                gather_line(weight, first, 1, space, of_weight)
+            else:
+                ones_line(space, of_weight)
+        else:
+            for lane in range(PANEL):
+                here = lane < rows  # lanes beyond the batch weigh nothing
+                for c in range(classes):
+                    space[labels + c * PANEL + lane] = flat[(first + lane) * classes + c] if here else 0.0
+                space[of_weight + lane] = (weight[first + lane] if weighted else np.float32(1.0)) if here else 0.0
         z = plan[last].values + q * (classes + 1) * PANEL
         delta = plan[last].delta + q * plan[last].padded * PANEL
         if loss == 0:
             total += panel_loss(space, z, labels, delta, classes, scale)
         else:
-            rows = min(PANEL, size - q * PANEL)
             total += row_losses(loss, space, z, labels, delta, constants, rows, scale)
     return total / size
 

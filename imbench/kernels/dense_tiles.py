@@ -27,6 +27,7 @@ from imbench.kernels.simd import (
     address,
     counted,
     exponential,
+    gathered,
     logarithm,
     spaced,
     variables,
@@ -271,73 +272,140 @@ def transpose(typingctx, src, src_at, src_row, dst, dst_at):  # type: ignore[no-
         src_, src_at_, src_row_, dst_, dst_at_ = args
         start = address(context, builder, signature.args[0], src_, src_at_)
         rows = [Lanes.load(builder, place) for place in spaced(builder, start, src_row_, PANEL)]
-        out = address(context, builder, signature.args[3], dst_, dst_at_)
-        for r, row in enumerate(_transposed(builder, rows)):
-            row.store(builder.gep(out, [INDEX(r * PANEL)]))
+        _store_lines(builder, _transposed(builder, rows), address(context, builder, signature.args[3], dst_, dst_at_))
         return context.get_dummy_value()
 
     return sig, codegen
 
 
 @intrinsic
-def transpose_scaled(  # type: ignore[no-untyped-def]
-    typingctx, table, features, numbers, partners, share, at, center, scale, offset, column, limits, dst, dst_at
-):
-    """`PANEL` rows of a table by `PANEL` of its columns, scaled and mixed, written transposed to a panel.
-
-    The results are those of `imbench.kernels.row_kernels.scaled` and `between`, to the bit.
-
-    Parameters
-    ----------
-    table : rows of ``features`` floats; the columns begin at ``column``
-    numbers, partners, share : from ``at`` on, the rows' numbers, those of the rows to mix with, and the share of these;
-        arrays without elements for no mixing
-    center, scale : those of the first column are at ``offset + column``
-    limits : (clip, what missing values become)
-    """
+def transpose_narrow(typingctx, src, src_at, width, dst, dst_at):  # type: ignore[no-untyped-def]
+    """`PANEL` rows of fewer than `PANEL` floats, one after the other, written transposed to ``width`` lines."""
     n = types.intp
-    sig = types.void(
-        table, n, numbers, partners, share, n, center, scale, n, n, types.UniTuple(types.float32, 2), dst, n
-    )
+    sig = types.void(src, n, n, dst, n)
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        table_, features_, numbers_, partners_, share_, at_ = args[:6]
-        offset_, column_, limits_, dst_, dst_at_ = args[8:]
-        first = address(context, builder, signature.args[0], table_, column_)
-        own = address(context, builder, signature.args[2], numbers_, at_)
-        others = address(context, builder, signature.args[3], partners_, at_)
-        shares = address(context, builder, signature.args[4], share_, at_)
-        of_column = builder.add(offset_, column_)
-        middle, factor = (
-            Lanes.load(builder, address(context, builder, signature.args[i], args[i], of_column)) for i in (6, 7)
+        src_, src_at_, width_, dst_, dst_at_ = args
+        start = address(context, builder, signature.args[0], src_, src_at_)
+        rows = [Lanes.load_first(builder, place, width_) for place in spaced(builder, start, width_, PANEL)]
+        out = address(context, builder, signature.args[3], dst_, dst_at_)
+        _store_lines(builder, _transposed(builder, rows), out, width_)
+        return context.get_dummy_value()
+
+    return sig, codegen
+
+
+def _store_lines(builder: ir.IRBuilder, lines: list[Lanes], out: Any, count: Any = None) -> None:
+    """Lines to an address, one after the other; the first ``count`` alone, if there is one."""
+    for r, line in enumerate(lines):
+        place = builder.gep(out, [INDEX(r * PANEL)])
+        if count is None:
+            line.store(place)
+        else:
+            with builder.if_then(builder.icmp_signed("<", INDEX(r), count)):
+                line.store(place)
+
+
+def _table_block(narrow: bool) -> Any:
+    """The function `transpose_scaled`; or, for tables with fewer than `PANEL` columns, `transpose_scaled_narrow`."""
+
+    @intrinsic
+    def transpose_rows(  # type: ignore[no-untyped-def]
+        typingctx, table, features, numbers, partners, share, at, center, scale, offset, column, limits, dst, dst_at
+    ):
+        """`PANEL` rows of a table by `PANEL` of its columns, scaled and mixed, written transposed to a panel.
+
+        Of a narrow table all columns; as many lines are written. The results are those of
+        `imbench.kernels.row_kernels.scaled` and `between`, to the bit.
+
+        Parameters
+        ----------
+        table : rows of ``features`` floats; the columns begin at ``column``
+        numbers, partners, share : from ``at`` on, the rows' numbers, those of the rows to mix with, and the share of
+            these; arrays without elements for no mixing
+        center, scale : those of the first column are at ``offset + column``
+        limits : (clip, what missing values become)
+        """
+        n = types.intp
+        sig = types.void(
+            table, n, numbers, partners, share, n, center, scale, n, n, types.UniTuple(types.float32, 2), dst, n
         )
-        clip, fill = (Lanes.splat(builder, builder.extract_value(limits_, i)) for i in range(2))
-        least, half, one = Lanes.splat(builder, 0.0) - clip, Lanes.splat(builder, 0.5), Lanes.splat(builder, 1.0)
 
-        def scaled(numbers: Any, r: int) -> Lanes:
-            number = builder.load(builder.gep(numbers, [INDEX(r)]))
-            value = (Lanes.load(builder, builder.gep(first, [builder.mul(number, features_)])) - middle) * factor
-            value = fill.where(builder.fcmp_unordered("uno", value.value, value.value), value)
-            value = clip.where(clip < value, value)
-            return least.where(value < least, value)
+        def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+            table_, features_, numbers_, partners_, share_, at_ = args[:6]
+            offset_, column_, limits_, dst_, dst_at_ = args[8:]
 
-        out = address(context, builder, signature.args[11], dst_, dst_at_)
-        mixing = context.make_array(signature.args[3])(context, builder, partners_).nitems
-        with builder.if_else(builder.icmp_signed(">", mixing, INDEX(0))) as (mixed, plain):
-            with mixed:
-                rows = []
-                for r in range(PANEL):
-                    a, b = scaled(own, r), scaled(others, r)
-                    way = Lanes.splat(builder, builder.load(builder.gep(shares, [INDEX(r)])))
-                    # As torch.lerp: from the nearer end.
-                    near = way < half
-                    rows.append((way.where(near, way - one)).times_plus(b - a, a.where(near, b)))
-                for r, row in enumerate(_transposed(builder, rows)):
-                    row.store(builder.gep(out, [INDEX(r * PANEL)]))
-            with plain:
-                rows = [scaled(own, r) for r in range(PANEL)]
-                for r, row in enumerate(_transposed(builder, rows)):
-                    row.store(builder.gep(out, [INDEX(r * PANEL)]))
+            def load(place: Any) -> Lanes:
+                return Lanes.load_first(builder, place, features_) if narrow else Lanes.load(builder, place)
+
+            first = address(context, builder, signature.args[0], table_, column_)
+            own = address(context, builder, signature.args[2], numbers_, at_)
+            others = address(context, builder, signature.args[3], partners_, at_)
+            shares = address(context, builder, signature.args[4], share_, at_)
+            of_column = builder.add(offset_, column_)
+            middle, factor = (load(address(context, builder, signature.args[i], args[i], of_column)) for i in (6, 7))
+            clip, fill = (Lanes.splat(builder, builder.extract_value(limits_, i)) for i in range(2))
+            least, half, one = Lanes.splat(builder, 0.0) - clip, Lanes.splat(builder, 0.5), Lanes.splat(builder, 1.0)
+
+            def scaled(numbers: Any, r: int) -> Lanes:
+                number = builder.load(builder.gep(numbers, [INDEX(r)]))
+                value = (load(builder.gep(first, [builder.mul(number, features_)])) - middle) * factor
+                value = fill.where(builder.fcmp_unordered("uno", value.value, value.value), value)
+                value = clip.where(clip < value, value)
+                return least.where(value < least, value)
+
+            out = address(context, builder, signature.args[11], dst_, dst_at_)
+            count = features_ if narrow else None
+            mixing = context.make_array(signature.args[3])(context, builder, partners_).nitems
+            with builder.if_else(builder.icmp_signed(">", mixing, INDEX(0))) as (mixed, plain):
+                with mixed:
+                    rows = []
+                    for r in range(PANEL):
+                        a, b = scaled(own, r), scaled(others, r)
+                        way = Lanes.splat(builder, builder.load(builder.gep(shares, [INDEX(r)])))
+                        # As torch.lerp: from the nearer end.
+                        near = way < half
+                        rows.append((way.where(near, way - one)).times_plus(b - a, a.where(near, b)))
+                    _store_lines(builder, _transposed(builder, rows), out, count)
+                with plain:
+                    _store_lines(builder, _transposed(builder, [scaled(own, r) for r in range(PANEL)]), out, count)
+            return context.get_dummy_value()
+
+        return sig, codegen
+
+    return transpose_rows
+
+
+transpose_scaled, transpose_scaled_narrow = _table_block(narrow=False), _table_block(narrow=True)
+
+
+@intrinsic
+def gather_line(typingctx, values, at, jump, space, to):  # type: ignore[no-untyped-def]
+    """`PANEL` floats that are ``jump`` apart, from ``values[at]`` on, written as a line to ``space[to]``.
+
+    One vector is stored, so that it can be loaded at once; after `PANEL` stores of one float a load waits for all.
+    """
+    n = types.intp
+    sig = types.void(values, n, n, space, n)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        values_, at_, jump_, space_, to_ = args
+        jumps = Lanes.splat(builder, builder.trunc(jump_, ir.IntType(32)))
+        offsets = Lanes.bits(builder, list(range(PANEL))) * jumps
+        line = gathered(address(context, builder, signature.args[0], values_, at_), offsets)
+        line.store(address(context, builder, signature.args[3], space_, to_))
+        return context.get_dummy_value()
+
+    return sig, codegen
+
+
+@intrinsic
+def ones_line(typingctx, space, to):  # type: ignore[no-untyped-def]
+    """A line of ones at ``space[to]``."""
+    sig = types.void(space, types.intp)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        Lanes.splat(builder, 1.0).store(address(context, builder, signature.args[0], *args))
         return context.get_dummy_value()
 
     return sig, codegen

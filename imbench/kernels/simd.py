@@ -20,6 +20,8 @@ LANES = 16
 # can compile for another one, and keeps the code for each apart on disk.
 WIDE = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2].split(",")
 INDEX = ir.IntType(64)
+_FLOAT_BYTES = 4
+_POSITIONS, _BITS = ir.VectorType(INDEX, LANES), ir.VectorType(ir.IntType(1), LANES)
 FLOATS, INTS, BYTES = (ir.VectorType(kind, LANES) for kind in (ir.FloatType(), ir.IntType(32), ir.IntType(8)))
 
 
@@ -89,6 +91,17 @@ class Lanes:
         """`LANES` floats from ``offset`` floats after an address."""
         place = builder.gep(pointer, [INDEX(offset)])
         return cls(builder, builder.load(builder.bitcast(place, FLOATS.as_pointer()), align=4))
+
+    @classmethod
+    def load_first(cls, builder: ir.IRBuilder, pointer: Any, count: Any) -> Lanes:
+        """The first ``count`` floats from an address, zeros after them; nothing beyond them is read."""
+        place, kind = builder.bitcast(pointer, FLOATS.as_pointer()), FLOATS.as_pointer()
+        number = cls.splat(builder, builder.trunc(count, ir.IntType(32)))
+        wanted = builder.icmp_signed("<", cls.bits(builder, list(range(LANES))).value, number.value)
+        signature = ir.FunctionType(FLOATS, [kind, ir.IntType(32), wanted.type, FLOATS])
+        name = f"llvm.masked.load.v{LANES}f32.p0v{LANES}f32"
+        function = cgutils.get_or_insert_function(builder.module, signature, name)
+        return cls(builder, builder.call(function, [place, ir.IntType(32)(4), wanted, cls.splat(builder, 0.0).value]))
 
     def store(self, pointer: Any, offset: int = 0) -> None:
         """All lanes to ``offset`` elements after an address."""
@@ -188,6 +201,20 @@ class Lanes:
     def _apply(self, of_floats: str, of_bits: str, other: Lanes) -> Lanes:
         name = of_floats if self.value.type == FLOATS else of_bits
         return Lanes(self.builder, getattr(self.builder, name)(self.value, other.value))
+
+
+def gathered(pointer: Any, offsets: Lanes) -> Lanes:
+    """The floats that are ``offsets`` floats after an address."""
+    builder, places = offsets.builder, ir.VectorType(pointer.type, LANES)
+    begin = Lanes.splat(builder, builder.ptrtoint(pointer, INDEX)).value
+    size = _FLOAT_BYTES
+    bytes_after = builder.mul(builder.sext(offsets.value, _POSITIONS), ir.Constant(_POSITIONS, [size] * LANES))
+    where = builder.inttoptr(builder.add(begin, bytes_after), places)
+    kind = ir.FunctionType(FLOATS, [places, ir.IntType(32), _BITS, FLOATS])
+    name = f"llvm.masked.gather.v{LANES}f32.v{LANES}{pointer.type.intrinsic_name}"
+    gather = cgutils.get_or_insert_function(builder.module, kind, name)
+    every, nothing = ir.Constant(_BITS, [1] * LANES), ir.Constant(FLOATS, ir.Undefined)
+    return Lanes(builder, builder.call(gather, [where, ir.IntType(32)(size), every, nothing]))
 
 
 def exponential(x: Lanes) -> Lanes:

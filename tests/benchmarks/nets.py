@@ -1,4 +1,4 @@
-"""What the benchmarks time: nets of five shapes an epoch at a time, the plain loop, and large products.
+"""What the benchmarks time: nets of six shapes an epoch at a time, the plain loop, and large products.
 
 The plain loop is what a competent user writes: `torch.nn.Sequential`, fused Adam, batches by index-select, on one
 thread or two, whichever is faster. The fastest of several repeats counts: others use these machines too.
@@ -30,6 +30,7 @@ from imbench.strategies.remix import ReMix
 # name: features, batch size, training rows; the times (us) that the fused kernel itself must keep to on one core of a
 # 2.45 GHz EPYC, and how many plain loops one core must replace, the whole path counted (twice that on two cores).
 SHAPES = {
+    "pima": (8, 64, 614, 10, 30.0),
     "segment": (19, 64, 735, 20, 30.0),
     "satimage": (36, 64, 2240, 40, 15.0),
     "coil": (85, 32, 3430, 60, 12.5),

@@ -7,6 +7,7 @@ depend on the other nets of the run or on how nets are grouped.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from imbench.contract.rows import balanced
 
-Sample = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+Fill = Callable[[np.random.Generator, np.ndarray], object]
 
 
 class Noise:
@@ -48,29 +49,37 @@ class Noise:
 
     def uniform(self, *shape: int) -> Tensor:
         """Uniform on [0, 1), float32."""
-        return self._draw(lambda rng, size: rng.random(size, dtype=np.float32), shape)
+        return self._filled(np.float32, shape, lambda rng, own: rng.random(dtype=np.float32, out=own))
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal, float32."""
-        return self._draw(lambda rng, size: rng.standard_normal(size, dtype=np.float32), shape)
+        return self._filled(np.float32, shape, lambda rng, own: rng.standard_normal(dtype=np.float32, out=own))
 
     def beta(self, a: float, b: float, *shape: int) -> Tensor:
         """Beta(a, b) on [0, 1], float32; a and b positive."""
-        return self._draw(lambda rng, size: rng.beta(a, b, size).astype(np.float32), shape)
+
+        def fill(rng: np.random.Generator, own: np.ndarray) -> None:
+            own[:] = rng.beta(a, b, own.size)
+
+        return self._filled(np.float32, shape, fill)
 
     def permutation(self, n: int) -> Tensor:
         """``(*stack, n)`` int64: the numbers 0 to n-1 in random order."""
         order = np.arange(n)
 
-        def sample(rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
+        def fill(rng: np.random.Generator, own: np.ndarray) -> None:
+            rows = own.reshape(-1, max(n, 1))
+            rows[:] = order if n else 0
             # A single permutation without an axis gives the same numbers in less than half the time.
-            return rng.permuted(order) if len(size) == 1 else rng.permuted(np.broadcast_to(order, size), axis=-1)
+            rng.permuted(rows, axis=None if len(rows) == 1 else -1, out=rows)
 
-        return self._draw(sample, (n,))
+        return self._filled(order.dtype, (n,), fill)
 
     def choice(self, n: int, *shape: int) -> Tensor:
         """Uniform integers from 0 to n-1, drawn with replacement, int64."""
-        return self._draw(lambda rng, size: np.asarray(rng.integers(n, size=size or None)), shape)
+        inner = (*self.stack[1:], *shape)
+        drawn = [np.asarray(rng.integers(n, size=inner or None)) for rng in self.generators]
+        return on_device(np.stack(drawn) if self.stack else drawn[0], self.device)
 
     def balanced(self, y: Tensor) -> Tensor:
         """``(*stack, batch)`` row numbers of a class-balanced draw with replacement; y is ``(*stack, batch, classes)``.
@@ -83,13 +92,12 @@ class Noise:
         size, classes = y.shape[-2:]
         return balanced(y, self.uniform(classes), self.uniform(size))
 
-    def _draw(self, sample: Sample, shape: tuple[int, ...]) -> Tensor:
-        if not self.stack:
-            values = sample(self.generators[0], shape)
-        else:
-            inner = (*self.stack[1:], *shape)
-            values = np.stack([sample(rng, inner) for rng in self.generators])
-        return on_device(values, self.device)
+    def _filled(self, dtype: type[np.generic] | np.dtype[Any], shape: tuple[int, ...], fill: Fill) -> Tensor:
+        """What ``fill`` writes: each generator fills its values, one after the other in C order, without copying."""
+        values = np.empty((*(self.stack or (1,)), *shape), dtype)
+        for rng, own in zip(self.generators, values.reshape(len(self.generators), -1), strict=True):
+            fill(rng, own)
+        return on_device(values if self.stack else values[0], self.device)
 
 
 def on_device(values: np.ndarray, device: torch.device | str) -> Tensor:

@@ -104,6 +104,7 @@ class Batches:
         device = table.x.device
         self._center = torch.as_tensor(np.stack([p.center for p in preprocessing]), device=device)
         self._scale = torch.as_tensor(np.stack([p.scale for p in preprocessing]), device=device)
+        self._labels = torch.eye(table.classes, dtype=self._center.dtype, device=device)  # one-hot, by class
 
     @property
     def longest(self) -> int:
@@ -149,5 +150,6 @@ class Batches:
         numbers = self._rows[:, first:last].reshape(len(self._rows), -1, size)  # (nets, steps, batch)
         table, given = self.table, (self._center, self._scale, self.clip)
         x = table_rows(table.x, numbers, *given, has_missing=table.has_missing)
-        y = torch.nn.functional.one_hot(table.y[numbers], table.classes).to(self._center.dtype)
-        return Batch.of_table(x, y)
+        # Rows of a unit matrix: `one_hot` makes integers first, and takes twice as long.
+        y = self._labels.index_select(0, table.y.index_select(0, numbers.flatten()))
+        return Batch.of_table(x, y.reshape(*numbers.shape, table.classes))

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn import config_context
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -18,8 +14,9 @@ from imbench.contract.batch import Batch
 from imbench.contract.noise import Noise
 from imbench.contract.spec import ALWAYS_WRITTEN, OPEN_ENDED, Options
 from imbench.contract.strategy import PerBatchStrategy, TrainingInfo
+from imbench_imblearn.calls import resample
 from imbench_imblearn.limits import fitted_to
-from imbench_imblearn.samplers import arguments, checked, sampler_class, takes_seed
+from imbench_imblearn.samplers import checked
 
 
 @dataclass(frozen=True)
@@ -100,57 +97,32 @@ class Imblearn(PerBatchStrategy):
         strategy is, or warned; None if it can do nothing with the batch.
         """
         x, y = _plain(batch.x.flatten(1)), batch.labels.numpy(force=True)
-        if len(np.unique(y)) < 2:
+        counts = tuple(np.bincount(y, minlength=batch.classes).tolist())
+        if max(counts) == len(y) or not x.size:
             return None
-        with _quiet(seed) as said:
-            # Whatever a sampler raises, it is this batch that it cannot serve; the share of such batches is reported.
-            try:
-                fitted = fitted_to(self.sampler, self._arguments(info), y)
-                if fitted is None:
-                    return None
-                x2, y2 = _seeded(sampler_class(self.sampler), dict(fitted.arguments), seed).fit_resample(x, y)
-            except Exception:
+        # Whatever a sampler raises, it is this batch that it cannot serve; the share of such batches is reported.
+        try:
+            fitted = fitted_to(self.sampler, self.options, counts)
+            if fitted is None:
                 return None
+            x2, y2, warned = resample(self.sampler, fitted, x, y, seed, **self._kinds(info))
+        except Exception:
+            return None
         if not len(y2) or not np.isfinite(x2).all():
             return None
-        warned = any(issubclass(warning.category, UserWarning) for warning in said)
         return x2, y2, fitted.cut or warned
 
-    def _arguments(self, info: TrainingInfo) -> dict[str, Any]:
-        given = arguments(self.options)
-        if self.sampler == "SMOTENC":
-            kinds = enumerate(info.feature_kinds)
-            given["categorical_features"] = [column for column, kind in kinds if kind == "categorical"]
-        return given
+    def _kinds(self, info: TrainingInfo) -> dict[str, Any]:
+        """Arguments of the sampler that depend on the dataset."""
+        if self.sampler != "SMOTENC":
+            return {}
+        kinds = enumerate(info.feature_kinds)
+        return {"categorical_features": [column for column, kind in kinds if kind == "categorical"]}
 
 
 def drawn(count: int, size: int, noise: Noise) -> np.ndarray:
     """``(size,)`` of the row numbers 0 to count - 1: each size // count times, and as many more at random as lack."""
     return np.resize(noise.permutation(count).numpy(force=True), size)  # the order over and over
-
-
-def _seeded(cls: type, given: dict[str, Any], seed: int) -> Any:
-    """The sampler, and the SMOTE that it may begin with, with this seed as far as they take one."""
-    if "smote" in given:
-        given["smote"].random_state = seed
-    return cls(**given, random_state=seed) if takes_seed(cls) else cls(**given)
-
-
-@contextmanager
-def _quiet(seed: int) -> Iterator[list[warnings.WarningMessage]]:
-    """Meanwhile warnings are collected, and NumPy's global generator is another one, made from the seed.
-
-    Estimators inside some samplers are not given a random state and draw from the global generator. Parameters are not
-    judged again for every batch.
-    """
-    kept = np.random.get_state()  # noqa: NPY002
-    np.random.seed(seed)  # noqa: NPY002
-    try:
-        with warnings.catch_warnings(record=True) as said, config_context(skip_parameter_validation=True):
-            warnings.simplefilter("always")
-            yield said
-    finally:
-        np.random.set_state(kept)  # noqa: NPY002
 
 
 def _plain(x: Tensor) -> np.ndarray:

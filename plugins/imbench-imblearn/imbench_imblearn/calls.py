@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from imblearn.base import BaseSampler
 from imblearn.over_sampling import RandomOverSampler
-from imblearn.under_sampling import EditedNearestNeighbours, RandomUnderSampler, TomekLinks
+from imblearn.under_sampling import RandomUnderSampler
 from imblearn.utils import check_sampling_strategy
 from sklearn import config_context
 
-from imbench_imblearn.limits import Fitted
+from imbench_imblearn.limits import Fitted, targets
 from imbench_imblearn.neighbours import ClearNeighbours
 from imbench_imblearn.samplers import defaults, sampler_class, takes_seed
 
@@ -29,12 +29,12 @@ _OWN_DRAWS = (
     *("AllKNN", "EditedNearestNeighbours", "NearMiss", "NeighbourhoodCleaningRule", "RandomUnderSampler"),
     *("RepeatedEditedNearestNeighbours", "TomekLinks"),
 )
-# What cleans up after the SMOTE of a combined sampler, by parameter.
-_CLEANING = {"SMOTEENN": {"enn": EditedNearestNeighbours}, "SMOTETomek": {"tomek": TomekLinks}}
+# The parameter for what cleans up after the SMOTE of a combined sampler, and its default.
+_CLEANING = {"SMOTEENN": ("enn", "EditedNearestNeighbours"), "SMOTETomek": ("tomek", "TomekLinks")}
+_EVERY_CLASS = Fitted({"sampling_strategy": "all"}, cut=False)
 
 # Samplers that begin one stream of random numbers for a batch, whatever its classes; others may begin several.
 _ONE_STREAM = ("ADASYN", "RandomOverSampler", "RandomUnderSampler")
-
 # Those that begin one for each class that they add rows to.
 _STREAM_A_CLASS = ("SMOTE",)
 
@@ -76,7 +76,11 @@ class _Unchecked:
         """As the sampler's, for arrays that its checks accept and would not change."""
         if self._check_X_y.__func__ is BaseSampler._check_X_y and not np.isfinite(X).all():
             raise ValueError("features must be finite")
-        self.sampling_strategy_ = check_sampling_strategy(self.sampling_strategy, y, self._sampling_type)
+        wanted, kind = self.sampling_strategy, self._sampling_type
+        if isinstance(wanted, str | float):
+            self.sampling_strategy_ = dict(targets(wanted, tuple(np.bincount(y).tolist()), kind))
+        else:
+            self.sampling_strategy_ = check_sampling_strategy(wanted, y, kind)
         return self._fit_resample(X, y)
 
 
@@ -92,7 +96,8 @@ def _sampler(name: str, fitted: Fitted, random_state: int | np.random.RandomStat
     given = {**fitted.arguments, **further}
     if fitted.smote is not None:
         given["smote"] = _sampler("SMOTE", fitted.smote, random_state, {})
-        given |= {key: _unchecked(cls)(sampling_strategy="all") for key, cls in _CLEANING[name].items()}
+        key, cleaning = _CLEANING[name]
+        given[key] = _sampler(cleaning, _EVERY_CLASS, random_state, {})
     for key in _NEIGHBOURS.get(name, ()):
         given[key] = ClearNeighbours(n_neighbors=given.get(key, defaults(name)[key]) + 1)
     cls = sampler_class(name)

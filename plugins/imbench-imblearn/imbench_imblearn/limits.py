@@ -73,8 +73,7 @@ def fitted_to(name: str, options: Options, counts: tuple[int, ...]) -> Fitted | 
         return None if inner is None else Fitted(given, inner.cut, smote=inner)
     cut, able = False, {}
     if name in _IN_CLASS:
-        labels = np.repeat(np.arange(len(counts)), counts)
-        wanted = check_sampling_strategy(given.get("sampling_strategy", "auto"), labels, "over-sampling")
+        wanted = targets(given.get("sampling_strategy", "auto"), counts, "over-sampling")
         grown = {label: new for label, new in wanted.items() if new > 0}
         able = {label: new for label, new in grown.items() if counts[label] > 1}
         if grown and not able:
@@ -87,6 +86,15 @@ def fitted_to(name: str, options: Options, counts: tuple[int, ...]) -> Fitted | 
     cut |= _lower(name, _IN_BATCH, given, sum(counts) - 1)
     cut |= _lower(name, _IN_SMALLEST, given, min(count for count in counts if count))
     return Fitted(given, cut, len(able))
+
+
+@lru_cache(maxsize=4096)
+def targets(sampling_strategy: str | float, counts: tuple[int, ...], sampling_type: str) -> Mapping[int, int]:
+    """What imbalanced-learn makes of a ``sampling_strategy``, which depends on the rows of each class only."""
+    found: Mapping[int, int] = check_sampling_strategy(
+        sampling_strategy, np.repeat(np.arange(len(counts)), counts), sampling_type
+    )
+    return found
 
 
 def _lower(name: str, table: Mapping[str, str], given: dict[str, Any], most: int) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from imblearn.over_sampling import SMOTE
 from imblearn.utils import check_sampling_strategy
 
-from imbench_imblearn.samplers import defaults
+from imbench.contract.spec import Options
+from imbench_imblearn.samplers import arguments, defaults
 
 # Neighbours looked for among the rows of one class, the row itself not counted, and among all rows of the batch.
 _IN_CLASS = {
@@ -44,14 +45,19 @@ class Fitted:
     ----------
     arguments : of the sampler, ``random_state`` excepted
     cut : whether they are less than what was asked for
+    grown : number of classes that a sampler with neighbours of the same class adds rows to
+    smote : those of the SMOTE that the sampler begins with; None if it begins with none
     """
 
     arguments: Mapping[str, Any]
     cut: bool
+    grown: int = 0
+    smote: Fitted | None = None
 
 
-def fitted_to(name: str, arguments: Mapping[str, Any], y: np.ndarray) -> Fitted | None:
-    """The arguments with which the sampler can work on a batch of these ``(batch,)`` class numbers.
+@lru_cache(maxsize=4096)
+def fitted_to(name: str, options: Options, counts: tuple[int, ...]) -> Fitted | None:
+    """The arguments with which the sampler can work on a batch of this many rows of each class, ``(classes,)``.
 
     Neighbours are as many as there are, if fewer than asked for. A class with a single row has none: it is left as it
     is, and the others are sampled. None if no class is left to sample.
@@ -61,33 +67,40 @@ def fitted_to(name: str, arguments: Mapping[str, Any], y: np.ndarray) -> Fitted 
     ValueError
         Where imbalanced-learn cannot make a ``sampling_strategy`` of what was asked for and these counts.
     """
+    given = arguments(options)
     if name in _NESTED:
-        inner = fitted_to("SMOTE", {k: v for k, v in arguments.items() if k == "sampling_strategy"}, y)
-        if inner is None:
-            return None
-        return Fitted({**arguments, "smote": SMOTE(**inner.arguments)}, inner.cut)
-    fitted, cut = dict(arguments), False
-    counts = dict(zip(*(values.tolist() for values in np.unique(y, return_counts=True)), strict=True))
+        inner = fitted_to("SMOTE", tuple(item for item in options if item[0] == "sampling_strategy"), counts)
+        return None if inner is None else Fitted(given, inner.cut, smote=inner)
+    cut, able = False, {}
     if name in _IN_CLASS:
-        wanted = check_sampling_strategy(arguments.get("sampling_strategy", "auto"), y, "over-sampling")
+        wanted = targets(given.get("sampling_strategy", "auto"), counts, "over-sampling")
         grown = {label: new for label, new in wanted.items() if new > 0}
         able = {label: new for label, new in grown.items() if counts[label] > 1}
         if grown and not able:
             return None
         if able != grown:
-            fitted["sampling_strategy"] = {label: counts[label] + new for label, new in able.items()}
+            given["sampling_strategy"] = {label: counts[label] + new for label, new in able.items()}
             cut = True
         if able:
-            cut |= _lower(name, _IN_CLASS, fitted, min(counts[label] for label in able) - 1)
-    cut |= _lower(name, _IN_BATCH, fitted, len(y) - 1)
-    cut |= _lower(name, _IN_SMALLEST, fitted, min(counts.values()))
-    return Fitted(fitted, cut)
+            cut |= _lower(name, _IN_CLASS, given, min(counts[label] for label in able) - 1)
+    cut |= _lower(name, _IN_BATCH, given, sum(counts) - 1)
+    cut |= _lower(name, _IN_SMALLEST, given, min(count for count in counts if count))
+    return Fitted(given, cut, len(able))
 
 
-def _lower(name: str, table: Mapping[str, str], arguments: dict[str, Any], most: int) -> bool:
+@lru_cache(maxsize=4096)
+def targets(sampling_strategy: str | float, counts: tuple[int, ...], sampling_type: str) -> Mapping[int, int]:
+    """What imbalanced-learn makes of a ``sampling_strategy``, which depends on the rows of each class only."""
+    found: Mapping[int, int] = check_sampling_strategy(
+        sampling_strategy, np.repeat(np.arange(len(counts)), counts), sampling_type
+    )
+    return found
+
+
+def _lower(name: str, table: Mapping[str, str], given: dict[str, Any], most: int) -> bool:
     """Lower the number of neighbours that the table names for this sampler; whether that was needed."""
     key = table.get(name)
-    if key is None or arguments.get(key, defaults(name)[key]) <= most:
+    if key is None or given.get(key, defaults(name)[key]) <= most:
         return False
-    arguments[key] = most
+    given[key] = most
     return True

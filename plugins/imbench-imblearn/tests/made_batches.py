@@ -27,5 +27,10 @@ def rebalanced(strategy, batch, seed=0, kinds=()):
     return strategy.rebalance(batch, info_of(batch, kinds), noise(seed))
 
 
+def resampled(strategy, batch, seed, kinds=()):
+    """All rows that the strategy's sampler makes of the batch, before rows are drawn."""
+    return strategy.resampled(batch.x.flatten(1).numpy(), batch.labels.numpy(), info_of(batch, kinds), seed)
+
+
 def row_set(x):
     return {tuple(row) for row in x.flatten(1).tolist()}

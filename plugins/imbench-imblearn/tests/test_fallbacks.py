@@ -6,7 +6,7 @@ import pytest
 import torch
 from imbench_imblearn.samplers import samplers
 from imbench_imblearn.strategy import Imblearn
-from made_batches import info_of, make_batch, rebalanced, row_set
+from made_batches import make_batch, rebalanced, resampled, row_set
 
 import imbench
 
@@ -30,7 +30,7 @@ def test_a_sampler_that_needs_no_neighbours_serves_a_single_row():
 
 def test_neighbours_are_as_many_as_there_are():
     batch = make_batch((60, 4))
-    x, y, less = Imblearn("SMOTE").resampled(batch, info_of(batch), seed=3)
+    x, y, less = resampled(Imblearn("SMOTE"), batch, seed=3)
     sampler = imblearn.over_sampling.SMOTE(k_neighbors=3, random_state=3)
     expected = sampler.fit_resample(batch.x.numpy(), batch.labels.numpy())
     np.testing.assert_array_equal(x, expected[0])
@@ -40,7 +40,7 @@ def test_neighbours_are_as_many_as_there_are():
 
 def test_a_class_with_a_single_row_is_left_while_the_others_are_sampled():
     batch = make_batch((50, 13, 1))
-    _, y, less = Imblearn("SMOTE").resampled(batch, info_of(batch), seed=3)
+    _, y, less = resampled(Imblearn("SMOTE"), batch, seed=3)
     assert np.bincount(y).tolist() == [50, 50, 1]
     assert less
 
@@ -74,6 +74,23 @@ def test_values_of_any_size_give_finite_ones(name, scale):
     batch = make_batch((50, 14))
     result = rebalanced(Imblearn(name), imbench.Batch(batch.x * scale, batch.y))
     assert torch.isfinite(result.x).all()
+
+
+@pytest.mark.parametrize("name", ["SMOTE", "RandomOverSampler", "BorderlineSMOTE", "TomekLinks", "SMOTETomek"])
+def test_a_batch_with_a_number_that_is_not_finite_stays_as_it_is(name):
+    batch = make_batch((50, 14))
+    batch.x[3, 2] = torch.inf
+    result = rebalanced(Imblearn(name), batch)
+    assert torch.equal(result.x, batch.x)
+    assert result.fallback
+
+
+def test_a_sampler_that_takes_such_numbers_serves_the_batch_if_it_drops_them():
+    batch = make_batch((50, 4))
+    batch.x[int(batch.labels.argmin()), 2] = torch.nan
+    results = [rebalanced(Imblearn("RandomUnderSampler"), batch, seed) for seed in range(20)]
+    assert not all(result.fallback for result in results)
+    assert all(bool(result.fallback) == bool(result.x.isnan().any()) for result in results)
 
 
 def test_clusters_that_are_not_there_are_counted():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from imbench_imblearn.strategy import Imblearn
-from made_batches import info_of, make_batch, noise, rebalanced, row_set
+from made_batches import make_batch, noise, rebalanced, resampled, row_set
 
 import imbench
 
@@ -42,7 +42,7 @@ def by_imblearn(name, batch, seed, **options):
 def test_the_rows_before_the_draw_are_imbalanced_learns(name):
     batch, kinds = batch_for(name)
     given = {"categorical_features": [4, 5]} if name == "SMOTENC" else {}
-    x, y, less = Imblearn(name).resampled(batch, info_of(batch, kinds), seed=7)
+    x, y, less = resampled(Imblearn(name), batch, 7, kinds)
     expected_x, expected_y = by_imblearn(name, batch, 7, **given)
     np.testing.assert_array_equal(x, expected_x)
     np.testing.assert_array_equal(y, expected_y)
@@ -83,7 +83,7 @@ def test_the_same_noise_gives_the_same_batch_whatever_the_global_generators_hold
 @pytest.mark.parametrize("name", UNDER)
 def test_an_under_sampler_repeats_each_row_it_keeps_equally_often(name):
     batch, _ = batch_for(name)
-    kept = len(Imblearn(name).resampled(batch, info_of(batch), int(noise(5).choice(2**31 - 1)))[1])
+    kept = len(resampled(Imblearn(name), batch, int(noise(5).choice(2**31 - 1)))[1])
     result = rebalanced(Imblearn(name), batch, seed=5)
     rows, times = np.unique(result.x.numpy(), axis=0, return_counts=True)
     assert row_set(result.x) <= row_set(batch.x)
@@ -111,6 +111,24 @@ def test_a_stack_is_the_batches_one_after_another(name):
             alone = Imblearn(name).rebalance(batches[2 * net + step], info, own)
             assert torch.equal(found.x[net, step], alone.x)
             assert torch.equal(found.y[net, step], alone.y)
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 1), (1, 5)])
+def test_batches_that_are_served_and_others_may_stand_in_one_stack(shape):
+    counts = [(50, 14), (63, 1), (64, 0), (60, 4), (32, 32)]  # served, no neighbours, one class, cut, nothing to do
+    batches = [make_batch(each, seed=number) for number, each in enumerate(counts)]
+    batches = [imbench.Batch(b.x, 0.9 * b.y + 0.05, 1 + torch.arange(64) / 64) for b in batches]
+    parts = (torch.stack([getattr(b, part) for b in batches]) for part in ("x", "y", "weight"))
+    stack = imbench.Batch(*(part.reshape(*shape, *part.shape[1:]) for part in parts))
+    info, streams = imbench.TrainingInfo(torch.tensor([44.0, 20.0])), [np.random.default_rng(i) for i in range(5)]
+    found = Imblearn("SMOTE").rebalance(stack, info, imbench.Noise(streams[: shape[0]], shape))
+    own = [np.random.default_rng(i if shape[0] == 5 else 0) for i in range(5)]
+    own = own if shape[0] == 5 else own[:1] * 5
+    assert found.fallback.flatten().tolist() == [False, True, True, True, False]
+    for number, batch in enumerate(batches):
+        alone = Imblearn("SMOTE").rebalance(batch, info, imbench.Noise([own[number]]))
+        for part in ("x", "y", "weight", "fallback"):
+            assert torch.equal(getattr(found, part).flatten(0, len(shape) - 1)[number], getattr(alone, part))
 
 
 def test_images_are_flattened_and_made_whole_again():

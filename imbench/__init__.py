@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from imbench.model.files import load_model
     from imbench.model.fit import fit
     from imbench.model.fitted import Model
-    from imbench.runs.bench import load, plan, run
+    from imbench.runs.bench import plan, run
     from imbench.runs.dask_cluster import DaskExecutor
+    from imbench.runs.loading import load
     from imbench.runs.registry import dataset, strategy
     from imbench.runs.request import RunRequest
     from imbench.runs.samples import take_samples
@@ -38,7 +39,7 @@ _HOMES = {
     "fit": "imbench.model.fit",
     "load_model": "imbench.model.files",
     "Model": "imbench.model.fitted",
-    "load": "imbench.runs.bench",
+    "load": "imbench.runs.loading",
     "plan": "imbench.runs.bench",
     "run": "imbench.runs.bench",
     "Batch": "imbench.contract.batch",

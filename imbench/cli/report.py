@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +15,17 @@ from imbench.cli.output import emit, emit_json
 from imbench.cli.sample_grids import sample_grids, samples_option
 from imbench.cli.selection import Choice, protocols_option, refuse_empty, selection_options
 from imbench.cli.session import Session, Verb
+
+
+@contextlib.contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for garbage rarely: nearly all objects of a report and of its imports live to its end."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @click.command(cls=Verb)
@@ -44,6 +58,7 @@ from imbench.cli.session import Session, Verb
 @json_option
 @click.pass_obj
 @click.pass_context
+@_rare_collections()
 def report(
     context: click.Context,
     session: Session,

@@ -176,15 +176,15 @@ def forget() -> None:
 
 @lru_cache
 def _installed(kind: str) -> tuple[Entry, ...]:
-    points = entry_points(group=GROUPS[kind])
+    points = tuple(entry_points(group=GROUPS[kind]))
+    # Asking a distribution for its name parses its metadata each time, and imbench alone has a hundred entry points.
+    distributions = {id(p.dist): p.dist for p in points if p.dist}
+    owners = {number: (one.name, one.version) for number, one in distributions.items()}
+    named = [(owners.get(id(p.dist)) or (p.module, ""), p) for p in points]
     # A distribution can be found twice, in a checkout and as its installed copy; that is not a conflict.
-    unique = {(_package(p), p.name): p for p in reversed(tuple(points))}
+    unique = {(package, p.name): (version, p) for (package, version), p in reversed(named)}
     # The package importlib_metadata, once imported, finds them in place of Python's own and as objects of its own type.
     return tuple(
-        Entry(kind, p.name, package, p.dist.version if p.dist else "", p.value, EntryPoint(p.name, p.value, p.group))
-        for (package, _), p in unique.items()
+        Entry(kind, p.name, package, version, p.value, EntryPoint(p.name, p.value, p.group))
+        for (package, _), (version, p) in unique.items()
     )
-
-
-def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else point.module

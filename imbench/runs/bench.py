@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Unpack
 
 from imbench.checks.outcome import FAILED, NOT_APPLICABLE, NOT_CHECKED, checked, checks_version, keep, remembered
@@ -28,11 +27,10 @@ from imbench.stats.scope import Scope
 from imbench.store.files import marked
 from imbench.store.marker import check_present
 from imbench.store.results import Results
-from imbench.store.results import load as load_results
 from imbench.store.source_marks import retrain_notes, source_notes
 from imbench.store.store import Store
 
-__all__ = ["Event", "Plan", "RunRequest", "load", "plan", "run", "run_plan"]
+__all__ = ["Event", "Plan", "RunRequest", "plan", "run", "run_plan"]
 
 
 @dataclass(frozen=True)
@@ -114,24 +112,6 @@ def run_plan(plan: Plan, progress: Callable[[Event], None] | None = None) -> Res
     scope = Scope(name, whole=True, families=plan.families)
     kept = retrain_notes(store.failed_retrains(retrained))
     return Results(rows, store.path, (*plan.notes, *source_notes(rows), *kept), scope)
-
-
-def load(store: str | Path, metrics: Sequence[str] = (), plugins: Sequence[str] = ()) -> Results:
-    """All results of a store.
-
-    Parameters
-    ----------
-    store : folder of results
-    metrics : metrics of installed packages to compute in addition to imbench's metrics
-    plugins : paths of Python files, as in `run`
-
-    Raises
-    ------
-    StoreError if the folder is not a store, UsageError for an unknown metric.
-    """
-    registry = Registry(tuple(plugins))
-    found = replace(load_results(Path(store)), scope=registry.scope())
-    return registry.with_metrics(found, metrics)
 
 
 def _origins(plan: Plan, executor: Executor) -> dict[str, dict[str, str]]:

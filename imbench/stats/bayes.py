@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -94,10 +94,22 @@ def signed_rank(differences: ArrayLike, rope: float = ROPE, tolerance: Tolerance
     chunk = max(_CHUNK // len(i), 1)
     for start in range(0, len(weights), chunk):
         drawn = weights[start : start + chunk]
-        products = drawn[:, i] * drawn[:, j]  # (draws, products)
+        products = _products(drawn)  # (draws, products)
         better, worse = products @ above, products @ below
         counts += _winners(better, worse)
     return counts / len(weights)
+
+
+def _products(weights: Floats) -> Floats:
+    """``(draws, products)`` of each weight and those from it on, in the order of `numpy.triu_indices`."""
+    count = weights.shape[1]
+    products = np.empty((len(weights), count * (count + 1) // 2))
+    start = 0
+    for i in range(count):
+        end = start + count - i
+        np.multiply(weights[:, i, None], weights[:, i:], out=products[:, start:end])
+        start = end
+    return products
 
 
 def _step(values: Floats, slack: Floats) -> Floats:
@@ -243,9 +255,12 @@ _UPPER = 1000.0
 
 def _chains(data: _Summaries, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
     """``(kept, chains, pairs)`` draws of δ_0, σ_0 and ν."""
+    from scipy.special import gammaln
+
     pairs, blocks = data.mean.shape
     shape = (CHAINS, pairs, blocks)
-    values, constant = _degrees()
+    values = _DEGREES
+    constant = gammaln((values + 1) / 2) - gammaln(values / 2) - np.log(values) / 2
     among = data.mean.std(axis=1) + data.mean.std(axis=1).max(initial=0.0) * 1e-3 + 1e-3
     # Chains start wide apart.
     variance = data.squares / data.freedom * np.exp(rng.normal(size=shape))
@@ -306,24 +321,20 @@ def _positive_normal(rng: np.random.Generator, mean: Floats, deviation: Floats) 
     return found
 
 
-@cache
-def _degrees() -> tuple[Floats, Floats]:
-    """The values of ν, and the logarithm of the t-density's constant for each."""
-    from scipy.special import gammaln, gdtr
-
-    # ν − 1 is gamma; its shape and rate are uniform. Their middles, 40 of each, are averaged.
-    shapes, rates = np.meshgrid(1 + _middles(40), 0.01 + 0.09 * _middles(40))
-    grid = np.geomspace(1e-4, 1e4, 4000)
-    below = np.mean(
-        [gdtr(rate, shape, grid) for shape, rate in zip(shapes.ravel(), rates.ravel(), strict=True)], axis=0
-    )
-    values: Floats = 1 + np.interp(_middles(32), below, grid)
-    return values, gammaln((values + 1) / 2) - gammaln(values / 2) - np.log(values) / 2
-
-
-def _middles(count: int) -> Floats:
-    middles: Floats = (np.arange(count) + 0.5) / count
-    return middles
+# 32 values of ν that are equally likely in its prior: ν − 1 is gamma, its shape uniform from 1 to 2 and its rate from
+# 0.01 to 0.1; the middles of 40 equal parts of each stand for them. Written down, since the computation takes most of a
+# second.
+_DEGREES: Floats = np.array(
+    [
+        *(2.008467765914445, 3.475947668374417, 4.781357620932883, 6.028360422500555, 7.254341990900951),
+        *(8.47965970707165, 9.718033111739832, 10.980160947936177, 12.27537194215088, 13.61246670757258),
+        *(15.00034708524411, 16.448400024782835, 17.96695189752249, 19.567659843482982, 21.2639602115182),
+        *(23.071710022960545, 25.00995532858229, 27.10187452478215, 29.376291378709308, 31.86962847071854),
+        *(34.6289391554447, 37.715855192947785, 41.21387609940533, 45.23858686900614, 49.95625098223504),
+        *(55.615017687802435, 62.60564001167185, 71.58439164517056, 83.75835598294051, 101.67898707123636),
+        *(132.2057330126791, 208.69383095232328),
+    ]
+)
 
 
 def split_r_hat(draws: Floats) -> Floats:

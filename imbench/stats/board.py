@@ -296,7 +296,10 @@ class Board:
     @cached_property
     def tests_by_dataset(self) -> TestResults:
         """The tests with datasets as blocks, as plain values."""
-        return self._tests(self._dataset_means, np.arange(len(self._dataset_means)), "evaluation_by_dataset")
+        means = self._dataset_means
+        if self._are_comparable(self.merit) and np.array_equal(means, self.merit):
+            return self.tests  # each dataset has one configuration
+        return self._tests(means, np.arange(len(means)), "evaluation_by_dataset")
 
     @cached_property
     def _dataset_means(self) -> Floats:
@@ -313,13 +316,16 @@ class Board:
 
     def _tests(self, gains: Floats, datasets: Integers, evaluation: str) -> TestResults:
         """The tests over ``(blocks, competitors)`` gains; ``evaluation`` is the attribute with the same numbers."""
-        if len(gains) < 2 or len(self.names) < 2 or not np.isfinite(self.merit).all():
+        if not self._are_comparable(gains):
             ranks = rank(gains, higher_is_better=True, tolerance=TRAINED)
             return untested(self.names, ranks, len(set(self.datasets)), str(getattr(self, evaluation)))
         # A report has hundreds of boards: `evaluate` gives the same numbers and takes several times as long.
         reference = self.names.index(self.control) if self.control else 0
         found = compare(gains, datasets, reference, self.alpha, TRAINED, self.metric.difference_bounds)
         return test_results(found, self.names, self.names[reference], self.alpha)
+
+    def _are_comparable(self, gains: Floats) -> bool:
+        return len(gains) >= 2 and len(self.names) >= 2 and bool(np.isfinite(self.merit).all())
 
     @cached_property
     def table(self) -> tuple[Competitor, ...]:

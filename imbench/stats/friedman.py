@@ -21,8 +21,10 @@ PERMUTATIONS = 19_999
 _ENUMERATED = 300_000
 # Numbers drawn at a time, and in all; beyond that chi-squared is used.
 _CHUNK, _DRAWN = 2_000_000, 100_000_000
-# Drawn numbers that are kept, a byte each, for the next table of the same shape.
-_KEPT = 20_000_000
+# Drawn places that are kept, two bytes each, for the next table of the same shape.
+_KEPT = 10_000_000
+# Bits of a whole number that hold packed ranks, and entries of a block's table of them: it fits a processor's cache.
+_BITS, _TABLE = 62, 4_096
 
 
 class Friedman(NamedTuple):
@@ -189,23 +191,78 @@ def _drawn(ranks: Integers, seed: int) -> float:
     """The share of random arrangements that are at least as extreme, the observed one among them."""
     observed = _extremeness(ranks.sum(axis=0))
     at_least = 1
-    orders = _orders if PERMUTATIONS * ranks.size <= _KEPT else _drawn_orders
-    # Sums of ranks mostly fit 16 bits, which NumPy gathers five times as fast.
-    narrow = ranks.astype(np.int16) if ranks.max(axis=1).sum() < 2**15 else ranks
-    for of_blocks in orders(ranks.shape, PERMUTATIONS, seed):
-        # Block by block: (permutations, strategies) numbers stay in the processor's cache.
-        sums = sum(block.take(order) for block, order in zip(narrow, of_blocks, strict=True))
-        at_least += int((_extremeness(np.asarray(sums, dtype=np.int64)) >= observed).sum())
+    k = ranks.shape[1]
+    packing = _Packing.of(k, int(ranks.max(axis=1).sum()))
+    kept = PERMUTATIONS * len(ranks) * packing.parts(k) <= _KEPT
+    for places in (_places if kept else _drawn_places)(ranks.shape, packing, PERMUTATIONS, seed):
+        at_least += int((packing.extremeness(ranks, places) >= observed).sum())
     return at_least / (PERMUTATIONS + 1)
 
 
+class _Packing(NamedTuple):
+    """How the ranks of several strategies in a block are looked up at once: as fields of one whole number.
+
+    Sums over blocks of such numbers are the sums of all fields.
+
+    Parameters
+    ----------
+    strategies : number of them in one number
+    bits : of the sum of ranks of one strategy
+    """
+
+    strategies: int
+    bits: int
+
+    @classmethod
+    def of(cls, k: int, largest: int) -> _Packing:
+        """As many of k strategies, with sums up to ``largest``, as leave tables of blocks small."""
+        bits = largest.bit_length()
+        fit = (n for n in range(1, k + 1) if n * bits <= _BITS and k**n <= _TABLE)
+        return cls(max(fit, default=1), bits)
+
+    def parts(self, k: int) -> int:
+        """The numbers that hold k strategies."""
+        return -(-k // self.strategies)
+
+    def places(self, orders: Integers) -> Integers:
+        """Where the table of a block has each part of an order: (..., strategies) -> (parts, ...)."""
+        k = orders.shape[-1]
+        found = []
+        for start in range(0, k, self.strategies):
+            fields = range(start, min(start + self.strategies, k))
+            place = np.zeros(orders.shape[:-1], dtype=np.int16)
+            for field in reversed(fields):
+                place = place * np.int16(k) + orders[..., field].astype(np.int16)
+            found.append(place)
+        return np.stack(found)
+
+    def extremeness(self, ranks: Integers, places: Integers) -> Integers:
+        """`_extremeness` of arrangements: (blocks, strategies), (parts, blocks, permutations) -> (permutations,)."""
+        k = ranks.shape[1]
+        tables = self._tables(ranks)
+        squares: Integers = np.zeros(places.shape[2], dtype=np.int64)
+        for part, of_blocks in enumerate(places):
+            # Block by block: the numbers of all permutations stay in the processor's cache.
+            sums = sum(table.take(place) for table, place in zip(tables, of_blocks, strict=True))
+            for field in range(min(self.strategies, k - part * self.strategies)):
+                squares += ((sums >> (field * self.bits)) & ((1 << self.bits) - 1)) ** 2
+        return squares
+
+    def _tables(self, ranks: Integers) -> Integers:
+        """For each block the packed ranks of all strategies that a part may have: (blocks, k ** strategies)."""
+        table = ranks
+        for field in range(1, self.strategies):
+            table = (table[:, None, :] + (ranks << (field * self.bits))[:, :, None]).reshape(len(ranks), -1)
+        return table
+
+
 @lru_cache(maxsize=12)
-def _orders(shape: tuple[int, int], count: int, seed: int) -> list[Integers]:
-    return list(_drawn_orders(shape, count, seed))
+def _places(shape: tuple[int, int], packing: _Packing, count: int, seed: int) -> list[Integers]:
+    return list(_drawn_places(shape, packing, count, seed))
 
 
-def _drawn_orders(shape: tuple[int, int], count: int, seed: int) -> Iterator[Integers]:
-    """The drawn orders of the ranks of each block: arrays ``(blocks, permutations, strategies)``, in chunks."""
+def _drawn_places(shape: tuple[int, int], packing: _Packing, count: int, seed: int) -> Iterator[Integers]:
+    """Orders of the ranks of each block, drawn: arrays ``(parts, blocks, permutations)``, in chunks."""
     rng = np.random.default_rng(seed)
     blocks, k = shape
     chunk = max(_CHUNK // (blocks * k), 1)
@@ -213,7 +270,7 @@ def _drawn_orders(shape: tuple[int, int], count: int, seed: int) -> Iterator[Int
     for start in range(0, count, chunk):
         size = min(chunk, count - start)
         orders = rng.permuted(np.broadcast_to(numbers, (size, blocks, k)), axis=2)
-        yield orders.transpose(1, 0, 2).astype(np.int8 if k < 128 else np.int64, order="C")
+        yield packing.places(orders.transpose(1, 0, 2))
 
 
 def _ties(ranks: Floats) -> float:

@@ -419,7 +419,7 @@ class Store:
 
     def file(self, folder: str, key: str) -> Path:
         """The path of a job's file in the folder of rows (``jobs``), predictions, failures or derived rows."""
-        return self.path / folder / f"{key}{SUFFIXES[folder]}"
+        return self.path / f"{folder}/{key}{SUFFIXES[folder]}"
 
 
 class _Failure(msgspec.Struct):
@@ -457,7 +457,7 @@ def _failure_of(key: str, content: bytes) -> pa.Table:
 
 
 def _is_stuck(file: Path) -> bool:
-    return file in _STUCK and _STUCK[file][0] == stamp_of(file)
+    return bool(_STUCK) and file in _STUCK and _STUCK[file][0] == stamp_of(file)
 
 
 def _requested(names: Collection[str], columns: Collection[str] | None) -> bool:

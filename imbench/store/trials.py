@@ -198,7 +198,7 @@ _ADDED = ("selection", "order", "k", "members", "budget_seconds", "budget_steps"
 def _trials(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of `Tuning.trials`, with ``planned``: trials of the strategy up to the first that was not trained."""
     if "trial" not in rows or rows["trial"].isna().all():
-        return rows.iloc[:0].assign(number=0, planned=0)
+        return rows.iloc[:0].copy().assign(number=0, planned=0)
     own = rows["trial"].notna()
     named = rows.assign(
         number=rows["trial"].fillna(1).astype(int),

@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from imbench.contract.protocol import Protocol
 from imbench.store.store import Store
 from tests.benchmarks.large_store import fill_large
 from tests.made_results import fill
 
 JOBS, STRATEGIES = int(os.environ.get("IMBENCH_BENCHMARK_JOBS", "5000")), 200
+# 20 folds a job, as `paper` has.
+FOLDS = Protocol("quick", repeats=10)
 SMALL = os.environ.get("IMBENCH_BENCHMARK_STORE")
 
 LOAD = "import sys; from imbench import load; print(len(load(sys.argv[1]).rows))"
@@ -36,7 +39,8 @@ def made(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("large")
     small = Path(SMALL) if SMALL else folder / "small"
     if not SMALL:
-        fill(Store.open(small, create=True), [f"d{n}" for n in range(5)], ["baseline", "remix"])
+        names = [f"d{n}" for n in range(5)]
+        fill(Store.open(small, create=True), names, ["baseline", "remix"], protocol=FOLDS)
     # With --benchmark-disable, in the ordinary tests, a few jobs show that it runs.
     jobs, strategies = (JOBS, STRATEGIES) if request.config.getoption("benchmark_enable") else (16, 4)
     fill_large(small, folder / "store", jobs, strategies=strategies)

@@ -179,3 +179,8 @@ def test_help_of_plugin_needs_no_training_library():
     look = "from imbench.cli import main; main(['plugin', 'check', '--help'])"
     script = f"import sys; {look}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_results_are_loaded_without_a_training_library():
+    script = "import imbench, sys; imbench.load; assert not {'torch', 'numba'} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)

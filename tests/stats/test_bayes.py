@@ -123,7 +123,7 @@ def posterior_by_integration(x, rho, rope, alpha=0.05):
     widths = np.gradient(delta)
     location = np.linspace(-widest, widest, 81)
     sigma = np.geomspace(0.02 * mean.std(), min(largest, 100 * mean.std()), 31)
-    nu = bayes._degrees()[0][3::8]
+    nu = bayes._DEGREES[3::8]
     posterior = np.empty((len(nu), len(sigma), len(location)))
     for a, degrees in enumerate(nu):
         for b, spread in enumerate(sigma):
@@ -283,3 +283,10 @@ def test_folds_of_one_dataset_have_neither():
     assert found.elo.isna().all(axis=None)
     assert found.signed_rank.isna().all(axis=None)
     assert "Elo" not in str(found)
+
+
+def test_the_degrees_of_freedom_are_quantiles_of_their_prior():
+    middles = (np.arange(40) + 0.5) / 40
+    shape, rate = np.meshgrid(1 + middles, 0.01 + 0.09 * middles)
+    below = [stats.gamma.cdf(nu - 1, shape, scale=1 / rate).mean() for nu in bayes._DEGREES]
+    assert np.allclose(below, (np.arange(32) + 0.5) / 32, atol=2e-6)

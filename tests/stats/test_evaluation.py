@@ -16,6 +16,7 @@ from statsmodels.stats.multitest import multipletests
 
 import imbench
 from imbench.contract.errors import UsageError
+from imbench.stats import friedman
 from imbench.stats.evaluate import evaluate
 from imbench.stats.friedman import friedman_small_sample
 from imbench.stats.nemenyi import critical_difference
@@ -229,6 +230,21 @@ def test_the_exact_p_with_ties_equals_counting_every_arrangement():
         (np.sum(rows, axis=0) ** 2).sum() >= observed for rows in product(*[list(permutations(row)) for row in ranks])
     ]
     assert friedman_small_sample(ranks).pvalue == pytest.approx(np.mean(every), rel=1e-12)
+
+
+@pytest.mark.parametrize(("blocks", "k", "levels"), [(9, 8, 3), (30, 7, 9), (12, 25, 5), (3, 130, 4), (2, 5_000, 9)])
+def test_the_permutation_p_equals_summing_drawn_orders_one_strategy_at_a_time(blocks, k, levels):
+    ranks = rank(np.random.default_rng(k).integers(0, levels, (blocks, k)), higher_is_better=False)
+    rng, at_least, of_chunk = np.random.default_rng(3), 1, max(2_000_000 // ranks.size, 1)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(friedman, "PERMUTATIONS", 301)
+        found = friedman._drawn(np.rint(2 * ranks).astype(np.int64), seed=3)
+    for start in range(0, 301, of_chunk):
+        numbers = np.broadcast_to(np.arange(k), (min(of_chunk, 301 - start), blocks, k))
+        for orders in rng.permuted(numbers, axis=2):
+            sums = sum(row[order] for row, order in zip(ranks, orders, strict=True))
+            at_least += (sums**2).sum() >= (ranks.sum(axis=0) ** 2).sum()
+    assert found == at_least / 302
 
 
 def test_the_permutation_p_is_near_the_asymptotic_one_where_that_holds():

@@ -262,37 +262,37 @@ def _transposed(builder: ir.IRBuilder, rows: list[Lanes]) -> list[Lanes]:
     return [Lanes(builder, value) for value in values]
 
 
-@intrinsic
-def transpose(typingctx, src, src_at, src_row, dst, dst_at):  # type: ignore[no-untyped-def]
-    """`PANEL` x `PANEL` floats, rows ``src_row`` apart, written transposed to a panel."""
-    n = types.intp
-    sig = types.void(src, n, n, dst, n)
+def _block(narrow: bool) -> Any:
+    """The function `transpose`; or, for rows of fewer than `PANEL` floats, `transpose_narrow`."""
 
-    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        src_, src_at_, src_row_, dst_, dst_at_ = args
-        start = address(context, builder, signature.args[0], src_, src_at_)
-        rows = [Lanes.load(builder, place) for place in spaced(builder, start, src_row_, PANEL)]
-        _store_lines(builder, _transposed(builder, rows), address(context, builder, signature.args[3], dst_, dst_at_))
-        return context.get_dummy_value()
+    @intrinsic
+    def transpose_block(typingctx, src, src_at, src_row, dst, dst_at):  # type: ignore[no-untyped-def]
+        """`PANEL` x `PANEL` floats, rows ``src_row`` apart, written transposed to a panel.
 
-    return sig, codegen
+        Of narrow rows, which lie one after the other, ``src_row`` floats each; as many lines are written.
+        """
+        n = types.intp
+        sig = types.void(src, n, n, dst, n)
+
+        def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+            src_, src_at_, src_row_, dst_, dst_at_ = args
+            places = spaced(builder, address(context, builder, signature.args[0], src_, src_at_), src_row_, PANEL)
+            rows = [_load(builder, place, src_row_ if narrow else None) for place in places]
+            out = address(context, builder, signature.args[3], dst_, dst_at_)
+            _store_lines(builder, _transposed(builder, rows), out, src_row_ if narrow else None)
+            return context.get_dummy_value()
+
+        return sig, codegen
+
+    return transpose_block
 
 
-@intrinsic
-def transpose_narrow(typingctx, src, src_at, width, dst, dst_at):  # type: ignore[no-untyped-def]
-    """`PANEL` rows of fewer than `PANEL` floats, one after the other, written transposed to ``width`` lines."""
-    n = types.intp
-    sig = types.void(src, n, n, dst, n)
+transpose, transpose_narrow = _block(narrow=False), _block(narrow=True)
 
-    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        src_, src_at_, width_, dst_, dst_at_ = args
-        start = address(context, builder, signature.args[0], src_, src_at_)
-        rows = [Lanes.load_first(builder, place, width_) for place in spaced(builder, start, width_, PANEL)]
-        out = address(context, builder, signature.args[3], dst_, dst_at_)
-        _store_lines(builder, _transposed(builder, rows), out, width_)
-        return context.get_dummy_value()
 
-    return sig, codegen
+def _load(builder: ir.IRBuilder, place: Any, count: Any = None) -> Lanes:
+    """`PANEL` floats from an address; the first ``count`` alone, if there is one."""
+    return Lanes.load(builder, place) if count is None else Lanes.load_first(builder, place, count)
 
 
 def _store_lines(builder: ir.IRBuilder, lines: list[Lanes], out: Any, count: Any = None) -> None:
@@ -335,27 +335,26 @@ def _table_block(narrow: bool) -> Any:
             table_, features_, numbers_, partners_, share_, at_ = args[:6]
             offset_, column_, limits_, dst_, dst_at_ = args[8:]
 
-            def load(place: Any) -> Lanes:
-                return Lanes.load_first(builder, place, features_) if narrow else Lanes.load(builder, place)
-
+            count = features_ if narrow else None
             first = address(context, builder, signature.args[0], table_, column_)
             own = address(context, builder, signature.args[2], numbers_, at_)
             others = address(context, builder, signature.args[3], partners_, at_)
             shares = address(context, builder, signature.args[4], share_, at_)
             of_column = builder.add(offset_, column_)
-            middle, factor = (load(address(context, builder, signature.args[i], args[i], of_column)) for i in (6, 7))
+            homes = (address(context, builder, signature.args[i], args[i], of_column) for i in (6, 7))
+            middle, factor = (_load(builder, home, count) for home in homes)
             clip, fill = (Lanes.splat(builder, builder.extract_value(limits_, i)) for i in range(2))
             least, half, one = Lanes.splat(builder, 0.0) - clip, Lanes.splat(builder, 0.5), Lanes.splat(builder, 1.0)
 
             def scaled(numbers: Any, r: int) -> Lanes:
                 number = builder.load(builder.gep(numbers, [INDEX(r)]))
-                value = (load(builder.gep(first, [builder.mul(number, features_)])) - middle) * factor
+                row = builder.gep(first, [builder.mul(number, features_)])
+                value = (_load(builder, row, count) - middle) * factor
                 value = fill.where(builder.fcmp_unordered("uno", value.value, value.value), value)
                 value = clip.where(clip < value, value)
                 return least.where(value < least, value)
 
             out = address(context, builder, signature.args[11], dst_, dst_at_)
-            count = features_ if narrow else None
             mixing = context.make_array(signature.args[3])(context, builder, partners_).nitems
             with builder.if_else(builder.icmp_signed(">", mixing, INDEX(0))) as (mixed, plain):
                 with mixed:

@@ -404,8 +404,7 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
     origins |= {one.spec: _origin([registry.resolve("reference", one.name)], one) for one in references}
     defaults |= fitted_defaults
     origins = {spec: origins[default] for spec, default in defaults.items()}
-    done = [job.key for job in jobs if store is not None and store.is_intact(job.key)]
-    stored = {key: source for key in done if store is not None and (source := store.source(key)) is not None}
+    stored = {} if store is None else store.contents().intact_sources([job.key for job in jobs])
     changed = [job for job in jobs if _differ(stored.get(job.key, ""), origins[job.strategy].source_hash)]
     whole = Plan(
         tuple(jobs),

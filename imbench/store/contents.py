@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 
 from imbench.contract.errors import StoreError
 from imbench.scoring.outcome import Integers
-from imbench.store.files import NO_STAMP, Digests, Stamp, listed, size_of, stamps_in
+from imbench.store.files import NO_STAMP, Digests, Intact, Stamp, listed, size_of, stamps_in
 from imbench.store.marker import INDEX, OF_FINISHED, SUFFIXES
 
 if TYPE_CHECKING:
@@ -65,8 +65,11 @@ class Reader(Protocol):
     def digest(self, folder: str, key: str, stamp: Stamp) -> bytes | None:
         """The SHA-256 of a file with this stamp, if it was found intact."""
 
-    def intact_files(self, key: str, known: Digests) -> tuple[bytes, bytes] | None:
-        """The bytes of a finished job's rows and predictions, all of them checked; None if a file is damaged."""
+    def intact_files(self, key: str, known: Digests) -> tuple[Intact, Intact] | None:
+        """A finished job's files of rows and predictions, all bytes of them checked; None if a file is damaged."""
+
+    def is_intact(self, key: str, known: Digests) -> bool:
+        """Whether a job is finished and every byte of its two files is as written."""
 
 
 # The folders that are listed once.
@@ -275,12 +278,24 @@ class Contents:
         stamp = (self._rows if folder == "jobs" else self._predictions).get(key)
         return None if stamp is None else self._store.digest(folder, key, stamp)
 
-    def intact_files(self, key: str) -> tuple[bytes, bytes] | None:
-        """The bytes of a finished job's rows and predictions, all of them checked; None if a file is damaged.
+    def intact_files(self, key: str) -> tuple[Intact, Intact] | None:
+        """A finished job's files of rows and predictions, all bytes of them checked; None if a file is damaged.
 
         Files with the SHA-256 that they had when they were found intact are not parsed again.
         """
         return self._store.intact_files(key, self._digests_of(key))
+
+    def is_intact(self, key: str) -> bool:
+        """Whether a job is finished and every byte of its two files is as written; reads both as `intact_files`."""
+        return self._store.is_intact(key, self._digests_of(key))
+
+    def intact_sources(self, keys: Sequence[str]) -> dict[str, str]:
+        """The source hash of each of these jobs that `is_intact`, ``unknown`` if it was not recorded."""
+        intact = [key for key in keys if key in self._rows and self.is_intact(key)]
+        if not intact:
+            return {}
+        rows = self.jobs(intact)
+        return dict(zip(rows["key"].tolist(), rows["source_hash"].tolist(), strict=True))
 
     def _digests_of(self, key: str) -> Digests:
         from imbench.store.index import Stored

@@ -6,7 +6,6 @@ import itertools
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from imbench.store.contents import Contents, Copied
@@ -63,13 +62,13 @@ def _copy_together(
     files: dict[tuple[str, str], Temporary] = {}
 
     def written(key: str) -> Copied | None:
-        content = sources[key].intact_files(key)
-        if content is None:
+        intact = sources[key].intact_files(key)
+        if intact is None:
             return None
-        for folder, part in zip(OF_FINISHED, content, strict=True):
-            files[folder, key] = write_temporary(target.file(folder, key), part)
+        for folder, one in zip(OF_FINISHED, intact, strict=True):
+            files[folder, key] = write_temporary(target.file(folder, key), one.content)
         rows, predictions = (files[folder, key].facts for folder in OF_FINISHED)
-        return Copied(sources[key], (sha256(content[0]).digest(), sha256(content[1]).digest()), (rows, predictions))
+        return Copied(sources[key], (intact[0].digest, intact[1].digest), (rows, predictions))
 
     try:
         done = list(zip(sources, pool.map(written, sources), strict=True))

@@ -142,6 +142,21 @@ NO_STAMP: Stamp = (0, 0, 0, 0)
 Digests = tuple[bytes | None, bytes | None]
 
 
+class Intact(NamedTuple):
+    """A file of a job, all bytes of which were checked.
+
+    Parameters
+    ----------
+    content : its bytes
+    digest : their SHA-256
+    predictions : the SHA-256 of the job's predictions that this file states, if it had to be read for the check
+    """
+
+    content: bytes
+    digest: bytes
+    predictions: bytes | None = None
+
+
 def stamp_of(file: Path | os.DirEntry[str]) -> Stamp | None:
     """What changes with the content of a file; None if it does not exist."""
     try:

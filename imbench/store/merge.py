@@ -271,13 +271,12 @@ def _two_sources(one: dict[str, list[str]], other: dict[str, list[str]]) -> str:
 
 def _intact(key: str, having: Sequence[Store], known: Mapping[Path, Contents]) -> tuple[list[Store], bool]:
     """The stores whose copy of a job is intact, and whether any two copies differ in a byte."""
-    first, differ, intact = None, False, []
+    copies, intact = set(), []
     for store in having:
-        if (content := known[store.path].intact_files(key)) is not None:
-            first = first or content
-            differ = differ or content != first
+        if (files := known[store.path].intact_files(key)) is not None:
+            copies.add((files[0].digest, files[1].digest))
             intact.append(store)
-    return intact, differ
+    return intact, len(copies) > 1
 
 
 def _joined(

@@ -17,11 +17,12 @@ import msgspec
 from imbench.contract.errors import StoreError
 from imbench.contract.records import Job, Predictions
 from imbench.store.contents import Contents, Status
-from imbench.store.files import Digests, Stamp, listed, marked, remove_stale, stamp_of, write_durably
-from imbench.store.marker import DERIVED, FOLDERS, SUFFIXES, check_marker, check_present
+from imbench.store.files import Digests, Intact, Stamp, listed, marked, remove_stale, stamp_of, write_durably
+from imbench.store.marker import DERIVED, FOLDERS, OF_FINISHED, SUFFIXES, check_marker, check_present
 from imbench.store.parquet import (
     DamagedError,
     Identity,
+    digest_of_predictions,
     ends_well,
     from_parquet,
     identity_of,
@@ -114,37 +115,57 @@ class Store:
             return self._in_place(key)
         return self._rows(key) is not None
 
-    def is_intact(self, key: str) -> bool:
-        """Whether the job is finished and every byte of its two files is as written; reads both in full."""
-        return self.has(key) and self._predictions(key) is not None
+    def is_intact(self, key: str, known: Digests = (None, None)) -> bool:
+        """Whether the job is finished and every byte of its two files is as written; reads both in full.
+
+        Files that did not change since this process wrote them or found them intact are not read again.
+
+        Parameters
+        ----------
+        known : see `intact_files`
+        """
+        files = [(folder, self._intact.get((folder, key)), self.file(folder, key)) for folder in OF_FINISHED]
+        if all(found is not None and found[0] == stamp_of(file) for _, found, file in files):
+            return self._in_place(key)
+        return self.intact_files(key, known) is not None
 
     def digest(self, folder: str, key: str, stamp: Stamp) -> bytes | None:
         """The SHA-256 of a file with this stamp, if this process wrote it or found it intact."""
         known = self._intact.get((folder, key))
         return known[1] if known is not None and known[0] == stamp else None
 
-    def intact_files(self, key: str, known: Digests = (None, None)) -> tuple[bytes, bytes] | None:
-        """The bytes of a finished job's rows and predictions, all of them checked; None if a file is damaged.
+    def intact_files(self, key: str, known: Digests = (None, None)) -> tuple[Intact, Intact] | None:
+        """A finished job's files of rows and predictions, all bytes of them checked; None if a file is damaged.
 
         Parameters
         ----------
-        known : the SHA-256 of each file when it was found intact before, if it was; equal bytes are not parsed again
+        known : the SHA-256 of each file when it was found intact before, if it was; equal bytes are not parsed again.
+            The rows may state that of the predictions.
         """
-        found = []
-        for (folder, parse), digest in zip(_PARSERS.items(), known, strict=True):
-            read = self._content(folder, key)
-            if read is None or _is_stuck(self.file(folder, key)):
-                return None
-            known_bytes = digest is not None and hashlib.sha256(read[1]).digest() == digest
-            if not known_bytes and self._parsed(folder, key, *read, partial(parse, key)) is None:
-                return None
-            found.append(read[1])
-        return found[0], found[1]
+        if (rows := self._intact_file("jobs", key, known[0])) is None:
+            return None
+        predictions = self._intact_file("predictions", key, known[1] or rows.predictions)
+        return None if predictions is None else (rows, predictions)
+
+    def _intact_file(self, folder: str, key: str, known: bytes | None) -> Intact | None:
+        read = self._content(folder, key)
+        if read is None or _is_stuck(self.file(folder, key)):
+            return None
+        stamp, content = read
+        digest = hashlib.sha256(content).digest()
+        if digest == known:
+            if stamp is not None:
+                self._intact[folder, key] = stamp, digest
+            return Intact(content, digest)
+        found = self._parsed(folder, key, stamp, content, partial(_PARSERS[folder], key))
+        if found is None:
+            return None
+        return Intact(content, digest, digest_of_predictions(found) if folder == "jobs" else None)
 
     def check(self) -> None:
         """Read every file of jobs, predictions and failures in full; what is damaged is set aside."""
         for key in self._named("jobs"):
-            if self.is_intact(key):
+            if self.intact_files(key) is not None:
                 self._kept(key)
         for key in set(self._named("predictions")) - set(self._named("jobs")):
             self._predictions(key)

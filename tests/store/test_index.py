@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imbench.scoring.columns import UNKNOWN
 from imbench.store import blocks, contents, files, index, marker
 from imbench.store.merge import merge
 from imbench.store.parquet import digest_of_predictions
@@ -236,18 +237,47 @@ def test_rows_state_the_hash_of_their_predictions(tmp_path):
         assert digest_of_predictions(store.rows(key)) == sha256(content).digest()
 
 
+def parse_only(patch, *allowed):
+    parsed = Store._parsed
+
+    def checked(self, folder, *rest):
+        assert folder in allowed
+        return parsed(self, folder, *rest)
+
+    patch.setattr(Store, "_parsed", checked)
+
+
+def test_a_run_parses_no_file_that_was_checked(tmp_path, monkeypatch):
+    store = made(tmp_path / "store")
+    store.frame()
+    parse_only(monkeypatch)
+    wanted = [FAILED.key, *(job.key for job in JOBS)]
+    assert Store.open(store.path).contents().intact_sources(wanted) == dict.fromkeys(wanted[1:], UNKNOWN)
+
+
+def test_of_a_job_outside_the_index_only_the_rows_are_parsed(tmp_path, monkeypatch):
+    store = made(tmp_path / "store")
+    parse_only(monkeypatch, "jobs")
+    assert Store.open(store.path).contents().is_intact(JOBS[0].key)
+
+
+def test_a_job_without_rows_or_predictions_has_no_source(tmp_path):
+    store = made(tmp_path / "store")
+    store.frame()
+    (store.path / "jobs" / f"{JOBS[0].key}.parquet").unlink()
+    (store.path / "predictions" / f"{JOBS[1].key}.parquet").unlink()
+    assert set(Store.open(store.path).contents().intact_sources([job.key for job in JOBS])) == {
+        job.key for job in JOBS[2:]
+    }
+    assert Store.open(store.path).contents().intact_sources([JOBS[0].key]) == {}
+
+
 def test_a_merge_parses_no_file_that_was_checked_and_indexes_what_it_copies(tmp_path, monkeypatch):
     store = made(tmp_path / "store")
     keys = store.keys()
     expected = store.frame(keys)
-    parsed = Store._parsed
-
-    def only_failures(self, folder, *rest):
-        assert folder == "failed"
-        return parsed(self, folder, *rest)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "_parsed", only_failures)
+        parse_only(patch, "failed")
         merge([store.path], tmp_path / "into")
         again = merge([store.path, tmp_path / "into"], tmp_path / "third")
     assert again.jobs == len(keys)
@@ -258,7 +288,8 @@ def test_a_merge_parses_no_file_that_was_checked_and_indexes_what_it_copies(tmp_
 
 
 @pytest.mark.parametrize("folder", ["jobs", "predictions"])
-def test_a_merge_finds_damage_that_no_size_time_or_number_shows(tmp_path, monkeypatch, folder):
+@pytest.mark.parametrize("finder", ["a run", "a merge"])
+def test_damage_is_found_that_no_size_time_or_number_shows(tmp_path, monkeypatch, finder, folder):
     store = made(tmp_path / "store")
     store.frame()
     before = {name: files.stamps_in(store.path / name, marker.SUFFIXES[name]) for name in contents.LISTED}
@@ -272,9 +303,12 @@ def test_a_merge_finds_damage_that_no_size_time_or_number_shows(tmp_path, monkey
         return before[of.name] if of.parent == store.path and of.name in before else listed(of, suffix)
 
     monkeypatch.setattr(contents, "stamps_in", unchanged)
-    done = merge([store.path], tmp_path / "into")
-    assert done.jobs == len(JOBS) - 1
-    assert not (tmp_path / "into" / folder / file.name).exists()
+    if finder == "a run":
+        sources = Store.open(store.path).contents().intact_sources([job.key for job in JOBS])
+        assert set(sources) == {job.key for job in JOBS[1:]}
+    else:
+        assert merge([store.path], tmp_path / "into").jobs == len(JOBS) - 1
+        assert not (tmp_path / "into" / folder / file.name).exists()
     assert (store.path / "quarantine" / f"{JOBS[0].key}.{folder}.parquet").exists()
 
 

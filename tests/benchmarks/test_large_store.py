@@ -1,4 +1,4 @@
-"""Seconds and peak memory of status, load, report and merge on a store of many jobs; cost a job.
+"""Seconds and peak memory of status, load, a run's check, report and merge on a store of many jobs; cost a job.
 
 Run by ``tox -e benchmark``, for 5,000 jobs, or as many as IMBENCH_BENCHMARK_JOBS says: 100,000 take 7 GB of disk, and
 making them takes some 10 minutes. Jobs are made from those of `tests.made_results`, or from those of the store in
@@ -24,9 +24,12 @@ FOLDS = Protocol("quick", repeats=10)
 SMALL = os.environ.get("IMBENCH_BENCHMARK_STORE")
 
 LOAD = "import sys; from imbench import load; print(len(load(sys.argv[1]).rows))"
+CHECK = "import sys; from imbench.store.store import Store; now = Store.open(sys.argv[1]).contents(); "
+CHECK += "print(len(now.intact_sources(now.keys())))"
 COMMANDS = {
     "status": "-m imbench status {store}",
     "load": "-c {load} {store}",
+    "check of stored jobs by a run": "-c {check} {store}",
     "report": "-m imbench report {store} --to {out}/report",
     "merge": "-m imbench merge {store} --into {out}/merged",
     "status without an index": "-m imbench status {bare}",
@@ -54,7 +57,7 @@ def made(request, tmp_path_factory):
 
 def run(folder, command):
     """CPU seconds, peak memory in GB and output of a command."""
-    names = {"store": folder / "store", "out": folder, "bare": folder / "bare", "load": LOAD}
+    names = {"store": folder / "store", "out": folder, "bare": folder / "bare", "load": LOAD, "check": CHECK}
     parts = [part.format_map(names) for part in command.split()]
     script = "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]); "
     script += "print(*resource.getrusage(resource.RUSAGE_CHILDREN)[:3], done.returncode)"

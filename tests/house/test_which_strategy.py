@@ -96,7 +96,7 @@ def test_no_other_strategy_is_better_than_those_that_are_named_best(page, best):
 
 def test_the_numbers_named_on_natural_data_are_its_extremes():
     strategies, _ = overview_of("natural")
-    assert len(strategies) == 18
+    assert len(strategies) == 19
     assert (strategies["gmean@tuned"].idxmax(), strategies["gmean@tuned"].idxmin()) == ("remix", "manifold-mixup")
     assert list(strategies["bbs"].nsmallest(4).index) == ["random-under", "manifold-remix", "remix", "balanced-softmax"]
     assert strategies["brier"].idxmin() == "manifold-mixup"

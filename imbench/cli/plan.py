@@ -23,7 +23,7 @@ from imbench.cli.training import request_of
 from imbench.contract.errors import UsageError
 
 if TYPE_CHECKING:
-    from imbench.runs.planning import Plan
+    from imbench.runs.plan import Plan
 
 _DEFAULT_SUITE = "tabular"
 

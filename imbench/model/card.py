@@ -17,7 +17,7 @@ from imbench.model.fitted import PREDICTED, PROBABILITY, Model
 from imbench.model.scores import Score
 from imbench.model.training import Trained
 from imbench.runs.jobs import facts_of
-from imbench.runs.planning import Origin
+from imbench.runs.plan import Origin
 from imbench.scoring.recalibration import ASKED
 
 _VERSIONS = ("imbench", "numpy", "pandas", "scikit-learn", "torch")

@@ -19,7 +19,8 @@ from imbench.runs.execution import Executor, InProcess, LocalPool, Note, Outcome
 from imbench.runs.grouped import run_grouped
 from imbench.runs.jobs import JobRunner, Part, Trained, parts_of
 from imbench.runs.machine import available_cores
-from imbench.runs.planning import NOT_FETCHED, Plan, plan
+from imbench.runs.plan import NOT_FETCHED, Plan
+from imbench.runs.planning import plan
 from imbench.runs.registry import Registry
 from imbench.runs.request import RunFields, RunRequest
 from imbench.runs.worker import attempt

@@ -27,7 +27,7 @@ from imbench.engine.choice import is_independent
 from imbench.engine.net_group import Request
 from imbench.engine.train import train
 from imbench.runs.machine import available_cores, cpu_model
-from imbench.runs.planning import Plan
+from imbench.runs.plan import Plan
 from imbench.runs.registry import Registry
 from imbench.store.store import Store
 

@@ -9,7 +9,7 @@ import pytest
 
 import imbench
 from imbench.runs.bench import plan
-from imbench.runs.planning import NOT_FETCHED
+from imbench.runs.plan import NOT_FETCHED
 from imbench.store.store import Store
 
 CARD = """

@@ -62,8 +62,9 @@ def test_the_training_table_gets_the_inputs_of_training_to_the_bit(tmp_path_fact
     read = frame_like_file(frame) if typed else read_new_table(str(path), encoding)[0]
     assert encoding.inputs == dataset.feature_names
     assert bits(encoding.encode(read).x) == bits(dataset.x)
-    one_by_one = [encoding.encode(read.iloc[[i]]).x[0] for i in range(ROWS)]
-    assert bits(np.stack(one_by_one)) == bits(dataset.x)
+    alone = range(seed % 6, ROWS, 6)
+    one_by_one = [encoding.encode(read.iloc[[i]]).x[0] for i in alone]
+    assert bits(np.stack(one_by_one)) == bits(dataset.x[alone])
 
 
 @pytest.mark.parametrize(

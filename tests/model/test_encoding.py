@@ -65,8 +65,9 @@ def test_the_training_table_gets_the_inputs_of_training_to_the_bit(tmp_path_fact
     frame, how = read_new_table(f"{path}:decimal=comma", encoding)
     assert bits(encoding.encode(frame, decimal=how.decimal, separator=how.separator).x) == bits(dataset.x)
     shuffled = frame[frame.columns[::-1]].drop(columns="y")
-    one_by_one = [encoding.encode(shuffled.iloc[[i]], decimal=",").x[0] for i in range(ROWS)]
-    assert bits(np.stack(one_by_one)) == bits(dataset.x)
+    alone = range(seed % 6, ROWS, 6)
+    one_by_one = [encoding.encode(shuffled.iloc[[i]], decimal=",").x[0] for i in alone]
+    assert bits(np.stack(one_by_one)) == bits(dataset.x[alone])
 
 
 def test_years_beyond_nanoseconds_are_dates(tmp_path):

@@ -68,9 +68,6 @@ class Reader(Protocol):
     def intact_files(self, key: str, known: Digests) -> tuple[Intact, Intact] | None:
         """A finished job's files of rows and predictions, all bytes of them checked; None if a file is damaged."""
 
-    def is_intact(self, key: str, known: Digests) -> bool:
-        """Whether a job is finished and every byte of its two files is as written."""
-
 
 # The folders that are listed once.
 LISTED = (*OF_FINISHED, "failed")
@@ -285,13 +282,9 @@ class Contents:
         """
         return self._store.intact_files(key, self._digests_of(key))
 
-    def is_intact(self, key: str) -> bool:
-        """Whether a job is finished and every byte of its two files is as written; reads both as `intact_files`."""
-        return self._store.is_intact(key, self._digests_of(key))
-
     def intact_sources(self, keys: Sequence[str]) -> dict[str, str]:
-        """The source hash of each of these jobs that `is_intact`, ``unknown`` if it was not recorded."""
-        intact = [key for key in keys if key in self._rows and self.is_intact(key)]
+        """The source hash of each of these jobs with `intact_files`, ``unknown`` if it was not recorded."""
+        intact = [key for key in keys if key in self._rows and self.intact_files(key)]
         if not intact:
             return {}
         rows = self.jobs(intact)

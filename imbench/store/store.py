@@ -18,7 +18,7 @@ from imbench.contract.errors import StoreError
 from imbench.contract.records import Job, Predictions
 from imbench.store.contents import Contents, Status
 from imbench.store.files import Digests, Intact, Stamp, listed, marked, remove_stale, stamp_of, write_durably
-from imbench.store.marker import DERIVED, FOLDERS, OF_FINISHED, SUFFIXES, check_marker, check_present
+from imbench.store.marker import DERIVED, FOLDERS, SUFFIXES, check_marker, check_present
 from imbench.store.parquet import (
     DamagedError,
     Identity,
@@ -115,20 +115,6 @@ class Store:
             return self._in_place(key)
         return self._rows(key) is not None
 
-    def is_intact(self, key: str, known: Digests = (None, None)) -> bool:
-        """Whether the job is finished and every byte of its two files is as written; reads both in full.
-
-        Files that did not change since this process wrote them or found them intact are not read again.
-
-        Parameters
-        ----------
-        known : see `intact_files`
-        """
-        files = [(folder, self._intact.get((folder, key)), self.file(folder, key)) for folder in OF_FINISHED]
-        if all(found is not None and found[0] == stamp_of(file) for _, found, file in files):
-            return self._in_place(key)
-        return self.intact_files(key, known) is not None
-
     def digest(self, folder: str, key: str, stamp: Stamp) -> bytes | None:
         """The SHA-256 of a file with this stamp, if this process wrote it or found it intact."""
         known = self._intact.get((folder, key))
@@ -154,8 +140,6 @@ class Store:
         stamp, content = read
         digest = hashlib.sha256(content).digest()
         if digest == known:
-            if stamp is not None:
-                self._intact[folder, key] = stamp, digest
             return Intact(content, digest)
         found = self._parsed(folder, key, stamp, content, partial(_PARSERS[folder], key))
         if found is None:

@@ -60,7 +60,7 @@ def damage(store, folder, harm, key=MINE.key):
 
 
 FINDERS = {
-    "run": lambda store, _: store.is_intact(MINE.key),
+    "run": lambda store, _: store.contents().intact_sources([MINE.key]),
     "status --check": lambda store, _: store.check(),
     "merge": lambda store, folder: merge([store.path], folder / "merged"),
     "publish": lambda store, _: check_whole(store, load(store.path).rows),
@@ -93,7 +93,7 @@ def test_a_merge_takes_the_intact_copy_of_another_store(filled, tmp_path):
     damage(filled, "predictions", "one bit flipped")
     done = merge([filled.path, other.path], tmp_path / "into")
     assert (done.jobs, done.damaged) == (2, ((filled.path, 1),))
-    assert Store.open(tmp_path / "into").is_intact(MINE.key)
+    assert Store.open(tmp_path / "into").intact_files(MINE.key)
 
 
 def test_a_store_that_cannot_be_written_says_so_and_is_read(filled, monkeypatch):

@@ -258,7 +258,7 @@ def test_a_run_parses_no_file_that_was_checked(tmp_path, monkeypatch):
 def test_of_a_job_outside_the_index_only_the_rows_are_parsed(tmp_path, monkeypatch):
     store = made(tmp_path / "store")
     parse_only(monkeypatch, "jobs")
-    assert Store.open(store.path).contents().is_intact(JOBS[0].key)
+    assert Store.open(store.path).contents().intact_files(JOBS[0].key)
 
 
 def test_a_job_without_rows_or_predictions_has_no_source(tmp_path):

@@ -14,6 +14,13 @@ pytest.importorskip("distributed")
 WAYS = {**everywhere.WAYS, "steady_dask": everywhere.steady_dask}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _timed(pytestconfig):
+    """Skips before a fixture trains the suite; each test would skip only after that."""
+    if pytestconfig.getoption("benchmark_disable") and not pytestconfig.getoption("benchmark_enable"):
+        pytest.skip("timings are taken by tox -e benchmark")
+
+
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory):
     return everywhere.tabular_suite(tmp_path_factory.mktemp("plan"))
@@ -29,8 +36,6 @@ def plain(suite, tmp_path_factory):
 @pytest.mark.data
 @pytest.mark.parametrize("way", WAYS)
 def test_the_suite(benchmark, suite, plain, tmp_path, capsys, monkeypatch, way):
-    if benchmark.disabled:
-        pytest.skip("timings are taken by tox -e benchmark")
     if way == "dask":  # jobs must be left for the worker that joins late
         monkeypatch.setattr("imbench.runs.dask_run.WINDOW", 6)
     run = benchmark.pedantic(WAYS[way], (suite, tmp_path), rounds=1)

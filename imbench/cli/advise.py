@@ -81,8 +81,11 @@ def advise(
     imbench advise churn.csv --target churned --sep semicolon --goal probabilities --budget 2m --json
     imbench advise churn.csv --target churned --out model/
     """
-    if html is not None and not Path(html).resolve().parent.is_dir():
-        raise UsageError(f"--html {html}: there is no folder {Path(html).parent}; create it, or give another path")
+    from imbench.store.files import write_durably
+    from imbench.store.outputs import check_output_file
+
+    if html is not None:
+        check_output_file(html, "--html")
     seconds = read_duration(budget, "--budget")
     from imbench.advice.advise import advise as ask
     from imbench.advice.advise import fit_advised, not_storable
@@ -117,7 +120,7 @@ def advise(
     if html is not None:
         from imbench.advice.page import page
 
-        Path(html).write_text(page(found), encoding="utf-8")
+        write_durably(Path(html), page(found).encode())
         say(f"page: {html}")
     if not as_json:
         _show(found)

@@ -28,12 +28,12 @@ def export(session: Session, /, folder: str, file: str) -> None:
     path = Path(file)
     if path.suffix.lower() != ".onnx":
         raise UsageError(f"{file} must end in .onnx")
-    if not path.resolve().parent.is_dir():
-        raise UsageError(f"{file}: there is no folder {path.parent}; create it, or give another path")
     from imbench.model.files import load_model
     from imbench.model.onnx_file import mapping, to_onnx
     from imbench.store.files import write_durably
+    from imbench.store.outputs import check_output_file
 
+    check_output_file(path)
     model = load_model(folder)
     content = to_onnx(model).SerializeToString()
     beside = path.with_suffix(".json")

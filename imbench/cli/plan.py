@@ -64,6 +64,8 @@ def plan(
     from imbench.cli.dry_run import show_plan
     from imbench.runs import bench
     from imbench.stats.words import listed
+    from imbench.store.files import write_durably
+    from imbench.store.outputs import check_output_file
 
     options["datasets"] = reading.added_to(options["datasets"])
     if options["suite"] is None and not options["datasets"]:
@@ -76,6 +78,8 @@ def plan(
         raise UsageError(f"--export needs --shards N of at least 1, got {shards}; write for example --shards 20")
     if export is not None and request.shard is not None:
         raise UsageError("--export writes every shard; omit --shard")
+    if export is not None:
+        check_output_file(export, "--export")
     planned = bench.plan(request, fetch=False)
     if export is None:
         show_plan(planned, as_json)
@@ -84,7 +88,8 @@ def plan(
     if planned.unfetched:  # which jobs there are is known with the data
         say(f"fetching {listed(planned.unfetched)}")
         planned = bench.plan(request)
-    _write(Path(export), _commands(session, planned, shards, own_stores))
+    lines = _commands(session, planned, shards, own_stores)
+    write_durably(Path(export), "".join(f"{line}\n" for line in lines).encode())
     say(f"{shards} commands written to {export}")
     for note in planned.notes:
         say(note)
@@ -123,10 +128,3 @@ def _without(arguments: list[str], options: dict[str, int]) -> list[str]:
 
 def _own_store(plan: Plan, number: int, shards: int) -> str:
     return f"{plan.store}-{number}-of-{shards}"
-
-
-def _write(file: Path, lines: list[str]) -> None:
-    try:
-        file.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}; choose a file in a writable folder") from None

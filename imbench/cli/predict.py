@@ -59,11 +59,12 @@ def predict(
     suffix = Path(out).suffix.lower()
     if out != "-" and suffix not in _SUFFIXES:
         raise UsageError(f"-o {out} must end in {', '.join(_SUFFIXES)}")
-    if out != "-" and not Path(out).resolve().parent.is_dir():
-        raise UsageError(f"-o {out}: there is no folder {Path(out).parent}; create it, or give another path")
     from imbench.model.files import load_model
     from imbench.model.predict import scored
+    from imbench.store.outputs import check_output_file
 
+    if out != "-":
+        check_output_file(out, "-o")
     found, notes = scored(load_model(folder), reading.spec(table_spec), unknown_levels, keep, keep_all)
     for note in notes:
         say(f"note: {note}")

@@ -84,8 +84,10 @@ def report(
     from imbench.report import Options, write_report
     from imbench.stats.names import without_trials
     from imbench.store.files import last_result
+    from imbench.store.outputs import check_output_folder
     from imbench.store.results import load
 
+    check_output_folder(to, "--to")
     registry, found = session.registry, load(store_of(context, folder, store))
     refuse_empty(str(found.store), found.rows)
     scope = registry.scope()

@@ -72,6 +72,7 @@ def reproduce(
     from imbench.reproduce.folder import check_folder
     from imbench.runs.protocols import load_protocol
     from imbench.runs.request import RunRequest
+    from imbench.store.outputs import check_output_folder
 
     chosen = catalogue.chosen(names)
     fields = settings_of(settings)
@@ -87,6 +88,7 @@ def reproduce(
         device=device,
         registry=session.registry,
     )
+    check_output_folder(to, "--to")
     check_folder(Path(to))
     session.resumable = True
     with reporter(quiet) as progress:

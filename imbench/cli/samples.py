@@ -58,13 +58,13 @@ def samples(
     from imbench.data.data_sources import DataSources
     from imbench.report.figures.sample_grid import FORMATS, draw
     from imbench.runs.samples import samples_of
+    from imbench.store.outputs import check_output_file
 
     path = Path(to)
     kind = path.suffix[1:].lower()
     if kind not in FORMATS:
         raise UsageError(f"--to {to!r} must end in {' or '.join('.' + f for f in FORMATS)}")
-    if not path.parent.is_dir():
-        raise UsageError(f"--to {to!r}: folder {str(path.parent)!r} does not exist; create it first")
+    check_output_file(path, "--to")
     grid = samples_of(
         dataset,
         strategies,

@@ -75,6 +75,7 @@ def sweep(
     imbench sweep --strategy mixup --param alpha=0.1,0.2,0.4 --suite tabular --to sweep
     """
     from imbench.runs.sweeping import design
+    from imbench.store.outputs import check_output_folder
 
     strategy = _one("--strategy", strategies, "remix")
     parameter, values = _read(_one("--param", parameters, "alpha=0.05,0.1,0.3"))
@@ -83,8 +84,8 @@ def sweep(
     request = request_of(session, options)
     chosen = design(strategy, parameter, values, request.registry, baseline=not no_baseline)
     wanted = [request.registry.metric(name).name for name in metrics or _METRICS]
-    if to is not None and Path(to).exists() and not Path(to).is_dir():
-        raise UsageError(f"--to {to!r} is a file; give a folder")
+    if to is not None:
+        check_output_folder(to, "--to")
 
     def show(plan: Any, results: Any) -> int:
         return _show(chosen.read(plan.registry.with_metrics(results, metrics)), wanted, to, quiet, as_json)

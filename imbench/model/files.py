@@ -24,6 +24,7 @@ from imbench.model.encoding import Encoding
 from imbench.model.fitted import Model
 from imbench.model.scorers import scorer_from, scorer_parts
 from imbench.scoring.recalibration import Recalibration
+from imbench.store.outputs import check_output_folder
 
 FORMAT = 1
 ABOUT, WEIGHTS, CARD = "model.json", "weights.npz", "card.md"
@@ -37,20 +38,11 @@ def check_folder(out: str | Path, overwrite: bool) -> Path:
 
     Raises
     ------
-    UsageError if it cannot be created, or has files and ``overwrite`` is not set; never is a folder replaced that has
+    UsageError if it cannot be written, or has files and ``overwrite`` is not set; never is a folder replaced that has
     other files than those of a model.
     """
     folder = Path(out)
-    if not folder.resolve().parent.is_dir():
-        raise UsageError(f"--out {folder}: there is no folder {folder.parent}; create it, or give another path")
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name[:40]}-", dir=folder.resolve().parent):
-            folder.is_dir()
-    except OSError as error:
-        where, why = folder.resolve().parent, error.strerror or error
-        raise UsageError(f"--out {folder}: cannot write to the folder {where} ({why}); give another path") from None
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--out {folder} is a file; give the path of a folder")
+    check_output_folder(folder, "--out", parents=False)
     if folder.is_dir() and (names := sorted(path.name for path in folder.iterdir())):
         foreign = [name for name in names if name not in FILES]
         if foreign:

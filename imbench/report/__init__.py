@@ -13,6 +13,7 @@ from imbench.contract.names import is_inside
 from imbench.contract.reading import parse_json, read_file
 from imbench.report.model import Options, gather
 from imbench.store.files import write_durably
+from imbench.store.outputs import check_output_folder
 from imbench.store.results import Results
 
 __all__ = ["FILES", "Options", "write_report"]
@@ -38,10 +39,11 @@ def write_report(results: Results, to: str | os.PathLike[str], options: Options 
     Raises
     ------
     UsageError
-        For a metric or rule that the results do not have; nothing is written.
+        If the folder cannot be written, or for a metric or rule that the results do not have; nothing is written.
     StoreError
-        If the disk is full or the folder cannot be written.
+        If the disk is full.
     """
+    check_output_folder(to, "--to")
     folder, digests = Path(to), {}
     for name, content in _files(results, options or Options()):
         write_durably(folder / name, content)

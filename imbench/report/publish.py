@@ -35,6 +35,7 @@ from imbench.stats.words import counted
 from imbench.store.derive import with_versions
 from imbench.store.folder import check_own, manifest, renew
 from imbench.store.merge import ROUNDING
+from imbench.store.outputs import check_output_folder
 from imbench.store.results import Results, load
 from imbench.store.source_marks import unchecked as without_checks
 from imbench.store.store import Store
@@ -95,11 +96,12 @@ def publish(
         checks, unless ``unchecked``; if a page of this name has jobs that the store lacks, unless ``replace_page``; if
         files in ``to`` that imbench did not write are in the way. Nothing is written then.
     UsageError
-        If ``to`` lies in the store, or ``name`` is not a valid folder name.
+        If ``to`` lies in the store or cannot be written, or ``name`` is not a valid folder name.
     """
     source, folder = Path(store), Path(to)
     if folder.resolve().is_relative_to(source.resolve()):
         raise UsageError(f"--to {folder} lies in the store {source}; give a folder outside it")
+    check_output_folder(folder, "--to")
     results = load(source)
     if select is not None:
         results = replace(results, rows=select(results.rows))

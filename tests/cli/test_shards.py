@@ -96,7 +96,7 @@ def test_a_wrong_shard_ends_before_any_work(options, tmp_path, capsys, shard):
         (["--shards", "4"], "name the file to write"),
         (["--own-stores"], "name the file to write"),
         (["--export", "jobs.txt", "--shards", "2", "--shard", "1/2"], "omit --shard"),
-        (["--export", "missing/jobs.txt", "--shards", "2"], "cannot write missing/jobs.txt"),
+        (["--export", "missing/jobs.txt", "--shards", "2"], "--export missing/jobs.txt: there is no folder missing"),
     ],
 )
 def test_a_wrong_export_is_refused(options, tmp_path, capsys, monkeypatch, given, message):

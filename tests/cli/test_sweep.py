@@ -208,7 +208,7 @@ WRONG = {
     "mirror": ({"--data-mirror": "nowhere"}, "'nowhere' does not exist"),
     "jobs": ({"--jobs": "0"}, "--jobs must be at least 1, got 0"),
     "device": ({"--device": "cdua"}, "unknown device 'cdua'"),
-    "to": ({"--to": "taken"}, "--to 'taken' is a file; give a folder"),
+    "to": ({"--to": "taken"}, "taken is a file; give the path of a folder"),
     "store": ({"--store": "taken"}, "taken"),
 }
 

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from imbench.contract.errors import StoreError, UsageError
+from imbench.contract.errors import UsageError
 from imbench.report import FILES, Options, model, write_report
 from imbench.report.markdown import markdown
 from imbench.report.model import gather
@@ -383,8 +382,8 @@ def test_an_empty_store_makes_an_empty_report(store, tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_named(results, tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(StoreError, match=re.escape(f"cannot write in {Path(tmp_path / 'file')}")):
-        write_report(results, tmp_path / "file", Options(metrics=("gmean",), rules=("argmax",)))
+    with pytest.raises(UsageError, match=re.escape(f"--to {tmp_path / 'file'}: {tmp_path / 'file'} is a file")):
+        write_report(results, tmp_path / "file")
 
 
 def test_all_rules_together_are_ranked_on_request_only_if_there_are_too_many_competitors(results, monkeypatch):

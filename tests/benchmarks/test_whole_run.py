@@ -35,9 +35,8 @@ def test_a_small_grid(benchmark, shape, tmp_path, capsys):
 
     costs = [run("first"), benchmark.pedantic(run, ("second",), rounds=1)]
     protocol, settings = request.pop("protocol"), request
-    plan = imbench.plan(
-        datasets=[spec], strategies=STRATEGIES, protocol=protocol, settings=settings, store=tmp_path / "second"
-    )
+    chosen = {"strategies": STRATEGIES, "references": (), "protocol": protocol, "settings": settings}
+    plan = imbench.plan(datasets=[spec], store=tmp_path / "second", **chosen)
     keep(benchmark, f"run of {shape}'s shape", min(costs, key=lambda cost: cost.seconds), plan, capsys)
 
 
@@ -48,5 +47,5 @@ def test_the_default_run(benchmark, tmp_path, capsys, pytestconfig):
     compile_once()
     command = run_command("tabular", STRATEGIES, store=tmp_path / "store", jobs=available_cores())
     cost = benchmark.pedantic(timed, (command,), rounds=1)
-    plan = imbench.plan(suite="tabular", strategies=STRATEGIES, store=tmp_path / "store")
+    plan = imbench.plan(suite="tabular", strategies=STRATEGIES, references=(), store=tmp_path / "store")
     keep(benchmark, "default run", cost, plan, capsys)

@@ -26,12 +26,12 @@ class Cost:
 
 
 def run_command(datasets, strategies=(), *, store, jobs, protocol=None, **settings):
-    """The command that trains on a suite or datasets, without a check of the strategies beforehand."""
+    """The command that trains nets on a suite or datasets, without references or a check of strategies beforehand."""
     words = ["--suite", datasets] if isinstance(datasets, str) else []
     options = {"dataset": () if words else datasets, "strategy": strategies, "protocol": [protocol] if protocol else ()}
     options |= {"set": [f"{name}={value}" for name, value in settings.items()], "store": [store], "jobs": [jobs]}
     words += [word for name, values in options.items() for value in values for word in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "imbench", "run", *words, "--no-checks", "-q"]
+    return [sys.executable, "-m", "imbench", "run", *words, "--no-references", "--no-checks", "-q"]
 
 
 def timed(command):

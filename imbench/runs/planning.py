@@ -33,8 +33,18 @@ from imbench.store.store import Store
 # (docs/decisions/0001). Only their ratio matters.
 SECONDS_PER_STEP, RATE = 2.5e-5, 6e10
 
-# The same for a reference: about the time of boosted trees, which take longest.
-SECONDS_PER_FIT, SECONDS_PER_VALUE = 0.3, 5e-7
+# The same for references: of each fit, and of each value (rows x features) of its training part. Rounded from the fits
+# of the published boards, 120 configurations of 500 to 600,000 values; more classes take longer.
+FIT_SECONDS = {
+    "uniform": (1e-4, 0.0),
+    "class-prior": (1e-4, 0.0),
+    "logistic-regression": (0.005, 1e-6),
+    "balanced-logistic-regression": (0.005, 1e-6),
+    "hist-gradient-boosting": (0.05, 8e-6),
+    "balanced-hist-gradient-boosting": (0.05, 3e-5),
+    "balanced-random-forest": (0.4, 3e-6),
+}
+OTHER_FIT_SECONDS = (0.3, 5e-6)
 
 
 def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unpack[RunFields]) -> Plan:
@@ -108,7 +118,7 @@ def plan(request: RunRequest | None = None, *, fetch: bool = True, **fields: Unp
                 params = dict(made.params)
                 job = Job(variant, made.spec, made.name, made.version, params, resolved, *hashes, REFERENCE, trial)
                 jobs.append(job)
-                sizes[job.key] = _size_of_reference(card, variant, resolved)
+                sizes[job.key] = _size_of_reference(made.name, card, variant, resolved)
                 fitted.setdefault(made.spec, made)
                 fitted_defaults.setdefault(made.spec, default.spec)
     origins = {one.spec: _origin(registry.owners(one.strategy), one.strategy) for one in chosen}
@@ -347,7 +357,8 @@ def _size(card: Card, variant: Variant, protocol: Protocol) -> Size:
     )
 
 
-def _size_of_reference(card: Card, variant: Variant, protocol: Protocol) -> Size:
+def _size_of_reference(name: str, card: Card, variant: Variant, protocol: Protocol) -> Size:
     counts, folds = expected_counts(card, variant), protocol.nets
     values = int(sum(counts) * training_share(protocol)) * math.prod(card.shape)
-    return Size(counts, folds, 0, 0, folds * (SECONDS_PER_FIT + SECONDS_PER_VALUE * values))
+    each, of_value = FIT_SECONDS.get(name, OTHER_FIT_SECONDS)
+    return Size(counts, folds, 0, 0, folds * (each + of_value * values))

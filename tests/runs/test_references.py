@@ -21,6 +21,7 @@ from imbench.data.folds import make_folds
 from imbench.data.preprocess import apply, fit
 from imbench.runs.bench import run_plan
 from imbench.runs.fitting import seed_of, values_of
+from imbench.runs.planning import FIT_SECONDS
 from imbench.runs.registry import Registry
 from imbench.scoring.metrics import score
 from imbench.store.store import Store
@@ -249,6 +250,16 @@ def test_a_broken_reference_of_a_package_is_named_before_any_work(table, tmp_pat
     with pytest.raises(UsageError, match=message):
         run(table, tmp_path / "store", [reference])
     assert not (tmp_path / "store").exists()
+
+
+def test_the_longest_fits_of_a_table_begin_first(default_references, tmp_path):
+    plan = imbench.plan(datasets=["musk2"], strategies=["baseline"], store=tmp_path / "store", fetch=False)
+    cost = {job.strategy: plan.size(job).cost / plan.size(job).folds for job in plan.jobs if job.is_reference}
+    slowest_first = ["balanced-hist-gradient-boosting", "hist-gradient-boosting", "balanced-random-forest"]
+    assert sorted(cost, key=cost.get, reverse=True)[:3] == slowest_first
+    # 13 s were measured.
+    assert 5 < cost["balanced-hist-gradient-boosting"] < 30
+    assert set(cost) == set(FIT_SECONDS)
 
 
 @pytest.mark.usefixtures("_shares")

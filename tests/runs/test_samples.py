@@ -142,7 +142,7 @@ def test_the_verb_writes_the_sheet_and_prints_the_labels(squares, tmp_path, caps
 
 @pytest.mark.parametrize(
     ("to", "told"),
-    [("grid.pdf", ".png or .svg"), ("grid", ".png or .svg"), ("none/grid.png", "folder 'none' does not exist")],
+    [("grid.pdf", ".png or .svg"), ("grid", ".png or .svg"), ("none/grid.png", "there is no folder none")],
 )
 def test_a_file_that_cannot_be_written_is_refused_before_any_work(to, told, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

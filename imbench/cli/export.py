@@ -33,10 +33,11 @@ def export(session: Session, /, folder: str, file: str) -> None:
     from imbench.store.files import write_durably
     from imbench.store.outputs import check_output_file
 
-    check_output_file(path)
+    beside = path.with_suffix(".json")
+    for one in (path, beside):
+        check_output_file(one)
     model = load_model(folder)
     content = to_onnx(model).SerializeToString()
-    beside = path.with_suffix(".json")
     write_durably(path, content)
     write_durably(beside, (json.dumps(mapping(model), indent=1, ensure_ascii=False) + "\n").encode())
     say(f"{len(model.encoding.inputs):,} inputs, {len(model.classes)} classes: {path} (inputs in order: {beside})")

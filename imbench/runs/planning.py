@@ -34,7 +34,8 @@ from imbench.store.store import Store
 SECONDS_PER_STEP, RATE = 2.5e-5, 6e10
 
 # The same for references: of each fit, and of each value (rows x features) of its training part. Rounded from the fits
-# of the published boards, 120 configurations of 500 to 600,000 values; more classes take longer.
+# of the published boards, 120 configurations of 500 to 600,000 values; more classes take longer. They stand here since
+# a change of a reference's own source marks its stored results as outdated.
 FIT_SECONDS = {
     "uniform": (1e-4, 0.0),
     "class-prior": (1e-4, 0.0),

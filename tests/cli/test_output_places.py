@@ -66,6 +66,13 @@ def test_a_file(refused, command, suffix):
     refused(command, "x" * 300 + suffix, "cannot write to the folder")
 
 
+def test_the_list_of_inputs_beside_an_exported_model(imbench, tmp_path):
+    (tmp_path / "m.json").mkdir()
+    answer = imbench("export", "model", "m.onnx")
+    assert answer.code == 2
+    assert answer.err == "error: m.json is a folder; give the path of a file\n"
+
+
 @pytest.mark.parametrize("place", ["new", "new/deeper/still", "there", "there/new", "link", "./../here/new", ""])
 def test_a_folder_that_can_be_made_passes_and_is_not_made(tmp_path, monkeypatch, place):
     here = tmp_path / "here"

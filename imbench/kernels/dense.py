@@ -28,6 +28,7 @@ from imbench.kernels.dense_tiles import (
     PANEL,
     TILE_PANELS,
     TILE_ROWS,
+    fetch_row,
     gather_line,
     ones_line,
     panel_loss,
@@ -40,6 +41,10 @@ from imbench.kernels.dense_tiles import (
     transpose_scaled,
     transpose_scaled_narrow,
 )
+
+
+# Floats of the largest table that is read from the second cache.
+_NEAR = 2**18
 
 
 @numba.njit(inline="never")
@@ -74,10 +79,16 @@ def _load_rows(rows, net, step, space, at):  # type: ignore[no-untyped-def]
         rows.partners.reshape(-1),
         rows.share.reshape(-1),
     )
+    is_far = rows.table.size > _NEAR
     center, scale, limits = rows.center.reshape(-1), rows.scale.reshape(-1), (rows.clip, rows.missing)
     for q in range((size + PANEL - 1) // PANEL):
         first = q * PANEL
         if first + PANEL <= size and width >= PANEL:
+            if is_far:  # rows of the next panel come from memory while those of this one are transposed
+                for later in range(row0 + first + PANEL, row0 + min(first + 2 * PANEL, size)):
+                    fetch_row(table, numbers[later] * width, width)
+                    if mixing:
+                        fetch_row(table, partners[later] * width, width)
             for c in range(0, width, PANEL):
                 c0 = min(c, width - PANEL)  # the last block overlaps the one before
                 transpose_scaled(

@@ -16,6 +16,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from imbench.kernels.simd import (
@@ -376,6 +377,26 @@ def _table_block(narrow: bool) -> Any:
 
 
 transpose_scaled, transpose_scaled_narrow = _table_block(narrow=False), _table_block(narrow=True)
+
+
+@intrinsic
+def fetch_row(typingctx, table, at, count):  # type: ignore[no-untyped-def]
+    """Ask for the ``count`` floats from ``table[at]`` on, which will be read later; they come to the second cache."""
+    sig = types.void(table, types.intp, types.intp)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        table_, at_, count_ = args
+        start = address(context, builder, signature.args[0], table_, at_)
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [start.type, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.prefetch.{start.type.intrinsic_name}")
+        lines = builder.sdiv(builder.add(count_, INDEX(PANEL - 1)), INDEX(PANEL))
+        with counted(builder, lines) as line:
+            place = builder.gep(start, [builder.mul(line, INDEX(PANEL))])
+            builder.call(function, [place, number(0), number(2), number(1)])  # read, second cache, data
+        return context.get_dummy_value()
+
+    return sig, codegen
 
 
 @intrinsic

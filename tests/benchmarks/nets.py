@@ -172,6 +172,47 @@ def core_gigaflops():
     return (sgemm_gigaflops(),)
 
 
+class Peak:
+    """Processes, one for each core, that multiply large matrices at the same time whenever they are asked."""
+
+    def __init__(self, cores):
+        command = [sys.executable, "-m", __name__, multiply_when_asked.__name__]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        self._processes = [
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+            for _ in range(cores)
+        ]
+        self.rates = []
+
+    def __enter__(self):
+        self.measure()  # begins when all have started
+        self.rates.clear()
+        return self
+
+    def __exit__(self, *_):
+        for process in self._processes:
+            process.communicate()
+
+    def measure(self):
+        """Add the rate of all cores together, in GF/s, to ``rates``."""
+        for process in self._processes:
+            print(file=process.stdin, flush=True)
+        self.rates.append(sum(float(process.stdout.readline()) for process in self._processes))
+
+
+def multiply_when_asked(seconds=0.3):
+    """For each line read, write the mean rate of one core in large matrices, in GF/s."""
+    a, b, c = torch.rand(512, 512), torch.rand(512, 512), torch.empty(512, 512)
+    torch.mm(a, b, out=c)
+    for _ in sys.stdin:
+        start, count = time.perf_counter(), 0
+        while (spent := time.perf_counter() - start) < seconds:
+            torch.mm(a, b, out=c)
+            count += 1
+        print(2 * 512**3 * count / spent / 1e9, flush=True)
+    return ()
+
+
 def kernel_gigaflops(shape, seconds=2.0):
     """The rate of the kernel's necessary products on one thread, and that of large ones in turn with it."""
     features, size, rows, *_ = SHAPES[shape]

@@ -1,10 +1,13 @@
 """Whole commands `imbench run`, each in a process of its own, as a user starts it."""
 
+import os
 import resource
+import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -34,12 +37,48 @@ def run_command(datasets, strategies=(), *, store, jobs, protocol=None, **settin
     return [sys.executable, "-m", "imbench", "run", *words, "--no-references", "--no-checks", "-q"]
 
 
-def timed(command):
-    """Run a command to its end, and what it took."""
+def timed(command, between=None, every=30.0):
+    """Run a command to its end, and what it took.
+
+    Every so many seconds it and all its processes are stopped, and ``between`` is called; that time does not count. On
+    Linux only, where the processes of a process can be found.
+    """
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return Cost(time.perf_counter() - start, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    running, paused = subprocess.Popen(command, stdout=subprocess.DEVNULL), 0.0
+    try:
+        while running.poll() is None:
+            try:
+                running.wait(None if between is None else every)
+            except subprocess.TimeoutExpired:
+                paused += _without(running.pid, between)
+    finally:
+        running.kill()
+    seconds, after = time.perf_counter() - start - paused, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if running.returncode:
+        raise subprocess.CalledProcessError(running.returncode, command)
+    return Cost(seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def _without(process, between):
+    """Seconds that a process and all those it started are stopped for a call."""
+    stopped, start = [process], time.perf_counter()
+    os.kill(process, signal.SIGSTOP)  # first, so that it starts no others
+    for parent in stopped:
+        for child in _children(parent):
+            os.kill(child, signal.SIGSTOP)
+            stopped.append(child)
+    try:
+        between()
+    finally:
+        for one in reversed(stopped):
+            os.kill(one, signal.SIGCONT)
+    return time.perf_counter() - start
+
+
+def _children(process):
+    """The processes that a process started, by any of its threads."""
+    lists = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(number) for one in lists for number in one.read_text().split()]
 
 
 def table_spec(path, features, training_rows):

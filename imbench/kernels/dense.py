@@ -42,7 +42,6 @@ from imbench.kernels.dense_tiles import (
     transpose_scaled_narrow,
 )
 
-
 # Floats of the largest table that is read from the second cache.
 _NEAR = 2**18
 

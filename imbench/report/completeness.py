@@ -37,7 +37,8 @@ _MAY_HAVE = ("numbers", "trial")
 
 
 def _of_protocol(rows: pd.DataFrame, suites: Sequence[KnownSuite]) -> Iterator[str]:
-    specs = dataset_specs(rows.assign(dataset=[file_name(str(name)) for name in rows["dataset"]]))
+    names = {name: file_name(str(name)) for name in rows["dataset"].unique()}
+    specs = dataset_specs(rows.assign(dataset=rows["dataset"].map(names)))
     done = rows["error"] == ""
     has: dict[str, set[str]] = {name: set() for name in sorted(set(rows["strategy"]))}
     for name, spec in zip(rows["strategy"][done].tolist(), specs[done].tolist(), strict=True):

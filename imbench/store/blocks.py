@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -180,8 +181,8 @@ def frame(chosen: Sequence[Chosen], columns: Collection[str] | None = None) -> p
     mixed = mixed_columns(kinds)
     taken, places, size = _places(chosen)
     filled = {name: _filled(name, {pa.string()} if name in mixed else kinds[name], size) for name in names}
-    for one, rows, to in zip(chosen, taken, places, strict=True):
-        table = one.block.table()
+    # While one block is copied, a thread reads the next: most of that is hashing and unpacking, outside of Python.
+    for one, table, rows, to in zip(chosen, _ahead([one.block.table for one in chosen]), taken, places, strict=True):
         # Other jobs of the block may have columns of other types that these jobs lack.
         has = {name for layout in _layouts(one) for name in layout.names}
         table = table.select([name for name in names if name in has])
@@ -193,6 +194,17 @@ def frame(chosen: Sequence[Chosen], columns: Collection[str] | None = None) -> p
     made = {name: filled.pop(name).made(categorical=categorical and name not in mixed) for name in names}
     found = pd.DataFrame(made, columns=pd.Index(names, dtype="str"), index=pd.RangeIndex(size), copy=False)
     return found if size > _FEW_ROWS else found.copy()
+
+
+def _ahead(calls: Sequence[Callable[[], pa.Table]]) -> Iterator[pa.Table]:
+    """The results of calls, each made by a thread while the one before is used."""
+    with ThreadPoolExecutor(1) as pool:
+        following = [pool.submit(call) for call in calls[:1]]
+        for call in (*calls[1:], None):
+            if following:
+                result = following.pop().result()
+                following += [] if call is None else [pool.submit(call)]
+                yield result
 
 
 def _kinds(layouts: Iterable[pa.Schema]) -> dict[str, set[pa.DataType]]:
@@ -269,20 +281,45 @@ class _Numbers:
     """Numbers; whole numbers become floats if any is missing."""
 
     def __init__(self, size: int, kind: type[np.int64 | np.float64]) -> None:
-        self.values = np.full(size, 0 if kind is np.int64 else np.nan, dtype=kind)
-        self.has = np.zeros(size if kind is np.int64 else 0, dtype=bool)
+        # Most columns are filled whole, so that what nothing is added to is set in the end.
+        self.values, self.filled = np.empty(size, dtype=kind), _Places(size)
+        self.missing: list[Integers] = []
 
     def add(self, values: pa.ChunkedArray, to: Integers) -> None:
         if pa.types.is_null(values.type):
             return
-        if not len(self.has):
-            self.values[to] = values.to_numpy()
-            return
-        self.values[to] = values.fill_null(0).to_numpy()
-        self.has[to] = values.is_valid().to_numpy()
+        self.filled.add(to)
+        if values.null_count and self.values.dtype == np.int64:
+            self.missing.append(to[~values.is_valid().to_numpy()])
+            values = values.fill_null(0)
+        self.values[to] = values.to_numpy()
 
     def made(self, *, categorical: bool) -> Any:
-        return self.values if self.has.all() else np.where(self.has, self.values, np.nan)
+        missing = np.concatenate([*self.missing, self.filled.rest()])
+        if len(missing):
+            self.values = self.values.astype(np.float64, copy=False)
+            self.values[missing] = np.nan
+        return self.values
+
+
+class _Places:
+    """Which rows of a column were added."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.parts: list[Integers] = []
+
+    def add(self, to: Integers) -> None:
+        self.parts.append(to)
+
+    def rest(self) -> Integers:
+        """The other rows."""
+        if sum(map(len, self.parts)) == self.size:
+            return np.zeros(0, dtype=np.int64)
+        empty = np.ones(self.size, dtype=bool)
+        for part in self.parts:
+            empty[part] = False
+        return np.flatnonzero(empty)
 
 
 class _Text:
@@ -308,11 +345,12 @@ class _Text:
         import pandas as pd
 
         if categorical:
-            known, used = list(self.known), np.unique(self.numbers[self.numbers >= 0])
+            known = list(self.known)
+            used = np.flatnonzero(np.bincount(self.numbers + 1, minlength=len(known) + 1)[1:])
             # Sorted like text: the order in which files were read must not show.
             listed = sorted(used.tolist(), key=known.__getitem__)
-            places = np.full(len(known) + 1, -1, dtype=np.int32)
-            places[listed] = np.arange(len(listed))
+            places = np.full(len(known) + 1, -1, dtype=np.int32)  # the last is that of -1, for no text
+            places[listed] = np.arange(len(listed), dtype=np.int32)
             return pd.Categorical.from_codes(places[self.numbers], pd.Index([known[i] for i in listed], dtype="str"))
         texts = pa.array(self.known, pa.large_string())
         column = texts.take(pa.array(self.numbers, mask=self.numbers < 0))
@@ -323,16 +361,17 @@ class _Others:
     """Values of any other type, such as true and false."""
 
     def __init__(self, size: int) -> None:
-        self.size = size
-        self.parts: list[tuple[pa.ChunkedArray, Integers]] = []
+        self.filled = _Places(size)
+        self.parts: list[pa.ChunkedArray] = []
 
     def add(self, values: pa.ChunkedArray, to: Integers) -> None:
-        self.parts.append((values, to))
+        self.parts.append(values)
+        self.filled.add(to)
 
     def made(self, *, categorical: bool) -> Any:
-        rest = np.setdiff1d(np.arange(self.size), np.concatenate([to for _, to in self.parts]))
-        tables = [pa.table({"": values}) for values, _ in self.parts] + [pa.table({"": pa.nulls(len(rest))})]
-        order = np.argsort(np.concatenate([*(to for _, to in self.parts), rest]))
+        rest = self.filled.rest()
+        tables = [pa.table({"": values}) for values in (*self.parts, pa.nulls(len(rest)))]
+        order = np.argsort(np.concatenate([*self.filled.parts, rest]))
         whole = pa.concat_tables(tables, promote_options="permissive").take(pa.array(order))
         return whole.to_pandas()[""].array
 

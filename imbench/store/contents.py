@@ -242,9 +242,8 @@ class Contents:
 
         found: dict[_Job, pa.Table] = {}
         passing: list[Block] = []
-        for job in jobs:
-            if job in self._known or job in self._lost:
-                continue
+        known, lost = self._known, self._lost
+        for job in [job for job in jobs if job not in known and job not in lost]:
             rows = self._rows_of(job, columns)
             if rows is None:
                 self._lost.add(job)

@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from functools import cache
+from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -157,10 +158,10 @@ class Intact(NamedTuple):
     predictions: bytes | None = None
 
 
-def stamp_of(file: Path | os.DirEntry[str]) -> Stamp | None:
-    """What changes with the content of a file; None if it does not exist."""
+def stamp_of(file: Path | os.DirEntry[str] | FileIO) -> Stamp | None:
+    """What changes with the content of a file, or of an open one; None if it does not exist."""
     try:
-        facts = file.stat()
+        facts = os.fstat(file.fileno()) if isinstance(file, FileIO) else file.stat()
     except OSError:
         return None
     return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino

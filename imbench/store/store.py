@@ -375,9 +375,9 @@ class Store:
     def _content(self, folder: str, key: str) -> tuple[Stamp | None, bytes] | None:
         """A file's stamp and bytes; None if it does not exist."""
         file = self.file(folder, key)
-        stamp = stamp_of(file)
         try:
-            return stamp, file.read_bytes()
+            with open(file, "rb", buffering=0) as opened:
+                return stamp_of(opened), opened.readall()
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import io
 import json
 import os
 import pickle
@@ -479,10 +480,11 @@ def test_a_disk_error_while_reading_sets_nothing_aside(store, monkeypatch):
     fill(store, ["a"], ["remix"])
     before = files(store)
 
-    def broken(_):
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    class Broken(io.FileIO):
+        def readall(self):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(Path, "read_bytes", broken)
+    monkeypatch.setattr("imbench.store.store.open", lambda file, mode, buffering: Broken(file, mode), raising=False)
     with pytest.raises(StoreError, match="cannot read"):
         store.frame()
     assert files(store) == before

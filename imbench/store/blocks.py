@@ -199,12 +199,12 @@ def frame(chosen: Sequence[Chosen], columns: Collection[str] | None = None) -> p
 def _ahead(calls: Sequence[Callable[[], pa.Table]]) -> Iterator[pa.Table]:
     """The results of calls, each made by a thread while the one before is used."""
     with ThreadPoolExecutor(1) as pool:
-        following = [pool.submit(call) for call in calls[:1]]
-        for call in (*calls[1:], None):
-            if following:
-                result = following.pop().result()
-                following += [] if call is None else [pool.submit(call)]
-                yield result
+        waiting = [pool.submit(call) for call in calls[:1]]
+        for call in calls[1:]:
+            result = waiting.pop().result()
+            waiting.append(pool.submit(call))
+            yield result
+        yield from (last.result() for last in waiting)
 
 
 def _kinds(layouts: Iterable[pa.Schema]) -> dict[str, set[pa.DataType]]:

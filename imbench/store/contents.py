@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -313,13 +314,18 @@ class Contents:
                 parts.setdefault((copy.source, where[0]), []).append(where[1])
         if sum(map(len, parts.values())) < FEWEST_JOBS:
             return
-        for (source, number), places in parts.items():
-            block = source._blocks[number]
-            places.sort()
+
+        def adopted(part: tuple[Contents, int]) -> Stored | None:
+            block, places = part[0]._blocks[part[1]], sorted(parts[part])
             seen = [self._seen((key, False)) for key in block.jobs["key"].take(pa.array(places)).to_pylist()]
             with contextlib.suppress(LostError, StoreError):  # then the next command reads these jobs
-                self._keep([adopt_block(self.path, block, places, seen)])
-                self._written = True
+                return adopt_block(self.path, block, places, seen)
+            return None
+
+        with ThreadPoolExecutor(2) as pool:  # most of it is hashing, and waiting for the disk
+            new = [block for block in pool.map(adopted, parts) if block is not None]
+        self._keep(new)
+        self._written |= bool(new)
         if self._written:
             self._tidy()
 

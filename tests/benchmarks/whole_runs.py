@@ -1,5 +1,6 @@
 """Whole commands `imbench run`, each in a process of its own, as a user starts it."""
 
+import contextlib
 import os
 import resource
 import signal
@@ -61,24 +62,29 @@ def timed(command, between=None, every=30.0):
 
 def _without(process, between):
     """Seconds that a process and all those it started are stopped for a call."""
-    stopped, start = [process], time.perf_counter()
-    os.kill(process, signal.SIGSTOP)  # first, so that it starts no others
-    for parent in stopped:
-        for child in _children(parent):
-            os.kill(child, signal.SIGSTOP)
-            stopped.append(child)
+    start, stopped = time.perf_counter(), [process]
+    for one in stopped:  # a process before those that it started, so that it starts no others
+        _signal(one, signal.SIGSTOP)
+        stopped += _children(one)
     try:
         between()
     finally:
         for one in reversed(stopped):
-            os.kill(one, signal.SIGCONT)
+            _signal(one, signal.SIGCONT)
     return time.perf_counter() - start
+
+
+def _signal(process, number):
+    with contextlib.suppress(ProcessLookupError):  # it has ended
+        os.kill(process, number)
 
 
 def _children(process):
     """The processes that a process started, by any of its threads."""
-    lists = Path(f"/proc/{process}/task").glob("*/children")
-    return [int(number) for one in lists for number in one.read_text().split()]
+    with contextlib.suppress(OSError):
+        lists = [one.read_text() for one in Path(f"/proc/{process}/task").glob("*/children")]
+        return [int(number) for one in lists for number in one.split()]
+    return []
 
 
 def table_spec(path, features, training_rows):

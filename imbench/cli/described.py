@@ -57,6 +57,7 @@ def commands(rows: pd.DataFrame, kinds: Mapping[str, str]) -> list[str]:
 
     known = cache(_known_protocol)  # each file is read once
 
+    @cache  # many jobs of few datasets
     def protocol_options(protocol: str, fields: str, dataset: str, task: str) -> tuple[str, ...]:
         return _protocol_options(*known(protocol), fields, dataset, task, kinds.get(dataset, "tabular"))
 

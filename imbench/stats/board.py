@@ -279,9 +279,11 @@ class Board:
             return None, None
         table, places = self.score_table
         assert table.single is not None
+        rules = {entrant.rule for entrant in self.entrants}
+        cubes = {rule: table.single.scores(ruled_column(self.metric, rule)) for rule in rules}
         found = []
         for entrant in self.entrants:
-            cube = table.single.scores(ruled_column(self.metric, entrant.rule))
+            cube = cubes[entrant.rule]
             if cube is None:
                 return None, None
             found.append(merit(self.metric, cube[places, table.strategies.index(entrant.strategy)]))

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -161,15 +162,16 @@ def step_operations(features, classes, protocol):
     return 2 * protocol.batch_size * (3 * sum(products) - products[0])
 
 
+def large_product():
+    """A product of large matrices as a function, and its operations in billions."""
+    a, b, c = torch.rand(512, 512), torch.rand(512, 512), torch.empty(512, 512)
+    return partial(torch.mm, a, b, out=c), 2 * 512**3 / 1e9
+
+
 def sgemm_gigaflops():
     """What one core multiplies in a second, in large matrices."""
-    a, b, c = torch.rand(512, 512), torch.rand(512, 512), torch.empty(512, 512)
-    return 2 * 512**3 / fastest(lambda: torch.mm(a, b, out=c), 30) / 1e9
-
-
-def core_gigaflops():
-    """As `sgemm_gigaflops`, for `in_processes`."""
-    return (sgemm_gigaflops(),)
+    product, billions = large_product()
+    return billions / fastest(product, 30)
 
 
 class Peak:
@@ -202,14 +204,14 @@ class Peak:
 
 def multiply_when_asked(seconds=0.3):
     """For each line read, write the mean rate of one core in large matrices, in GF/s."""
-    a, b, c = torch.rand(512, 512), torch.rand(512, 512), torch.empty(512, 512)
-    torch.mm(a, b, out=c)
+    product, billions = large_product()
+    product()
     for _ in sys.stdin:
         start, count = time.perf_counter(), 0
         while (spent := time.perf_counter() - start) < seconds:
-            torch.mm(a, b, out=c)
+            product()
             count += 1
-        print(2 * 512**3 * count / spent / 1e9, flush=True)
+        print(billions * count / spent, flush=True)
     return ()
 
 

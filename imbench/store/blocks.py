@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from imbench.contract.protocol import Place
-from imbench.contract.records import STRATEGY
 from imbench.scoring.columns import ORIGIN, column_order, schema
 from imbench.scoring.outcome import Integers
+from imbench.store.columns import Rows, filled_column
 from imbench.store.rows import SORTED_BY, as_dictionaries, mixed_columns
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ LABELS = (
     *("dataset", "variant", "task", "ir", "strategy", "protocol", "key", "data_hash", "strategy_version", "kind"),
     *(*ORIGIN, "schema", "numbers", "error", "protocol_fields", "trial", "trial_strategy", "trial_protocol"),
 )
-# Values of columns that rows of earlier versions lack.
-_FORMERLY = {"kind": STRATEGY}
 # Of each job in a block, besides its labels: whether it failed, its first row, its rows, and its columns.
 PLACED = ("failed", "first", "rows", "layout")
 # A frame of fewer rows is copied into one array for each type, which is quicker to work with.
@@ -155,10 +153,11 @@ def job_frame(chosen: Sequence[Chosen]) -> pd.DataFrame:
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     places = np.split(place, np.cumsum([jobs.num_rows for jobs in several])[:-1])
-    filled = {name: _filled(name, kinds[name], len(order)) for name in LABELS}
+    filled = {name: filled_column(name, kinds[name], len(order)) for name in LABELS}
     for jobs, to in zip(several, places, strict=False):
+        rows = Rows(to, len(order))
         for name, values in zip(jobs.column_names, jobs.columns, strict=True):
-            filled[name].add(values, to)
+            filled[name].add(values, rows)
     return pd.DataFrame({name: column.made(categorical=True) for name, column in filled.items()})
 
 
@@ -180,7 +179,7 @@ def frame(chosen: Sequence[Chosen], columns: Collection[str] | None = None) -> p
     names = [name for name in column_order(kinds) if columns is None or name in columns]
     mixed = mixed_columns(kinds)
     taken, places, size = _places(chosen)
-    filled = {name: _filled(name, {pa.string()} if name in mixed else kinds[name], size) for name in names}
+    filled = {name: filled_column(name, {pa.string()} if name in mixed else kinds[name], size) for name in names}
     # While one block is copied, a thread reads the next: most of that is hashing and unpacking, outside of Python.
     for one, table, rows, to in zip(chosen, _ahead([one.block.table for one in chosen]), taken, places, strict=True):
         # Other jobs of the block may have columns of other types that these jobs lack.
@@ -188,8 +187,9 @@ def frame(chosen: Sequence[Chosen], columns: Collection[str] | None = None) -> p
         table = table.select([name for name in names if name in has])
         if table.num_rows > len(rows):  # the rows of a block are in order: if they are as many, they are all
             table = table.take(pa.array(rows))
+        into = Rows(to, size)
         for name, values in zip(table.column_names, table.columns, strict=True):
-            filled[name].add(values, to)
+            filled[name].add(values, into)
     categorical = columns is not None or size > MANY_ROWS
     made = {name: filled.pop(name).made(categorical=categorical and name not in mixed) for name in names}
     found = pd.DataFrame(made, columns=pd.Index(names, dtype="str"), index=pd.RangeIndex(size), copy=False)
@@ -265,121 +265,3 @@ def _order(tables: Sequence[pa.Table]) -> Integers:
         sorted_by.append(ranks[encoded.indices.fill_null(len(ranks) - 1).to_numpy()])
     order: Integers = np.lexsort(sorted_by[::-1])
     return order
-
-
-class _Filled(Protocol):
-    """A column of a frame that is filled block by block; where nothing is added it is empty."""
-
-    def add(self, values: pa.ChunkedArray, to: Integers) -> None:
-        """Set these rows."""
-
-    def made(self, *, categorical: bool) -> Any:
-        """The column for pandas."""
-
-
-class _Numbers:
-    """Numbers; whole numbers become floats if any is missing."""
-
-    def __init__(self, size: int, kind: type[np.int64 | np.float64]) -> None:
-        # Most columns are filled whole, so that what nothing is added to is set in the end.
-        self.values, self.filled = np.empty(size, dtype=kind), _Places(size)
-        self.missing: list[Integers] = []
-
-    def add(self, values: pa.ChunkedArray, to: Integers) -> None:
-        if pa.types.is_null(values.type):
-            return
-        self.filled.add(to)
-        if values.null_count and self.values.dtype == np.int64:
-            self.missing.append(to[~values.is_valid().to_numpy()])
-            values = values.fill_null(0)
-        self.values[to] = values.to_numpy()
-
-    def made(self, *, categorical: bool) -> Any:
-        missing = np.concatenate([*self.missing, self.filled.rest()])
-        if len(missing):
-            self.values = self.values.astype(np.float64, copy=False)
-            self.values[missing] = np.nan
-        return self.values
-
-
-class _Places:
-    """Which rows of a column were added."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.parts: list[Integers] = []
-
-    def add(self, to: Integers) -> None:
-        self.parts.append(to)
-
-    def rest(self) -> Integers:
-        """The other rows."""
-        if sum(map(len, self.parts)) == self.size:
-            return np.zeros(0, dtype=np.int64)
-        empty = np.ones(self.size, dtype=bool)
-        for part in self.parts:
-            empty[part] = False
-        return np.flatnonzero(empty)
-
-
-class _Text:
-    """Text, by the number of each different text; ``missing`` is the text of rows without any, None for none."""
-
-    def __init__(self, size: int, missing: str | None = None) -> None:
-        self.known: dict[str, int] = {} if missing is None else {missing: 0}
-        self.missing = len(self.known) - 1
-        self.numbers = np.full(size, self.missing, dtype=np.int32)
-
-    def add(self, values: pa.ChunkedArray, to: Integers) -> None:
-        if pa.types.is_null(values.type):
-            return
-        if not pa.types.is_dictionary(values.type):
-            values = values.cast(pa.string()).dictionary_encode()
-        encoded = values.combine_chunks()
-        encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
-        numbers = [self.known.setdefault(text, len(self.known)) for text in encoded.dictionary.to_pylist()]
-        found = encoded.indices.fill_null(len(numbers)).to_numpy(zero_copy_only=False)
-        self.numbers[to] = np.array([*numbers, self.missing], dtype=np.int32)[found]
-
-    def made(self, *, categorical: bool) -> Any:
-        import pandas as pd
-
-        if categorical:
-            known = list(self.known)
-            used = np.flatnonzero(np.bincount(self.numbers + 1, minlength=len(known) + 1)[1:])
-            # Sorted like text: the order in which files were read must not show.
-            listed = sorted(used.tolist(), key=known.__getitem__)
-            places = np.full(len(known) + 1, -1, dtype=np.int32)  # the last is that of -1, for no text
-            places[listed] = np.arange(len(listed), dtype=np.int32)
-            return pd.Categorical.from_codes(places[self.numbers], pd.Index([known[i] for i in listed], dtype="str"))
-        texts = pa.array(self.known, pa.large_string())
-        column = texts.take(pa.array(self.numbers, mask=self.numbers < 0))
-        return pa.table({"": column}).to_pandas()[""].array
-
-
-class _Others:
-    """Values of any other type, such as true and false."""
-
-    def __init__(self, size: int) -> None:
-        self.filled = _Places(size)
-        self.parts: list[pa.ChunkedArray] = []
-
-    def add(self, values: pa.ChunkedArray, to: Integers) -> None:
-        self.parts.append(values)
-        self.filled.add(to)
-
-    def made(self, *, categorical: bool) -> Any:
-        rest = self.filled.rest()
-        tables = [pa.table({"": values}) for values in (*self.parts, pa.nulls(len(rest)))]
-        order = np.argsort(np.concatenate([*self.filled.parts, rest]))
-        whole = pa.concat_tables(tables, promote_options="permissive").take(pa.array(order))
-        return whole.to_pandas()[""].array
-
-
-def _filled(name: str, kinds: set[pa.DataType], size: int) -> _Filled:
-    known = kinds - {pa.null()}
-    if known == {pa.int64()}:
-        return _Numbers(size, np.int64)
-    if known and known <= {pa.int64(), pa.float64()}:
-        return _Numbers(size, np.float64)
-    return _Text(size, _FORMERLY.get(name)) if known == {pa.string()} else _Others(size)

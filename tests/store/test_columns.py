@@ -6,7 +6,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbench.store.blocks import _filled
+from imbench.store.columns import Rows, filled_column
 
 VALUES = {
     pa.int64(): st.integers(-(2**53), 2**53),
@@ -20,20 +20,27 @@ VALUES = {
 def columns(draw):
     """A type, as many values as the column has rows, and the rows of each block that adds some of them."""
     kind = draw(st.sampled_from(list(VALUES)))
-    values = draw(st.lists(st.none() | VALUES[kind], min_size=1, max_size=12))
-    order = draw(st.permutations(range(len(values))))
-    ends = sorted(draw(st.lists(st.integers(0, len(order)), max_size=3)))
-    blocks = [order[start:end] for start, end in zip([0, *ends], [*ends, len(order)], strict=True)]
+    # The rows of each job stay together; a job has one row, all have as many, or each has its own number.
+    jobs = draw(st.integers(1, 6))
+    counts = draw(
+        st.integers(1, 4).map(lambda most: [most] * jobs) | st.lists(st.integers(1, 6), min_size=jobs, max_size=jobs)
+    )
+    values = draw(st.lists(st.none() | VALUES[kind], min_size=sum(counts), max_size=sum(counts)))
+    first = [sum(counts[:job]) for job in range(jobs)]
+    order = draw(st.permutations(range(jobs)))
+    ends = sorted(draw(st.lists(st.integers(0, jobs), max_size=3)))
+    parts = [order[start:end] for start, end in zip([0, *ends], [*ends, jobs], strict=True)]
+    blocks = [[row for job in part for row in range(first[job], first[job] + counts[job])] for part in parts]
     lacking = draw(st.sets(st.integers(0, len(blocks) - 1)))
     return kind, values, [block for i, block in enumerate(blocks) if i not in lacking]
 
 
 def filled(kind, values, blocks, *, categorical):
-    column = _filled("any", {kind}, len(values))
+    column = filled_column("any", {kind}, len(values))
     for rows in blocks:
         part = [values[row] for row in rows]
         of = pa.null() if all(value is None for value in part) else kind
-        column.add(pa.chunked_array([pa.array(part, of)]), np.array(rows, dtype=np.int64))
+        column.add(pa.chunked_array([pa.array(part, of)]), Rows(np.array(rows, dtype=np.int64), len(values)))
     return pd.Series(column.made(categorical=categorical))
 
 

@@ -46,8 +46,10 @@ def status(
     with damaged files. Damaged files are moved to the folder quarantine of the store; the next run trains their jobs
     again.
     """
-    from imbench.report.completeness import completeness
+    from imbench.scoring.columns import ORIGIN
     from imbench.stats.references import is_reference
+    from imbench.store.blocks import LABELS
+    from imbench.store.completeness import completeness
     from imbench.store.results import Results, damage_notes
     from imbench.store.source_marks import retrain_notes
     from imbench.store.store import Store
@@ -58,7 +60,8 @@ def status(
         opened.check()
     contents = opened.contents()
     # A row for each job says as much here as one for each fold.
-    results = Results(choice.of(contents.jobs(), registry), opened.path)
+    jobs = contents.jobs(columns=[name for name in LABELS if name not in ORIGIN])
+    results = Results(choice.of(jobs, registry), opened.path)
     status = contents.status()
     done = results.rows.loc[results.rows["error"] == "", "key"].nunique()
     trials = int((results.rows["trial"].notna() & (results.rows["error"] == "")).sum())

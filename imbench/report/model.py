@@ -11,7 +11,6 @@ import pandas as pd
 from imbench.contract.errors import UsageError
 from imbench.contract.protocol import caveats
 from imbench.report.columns import Column, choose, columns_of, headline
-from imbench.report.completeness import completeness
 from imbench.report.cost import Cost, costs
 from imbench.report.coverage import READ_BY_COVERAGE, Covered, Failure, covered, failures
 from imbench.report.evidence import Evidence, evidence
@@ -39,6 +38,7 @@ from imbench.stats.references import (
 from imbench.stats.scope import KnownSuite, Scope
 from imbench.stats.score_table import ScoreTable, make_score_tables
 from imbench.stats.words import counted, scrub
+from imbench.store.completeness import completeness
 from imbench.store.results import Results
 from imbench.store.source_marks import Origin, origins, source_notes
 from imbench.store.trials import has_trials
@@ -96,7 +96,7 @@ class Model:
 
     Parameters
     ----------
-    notes : covered and missing configurations (`imbench.report.completeness`), and caveats of the protocols
+    notes : covered and missing configurations (`imbench.store.completeness`), and caveats of the protocols
     jobs, configurations : their numbers in the store
     columns : metrics under decision rules, those of ``headline`` first
     boards : the leading ones first; ``left_out``: metrics without boards because there are too many strategies

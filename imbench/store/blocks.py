@@ -143,17 +143,19 @@ def _by_fold(rows: pa.Table) -> pa.Table:
     return rows if bool((order[:-1] < order[1:]).all()) else rows.take(pa.array(order))
 
 
-def job_frame(chosen: Sequence[Chosen]) -> pd.DataFrame:
-    """One row for each job, with its `LABELS` and sorted as its rows in `frame`; text is categorical."""
+def job_frame(chosen: Sequence[Chosen], columns: Collection[str]) -> pd.DataFrame:
+    """One row for each job, with these of its `LABELS` and sorted as its rows in `frame`; text is categorical."""
     import pandas as pd
 
-    several = [jobs.select([n for n in LABELS if n in jobs.column_names]) for jobs in map(Chosen.jobs, chosen)]
+    names = [name for name in LABELS if name in columns]
+    whole = list(map(Chosen.jobs, chosen))
+    several = [jobs.select([name for name in names if name in jobs.column_names]) for jobs in whole]
     kinds = _kinds([schema(), *(jobs.schema for jobs in several)])
-    order = _order(several)
+    order = _order(whole)
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     places = np.split(place, np.cumsum([jobs.num_rows for jobs in several])[:-1])
-    filled = {name: filled_column(name, kinds[name], len(order)) for name in LABELS}
+    filled = {name: filled_column(name, kinds[name], len(order)) for name in names}
     for jobs, to in zip(several, places, strict=False):
         rows = Rows(to, len(order))
         for name, values in zip(jobs.column_names, jobs.columns, strict=True):

@@ -71,6 +71,8 @@ class _Numbers:
         to.put(values.to_numpy(), self.values)
 
     def made(self, *, categorical: bool) -> Any:
+        if len(self.values) and not self.filled.parts:
+            return np.full(len(self.values), np.nan)
         missing = np.concatenate([*self.missing, self.filled.rest()])
         if len(missing):
             self.values = self.values.astype(np.float64, copy=False)

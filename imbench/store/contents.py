@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ import numpy as np
 from imbench.contract.errors import StoreError
 from imbench.scoring.outcome import Integers
 from imbench.store.files import NO_STAMP, Digests, Intact, Stamp, listed, size_of, stamps_in
+from imbench.store.known import Job, Known
 from imbench.store.marker import INDEX, OF_FINISHED, SUFFIXES
 
 if TYPE_CHECKING:
@@ -73,9 +73,6 @@ class Reader(Protocol):
 # The folders that are listed once.
 LISTED = (*OF_FINISHED, "failed")
 
-# A job by its key, and whether its failure is meant.
-_Job = tuple[str, bool]
-
 
 class Contents:
     """The jobs of a store when this was made: folders are listed once, and files that the index knows are not read.
@@ -95,7 +92,7 @@ class Contents:
         self._rows, self._predictions, self._failures = (stamps_in(folder / name, SUFFIXES[name]) for name in LISTED)
         # Jobs found finished, and jobs that cannot be read; whether the index has new blocks.
         self._finished: set[str] = set()
-        self._lost: set[_Job] = set()
+        self._lost: set[Job] = set()
         # SHA-256 of the files of jobs that were read.
         self._digests: dict[str, Digests] = {}
         self._written = False
@@ -111,8 +108,8 @@ class Contents:
 
     def keys(self) -> list[str]:
         """Keys of the finished jobs, sorted."""
-        known = self._known
-        return sorted(key for key in self._rows if (key, False) in known or self.has(key))
+        known = self._known.finished()
+        return sorted([*known, *filter(self.has, self._rows.besides(known))])
 
     def has(self, key: str) -> bool:
         """Whether a job is finished."""
@@ -133,8 +130,7 @@ class Contents:
 
     def incomplete(self) -> list[str]:
         """Keys of unfinished jobs with damaged or missing files: in quarantine, or rows without predictions; sorted."""
-        known = self._known
-        unfinished = {key for key in self._rows if (key, False) not in known and not self.has(key)}
+        unfinished = {key for key in self._rows.besides(self._known.finished()) if not self.has(key)}
         aside = {file.name.split(".")[0] for file in listed(self._store.path / "quarantine")}
         in_place = {file.stem for file in self._store.damaged_in_place()}
         return sorted(unfinished | {key for key in aside | in_place if not self.has(key)})
@@ -144,14 +140,24 @@ class Contents:
         aside = self.incomplete()
         return Status(len(self.keys()), len(self.failed_keys()), len(aside), self._bytes(moved=bool(aside)))
 
-    def jobs(self, keys: Collection[str] | None = None, failed: Collection[str] = ()) -> pd.DataFrame:
-        """One row for each job that `frame` has rows of, in the same order, with the columns that describe jobs.
+    def jobs(
+        self,
+        keys: Collection[str] | None = None,
+        columns: Collection[str] | None = None,
+        failed: Collection[str] = (),
+    ) -> pd.DataFrame:
+        """One row for each job that `frame` has rows of, in the same order, with columns that describe jobs.
 
-        These are `imbench.store.blocks.LABELS`; text is categorical.
+        Text is categorical.
+
+        Parameters
+        ----------
+        columns : names among `imbench.store.blocks.LABELS`; None: all of them
+        keys, failed : see `frame`
         """
         from imbench.store.blocks import LABELS, job_frame
 
-        return job_frame(self._chosen(keys, failed, LABELS))
+        return job_frame(self._chosen(keys, failed, LABELS), LABELS if columns is None else columns)
 
     def frame(
         self,
@@ -179,25 +185,23 @@ class Contents:
         return list(stored_blocks(self._store.path))
 
     @cached_property
-    def _known(self) -> dict[_Job, tuple[int, int]]:
-        """The number of a block and the place there of each job whose rows were read, if its files did not change."""
-        found: dict[_Job, tuple[int, int]] = {}
+    def _known(self) -> Known:
+        """The jobs whose rows were read, if their files did not change."""
+        found = Known()
         self._find(found)
         return found
 
-    def _find(self, known: dict[_Job, tuple[int, int]]) -> None:
+    def _find(self, known: Known) -> None:
         from imbench.store.index import Stored
 
         stuck = {(file.stem, file.parent.name == "failed") for file in self._store.damaged_in_place()}
         # Of several blocks with a job the first is used, unless it was read just now.
         for number, block in reversed(list(enumerate(self._blocks))):
             if isinstance(block, Stored):
-                places = np.flatnonzero((block.stamps == self._stamps_of(block)).all(axis=(1, 2))).tolist()
-                keys, failed = block.keys, block.failed
-                jobs = [(keys[place], failed[place]) for place in places]
-                known.update(zip(jobs, zip(itertools.repeat(number), places), strict=False))
+                places = np.flatnonzero((block.stamps == self._stamps_of(block)).all(axis=(1, 2)))
+                known.add(number, block.keys, block.failed, places)
         for job in stuck:
-            known.pop(job, None)
+            known.discard(job)
         for number, block in enumerate(self._blocks):
             if not isinstance(block, Stored):
                 self._place(number, known)
@@ -209,12 +213,13 @@ class Contents:
         predictions = np.where(failed, np.array(NO_STAMP), self._predictions.of(block.keys))
         return np.stack([rows, predictions], axis=1)
 
-    def _place(self, number: int, known: dict[_Job, tuple[int, int]]) -> None:
+    def _place(self, number: int, known: Known) -> None:
         from imbench.store.blocks import jobs_of
 
-        known.update({job: (number, place) for place, job in enumerate(jobs_of(self._blocks[number]))})
+        keys, failed = zip(*jobs_of(self._blocks[number]), strict=True)
+        known.add(number, keys, failed, np.arange(len(keys)))
 
-    def _stamps(self, job: _Job) -> tuple[Stamp | None, Stamp | None]:
+    def _stamps(self, job: Job) -> tuple[Stamp | None, Stamp | None]:
         key, failed = job
         return (self._failures.get(key), NO_STAMP) if failed else (self._rows.get(key), self._predictions.get(key))
 
@@ -224,24 +229,21 @@ class Contents:
         """The blocks with the rows of jobs, in which columns that files lack are derived if they are among these."""
         from imbench.store.blocks import Chosen
 
-        wanted, as_failed = None if keys is None else frozenset(keys), frozenset(failed)
-        jobs = [(k, False) for k in sorted(self._rows) if (wanted is None or k in wanted) and k not in as_failed]
-        passing = self._read(jobs, columns)
-        failed_keys = sorted(k for k in self._failures if wanted is None or k in wanted)
-        failures = [(k, True) for k in failed_keys if k in as_failed or not self.has(k)]
-        passing += self._read(failures, columns)
-        places: dict[int, list[int]] = {}
-        for job in (*jobs, *failures):
-            if (where := self._known.get(job)) is not None:
-                places.setdefault(where[0], []).append(where[1])
-        kept = [Chosen(self._blocks[number], np.sort(found)) for number, found in places.items()]
+        wanted, as_failed = self._rows.besides(failed), frozenset(failed)
+        asked = None if keys is None else frozenset(keys)
+        wanted = wanted if asked is None else wanted & asked
+        passing = self._read([(key, False) for key in sorted(wanted - self._known.finished())], columns)
+        among = sorted(key for key in self._failures if asked is None or key in asked)
+        failures = [key for key in among if key in as_failed or not self.has(key)]
+        passing += self._read([(key, True) for key in failures], columns)
+        kept = [Chosen(self._blocks[number], places) for number, places in self._known.places(wanted, failures).items()]
         return [*kept, *(Chosen(block, np.arange(block.jobs.num_rows)) for block in passing)]
 
-    def _read(self, jobs: Iterable[_Job], columns: Collection[str] | None) -> list[Block]:
+    def _read(self, jobs: Iterable[Job], columns: Collection[str] | None) -> list[Block]:
         """Read the jobs that are not known; blocks of those that lack columns other than these, which are not kept."""
         from imbench.store.index import MOST_JOBS
 
-        found: dict[_Job, pa.Table] = {}
+        found: dict[Job, pa.Table] = {}
         passing: list[Block] = []
         known, lost = self._known, self._lost
         for job in [job for job in jobs if job not in known and job not in lost]:
@@ -259,7 +261,7 @@ class Contents:
             self._tidy()
         return passing
 
-    def _rows_of(self, job: _Job, columns: Collection[str] | None) -> pa.Table | None:
+    def _rows_of(self, job: Job, columns: Collection[str] | None) -> pa.Table | None:
         from imbench.store.derive import with_drawn, with_origin
         from imbench.store.parquet import digest_of_predictions
 
@@ -287,13 +289,13 @@ class Contents:
         intact = [key for key in keys if key in self._rows and self.intact_files(key)]
         if not intact:
             return {}
-        rows = self.jobs(intact)
+        rows = self.jobs(intact, columns=("key", "source_hash"))
         return dict(zip(rows["key"].tolist(), rows["source_hash"].tolist(), strict=True))
 
     def _digests_of(self, key: str) -> Digests:
         from imbench.store.index import Stored
 
-        number, place = self._known.get((key, False), (None, 0))
+        number, place = self._known.place((key, False)) or (None, 0)
         block = None if number is None else self._blocks[number]
         return block.digests[place] if isinstance(block, Stored) else self._digests.get(key, (None, None))
 
@@ -307,7 +309,7 @@ class Contents:
         for key, copy in copies.items():
             now = self._stamps((key, False))
             mine = tuple(None if stamp is None else (stamp[0], stamp[1], stamp[3]) for stamp in now)
-            where = copy.source._known.get((key, False))
+            where = copy.source._known.place((key, False))
             same = where is not None and copy.source._digests_of(key)[0] == copy.digests[0] and mine == copy.files
             if where is not None and same and self._is_settled((key, False)):
                 self._digests[key] = copy.digests
@@ -329,7 +331,7 @@ class Contents:
         if self._written:
             self._tidy()
 
-    def _add(self, tables: Mapping[_Job, pa.Table], columns: Collection[str] | None) -> list[Block]:
+    def _add(self, tables: Mapping[Job, pa.Table], columns: Collection[str] | None) -> list[Block]:
         """Keep the rows of jobs that have all columns, in the index if they are many; blocks of the others."""
         from imbench.store.blocks import blocks
         from imbench.store.derive import lacking
@@ -360,14 +362,14 @@ class Contents:
         self._written = True
         return stored
 
-    def _seen(self, job: _Job) -> Seen:
+    def _seen(self, job: Job) -> Seen:
         from imbench.store.index import Seen
 
         rows, predictions = self._stamps(job)
         digests = (None, None) if job[1] else self._digests[job[0]]
         return Seen(*job, (rows or NO_STAMP, predictions or NO_STAMP), digests)
 
-    def _is_settled(self, job: _Job) -> bool:
+    def _is_settled(self, job: Job) -> bool:
         """Whether any later change of the files of a job will show in their stamps."""
         from imbench.store.index import is_settled
 
@@ -377,9 +379,7 @@ class Contents:
         """Join small blocks of the index if they are many, and delete its outdated files."""
         from imbench.store.index import Stored, tidied
 
-        live: dict[int, list[int]] = {}
-        for number, place in self._known.values():
-            live.setdefault(number, []).append(place)
+        live = {number: places.tolist() for number, places in self._known.places().items()}
         stored = [(block, live.get(i, ())) for i, block in enumerate(self._blocks) if isinstance(block, Stored)]
         self._blocks[:] = [
             *(block for block in self._blocks if not isinstance(block, Stored)),

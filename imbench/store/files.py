@@ -9,10 +9,11 @@ import hashlib
 import itertools
 import os
 import platform
+import stat
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from io import FileIO
 from pathlib import Path
@@ -190,6 +191,10 @@ class Stamps:
         """Whether the file exists."""
         return name in self._places
 
+    def besides(self, names: Iterable[str]) -> set[str]:
+        """The names that are not among these."""
+        return self._places.keys() - names
+
     def get(self, name: str) -> Stamp | None:
         """The stamp of a file; None if it does not exist."""
         place = self._places.get(name)
@@ -215,16 +220,17 @@ def stamps_in(folder: Path, suffix: str) -> Stamps:
     found: list[int] = []
     others = 0
     try:
-        with os.scandir(folder) as entries:
+        with _scanned(folder) as entries:
             for entry in entries:
-                if not entry.is_file():
-                    continue
                 try:
                     facts = entry.stat()
                 except OSError:  # deleted since it was listed
                     continue
-                if entry.name.endswith(suffix):
-                    names.append(entry.name[: -len(suffix)])
+                if not stat.S_ISREG(facts.st_mode):
+                    continue
+                name = entry.name
+                if name.endswith(suffix):
+                    names.append(name[: -len(suffix)])
                     found += (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
                 else:
                     others += facts.st_size
@@ -235,6 +241,21 @@ def stamps_in(folder: Path, suffix: str) -> Stamps:
     stamps = Stamps(names, np.array(found, dtype=np.int64).reshape(-1, len(NO_STAMP)))
     stamps.bytes += others
     return stamps
+
+
+@contextlib.contextmanager
+def _scanned(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """The entries of a folder, by its handle where there is one: then the system need not look up its path for each."""
+    if os.scandir not in os.supports_fd:
+        with os.scandir(folder) as entries:
+            yield entries
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with os.scandir(handle) as entries:
+            yield entries
+    finally:
+        os.close(handle)
 
 
 def last_result(store: Path | str) -> str:

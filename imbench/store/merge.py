@@ -237,12 +237,11 @@ def _of_sources(
 
 
 def _sources(contents: Contents) -> _Sources:
-    rows = contents.jobs()
+    wanted = ("key", "strategy", "strategy_version", "source_hash")
+    rows = contents.jobs(columns=(*wanted, "error"))
     rows = rows[rows["error"] == ""]
     found: _Sources = {}
-    for key, strategy, version, source in zip(
-        *(rows[name].tolist() for name in ("key", "strategy", "strategy_version", "source_hash")), strict=True
-    ):
+    for key, strategy, version, source in zip(*(rows[name].tolist() for name in wanted), strict=True):
         if isinstance(source, str) and not source.startswith(UNKNOWN):
             found.setdefault((strategy, str(version)), {}).setdefault(source, []).append(key)
     return found

@@ -36,7 +36,7 @@ class Results:
     rows : rows of `Store.frame`
     store : the store's folder
     notes : sentences on the run, such as ``Data ready: 12 of 27 configurations``; for a loaded store only facts that
-        are not in its rows, since reports derive the others (`imbench.report.completeness`)
+        are not in its rows, since reports derive the others (`imbench.store.completeness`)
     scope : the configurations that boards are over
     added : metrics of plugins with columns in the rows (`imbench.store.added.with_metrics`)
     """
@@ -195,12 +195,12 @@ def load(path: str | os.PathLike[str], keys: Collection[str] | None = None) -> R
     StoreError
         If the folder is not a store, or a newer imbench wrote it.
     """
-    from imbench.store.source_marks import retrain_notes, source_notes
+    from imbench.store.source_marks import READ_BY_NOTES, retrain_notes, source_notes
 
     store = Store.open(path)
     contents = store.contents()
     rows = contents.frame(keys)
-    known = (*source_notes(contents.jobs(keys)), *retrain_notes(store.failed_retrains(keys)))
+    known = (*source_notes(contents.jobs(keys, READ_BY_NOTES)), *retrain_notes(store.failed_retrains(keys)))
     return Results(rows, store.path, (*known, *damage_notes(contents, keys)))
 
 

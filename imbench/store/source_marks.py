@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from imbench.store.store import FailedRetrain
 
 FAILED, NOT_CHECKED = "failed", "not checked"
+# Columns that `source_notes` reads.
+READ_BY_NOTES = ("dataset", "data_hash", "strategy", "strategy_version", "key", *ORIGIN)
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,13 @@ def seen(path):
     columns = ["gmean", "strategy", "recall[2]", "threads", "gpu"]
     frames = [store.frame(), store.frame([JOBS[0].key, FAILED.key]), store.frame(columns=columns)]
     loaded = load(path)
-    frames += [loaded.rows, store.contents().jobs(), store.frame(failed=[JOBS[0].key])]
+    jobs = store.contents().jobs
+    frames += [
+        loaded.rows,
+        jobs(),
+        jobs(columns=("key", "error"), failed=[JOBS[0].key]),
+        store.frame(failed=[JOBS[0].key]),
+    ]
     notes = [note.replace(str(path), "") for note in loaded.notes]
     return frames, (store.keys(), store.failed_keys(), store.incomplete(), notes), store.status()
 

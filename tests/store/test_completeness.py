@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from imbench.report import Options, write_report
-from imbench.report.completeness import KnownSuite, completeness
+from imbench.store.completeness import KnownSuite, completeness
 from imbench.store.results import load
 from imbench.store.store import Store
 from tests.made_results import FACTS, PROTOCOL, fill, job

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from imbench.store.contents import Contents, Copied
@@ -37,9 +37,21 @@ def copy_jobs(target: Store, sources: Mapping[str, Contents]) -> dict[str, Copie
     """
     done: dict[str, Copied | None] = {}
     keys = iter(sources)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_AT_ONCE) as pool, ThreadPoolExecutor(1) as last:
+        # While the disk makes the files of some jobs durable, those of the next are written.
+        moving: Future[None] | None = None
         while together := list(itertools.islice(keys, _TOGETHER)):
-            done |= _copy_together(target, {key: sources[key] for key in together}, pool)
+            copied, files = _written(target, {key: sources[key] for key in together}, pool)
+            try:
+                if moving is not None:
+                    moving.result()
+                moving = last.submit(_put_in_place, files)
+            except BaseException:
+                _remove(files)
+                raise
+            done |= copied
+        if moving is not None:
+            moving.result()
     for failure in listed(target.path / "failed"):
         if done.get(failure.stem) is not None:
             target.discard_failure(failure.stem)
@@ -57,9 +69,10 @@ def take_over(target: Store, copies: Mapping[str, Copied]) -> None:
         target.contents().take_over(copies)
 
 
-def _copy_together(
+def _written(
     target: Store, sources: Mapping[str, Contents], pool: ThreadPoolExecutor
-) -> Iterator[tuple[str, Copied | None]]:
+) -> tuple[dict[str, Copied | None], list[Temporary]]:
+    """Write the files of jobs under temporary names: what was copied, and the files in the order to move them."""
     files: dict[tuple[str, str], Temporary] = {}
 
     def written(key: str) -> Copied | None:
@@ -72,13 +85,24 @@ def _copy_together(
         return Copied(sources[key], (intact[0].digest, intact[1].digest), (rows, predictions))
 
     try:
-        done = list(zip(sources, pool.map(written, sources), strict=True))
-        # Predictions first: rows exist only if their predictions do.
-        order = [(folder, key) for folder in reversed(OF_FINISHED) for key, copied in done if copied is not None]
-        put_in_place([files[one] for one in order])
+        done = dict(zip(sources, pool.map(written, sources), strict=True))
     except BaseException:
         pool.shutdown(cancel_futures=True)  # and wait for those that are writing
-        for one in files.values():
-            one.remove()
+        _remove(files.values())
         raise
-    yield from done
+    # Predictions first: rows exist only if their predictions do.
+    order = [(folder, key) for folder in reversed(OF_FINISHED) for key, copied in done.items() if copied is not None]
+    return done, [files[one] for one in order]
+
+
+def _put_in_place(files: Sequence[Temporary]) -> None:
+    try:
+        put_in_place(files)
+    except BaseException:
+        _remove(files)
+        raise
+
+
+def _remove(files: Iterable[Temporary]) -> None:
+    for one in files:
+        one.remove()

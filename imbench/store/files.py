@@ -27,6 +27,9 @@ from imbench.scoring.outcome import Integers
 # A write takes seconds: a temporary file this old is abandoned, whichever machine began it.
 STALE_SECONDS = 24 * 3600.0
 
+# Processes of two machines may share their numbers, and even names; a process has many temporary files.
+_PROCESS, _NUMBERS = uuid.uuid4().hex[:8], itertools.count()
+
 # Errors of file systems that cannot sync a folder; there the rename is as durable as possible.
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES)
 
@@ -288,7 +291,7 @@ def remove_stale(folder: Path) -> None:
 
 
 def _temporary(name: str) -> str:
-    return f".{name}~{_host()}~{os.getpid()}~{uuid.uuid4().hex[:8]}.tmp"
+    return f".{name}~{_host()}~{os.getpid()}~{_PROCESS}-{next(_NUMBERS)}.tmp"
 
 
 @cache

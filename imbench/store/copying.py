@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from imbench.store.contents import Contents, Copied
-from imbench.store.files import Temporary, listed, put_in_place, write_temporary
+from imbench.store.files import Temporary, listed, put_in_place, stamp_of, write_temporary
 from imbench.store.marker import OF_FINISHED
 
 if TYPE_CHECKING:
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 # Jobs whose files are made durable together.
 _TOGETHER = 2_000
-# Jobs that are read at once: most of the time of small files is waiting, above all in network folders, where merged
-# stores often lie. On a local disk two threads take three quarters of the time (docs/store.md).
-_AT_ONCE = 16
+# Threads: each file of a network folder, where merged stores often lie, is waited for, and the more at once the better.
+# On a local disk many threads wait for each other, and few are faster. So both are tried, each with as many jobs.
+_MANY, _FEW = 16, 2
+_TRIED = 200
 
 
 def copy_jobs(target: Store, sources: Mapping[str, Contents]) -> dict[str, Copied | None]:
@@ -37,11 +38,21 @@ def copy_jobs(target: Store, sources: Mapping[str, Contents]) -> dict[str, Copie
     """
     done: dict[str, Copied | None] = {}
     keys = iter(sources)
-    with ThreadPoolExecutor(_AT_ONCE) as pool, ThreadPoolExecutor(1) as last:
+    with (
+        ThreadPoolExecutor(_MANY) as many,
+        ThreadPoolExecutor(_FEW) as few,
+        ThreadPoolExecutor(1) as last,
+    ):
+        seconds: dict[ThreadPoolExecutor, float] = {}
         # While the disk makes the files of some jobs durable, those of the next are written.
         moving: Future[None] | None = None
-        while together := list(itertools.islice(keys, _TOGETHER)):
+        for trial in itertools.chain([many, few], itertools.repeat(None)):
+            together = list(itertools.islice(keys, _TRIED if trial else _TOGETHER))
+            if not together:
+                break
+            pool, start = trial or min(seconds, key=seconds.__getitem__), time.perf_counter()
             copied, files = _written(target, {key: sources[key] for key in together}, pool)
+            seconds.setdefault(pool, (time.perf_counter() - start) / len(together))
             try:
                 if moving is not None:
                     moving.result()
@@ -58,14 +69,15 @@ def copy_jobs(target: Store, sources: Mapping[str, Contents]) -> dict[str, Copie
     return done
 
 
-def take_over(target: Store, copies: Mapping[str, Copied]) -> None:
-    """Index copied jobs, if they are many, with the rows that are known of their sources."""
+def take_over(target: Store, copies: dict[str, Copied]) -> None:
+    """Index jobs, in the order in which they were copied, if they are many, with the rows known of their sources."""
     from imbench.store.index import FEWEST_JOBS, SETTLED
 
     if len(copies) >= FEWEST_JOBS:
-        # Until now the files might change again without another stamp.
-        newest = max(copied.files[0][1] for copied in copies.values())
-        time.sleep(min(max(newest / 1e9 + SETTLED + 0.2 - time.time(), 0.0), 2 * abs(SETTLED)))
+        # Until now the files might change again without another stamp. The last of them was moved last.
+        last = stamp_of(target.file("jobs", next(reversed(copies))))
+        newest = 0.0 if last is None else max(last[1:3]) / 1e9
+        time.sleep(min(max(newest + SETTLED + 0.2 - time.time(), 0.0), 2 * abs(SETTLED)))
         target.contents().take_over(copies)
 
 

@@ -2,12 +2,14 @@
 
 import errno
 import os
+import time
 
 import pytest
 
 from imbench.contract.errors import StoreError
-from imbench.store import copying, files
+from imbench.store import copying, files, index
 from imbench.store.copying import copy_jobs
+from imbench.store.merge import merge
 from imbench.store.store import Store
 from tests.made_results import fill
 
@@ -25,6 +27,7 @@ def source(tmp_path_factory):
 def groups(monkeypatch):
     """Groups of four jobs, so that one is moved while the next is written."""
     monkeypatch.setattr(copying, "_TOGETHER", 4)
+    monkeypatch.setattr(copying, "_TRIED", 2)
 
 
 def copied(source, target):
@@ -75,3 +78,13 @@ def test_a_disk_that_fails_in_any_group_leaves_whole_jobs_and_no_other_file(sour
     assert there["jobs"] <= there["predictions"] <= names(source.path / "jobs")
     monkeypatch.undo()
     assert [*copied(source, target)] == target.keys()
+
+
+def test_the_index_has_all_jobs_at_once_however_long_the_disk_takes(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(index, "FEWEST_JOBS", 4)
+    monkeypatch.setattr(index, "SETTLED", 0.5)
+    sync = files._sync_disk
+    monkeypatch.setattr(files, "_sync_disk", lambda folder: time.sleep(0.4) or sync(folder))
+    source.frame()  # which indexes it
+    merge([source.path], tmp_path / "target")
+    assert sum(block.jobs.num_rows for block in index.stored_blocks(tmp_path / "target")) == JOBS

@@ -27,7 +27,7 @@ from imbench.scoring.outcome import Integers
 # A write takes seconds: a temporary file this old is abandoned, whichever machine began it.
 STALE_SECONDS = 24 * 3600.0
 
-# Processes of two machines may share their numbers, and even names; a process has many temporary files.
+# Two machines may have one name, and processes of one number.
 _PROCESS, _NUMBERS = uuid.uuid4().hex[:8], itertools.count()
 
 # Errors of file systems that cannot sync a folder; there the rename is as durable as possible.

@@ -32,7 +32,7 @@ def groups(monkeypatch):
 
 def copied(source, target):
     contents = source.contents()
-    return copy_jobs(target, dict.fromkeys(contents.keys(), contents))  # contents are not a dict
+    return copy_jobs(target, dict.fromkeys(contents.keys(), contents))
 
 
 def names(folder):

@@ -16,24 +16,27 @@ def added(draw):
     return [(jobs, sorted(draw(st.sets(st.integers(0, len(jobs) - 1))))) for jobs in blocks]
 
 
-@given(added(), st.lists(JOBS, max_size=3), st.none() | st.sets(st.sampled_from("abcdefghz")))
-def test_the_last_block_with_a_job_has_its_rows_unless_it_is_forgotten(blocks, forgotten, asked):
-    known, plain = Known(), {}
+ASKED = st.none() | st.sets(st.sampled_from("abcdefghz"))
+
+
+@given(added(), st.lists(JOBS, max_size=3), ASKED, ASKED)
+def test_the_last_block_with_a_job_has_its_rows_unless_it_is_forgotten(blocks, forgotten, finished, failed):
+    known, plain, asked = Known(), {}, (finished, failed)
     for number, (jobs, places) in enumerate(blocks):
-        keys, failed = zip(*jobs, strict=True)
-        known.add(number, keys, failed, np.array(places, dtype=np.int64))
+        keys, are_failed = zip(*jobs, strict=True)
+        known.add(number, keys, are_failed, np.array(places, dtype=np.int64))
         plain |= {jobs[place]: (number, place) for place in places}
     for job in forgotten:
         known.discard(job)
         plain.pop(job, None)
     assert {job: known.place(job) for job in plain} == plain
     assert all((job in known) == (job in plain) for job in [*plain, *forgotten])
-    assert known.finished() == {key for key, failed in plain if not failed}
+    assert known.finished() == {key for key, is_failed in plain if not is_failed}
     wanted = {}
-    for (key, failed), (number, place) in plain.items():
-        if failed or asked is None or key in asked:
+    for (key, is_failed), (number, place) in plain.items():
+        if asked[is_failed] is None or key in asked[is_failed]:
             wanted.setdefault(number, []).append(place)
-    found = known.places(asked)
+    found = known.places(*asked)
     assert {number: places.tolist() for number, places in found.items()} == {n: sorted(p) for n, p in wanted.items()}
     known.clear()
     assert known.places() == {}

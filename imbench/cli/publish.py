@@ -63,7 +63,7 @@ def publish(
     from imbench.cli.described import citations, commands, modalities
     from imbench.report import Options
     from imbench.report.publish import publish as publish_store
-    from imbench.store.files import last_result
+    from imbench.store.stamps import last_result
 
     registry = session.registry
 

@@ -83,9 +83,9 @@ def report(
     from imbench.cli.described import citations, commands, modalities
     from imbench.report import Options, write_report
     from imbench.stats.names import without_trials
-    from imbench.store.files import last_result
     from imbench.store.outputs import check_output_folder
     from imbench.store.results import load
+    from imbench.store.stamps import last_result
 
     check_output_folder(to, "--to")
     registry, found = session.registry, load(store_of(context, folder, store))

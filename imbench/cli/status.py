@@ -46,41 +46,45 @@ def status(
     with damaged files. Damaged files are moved to the folder quarantine of the store; the next run trains their jobs
     again.
     """
+    from imbench.store.look import Look
+
+    path, registry = store_of(context, folder, store), session.registry
+    # What is imported below takes as long as a look at the files of 50,000 jobs.
+    look = None if check else Look(path)
     from imbench.scoring.columns import ORIGIN
     from imbench.stats.references import is_reference
     from imbench.store.blocks import LABELS
     from imbench.store.completeness import completeness
-    from imbench.store.results import Results, damage_notes
+    from imbench.store.results import damage_notes
     from imbench.store.source_marks import retrain_notes
     from imbench.store.store import Store
 
-    path, registry = store_of(context, folder, store), session.registry
     choice, opened = Choice(**chosen), Store.open(path)
     if check:
         opened.check()
-    contents = opened.contents()
-    # A row for each job says as much here as one for each fold.
-    jobs = contents.jobs(columns=[name for name in LABELS if name not in ORIGIN])
-    results = Results(choice.of(jobs, registry), opened.path)
+    contents = opened.contents(look)
+    # A row for each job says as much here as one for each fold. Keys, the only text that differs in all jobs, take as
+    # long as the rest.
+    labels = [name for name in LABELS if name not in ORIGIN and (name != "key" or not choice.is_all)]
+    jobs = choice.of(contents.jobs(columns=labels), registry)
+    finished = jobs["error"] == ""
+    failures = jobs.loc[~finished, list(_JOB)]
     status = contents.status()
-    done = results.rows.loc[results.rows["error"] == "", "key"].nunique()
-    trials = int((results.rows["trial"].notna() & (results.rows["error"] == "")).sum())
-    counts = status if choice.is_all else dataclasses.replace(status, done=done, failed=len(results.failures()))
-    retrains = opened.failed_retrains(set(results.rows["key"]))
-    notes = list(completeness(results.rows, registry.known_suites()) if len(results.rows) else ())
+    trials = int((jobs["trial"].notna() & finished).sum())
+    counts = status if choice.is_all else dataclasses.replace(status, done=int(finished.sum()), failed=len(failures))
+    retrains = opened.failed_retrains(None if choice.is_all else set(jobs["key"]))
+    notes = list(completeness(jobs, registry.known_suites()) if len(jobs) else ())
     notes += [*retrain_notes(retrains), *damage_notes(contents)]
     if as_json:
-        failures = results.failures().to_dict("records")
         kept = [{name: getattr(one, name) for name in _JOB} for one in retrains]
         described = {"store": path, **dataclasses.asdict(counts), "trials": trials, "notes": notes}
-        emit_json({**described, "failures": failures, "retrain": kept})
+        emit_json({**described, "failures": failures.to_dict("records"), "retrain": kept})
         return
-    done_rows = results.rows[results.rows["error"] == ""]
-    references = int(done_rows.loc[is_reference(done_rows), "key"].nunique())
+    references = int(is_reference(jobs[finished]).sum())
     emit(_counts(path, counts, references, trials, chosen=not choice.is_all))
     for note in notes:
         emit(paragraph(note))
-    _emit_errors(results.failures().itertuples(index=False, name=None))
+    _emit_errors(failures.itertuples(index=False, name=None))
     _emit_errors([getattr(one, name) for name in _JOB] for one in retrains)
 
 

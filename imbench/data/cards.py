@@ -31,6 +31,12 @@ def _files() -> dict[str, Path]:
     return {path.stem: path for path in cards_folder().rglob("*.toml") if path.parent.name != "suites"}
 
 
+@cache
+def _attributes() -> dict[str, str]:
+    """The name of each shipped card by its attribute."""
+    return {attribute_of(name): name for name in _files()}
+
+
 def attribute_of(name: str) -> str:
     """The name under which entry points refer to a card or suite: ``keel-glass0`` is ``keel_glass0``."""
     return re.sub(r"\W", "_", name)
@@ -61,7 +67,7 @@ def _shipped(name: str) -> Card:
 
 def __getattr__(name: str) -> Card:
     # Entry points refer to shipped cards as attributes: `segment = "imbench.data.cards:segment"`.
-    called = next((card for card in _files() if attribute_of(card) == name), None)
+    called = _attributes().get(name)
     if called is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return load_card(called)

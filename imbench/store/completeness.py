@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+import numpy as np
 import pandas as pd
 
+from imbench.scoring.outcome import Integers
 from imbench.stats.names import CONFIGURATION, file_name, labelled
 from imbench.stats.scope import KnownSuite
 from imbench.stats.words import counted, listed
@@ -37,13 +39,19 @@ _MAY_HAVE = ("numbers", "trial")
 
 
 def _of_protocol(rows: pd.DataFrame, suites: Sequence[KnownSuite]) -> Iterator[str]:
-    names = {name: file_name(str(name)) for name in rows["dataset"].unique()}
-    specs = dataset_specs(rows.assign(dataset=rows["dataset"].map(names)))
-    done = rows["error"] == ""
-    has: dict[str, set[str]] = {name: set() for name in sorted(set(rows["strategy"]))}
-    for name, spec in zip(rows["strategy"][done].tolist(), specs[done].tolist(), strict=True):
-        has[name].add(spec)
-    covered = frozenset(specs[done])
+    number, configurations = _numbered(rows[["dataset", "variant"]])
+    names = {name: file_name(str(name)) for name in configurations["dataset"].unique()}
+    specs = dataset_specs(configurations.assign(dataset=configurations["dataset"].map(names))).tolist()
+    strategy, strategies = _numbered(rows[["strategy"]])
+    # By number: a large store has results of 200 strategies on 500 configurations.
+    finished = np.zeros((len(strategies), len(specs)), dtype=bool)
+    done = (rows["error"] == "").to_numpy()
+    finished[strategy[done], number[done]] = True
+    covered = frozenset(specs[place] for place in np.flatnonzero(finished.any(axis=0)))
+    has = {
+        name: frozenset(specs[place] for place in np.flatnonzero(of))
+        for name, of in sorted(zip(strategies["strategy"].tolist(), finished, strict=True), key=lambda one: one[0])
+    }
     mentioned = _mentioned(suites, covered)
     for suite in mentioned:
         yield from _of_suite(suite, covered)
@@ -52,6 +60,13 @@ def _of_protocol(rows: pd.DataFrame, suites: Sequence[KnownSuite]) -> Iterator[s
         beyond = " outside all installed suites" if mentioned else ""
         yield f"{counted(len(others), 'configuration')}{beyond}"
     yield from _lacking(has, covered)
+
+
+def _numbered(columns: pd.DataFrame) -> tuple[Integers, pd.DataFrame]:
+    """The number of each row among the different ones, and those by number."""
+    return columns.groupby(
+        [*columns], sort=False, observed=True, dropna=False
+    ).ngroup().to_numpy(), columns.drop_duplicates()
 
 
 def _mentioned(suites: Sequence[KnownSuite], covered: AbstractSet[str]) -> list[KnownSuite]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,9 +14,11 @@ import numpy as np
 
 from imbench.contract.errors import StoreError
 from imbench.scoring.outcome import Integers
-from imbench.store.files import NO_STAMP, Digests, Intact, Stamp, listed, size_of, stamps_in
+from imbench.store.files import Digests, Intact, listed
 from imbench.store.known import Job, Known
-from imbench.store.marker import INDEX, OF_FINISHED, SUFFIXES
+from imbench.store.layout import INDEX, LISTED, OF_FINISHED, SUFFIXES
+from imbench.store.look import Look
+from imbench.store.stamps import NO_STAMP, Stamp, Stamps, size_of, stamps_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,10 +71,6 @@ class Reader(Protocol):
         """A finished job's files of rows and predictions, all bytes of them checked; None if a file is damaged."""
 
 
-# The folders that are listed once.
-LISTED = (*OF_FINISHED, "failed")
-
-
 class Contents:
     """The jobs of a store when this was made: folders are listed once, and files that the index knows are not read.
 
@@ -83,13 +80,18 @@ class Contents:
     Parameters
     ----------
     store : reads the files of single jobs
+    look : a look at its files that began before; None: now
     """
 
-    def __init__(self, store: Reader) -> None:
+    def __init__(self, store: Reader, look: Look | None = None) -> None:
         self._store = store
-        self._moment = time.time()
-        folder = store.path
-        self._rows, self._predictions, self._failures = (stamps_in(folder / name, SUFFIXES[name]) for name in LISTED)
+        look = look or Look(store.path)
+        self._moment = look.moment
+        if look.elsewhere:
+            _ = self._blocks  # read the index meanwhile
+        rows, predictions, failures = look.found()
+        self._rows, self._failures = Stamps(rows), Stamps(failures)
+        self._predictions = Stamps(predictions, like=self._rows)
         # Jobs found finished, and jobs that cannot be read; whether the index has new blocks.
         self._finished: set[str] = set()
         self._lost: set[Job] = set()
@@ -208,9 +210,11 @@ class Contents:
 
     def _stamps_of(self, block: Stored) -> Integers:
         """The stamps of both files of each job of a block now: (jobs, 2, 4)."""
-        failed = np.array(block.failed, dtype=bool)[:, None]
-        rows = np.where(failed, self._failures.of(block.keys), self._rows.of(block.keys))
-        predictions = np.where(failed, np.array(NO_STAMP), self._predictions.of(block.keys))
+        rows, predictions = self._rows.of(block.keys, self._predictions)
+        if any(block.failed):
+            failed = np.flatnonzero(block.failed)
+            (rows[failed],) = self._failures.of([block.keys[place] for place in failed.tolist()])
+            predictions[failed] = NO_STAMP
         return np.stack([rows, predictions], axis=1)
 
     def _place(self, number: int, known: Known) -> None:

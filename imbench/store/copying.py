@@ -9,8 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from imbench.store.contents import Contents, Copied
-from imbench.store.files import Temporary, listed, put_in_place, stamp_of, write_temporary
-from imbench.store.marker import OF_FINISHED
+from imbench.store.files import Temporary, listed, put_in_place, write_temporary
+from imbench.store.layout import OF_FINISHED
+from imbench.store.stamps import stamp_of
 
 if TYPE_CHECKING:
     from imbench.store.store import Store

@@ -9,20 +9,16 @@ import hashlib
 import itertools
 import os
 import platform
-import stat
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
-from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from imbench.contract.errors import StoreError
-from imbench.scoring.outcome import Integers
+from imbench.store import scan
 
 # A write takes seconds: a temporary file this old is abandoned, whichever machine began it.
 STALE_SECONDS = 24 * 3600.0
@@ -90,11 +86,11 @@ def write_temporary(path: Path, content: bytes) -> Temporary:
         with file:
             file.write(content)
             file.flush()
-            facts = os.fstat(file.fileno())
+            size, modified, _, number = scan.facts(os.fstat(file.fileno()))
     except OSError as error:
         _remove(temporary)
         raise StoreError(_complaint(path.parent, error)) from error
-    return Temporary(path, temporary, (facts.st_size, facts.st_mtime_ns, facts.st_ino))
+    return Temporary(path, temporary, (size, modified, number))
 
 
 def put_in_place(files: Sequence[Temporary]) -> None:
@@ -137,14 +133,16 @@ def listed(folder: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise StoreError(f"cannot read {folder}: {error.strerror}; check the folder's permissions") from error
+        raise unreadable(folder, error) from error
 
 
-# Size in bytes, times of change of the content and of anything in nanoseconds, and number of a file.
-Stamp = tuple[int, int, int, int]
-NO_STAMP: Stamp = (0, 0, 0, 0)
 # SHA-256 of a job's rows and of its predictions, None if unknown.
 Digests = tuple[bytes | None, bytes | None]
+
+
+def unreadable(folder: str | os.PathLike[str], error: OSError) -> StoreError:
+    """The error for a folder that cannot be read."""
+    return StoreError(f"cannot read {folder}: {error.strerror}; check the folder's permissions")
 
 
 class Intact(NamedTuple):
@@ -160,123 +158,6 @@ class Intact(NamedTuple):
     content: bytes
     digest: bytes
     predictions: bytes | None = None
-
-
-def stamp_of(file: Path | os.DirEntry[str] | FileIO) -> Stamp | None:
-    """What changes with the content of a file, or of an open one; None if it does not exist."""
-    try:
-        facts = os.fstat(file.fileno()) if isinstance(file, FileIO) else file.stat()
-    except OSError:
-        return None
-    return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino
-
-
-class Stamps:
-    """The files in a folder at one moment, each with its stamp.
-
-    Parameters
-    ----------
-    names : their names, unsorted
-    stamps : ``(files, 4)``, the `Stamp` of each
-    """
-
-    def __init__(self, names: Sequence[str], stamps: Integers) -> None:
-        self.bytes = int(stamps[:, 0].sum())
-        self._places = dict(zip(names, range(len(names)), strict=True))
-        # The last row is for files that do not exist.
-        self._stamps = np.concatenate([stamps, np.array([NO_STAMP])])
-
-    def __iter__(self) -> Iterator[str]:
-        """Each name."""
-        return iter(self._places)
-
-    def __contains__(self, name: object) -> bool:
-        """Whether the file exists."""
-        return name in self._places
-
-    def besides(self, names: Iterable[str]) -> set[str]:
-        """The names that are not among these."""
-        return self._places.keys() - names
-
-    def get(self, name: str) -> Stamp | None:
-        """The stamp of a file; None if it does not exist."""
-        place = self._places.get(name)
-        if place is None:
-            return None
-        size, modified, changed, inode = self._stamps[place].tolist()
-        return size, modified, changed, inode
-
-    def of(self, names: Sequence[str]) -> Integers:
-        """``(names, 4)``, the stamps of these files; `NO_STAMP` for those that do not exist."""
-        places = np.fromiter(map(self._places.get, names, itertools.repeat(-1)), dtype=np.int64, count=len(names))
-        found: Integers = self._stamps[places]
-        return found
-
-
-def stamps_in(folder: Path, suffix: str) -> Stamps:
-    """The files in a folder whose names end with this, by the rest of their names; the bytes are those of all files.
-
-    None if the folder does not exist. Raises StoreError if it cannot be read.
-    """
-    names: list[str] = []
-    # One flat list of numbers: a large store has hundreds of thousands of files.
-    found: list[int] = []
-    others = 0
-    try:
-        with _scanned(folder) as entries:
-            for entry in entries:
-                try:
-                    facts = entry.stat()
-                except OSError:  # deleted since it was listed
-                    continue
-                if not stat.S_ISREG(facts.st_mode):
-                    continue
-                name = entry.name
-                if name.endswith(suffix):
-                    names.append(name[: -len(suffix)])
-                    found += (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
-                else:
-                    others += facts.st_size
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise StoreError(f"cannot read {folder}: {error.strerror}; check the folder's permissions") from error
-    stamps = Stamps(names, np.array(found, dtype=np.int64).reshape(-1, len(NO_STAMP)))
-    stamps.bytes += others
-    return stamps
-
-
-@contextlib.contextmanager
-def _scanned(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
-    """The entries of a folder, by its handle where there is one: then the system need not look up its path for each."""
-    if os.scandir not in os.supports_fd:
-        with os.scandir(folder) as entries:
-            yield entries
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with os.scandir(handle) as entries:
-            yield entries
-    finally:
-        os.close(handle)
-
-
-def last_result(store: Path | str) -> str:
-    """The day (UTC) on which the newest job of a store was written, such as ``2026-11-28``; "" without jobs."""
-    found = stamps_in(Path(store) / "jobs", ".parquet")
-    newest = found.of(list(found))[:, 1].max(initial=0)
-    return time.strftime("%Y-%m-%d", time.gmtime(int(newest) / 1e9)) if newest else ""
-
-
-def size_of(folder: Path, without: Sequence[str] = ()) -> int:
-    """Bytes of all files in a folder and those in it, except in entries of these names; 0 if it cannot be read."""
-    try:
-        with os.scandir(folder) as found:
-            entries = [entry for entry in found if entry.name not in without]
-    except OSError:
-        return 0
-    stamps = (stamp_of(entry) or NO_STAMP for entry in entries if not entry.is_dir())
-    return sum(size_of(Path(entry.path)) for entry in entries if entry.is_dir()) + sum(stamp[0] for stamp in stamps)
 
 
 def remove_stale(folder: Path) -> None:

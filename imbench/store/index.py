@@ -22,8 +22,9 @@ from imbench.scoring.metrics import METRICS
 from imbench.scoring.outcome import Integers
 from imbench.scoring.rules import RULES
 from imbench.store.blocks import LABELS, PLACED, Block, InMemory, blocks, jobs_of, part_of
-from imbench.store.files import Digests, Stamp, listed, write_durably
-from imbench.store.marker import INDEX
+from imbench.store.files import Digests, listed, write_durably
+from imbench.store.layout import INDEX, OF_INDEX
+from imbench.store.stamps import Stamp
 
 # Raised when the files of an index change; those of another version are ignored.
 VERSION = 1
@@ -138,7 +139,7 @@ def stored_blocks(store: Path) -> list[Stored]:
     present = rows_version()
     with contextlib.suppress(StoreError):
         for file in listed(store / INDEX):
-            if file.name.endswith(".jobs.arrow"):
+            if file.name.endswith(OF_INDEX):
                 with contextlib.suppress(LostError, msgspec.DecodeError, KeyError):
                     jobs = _read(file)
                     about = msgspec.json.decode(jobs.schema.metadata[_ABOUT], type=_About)

@@ -9,17 +9,11 @@ from pathlib import Path
 from imbench.contract.errors import StoreError, UsageError
 from imbench.contract.reading import parse_json, read_file
 from imbench.store.files import listed, write_durably
+from imbench.store.layout import FOLDERS
 from imbench.store.parquet import newer
 
 MARKER = "imbench-store.json"
 
-# Its folders, and the names of the files in them: of finished, failed and damaged jobs, and those being written.
-# The index and what is derived follow from the others, and may be deleted at any time.
-DERIVED, INDEX = "derived", "index"
-FOLDERS = ("jobs", "predictions", "failed", "quarantine", DERIVED, INDEX)
-# The files of a finished job, and how the names of a job's files end.
-OF_FINISHED = ("jobs", "predictions")
-SUFFIXES = {"jobs": ".parquet", "predictions": ".parquet", "failed": ".json", DERIVED: ".parquet"}
 _OF_JOB = re.compile(r"\.?[0-9a-f]{64}\..*")
 
 # Of the folder's layout; the schema of the results is in every row.

@@ -17,8 +17,9 @@ import msgspec
 from imbench.contract.errors import StoreError
 from imbench.contract.records import Job, Predictions
 from imbench.store.contents import Contents, Status
-from imbench.store.files import Digests, Intact, Stamp, listed, marked, remove_stale, stamp_of, write_durably
-from imbench.store.marker import DERIVED, FOLDERS, SUFFIXES, check_marker, check_present
+from imbench.store.files import Digests, Intact, listed, marked, remove_stale, write_durably
+from imbench.store.layout import DERIVED, FOLDERS, SUFFIXES
+from imbench.store.marker import check_marker, check_present
 from imbench.store.parquet import (
     DamagedError,
     Identity,
@@ -31,10 +32,13 @@ from imbench.store.parquet import (
     with_digest,
     with_identity,
 )
+from imbench.store.stamps import Stamp, stamp_of
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+    from imbench.store.look import Look
 
 T = TypeVar("T")
 
@@ -170,9 +174,14 @@ class Store:
             return None
         return (rows["source_hash"][0].as_py() if "source_hash" in rows.column_names else None) or UNKNOWN
 
-    def contents(self) -> Contents:
-        """What the store contains now: its jobs, counts and rows, with folders listed only once."""
-        return Contents(self)
+    def contents(self, look: Look | None = None) -> Contents:
+        """What the store contains: its jobs, counts and rows, with folders listed only once.
+
+        Parameters
+        ----------
+        look : a look at its files that began before; None: now
+        """
+        return Contents(self, look)
 
     def keys(self) -> list[str]:
         """Keys of the finished jobs, sorted."""

@@ -12,9 +12,9 @@ import pyarrow as pa
 from imbench.contract.spec import format_spec
 from imbench.store.blocks import blocks, jobs_of
 from imbench.store.derive import with_origin
-from imbench.store.files import stamp_of
 from imbench.store.index import MOST_JOBS, Seen, add_block
 from imbench.store.parquet import from_parquet, identity_of, to_parquet, with_digest
+from imbench.store.stamps import stamp_of
 from imbench.store.store import Store
 
 _CONTROL, _VARIED = "baseline", "remix"

@@ -6,7 +6,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imbench.store.blocks import Chosen, InMemory, job_frame
 from imbench.store.columns import Rows, filled_column
+from imbench.store.rows import SORTED_BY
 
 VALUES = {
     pa.int64(): st.integers(-(2**53), 2**53),
@@ -58,3 +60,26 @@ def test_a_column_is_what_its_blocks_add_and_missing_elsewhere(drawn, categorica
         assert found.dtype == (np.float64 if None in wanted else np.int64)
     if kind == pa.string() and categorical:
         assert list(found.cat.categories) == sorted({value for value in wanted if value is not None})
+
+
+NAMES = SORTED_BY[: SORTED_BY.index("key")]
+FEW = {name: st.sampled_from(["", "b", "ä", None]) for name in NAMES} | {"ir": st.sampled_from([0.05, 0.5, None])}
+JOBS = st.lists(st.fixed_dictionaries(FEW), min_size=1, max_size=12)
+
+
+@given(JOBS, st.randoms(use_true_random=False))
+def test_jobs_are_sorted_by_their_labels_and_where_these_are_alike_by_their_keys(jobs, random):
+    for number, job in enumerate(jobs):
+        job |= {"key": f"{number:02}", "first": 0, "rows": 0, "layout": 0, "failed": False}
+    random.shuffle(jobs)
+    cut = random.randint(0, len(jobs) - 1)
+    kinds = {"ir": pa.float64(), "failed": pa.bool_(), **dict.fromkeys(("first", "rows", "layout"), pa.int64())}
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in jobs[0]])
+    parts = [pa.Table.from_pylist(part, schema) for part in (jobs[:cut], jobs[cut:])]
+    chosen = [Chosen(InMemory(part, [], part), np.arange(part.num_rows)) for part in parts]
+
+    def place(job):
+        return [(job[name] is None, 0 if job[name] is None else job[name]) for name in (*NAMES, "key")]
+
+    # Jobs without a label come after those with one.
+    assert job_frame(chosen, ["key"])["key"].tolist() == [job["key"] for job in sorted(jobs, key=place)]

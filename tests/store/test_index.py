@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbench.scoring.columns import UNKNOWN
-from imbench.store import blocks, contents, files, index, marker
+from imbench.store import blocks, files, index, layout, look, scan
 from imbench.store.merge import merge
 from imbench.store.parquet import digest_of_predictions
 from imbench.store.results import load
@@ -298,17 +298,15 @@ def test_a_merge_parses_no_file_that_was_checked_and_indexes_what_it_copies(tmp_
 def test_damage_is_found_that_no_size_time_or_number_shows(tmp_path, monkeypatch, finder, folder):
     store = made(tmp_path / "store")
     store.frame()
-    before = {name: files.stamps_in(store.path / name, marker.SUFFIXES[name]) for name in contents.LISTED}
+    before = {
+        str(store.path / name): scan.scan(str(store.path / name), layout.SUFFIXES[name]) for name in layout.LISTED
+    }
     file = store.path / folder / f"{JOBS[0].key}.parquet"
     content = bytearray(file.read_bytes())
     content[len(content) // 3] ^= 1
     file.write_bytes(content)
-    listed = contents.stamps_in
-
-    def unchanged(of, suffix):
-        return before[of.name] if of.parent == store.path and of.name in before else listed(of, suffix)
-
-    monkeypatch.setattr(contents, "stamps_in", unchanged)
+    listed = scan.scan
+    monkeypatch.setattr(scan, "scan", lambda folder, suffix: before.get(folder) or listed(folder, suffix))
     if finder == "a run":
         sources = Store.open(store.path).contents().intact_sources([job.key for job in JOBS])
         assert set(sources) == {job.key for job in JOBS[1:]}
@@ -316,6 +314,21 @@ def test_damage_is_found_that_no_size_time_or_number_shows(tmp_path, monkeypatch
         assert merge([store.path], tmp_path / "into").jobs == len(JOBS) - 1
         assert not (tmp_path / "into" / folder / file.name).exists()
     assert (store.path / "quarantine" / f"{JOBS[0].key}.{folder}.parquet").exists()
+
+
+def test_a_store_reads_alike_if_another_process_looks_at_its_files(tmp_path, monkeypatch):
+    store = made(tmp_path / "store")
+    store.frame()
+    expected = seen(store.path)
+    monkeypatch.setattr(look, "_MANY", 0)
+    assert look.Look(store.path).elsewhere
+    frames, *others = seen(store.path)
+    for one, other in zip(frames, expected[0], strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+    assert others == list(expected[1:])
+    (store.path / "predictions" / f"{JOBS[0].key}.parquet").unlink()
+    store.write(JOBS[1], predictions(JOBS[1], seed=5), FACTS)
+    assert_alike(store.path, tmp_path)
 
 
 def test_a_merge_takes_rows_of_a_store_whose_index_cannot_be_written(tmp_path, monkeypatch):

@@ -1,0 +1,108 @@
+"""A look at the files of a store, by another process if they are many."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import subprocess
+import sys
+import time
+import weakref
+from collections.abc import Sequence
+
+from imbench.store import scan
+from imbench.store.files import unreadable
+from imbench.store.layout import INDEX, LISTED, OF_INDEX, SUFFIXES
+
+# Files of an index from which on another process looks: starting it takes as long as looking at the files of 3,000
+# jobs, and an index file has up to 2,000.
+_MANY = 4
+
+
+class Look:
+    """Size, times and number of every file in the folders of `LISTED`, from this moment on.
+
+    The 200,000 files of 100,000 jobs take a second. If the store is that large, another process looks at them, while
+    this one imports what it needs or reads the index.
+
+    Parameters
+    ----------
+    store : the folder; one that is no store is found empty
+
+    Attributes
+    ----------
+    moment : when this was made, in seconds since 1970
+    elsewhere : whether another process looks
+    """
+
+    def __init__(self, store: str | os.PathLike[str]) -> None:
+        self.moment = time.time()
+        self._folders = [(os.path.join(store, name), SUFFIXES[name]) for name in LISTED]
+        self._process = _started(self._folders) if _is_large(os.path.join(store, INDEX)) else None
+        if self._process is not None:
+            weakref.finalize(self, _end, self._process)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another process looks."""
+        return self._process is not None
+
+    def found(self) -> list[scan.Found]:
+        """What is found in each folder, once the other process has looked. Raises `StoreError` as `looked_at`."""
+        process, self._process = self._process, None
+        found = None if process is None else _answer(process)
+        # Whatever went wrong elsewhere is seen, and said, here.
+        return found or [looked_at(folder, suffix) for folder, suffix in self._folders]
+
+
+def looked_at(folder: str | os.PathLike[str], suffix: str) -> scan.Found:
+    """Look at every file in a folder; none if it does not exist. Raises `StoreError` if it cannot be read."""
+    try:
+        return scan.scan(os.fspath(folder), suffix)
+    except OSError as error:
+        raise unreadable(folder, error) from error
+
+
+def _is_large(index: str) -> bool:
+    try:
+        with os.scandir(index) as files:
+            return sum(file.name.endswith(OF_INDEX) for file in files) >= _MANY
+    except OSError:
+        return False
+
+
+def _started(folders: Sequence[tuple[str, str]]) -> subprocess.Popen[bytes] | None:
+    """The process; None where none can be started."""
+    # In a program that contains Python this is the program.
+    python = sys.executable or ""
+    if "python" not in os.path.basename(python).lower() or getattr(sys, "frozen", False):
+        return None
+    arguments = [argument for pair in folders for argument in pair]
+    try:
+        return subprocess.Popen(
+            [python, "-I", "-S", scan.__file__, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except (OSError, ValueError):
+        return None
+
+
+def _answer(process: subprocess.Popen[bytes]) -> list[scan.Found] | None:
+    """What the process found; None if it failed."""
+    output, _ = process.communicate()
+    try:
+        found: list[scan.Found] = marshal.loads(output)
+    except (EOFError, ValueError, TypeError):
+        return None
+    return found if process.returncode == 0 else None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that nobody waits for any more."""
+    if process.returncode is None:
+        process.kill()
+        if process.stdout is not None:
+            process.stdout.close()
+        process.wait()

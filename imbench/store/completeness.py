@@ -64,9 +64,9 @@ def _of_protocol(rows: pd.DataFrame, suites: Sequence[KnownSuite]) -> Iterator[s
 
 def _numbered(columns: pd.DataFrame) -> tuple[Integers, pd.DataFrame]:
     """The number of each row among the different ones, and those by number."""
-    return columns.groupby(
-        [*columns], sort=False, observed=True, dropna=False
-    ).ngroup().to_numpy(), columns.drop_duplicates()
+    number = np.empty(len(columns), dtype=np.int64)
+    number[:] = columns.groupby([*columns], sort=False, observed=True, dropna=False).ngroup()
+    return number, columns.drop_duplicates()
 
 
 def _mentioned(suites: Sequence[KnownSuite], covered: AbstractSet[str]) -> list[KnownSuite]:

@@ -62,6 +62,7 @@ def status(
     choice, opened = Choice(**chosen), Store.open(path)
     if check:
         opened.check()
+    suites = registry.known_suites()
     contents = opened.contents(look)
     # A row for each job says as much here as one for each fold. Keys, the only text that differs in all jobs, take as
     # long as the rest.
@@ -73,7 +74,7 @@ def status(
     trials = int((jobs["trial"].notna() & finished).sum())
     counts = status if choice.is_all else dataclasses.replace(status, done=int(finished.sum()), failed=len(failures))
     retrains = opened.failed_retrains(None if choice.is_all else set(jobs["key"]))
-    notes = list(completeness(jobs, registry.known_suites()) if len(jobs) else ())
+    notes = list(completeness(jobs, suites) if len(jobs) else ())
     notes += [*retrain_notes(retrains), *damage_notes(contents)]
     if as_json:
         kept = [{name: getattr(one, name) for name in _JOB} for one in retrains]

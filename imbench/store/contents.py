@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -110,8 +110,11 @@ class Contents:
 
     def keys(self) -> list[str]:
         """Keys of the finished jobs, sorted."""
+        return sorted(self._done())
+
+    def _done(self) -> list[str]:
         known = self._known.finished()
-        return sorted([*known, *filter(self.has, self._rows.besides(known))])
+        return [*known, *filter(self.has, self._rows.besides(known))]
 
     def has(self, key: str) -> bool:
         """Whether a job is finished."""
@@ -140,7 +143,7 @@ class Contents:
     def status(self) -> Status:
         """Counts of finished, failed and damaged jobs, and the size of the store."""
         aside = self.incomplete()
-        return Status(len(self.keys()), len(self.failed_keys()), len(aside), self._bytes(moved=bool(aside)))
+        return Status(len(self._done()), len(self.failed_keys()), len(aside), self._bytes(moved=bool(aside)))
 
     def jobs(
         self,
@@ -233,10 +236,14 @@ class Contents:
         """The blocks with the rows of jobs, in which columns that files lack are derived if they are among these."""
         from imbench.store.blocks import Chosen
 
-        wanted, as_failed = self._rows.besides(failed), frozenset(failed)
-        asked = None if keys is None else frozenset(keys)
-        wanted = wanted if asked is None else wanted & asked
-        passing = self._read([(key, False) for key in sorted(wanted - self._known.finished())], columns)
+        asked, as_failed = None if keys is None else frozenset(keys), frozenset(failed)
+        wanted: Set[str] | None = None
+        if asked is not None or as_failed:
+            wanted = self._rows.besides(as_failed)
+            wanted = wanted if asked is None else wanted & asked
+        known = self._known.finished()
+        unread = self._rows.besides(known) if wanted is None else wanted - known
+        passing = self._read([(key, False) for key in sorted(unread)], columns)
         among = sorted(key for key in self._failures if asked is None or key in asked)
         failures = [key for key in among if key in as_failed or not self.has(key)]
         passing += self._read([(key, True) for key in failures], columns)

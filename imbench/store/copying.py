@@ -93,7 +93,7 @@ def _written(
         if intact is None:
             return None
         for folder, one in zip(OF_FINISHED, intact, strict=True):
-            files[folder, key] = write_temporary(target.file(folder, key), one.content)
+            files[folder, key] = write_temporary(target.path_of(folder, key), one.content)
         rows, predictions = (files[folder, key].facts for folder in OF_FINISHED)
         return Copied(sources[key], (intact[0].digest, intact[1].digest), (rows, predictions))
 

@@ -65,8 +65,8 @@ class Temporary(NamedTuple):
     facts : its size, time of change in nanoseconds, and number
     """
 
-    path: Path
-    temporary: Path
+    path: str
+    temporary: str
     facts: tuple[int, int, int]
 
     def remove(self) -> None:
@@ -74,22 +74,25 @@ class Temporary(NamedTuple):
         _remove(self.temporary)
 
 
-def write_temporary(path: Path, content: bytes) -> Temporary:
+def write_temporary(path: str, content: bytes) -> Temporary:
     """Write content that `put_in_place` moves to `path`, not yet durable. Raises `StoreError` as `write_durably`."""
-    temporary = path.with_name(_temporary(path.name))
+    # Text instead of `Path`, which would be a tenth of the time of a merge.
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, _temporary(name))
     try:
         try:
-            file = open(temporary, "xb")  # noqa: SIM115  # closed below
+            file = open(temporary, "xb", buffering=0)  # noqa: SIM115  # closed below
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = open(temporary, "xb")  # noqa: SIM115
+            os.makedirs(folder, exist_ok=True)
+            file = open(temporary, "xb", buffering=0)  # noqa: SIM115
         with file:
-            file.write(content)
-            file.flush()
+            left = memoryview(content)
+            while left:
+                left = left[file.write(left) :]
             size, modified, _, number = scan.facts(os.fstat(file.fileno()))
     except OSError as error:
         _remove(temporary)
-        raise StoreError(_complaint(path.parent, error)) from error
+        raise StoreError(_complaint(folder, error)) from error
     return Temporary(path, temporary, (size, modified, number))
 
 
@@ -98,7 +101,7 @@ def put_in_place(files: Sequence[Temporary]) -> None:
 
     After a crash readers find the old file or the new one, never a part. Raises `StoreError` as `write_durably`.
     """
-    folders = list(dict.fromkeys(file.path.parent for file in files))
+    folders = list(dict.fromkeys(os.path.dirname(file.path) for file in files))
     try:
         if not all(map(_sync_disk, folders)):
             for file in files:
@@ -200,13 +203,13 @@ def _age(file: Path) -> float:
         return 0.0
 
 
-def _remove(file: Path) -> None:
+def _remove(file: Path | str) -> None:
     # A leftover is hidden and harmless; the error that led here matters more.
     with contextlib.suppress(OSError):
-        file.unlink(missing_ok=True)
+        os.unlink(file)
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: Path | str) -> None:
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -219,7 +222,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _sync_disk(folder: Path) -> bool:
+def _sync_disk(folder: Path | str) -> bool:
     """Wait until all files on the disk of a folder are durable; False on systems that cannot, such as macOS."""
     sync = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None) if sys.platform == "linux" else None
     if sync is None:
@@ -234,7 +237,7 @@ def _sync_disk(folder: Path) -> bool:
     return True
 
 
-def _complaint(folder: Path, error: OSError) -> str:
+def _complaint(folder: Path | str, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"no space left in {folder}; free some space and run again; finished jobs are kept"
     return f"cannot write in {folder}: {error.strerror or error}; choose a writable folder"

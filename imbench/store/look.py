@@ -1,4 +1,4 @@
-"""A look at the files of a store, by another process if they are many."""
+"""A look at the files of a store, by other processes if they are many."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Sequence
 
 from imbench.store import scan
 from imbench.store.files import unreadable
-from imbench.store.layout import INDEX, LISTED, OF_INDEX, SUFFIXES
+from imbench.store.layout import INDEX, LISTED, OF_FINISHED, OF_INDEX, SUFFIXES
 
-# Files of an index from which on another process looks: starting it takes as long as looking at the files of 3,000
+# Files of an index from which on other processes look: starting one takes as long as looking at the files of 3,000
 # jobs, and an index file has up to 2,000.
 _MANY = 4
 
@@ -22,8 +21,8 @@ _MANY = 4
 class Look:
     """Size, times and number of every file in the folders of `LISTED`, from this moment on.
 
-    The 200,000 files of 100,000 jobs take a second. If the store is that large, another process looks at them, while
-    this one imports what it needs or reads the index.
+    The 200,000 files of 100,000 jobs take one to two seconds. If the store is that large, other processes look at
+    them, while this one imports what it needs or reads the index.
 
     Parameters
     ----------
@@ -32,27 +31,28 @@ class Look:
     Attributes
     ----------
     moment : when this was made, in seconds since 1970
-    elsewhere : whether another process looks
+    elsewhere : whether other processes look
     """
 
     def __init__(self, store: str | os.PathLike[str]) -> None:
         self.moment = time.time()
-        self._folders = [(os.path.join(store, name), SUFFIXES[name]) for name in LISTED]
-        self._process = _started(self._folders) if _is_large(os.path.join(store, INDEX)) else None
-        if self._process is not None:
-            weakref.finalize(self, _end, self._process)
-
-    @property
-    def elsewhere(self) -> bool:
-        """Whether another process looks."""
-        return self._process is not None
+        self._folders = {name: os.path.join(store, name) for name in LISTED}
+        names = OF_FINISHED if _is_large(os.path.join(store, INDEX)) else ()
+        self._processes = {name: _started(self._folders[name], SUFFIXES[name]) for name in names}
+        self.elsewhere = any(self._processes.values())
+        for process in self._processes.values():
+            if process is not None:
+                weakref.finalize(self, _end, process)
 
     def found(self) -> list[scan.Found]:
-        """What is found in each folder, once the other process has looked. Raises `StoreError` as `looked_at`."""
-        process, self._process = self._process, None
+        """What is found in each folder, once others have looked. Raises `StoreError` as `looked_at`."""
+        return [self._found(name, folder) for name, folder in self._folders.items()]
+
+    def _found(self, name: str, folder: str) -> scan.Found:
+        process = self._processes.pop(name, None)
         found = None if process is None else _answer(process)
         # Whatever went wrong elsewhere is seen, and said, here.
-        return found or [looked_at(folder, suffix) for folder, suffix in self._folders]
+        return found or looked_at(folder, SUFFIXES[name])
 
 
 def looked_at(folder: str | os.PathLike[str], suffix: str) -> scan.Found:
@@ -71,16 +71,15 @@ def _is_large(index: str) -> bool:
         return False
 
 
-def _started(folders: Sequence[tuple[str, str]]) -> subprocess.Popen[bytes] | None:
-    """The process; None where none can be started."""
+def _started(folder: str, suffix: str) -> subprocess.Popen[bytes] | None:
+    """The process that looks at a folder; None where none can be started."""
     # In a program that contains Python this is the program.
     python = sys.executable or ""
     if "python" not in os.path.basename(python).lower() or getattr(sys, "frozen", False):
         return None
-    arguments = [argument for pair in folders for argument in pair]
     try:
         return subprocess.Popen(
-            [python, "-I", "-S", scan.__file__, *arguments],
+            [python, "-I", "-S", scan.__file__, folder, suffix],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -89,11 +88,11 @@ def _started(folders: Sequence[tuple[str, str]]) -> subprocess.Popen[bytes] | No
         return None
 
 
-def _answer(process: subprocess.Popen[bytes]) -> list[scan.Found] | None:
+def _answer(process: subprocess.Popen[bytes]) -> scan.Found | None:
     """What the process found; None if it failed."""
     output, _ = process.communicate()
     try:
-        found: list[scan.Found] = marshal.loads(output)
+        found: scan.Found = marshal.loads(output)
     except (EOFError, ValueError, TypeError):
         return None
     return found if process.returncode == 0 else None

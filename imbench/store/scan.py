@@ -1,4 +1,4 @@
-"""Size, times and number of every file in folders; also a program, which needs nothing besides Python and starts fast.
+"""Size, times and number of every file in a folder; also a program, which needs nothing besides Python.
 
 `imbench.store.look` runs it beside a process that is still importing what it needs.
 """
@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 # Names of the files that end with the suffix, without it; four numbers for each (see `facts`); bytes of other files.
 Found = tuple[list[str], bytes, int]
@@ -66,11 +66,5 @@ def _entries(folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
         os.close(handle)
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Write what is found in folders to standard output, each given with the suffix of its files."""
-    pairs = zip(arguments[::2], arguments[1::2], strict=True)
-    marshal.dump([scan(folder, suffix) for folder, suffix in pairs], sys.stdout.buffer)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    marshal.dump(scan(*sys.argv[1:]), sys.stdout.buffer)

@@ -63,7 +63,7 @@ def test_a_disk_that_fails_in_any_group_leaves_whole_jobs_and_no_other_file(sour
     if step == "write":
         opened = failing(open)
         monkeypatch.setattr(
-            files, "open", lambda file, mode: (opened if mode == "xb" else open)(file, mode), raising=False
+            files, "open", lambda file, mode, **_: (opened if mode == "xb" else open)(file, mode), raising=False
         )
     elif step == "durable":
         monkeypatch.setattr(files, "_sync_disk", lambda _: False)

@@ -27,7 +27,7 @@ def hidden(folder):
 @pytest.mark.usefixtures("system")
 def test_files_appear_together_and_replace_older_ones(tmp_path):
     (tmp_path / "a").write_bytes(b"old")
-    staged = [write_temporary(tmp_path / name, name.encode()) for name in ("a", "b")]
+    staged = [write_temporary(str(tmp_path / name), name.encode()) for name in ("a", "b")]
     assert (tmp_path / "a").read_bytes() == b"old"
     put_in_place(staged)
     assert [(tmp_path / name).read_bytes() for name in ("a", "b")] == [b"a", b"b"]
@@ -39,7 +39,7 @@ def test_files_appear_together_and_replace_older_ones(tmp_path):
 @pytest.mark.usefixtures("system")
 def test_no_file_is_replaced_before_all_are_durable(tmp_path, monkeypatch):
     moved, synced = [], []
-    staged = [write_temporary(tmp_path / name, b"x") for name in ("a", "b")]
+    staged = [write_temporary(str(tmp_path / name), b"x") for name in ("a", "b")]
     replace, sync, disk = os.replace, os.fsync, files._sync_disk
     monkeypatch.setattr(files.os, "replace", lambda *paths: moved.append(len(synced)) or replace(*paths))
     monkeypatch.setattr(files.os, "fsync", lambda handle: synced.append(handle) or sync(handle))
@@ -53,7 +53,21 @@ def test_a_full_disk_is_named_and_nothing_remains(tmp_path, monkeypatch):
         def write(self, _):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files, "open", lambda path, mode: Full(path, mode.replace("b", "")), raising=False)
+    monkeypatch.setattr(files, "open", lambda path, mode, **_: Full(path, mode.replace("b", "")), raising=False)
     with pytest.raises(StoreError, match="no space left"):
-        write_temporary(tmp_path / "a", b"x")
+        write_temporary(str(tmp_path / "a"), b"x")
     assert not hidden(tmp_path)
+
+
+def test_a_system_that_writes_a_little_at_a_time_writes_all(tmp_path, monkeypatch):
+    class Slow(io.FileIO):
+        def write(self, content):
+            return super().write(content[:7])
+
+    monkeypatch.setattr(files, "open", lambda path, mode, **_: Slow(path, mode.replace("b", "")), raising=False)
+    content = bytes(range(100))
+    staged = write_temporary(str(tmp_path / "a"), content)
+    assert staged.facts[0] == len(content)
+    monkeypatch.undo()
+    put_in_place([staged])
+    assert (tmp_path / "a").read_bytes() == content

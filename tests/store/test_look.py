@@ -1,4 +1,4 @@
-"""What is seen of the files of a store, here or by another process, is what the system says of each."""
+"""What is seen of the files of a store, here or by other processes, is what the system says of each."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def store(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_another_process_sees_the_same(store):
+def test_other_processes_see_the_same(store):
     seen = Look(store)
     assert seen.elsewhere
     stamps = list(map(Stamps, seen.found()))
@@ -103,7 +103,7 @@ def test_another_process_sees_the_same(store):
     assert seen.found() == seen.found()  # without the process that is gone
 
 
-def test_only_at_a_large_store_another_process_looks(store, monkeypatch):
+def test_only_at_a_large_store_other_processes_look(store, monkeypatch):
     monkeypatch.setattr(look, "_MANY", 2)
     assert not Look(store).elsewhere
     assert not Look(store / "nothing").elsewhere
@@ -117,8 +117,8 @@ def test_only_at_a_large_store_another_process_looks(store, monkeypatch):
         "raise SystemExit(1)",
         "import os; os.kill(os.getpid(), 9)",
         "print('hello')",
-        "import marshal, sys; sys.stdout.buffer.write(marshal.dumps([(['a'], b'', 0)] * 3)[:-5])",
-        "import marshal, sys; marshal.dump([(['a'], b'', 0)] * 3, sys.stdout.buffer); sys.stdout.flush(); sys.exit(3)",
+        "import marshal, sys; sys.stdout.buffer.write(marshal.dumps((['a'], b'', 0))[:-5])",
+        "import marshal, sys; marshal.dump((['a'], b'', 0), sys.stdout.buffer); sys.stdout.flush(); sys.exit(3)",
     ],
 )
 def test_a_process_that_fails_is_not_believed(store, monkeypatch, program):
@@ -157,11 +157,11 @@ def test_a_look_that_nobody_waits_for_ends_its_process(store, monkeypatch):
     (store / "program.py").write_text("import time; time.sleep(600)")
     monkeypatch.setattr(scan, "__file__", str(store / "program.py"))
     seen = Look(store)
-    process = seen._process
-    assert process.poll() is None
+    processes = list(seen._processes.values())
+    assert [process.poll() for process in processes] == [None, None]
     del seen
     gc.collect()
-    assert process.returncode == -9
+    assert [process.returncode for process in processes] == [-9, -9]
 
 
 def test_numbers_of_files_of_64_bits_are_taken():

@@ -139,6 +139,18 @@ script()
     assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "interrupted")
 
 
+@pytest.fixture
+def heard():
+    """No signal is ignored, as they are if the tests were started with ``nohup``."""
+    ignored = [number for number in ENDINGS if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize(
     ("verb", "where", "number"),
     [

@@ -13,9 +13,9 @@ from imbench.store import scan
 from imbench.store.files import unreadable
 from imbench.store.layout import INDEX, LISTED, OF_FINISHED, OF_INDEX, SUFFIXES
 
-# Files of an index from which on other processes look: starting one takes as long as looking at the files of 3,000
-# jobs, and an index file has up to 2,000.
-_MANY = 4
+# Bytes of an index's files of jobs, some 260 for each, from which on other processes look: starting one takes as long
+# as looking at the files of 3,000 jobs.
+_MANY = 1_500_000
 
 
 class Look:
@@ -66,7 +66,7 @@ def looked_at(folder: str | os.PathLike[str], suffix: str) -> scan.Found:
 def _is_large(index: str) -> bool:
     try:
         with os.scandir(index) as files:
-            return sum(file.name.endswith(OF_INDEX) for file in files) >= _MANY
+            return sum(file.stat().st_size for file in files if file.name.endswith(OF_INDEX)) >= _MANY
     except OSError:
         return False
 

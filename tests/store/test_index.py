@@ -298,9 +298,8 @@ def test_a_merge_parses_no_file_that_was_checked_and_indexes_what_it_copies(tmp_
 def test_damage_is_found_that_no_size_time_or_number_shows(tmp_path, monkeypatch, finder, folder):
     store = made(tmp_path / "store")
     store.frame()
-    before = {
-        str(store.path / name): scan.scan(str(store.path / name), layout.SUFFIXES[name]) for name in layout.LISTED
-    }
+    folders = {name: str(store.path / name) for name in layout.LISTED}
+    before = {of: scan.scan(of, layout.SUFFIXES[name]) for name, of in folders.items()}
     file = store.path / folder / f"{JOBS[0].key}.parquet"
     content = bytearray(file.read_bytes())
     content[len(content) // 3] ^= 1

@@ -75,8 +75,8 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
     names = _protocol_names(rows)
     if any(label != pair[0] for pair, label in names.items()):
         # Looked up once for each of the few pairs there are: a big store has millions of rows.
-        number = rows.groupby(_PAIR, sort=False, observed=True).ngroup()
-        labels = [names[pair] for pair in rows[_PAIR].drop_duplicates().itertuples(index=False, name=None)]
+        number, pairs = numbered(rows[_PAIR])
+        labels = [names[pair] for pair in pairs.itertuples(index=False, name=None)]
         changed["protocol"] = number.map(dict(enumerate(labels))).astype("str")
     newest = rows["numbers"].max() if "numbers" in rows and len(rows) else None
     if newest is not None and (older := rows["numbers"] < newest).any():
@@ -85,6 +85,11 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
         changed["protocol"] = protocol.where(~older, protocol + " (numbers of version " + version + ")")
     found: pd.DataFrame = rows.assign(**changed)
     return found
+
+
+def numbered(columns: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
+    """The number of each row among the different ones, and those by number; rows that lack a value are alike."""
+    return columns.groupby([*columns], sort=False, observed=True, dropna=False).ngroup(), columns.drop_duplicates()
 
 
 def _fields(text: object) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 import pandas as pd
 
-from imbench.scoring.outcome import Integers
-from imbench.stats.names import CONFIGURATION, file_name, labelled
+from imbench.stats.names import CONFIGURATION, file_name, labelled, numbered
 from imbench.stats.scope import KnownSuite
 from imbench.stats.words import counted, listed
 from imbench.store.selection import dataset_specs
@@ -39,14 +38,14 @@ _MAY_HAVE = ("numbers", "trial")
 
 
 def _of_protocol(rows: pd.DataFrame, suites: Sequence[KnownSuite]) -> Iterator[str]:
-    number, configurations = _numbered(rows[["dataset", "variant"]])
+    number, configurations = numbered(rows[["dataset", "variant"]])
     names = {name: file_name(str(name)) for name in configurations["dataset"].unique()}
     specs = dataset_specs(configurations.assign(dataset=configurations["dataset"].map(names))).tolist()
-    strategy, strategies = _numbered(rows[["strategy"]])
+    strategy, strategies = numbered(rows[["strategy"]])
     # By number: a large store has results of 200 strategies on 500 configurations.
     finished = np.zeros((len(strategies), len(specs)), dtype=bool)
     done = (rows["error"] == "").to_numpy()
-    finished[strategy[done], number[done]] = True
+    finished[strategy.to_numpy()[done], number.to_numpy()[done]] = True
     covered = frozenset(specs[place] for place in np.flatnonzero(finished.any(axis=0)))
     has = {
         name: frozenset(specs[place] for place in np.flatnonzero(of))
@@ -60,13 +59,6 @@ def _of_protocol(rows: pd.DataFrame, suites: Sequence[KnownSuite]) -> Iterator[s
         beyond = " outside all installed suites" if mentioned else ""
         yield f"{counted(len(others), 'configuration')}{beyond}"
     yield from _lacking(has, covered)
-
-
-def _numbered(columns: pd.DataFrame) -> tuple[Integers, pd.DataFrame]:
-    """The number of each row among the different ones, and those by number."""
-    number = np.empty(len(columns), dtype=np.int64)
-    number[:] = columns.groupby([*columns], sort=False, observed=True, dropna=False).ngroup()
-    return number, columns.drop_duplicates()
 
 
 def _mentioned(suites: Sequence[KnownSuite], covered: AbstractSet[str]) -> list[KnownSuite]:

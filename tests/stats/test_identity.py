@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbench.stats.names import by_label, dataset_labels, file_name, rows_of_dataset
+from imbench.stats.names import by_label, dataset_labels, file_name, labelled, rows_of_dataset
 
 A, B = "a1" * 32, "b2" * 32
 
@@ -117,3 +117,18 @@ def test_labels_are_one_for_each_identity_whatever_the_order(pairs, random):
     shuffled = random.sample(pairs, len(pairs))
     assert dataset_labels(rows_of(*shuffled)) == found
     assert len({one.label for one in found.values()}) == len({one.identity for one in found.values()})
+
+
+FIELDS = st.sampled_from([None, '{"epochs": 3}', '{"epochs": 4}', '{"epochs": 5}'])
+
+
+@given(st.lists(st.tuples(st.sampled_from(["quick", "smoke"]), FIELDS), min_size=1), st.booleans())
+def test_each_protocol_has_its_label_and_a_row_that_states_no_fields_has_one_too(protocols, categorical):
+    rows = pd.DataFrame(protocols, columns=["protocol", "protocol_fields"])
+    rows = rows.assign(task="binary", dataset="a", variant="natural", strategy="remix", strategy_version="1")
+    labels = labelled(rows.astype("category") if categorical else rows)["protocol"].tolist()
+    pairs = dict(zip(protocols, labels, strict=True))
+    assert [pairs[pair] for pair in protocols] == labels
+    stated = {pair: label for pair, label in pairs.items() if pair[1]}
+    assert len(set(stated.values())) == len(stated)
+    assert all(str(label).startswith(name) for (name, _), label in pairs.items())

@@ -52,6 +52,9 @@ class Reader(Protocol):
     def path(self) -> Path:
         """The folder of the store."""
 
+    def path_of(self, folder: str, key: str) -> str:
+        """The path of a job's file in a folder."""
+
     def has(self, key: str) -> bool:
         """Whether a job is finished."""
 
@@ -294,6 +297,14 @@ class Contents:
         Files with the SHA-256 that they had when they were found intact are not parsed again.
         """
         return self._store.intact_files(key, self._digests_of(key))
+
+    def known_files(self, key: str) -> tuple[tuple[str, bytes], tuple[str, bytes]] | None:
+        """Path and SHA-256 of both files of a finished job; None if one of them was not found intact before."""
+        rows, predictions = self._digests_of(key)
+        if rows is None or predictions is None:
+            return None
+        first, second = (self._store.path_of(folder, key) for folder in OF_FINISHED)
+        return (first, rows), (second, predictions)
 
     def intact_sources(self, keys: Sequence[str]) -> dict[str, str]:
         """The source hash of each of these jobs with `intact_files`, ``unknown`` if it was not recorded."""

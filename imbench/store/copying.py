@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from imbench.store.contents import Contents, Copied
-from imbench.store.files import Temporary, listed, put_in_place, write_temporary
+from imbench.store.files import Intact, Temporary, listed, put_in_place, remove, temporary_of, write_temporary
 from imbench.store.layout import OF_FINISHED
+from imbench.store.processes import Copiers
 from imbench.store.stamps import stamp_of
 
 if TYPE_CHECKING:
@@ -18,9 +20,10 @@ if TYPE_CHECKING:
 
 # Jobs whose files are made durable together.
 _TOGETHER = 2_000
-# Threads: each file of a network folder, where merged stores often lie, is waited for, and the more at once the better.
-# On a local disk many threads wait for each other, and few are faster. So both are tried, each with as many jobs.
-_MANY, _FEW = 16, 2
+# Each file of a network folder, where merged stores often lie, is waited for, and the more at once the better: many
+# threads. On a local disk they wait for each other, and few processes are faster. So both are tried, each with as many
+# jobs.
+_THREADS, _PROCESSES = 16, 2
 _TRIED = 200
 
 
@@ -40,20 +43,23 @@ def copy_jobs(target: Store, sources: Mapping[str, Contents]) -> dict[str, Copie
     done: dict[str, Copied | None] = {}
     keys = iter(sources)
     with (
-        ThreadPoolExecutor(_MANY) as many,
-        ThreadPoolExecutor(_FEW) as few,
+        ThreadPoolExecutor(_THREADS) as threads,
+        Copiers(_PROCESSES if len(sources) > _TRIED else 0) as copiers,
         ThreadPoolExecutor(1) as last,
     ):
-        seconds: dict[ThreadPoolExecutor, float] = {}
+        ways = _ways(target, threads, copiers)
+        seconds: dict[_Way, float] = {}
         # While the disk makes the files of some jobs durable, those of the next are written.
         moving: Future[None] | None = None
-        for trial in itertools.chain([many, few], itertools.repeat(None)):
+        for trial in itertools.chain(ways, itertools.repeat(None)):
             together = list(itertools.islice(keys, _TRIED if trial else _TOGETHER))
             if not together:
                 break
-            pool, start = trial or min(seconds, key=seconds.__getitem__), time.perf_counter()
-            copied, files = _written(target, {key: sources[key] for key in together}, pool)
-            seconds.setdefault(pool, (time.perf_counter() - start) / len(together))
+            way, start = trial or min(seconds, key=seconds.__getitem__), time.perf_counter()
+            written = way({key: sources[key] for key in together})
+            seconds.setdefault(way, (time.perf_counter() - start) / len(together))
+            # Predictions first: rows exist only if their predictions do.
+            files = [of.files[i] for i in (1, 0) for of in written.values() if of is not None]
             try:
                 if moving is not None:
                     moving.result()
@@ -61,7 +67,7 @@ def copy_jobs(target: Store, sources: Mapping[str, Contents]) -> dict[str, Copie
             except BaseException:
                 _remove(files)
                 raise
-            done |= copied
+            done |= {key: of and of.copied(sources[key]) for key, of in written.items()}
         if moving is not None:
             moving.result()
     for failure in listed(target.path / "failed"):
@@ -82,30 +88,77 @@ def take_over(target: Store, copies: dict[str, Copied]) -> None:
         target.contents().take_over(copies)
 
 
-def _written(
-    target: Store, sources: Mapping[str, Contents], pool: ThreadPoolExecutor
-) -> tuple[dict[str, Copied | None], list[Temporary]]:
-    """Write the files of jobs under temporary names: what was copied, and the files in the order to move them."""
-    files: dict[tuple[str, str], Temporary] = {}
+class _Written(NamedTuple):
+    """A job's files under temporary names, rows and predictions, and their SHA-256."""
 
-    def written(key: str) -> Copied | None:
-        intact = sources[key].intact_files(key)
-        if intact is None:
+    files: tuple[Temporary, Temporary]
+    digests: tuple[bytes, bytes]
+
+    def copied(self, source: Contents) -> Copied:
+        return Copied(source, self.digests, (self.files[0].facts, self.files[1].facts))
+
+
+# Writes the files of jobs; None for each that was found damaged.
+_Way = Callable[[Mapping[str, Contents]], dict[str, _Written | None]]
+
+
+def _ways(target: Store, threads: ThreadPoolExecutor, copiers: Copiers) -> list[_Way]:
+    return [partial(_by_threads, target, threads), partial(_by_processes, target, copiers, threads)]
+
+
+def _by_threads(
+    target: Store, threads: ThreadPoolExecutor, sources: Mapping[str, Contents]
+) -> dict[str, _Written | None]:
+    files: list[Temporary] = []
+
+    def write(folder: str, key: str, file: Intact) -> Temporary:
+        files.append(written := write_temporary(target.path_of(folder, key), file.content))
+        return written
+
+    def of(key: str) -> _Written | None:
+        if (intact := sources[key].intact_files(key)) is None:
             return None
-        for folder, one in zip(OF_FINISHED, intact, strict=True):
-            files[folder, key] = write_temporary(target.path_of(folder, key), one.content)
-        rows, predictions = (files[folder, key].facts for folder in OF_FINISHED)
-        return Copied(sources[key], (intact[0].digest, intact[1].digest), (rows, predictions))
+        rows, predictions = (write(folder, key, file) for folder, file in zip(OF_FINISHED, intact, strict=True))
+        return _Written((rows, predictions), (intact[0].digest, intact[1].digest))
 
     try:
-        done = dict(zip(sources, pool.map(written, sources), strict=True))
+        return dict(zip(sources, threads.map(of, sources), strict=True))
     except BaseException:
-        pool.shutdown(cancel_futures=True)  # and wait for those that are writing
-        _remove(files.values())
+        threads.shutdown(cancel_futures=True)  # and wait for those that are writing
+        _remove(files)
         raise
-    # Predictions first: rows exist only if their predictions do.
-    order = [(folder, key) for folder in reversed(OF_FINISHED) for key, copied in done.items() if copied is not None]
-    return done, [files[one] for one in order]
+
+
+def _by_processes(
+    target: Store, copiers: Copiers, threads: ThreadPoolExecutor, sources: Mapping[str, Contents]
+) -> dict[str, _Written | None]:
+    """As `_by_threads`, which copies what the processes cannot: files that are not known as they are now."""
+    known = {key: files for key, of in sources.items() if (files := of.known_files(key)) is not None}
+    wanted = [
+        (path, digest, temporary_of(target.path_of(folder, key)))
+        for key, files in known.items()
+        for folder, (path, digest) in zip(OF_FINISHED, files, strict=True)
+    ]
+    try:
+        facts = copiers.copy(wanted)
+        written: dict[str, _Written | None] = {}
+        for place, key in enumerate(known):
+            both = range(2 * place, 2 * place + 2)
+            rows, predictions = (
+                Temporary(target.path_of(folder, key), wanted[n][2], found) if (found := facts[n]) else None
+                for folder, n in zip(OF_FINISHED, both, strict=True)
+            )
+            if rows is not None and predictions is not None:
+                written[key] = _Written((rows, predictions), (known[key][0][1], known[key][1][1]))
+            else:
+                _remove(file for file in (rows, predictions) if file is not None)
+        written |= _by_threads(target, threads, {key: of for key, of in sources.items() if key not in written})
+    except BaseException:
+        copiers.end()  # before what they write is deleted
+        for _, _, temporary in wanted:
+            remove(temporary)
+        raise
+    return {key: written[key] for key in sources}
 
 
 def _put_in_place(files: Sequence[Temporary]) -> None:

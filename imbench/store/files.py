@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from imbench.contract.errors import StoreError
-from imbench.store import scan
+from imbench.store import beside
 
 # A write takes seconds: a temporary file this old is abandoned, whichever machine began it.
 STALE_SECONDS = 24 * 3600.0
@@ -52,7 +52,7 @@ def write_durably(path: Path, content: bytes) -> None:
     except OSError as error:
         raise StoreError(_complaint(path.parent, error)) from error
     finally:
-        _remove(temporary)
+        remove(temporary)
 
 
 class Temporary(NamedTuple):
@@ -67,33 +67,32 @@ class Temporary(NamedTuple):
 
     path: str
     temporary: str
-    facts: tuple[int, int, int]
+    facts: beside.Facts
 
     def remove(self) -> None:
         """Delete it if it is not in place yet."""
-        _remove(self.temporary)
+        remove(self.temporary)
 
 
 def write_temporary(path: str, content: bytes) -> Temporary:
     """Write content that `put_in_place` moves to `path`, not yet durable. Raises `StoreError` as `write_durably`."""
-    # Text instead of `Path`, which would be a tenth of the time of a merge.
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, _temporary(name))
+    temporary = temporary_of(path)
     try:
         try:
-            file = open(temporary, "xb", buffering=0)  # noqa: SIM115  # closed below
+            facts = beside.write(temporary, content)
         except FileNotFoundError:
-            os.makedirs(folder, exist_ok=True)
-            file = open(temporary, "xb", buffering=0)  # noqa: SIM115
-        with file:
-            left = memoryview(content)
-            while left:
-                left = left[file.write(left) :]
-            size, modified, _, number = scan.facts(os.fstat(file.fileno()))
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            facts = beside.write(temporary, content)
     except OSError as error:
-        _remove(temporary)
-        raise StoreError(_complaint(folder, error)) from error
-    return Temporary(path, temporary, (size, modified, number))
+        raise StoreError(_complaint(os.path.dirname(path), error)) from error
+    return Temporary(path, temporary, facts)
+
+
+def temporary_of(path: str) -> str:
+    """A temporary path for a file, which no other process and no other call gives."""
+    # Text instead of `Path`, which would be a tenth of the time of a merge.
+    folder, name = os.path.split(path)
+    return os.path.join(folder, _temporary(name))
 
 
 def put_in_place(files: Sequence[Temporary]) -> None:
@@ -126,7 +125,7 @@ def marked(folder: Path) -> Iterator[str]:
     try:
         yield name
     finally:
-        _remove(folder / name)
+        remove(folder / name)
 
 
 def listed(folder: Path) -> list[Path]:
@@ -171,7 +170,7 @@ def remove_stale(folder: Path) -> None:
     for file in folder.glob(".*~*~*~*.tmp"):
         _, host, process, _ = file.name.rsplit("~", 3)
         if (host == _host() and not _is_alive(process)) or _age(file) > STALE_SECONDS:
-            _remove(file)
+            remove(file)
 
 
 def _temporary(name: str) -> str:
@@ -203,7 +202,8 @@ def _age(file: Path) -> float:
         return 0.0
 
 
-def _remove(file: Path | str) -> None:
+def remove(file: Path | str) -> None:
+    """Delete a file if it is there and can be deleted."""
     # A leftover is hidden and harmless; the error that led here matters more.
     with contextlib.suppress(OSError):
         os.unlink(file)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import marshal
 import os
 import subprocess
-import sys
 import time
 import weakref
 
-from imbench.store import scan
+from imbench.store import beside
 from imbench.store.files import unreadable
 from imbench.store.layout import INDEX, LISTED, OF_FINISHED, OF_INDEX, SUFFIXES
+from imbench.store.processes import end, started
 
 # Bytes of an index's files of jobs, some 260 for each, from which on other processes look: starting one takes as long
 # as looking at the files of 3,000 jobs.
@@ -38,27 +38,27 @@ class Look:
         self.moment = time.time()
         self._folders = {name: os.path.join(store, name) for name in LISTED}
         names = OF_FINISHED if _is_large(os.path.join(store, INDEX)) else ()
-        self._processes = {name: _started(self._folders[name], SUFFIXES[name]) for name in names}
+        self._processes = {name: started("scan", self._folders[name], SUFFIXES[name]) for name in names}
         self.elsewhere = any(self._processes.values())
         for process in self._processes.values():
             if process is not None:
-                weakref.finalize(self, _end, process)
+                weakref.finalize(self, end, process)
 
-    def found(self) -> list[scan.Found]:
+    def found(self) -> list[beside.Found]:
         """What is found in each folder, once others have looked. Raises `StoreError` as `looked_at`."""
         return [self._found(name, folder) for name, folder in self._folders.items()]
 
-    def _found(self, name: str, folder: str) -> scan.Found:
+    def _found(self, name: str, folder: str) -> beside.Found:
         process = self._processes.pop(name, None)
         found = None if process is None else _answer(process)
         # Whatever went wrong elsewhere is seen, and said, here.
         return found or looked_at(folder, SUFFIXES[name])
 
 
-def looked_at(folder: str | os.PathLike[str], suffix: str) -> scan.Found:
+def looked_at(folder: str | os.PathLike[str], suffix: str) -> beside.Found:
     """Look at every file in a folder; none if it does not exist. Raises `StoreError` if it cannot be read."""
     try:
-        return scan.scan(os.fspath(folder), suffix)
+        return beside.scan(os.fspath(folder), suffix)
     except OSError as error:
         raise unreadable(folder, error) from error
 
@@ -71,37 +71,11 @@ def _is_large(index: str) -> bool:
         return False
 
 
-def _started(folder: str, suffix: str) -> subprocess.Popen[bytes] | None:
-    """The process that looks at a folder; None where none can be started."""
-    # In a program that contains Python this is the program.
-    python = sys.executable or ""
-    if "python" not in os.path.basename(python).lower() or getattr(sys, "frozen", False):
-        return None
-    try:
-        return subprocess.Popen(
-            [python, "-I", "-S", scan.__file__, folder, suffix],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-    except (OSError, ValueError):
-        return None
-
-
-def _answer(process: subprocess.Popen[bytes]) -> scan.Found | None:
+def _answer(process: subprocess.Popen[bytes]) -> beside.Found | None:
     """What the process found; None if it failed."""
     output, _ = process.communicate()
     try:
-        found: scan.Found = marshal.loads(output)
+        found: beside.Found = marshal.loads(output)
     except (EOFError, ValueError, TypeError):
         return None
     return found if process.returncode == 0 else None
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process that nobody waits for any more."""
-    if process.returncode is None:
-        process.kill()
-        if process.stdout is not None:
-            process.stdout.close()
-        process.wait()

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from imbench.scoring.outcome import Integers
-from imbench.store import scan
+from imbench.store import beside
 from imbench.store.look import looked_at
 
 # Size in bytes, times of change of the content and of anything in nanoseconds, and number of a file.
@@ -27,7 +27,7 @@ def stamp_of(file: Path | os.DirEntry[str] | FileIO) -> Stamp | None:
         facts = os.fstat(file.fileno()) if isinstance(file, FileIO) else file.stat()
     except OSError:
         return None
-    return scan.facts(facts)
+    return beside.facts(facts)
 
 
 class Stamps:
@@ -43,7 +43,7 @@ class Stamps:
     bytes : of all files in the folder
     """
 
-    def __init__(self, found: scan.Found, like: Stamps | None = None) -> None:
+    def __init__(self, found: beside.Found, like: Stamps | None = None) -> None:
         names, numbers, others = found
         stamps: Integers = np.frombuffer(numbers, dtype=np.int64).reshape(-1, len(NO_STAMP))
         self.bytes = int(stamps[:, 0].sum()) + others

@@ -1,13 +1,17 @@
 """Many jobs are copied in groups: each job whole or not at all, and nothing else remains."""
 
 import errno
+import hashlib
 import os
+import shutil
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imbench.contract.errors import StoreError
-from imbench.store import copying, files, index
+from imbench.store import beside, copying, files, index, processes
 from imbench.store.copying import copy_jobs
 from imbench.store.merge import merge
 from imbench.store.store import Store
@@ -30,8 +34,15 @@ def groups(monkeypatch):
     monkeypatch.setattr(copying, "_TRIED", 2)
 
 
-def copied(source, target):
+def read(source):
+    """Contents whose files were all read, as those of a merge are."""
     contents = source.contents()
+    contents.frame()
+    return contents
+
+
+def copied(source, target):
+    contents = read(source)
     return copy_jobs(target, dict.fromkeys(contents.keys(), contents))
 
 
@@ -45,6 +56,15 @@ def test_all_groups_arrive(source, tmp_path):
     assert [*done] == source.keys() == target.keys()
     for folder in ("jobs", "predictions"):
         assert names(target.path / folder) == names(source.path / folder)
+
+
+def leaves_whole_jobs(source, target):
+    """Nothing but whole jobs, and then all of them by copying again."""
+    there = {folder: names(target.path / folder) for folder in ("jobs", "predictions")}
+    assert not [name for found in there.values() for name in found if name.startswith(".")]
+    # Rows exist only if their predictions do.
+    assert there["jobs"] <= there["predictions"] <= names(source.path / "jobs")
+    assert [*copied(source, target)] == target.keys() == source.keys()
 
 
 @pytest.mark.parametrize("at", [0, 5, 9, 2 * JOBS - 1])
@@ -61,10 +81,8 @@ def test_a_disk_that_fails_in_any_group_leaves_whole_jobs_and_no_other_file(sour
         return wrapped
 
     if step == "write":
-        opened = failing(open)
-        monkeypatch.setattr(
-            files, "open", lambda file, mode, **_: (opened if mode == "xb" else open)(file, mode), raising=False
-        )
+        monkeypatch.setattr(processes, "started", lambda *_: None)
+        monkeypatch.setattr(beside, "write", failing(beside.write))
     elif step == "durable":
         monkeypatch.setattr(files, "_sync_disk", lambda _: False)
         monkeypatch.setattr(files.os, "fsync", failing(os.fsync))
@@ -72,12 +90,128 @@ def test_a_disk_that_fails_in_any_group_leaves_whole_jobs_and_no_other_file(sour
         monkeypatch.setattr(files.os, "replace", failing(os.replace))
     with pytest.raises(StoreError, match="Input/output error"):
         copied(source, target)
-    there = {folder: names(target.path / folder) for folder in ("jobs", "predictions")}
-    assert not [name for found in there.values() for name in found if name.startswith(".")]
-    # Rows exist only if their predictions do.
-    assert there["jobs"] <= there["predictions"] <= names(source.path / "jobs")
     monkeypatch.undo()
-    assert [*copied(source, target)] == target.keys()
+    leaves_whole_jobs(source, target)
+
+
+@pytest.fixture
+def by_processes(monkeypatch):
+    """Jobs are copied by processes only: the files that were written here nevertheless."""
+    here, ways, write = [], copying._ways, beside.write
+
+    def written(path, content):
+        facts = write(path, content)
+        here.append(path)
+        return facts
+
+    monkeypatch.setattr(copying, "_ways", lambda *given: ways(*given)[1:])
+    monkeypatch.setattr(beside, "write", written)
+    return here
+
+
+def test_processes_copy_what_is_known_and_nothing_else_remains(source, tmp_path, by_processes):
+    target = Store.open(tmp_path / "target", create=True)
+    done = copied(source, target)
+    assert [*done] == source.keys() == target.keys()
+    # The folder is made for the first file of each process.
+    assert len(by_processes) <= 2 * 2 * 2
+    for folder in ("jobs", "predictions"):
+        assert names(target.path / folder) == names(source.path / folder)
+        for key, one in done.items():
+            file, other = (store.path / folder / f"{key}.parquet" for store in (source, target))
+            assert file.read_bytes() == other.read_bytes()
+            facts, place = other.stat(), ("jobs", "predictions").index(folder)
+            assert one.files[place] == (facts.st_size, facts.st_mtime_ns, facts.st_ino)
+            assert one.digests[place] == hashlib.sha256(file.read_bytes()).digest()
+
+
+@pytest.mark.parametrize("folder", ["jobs", "predictions"])
+def test_a_file_that_changed_since_it_was_known_is_not_copied_by_processes(source, tmp_path, by_processes, folder):
+    mine = Store(tmp_path / "source")
+    shutil.copytree(source.path, mine.path)
+    contents = read(mine)
+    key = contents.keys()[5]
+    content = bytearray((mine.path / folder / f"{key}.parquet").read_bytes())
+    content[len(content) // 3] ^= 1
+    (mine.path / folder / f"{key}.parquet").write_bytes(content)
+    target = Store.open(tmp_path / "target", create=True)
+    done = copy_jobs(target, dict.fromkeys(contents.keys(), contents))
+    assert done[key] is None
+    leaves_whole_jobs(source, target)
+
+
+# Programs that take the first list of files and fail.
+FAIL = """
+import marshal, os, sys
+wanted = marshal.load(sys.stdin.buffer)
+for _, _, path in wanted[::2]:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    open(path, "wb").write(b"a part")
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "raise SystemExit(1)",
+        FAIL,
+        f"{FAIL}\nos.kill(os.getpid(), 9)",
+        f"{FAIL}\nprint('hello', flush=True)",
+        f"{FAIL}\nmarshal.dump(3, sys.stdout.buffer)",
+        f"{FAIL}\nmarshal.dump([(1, 2, 3)] * (len(wanted) - 1), sys.stdout.buffer)",
+        f"{FAIL}\nsys.stdout.buffer.write(marshal.dumps([None] * len(wanted))[:-3])",
+    ],
+)
+def test_a_process_that_fails_is_not_believed(source, tmp_path, monkeypatch, by_processes, program):
+    (tmp_path / "program.py").write_text(program)
+    monkeypatch.setattr(beside, "__file__", str(tmp_path / "program.py"))
+    target = Store.open(tmp_path / "target", create=True)
+    assert [*copied(source, target)] == source.keys()
+    assert len(by_processes) == 2 * JOBS
+    leaves_whole_jobs(source, target)
+
+
+def test_an_interrupt_ends_the_processes_and_deletes_what_they_wrote(source, tmp_path, monkeypatch, by_processes):
+    started, running = processes.started, []
+    monkeypatch.setattr(processes, "started", lambda *given: running.append(started(*given)) or running[-1])
+
+    def interrupted(process, number):
+        if len(names(target.path / "jobs")) > 6:
+            raise KeyboardInterrupt
+        return answer(process, number)
+
+    answer = processes._answer
+    monkeypatch.setattr(processes, "_answer", interrupted)
+    target = Store.open(tmp_path / "target", create=True)
+    with pytest.raises(KeyboardInterrupt):
+        copied(source, target)
+    assert [process.poll() for process in running] == [-9] * len(running)
+    monkeypatch.setattr(processes, "_answer", answer)
+    leaves_whole_jobs(source, target)
+
+
+@given(st.lists(st.tuples(st.integers(0, 70), st.sampled_from(["right", "other", "missing", "there"])), max_size=6))
+def test_files_are_copied_whole_or_not_at_all(tmp_path_factory, drawn):
+    folder, wanted, expected = tmp_path_factory.mktemp("files"), [], {}
+    for number, (size, how) in enumerate(drawn):
+        file, to, content = folder / f"{number}", folder / f"{number}.copy", bytes(range(size))
+        if how != "missing":
+            file.write_bytes(content)
+        if how == "there":
+            to.write_bytes(b"of another")
+        expected[to.name] = {"right": content, "there": b"of another"}.get(how)
+        wanted.append((str(file), hashlib.sha256(b"other" if how == "other" else content).digest(), str(to)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(beside, "_BUFFER", 16)
+        found = beside.copy(wanted)
+    there = {file.name: file.read_bytes() for file in folder.glob("*.copy")}
+    assert there == {name: content for name, content in expected.items() if content is not None}
+    for (_, _, to), (_, how), facts in zip(wanted, drawn, found, strict=True):
+        if how == "right":
+            known = os.stat(to)
+            assert facts == (known.st_size, known.st_mtime_ns, known.st_ino)
+        else:
+            assert facts is None
 
 
 def test_the_index_has_all_jobs_at_once_however_long_the_disk_takes(source, tmp_path, monkeypatch):

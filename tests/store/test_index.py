@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbench.scoring.columns import UNKNOWN
-from imbench.store import blocks, files, index, layout, look, scan
+from imbench.store import beside, blocks, files, index, layout, look
 from imbench.store.merge import merge
 from imbench.store.parquet import digest_of_predictions
 from imbench.store.results import load
@@ -299,13 +299,13 @@ def test_damage_is_found_that_no_size_time_or_number_shows(tmp_path, monkeypatch
     store = made(tmp_path / "store")
     store.frame()
     folders = {name: str(store.path / name) for name in layout.LISTED}
-    before = {of: scan.scan(of, layout.SUFFIXES[name]) for name, of in folders.items()}
+    before = {of: beside.scan(of, layout.SUFFIXES[name]) for name, of in folders.items()}
     file = store.path / folder / f"{JOBS[0].key}.parquet"
     content = bytearray(file.read_bytes())
     content[len(content) // 3] ^= 1
     file.write_bytes(content)
-    listed = scan.scan
-    monkeypatch.setattr(scan, "scan", lambda folder, suffix: before.get(folder) or listed(folder, suffix))
+    listed = beside.scan
+    monkeypatch.setattr(beside, "scan", lambda folder, suffix: before.get(folder) or listed(folder, suffix))
     if finder == "a run":
         sources = Store.open(store.path).contents().intact_sources([job.key for job in JOBS])
         assert set(sources) == {job.key for job in JOBS[1:]}

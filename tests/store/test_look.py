@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imbench.contract.errors import StoreError
-from imbench.store import look, scan
+from imbench.store import beside, look
 from imbench.store.layout import LISTED, SUFFIXES
 from imbench.store.look import Look
 from imbench.store.stamps import NO_STAMP, Stamps, stamp_of, stamps_in
@@ -120,7 +120,7 @@ def test_only_at_a_large_store_other_processes_look(store, monkeypatch):
 )
 def test_a_process_that_fails_is_not_believed(store, monkeypatch, program):
     (store / "program.py").write_text(program)
-    monkeypatch.setattr(scan, "__file__", str(store / "program.py"))
+    monkeypatch.setattr(beside, "__file__", str(store / "program.py"))
     seen = Look(store)
     assert seen.elsewhere
     found = [said(Stamps(one)) for one in seen.found()]
@@ -152,7 +152,7 @@ def test_a_folder_that_cannot_be_read_is_named_whoever_looks(store, monkeypatch)
 
 def test_a_look_that_nobody_waits_for_ends_its_process(store, monkeypatch):
     (store / "program.py").write_text("import time; time.sleep(600)")
-    monkeypatch.setattr(scan, "__file__", str(store / "program.py"))
+    monkeypatch.setattr(beside, "__file__", str(store / "program.py"))
     seen = Look(store)
     processes = list(seen._processes.values())
     assert [process.poll() for process in processes] == [None, None]
@@ -163,6 +163,6 @@ def test_a_look_that_nobody_waits_for_ends_its_process(store, monkeypatch):
 
 def test_numbers_of_files_of_64_bits_are_taken():
     numbered = [SimpleNamespace(st_size=5, st_mtime_ns=1, st_ctime_ns=2, st_ino=2**64 - place) for place in (1, 2)]
-    stamps = list(map(scan.facts, numbered))
+    stamps = list(map(beside.facts, numbered))
     assert np.array(stamps, dtype=np.int64).tolist() == list(map(list, stamps))
     assert stamps[0] != stamps[1]

@@ -1,0 +1,112 @@
+"""Processes that look at files or copy them, beside this one."""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+
+from imbench.store import beside
+from imbench.store.files import remove
+
+
+def started(*arguments: str) -> subprocess.Popen[bytes] | None:
+    """A process of the program `imbench.store.beside`; None where none can be started.
+
+    Parameters
+    ----------
+    arguments : ``scan``, a folder and a suffix: it answers as `beside.scan`. ``copy``: it answers each list of files
+        that it is sent as `beside.copy`. Lists and answers are in the format of `marshal`.
+    """
+    # In a program that contains Python this is the program.
+    python = sys.executable or ""
+    if "python" not in os.path.basename(python).lower() or getattr(sys, "frozen", False):
+        return None
+    try:
+        return subprocess.Popen(
+            [python, "-I", "-S", beside.__file__, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except (OSError, ValueError):
+        return None
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that nobody waits for any more."""
+    if process.returncode is None:
+        process.kill()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # what it was sent and has not read
+                    pipe.close()
+        process.wait()
+
+
+class Copiers:
+    """Processes that copy files, ended with the block that this is used in.
+
+    Parameters
+    ----------
+    number : of processes; fewer copy where they cannot be started
+    """
+
+    def __init__(self, number: int) -> None:
+        begun = (started("copy") for _ in range(number))
+        self._running = [process for process in begun if process is not None]
+
+    def __enter__(self) -> Copiers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def copy(self, files: Sequence[beside.Wanted]) -> list[beside.Facts | None]:
+        """As `beside.copy`, but None also for files whose process fails, or if none can be started."""
+        step = -(-len(files) // max(len(self._running), 1))
+        parts = [(process, files[place * step :][:step]) for place, process in enumerate(self._running)]
+        # Each is sent its files before any is waited for.
+        working = [_is_sent(process, part) for process, part in parts]
+        found: list[beside.Facts | None] = []
+        for (process, part), works in zip(parts, working, strict=True):
+            facts = _answer(process, len(part)) if works else None
+            if facts is None:
+                end(process)
+                self._running.remove(process)
+                for _, _, path in part:
+                    remove(path)
+            found += facts or [None] * len(part)
+        return found or [None] * len(files)
+
+    def end(self) -> None:
+        """End the processes, whatever they are doing."""
+        for process in self._running:
+            end(process)
+        self._running = []
+
+
+def _is_sent(process: subprocess.Popen[bytes], files: Sequence[beside.Wanted]) -> bool:
+    assert process.stdin is not None
+    try:
+        process.stdin.write(marshal.dumps(list(files)))
+        process.stdin.flush()
+    except OSError:
+        return False
+    return True
+
+
+def _answer(process: subprocess.Popen[bytes], number: int) -> list[beside.Facts | None] | None:
+    """What a process says of this many files; None if it fails."""
+    assert process.stdout is not None
+    try:
+        found: list[beside.Facts | None] = marshal.load(process.stdout)
+        return found if len(found) == number else None
+    except (OSError, EOFError, ValueError, TypeError):
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -305,6 +306,19 @@ class Contents:
             return None
         first, second = (self._store.path_of(folder, key) for folder in OF_FINISHED)
         return (first, rows), (second, predictions)
+
+    def files_of_rows(self, keys: Iterable[str], store: Path) -> list[tuple[str, bytes, str]]:
+        """Files of the index that another store takes as they are with these jobs (`Stored.files_of_rows`)."""
+        from imbench.store.index import Stored, is_adopted_whole
+
+        jobs: Counter[int] = Counter()
+        for key in keys:
+            if (where := self._known.place((key, False))) is not None:
+                jobs[where[0]] += 1
+        taken = ((self._blocks[number], count) for number, count in jobs.items())
+        return [
+            block.files_of_rows(store) for block, n in taken if isinstance(block, Stored) and is_adopted_whole(block, n)
+        ]
 
     def intact_sources(self, keys: Sequence[str]) -> dict[str, str]:
         """The source hash of each of these jobs with `intact_files`, ``unknown`` if it was not recorded."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from imbench.store.contents import Contents, Copied
 from imbench.store.files import Intact, Temporary, listed, put_in_place, remove, temporary_of, write_temporary
-from imbench.store.layout import OF_FINISHED
+from imbench.store.layout import INDEX, OF_FINISHED
 from imbench.store.processes import Copiers
 from imbench.store.stamps import stamp_of
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 _TOGETHER = 2_000
 # Each file of a network folder, where merged stores often lie, is waited for, and the more at once the better: many
 # threads. On a local disk they wait for each other, and few processes are faster. So both are tried, each with as many
-# jobs.
+# jobs, and then that is used whose mean is less so far.
 _THREADS, _PROCESSES = 16, 2
 _TRIED = 200
 
@@ -41,35 +43,43 @@ def copy_jobs(target: Store, sources: Mapping[str, Contents]) -> dict[str, Copie
         If a file cannot be read or written; the jobs copied so far stay, and no job is replaced in part.
     """
     done: dict[str, Copied | None] = {}
-    keys = iter(sources)
+    keys, besides = iter(sources), iter(_files_of_rows(target, sources) if len(sources) > 2 * _TRIED else ())
+    begun: deque[tuple[list[str], _Way, _Begun]] = deque()
+
+    def take_first() -> None:
+        together, way, writing = begun[0]
+        written = writing.finish()
+        begun.popleft()
+        pace.add(way, len(together))
+        # Predictions first: rows exist only if their predictions do.
+        files = [of.files[i] for i in (1, 0) for of in written.values() if of is not None]
+        moving.begin([*files, *writing.besides])
+        done.update({key: None if (of := written[key]) is None else of.copied(sources[key]) for key in together})
+
     with (
         ThreadPoolExecutor(_THREADS) as threads,
         Copiers(_PROCESSES if len(sources) > _TRIED else 0) as copiers,
-        ThreadPoolExecutor(1) as last,
+        _Moving() as moving,
     ):
-        ways = _ways(target, threads, copiers)
-        seconds: dict[_Way, float] = {}
-        # While the disk makes the files of some jobs durable, those of the next are written.
-        moving: Future[None] | None = None
-        for trial in itertools.chain(ways, itertools.repeat(None)):
-            together = list(itertools.islice(keys, _TRIED if trial else _TOGETHER))
-            if not together:
-                break
-            way, start = trial or min(seconds, key=seconds.__getitem__), time.perf_counter()
-            written = way({key: sources[key] for key in together})
-            seconds.setdefault(way, (time.perf_counter() - start) / len(together))
-            # Predictions first: rows exist only if their predictions do.
-            files = [of.files[i] for i in (1, 0) for of in written.values() if of is not None]
-            try:
-                if moving is not None:
-                    moving.result()
-                moving = last.submit(_put_in_place, files)
-            except BaseException:
-                _remove(files)
-                raise
-            done |= {key: of and of.copied(sources[key]) for key, of in written.items()}
-        if moving is not None:
-            moving.result()
+        copiers.copy([])()  # until they have started, which the trial should not be taken for
+        pace = _Pace()
+        try:
+            for trial in itertools.chain(_ways(target, threads, copiers, besides), itertools.repeat(None)):
+                together = list(itertools.islice(keys, _TRIED if trial else _TOGETHER))
+                if not together:
+                    break
+                way = trial or pace.fastest()
+                begun.append((together, way, way({key: sources[key] for key in together})))
+                # After the trials, the next are prepared while these are written.
+                if trial or len(begun) > 1:
+                    take_first()
+            while begun:
+                take_first()
+            moving.finish()
+        except BaseException:
+            for *_, writing in begun:
+                writing.undo()
+            raise
     for failure in listed(target.path / "failed"):
         if done.get(failure.stem) is not None:
             target.discard_failure(failure.stem)
@@ -98,67 +108,183 @@ class _Written(NamedTuple):
         return Copied(source, self.digests, (self.files[0].facts, self.files[1].facts))
 
 
-# Writes the files of jobs; None for each that was found damaged.
-_Way = Callable[[Mapping[str, Contents]], dict[str, _Written | None]]
+class _Begun(Protocol):
+    """Files of jobs that are being written.
+
+    Attributes
+    ----------
+    besides : other files that were written, once this is finished
+    """
+
+    besides: list[Temporary]
+
+    def finish(self) -> dict[str, _Written | None]:
+        """Wait for them; None for each job that was found damaged."""
+
+    def undo(self) -> None:
+        """Delete them."""
 
 
-def _ways(target: Store, threads: ThreadPoolExecutor, copiers: Copiers) -> list[_Way]:
-    return [partial(_by_threads, target, threads), partial(_by_processes, target, copiers, threads)]
+_Way = Callable[[Mapping[str, Contents]], _Begun]
 
 
-def _by_threads(
-    target: Store, threads: ThreadPoolExecutor, sources: Mapping[str, Contents]
-) -> dict[str, _Written | None]:
-    files: list[Temporary] = []
+def _ways(
+    target: Store, threads: ThreadPoolExecutor, copiers: Copiers, besides: Iterator[tuple[str, bytes, str]]
+) -> list[_Way]:
+    return [partial(_ByThreads, target, threads), partial(_ByProcesses, target, threads, copiers, besides)]
 
-    def write(folder: str, key: str, file: Intact) -> Temporary:
-        files.append(written := write_temporary(target.path_of(folder, key), file.content))
-        return written
 
-    def of(key: str) -> _Written | None:
-        if (intact := sources[key].intact_files(key)) is None:
+def _files_of_rows(target: Store, sources: Mapping[str, Contents]) -> list[tuple[str, bytes, str]]:
+    """Files of the sources' indices that `take_over` needs: they are copied while the disk has time."""
+    by_source: dict[Contents, list[str]] = {}
+    for key, contents in sources.items():
+        by_source.setdefault(contents, []).append(key)
+    with contextlib.suppress(OSError):  # then the index is not written either
+        (target.path / INDEX).mkdir(exist_ok=True)
+    return [file for contents, keys in by_source.items() for file in contents.files_of_rows(keys, target.path)]
+
+
+class _Pace:
+    """How fast each way of writing files has been so far."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+        self._spent: dict[_Way, tuple[float, int]] = {}
+
+    def add(self, way: _Way, jobs: int) -> None:
+        """So many jobs were written since the last time that any were."""
+        now = time.perf_counter()
+        seconds, before = self._spent.get(way, (0.0, 0))
+        self._spent[way] = seconds + now - self._last, before + jobs
+        self._last = now
+
+    def fastest(self) -> _Way:
+        """The way of the least mean time a job."""
+        return min(self._spent, key=lambda way: self._spent[way][0] / self._spent[way][1])
+
+
+class _ByThreads:
+    """Threads write the files of jobs.
+
+    Parameters
+    ----------
+    sources : for each key, what the store contains that the job is copied from
+    """
+
+    def __init__(self, target: Store, threads: ThreadPoolExecutor, sources: Mapping[str, Contents]) -> None:
+        self._target = target
+        self.besides: list[Temporary] = []
+        self._files: list[Temporary] = []
+        self._jobs = {key: threads.submit(self._copy, key, of) for key, of in sources.items()}
+
+    def _copy(self, key: str, source: Contents) -> _Written | None:
+        if (intact := source.intact_files(key)) is None:
             return None
-        rows, predictions = (write(folder, key, file) for folder, file in zip(OF_FINISHED, intact, strict=True))
+        rows, predictions = (self._write(folder, key, file) for folder, file in zip(OF_FINISHED, intact, strict=True))
         return _Written((rows, predictions), (intact[0].digest, intact[1].digest))
 
-    try:
-        return dict(zip(sources, threads.map(of, sources), strict=True))
-    except BaseException:
-        threads.shutdown(cancel_futures=True)  # and wait for those that are writing
-        _remove(files)
-        raise
+    def _write(self, folder: str, key: str, file: Intact) -> Temporary:
+        self._files.append(written := write_temporary(self._target.path_of(folder, key), file.content))
+        return written
+
+    def finish(self) -> dict[str, _Written | None]:
+        return {key: job.result() for key, job in self._jobs.items()}
+
+    def undo(self) -> None:
+        for job in self._jobs.values():
+            job.cancel()
+        wait(self._jobs.values())
+        _remove(self._files)
 
 
-def _by_processes(
-    target: Store, copiers: Copiers, threads: ThreadPoolExecutor, sources: Mapping[str, Contents]
-) -> dict[str, _Written | None]:
-    """As `_by_threads`, which copies what the processes cannot: files that are not known as they are now."""
-    known = {key: files for key, of in sources.items() if (files := of.known_files(key)) is not None}
-    wanted = [
-        (path, digest, temporary_of(target.path_of(folder, key)))
-        for key, files in known.items()
-        for folder, (path, digest) in zip(OF_FINISHED, files, strict=True)
-    ]
-    try:
-        facts = copiers.copy(wanted)
+class _ByProcesses:
+    """Processes copy the files of jobs, and threads those that they cannot: not known as they are now.
+
+    Parameters
+    ----------
+    besides : path, SHA-256 and path of the copy of other files, of which one is copied with each whole group
+    sources : as in `_ByThreads`
+    """
+
+    def __init__(
+        self,
+        target: Store,
+        threads: ThreadPoolExecutor,
+        copiers: Copiers,
+        besides: Iterator[tuple[str, bytes, str]],
+        sources: Mapping[str, Contents],
+    ) -> None:
+        self._target, self._threads, self._copiers, self._sources = target, threads, copiers, sources
+        self._besides = list(itertools.islice(besides, len(sources) // _TOGETHER))
+        self._rest: _ByThreads | None = None
+        self.besides: list[Temporary] = []
+        known = ((key, of.known_files(key)) for key, of in sources.items())
+        self._known = [(key, files) for key, files in known if files is not None]
+        self._wanted = [
+            (path, digest, temporary_of(target.path_of(folder, key)))
+            for key, files in self._known
+            for folder, (path, digest) in zip(OF_FINISHED, files, strict=True)
+        ]
+        self._wanted += [(path, digest, temporary_of(to)) for path, digest, to in self._besides]
+        self._copies = copiers.copy(self._wanted)
+
+    def finish(self) -> dict[str, _Written | None]:
         written: dict[str, _Written | None] = {}
-        for place, key in enumerate(known):
-            both = range(2 * place, 2 * place + 2)
+        copied = list(zip(self._wanted, self._copies(), strict=True))
+        of_jobs = 2 * len(self._known)
+        self.besides = [
+            Temporary(to, temporary, facts)
+            for (*_, to), ((*_, temporary), facts) in zip(self._besides, copied[of_jobs:], strict=True)
+            if facts is not None
+        ]
+        copies = iter(copied[:of_jobs])
+        for (key, files), *both in zip(self._known, copies, copies, strict=True):
             rows, predictions = (
-                Temporary(target.path_of(folder, key), wanted[n][2], found) if (found := facts[n]) else None
-                for folder, n in zip(OF_FINISHED, both, strict=True)
+                None if facts is None else Temporary(self._target.path_of(folder, key), temporary, facts)
+                for folder, ((_, _, temporary), facts) in zip(OF_FINISHED, both, strict=True)
             )
             if rows is not None and predictions is not None:
-                written[key] = _Written((rows, predictions), (known[key][0][1], known[key][1][1]))
+                written[key] = _Written((rows, predictions), (files[0][1], files[1][1]))
             else:
                 _remove(file for file in (rows, predictions) if file is not None)
-        written |= _by_threads(target, threads, {key: of for key, of in sources.items() if key not in written})
-    except BaseException:
-        copiers.end()  # before what they write is deleted
-        for _, _, temporary in wanted:
+        rest = {key: of for key, of in self._sources.items() if key not in written}
+        self._rest = _ByThreads(self._target, self._threads, rest)
+        return written | self._rest.finish()
+
+    def undo(self) -> None:
+        self._copiers.end()  # before what they write is deleted
+        for _, _, temporary in self._wanted:
             remove(temporary)
-        raise
-    return {key: written[key] for key in sources}
+        if self._rest is not None:
+            self._rest.undo()
+
+
+class _Moving:
+    """Makes written files durable and moves them to their places, while the next are written."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1)
+        self._begun: Future[None] | None = None
+
+    def __enter__(self) -> _Moving:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
+
+    def begin(self, files: Sequence[Temporary]) -> None:
+        """Wait for those before, and begin with these; raises `StoreError`, and then deletes them."""
+        try:
+            self.finish()
+            self._begun = self._thread.submit(_put_in_place, files)
+        except BaseException:
+            _remove(files)
+            raise
+
+    def finish(self) -> None:
+        """Wait for all; raises `StoreError`."""
+        if self._begun is not None:
+            self._begun.result()
 
 
 def _put_in_place(files: Sequence[Temporary]) -> None:

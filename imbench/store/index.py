@@ -128,6 +128,17 @@ class Stored:
         """The SHA-256 of both files of each job, as far as it is known."""
         return list(zip(*(self.jobs[f"{of}_sha256"].to_pylist() for of in _FILES), strict=True))
 
+    def files_of_rows(self, store: Path) -> tuple[str, bytes, str]:
+        """The path of the file of rows, its SHA-256, and its path in the index of another store."""
+        return str(self.folder / self.rows), bytes.fromhex(self.rows.partition(".")[0]), str(store / INDEX / self.rows)
+
+    def has_rows_in(self, store: Path) -> bool:
+        """Whether the index of another store has the same file of rows, by its name and size."""
+        try:
+            return (store / INDEX / self.rows).stat().st_size == (self.folder / self.rows).stat().st_size
+        except OSError:
+            return False
+
     def table(self) -> pa.Table:
         """The rows of all jobs; raises `LostError` if they cannot be read."""
         return _read(self.folder / self.rows)
@@ -176,12 +187,17 @@ def adopt_block(store: Path, block: Block, places: Sequence[int], seen: Sequence
         If the index cannot be written.
     """
     jobs = block.jobs.select([name for name in block.jobs.column_names if name in (*LABELS, *PLACED)])
-    if not isinstance(block, Stored) or 2 * len(places) < block.jobs.num_rows:
+    if not isinstance(block, Stored) or not is_adopted_whole(block, len(places)):
         return add_block(store, part_of(jobs, block, places), seen)
-    content = _content(block.folder / block.rows)
-    write_durably(store / INDEX / block.rows, content)
+    if not block.has_rows_in(store):
+        write_durably(store / INDEX / block.rows, _content(block.folder / block.rows))
     jobs = jobs.take(pa.array(places))
     return _with_jobs(store / INDEX, _with_files(jobs, seen), block.layouts, block.rows)
+
+
+def is_adopted_whole(block: Stored, jobs: int) -> bool:
+    """Whether another store that takes over so many jobs of a block takes its file of rows as it is."""
+    return bool(2 * jobs >= block.jobs.num_rows)
 
 
 def add_block(store: Path, block: InMemory, seen: Sequence[Seen]) -> Stored:

@@ -7,8 +7,8 @@ import marshal
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
-from types import TracebackType
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from imbench.store import beside
 from imbench.store.files import remove
@@ -58,38 +58,45 @@ class Copiers:
 
     def __init__(self, number: int) -> None:
         begun = (started("copy") for _ in range(number))
-        self._running = [process for process in begun if process is not None]
+        # Each process is spoken to by a thread of its own.
+        self._running = [(process, ThreadPoolExecutor(1)) for process in begun if process is not None]
 
     def __enter__(self) -> Copiers:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.end()
 
-    def copy(self, files: Sequence[beside.Wanted]) -> list[beside.Facts | None]:
-        """As `beside.copy`, but None also for files whose process fails, or if none can be started."""
+    def copy(self, files: Sequence[beside.Wanted]) -> Callable[[], list[beside.Facts | None]]:
+        """Begin to copy as `beside.copy`, after all that was begun before; the call that waits for the answer.
+
+        It is None also for files whose process fails, or if none could be started.
+        """
         step = -(-len(files) // max(len(self._running), 1))
-        parts = [(process, files[place * step :][:step]) for place, process in enumerate(self._running)]
-        # Each is sent its files before any is waited for.
-        working = [_is_sent(process, part) for process, part in parts]
-        found: list[beside.Facts | None] = []
-        for (process, part), works in zip(parts, working, strict=True):
-            facts = _answer(process, len(part)) if works else None
-            if facts is None:
-                end(process)
-                self._running.remove(process)
-                for _, _, path in part:
-                    remove(path)
-            found += facts or [None] * len(part)
-        return found or [None] * len(files)
+        begun = [
+            thread.submit(_copied, process, files[place * step :][:step])
+            for place, (process, thread) in enumerate(self._running)
+        ]
+        if not begun:
+            return lambda: [None] * len(files)
+        return lambda: [facts for part in begun for facts in part.result()]
 
     def end(self) -> None:
         """End the processes, whatever they are doing."""
-        for process in self._running:
+        for process, thread in self._running:
+            thread.shutdown(wait=False, cancel_futures=True)
             end(process)
-        self._running = []
+        for _, thread in self._running:
+            thread.shutdown()
+
+
+def _copied(process: subprocess.Popen[bytes], files: Sequence[beside.Wanted]) -> list[beside.Facts | None]:
+    facts = _answer(process, len(files)) if _is_sent(process, files) else None
+    if facts is None:
+        end(process)
+        for _, _, path in files:
+            remove(path)
+    return facts or [None] * len(files)
 
 
 def _is_sent(process: subprocess.Popen[bytes], files: Sequence[beside.Wanted]) -> bool:
@@ -97,7 +104,7 @@ def _is_sent(process: subprocess.Popen[bytes], files: Sequence[beside.Wanted]) -
     try:
         process.stdin.write(marshal.dumps(list(files)))
         process.stdin.flush()
-    except OSError:
+    except (OSError, ValueError):  # ended, or ended by us
         return False
     return True
 

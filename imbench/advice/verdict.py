@@ -16,7 +16,7 @@ from imbench.contract.errors import UsageError
 from imbench.contract.records import REFERENCE
 from imbench.scoring.metrics import METRICS
 from imbench.scoring.outcome import Floats
-from imbench.scoring.rules import ruled_column
+from imbench.scoring.rules import ARGMAX, ruled_column
 from imbench.stats.names import BASELINE
 from imbench.stats.within import FEWEST_FOLDS, FOLD, corrected_t
 
@@ -157,14 +157,16 @@ def advise_rows(
     UsageError without a complete baseline, and for fewer than 4 folds.
     """
     rows = rows[~rows["strategy"].astype(str).isin(_constant(rows))]
-    scores, lacking = _by_fold(rows, goal)
+    means = _fold_means(rows, goal)
+    scores, lacking = _by_fold(means, goal)
     control = scores.get((BASELINE, goal.control))
     if control is None:
         raise UsageError("the baseline has no results on this table: see the failed jobs by imbench status")
     if len(control) < FEWEST_FOLDS:
         raise UsageError(f"advice needs at least {FEWEST_FOLDS} folds, got {len(control)}; raise the budget")
-    about = {str(name): group for name, group in rows.groupby("strategy")}
+    about = {str(name): group for name, group in rows.groupby("strategy", observed=True)}
     prior = _prior(about[BASELINE])
+    rebalances = {name: _rebalances(name, group, prior) for name, group in about.items()}
     others = [place for place in scores if place != (BASELINE, goal.control)]
     found, errors = [], []
     for name, rule in others:
@@ -176,17 +178,18 @@ def advise_rows(
         values = float(scores[name, rule].mean())
         found.append(
             Candidate(
-                name, kind, _rebalances(name, about[name], prior), rule, values, test.mean, test.low, test.high, p,
+                name, kind, rebalances[name], rule, values, test.mean, test.low, test.high, p,
                 p <= alpha,
             )
         )  # fmt: skip
     found.sort(key=lambda one: -one.effect)
     detectable = _detectable(errors, len(control), alpha)
-    return _chosen(rows, goal, found, scores, detectable, test_share, alpha, lacking, classes)
+    return _chosen(rows, means, goal, found, scores, detectable, test_share, alpha, lacking, classes)
 
 
 def _chosen(
     rows: pd.DataFrame,
+    means: Mapping[str, pd.DataFrame],
     goal: Goal,
     candidates: Sequence[Candidate],
     scores: Mapping[tuple[str, str], Floats],
@@ -197,19 +200,21 @@ def _chosen(
     classes: Sequence[str],
 ) -> Advice:
     tried = dict.fromkeys([BASELINE, *(one.name for one in candidates)])
-    better = [one for one in candidates if one.better and _ranks(rows, one.name, test_share, alpha)]
+    better = [one for one in candidates if one.better and _ranks(means[one.name], test_share, alpha)]
     first = better[0] if better else None
     best = _plainest(better, scores, goal, test_share, alpha / len(candidates)) if better else None
     control = scores[BASELINE, goal.control]
     name, rule = (best.name, best.rule) if best else (BASELINE, goal.control)
     rebalancing = [one.name for one in candidates if one.rebalances and one.kind == "strategy"][:1]
     trust = [
-        _trust(rows, who, by, test_share) for who in dict.fromkeys([BASELINE, name, *rebalancing]) for by in _CALIBRATED
+        _trust(means[who], who, by, test_share)
+        for who in dict.fromkeys([BASELINE, name, *rebalancing])
+        for by in _CALIBRATED
     ]
     return Advice(
         goal=goal.name,
         metric=goal.metric.name,
-        learnable=any(_ranks(rows, who, test_share, alpha / len(tried)) for who in tried),
+        learnable=any(_ranks(means[who], test_share, alpha / len(tried)) for who in tried),
         rebalance=best is not None and best.rebalances,
         recipe=name,
         rule=rule,
@@ -245,7 +250,8 @@ def _plainest(
     return first if _one_sided(test.statistic, test.pvalue) <= level else plain
 
 
-_CALIBRATED = ("argmax", "recalibrated")
+_CALIBRATED = (ARGMAX, "recalibrated")
+_TRUST = ("ece", "calibration_slope")
 
 
 def _constant(rows: pd.DataFrame) -> set[str]:
@@ -255,17 +261,27 @@ def _constant(rows: pd.DataFrame) -> set[str]:
     return set(same.index[same]) - {BASELINE}
 
 
-def _by_fold(rows: pd.DataFrame, goal: Goal) -> tuple[dict[tuple[str, str], Floats], list[str]]:
-    """Scores over folds in one order by (model, rule), and the models without a score on every fold."""
+def _fold_means(rows: pd.DataFrame, goal: Goal) -> dict[str, pd.DataFrame]:
+    """For each model, a row for each fold that any model finished, in one order: the columns that the verdict needs."""
+    metrics = (METRICS["auroc"], ARGMAX), *((METRICS[name], rule) for name in _TRUST for rule in _CALIBRATED)
+    columns = [ruled_column(*one) for one in (*metrics, *((goal.metric, rule) for rule in goal.rules))]
+    present = [name for name in dict.fromkeys(columns) if name in rows]
+    names = rows["strategy"].astype(str)
     done = rows[rows["error"] == ""] if "error" in rows else rows
-    folds = done[FOLD].drop_duplicates().sort_values(FOLD)
+    means = done.groupby([names.loc[done.index].rename("model"), *FOLD], observed=True)[present].mean()
+    folds = pd.MultiIndex.from_frame(done[FOLD].drop_duplicates().sort_values(FOLD))
+    finished = {str(name): group.droplevel("model") for name, group in means.groupby(level="model")}
+    none = means.iloc[:0].droplevel("model")
+    return {name: finished.get(name, none).reindex(folds) for name in dict.fromkeys(names)}
+
+
+def _by_fold(means: Mapping[str, pd.DataFrame], goal: Goal) -> tuple[dict[tuple[str, str], Floats], list[str]]:
+    """Scores over folds in one order by (model, rule), and the models without a score on every fold."""
     found, lacking = {}, []
-    for name in dict.fromkeys(map(str, rows["strategy"])):
-        own = done[done["strategy"].astype(str) == name]
+    for name, own in means.items():
         for rule in goal.rules:
             column = ruled_column(goal.metric, rule)
-            values = own.groupby(FOLD)[column].mean() if column in own else pd.Series(dtype=float)
-            ordered = values.reindex(pd.MultiIndex.from_frame(folds)).to_numpy(dtype=np.float64)
+            ordered = own[column].to_numpy(dtype=np.float64) if column in own else np.empty(0)
             if len(ordered) and np.isfinite(ordered).all():
                 found[name, rule] = ordered
             else:
@@ -291,10 +307,9 @@ def _rebalances(name: str, rows: pd.DataFrame, prior: Floats) -> bool:
     return bool(len(own) == len(prior) and np.abs(own - prior).max(initial=0.0) > SAME_PRIOR)
 
 
-def _ranks(rows: pd.DataFrame, name: str, test_share: float, alpha: float) -> bool:
-    """Whether this model is shown to rank rows better than guessing does: AUROC above one half."""
-    own = rows[(rows["strategy"].astype(str) == name) & rows["auroc"].notna()]
-    values = own.groupby(FOLD)["auroc"].mean().to_numpy(dtype=np.float64) - 0.5
+def _ranks(means: pd.DataFrame, test_share: float, alpha: float) -> bool:
+    """Whether a model is shown to rank rows better than guessing does: AUROC above one half."""
+    values = means["auroc"].dropna().to_numpy(dtype=np.float64) - 0.5
     if len(values) < 2:
         return False
     test = corrected_t(values, test_share)
@@ -311,18 +326,14 @@ def _detectable(errors: Sequence[float], folds: int, alpha: float) -> float:
     return float(np.median(errors) * (stdtrit(degrees, 1 - alpha / len(errors)) + stdtrit(degrees, POWER)))
 
 
-def _trust(rows: pd.DataFrame, name: str, rule: str, test_share: float) -> Trust | None:
-    column = ruled_column(METRICS["ece"], rule)
-    own = rows[rows["strategy"].astype(str) == name]
-    if column not in own or not own[column].notna().any():
-        return None
-    values = own.groupby(FOLD)[column].mean().dropna().to_numpy(dtype=np.float64)
+def _trust(means: pd.DataFrame, name: str, rule: str, test_share: float) -> Trust | None:
+    ece, slope = (ruled_column(METRICS[metric], rule) for metric in _TRUST)
+    values = means[ece].dropna().to_numpy(dtype=np.float64) if ece in means else np.empty(0)
     if len(values) < 2:
         return None
     test = corrected_t(values, test_share)
-    slope = float(own[ruled_column(METRICS["calibration_slope"], rule)].mean())
     high = min(1.0, test.high)
-    return Trust(name, rule, test.mean, max(0.0, test.low), high, slope, high <= TRUSTED_ECE)
+    return Trust(name, rule, test.mean, max(0.0, test.low), high, float(means[slope].mean()), high <= TRUSTED_ECE)
 
 
 def _finite(value: Any) -> Any:

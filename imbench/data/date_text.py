@@ -62,11 +62,11 @@ def read_dates(texts: Sequence[str]) -> Dates | None:
     tried = list(texts[:: max(len(texts) // _TRIED, 1)][:_TRIED])
     if not tried or sum(bool(_LIKE_A_DATE.fullmatch(text)) for text in tried) <= len(tried) / 2:
         return None
-    notations = [(words, day + time) for day, words in _DAYS.items() for time in _TIMES[: 1 if day == ISO else None]]
+    marks = set(map(_marks, tried))
     read = [
         (words, days_written(texts, one), one)
-        for words, one in notations
-        if np.isfinite(days_written(tried, one)).any()
+        for words, one, of in _NOTATIONS
+        if (one == ISO or of in marks) and np.isfinite(days_written(tried, one)).any()
     ]
     if not read:
         return None
@@ -82,6 +82,25 @@ def read_dates(texts: Sequence[str]) -> Dates | None:
     rest = other[0] if np.isfinite(other[1][left]).any() else ""
     also = f" ({' and '.join(as_well)} fits as well)" if as_well else ""
     return Dates(days, best + also, fits, rest, written)
+
+
+def _marks(text: str) -> tuple[str, bool]:
+    """What is neither a letter, a digit nor a space, in order; and whether there are letters.
+
+    Both are alike for a date and its notation without ``%``-codes, and seen 50 times faster than a date is read.
+    """
+    marks = "".join(one for one in text if not (one.isalnum() or one.isspace()))
+    return marks, any(one.isalpha() for one in text)
+
+
+def _notations() -> list[tuple[str, str, tuple[str, bool]]]:
+    """Each notation in words, as a format, and the marks of its dates."""
+    found = [(words, day + time) for day, words in _DAYS.items() for time in _TIMES[: 1 if day == ISO else None]]
+    # Of the codes only names of months and AM or PM are letters.
+    return [(words, one, _marks(re.sub("%[bBp]", "x", re.sub("%[^bBp]", "0", one)))) for words, one in found]
+
+
+_NOTATIONS = _notations()
 
 
 def dates_in(texts: Sequence[str], notation: str, asked: str) -> Dates:

@@ -13,6 +13,7 @@ import os
 import stat
 import sys
 from array import array
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 # Names of the files that end with the suffix, without it; four numbers for each (see `facts`); bytes of other files.
@@ -29,6 +30,9 @@ _SIGNED = (1 << 63) - 1
 
 # Bytes of the memory that is used for one file after the other, as the system takes its time to give new memory.
 _BUFFER = 1 << 20
+
+# Files that are opened before one is read.
+_AHEAD = 64
 
 
 def facts(file: os.stat_result) -> tuple[int, int, int, int]:
@@ -86,9 +90,12 @@ def copy(files: Sequence[Wanted]) -> list[Facts | None]:
 
     buffer = bytearray(_BUFFER)
     done: list[Facts | None] = []
-    for source, digest, path in files:
+    for file, digest, path in _opened(files):
         try:
-            with io.FileIO(source) as file:
+            if file is None:
+                done.append(None)
+                continue
+            with file:
                 size = os.fstat(file.fileno()).st_size
                 if size >= len(buffer):
                     buffer = bytearray(size + 1)
@@ -102,6 +109,27 @@ def copy(files: Sequence[Wanted]) -> list[Facts | None]:
         except OSError:
             done.append(None)
     return done
+
+
+def _opened(files: Sequence[Wanted]) -> Iterator[tuple[io.FileIO | None, bytes, str]]:
+    """Each file opened, None if it cannot be, and the other two.
+
+    The next files are opened as well, and the system is told that they will be read: a disk reads many files at once in
+    less time than one after the other.
+    """
+    ahead: deque[tuple[io.FileIO | None, bytes, str]] = deque()
+    for source, digest, path in files:
+        try:
+            file = io.FileIO(source)
+            if hasattr(os, "posix_fadvise"):
+                with contextlib.suppress(OSError):  # a file system may not know it
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+        except OSError:
+            file = None
+        ahead.append((file, digest, path))
+        if len(ahead) > _AHEAD:
+            yield ahead.popleft()
+    yield from ahead
 
 
 def write(path: str, content: bytes | memoryview) -> Facts:

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from imbench.contract.errors import StoreError
-from imbench.store import files
+from imbench.store import beside, files
 from imbench.store.files import put_in_place, write_temporary
 
 
@@ -53,7 +53,7 @@ def test_a_full_disk_is_named_and_nothing_remains(tmp_path, monkeypatch):
         def write(self, _):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files, "open", lambda path, mode, **_: Full(path, mode.replace("b", "")), raising=False)
+    monkeypatch.setattr(beside.io, "FileIO", Full)
     with pytest.raises(StoreError, match="no space left"):
         write_temporary(str(tmp_path / "a"), b"x")
     assert not hidden(tmp_path)
@@ -64,7 +64,7 @@ def test_a_system_that_writes_a_little_at_a_time_writes_all(tmp_path, monkeypatc
         def write(self, content):
             return super().write(content[:7])
 
-    monkeypatch.setattr(files, "open", lambda path, mode, **_: Slow(path, mode.replace("b", "")), raising=False)
+    monkeypatch.setattr(beside.io, "FileIO", Slow)
     content = bytes(range(100))
     staged = write_temporary(str(tmp_path / "a"), content)
     assert staged.facts[0] == len(content)

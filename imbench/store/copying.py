@@ -12,9 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from imbench.store.contents import Contents, Copied
+from imbench.store.copiers import Copiers
 from imbench.store.files import Intact, Temporary, listed, put_in_place, remove, temporary_of, write_temporary
 from imbench.store.layout import INDEX, OF_FINISHED
-from imbench.store.processes import Copiers
 from imbench.store.stamps import stamp_of
 
 if TYPE_CHECKING:

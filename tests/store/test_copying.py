@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imbench.contract.errors import StoreError
-from imbench.store import beside, copying, files, index, processes
+from imbench.store import beside, copiers, copying, files, index
 from imbench.store.copying import copy_jobs
 from imbench.store.merge import merge
 from imbench.store.store import Store
@@ -81,7 +81,7 @@ def test_a_disk_that_fails_in_any_group_leaves_whole_jobs_and_no_other_file(sour
         return wrapped
 
     if step == "write":
-        monkeypatch.setattr(processes, "started", lambda *_: None)
+        monkeypatch.setattr(copiers, "started", lambda *_: None)
         monkeypatch.setattr(beside, "write", failing(beside.write))
     elif step == "durable":
         monkeypatch.setattr(files, "_sync_disk", lambda _: False)
@@ -172,21 +172,21 @@ def test_a_process_that_fails_is_not_believed(source, tmp_path, monkeypatch, by_
 
 
 def test_an_interrupt_ends_the_processes_and_deletes_what_they_wrote(source, tmp_path, monkeypatch, by_processes):
-    started, running = processes.started, []
-    monkeypatch.setattr(processes, "started", lambda *given: running.append(started(*given)) or running[-1])
+    started, running = copiers.started, []
+    monkeypatch.setattr(copiers, "started", lambda *given: running.append(started(*given)) or running[-1])
 
     def interrupted(process, number):
         if len(names(target.path / "jobs")) > 6:
             raise KeyboardInterrupt
         return answer(process, number)
 
-    answer = processes._answer
-    monkeypatch.setattr(processes, "_answer", interrupted)
+    answer = copiers._answer
+    monkeypatch.setattr(copiers, "_answer", interrupted)
     target = Store.open(tmp_path / "target", create=True)
     with pytest.raises(KeyboardInterrupt):
         copied(source, target)
     assert [process.poll() for process in running] == [-9] * len(running)
-    monkeypatch.setattr(processes, "_answer", answer)
+    monkeypatch.setattr(copiers, "_answer", answer)
     leaves_whole_jobs(source, target)
 
 

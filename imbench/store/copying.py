@@ -7,10 +7,11 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from imbench.store.beside import Facts
 from imbench.store.contents import Contents, Copied
 from imbench.store.copiers import Copiers
 from imbench.store.files import Intact, Temporary, listed, put_in_place, remove, temporary_of, write_temporary
@@ -49,11 +50,11 @@ def copy_jobs(target: Store, sources: Mapping[str, Contents]) -> dict[str, Copie
     def take_first() -> None:
         together, way, writing = begun[0]
         written = writing.finish()
-        begun.popleft()
         pace.add(way, len(together))
         # Predictions first: rows exist only if their predictions do.
         files = [of.files[i] for i in (1, 0) for of in written.values() if of is not None]
         moving.begin([*files, *writing.besides])
+        begun.popleft()
         done.update({key: None if (of := written[key]) is None else of.copied(sources[key]) for key in together})
 
     with (
@@ -70,6 +71,7 @@ def copy_jobs(target: Store, sources: Mapping[str, Contents]) -> dict[str, Copie
                     break
                 way = trial or pace.fastest()
                 begun.append((together, way, way({key: sources[key] for key in together})))
+                begun[-1][2].begin()
                 # After the trials, the next are prepared while these are written.
                 if trial or len(begun) > 1:
                     take_first()
@@ -117,6 +119,9 @@ class _Begun(Protocol):
     """
 
     besides: list[Temporary]
+
+    def begin(self) -> None:
+        """Begin to write; not when made, so that an interrupt meanwhile finds what to undo."""
 
     def finish(self) -> dict[str, _Written | None]:
         """Wait for them; None for each job that was found damaged."""
@@ -174,8 +179,13 @@ class _ByThreads:
     def __init__(self, target: Store, threads: ThreadPoolExecutor, sources: Mapping[str, Contents]) -> None:
         self._target = target
         self.besides: list[Temporary] = []
+        self._sources, self._threads = sources, threads
         self._files: list[Temporary] = []
-        self._jobs = {key: threads.submit(self._copy, key, of) for key, of in sources.items()}
+        self._jobs: dict[str, Future[_Written | None]] = {}
+
+    def begin(self) -> None:
+        for key, source in self._sources.items():
+            self._jobs[key] = self._threads.submit(self._copy, key, source)
 
     def _copy(self, key: str, source: Contents) -> _Written | None:
         if (intact := source.intact_files(key)) is None:
@@ -191,9 +201,7 @@ class _ByThreads:
         return {key: job.result() for key, job in self._jobs.items()}
 
     def undo(self) -> None:
-        for job in self._jobs.values():
-            job.cancel()
-        wait(self._jobs.values())
+        self._threads.shutdown(cancel_futures=True)  # and wait for those that are writing
         _remove(self._files)
 
 
@@ -218,6 +226,7 @@ class _ByProcesses:
         self._besides = list(itertools.islice(besides, len(sources) // _TOGETHER))
         self._rest: _ByThreads | None = None
         self.besides: list[Temporary] = []
+        self._copies: Callable[[], list[Facts | None]] = list
         known = ((key, of.known_files(key)) for key, of in sources.items())
         self._known = [(key, files) for key, files in known if files is not None]
         self._wanted = [
@@ -226,7 +235,9 @@ class _ByProcesses:
             for folder, (path, digest) in zip(OF_FINISHED, files, strict=True)
         ]
         self._wanted += [(path, digest, temporary_of(to)) for path, digest, to in self._besides]
-        self._copies = copiers.copy(self._wanted)
+
+    def begin(self) -> None:
+        self._copies = self._copiers.copy(self._wanted)
 
     def finish(self) -> dict[str, _Written | None]:
         written: dict[str, _Written | None] = {}
@@ -249,6 +260,7 @@ class _ByProcesses:
                 _remove(file for file in (rows, predictions) if file is not None)
         rest = {key: of for key, of in self._sources.items() if key not in written}
         self._rest = _ByThreads(self._target, self._threads, rest)
+        self._rest.begin()
         return written | self._rest.finish()
 
     def undo(self) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -187,6 +188,31 @@ def test_an_interrupt_ends_the_processes_and_deletes_what_they_wrote(source, tmp
         copied(source, target)
     assert [process.poll() for process in running] == [-9] * len(running)
     monkeypatch.setattr(copiers, "_answer", answer)
+    leaves_whole_jobs(source, target)
+
+
+@pytest.mark.parametrize("at", range(0, 20, 3))
+@pytest.mark.parametrize("way", [0, 1])
+def test_an_interrupt_at_any_time_leaves_whole_jobs_and_no_other_file(source, tmp_path, monkeypatch, way, at):
+    ways, calls = copying._ways, iter(range(10**6))
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *given):
+            future = super().submit(*given)
+            if next(calls) == at:  # what was begun goes on meanwhile
+                raise KeyboardInterrupt
+            return future
+
+    monkeypatch.setattr(copying, "_ways", lambda *given: ways(*given)[way:][:1])
+    monkeypatch.setattr(copying if way == 0 or at % 2 else copiers, "ThreadPoolExecutor", Interrupted)
+    target = Store.open(tmp_path / "target", create=True)
+    try:
+        copied(source, target)
+    except KeyboardInterrupt:
+        pass
+    else:
+        assert next(calls) <= at, "it was not interrupted"
+    monkeypatch.undo()
     leaves_whole_jobs(source, target)
 
 

@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+
+# PyArrow would import it at the first conversion of a column, and drop an interrupt that comes meanwhile.
+import pandas  # noqa: F401
 import pyarrow as pa
 
 from imbench.contract.errors import StoreError

@@ -382,3 +382,8 @@ def test_text_of_many_rows_is_categorical(tmp_path, monkeypatch):
     texts = ["key", "dataset", "strategy", "protocol_fields", "error", "source_hash"]
     assert all(isinstance(many[name].dtype, pd.CategoricalDtype) for name in texts)
     pd.testing.assert_frame_equal(many.astype(plain.dtypes), plain, check_exact=True)
+
+
+def test_pandas_is_imported_by_the_index_and_not_by_pyarrow_which_drops_interrupts():
+    code = "import imbench.store.index, sys; sys.exit('pandas' not in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -135,15 +135,16 @@ def _opened(files: Sequence[Wanted]) -> Iterator[tuple[io.FileIO | None, bytes, 
 def write(path: str, content: bytes | memoryview) -> Facts:
     """Write a file that does not exist yet, not yet durable. Raises OSError; then no part of it remains."""
     left = memoryview(content)
-    with io.FileIO(path, "x") as file:
-        try:
+    file = io.FileIO(path, "x")
+    try:
+        with file:  # a network folder may tell only when it is closed that the disk is full
             while left:
                 left = left[file.write(left) :]
             size, modified, _, number = facts(os.fstat(file.fileno()))
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-            raise
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
     return size, modified, number
 
 

@@ -240,6 +240,19 @@ def test_files_are_copied_whole_or_not_at_all(tmp_path_factory, drawn):
             assert facts is None
 
 
+def test_processes_copy_files_of_the_index_too(source, tmp_path, monkeypatch, by_processes):
+    monkeypatch.setattr(index, "FEWEST_JOBS", 4)
+    monkeypatch.setattr(index, "SETTLED", 0.0)
+    source.frame()  # which indexes it
+    (block,) = index.stored_blocks(source.path)
+    written, write = [], index.write_durably
+    monkeypatch.setattr(index, "write_durably", lambda path, content: written.append(path.name) or write(path, content))
+    merge([source.path], tmp_path / "target")
+    (taken,) = index.stored_blocks(tmp_path / "target")
+    assert taken.rows == block.rows not in written
+    assert (taken.folder / taken.rows).read_bytes() == (block.folder / block.rows).read_bytes()
+
+
 def test_the_index_has_all_jobs_at_once_however_long_the_disk_takes(source, tmp_path, monkeypatch):
     monkeypatch.setattr(index, "FEWEST_JOBS", 4)
     monkeypatch.setattr(index, "SETTLED", 0.5)

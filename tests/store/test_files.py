@@ -48,9 +48,16 @@ def test_no_file_is_replaced_before_all_are_durable(tmp_path, monkeypatch):
     assert moved == [2, 2]
 
 
-def test_a_full_disk_is_named_and_nothing_remains(tmp_path, monkeypatch):
+@pytest.mark.parametrize("when", ["write", "close"])
+def test_a_full_disk_is_named_and_nothing_remains(tmp_path, monkeypatch, when):
     class Full(io.FileIO):
-        def write(self, _):
+        def write(self, content):
+            if when == "write":
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(content)
+
+        def __exit__(self, *error):
+            super().__exit__(*error)
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(beside.io, "FileIO", Full)
